@@ -1,0 +1,71 @@
+"""What all commands share: where output goes, how errors look, what exit codes mean.
+
+stdout carries data only (tables, `--json`); progress, logs and errors go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from env.errors import SimArenaError
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOTHING_TO_DO = 3
+    INTERRUPTED = 130
+
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+def new_app(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:
+    """A Typer app that never prints the values of local variables (they may hold credentials)."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=no_args_is_help,
+        pretty_exceptions_show_locals=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
+    """Print one line on stderr and leave with `code`."""
+    err.print(f"[bold red]error[/]: {escape(message)}")
+    raise typer.Exit(int(code))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; stable key order, no colour."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def run(app: Callable[[], None]) -> NoReturn:
+    """Run a Typer app: a user's mistake is one line and an exit code, never a traceback."""
+    try:
+        app()
+    except SimArenaError as error:
+        err.print(f"[bold red]error[/]: {escape(str(error))}")
+        sys.exit(int(getattr(error, "exit_code", Exit.FAILED)))
+    except BrokenPipeError:
+        # The reader (`| head`) is gone; nothing more can be said to it.
+        sys.stderr.close()
+        sys.exit(int(Exit.DONE))
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(int(Exit.INTERRUPTED))
+    sys.exit(int(Exit.DONE))

@@ -1,0 +1,29 @@
+"""The seam between the environment and whatever replays a trace."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from env.actions import Resources
+from env.observation import Observation
+from env.scenario import Scenario
+
+
+class Cluster(Protocol):
+    """Replays scenarios and observes their workload."""
+
+    def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
+        """Replay the scenario's trace from an empty cluster and observe its workload at the end.
+
+        Args:
+            scenario: What to replay, and which workload to look at.
+            resources: What the workload asks for instead of what was recorded; None: as recorded.
+
+        Raises:
+            ClusterError: There is nothing that could be observed; never an empty observation instead.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the cluster holds."""
+        ...

@@ -1,0 +1,40 @@
+"""Every error a user can meet derives from one root, and its message is one clear line.
+
+SimArenaError
+├── TraceError      the bytes are not a valid SimKube trace
+├── QuantityError   a CPU or memory quantity that Kubernetes would refuse
+├── ScenarioError   a trace and settings that do not make one problem to solve
+├── ClusterError    the cluster could not be observed
+├── AgentError      an agent, its checkpoint or its weights do not fit
+└── ConfigError     a setting that does not exist or is out of range
+"""
+
+from __future__ import annotations
+
+
+class SimArenaError(Exception):
+    """Root of all errors shown to a user: the message names the thing, its value and what to do."""
+
+
+class TraceError(SimArenaError):
+    """The bytes are not a valid SimKube trace."""
+
+
+class QuantityError(SimArenaError):
+    """A CPU or memory quantity that Kubernetes would refuse."""
+
+
+class ScenarioError(SimArenaError):
+    """A trace and settings that do not make one problem to solve."""
+
+
+class ClusterError(SimArenaError):
+    """The cluster could not be observed; there is no observation, not even an empty one."""
+
+
+class AgentError(SimArenaError):
+    """An agent, its checkpoint or its weights do not fit."""
+
+
+class ConfigError(SimArenaError):
+    """A setting that does not exist or is out of range."""
