@@ -1,8 +1,12 @@
 """The world: traces, clusters, what is observed of them, actions, rewards and the Gymnasium environment.
 
-Importing it makes `gymnasium.make("SimArena/Cluster-v0")` work.
+Importing it registers the environment, as Gymnasium's `module:id` names expect:
+
+    gymnasium.make("env:SimArena/Cluster-v0")
 """
 
-from env.registration import register
+from gymnasium.envs.registration import register
 
-register()
+ENV_ID = "SimArena/Cluster-v0"
+
+register(id=ENV_ID, entry_point="env.gym_env:ClusterEnv")

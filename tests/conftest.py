@@ -1,0 +1,101 @@
+"""What all tests share: an isolated environment, and S3 servers to run against."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the developer's own AWS settings or ours."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "SIM_ARENA_")) and name != "SIM_ARENA_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture(scope="session")
+def embedded_s3() -> Iterator[dict[str, str]]:
+    """The environment of an embedded S3 that serves this test session."""
+    pytest.importorskip("moto")
+    from infra import s3
+
+    with s3.serving() as endpoint:
+        yield s3.environment(endpoint)
+
+
+@pytest.fixture(scope="session")
+def ceph_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a throw-away Ceph RadosGW: needs Debian's radosgw, ceph-mon, ceph-osd, and root."""
+    if not shutil.which("radosgw"):
+        pytest.skip("radosgw is not installed")
+    folder = tmp_path_factory.mktemp("ceph")
+    port = free_port()
+    script = Path(__file__).parent / "ceph-rgw"
+    try:
+        subprocess.run([script, folder, str(port)], check=True, timeout=120, stdout=subprocess.DEVNULL)
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "sim-arena",
+            "AWS_SECRET_ACCESS_KEY": "sim-arena-local",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+    finally:
+        for pid in sorted((folder / "run").glob("*.pid")):
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A port P of which P+1000 and P+1001, the monitor's, are free too."""
+    import socket
+
+    for port in range(17_480, 18_480, 10):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for number in (port, port + 1000, port + 1001):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return port
+    raise RuntimeError("no free port for Ceph")
+
+
+@pytest.fixture
+def bucket_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Makes a fresh bucket on the server `embedded` or `ceph`; boto3 finds it through the environment."""
+
+    def make(server: str) -> str:
+        for name, value in request.getfixturevalue(f"{server}_s3").items():
+            monkeypatch.setenv(name, value)
+        return new_bucket()
+
+    return make
+
+
+@pytest.fixture(params=["embedded", "ceph"])
+def s3(request: pytest.FixtureRequest, bucket_on: Callable[[str], str]) -> str:
+    """A fresh bucket on each S3 server in turn."""
+    return bucket_on(request.param)
+
+
+@pytest.fixture
+def bucket_name(bucket_on: Callable[[str], str]) -> str:
+    """A fresh bucket on the embedded S3."""
+    return bucket_on("embedded")
+
+
+def new_bucket() -> str:
+    import secrets
+
+    import boto3
+
+    name = f"test-{secrets.token_hex(6)}"
+    boto3.session.Session().client("s3").create_bucket(Bucket=name)
+    return name
