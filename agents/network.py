@@ -1,0 +1,63 @@
+"""The DQN's two networks as named arrays, without torch.
+
+Names and shapes are those of `torch.nn.Sequential(Linear, ReLU, Linear, ReLU, Linear)`, so what is made
+here can be published by a program that has no torch and is loaded by one that has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.settings import DQNSettings, parse_settings
+from env.actions import Action
+from env.observation import STATE_DIM
+
+NETS = ("q_net", "target_net")
+
+Layout = dict[str, tuple[int, ...]]
+Weights = dict[str, npt.NDArray[np.float32]]
+
+
+def net_layout(settings: DQNSettings) -> Layout:
+    """Name -> shape of ONE net, without prefix: "0.weight" (out, in), "0.bias" (out,), "2.weight" …"""
+    widths = (STATE_DIM, *settings.hidden, len(Action))
+    shapes: Layout = {}
+    for layer, (inputs, outputs) in enumerate(pairwise(widths)):
+        shapes[f"{2 * layer}.weight"] = (outputs, inputs)
+        shapes[f"{2 * layer}.bias"] = (outputs,)
+    return shapes
+
+
+def layout(settings: DQNSettings | Mapping[str, Any] | None = None) -> Layout:
+    """Name -> shape of every tensor of both nets: "q_net.0.weight" … "target_net.4.bias".
+
+    Raises:
+        AgentError: settings that `parse_settings` refuses.
+    """
+    if not isinstance(settings, DQNSettings):
+        settings = parse_settings(DQNSettings, settings)
+    shapes = net_layout(settings)
+    return {f"{net}.{name}": shape for net in NETS for name, shape in shapes.items()}
+
+
+def initial_weights(shapes: Layout, seed: int) -> Weights:
+    """The weights every member of a federation with this seed starts from; both nets are equal.
+
+    Uniform in ±1/√inputs for weights and biases, as `torch.nn.Linear` does.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    drawn: Weights = {}
+    bound = 1.0
+    for name, shape in shapes.items():
+        net, _, parameter = name.partition(".")
+        if net != NETS[0]:
+            continue
+        if len(shape) == 2:
+            bound = float(shape[1]) ** -0.5
+        drawn[parameter] = rng.uniform(-bound, bound, shape).astype(np.float32)
+    return {name: drawn[name.partition(".")[2]].copy() for name in shapes}

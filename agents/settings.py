@@ -1,0 +1,147 @@
+"""Hyperparameters of the learning agents, checked before anything heavy is imported.
+
+A dispatcher validates a submitted job with `parse_settings` without loading torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+from env.errors import AgentError
+
+_MAX_LAYERS = 8
+_MAX_UNITS = 4096
+
+
+@dataclass(frozen=True)
+class DQNSettings:
+    """Double DQN. Lengths of schedules count the agent's own environment steps or gradient steps."""
+
+    hidden: tuple[int, ...] = (128, 128)
+    """Units of the hidden ReLU layers."""
+    learning_rate: float = 1e-3
+    """Step size of Adam."""
+    gamma: float = 0.9
+    """Discount of the next step's value. Goals are a dozen steps away; more makes all actions look alike."""
+    batch_size: int = 64
+    """Transitions in one gradient step."""
+    replay_size: int = 20_000
+    """Transitions kept; the oldest is overwritten. Kept over episodes and federated rounds."""
+    learning_starts: int = 200
+    """Environment steps before the first gradient step."""
+    train_every: int = 1
+    """Environment steps between trainings."""
+    updates: int = 2
+    """Gradient steps of one training. More than one because episodes end at the goal, so the better
+    the agent the fewer transitions it sees."""
+    target_every: int = 50
+    """Gradient steps between updates of the target network."""
+    target_tau: float = 1.0
+    """Share of the online network in such an update: 1 copies it, less is a Polyak average."""
+    epsilon_start: float = 1.0
+    """Probability of a random action at the first step."""
+    epsilon_end: float = 0.05
+    """Probability of a random action after `epsilon_steps`."""
+    epsilon_steps: int = 2_000
+    """Environment steps over which epsilon falls linearly."""
+
+    def __post_init__(self) -> None:
+        _check(self, "learning_rate", 1e-8, 1.0)
+        _check(self, "gamma", 0.0, 1.0)
+        _check(self, "batch_size", 1, 65_536)
+        _check(self, "replay_size", self.batch_size, 1_000_000)
+        _check(self, "learning_starts", 0, self.replay_size)
+        _check(self, "train_every", 1, 1_000_000)
+        _check(self, "updates", 1, 1_000)
+        _check(self, "target_every", 1, 1_000_000)
+        _check(self, "target_tau", 1e-6, 1.0)
+        _check(self, "epsilon_start", 0.0, 1.0)
+        _check(self, "epsilon_end", 0.0, 1.0)
+        _check(self, "epsilon_steps", 1, 1_000_000_000)
+        if not 1 <= len(self.hidden) <= _MAX_LAYERS or not all(1 <= n <= _MAX_UNITS for n in self.hidden):
+            raise AgentError(f"hidden: {list(self.hidden)}; use 1 to {_MAX_LAYERS} layers of 1 to {_MAX_UNITS}")
+
+
+@dataclass(frozen=True)
+class GreedySettings:
+    """Tabular epsilon-greedy Q-learning."""
+
+    learning_rate: float = 0.2
+    """Share of the new estimate in an update of one table entry."""
+    gamma: float = 0.97
+    """Discount of the next step's value."""
+    epsilon_start: float = 1.0
+    """Probability of a random action at the first step."""
+    epsilon_end: float = 0.05
+    """Probability of a random action after `epsilon_steps`."""
+    epsilon_steps: int = 2_000
+    """Environment steps over which epsilon falls linearly."""
+
+    def __post_init__(self) -> None:
+        _check(self, "learning_rate", 1e-8, 1.0)
+        _check(self, "gamma", 0.0, 1.0)
+        _check(self, "epsilon_start", 0.0, 1.0)
+        _check(self, "epsilon_end", 0.0, 1.0)
+        _check(self, "epsilon_steps", 1, 1_000_000_000)
+
+
+Settings = TypeVar("Settings", DQNSettings, GreedySettings)
+
+
+def parse_settings(kind: type[Settings], given: Mapping[str, Any] | None) -> Settings:
+    """Settings from a mapping as JSON or a command line gives it.
+
+    Raises:
+        AgentError: an unknown name (the nearest one is shown), a wrong type, a value out of range.
+    """
+    defaults = {field.name: field.default for field in fields(kind)}
+    values = {}
+    for name, value in (given or {}).items():
+        if name not in defaults:
+            raise AgentError(f"setting {name!r} is unknown{_nearest(name, list(defaults))}")
+        values[name] = _convert(name, value, defaults[name])
+    return kind(**values)
+
+
+def as_mapping(settings: DQNSettings | GreedySettings) -> dict[str, Any]:
+    """The settings as JSON holds them (lists, not tuples); `parse_settings` reads it back."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
+
+
+def epsilon(settings: DQNSettings | GreedySettings, env_steps: int) -> float:
+    """Exploration probability after `env_steps` of the agent's own environment steps."""
+    progress = min(1.0, env_steps / settings.epsilon_steps)
+    return settings.epsilon_start + progress * (settings.epsilon_end - settings.epsilon_start)
+
+
+def _check(settings: object, name: str, low: float, high: float) -> None:
+    value = getattr(settings, name)
+    if not low <= value <= high:
+        raise AgentError(f"setting {name}: {value} is outside {low:g} to {high:g}")
+
+
+def _convert(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, tuple):
+        if isinstance(value, list | tuple) and all(_is_int(unit) for unit in value):
+            return tuple(value)
+        raise AgentError(f"setting {name}: {value!r} is not a list of whole numbers such as [64, 64]")
+    if isinstance(default, int):
+        if _is_int(value):
+            return value
+        raise AgentError(f"setting {name}: {value!r} is not a whole number")
+    if (_is_int(value) or isinstance(value, float)) and math.isfinite(value):
+        return float(value)
+    raise AgentError(f"setting {name}: {value!r} is not a finite number")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Agents at work: one step, one episode, trainings, evaluation and plots."""

@@ -1,0 +1,139 @@
+"""One episode: an agent in an environment until the goal, the step limit, or a request to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.agent import Agent, Transition
+from env.gym_env import ClusterEnv
+from env.observation import Observation
+from env.quantity import format_cpu, format_memory
+
+StepRecord = dict[str, Any]
+OnStep = Callable[[StepRecord], None]
+State = npt.NDArray[np.float32]
+
+
+class Stopped(Exception):
+    """Somebody asked for an end between two steps; the episode is not finished and does not count."""
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What is known of a finished episode.
+
+    Attributes:
+        reward: Sum of the rewards, undiscounted.
+        steps: Environment steps.
+        transitions: Steps the agent learned from.
+        solved: Whether the goal was reached.
+        loss: Mean of the training loss; None if no gradient step was taken.
+        q_mean: Mean of the batches' Q-values; None likewise.
+        epsilon: Exploration probability after the last step; None for agents that do not explore.
+        scenario: Name of the scenario.
+        problem: Its kind, None if unknown.
+        target: Pods that should be ready.
+    """
+
+    reward: float
+    steps: int
+    transitions: int
+    solved: bool
+    loss: float | None
+    q_mean: float | None
+    epsilon: float | None
+    scenario: str
+    problem: str | None
+    target: int
+
+
+def run_episode(
+    env: ClusterEnv,
+    agent: Agent,
+    *,
+    seed_sequence: np.random.SeedSequence,
+    explore: bool,
+    learn: bool,
+    episode: int = 1,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_step: OnStep = lambda record: None,
+) -> EpisodeResult:
+    """Run one episode; everything random in it follows from `seed_sequence`.
+
+    Args:
+        explore: Let a learning agent try random actions.
+        learn: Hand every transition to the agent.
+        episode: Its number, for the step records.
+        should_stop: Asked before every step.
+        on_step: Gets the record of every step, see `step_record`.
+
+    Raises:
+        Stopped: `should_stop` turned true; what was learned so far stays learned.
+        ClusterError: the cluster could not be observed. That step has no reward and teaches nothing.
+    """
+    seed = int(seed_sequence.generate_state(1)[0])
+    agent.seed(np.random.default_rng(seed_sequence))
+    state, info = env.reset(seed=seed)
+    first, rewards, metrics = info, [], []
+    terminated = truncated = False
+    while not (terminated or truncated):
+        if should_stop():
+            raise Stopped
+        action = agent.act(state, explore=explore)
+        next_state, reward, terminated, truncated, next_info = env.step(np.int64(action))
+        if learn:
+            metrics.append(agent.learn(Transition(state, action, reward, next_state, terminated, truncated)))
+        rewards.append(reward)
+        record = step_record(state, info, reward, next_info)
+        on_step({"episode": episode, "step": len(rewards), "seed": seed, **record,
+                 "terminated": terminated, "truncated": truncated})  # fmt: skip
+        state, info = next_state, next_info
+    return EpisodeResult(
+        reward=float(sum(rewards)),
+        steps=len(rewards),
+        transitions=len(metrics),
+        solved=bool(info["is_success"]),
+        loss=_mean(metrics, "loss"),
+        q_mean=_mean(metrics, "q_mean"),
+        epsilon=metrics[-1].get("epsilon") if metrics else None,
+        scenario=first["scenario"],
+        problem=first["problem"],
+        target=first["target"],
+    )
+
+
+def step_record(state: State, info: dict[str, Any], reward: float, after: dict[str, Any]) -> StepRecord:
+    """What was seen, what was done and what came of it, as JSON holds it; no clock time, so it repeats."""
+    outcome = after["outcome"]
+    return {
+        "scenario": info["scenario"],
+        "target": info["target"],
+        **_seen(info["observation"]),
+        "state": [float(value) for value in state],
+        "action": {"index": int(outcome.action), "name": outcome.action.name.lower()},
+        "outcome": {"changed": outcome.changed, "blocked": outcome.blocked, "reason": outcome.reason},
+        "after": _seen(after["observation"]),
+        "reward": reward,
+    }
+
+
+def _seen(observation: Observation) -> dict[str, Any]:
+    resources = observation.resources
+    return {
+        "obs": {"ready": observation.ready, "pending": observation.pending, "total": observation.total},
+        "resources": {
+            "cpu": format_cpu(resources.cpu_m),
+            "memory": format_memory(resources.memory_bytes),
+            "replicas": resources.replicas,
+        },
+    }
+
+
+def _mean(metrics: list[dict[str, float]], name: str) -> float | None:
+    values = [metric[name] for metric in metrics if name in metric]
+    return sum(values) / len(values) if values else None

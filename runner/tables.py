@@ -1,0 +1,65 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from env.cli import out
+
+if TYPE_CHECKING:
+    from runner.evaluate import Score
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout; what reads a pipe has no width that could cut it."""
+    console = out if out.is_terminal else Console(width=200)
+    console.print(table)
+
+
+def show_facts(values: Mapping[str, Any]) -> None:
+    """Print names and values on stdout, one a line, never cut or wrapped."""
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        text = f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)
+        out.print(f"[bold]{name.replace('_', ' '):{width}}[/]  {escape(text)}", highlight=False)
+
+
+def steps(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Step records, one a row: what was seen and what was done."""
+    table = Table("step", "asks for", "ready", "pending", "action", "reward", box=None, pad_edge=False)
+    for record in records:
+        seen, asked, outcome = record["obs"], record["resources"], record["outcome"]
+        blocked = f" (blocked: {outcome['reason']})" if outcome["blocked"] else ""
+        table.add_row(
+            str(record["step"]),
+            f"{asked['replicas']} x {asked['cpu']}, {asked['memory']}",
+            f"{seen['ready']} of {record['target']}",
+            str(seen["pending"]),
+            escape(record["action"]["name"] + blocked),
+            f"{record['reward']:+.2f}",
+        )
+    return table
+
+
+def scores(agents: Mapping[str, Sequence[Score]]) -> Table:
+    """Scores by agent and problem."""
+    table = Table("agent", "problem", "n", "solved", "mean steps", "mean return", box=None, pad_edge=False)
+    for agent, rows in agents.items():
+        for row in rows:
+            rate = "-" if row.solved_rate is None else f"{100 * row.solved_rate:.1f} %"
+            means = ("-" if mean is None else f"{mean:.2f}" for mean in (row.mean_steps, row.mean_return))
+            table.add_row(escape(agent), escape(row.problem), str(row.n), rate, *means)
+    return table
+
+
+def deployments(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Deployments and what they ask for at the end of a trace."""
+    table = Table("namespace", "deployment", "replicas", "cpu", "memory", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("deleted" if value is None else escape(str(value)) for value in row.values()))
+    return table

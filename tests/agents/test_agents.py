@@ -1,0 +1,205 @@
+"""What holds for every agent, and the tabular one and the policies in particular."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.agent import AGENTS, POLICY_NAMES, Agent, Transition, load_agent, make_agent
+from agents.eps_greedy import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
+from agents.policies import POLICIES
+from agents.settings import DQNSettings, GreedySettings, as_mapping, parse_settings
+from env.actions import Action
+from env.errors import AgentError
+from env.observation import STATE_DIM, STATE_FEATURES
+
+
+def state_with(**features: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    state = np.zeros(STATE_DIM, np.float32)
+    for name, value in features.items():
+        state[STATE_FEATURES.index(name)] = value
+    return state
+
+
+def practise(agent: Agent, steps: int, seed: int) -> None:
+    world = np.random.default_rng(seed)
+    agent.seed(np.random.default_rng(seed + 1))
+    state = world.uniform(-1, 1, STATE_DIM).astype(np.float32)
+    for _ in range(steps):
+        action = agent.act(state, explore=True)
+        following = world.uniform(-1, 1, STATE_DIM).astype(np.float32)
+        agent.learn(Transition(state, action, float(world.normal()), following, False, False))
+        state = following
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_agent_repeats_itself_after_a_save_and_a_load(name: str, tmp_path: Path) -> None:
+    agent, other = make_agent(name, seed=1), make_agent(name, seed=1)
+    practise(agent, 20, seed=3)
+    agent.save(tmp_path / "agent")
+    other.load(tmp_path / "agent")
+    for copy in (other, load_agent(tmp_path / "agent")):
+        copy.seed(np.random.default_rng(5))
+        agent.seed(np.random.default_rng(5))
+        states = np.random.default_rng(4).uniform(-1, 1, (50, STATE_DIM)).astype(np.float32)
+        assert [copy.act(s, explore=True) for s in states] == [agent.act(s, explore=True) for s in states]
+        assert copy.name == name
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_agent_refuses_the_checkpoint_of_another(name: str, tmp_path: Path) -> None:
+    other = make_agent("noop" if name != "noop" else "random", seed=0)
+    with pytest.raises(AgentError, match="agent is"):
+        make_agent(name, seed=0).load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("name", ["dqn", "greedy", "random"])
+def test_agents_that_explore_try_all_seven_actions_by_default(name: str) -> None:
+    agent = make_agent(name, seed=0)
+    agent.seed(np.random.default_rng(0))
+    assert {agent.act(state_with(), explore=True) for _ in range(200)} == set(range(7))
+
+
+def test_an_unknown_agent_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(AgentError, match="did you mean 'heuristic'"):
+        make_agent("heuristics", seed=0)
+    with pytest.raises(AgentError, match="dqn, greedy, noop"):
+        make_agent("zzz", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gama": 0.9}, "did you mean 'gamma'"),
+        ({"gamma": 1.5}, "gamma: 1.5 is outside 0 to 1"),
+        ({"gamma": float("nan")}, "not a finite number"),
+        ({"gamma": "0.9"}, "not a finite number"),
+        ({"batch_size": 1.5}, "not a whole number"),
+        ({"batch_size": True}, "not a whole number"),
+        ({"hidden": 64}, "not a list"),
+        ({"hidden": []}, "hidden"),
+        ({"hidden": [0]}, "hidden"),
+        ({"replay_size": 10}, "replay_size"),
+        ({"learning_starts": 10**9}, "learning_starts"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(AgentError, match=message):
+        make_agent("dqn", seed=0, settings=settings)
+
+
+def test_policies_have_no_settings() -> None:
+    with pytest.raises(AgentError, match="no settings"):
+        make_agent("noop", seed=0, settings={"gamma": 0.5})
+
+
+@pytest.mark.parametrize("kind", [DQNSettings, GreedySettings])
+def test_settings_round_trip_through_json(kind: type[DQNSettings] | type[GreedySettings]) -> None:
+    settings = kind(gamma=0.5)
+    assert parse_settings(kind, json.loads(json.dumps(as_mapping(settings)))) == settings
+
+
+def test_the_policies_are_the_six_names() -> None:
+    assert tuple(POLICIES) == POLICY_NAMES
+
+
+@pytest.mark.parametrize(
+    ("features", "action"),
+    [
+        ({"replicas_distance": 0.4}, Action.SCALE_DOWN_REPLICAS),
+        ({"replicas_distance": -0.4}, Action.SCALE_UP_REPLICAS),
+        ({"insufficient_cpu": 1.0, "pending": 0.3}, Action.REDUCE_CPU_SMALL),
+        ({"insufficient_memory": 0.5, "pending": 0.3}, Action.REDUCE_MEM_SMALL),
+        ({"insufficient_memory": 1.0, "insufficient_cpu": 0.2}, Action.REDUCE_MEM_SMALL),
+        ({"insufficient_cpu": 1.0, "replicas_distance": -0.4}, Action.REDUCE_CPU_SMALL),
+        ({}, Action.NOOP),
+    ],
+)
+def test_the_heuristic_moves_against_what_is_wrong(features: dict[str, float], action: Action) -> None:
+    assert make_agent("heuristic", seed=0).act(state_with(**features), explore=False) == action
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        ("noop", Action.NOOP),
+        ("bump_cpu", Action.BUMP_CPU_SMALL),
+        ("bump_mem", Action.BUMP_MEM_SMALL),
+        ("scale_replicas", Action.SCALE_UP_REPLICAS),
+    ],
+)
+def test_fixed_policies_do_their_one_thing(name: str, action: Action) -> None:
+    assert make_agent(name, seed=0).act(state_with(pending=0.5), explore=True) == action
+
+
+@given(st.lists(st.floats(-1, 1, width=32), min_size=STATE_DIM, max_size=STATE_DIM))
+def test_every_state_is_one_of_a_bounded_number_of_rows(values: list[float]) -> None:
+    key = discretise(np.array(values, np.float32))
+    assert len(key) == len(QUESTIONS)
+    assert all(int(digit) <= len(thresholds) for digit, thresholds in zip(key, QUESTIONS.values(), strict=True))
+
+
+def test_the_table_tells_apart_too_few_right_and_too_many_replicas() -> None:
+    keys = [discretise(state_with(replicas_distance=d)) for d in (-1 / 3, 0.0, 1 / 3)]
+    assert [key[0] for key in keys] == ["0", "1", "2"]
+
+
+def test_the_greedy_agent_learns_which_action_pays() -> None:
+    agent = EpsilonGreedy({"epsilon_steps": 200})
+    agent.seed(np.random.default_rng(0))
+    for _ in range(400):
+        action = agent.act(state_with(), explore=True)
+        agent.learn(Transition(state_with(), action, float(action == 4), state_with(), True, False))
+    assert agent.act(state_with(), explore=False) == 4
+    assert agent.epsilon == pytest.approx(0.05)
+
+
+def test_the_greedy_checkpoint_is_json_and_exact(tmp_path: Path) -> None:
+    agent, other = EpsilonGreedy(), EpsilonGreedy()
+    practise(agent, 100, seed=1)
+    agent.save(tmp_path / "greedy.json")
+    assert json.loads((tmp_path / "greedy.json").read_text())["env_steps"] == 100
+    other.load(tmp_path / "greedy.json")
+    assert other.state_dict() == agent.state_dict()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"table": {"0": [0.0] * 6}},
+        {"table": {"0": [float("inf")] * 7}},
+        {"table": {"0": "0000000"}},
+        {"table": {str(i): [0.0] * 7 for i in range(MAX_ROWS + 1)}},
+        {"table": []},
+        {"env_steps": 1.5},
+        {"questions": []},
+        {"settings": {"gamma": 0.1}},
+        {"rng": None},
+    ],
+)
+def test_a_greedy_state_that_does_not_fit_is_refused(change: dict[str, object]) -> None:
+    agent = EpsilonGreedy()
+    with pytest.raises(AgentError):
+        agent.load_state_dict({**agent.state_dict(), **change})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"agent": 3}', '{"agent": "noop", "settings": 3}', "[" * 9999])
+def test_a_file_that_holds_no_agent_is_one_clear_error(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "agent.json"
+    path.write_text(text)
+    with pytest.raises(AgentError, match=r"agent\.json") as caught:
+        load_agent(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_and_settings_are_known_without_torch() -> None:
+    import subprocess
+    import sys
+
+    program = "import sys, agents.agent, agents.network, agents.settings; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
