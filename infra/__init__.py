@@ -1,0 +1,1 @@
+"""Where things run: this machine, and fleets of machines."""

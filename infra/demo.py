@@ -1,0 +1,358 @@
+"""`sim-arena demo`: a whole federated training on this machine, with the real commands as processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from env.cli import Exit, err, out, print_json
+from env.errors import ConfigError, SimArenaError
+from infra.processes import Processes, command
+
+if TYPE_CHECKING:
+    from protocol.bucket import Bucket
+    from protocol.status import GroupStatus
+
+BUCKET = "sim-arena-demo"
+GROUP = "demo"
+LEASE_TTL_S = 6.0  # short, so that a killed worker's job is taken over while one watches
+TRAINING_SCENARIOS = 128
+UNSEEN_SCENARIOS = 200
+UNSEEN_SEEDS = 1 << 40  # evaluation draws its scenarios from here on; training seeds stay far below
+LOOK_S = 1.0
+REPLACEMENTS = 20  # workers that may die before the demo gives up
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the demo is to do."""
+
+    members: int
+    workers: int
+    rounds: int
+    steps: int
+    seed: int
+    traces: tuple[str, ...]
+    deploy: str | None
+    target: int | None
+    folder: Path
+
+
+class Demo:
+    """One demo: processes, and the folder in which all they leave behind is kept."""
+
+    def __init__(self, plan: Plan, *, quiet: bool) -> None:
+        self.plan = plan
+        self.quiet = quiet
+        logs = plan.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.processes = Processes(logs, {})
+        self._replaced = 0
+
+    def run(self) -> dict[str, Any]:
+        """Everything from the S3 endpoint to the evaluation; what came out.
+
+        Raises:
+            SimArenaError: the federation failed, or its processes kept dying.
+        """
+        started = time.monotonic()
+        try:
+            self._start_s3()
+            self._submit()
+            self.processes.start("sync-server", command("sync-server", "--bucket", BUCKET, "--exit-when-idle"))
+            for number in range(1, self.plan.workers + 1):
+                self._start_worker(number)
+            self._watch()
+            trained = time.monotonic() - started
+            self._download()
+        finally:
+            self.processes.stop_all()
+        return self._conclude(trained)
+
+    # -- processes -------------------------------------------------------------------------------------
+
+    def _start_s3(self) -> None:
+        requests = self.plan.folder / "requests.jsonl"
+        child = self.processes.start(
+            "s3",
+            command("sim-arena", "s3", "--port", "0", "--bucket", BUCKET, "--log", str(requests), "--json"),
+            piped=True,
+        )
+        assert child.stdout is not None  # noqa: S101 (piped)
+        line = child.stdout.readline()
+        if not line:
+            raise ConfigError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
+        settings = json.loads(line)["environment"]
+        self.processes.environment = {**settings, "SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)}
+        exports = "".join(f"export {name}={value}\n" for name, value in self.processes.environment.items())
+        (self.plan.folder / "env.sh").write_text(exports, encoding="utf-8")
+        self._say(f"embedded S3 at {settings['AWS_ENDPOINT_URL']}; to join in from another shell:")
+        self._say(f"  . {shlex.quote(str(self.plan.folder / 'env.sh'))}; worker")
+
+    def _submit(self) -> None:
+        plan = self.plan
+        sources = plan.traces or (str(write_scenarios(plan.folder / "traces", plan.seed)),)
+        options = {
+            "--bucket": BUCKET,
+            "--group": GROUP,
+            "--federation-size": plan.members,
+            "--episodes": plan.rounds,
+            "--steps": plan.steps,
+            "--seed": plan.seed,
+            "--deploy": plan.deploy,
+            "--target": plan.target,
+        }
+        given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+        traces = [part for source in sources for part in ("--trace", source)]
+        self.processes.run(command("dispatch", "submit", *given, *traces))
+        self._say(f"federation {GROUP!r}: {plan.members} members, {plan.rounds} rounds, seed {plan.seed}")
+
+    def _start_worker(self, number: int) -> None:
+        child = self.processes.start(f"worker-{number}", command("worker", "--bucket", BUCKET))
+        self._say(f"worker-{number}: process {child.pid}")
+
+    def _replace_the_dead(self) -> None:
+        for name, code in self.processes.ended():
+            if name == "sync-server" and code == 0:
+                continue
+            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            if name == "s3" or self._replaced >= REPLACEMENTS:
+                raise SimArenaError(f"{name} ended ({how}):\n{self.processes.log_tail(name)}")
+            self._replaced += 1
+            self._say(f"{name} ended ({how}); starting another, the lease frees its job within {LEASE_TTL_S:.0f} s")
+            if name == "sync-server":
+                self.processes.start(name, command("sync-server", "--bucket", BUCKET, "--exit-when-idle"))
+            else:
+                self._start_worker(int(name.removeprefix("worker-")))
+
+    # -- watching --------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        bucket = self._bucket()
+        with _live(self.quiet) as show:
+            now = self._status(bucket, 0)
+            told = 0
+            while now.outcome is None:
+                if show:
+                    show(now)
+                else:
+                    told = self._tell(now, told)
+                self._replace_the_dead()
+                time.sleep(LOOK_S)
+                now = self._status(bucket, now.closed)
+            self._tell(now, told)
+        if now.outcome != "finished":
+            raise SimArenaError(f"the federation failed: {now.reason}")
+        # The last members may still be writing their results.
+        while any(member.state in ("running", "free", "pending") for member in now.members):
+            self._replace_the_dead()
+            time.sleep(LOOK_S)
+            now = self._status(bucket, now.closed)
+
+    def _bucket(self) -> Bucket:
+        from protocol.console import open_bucket
+
+        os.environ.update(self.processes.environment)
+        return open_bucket(BUCKET, "demo")
+
+    def _status(self, bucket: Bucket, closed: int) -> GroupStatus:
+        from protocol.status import group_status
+
+        return group_status(bucket, GROUP, LEASE_TTL_S, recent=5, closed_before=closed)
+
+    def _tell(self, status: GroupStatus, told: int) -> int:
+        for row in status.recent:
+            if row.round > told:
+                reward = "" if row.reward is None else f", mean reward {row.reward:+.2f}"
+                self._say(f"round {row.round}/{status.rounds} closed: {row.participants} members{reward}")
+        return max(told, status.closed)
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            err.print(line, highlight=False, markup=False)
+
+    # -- what came out ---------------------------------------------------------------------------------
+
+    def _download(self) -> None:
+        self.processes.run(
+            command("dispatch", "download", GROUP, "--bucket", BUCKET, "--to", str(self.plan.folder / "group"))
+        )
+
+    def _conclude(self, trained_s: float) -> dict[str, Any]:
+        folder = self.plan.folder
+        weights = folder / "group" / "global_weights.pt"
+        rounds = [json.loads(line) for line in (folder / "group" / "rounds.jsonl").read_text().splitlines()]
+        curve = folder / "learning_curve.png"
+        draw_rounds(rounds, self.plan, curve)
+        self._say(f"evaluating on {UNSEEN_SCENARIOS} scenarios that training never saw …")
+        return {
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "rounds_closed": len(rounds),
+            "members": self.plan.members,
+            "workers": self.plan.workers,
+            "seed": self.plan.seed,
+            "training_s": round(trained_s, 1),
+            "reward_per_round": [row["reward"] for row in rounds],
+            "evaluation": evaluate_weights(weights, self.plan),
+            "requests": count_requests(folder / "requests.jsonl", self.plan),
+            "weights": str(weights),
+            "learning_curve": str(curve),
+            "logs": str(folder / "logs"),
+        }
+
+
+def write_scenarios(folder: Path, seed: int) -> Path:
+    """Generate the scenarios that the demo trains on, as trace files."""
+    from env.generate import generate_scenario
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(TRAINING_SCENARIOS):
+        scenario = generate_scenario(None, seed * TRAINING_SCENARIOS + number)
+        (folder / f"{number:04d}-{scenario.problem}.msgpack").write_bytes(scenario.trace.to_bytes())
+    return folder
+
+
+def evaluate_weights(weights: Path, plan: Plan) -> list[dict[str, Any]]:
+    """Trained, untrained and random agents on scenarios that training never saw, greedily."""
+    from agents.agent import make_agent
+    from env.generate import generate_scenario
+    from runner.evaluate import TOTAL, evaluate
+    from runner.training import load_agent_weights
+
+    scenarios = [generate_scenario(None, UNSEEN_SEEDS + number) for number in range(UNSEEN_SCENARIOS)]
+    trained, untrained = (make_agent("dqn", seed=plan.seed) for _ in range(2))
+    load_agent_weights(trained, weights.read_bytes())
+    agents = {"trained": trained, "untrained": untrained, "random": make_agent("random", seed=plan.seed)}
+    rows = []
+    for name, agent in agents.items():
+        total = next(s for s in evaluate(agent, scenarios, plan.steps, plan.seed) if s.problem == TOTAL)
+        rows.append({"agent": name, **asdict(total), "solved_rate": total.solved_rate})
+    return rows
+
+
+def draw_rounds(rounds: list[dict[str, Any]], plan: Plan, path: Path) -> None:
+    """The learning curve of the federation: means over the members of each round."""
+    from runner.plots import federation_curve
+
+    federation_curve(rounds, path, title=f"Federation of {plan.members}, seed {plan.seed}")
+
+
+def count_requests(log: Path, plan: Plan) -> dict[str, Any]:
+    """Requests by role and method, in all and per round: a worker's for each member and round, a sync-server's for each
+    round. Reading the traces at the start and the demo's own watching are not in the figures per round."""
+    counts: dict[str, dict[str, int]] = {}
+    in_rounds: dict[str, dict[str, int]] = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        role, method = row["role"] or "other", row["method"]
+        counts.setdefault(role, {})
+        counts[role][method] = counts[role].get(method, 0) + 1
+        if "/traces/" not in row["path"]:
+            in_rounds.setdefault(role, {})
+            in_rounds[role][method] = in_rounds[role].get(method, 0) + 1
+    shares = {"worker": plan.members * plan.rounds, "sync-server": plan.rounds}
+    return {
+        "total": {role: dict(sorted(methods.items())) for role, methods in sorted(counts.items())},
+        "per_round": {
+            role: {method: round(count / share, 2) for method, count in sorted(in_rounds.get(role, {}).items())}
+            for role, share in shares.items()
+        },
+    }
+
+
+@contextmanager
+def _live(quiet: bool) -> Iterator[Any]:
+    """A function that shows a status in place; None where stderr is no terminal."""
+    from rich.live import Live
+
+    from protocol.tables import group_table
+
+    if quiet or not err.is_terminal:
+        yield None
+        return
+    with Live(console=err, auto_refresh=False) as live:
+        yield lambda status: live.update(group_table(status), refresh=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `demo` to the `sim-arena` app."""
+    app.command("demo")(demo)
+
+
+def demo(
+    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one for each member.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each one episode of every member and an average.")] = 60,
+    steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
+    trace: Annotated[
+        list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated ones.")
+    ] = None,
+    deploy: Annotated[str | None, typer.Option(help="The Deployment to fix, where a trace holds several.")] = None,
+    target: Annotated[int | None, typer.Option(min=1, max=100, help="Pods that should be ready.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=1 << 32, help="Same seed, same weights, to the bit.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder for everything that comes out. Default: a new one below /tmp.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")] = False,
+) -> None:
+    """Train a federation on this machine: an S3 endpoint, workers and a sync-server as processes, nothing to set up."""
+    folder = _new_folder(keep)
+    plan = Plan(members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder)
+    try:
+        outcome = Demo(plan, quiet=as_json).run()
+    except KeyboardInterrupt:
+        err.print(f"interrupted; logs are in {folder / 'logs'}", highlight=False)
+        raise typer.Exit(int(Exit.INTERRUPTED)) from None
+    if as_json:
+        print_json(outcome)
+    else:
+        _show(outcome)
+
+
+def _new_folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="sim-arena-demo-"))
+    if keep.exists() and any(keep.iterdir()):
+        raise ConfigError(f"--keep {keep}: is not empty; choose a new folder")
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--keep {keep}: cannot be made ({error.strerror})") from error
+    return keep.resolve()
+
+
+def _show(outcome: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table("agent", "solved", "mean steps", "mean return", title="scenarios not trained on", box=None)
+    for row in outcome["evaluation"]:
+        table.add_row(
+            row["agent"], f"{row['solved']}/{row['n']}", f"{row['mean_steps']:.1f}", f"{row['mean_return']:+.2f}"
+        )
+    out.print(table)
+    rewards = outcome["reward_per_round"]
+    tenth = max(1, len(rewards) // 10)
+    out.print(
+        f"{outcome['rounds_closed']} rounds closed in {outcome['training_s']} s; mean reward of the first {tenth}: "
+        f"{sum(rewards[:tenth]) / tenth:+.2f}, of the last {tenth}: {sum(rewards[-tenth:]) / tenth:+.2f}",
+        highlight=False,
+    )
+    for role, methods in outcome["requests"]["per_round"].items():
+        each = ", ".join(f"{count} {method}" for method, count in methods.items())
+        per = "member and round" if role == "worker" else "round"
+        out.print(f"S3 requests of a {role} per {per}, polls and renewals included: {each}", highlight=False)
+    for name in ("weights", "learning_curve", "logs"):
+        out.print(f"{name.replace('_', ' ')}: {outcome[name]}", highlight=False)
+    out.print(f"weights sha256: {outcome['weights_sha256']}", highlight=False)

@@ -1,0 +1,152 @@
+"""An S3 endpoint inside one process, for demos and tests: moto's server, one request at a time.
+
+Stock moto checks a condition and then writes, in many threads, so two creators can both win. Behind one lock it cannot.
+Its objects live in memory and end with the process.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from env.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.serving import BaseWSGIServer
+
+ACCESS_KEY, SECRET_KEY, REGION = "sim-arena", "sim-arena-local", "us-east-1"
+
+WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """What boto3 needs to find the endpoint."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def make_server(host: str, port: int, log: Path | None = None) -> BaseWSGIServer:
+    """The server, bound but not yet serving; port 0 takes a free one.
+
+    Args:
+        log: a file that gets one JSON line for each request: who sent it, method, path, status, bytes in and out.
+
+    Raises:
+        ConfigError: moto is not installed, the port is taken, or the log cannot be written.
+    """
+    try:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import WSGIRequestHandler, make_server
+    except ImportError as error:
+        raise ConfigError("the embedded S3 needs moto; run: pip install 'sim-arena[local]'") from error
+
+    class KeepAlive(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"  # a new connection for every request would double its time
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Silence: the commands say what they do."""
+
+    application = one_at_a_time(DomainDispatcherApplication(create_backend_app), log)
+    try:
+        return make_server(host, port, application, threaded=True, request_handler=KeepAlive)
+    except (OSError, SystemExit) as error:
+        raise ConfigError(f"{host}:{port}: cannot listen there ({error}); choose another --port") from error
+
+
+def one_at_a_time(application: WSGI, log: Path | None = None) -> WSGI:
+    """The same application, never entered twice at once; a request's body is read before its turn comes."""
+    turn = threading.Lock()
+    try:
+        lines = log.open("a", encoding="utf-8", buffering=1) if log else None
+    except OSError as error:
+        raise ConfigError(f"{log}: cannot be written ({error.strerror})") from error
+
+    def serialised(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length) if length else b""
+        if len(body) < length:
+            # The client went away half-way; half a body must never become an object.
+            start_response("400 Bad Request", [("Content-Length", "0")])
+            return [b""]
+        if length:
+            environ["wsgi.input"] = io.BytesIO(body)
+        status: list[str] = []
+
+        def started(line: str, *rest: Any) -> Any:
+            status.append(line)
+            return start_response(line, *rest)
+
+        with turn:
+            answer = b"".join(application(environ, started))
+        if lines:
+            lines.write(_log_line(environ, status, length, len(answer)))
+        return [answer]
+
+    return serialised
+
+
+def _log_line(environ: dict[str, Any], status: list[str], received: int, sent: int) -> str:
+    query = environ.get("QUERY_STRING", "")
+    role = re.search(r"sim-arena/([a-z-]+)", environ.get("HTTP_USER_AGENT", ""))
+    row = {
+        "role": role[1] if role else None,
+        "method": "LIST" if "list-type=2" in query else environ["REQUEST_METHOD"],
+        "path": environ.get("PATH_INFO", ""),
+        "status": int(status[-1].split()[0]) if status else 0,
+        "received": received,
+        "sent": sent,
+    }
+    return json.dumps(row) + "\n"
+
+
+@contextmanager
+def serving(host: str = "127.0.0.1", port: int = 0, log: Path | None = None) -> Iterator[str]:
+    """The endpoint's URL, served by a thread until the block ends."""
+    server = make_server(host, port, log)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def create_bucket(endpoint: str, bucket: str) -> None:
+    """Create a bucket on an endpoint of `serving`; ConfigError if S3 would not allow its name."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name=REGION,
+    )
+    try:
+        client.create_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigError(f"bucket {bucket!r}: {error}") from error
+
+
+def until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()

@@ -1,0 +1,161 @@
+"""Waiting for a round to close, and what a worker does meanwhile when there are more members than workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocol import jobs, keys, schemas
+from protocol.bucket import Bucket, poll_delay
+from protocol.errors import FederationFailed
+from protocol.jobs import Taken
+from protocol.lease import Attempts, attempts
+from protocol.rounds import WEIGHTS_BYTES, closed_rounds, delivered_updates
+from protocol.schemas import Ending, Membership, Outcome
+
+PATIENT_S = 60.0  # a wait this long is worth a line about sync-server
+
+Take = Callable[[str, Attempts], Taken | None]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The global weights of `round`, from which the next round starts."""
+
+    round: int
+    weights: bytes
+
+
+class Interrupted(Exception):
+    """The process was told to stop, or the attempt is not its own any more."""
+
+
+class Siblings:
+    """The other members of a federation, as a worker sees them that could run one of them while it waits.
+
+    Args:
+        me: whose barrier it is.
+        take: claims a job, or answers None where that is not possible.
+    """
+
+    def __init__(self, bucket: Bucket, me: Membership, ttl_s: float, take: Take) -> None:
+        self.bucket = bucket
+        self.me = me
+        self.ttl_s = ttl_s
+        self.take = take
+        self.unowned = True  # whether the last look saw any without an owner; unknown before the first
+        self._ended: set[str] = set()
+
+    def idle_one(self, round_: int) -> Taken | None:
+        """Take a member that still owes its update of this round and has no living owner."""
+        listing = self.bucket.list(keys.in_progress_of_group(self.me.group))
+        views = attempts(listing.entries)
+        others = [self._job((self.me.member + i) % self.me.size) for i in range(1, self.me.size)]
+        unowned = [
+            job_id
+            for job_id in others
+            if job_id not in self._ended and not views.get(job_id, Attempts()).alive(listing.server_time, self.ttl_s)
+        ]
+        self.unowned = bool(unowned)
+        if not unowned:
+            return None
+        delivered = delivered_updates(self.bucket.list(keys.updates(self.me.group, round_)).entries)
+        owing = [job_id for job_id in unowned if job_id not in {self._job(member) for member in delivered}]
+        for job_id in owing:
+            if taken := self.take(job_id, views.get(job_id, Attempts())):
+                return taken
+            if jobs.is_over(self.bucket, job_id):
+                self._ended.add(job_id)
+        return None
+
+    def _job(self, member: int) -> str:
+        return keys.member_job(self.me.group, member)
+
+
+class Barrier:
+    """Where a member waits for the global weights of a round.
+
+    Args:
+        rounds: how many the federation has.
+        must_stop: asked between polls; true ends the wait with Interrupted.
+        siblings: None if this worker stays with its job whatever happens.
+        say: where a line goes when the wait grows long.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        me: Membership,
+        rounds: int,
+        must_stop: Callable[[], bool],
+        siblings: Siblings | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.bucket = bucket
+        self.me = me
+        self.rounds = rounds
+        self.must_stop = must_stop
+        self.siblings = siblings if me.size > 1 else None
+        self.say = say
+
+    def late_start(self) -> Arrived | None:
+        """Where a member that never trained starts: None at the beginning, else at the newest global weights."""
+        check_not_failed(self.bucket, self.me.group)
+        newest = closed_rounds(self.bucket, self.me.group, self.rounds)
+        return self._at(newest) if newest else None
+
+    def wait(self, round_: int) -> Arrived | Taken:
+        """The weights to go on from, or a sibling to run instead.
+
+        Polls the one key by GET. A member that finds the round closed already may be several rounds late; it goes on
+        from the newest.
+
+        Raises:
+            Interrupted: `must_stop` said so.
+            FederationFailed: the federation ended without a result.
+        """
+        machine = self.bucket.machine
+        started = machine.now()
+        look_at = started if self.siblings and self.siblings.unowned else started + self._look_every()
+        warn_at = started + PATIENT_S
+        late = True
+        while True:
+            body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
+            if body is not None:
+                return self._at_least(round_, body, late)
+            late = False
+            if self.must_stop():
+                raise Interrupted
+            now = machine.now()
+            if now >= look_at:
+                look_at = now + self._look_every()
+                check_not_failed(self.bucket, self.me.group)
+                if self.siblings and (taken := self.siblings.idle_one(round_)):
+                    return taken
+            if now >= warn_at:
+                warn_at = now + 10 * PATIENT_S
+                self.say(f"waited {now - started:.0f} s for round {round_} to close; is a sync-server running?")
+            machine.sleep(poll_delay(now - started, machine.jitter()))
+
+    def _look_every(self) -> float:
+        return self.siblings.ttl_s / 3 if self.siblings else 20.0
+
+    def _at_least(self, round_: int, body: bytes, late: bool) -> Arrived:
+        newest = closed_rounds(self.bucket, self.me.group, self.rounds, round_) if late else round_
+        return Arrived(round_, body) if newest == round_ else self._at(newest)
+
+    def _at(self, round_: int) -> Arrived:
+        body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
+        if body is None:
+            raise FederationFailed(f"the global weights of round {round_} are gone; was the group purged?")
+        return Arrived(round_, body)
+
+
+def check_not_failed(bucket: Bucket, group: str) -> None:
+    """Raises FederationFailed, with the recorded reason, if the federation ended without a result."""
+    key = keys.outcome(group)
+    body = bucket.get(key)
+    if body is not None:
+        outcome = schemas.parse(Outcome, body, key)
+        if outcome.status is Ending.FAILED:
+            raise FederationFailed(f"federation {group}: {outcome.reason}")

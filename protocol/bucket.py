@@ -1,0 +1,173 @@
+"""The bucket as the protocol uses it: create-only writes with a clear answer, and reads that survive faults.
+
+Creating, as a table (the whole safety of the protocol rests on it):
+
+    200                      won
+    412, the nonce is mine   won (an earlier try of this very request landed)
+    412, another's nonce     lost
+    409                      nothing landed: again after jitter
+    5xx, time-out, reset     it may have landed: the same body and nonce again, after jitter
+    still so at the deadline unknown: nobody acts as the owner
+    400, 403, 501            Unfit is raised: the endpoint or the permissions cannot do this
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from protocol.errors import Conflict, Exists, StoreError, Transient
+from protocol.machine import Machine
+from protocol.store import Blob, Entry, Store
+
+T = TypeVar("T")
+
+NONCE = "nonce"  # the user-metadata key that tells one's own object from another's
+PATIENCE_S = 60.0  # how long a request is tried again before its failure is reported
+DOCUMENT_BYTES = 256 * 1024
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Created(Enum):
+    """The answer to a create-only write."""
+
+    WON = "won"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All entries below a prefix; `server_time` is S3's clock when the listing began, epoch seconds."""
+
+    entries: tuple[Entry, ...]
+    server_time: float
+
+
+class Bucket:
+    """A store and a machine: every object the protocol reads or writes passes here.
+
+    Args:
+        store: where the objects are.
+        machine: clock, waiting and nonces.
+        patience_s: how long an unclear or failing request is tried again.
+    """
+
+    def __init__(self, store: Store, machine: Machine, *, patience_s: float = PATIENCE_S) -> None:
+        self.store = store
+        self.machine = machine
+        self.patience_s = patience_s
+
+    @property
+    def name(self) -> str:
+        return self.store.name
+
+    def create(self, key: str, body: bytes, facts: Mapping[str, str] | None = None) -> Created:
+        """Create an object that must not exist yet; see the table above.
+
+        Args:
+            facts: user metadata beside the nonce.
+
+        Raises:
+            Unfit: the endpoint or the permissions cannot do this.
+        """
+        nonce = self.machine.nonce()
+        metadata = {**(facts or {}), NONCE: nonce}
+        deadline = self.machine.now() + self.patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                self.store.put(key, body, metadata, create_only=True)
+                return Created.WON
+            except Exists:
+                owner = self.metadata(key)
+                if owner is not None:
+                    return Created.WON if owner.get(NONCE) == nonce else Created.LOST
+                # Gone between the two requests (a purge): the next round of the loop will tell.
+            except (Conflict, Transient):
+                pass
+            if self.machine.now() >= deadline or self.machine.stopping():
+                return Created.UNKNOWN
+            pause = self._pause(pause)
+
+    def settle(self, key: str, body: bytes, facts: Mapping[str, str] | None = None) -> bool:
+        """Create an object, whoever wins; True if it was this call.
+
+        Raises:
+            Transient: even at the deadline nobody knows whether it exists.
+        """
+        answer = self.create(key, body, facts)
+        if answer is Created.UNKNOWN:
+            raise Transient(f"{self.name}/{key}: no clear answer within {self.patience_s:.0f} s")
+        return answer is Created.WON
+
+    def upload(self, key_of: Callable[[str], str], body: bytes) -> str:
+        """Store content under its SHA-256 (once is enough); returns the hash."""
+        sha256 = hashlib.sha256(body).hexdigest()
+        self.settle(key_of(sha256), body)
+        return sha256
+
+    def put_once(self, key: str, body: bytes) -> None:
+        """One plain PUT, not tried again: for heartbeats, whose next one comes anyway."""
+        self.store.put(key, body, {}, create_only=False)
+
+    def get(self, key: str, max_bytes: int = DOCUMENT_BYTES) -> bytes | None:
+        """An object's content, None if there is none."""
+        blob = self.blob(key, max_bytes)
+        return None if blob is None else blob.body
+
+    def blob(self, key: str, max_bytes: int) -> Blob | None:
+        """An object's content and user metadata, None if there is none."""
+        return self._again(lambda: self.store.get(key, max_bytes))
+
+    def metadata(self, key: str) -> Mapping[str, str] | None:
+        """An object's user metadata, None if there is no object."""
+        return self._again(lambda: self.store.metadata(key))
+
+    def exists(self, key: str) -> bool:
+        return self.metadata(key) is not None
+
+    def list(self, prefix: str) -> Listing:
+        """Everything below a prefix, over as many pages as it takes."""
+        page = self._again(lambda: self.store.page(prefix, ""))
+        entries, server_time = list(page.entries), page.server_time
+        while page.more and entries:
+            after = entries[-1].key
+            page = self._again(lambda: self.store.page(prefix, after))  # noqa: B023 (called at once)
+            entries += page.entries
+        return Listing(tuple(entries), server_time)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; an absent one is no error."""
+        self._again(lambda: self.store.delete(key))
+
+    def _again(self, request: Callable[[], T]) -> T:
+        """An idempotent request, until it is answered or patience ends."""
+        deadline = self.machine.now() + self.patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return request()
+            except (Transient, Conflict) as error:
+                if self.machine.now() >= deadline or self.machine.stopping():
+                    raise _tired(error, self.patience_s) from error
+            pause = self._pause(pause)
+
+    def _pause(self, pause: float) -> float:
+        """Wait a jittered pause; returns the next, longer one."""
+        self.machine.sleep(pause * (0.5 + self.machine.jitter()))
+        return min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _tired(error: StoreError, patience_s: float) -> StoreError:
+    return Transient(f"{error}; tried again for {patience_s:.0f} s")
+
+
+def poll_delay(waited_s: float, jitter: float) -> float:
+    """How long to wait before looking again: a tenth of the time waited so far, so that a poll costs at most 10 % in
+    latency and the number of requests grows with the logarithm of the wait; at least 50 ms, at most 5 s."""
+    return min(5.0, max(0.05, 0.1 * waited_s)) * (0.5 + jitter)

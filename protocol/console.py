@@ -1,0 +1,84 @@
+"""What the commands of this room share: the bucket option, opening a bucket, stopping cleanly, log lines."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import signal
+import socket
+import threading
+from datetime import datetime
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from env.cli import err
+from protocol.bucket import Bucket
+from protocol.machine import this_machine
+from protocol.probe import probe
+from protocol.store import S3Store
+
+BucketOption = Annotated[
+    str,
+    typer.Option(
+        "--bucket",
+        envvar="SIM_ARENA_BUCKET",
+        help="The S3 bucket. Endpoint, region and credentials come from boto3's own settings.",
+        metavar="NAME",
+    ),
+]
+LeaseOption = Annotated[
+    float,
+    typer.Option(
+        "--lease-ttl",
+        envvar="SIM_ARENA_LEASE_TTL",
+        min=1.0,
+        help="Seconds of silence after which an attempt counts as dead. The same for a whole fleet.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+INTERACTIVE_PATIENCE_S = 5.0  # a person waits for `dispatch`; a daemon has time
+
+
+def open_bucket(name: str, role: str = "dispatch") -> Bucket:
+    """The bucket of that name, for a command that somebody waits for.
+
+    Raises:
+        Unfit: no credentials, no region, a name that S3 refuses.
+    """
+    return Bucket(S3Store(name, role=role), this_machine(), patience_s=INTERACTIVE_PATIENCE_S)
+
+
+def open_daemon_bucket(name: str, role: str) -> Bucket:
+    """A bucket for a process that runs for long: it is probed first, and SIGTERM or SIGINT ends all waits."""
+    store, machine = S3Store(name, role=role), this_machine(stop_on_signals())
+    probe(Bucket(store, machine, patience_s=INTERACTIVE_PATIENCE_S))
+    return Bucket(store, machine)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that the first SIGTERM or SIGINT sets; the second one kills as usual."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        say(f"{signal.Signals(number).name}: saving what is whole and stopping; once more to stop at once")
+        stop.set()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop
+
+
+def say(line: str) -> None:
+    """A log line on stderr with the local time."""
+    err.print(f"{datetime.now().astimezone():%H:%M:%S} {line}", markup=False, highlight=False)
+
+
+def this_worker() -> str:
+    """A worker id that no other process has: the host's name, as far as an id allows, and chance."""
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:40] or "worker"
+    return f"{host}-{secrets.token_hex(4)}"

@@ -1,0 +1,58 @@
+"""What can go wrong between a process and the bucket.
+
+SimArenaError (env.errors)
+├── ProtocolError
+│   ├── BadId            an id that may not become part of a key
+│   ├── BadDocument      an object that is not what its key promises
+│   └── FederationFailed the federation ended without a result
+└── StoreError
+    ├── Exists           412: the create-only key is taken (perhaps by this very request, sent twice)
+    ├── Conflict         409: nothing landed, try again
+    ├── Transient        5xx, time-out, reset: the request may or may not have landed
+    ├── TooLarge         the object is larger than its reader allows
+    └── Unfit            400, 403, 501, no bucket, no credentials: trying again cannot help
+"""
+
+from __future__ import annotations
+
+from env.errors import SimArenaError
+
+
+class ProtocolError(SimArenaError):
+    """The protocol was not kept, or asked for something it does not offer."""
+
+
+class BadId(ProtocolError):
+    """An id that may not become part of a key."""
+
+
+class BadDocument(ProtocolError):
+    """An object whose content is not what its key promises."""
+
+
+class FederationFailed(ProtocolError):
+    """The federation ended without a result; the message says why."""
+
+
+class StoreError(SimArenaError):
+    """A request to the object store did not succeed."""
+
+
+class Exists(StoreError):
+    """412: the key exists. After a retry this may be one's own earlier request."""
+
+
+class Conflict(StoreError):
+    """409: another request on the key was under way; nothing landed."""
+
+
+class Transient(StoreError):
+    """5xx, SlowDown, time-out or reset: it may have landed."""
+
+
+class TooLarge(StoreError):
+    """The object is larger than the reader allows."""
+
+
+class Unfit(StoreError):
+    """The endpoint, the bucket or the permissions do not allow this; trying again cannot help."""

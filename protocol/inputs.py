@@ -1,0 +1,160 @@
+"""What `dispatch submit` takes from its user: traces, weights and settings, checked before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.agent import AGENTS
+from agents.settings import DQNSettings, GreedySettings
+from agents.settings import parse_settings as parse_agent_settings
+from env.errors import ConfigError, TraceError
+from env.scenario import NodePool, scenario_from_trace
+from env.trace import read_trace
+from protocol import keys
+from protocol.bucket import Bucket
+from protocol.rounds import WEIGHTS_BYTES
+from protocol.schemas import Nodes
+from protocol.store import S3Store
+
+TRACE_BYTES = 64 << 20
+TRACE_SUFFIXES = (".msgpack", ".sktrace")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Which workload of the traces is to be fixed, and where it runs; None leaves it to each trace."""
+
+    deploy: str | None = None
+    namespace: str | None = None
+    target: int | None = None
+    nodes: Nodes | None = None
+    duration_s: float | None = None
+
+
+def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem) -> tuple[str, ...]:
+    """Check every trace, then store each under its content hash.
+
+    Args:
+        sources: files, folders of traces, or s3:// URIs.
+
+    Returns:
+        The hashes, in the order given.
+
+    Raises:
+        TraceError, ScenarioError: a trace that cannot be read, or does not hold the workload asked for.
+    """
+    bodies = []
+    for source in sources:
+        for name, body in read_sources(bucket, source):
+            check_trace(body, name, problem)
+            bodies.append(body)
+    return tuple(dict.fromkeys(bucket.upload(keys.trace, body) for body in bodies))
+
+
+def check_trace(body: bytes, name: str, problem: Problem) -> None:
+    """Raises what a worker would raise, while the user is still there to read it."""
+    scenario_from_trace(
+        read_trace(body, name),
+        name=name,
+        deploy=problem.deploy,
+        namespace=problem.namespace,
+        target=problem.target,
+        nodes=node_pool(problem.nodes),
+        duration_s=problem.duration_s,
+    )
+
+
+def node_pool(nodes: Nodes | None) -> NodePool | None:
+    return NodePool(**nodes.model_dump()) if nodes else None
+
+
+def read_sources(bucket: Bucket, source: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the trace, or of each trace in the folder, that `source` names."""
+    if source.startswith("s3://"):
+        yield source, read_s3(bucket, source, TRACE_BYTES)
+        return
+    path = Path(source)
+    if not path.is_dir():
+        yield source, read_file(path, TRACE_BYTES)
+        return
+    found = sorted(child for child in path.iterdir() if child.suffix in TRACE_SUFFIXES)
+    if not found:
+        raise TraceError(f"folder {source}: holds no {' or '.join(TRACE_SUFFIXES)} file")
+    for child in found:
+        yield str(child), read_file(child, TRACE_BYTES)
+
+
+def upload_weights(bucket: Bucket, source: str) -> str:
+    """Store starting weights (a file or an s3:// URI) under their content hash."""
+    from_s3 = source.startswith("s3://")
+    body = read_s3(bucket, source, WEIGHTS_BYTES) if from_s3 else read_file(Path(source), WEIGHTS_BYTES)
+    return bucket.upload(keys.weights, body)
+
+
+def read_s3(bucket: Bucket, uri: str, max_bytes: int) -> bytes:
+    """The object behind an s3:// URI, whichever bucket it is in."""
+    name, _, key = uri.removeprefix("s3://").partition("/")
+    if not name or not key:
+        raise ConfigError(f"{uri}: expected s3://BUCKET/KEY")
+    place = (
+        bucket if f"s3://{name}" == bucket.name else Bucket(S3Store(name), bucket.machine, patience_s=bucket.patience_s)
+    )
+    body = place.get(key, max_bytes)
+    if body is None:
+        raise ConfigError(f"{uri}: no such object")
+    return body
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            body = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(body) > max_bytes:
+        raise ConfigError(f"{path}: larger than {max_bytes >> 20} MiB")
+    return body
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """`name=value` pairs; values as JSON where they are JSON, else as text.
+
+    Raises:
+        ConfigError: a pair without '=', or a name given twice.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set {pair}: expected NAME=VALUE, for example --set learning_rate=0.001")
+        if name in settings:
+            raise ConfigError(f"--set {name}: given twice")
+        try:
+            settings[name] = json.loads(text)
+        except ValueError:
+            settings[name] = text
+    return settings
+
+
+def check_agent(name: str, settings: dict[str, Any]) -> None:
+    """Refuse an agent or a setting that no worker could start.
+
+    Raises:
+        AgentError, ConfigError: naming the nearest thing that exists.
+    """
+    if name == "dqn":
+        parse_agent_settings(DQNSettings, settings)
+    elif name == "greedy":
+        parse_agent_settings(GreedySettings, settings)
+    elif name not in AGENTS:
+        close = difflib.get_close_matches(name, AGENTS, n=1)
+        raise ConfigError(
+            f"agent {name!r}: unknown; " + (f"did you mean {close[0]!r}?" if close else ", ".join(AGENTS))
+        )
+    elif settings:
+        raise ConfigError(f"agent {name!r} has no settings; leave out --set")

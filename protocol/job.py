@@ -1,0 +1,273 @@
+"""One attempt at a job, from resume to result. Torch-free: training itself comes in as a `Learner`.
+
+    resume from the highest state ─▶ [wait for the round before ─▶] train an episode ─▶ state ─▶ update ─▶ … ─▶ result
+
+State comes before update: a crash in between resumes at that episode and only publishes again. All a Learner's
+randomness is a function of (seed, member, episode), so it does not matter who runs which episode, or how often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from protocol import jobs, keys, schemas
+from protocol.barrier import Barrier, Interrupted, Siblings
+from protocol.bucket import Bucket
+from protocol.errors import BadDocument, FederationFailed
+from protocol.jobs import Taken
+from protocol.lease import Over
+from protocol.rounds import WEIGHTS_BYTES, update_facts
+from protocol.schemas import JobType, Membership, Result, Status
+
+SAVE_EVERY_S = 30.0  # a job without a federation keeps its state this often; an embedded episode takes milliseconds
+GRACE_S = 5.0  # how long a running episode may go on to its end after the process was told to stop
+
+
+class Episode(Protocol):
+    """What is known of a finished episode."""
+
+    @property
+    def reward(self) -> float: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def solved(self) -> bool: ...
+
+
+class Learner(Protocol):
+    """A member's training: `runner` behind it in earnest, a cheap stand-in in simulations."""
+
+    @property
+    def history(self) -> Sequence[Episode]:
+        """All finished episodes, also those of earlier attempts."""
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        """Train one episode. Raises Interrupted when `must_stop` turns true."""
+
+    def state(self) -> bytes:
+        """Everything needed to go on exactly."""
+
+    def restore(self, state: bytes) -> int:
+        """Go on from `state()`; returns its episode. Raises SimArenaError if it is unfit."""
+
+    def weights(self) -> bytes:
+        """The update: the networks alone, byte for byte a function of the state."""
+
+    def load_weights(self, weights: bytes) -> None:
+        """Go on from global weights. Raises SimArenaError if they are unfit."""
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        """Files to keep beside the result, by a name of keys.ARTIFACTS."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """What the numbers may depend on besides the seed: versions and CPU."""
+
+
+class Kind(Enum):
+    """How an attempt ended."""
+
+    DONE = "done"  # the job has a result
+    STOPPED = "stopped"  # the process was told to stop; the attempt was released
+    LOST = "lost"  # somebody else owns the job now
+    SWITCHED = "switched"  # released for a sibling that nobody ran
+
+
+@dataclass(frozen=True)
+class Ending:
+    """`status` with DONE, `next` with SWITCHED."""
+
+    kind: Kind
+    status: Status | None = None
+    next: Taken | None = None
+
+
+class Attempt:
+    """Runs one claimed job.
+
+    Args:
+        taken: the job and the claim on it.
+        learner: of this job's manifest, fresh.
+        siblings: None if the worker stays with this job (`--run-once`, or no federation).
+        say: where progress is reported, one line each.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        taken: Taken,
+        learner: Learner,
+        siblings: Siblings | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.bucket = bucket
+        self.lease = taken.lease
+        self.manifest = taken.manifest
+        self.taken = taken
+        self.learner = learner
+        self.siblings = siblings
+        self.say = say
+        self._episode_ends_by: float | None = None
+        self._stop_seen: float | None = None
+
+    def run(self) -> Ending:
+        """Train until the result, or until there is a reason to stop.
+
+        Raises:
+            SimArenaError: the work itself failed; what that means is the caller's decision.
+        """
+        try:
+            done = self._resume()
+            if self.manifest.federation is None:
+                self._alone(done)
+            elif sibling := self._federated(self.manifest.federation, done):
+                self.lease.release("runs a member that nobody ran")
+                return Ending(Kind.SWITCHED, next=sibling)
+            return self._finish(Status.SUCCESS)
+        except FederationFailed as failure:
+            return self._finish(Status.FAILED, str(failure))
+        except Interrupted:
+            return self._interrupted()
+
+    # -- episodes ------------------------------------------------------------------------------------
+
+    def _alone(self, done: int) -> None:
+        saved_at = self.bucket.machine.now()
+        for episode in range(done + 1, self.manifest.training.episodes + 1):
+            self._train(episode)
+            now = self.bucket.machine.now()
+            stopping = self.bucket.machine.stopping()
+            if self._keeps_state() and (stopping or now - saved_at >= SAVE_EVERY_S):
+                self._save(episode)
+                saved_at = now
+            if stopping:
+                raise Interrupted
+
+    def _federated(self, member: Membership, done: int) -> Taken | None:
+        """All rounds that are left; returns a sibling to run instead, if this member should wait without a worker."""
+        rounds = self.manifest.training.episodes
+        barrier = Barrier(self.bucket, member, rounds, self._must_stop, self.siblings, self.say)
+        episode = done
+        if done:
+            self._publish(member, done)
+        elif late := barrier.late_start():
+            self.learner.load_weights(late.weights)
+            episode = late.round
+        while episode < rounds:
+            if episode and episode == done:
+                self.lease.doing = f"waiting for round {episode}"
+                arrived = barrier.wait(episode)
+                if isinstance(arrived, Taken):
+                    return arrived
+                self.learner.load_weights(arrived.weights)
+                episode = arrived.round
+                if episode >= rounds:
+                    break
+            episode += 1
+            self._train(episode)
+            self._save(episode)
+            self._publish(member, episode)
+            done = episode
+        return None
+
+    def _train(self, episode: int) -> None:
+        self.lease.episode = episode
+        self.lease.doing = f"episode {episode}"
+        self._episode_ends_by = self.bucket.machine.now() + self.manifest.training.episode_timeout_s
+        finished = self.learner.run_episode(episode, self._must_stop)
+        self._episode_ends_by = None
+        self.lease.reward = finished.reward
+        self.say(
+            f"{self.manifest.job_id}: episode {episode}/{self.manifest.training.episodes}: "
+            f"reward {finished.reward:+.2f} in {finished.steps} steps{', solved' if finished.solved else ''}"
+        )
+
+    # -- what is kept ----------------------------------------------------------------------------------
+
+    def _resume(self) -> int:
+        """Restore the newest state of this job (or of the one it retries); returns its episode, 0 for none."""
+        newest = self.taken.newest_state
+        if newest is None and self.manifest.retry_of:
+            newest = jobs.newest_state(self.bucket, self.manifest.retry_of)
+        if newest is None or not self._keeps_state():
+            return 0
+        body = self.bucket.get(newest, WEIGHTS_BYTES)
+        if body is None:
+            raise BadDocument(f"{newest}: was listed and is gone")
+        done = self.learner.restore(body)
+        self.say(f"{self.manifest.job_id}: goes on after episode {done}")
+        return done
+
+    def _keeps_state(self) -> bool:
+        return self.manifest.training.job_type is JobType.TRAINING
+
+    def _save(self, episode: int) -> None:
+        self.bucket.settle(keys.state(self.manifest.job_id, episode), self.learner.state())
+
+    def _publish(self, member: Membership, episode: int) -> None:
+        last = self.learner.history[-1]
+        self.bucket.settle(
+            keys.update(member.group, episode, member.member),
+            self.learner.weights(),
+            update_facts(last.steps, last.reward, last.solved),
+        )
+
+    # -- ends ------------------------------------------------------------------------------------------
+
+    def _must_stop(self) -> bool:
+        now = self.bucket.machine.now()
+        if self.bucket.machine.stopping() and self._stop_seen is None:
+            self._stop_seen = now
+        waiting = self._episode_ends_by is None
+        told = self._stop_seen is not None and (waiting or now - self._stop_seen > GRACE_S)
+        return told or self._timed_out() or self.lease.over() is not None
+
+    def _timed_out(self) -> bool:
+        return self._episode_ends_by is not None and self.bucket.machine.now() > self._episode_ends_by
+
+    def _interrupted(self) -> Ending:
+        over = self.lease.over()
+        if over is Over.CANCELLED:
+            return self._finish(Status.CANCELLED, "cancelled by a user")
+        if over is Over.LOST:
+            self.say(f"{self.manifest.job_id}: attempt {self.lease.attempt} is over: {Over.LOST.value}")
+            return Ending(Kind.LOST)
+        if self._timed_out():
+            limit = self.manifest.training.episode_timeout_s
+            return self._finish(Status.FAILED, f"episode {self.lease.episode} took longer than {limit:g} s")
+        self.lease.release("the worker was told to stop")
+        return Ending(Kind.STOPPED)
+
+    def _finish(self, status: Status, error: str | None = None) -> Ending:
+        """Upload what was made, then the result: whoever sees the result finds all it names."""
+        self.lease.doing = "finishing"
+        job_id = self.manifest.job_id
+        names = {}
+        for name, body in self.learner.artifacts().items():
+            self.bucket.settle(keys.artifact(job_id, name), body)
+            names[name] = keys.artifact(job_id, name)
+        self.lease.close()
+        jobs.finish(self.bucket, self._result(status, error, names))
+        self.say(f"{job_id}: {status}{f': {error}' if error else ''}")
+        return Ending(Kind.DONE, status)
+
+    def _result(self, status: Status, error: str | None, names: dict[str, str]) -> Result:
+        history = self.learner.history
+        return Result(
+            job_id=self.manifest.job_id,
+            status=status,
+            error=error[:4000] if error else None,
+            worker=self.lease.worker,
+            attempt=self.lease.attempt,
+            finished_at=schemas.timestamp(),
+            episodes_completed=len(history),
+            env_steps=sum(episode.steps for episode in history),
+            total_reward=float(sum(episode.reward for episode in history)) if history else None,
+            final_reward=float(history[-1].reward) if history else None,
+            solved_episodes=sum(bool(episode.solved) for episode in history),
+            artifacts=names,
+            transitions=names.get("transitions.msgpack"),
+            fingerprint=self.learner.fingerprint(),
+        )

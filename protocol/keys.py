@@ -1,0 +1,251 @@
+"""Every key of the bucket, built and parsed back here and nowhere else.
+
+Ids come from users and from the bucket; `valid_id` stands between them and any key or path.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.errors import BadId
+
+PENDING = "jobs/pending/"
+IN_PROGRESS = "jobs/in_progress/"
+FINISHED = "jobs/finished/"
+REJECTED = "jobs/rejected/"
+ACTIVE = "federations/active/"
+
+MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
+MAX_MEMBERS = 10_000
+ARTIFACTS = frozenset(
+    {
+        "checkpoint_final.pt",
+        "checkpoint_final.json",
+        "train.log",
+        "steps.jsonl",
+        "learning_curve.png",
+        "transitions.msgpack",
+    }
+)
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
+_IN_PROGRESS = re.compile(r"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-(\d{4,})|(cancel))\.json")
+_STATE = re.compile(r"results/([^/]+)/state/ep_(\d{6})\.pt")
+_UPDATE = re.compile(r"federations/([^/]+)/rounds/(\d{6})/updates/(0|[1-9]\d*)\.pt")
+_MEMBER_JOB = re.compile(r"(.+)-m(\d{4})")
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` may name a job, a group or a worker."""
+    return _ID.fullmatch(text) is not None
+
+
+def valid_id(text: str, what: str = "id") -> str:
+    """`text` itself, if it may become part of a key; raises BadId otherwise."""
+    if not is_id(text):
+        raise BadId(f"{what} {text[:80]!r}: use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
+    return text
+
+
+def valid_sha256(text: str) -> str:
+    """`text` itself, if it is a SHA-256 in lower-case hex; raises BadId otherwise."""
+    if not _SHA256.fullmatch(text):
+        raise BadId(f"content hash {text[:80]!r}: not a SHA-256 in lower-case hex")
+    return text
+
+
+# -- jobs ------------------------------------------------------------------------------------------
+
+
+def member_job(group: str, member: int) -> str:
+    """The job id of a federation's member; the same on every submit, so that a repeat changes nothing."""
+    if not 0 <= member < MAX_MEMBERS:
+        raise BadId(f"member {member}: use 0 to {MAX_MEMBERS - 1}")
+    return valid_id(f"{valid_id(group, 'group')}-m{member:04d}", "job id")
+
+
+def parse_member_job(job_id: str) -> tuple[str, int] | None:
+    """(group, member) of a member's job id, None for any other job."""
+    match = _MEMBER_JOB.fullmatch(job_id)
+    return (match[1], int(match[2])) if match and is_id(match[1]) else None
+
+
+def pending_manifest(job_id: str) -> str:
+    return f"{PENDING}{valid_id(job_id)}/manifest.json"
+
+
+def finished_manifest(job_id: str) -> str:
+    return f"{FINISHED}{valid_id(job_id)}/manifest.json"
+
+
+def rejected_manifest(job_id: str) -> str:
+    return f"{REJECTED}{valid_id(job_id)}/manifest.json"
+
+
+def rejected_error(job_id: str) -> str:
+    return f"{REJECTED}{valid_id(job_id)}/error.json"
+
+
+def parse_manifest(key: str) -> str | None:
+    """The job id of a manifest's key; None for any other key, and for ids that are not allowed."""
+    match = _MANIFEST.fullmatch(key)
+    return match[1] if match and is_id(match[1]) else None
+
+
+class Mark(StrEnum):
+    """What an object below jobs/in_progress/<job>/ says about an attempt."""
+
+    CLAIM = "claim"
+    HEARTBEAT = "heartbeat"
+    RELEASED = "released"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A parsed key of jobs/in_progress/; `attempt` is 0 for `cancel`."""
+
+    job_id: str
+    mark: Mark
+    attempt: int
+
+
+def in_progress(job_id: str) -> str:
+    return f"{IN_PROGRESS}{valid_id(job_id)}/"
+
+
+def in_progress_of_group(group: str) -> str:
+    """A prefix that holds the attempts of all members of a group (and of nothing else)."""
+    return f"{IN_PROGRESS}{valid_id(group, 'group')}-m"
+
+
+def attempt_mark(job_id: str, mark: Mark, attempt: int) -> str:
+    return f"{in_progress(job_id)}{mark}-{attempt:04d}.json"
+
+
+def cancel(job_id: str) -> str:
+    return f"{in_progress(job_id)}cancel.json"
+
+
+def parse_progress(key: str) -> Progress | None:
+    match = _IN_PROGRESS.fullmatch(key)
+    if not match or not is_id(match[1]):
+        return None
+    if match[4]:
+        return Progress(match[1], Mark.CANCEL, 0)
+    return Progress(match[1], Mark(match[2]), int(match[3]))
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def results(job_id: str) -> str:
+    return f"results/{valid_id(job_id)}/"
+
+
+def result(job_id: str) -> str:
+    return f"{results(job_id)}result.json"
+
+
+def artifact(job_id: str, name: str) -> str:
+    """A file beside result.json; only names of ARTIFACTS."""
+    if name not in ARTIFACTS:
+        raise BadId(f"artifact {name[:80]!r}: not one of {', '.join(sorted(ARTIFACTS))}")
+    return f"{results(job_id)}{name}"
+
+
+def states(job_id: str) -> str:
+    return f"{results(job_id)}state/"
+
+
+def state(job_id: str, episode: int) -> str:
+    return f"{states(job_id)}ep_{_six(episode)}.pt"
+
+
+def parse_state(key: str) -> int | None:
+    """The episode of a state's key."""
+    match = _STATE.fullmatch(key)
+    return int(match[2]) if match else None
+
+
+# -- inputs ----------------------------------------------------------------------------------------
+
+
+def trace(sha256: str) -> str:
+    return f"traces/{valid_sha256(sha256)}.msgpack"
+
+
+def weights(sha256: str) -> str:
+    return f"weights/{valid_sha256(sha256)}.pt"
+
+
+# -- federations -----------------------------------------------------------------------------------
+
+
+def active(group: str) -> str:
+    return f"{ACTIVE}{valid_id(group, 'group')}"
+
+
+def parse_active(key: str) -> str | None:
+    group = key.removeprefix(ACTIVE)
+    return group if key.startswith(ACTIVE) and is_id(group) else None
+
+
+def federation(group: str) -> str:
+    return f"{_group(group)}federation.json"
+
+
+def outcome(group: str) -> str:
+    return f"{_group(group)}outcome.json"
+
+
+def updates(group: str, round_: int) -> str:
+    return f"{_round(group, round_)}updates/"
+
+
+def update(group: str, round_: int, member: int) -> str:
+    return f"{updates(group, round_)}{member}.pt"
+
+
+def parse_update(key: str) -> int | None:
+    """The member of an update's key."""
+    match = _UPDATE.fullmatch(key)
+    return int(match[3]) if match else None
+
+
+def decision(group: str, round_: int) -> str:
+    return f"{_round(group, round_)}round.json"
+
+
+def global_weights(group: str, round_: int) -> str:
+    return f"{_round(group, round_)}global_weights.pt"
+
+
+def group_prefix(group: str) -> str:
+    """Everything of a federation but its index entry."""
+    return _group(group)
+
+
+def probe(nonce: str) -> str:
+    """A scratch object by which a process tests its endpoint at start-up."""
+    return f"probe/{valid_id(nonce)}"
+
+
+def _group(group: str) -> str:
+    if valid_id(group, "group") == "active":
+        raise BadId("group 'active': this name is taken by the index of federations; choose another")
+    return f"federations/{group}/"
+
+
+def _round(group: str, round_: int) -> str:
+    return f"{_group(group)}rounds/{_six(round_)}/"
+
+
+def _six(number: int) -> str:
+    if not 0 < number <= MAX_ROUNDS:
+        raise BadId(f"episode or round {number}: use 1 to {MAX_ROUNDS}")
+    return f"{number:06d}"

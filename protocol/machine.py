@@ -1,0 +1,58 @@
+"""What a process gets from the machine it runs on: time, waiting, chance, threads.
+
+It comes in as an argument, so that a simulation can hand out its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The callables a process lives on.
+
+    Attributes:
+        now: seconds on a clock that never goes back and goes on while the machine sleeps.
+        sleep: wait so many seconds; may return early when the process was told to stop.
+        stopping: whether the process was told to stop.
+        jitter: a number in [0, 1), different on every machine.
+        nonce: a fresh token, never the same twice, not even on a cloned machine.
+        spawn: run a function beside the caller; it ends with the process.
+    """
+
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    stopping: Callable[[], bool]
+    jitter: Callable[[], float]
+    nonce: Callable[[], str]
+    spawn: Callable[[Callable[[], None]], None]
+
+
+def this_machine(stop: threading.Event | None = None) -> Machine:
+    """The real thing. `stop` ends every wait early."""
+    stop = stop or threading.Event()
+    return Machine(
+        now=_boot_time,
+        sleep=lambda seconds: (stop.wait(seconds), None)[1],
+        stopping=stop.is_set,
+        jitter=lambda: secrets.randbelow(1 << 30) / (1 << 30),
+        # os.urandom per nonce: a pre-seeded generator would repeat itself in a restored snapshot.
+        nonce=lambda: secrets.token_hex(16),
+        spawn=_spawn,
+    )
+
+
+def _boot_time() -> float:
+    # Unlike CLOCK_MONOTONIC it counts a laptop's or VM's suspension, during which a lease runs out.
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+def _spawn(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()

@@ -1,0 +1,304 @@
+"""Closing rounds: one pure decision, and a closer that carries it out.
+
+    open ── every live member delivered ─────────────▶ closed (full)
+         ── round_timeout after the first update ────▶ closed (deadline), or failed if too few delivered
+         ── nobody left who could deliver ───────────▶ failed
+
+Who calls it does not matter, nor how many at once: the decision is created before the average, the average is computed
+from exactly what the decision lists, in member order, so two closers write the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol import jobs, keys, schemas
+from protocol.bucket import Bucket
+from protocol.errors import BadDocument, FederationFailed, TooLarge
+from protocol.schemas import Decision, Ending, Federation, LeftOut, Outcome, Participant, Strategy
+from protocol.store import Blob, Entry
+
+WEIGHTS_BYTES = 1 << 30  # no update or checkpoint is read beyond this
+RESULT_LOOK_S = 10.0  # how often a closer asks whether members that keep it waiting have ended
+
+
+# -- the decision ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do yet."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Average what these members delivered."""
+
+    members: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The federation cannot go on."""
+
+    reason: str
+
+
+def decide(
+    federation: Federation, delivered: Mapping[int, float], departed: Collection[int], server_time: float
+) -> Wait | Close | Fail:
+    """What is to be done about an open round.
+
+    Args:
+        delivered: Last-Modified (epoch seconds) of each member's update.
+        departed: members whose job ended for good.
+        server_time: S3's clock, epoch seconds.
+    """
+    members = tuple(sorted(member for member in delivered if member < federation.size))
+    missing = [m for m in range(federation.size) if m not in delivered and m not in departed]
+    late = bool(members) and server_time - min(delivered[m] for m in members) > federation.round_timeout_s
+    if missing and not late:
+        return Wait()
+    if len(members) < federation.min_participants:
+        cause = "the round timed out" if missing else f"{len(departed)} of {federation.size} members have ended"
+        return Fail(f"{len(members)} updates, at least {federation.min_participants} are needed: {cause}")
+    return Close(members, "deadline" if missing else "full")
+
+
+# -- averaging, as the closer sees it ----------------------------------------------------------------
+
+
+class Average(Protocol):
+    """A running weighted mean of updates that holds one update at a time."""
+
+    def add(self, update: bytes, weight: int) -> None:
+        """Take one update in. Raises BadDocument if it may not be averaged; the mean is then unchanged."""
+
+    def weights(self) -> bytes:
+        """The mean so far, as the bytes of `global_weights.pt`."""
+
+
+AverageOf = Callable[[Federation], Average]
+
+
+# -- closing -----------------------------------------------------------------------------------------
+
+
+class Closer:
+    """Closes the rounds of one federation, one after the other. Holds nothing that another closer could not find out.
+
+    Args:
+        average_of: makes the mean for a federation.
+        say: where progress is reported, one line each.
+    """
+
+    def __init__(
+        self, bucket: Bucket, federation: Federation, average_of: AverageOf, say: Callable[[str], None]
+    ) -> None:
+        self.bucket = bucket
+        self.federation = federation
+        self.average_of = average_of
+        self.say = say
+        self.round = closed_rounds(bucket, federation.group, federation.rounds) + 1
+        self.opened = bucket.machine.now()
+        self._departed: set[int] = set()
+        self._looked: float | None = None
+
+    @property
+    def group(self) -> str:
+        return self.federation.group
+
+    def step(self) -> bool:
+        """One look at the open round; True once the federation has ended."""
+        if self.round > self.federation.rounds:
+            self._finish()
+            return True
+        listing = self.bucket.list(keys.updates(self.group, self.round))
+        delivered = delivered_updates(listing.entries)
+        self._look_for_departed(delivered)
+        verdict = decide(self.federation, delivered, self._departed, listing.server_time)
+        if isinstance(verdict, Wait):
+            return False
+        try:
+            if isinstance(verdict, Fail):
+                raise FederationFailed(f"round {self.round}: {verdict.reason}")
+            self._close(verdict)
+        except (FederationFailed, BadDocument, TooLarge) as failure:
+            end(self.bucket, self.group, Ending.FAILED, self.round - 1, str(failure))
+            self.say(f"{self.group}: failed: {failure}")
+            return True
+        self.round += 1
+        self.opened = self.bucket.machine.now()
+        return False
+
+    def _look_for_departed(self, delivered: Mapping[int, float]) -> None:
+        """Ask whether members that keep the round waiting have ended for good; seldom, since each costs a request."""
+        now = self.bucket.machine.now()
+        missing = [m for m in range(self.federation.size) if m not in delivered and m not in self._departed]
+        if self._looked is not None and now - self._looked < RESULT_LOOK_S + 0.1 * len(missing):
+            return
+        self._looked = now
+        for member in missing:
+            if jobs.is_over(self.bucket, keys.member_job(self.group, member)):
+                self._departed.add(member)
+
+    def _close(self, verdict: Close) -> None:
+        mean = self.average_of(self.federation)
+        decision = self._judge(verdict, mean)
+        body = decision.to_bytes()
+        if not self.bucket.settle(keys.decision(self.group, self.round), body):
+            decision, mean = self._follow(decision, mean)
+        self.bucket.settle(keys.global_weights(self.group, self.round), mean.weights())
+        self.say(_closed_line(self.group, decision, self.federation))
+
+    def _judge(self, verdict: Close, mean: Average) -> Decision:
+        """Read each update once: add it to the mean, or name it as left out."""
+        participants: list[Participant] = []
+        left_out: list[LeftOut] = []
+        for member in verdict.members:
+            try:
+                participant = self._take(member, mean)
+            except (BadDocument, TooLarge) as error:
+                left_out.append(LeftOut(member=member, reason=str(error)[:1000]))
+                self.say(f"{self.group}: round {self.round}: member {member} left out: {error}")
+            else:
+                participants.append(participant)
+        if len(participants) < self.federation.min_participants:
+            reasons = "; ".join(f"member {item.member}: {item.reason}" for item in left_out)
+            raise FederationFailed(
+                f"round {self.round}: {len(participants)} usable updates, "
+                f"at least {self.federation.min_participants} are needed: {reasons}"[:3000]
+            )
+        return Decision.model_validate(
+            {
+                "round": self.round,
+                "reason": verdict.reason,
+                "participants": tuple(participants),
+                "left_out": tuple(left_out),
+                "departed": tuple(sorted(self._departed)),
+            }
+        )
+
+    def _take(self, member: int, mean: Average) -> Participant:
+        key = keys.update(self.group, self.round, member)
+        blob = self.bucket.blob(key, max_update_bytes(self.federation))
+        if blob is None:
+            raise FederationFailed(f"{key} was listed and is gone; was the group purged while it ran?")
+        participant = participant_of(self.federation, member, blob)
+        mean.add(blob.body, participant.weight)
+        return participant
+
+    def _follow(self, mine: Decision, mean: Average) -> tuple[Decision, Average]:
+        """Another closer decided first: average what its decision lists."""
+        key = keys.decision(self.group, self.round)
+        body = self.bucket.get(key, DECISION_BYTES)
+        if body is None:
+            raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
+        theirs = schemas.parse(Decision, body, key)
+        if theirs.participants == mine.participants:
+            return theirs, mean
+        mean = self.average_of(self.federation)
+        for participant in theirs.participants:
+            blob = self.bucket.blob(
+                keys.update(self.group, self.round, participant.member), max_update_bytes(self.federation)
+            )
+            if blob is None:
+                raise FederationFailed(f"round {self.round}: the update of member {participant.member} is gone")
+            mean.add(blob.body, participant.weight)
+        return theirs, mean
+
+    def _finish(self) -> None:
+        rounds = self.federation.rounds
+        body = self.bucket.get(keys.global_weights(self.group, rounds), WEIGHTS_BYTES)
+        sha256 = hashlib.sha256(body).hexdigest() if body is not None else None
+        end(self.bucket, self.group, Ending.FINISHED, rounds, "all rounds closed", sha256)
+        self.say(f"{self.group}: finished after {rounds} rounds, weights {sha256}")
+
+
+DECISION_BYTES = 8 << 20
+
+
+def delivered_updates(entries: Collection[Entry]) -> dict[int, float]:
+    """Last-Modified of each member's update in a listing of a round's updates."""
+    return {member: entry.modified for entry in entries if (member := keys.parse_update(entry.key)) is not None}
+
+
+def max_update_bytes(federation: Federation) -> int:
+    """A generous bound on a true update's size: its float32 tensors and a kilobyte or so of frame for each."""
+    return sum(4 * spec.elements + 4096 for spec in federation.model) + 65_536
+
+
+def participant_of(federation: Federation, member: int, blob: Blob) -> Participant:
+    """What an update's user metadata says about it, checked.
+
+    Raises:
+        BadDocument: the number of transitions is missing or impossible.
+    """
+    try:
+        facts = json.loads(blob.metadata.get("facts", ""))
+        transitions = int(facts["transitions"])
+        reward = facts.get("reward")
+        solved = facts.get("solved")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadDocument("its metadata does not tell its number of transitions") from error
+    if not 0 < transitions <= federation.training.steps:
+        raise BadDocument(f"{transitions} transitions in one episode of at most {federation.training.steps} steps")
+    weight = transitions if federation.strategy is Strategy.FEDAVG else 1
+    if not isinstance(reward, float) or not math.isfinite(reward):
+        reward = None
+    return Participant(member=member, weight=weight, reward=reward, solved=solved if isinstance(solved, bool) else None)
+
+
+def update_facts(transitions: int, reward: float, solved: bool) -> dict[str, str]:
+    """The user metadata of an update; `participant_of` reads it back."""
+    return {"facts": json.dumps({"transitions": transitions, "reward": float(reward), "solved": bool(solved)})}
+
+
+def closed_rounds(bucket: Bucket, group: str, rounds: int, at_least: int = 0) -> int:
+    """How many of `rounds` have global weights: a galloping search, since round r+1 cannot close before round r.
+
+    Costs about 2 log2(rounds closed since `at_least`) HEADs, whatever the history.
+    """
+
+    def closed(round_: int) -> bool:
+        return round_ <= rounds and bucket.exists(keys.global_weights(group, round_))
+
+    low, stride = at_least, 1
+    while closed(low + stride):
+        low, stride = low + stride, 2 * stride
+    high = low + stride  # low is closed, high is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if closed(middle) else (low, middle)
+    return low
+
+
+def end(
+    bucket: Bucket, group: str, status: Ending, rounds: int, reason: str, weights_sha256: str | None = None
+) -> Outcome:
+    """Record how a federation ended (the first to say so is right) and take it off the index."""
+    outcome = Outcome(
+        status=status,
+        rounds=rounds,
+        reason=reason[:4000],
+        finished_at=schemas.timestamp(),
+        weights_sha256=weights_sha256,
+    )
+    bucket.settle(keys.outcome(group), outcome.to_bytes())
+    bucket.delete(keys.active(group))
+    return outcome
+
+
+def _closed_line(group: str, decision: Decision, federation: Federation) -> str:
+    rewards = [p.reward for p in decision.participants if p.reward is not None]
+    mean = f", mean reward {sum(rewards) / len(rewards):+.2f}" if rewards else ""
+    return (
+        f"{group}: round {decision.round}/{federation.rounds} closed ({decision.reason}), "
+        f"{len(decision.participants)}/{federation.size} members{mean}"
+    )

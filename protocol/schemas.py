@@ -1,0 +1,288 @@
+"""The documents in the bucket: strict, versioned, bounded. Whoever reads one validates it first."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from protocol import keys
+from protocol.errors import BadDocument, BadId
+
+
+def _id(text: str) -> str:
+    if not keys.is_id(text):
+        raise ValueError("use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
+    return text
+
+
+def _sha256(text: str) -> str:
+    try:
+        return keys.valid_sha256(text)
+    except BadId as error:
+        raise ValueError("not a SHA-256 in lower-case hex") from error
+
+
+Id = Annotated[str, AfterValidator(_id)]
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=4000)]
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Setting = str | bool | int | Finite | list[int]
+
+
+class Document(BaseModel):
+    """Base of everything in the bucket: unknown keys and loose types are refused, nothing is changed in place."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json(indent=1).encode()
+
+
+class JobType(StrEnum):
+    TRAINING = "training"
+    EXPERIENCE_COLLECTION = "experience_collection"
+
+
+class Nodes(BaseModel):
+    """A pool of identical virtual nodes."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    count: int = Field(ge=1, le=10_000)
+    cpu_m: int = Field(ge=1, le=10_000_000)
+    memory_bytes: int = Field(ge=1, le=1 << 50)
+    pods: int = Field(ge=1, le=100_000)
+
+
+class Membership(BaseModel):
+    """Which federation a job belongs to, and as which member."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    group: Id
+    member: int = Field(ge=0, lt=keys.MAX_MEMBERS)
+    size: int = Field(ge=1, le=keys.MAX_MEMBERS)
+
+
+class Training(BaseModel):
+    """What all jobs of one submit share: the problem, the agent and how long to train."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    job_type: JobType = JobType.TRAINING
+    traces: tuple[Sha256, ...] = Field(min_length=1, max_length=10_000)
+    deploy: Name | None = None
+    namespace: Name | None = None
+    target: int | None = Field(default=None, ge=1, le=100)
+    nodes: Nodes | None = None
+    duration_s: Finite | None = Field(default=None, gt=0)
+    agent: Name
+    agent_settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+    reward: Name
+    episodes: int = Field(ge=1, le=keys.MAX_ROUNDS)
+    steps: int = Field(ge=1, le=100_000, description="at most so many env steps an episode")
+    seed: int = Field(ge=0, lt=1 << 63)
+    weights: Sha256 | None = None
+    max_attempts: int = Field(default=10, ge=1, le=1000)
+    episode_timeout_s: Finite = Field(default=3600.0, gt=0)
+
+
+class Manifest(Document):
+    """What one job is to run."""
+
+    job_id: Id
+    created_at: Text
+    training: Training
+    federation: Membership | None = None
+    retry_of: Id | None = None
+
+    @model_validator(mode="after")
+    def _member_has_its_name(self) -> Self:
+        member = self.federation
+        if member and self.job_id != keys.member_job(member.group, member.member):
+            raise ValueError(f"job_id {self.job_id!r} is not that of member {member.member} of {member.group!r}")
+        return self
+
+
+class Strategy(StrEnum):
+    """How updates are weighted."""
+
+    FEDAVG = "fedavg"  # by the member's transitions in the round
+    UNIFORM = "uniform"
+
+
+class TensorSpec(BaseModel):
+    """Name and shape of one float32 tensor of the shared model."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    name: Name
+    shape: tuple[Annotated[int, Field(ge=1, le=1 << 24)], ...] = Field(max_length=8)
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
+class Federation(Document):
+    """A group of jobs that share one model. Immutable."""
+
+    group: Id
+    created_at: Text
+    size: int = Field(ge=1, le=keys.MAX_MEMBERS)
+    training: Training
+    strategy: Strategy = Strategy.FEDAVG
+    min_participants: int = Field(default=1, ge=1)
+    round_timeout_s: Finite = Field(default=3600.0, gt=0)
+    model: tuple[TensorSpec, ...] = Field(min_length=1, max_length=10_000)
+
+    @model_validator(mode="after")
+    def _enough_members(self) -> Self:
+        if self.min_participants > self.size:
+            raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
+        return self
+
+    @property
+    def rounds(self) -> int:
+        return self.training.episodes
+
+
+class Claim(Document):
+    """An attempt and its owner.
+
+    `progress` is the episode of the job's newest state when it was claimed; `failures` counts the attempts before it
+    that ended uncleanly without getting further.
+    """
+
+    worker: Id
+    failures: int = Field(ge=0)
+    progress: int = Field(ge=0)
+    claimed_at: Text
+
+
+class Heartbeat(Document):
+    """What the owner is doing; nothing that must be right depends on it."""
+
+    worker: Id
+    seq: int = Field(ge=0)
+    episode: int = Field(ge=0)
+    reward: Finite | None = None
+    phase: Text = ""
+
+
+class Release(Document):
+    """The owner gave the attempt up. `failed`: something went wrong, count it."""
+
+    worker: Id
+    failed: bool
+    reason: Text
+
+
+class Cancel(Document):
+    by: Text
+    at: Text
+
+
+class Status(StrEnum):
+    """How a job ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+class Result(Document):
+    """The one result of a job. Rewards are undiscounted episode returns."""
+
+    job_id: Id
+    status: Status
+    error: Text | None = None
+    worker: Id | None = None
+    attempt: int = Field(default=0, ge=0)
+    finished_at: Text
+    episodes_completed: int = Field(default=0, ge=0)
+    env_steps: int = Field(default=0, ge=0)
+    total_reward: Finite | None = None
+    final_reward: Finite | None = None
+    solved_episodes: int = Field(default=0, ge=0)
+    artifacts: dict[Name, Text] = Field(default_factory=dict, max_length=32)
+    weights_sha256: Sha256 | None = None
+    transitions: Text | None = None
+    fingerprint: dict[Name, Text] = Field(default_factory=dict, max_length=32)
+
+
+class Participant(BaseModel):
+    """A member whose update is averaged; `weight` is its share's numerator."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    member: int = Field(ge=0)
+    weight: int = Field(ge=1)
+    reward: Finite | None = None
+    solved: bool | None = None
+
+
+class LeftOut(BaseModel):
+    """A member that delivered something that may not be averaged."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    member: int = Field(ge=0)
+    reason: Text
+
+
+class Decision(Document):
+    """round.json: who is averaged, with which weights, and why the round closed then."""
+
+    round: int = Field(ge=1, le=keys.MAX_ROUNDS)
+    reason: Literal["full", "deadline"]
+    participants: tuple[Participant, ...] = Field(min_length=1)
+    left_out: tuple[LeftOut, ...] = Field(default=())
+    departed: tuple[int, ...] = Field(default=())
+
+
+class Ending(StrEnum):
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class Outcome(Document):
+    """outcome.json: how a federation ended."""
+
+    status: Ending
+    rounds: int = Field(ge=0)
+    reason: Text
+    finished_at: Text
+    weights_sha256: Sha256 | None = None
+
+
+D = TypeVar("D", bound=Document)
+
+
+def parse(kind: type[D], body: bytes, name: str) -> D:
+    """A document from its bytes.
+
+    Raises:
+        BadDocument: not JSON, or not of this kind; one line that names the field.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise BadDocument(f"{name}: {where}: {first['msg']}") from error
+    except RecursionError as error:
+        raise BadDocument(f"{name}: nested too deeply") from error
+
+
+def timestamp() -> str:
+    """Now, UTC, for people to read; nothing is decided by it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

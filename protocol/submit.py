@@ -1,0 +1,86 @@
+"""Writing jobs into the bucket. Every step may be repeated: what a cut-off submit began, the next one completes."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from protocol import jobs, keys, schemas
+from protocol.bucket import Bucket
+from protocol.errors import ProtocolError
+from protocol.schemas import Federation, Manifest, Membership, Training
+from protocol.sync_server import FEDERATION_BYTES
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What a submit did. `created` counts the manifests it wrote; the others were there already."""
+
+    group: str | None
+    job_ids: tuple[str, ...]
+    created: int
+
+
+def submit_job(bucket: Bucket, training: Training, retry_of: str | None = None) -> Submitted:
+    """Queue one job without a federation, under a fresh id."""
+    job_id = new_id("job")
+    manifest = Manifest(job_id=job_id, created_at=schemas.timestamp(), training=training, retry_of=retry_of)
+    if not bucket.settle(keys.pending_manifest(job_id), manifest.to_bytes()):
+        raise ProtocolError(f"job {job_id}: the id is taken; submit again")
+    return Submitted(None, (job_id,), 1)
+
+
+def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
+    """Queue all members of a federation; completes what an earlier submit of the same group began.
+
+    Raises:
+        ProtocolError: the group exists with other settings.
+    """
+    group = federation.group
+    if not bucket.settle(keys.federation(group), federation.to_bytes()):
+        federation = _existing(bucket, federation)
+    if not bucket.exists(keys.outcome(group)):
+        bucket.settle(keys.active(group), b"")
+    job_ids = tuple(keys.member_job(group, member) for member in range(federation.size))
+    created = sum(_queue_member(bucket, federation, member) for member in range(federation.size))
+    return Submitted(group, job_ids, created)
+
+
+def _existing(bucket: Bucket, wanted: Federation) -> Federation:
+    key = keys.federation(wanted.group)
+    body = bucket.get(key, FEDERATION_BYTES)
+    if body is None:
+        raise ProtocolError(f"{key} is gone; is somebody purging the group?")
+    found = schemas.parse(Federation, body, key)
+    differing = [
+        name
+        for name in Federation.model_fields
+        if name not in ("created_at", "training") and getattr(found, name) != getattr(wanted, name)
+    ]
+    differing += [
+        name for name in Training.model_fields if getattr(found.training, name) != getattr(wanted.training, name)
+    ]
+    if differing:
+        raise ProtocolError(
+            f"group {wanted.group!r} exists with another {', '.join(differing)}; choose another --group"
+        )
+    return found
+
+
+def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
+    job_id = keys.member_job(federation.group, member)
+    if jobs.is_over(bucket, job_id):
+        return False
+    manifest = Manifest(
+        job_id=job_id,
+        created_at=federation.created_at,
+        training=federation.training,
+        federation=Membership(group=federation.group, member=member, size=federation.size),
+    )
+    return bucket.settle(keys.pending_manifest(job_id), manifest.to_bytes())
+
+
+def new_id(kind: str) -> str:
+    """An id that sorts by time and is never used again."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

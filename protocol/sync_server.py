@@ -1,0 +1,140 @@
+"""`sync-server`: closes the rounds of every unfinished federation. Any number may run; they write the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from env.cli import Exit, new_app, run
+from protocol import keys, schemas
+from protocol.bucket import Bucket, poll_delay
+from protocol.console import BucketOption, open_daemon_bucket, say
+from protocol.errors import BadDocument, StoreError, TooLarge, Unfit
+from protocol.rounds import AverageOf, Closer, end
+from protocol.schemas import Ending, Federation
+
+FEDERATION_BYTES = 16 << 20
+INDEX_EVERY_S = 5.0  # how often the index of federations is listed for new ones
+
+app = new_app("Close the rounds of all unfinished federations in a bucket.", no_args_is_help=False)
+
+
+class SyncServer:
+    """One closer for each unfinished federation, each polled at the pace of its rounds.
+
+    Args:
+        average_of: makes the mean for a federation.
+        say: where progress is reported, one line each.
+    """
+
+    def __init__(self, bucket: Bucket, average_of: AverageOf, say: Callable[[str], None]) -> None:
+        self.bucket = bucket
+        self.average_of = average_of
+        self.say = say
+        self._closers: dict[str, Closer] = {}
+        self._due: dict[str, float] = {}
+        self._index_due = bucket.machine.now()
+
+    @property
+    def idle(self) -> bool:
+        return not self._closers
+
+    def step(self) -> float:
+        """Look at whatever is due; returns the seconds until something is again."""
+        machine = self.bucket.machine
+        if machine.now() >= self._index_due:
+            self._read_index()
+            self._index_due = machine.now() + INDEX_EVERY_S
+        for group in [group for group, due in self._due.items() if due <= machine.now()]:
+            self._look(group)
+        soonest = min([self._index_due, *self._due.values()])
+        return max(0.0, soonest - machine.now())
+
+    def drain(self) -> None:
+        """One pass: close whatever can be closed now."""
+        self._read_index()
+        for group in list(self._closers):
+            closer = self._closers[group]
+            before = None
+            while group in self._closers and closer.round != before:
+                before = closer.round
+                self._look(group)
+
+    def _look(self, group: str) -> None:
+        closer = self._closers[group]
+        machine = self.bucket.machine
+        if closer.step():
+            del self._closers[group], self._due[group]
+            return
+        self._due[group] = machine.now() + poll_delay(machine.now() - closer.opened, machine.jitter())
+
+    def _read_index(self) -> None:
+        for entry in self.bucket.list(keys.ACTIVE).entries:
+            group = keys.parse_active(entry.key)
+            if group is None or group in self._closers:
+                continue
+            federation = self._read_federation(group)
+            if federation is not None:
+                self._closers[group] = Closer(self.bucket, federation, self.average_of, self.say)
+                self._due[group] = self.bucket.machine.now()
+
+    def _read_federation(self, group: str) -> Federation | None:
+        """The federation behind an index entry; one that has ended, or cannot be read, is taken off the index."""
+        if self.bucket.exists(keys.outcome(group)):
+            self.bucket.delete(keys.active(group))
+            return None
+        key = keys.federation(group)
+        try:
+            body = self.bucket.get(key, FEDERATION_BYTES)
+            if body is None:
+                return None  # its submit is under way, or was purged
+            federation = schemas.parse(Federation, body, key)
+            if federation.group != group:
+                raise BadDocument(f"{key}: it is the federation {federation.group!r}")
+        except (BadDocument, TooLarge) as error:
+            self.say(f"{group}: failed: {error}")
+            end(self.bucket, group, Ending.FAILED, 0, str(error))
+            return None
+        self.say(f"{group}: {federation.size} members, {federation.rounds} rounds")
+        return federation
+
+
+@app.command()
+def sync_server(
+    bucket: BucketOption,
+    once: Annotated[bool, typer.Option("--once", help="Close what can be closed now, then leave.")] = False,
+    exit_when_idle: Annotated[
+        bool, typer.Option("--exit-when-idle", help="Leave when no federation is unfinished.")
+    ] = False,
+) -> None:
+    """Close the rounds of all unfinished federations in a bucket.
+
+    Leaves by itself only with --once or --exit-when-idle. Exit code 3: there was nothing to do.
+    """
+    place = open_daemon_bucket(bucket, "sync-server")
+    from protocol.fedavg import RunningMean  # torch: not before the endpoint has answered
+
+    server = SyncServer(place, RunningMean, say)
+    if once:
+        server.drain()
+        return
+    say(f"watching {place.name}")
+    seen = False
+    while not place.machine.stopping():
+        try:
+            pause = server.step()
+        except Unfit:
+            raise
+        except StoreError as error:
+            say(f"{error}; trying again")
+            pause = INDEX_EVERY_S
+        seen = seen or not server.idle
+        if exit_when_idle and server.idle:
+            raise typer.Exit(int(Exit.DONE if seen else Exit.NOTHING_TO_DO))
+        place.machine.sleep(pause)
+
+
+def main() -> None:
+    run(app)

@@ -1,0 +1,301 @@
+"""`worker`: claims jobs and runs them on this machine's cluster. The only place where the protocol meets the runner."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from env.cli import Exit, err, new_app, run
+from protocol import keys
+from protocol.barrier import Interrupted
+from protocol.bucket import Bucket
+from protocol.console import BucketOption, LeaseOption, open_daemon_bucket, say, this_worker
+from protocol.errors import ProtocolError
+from protocol.job import Episode, Kind, Learner
+from protocol.lease import LEASE_TTL_S
+from protocol.rounds import WEIGHTS_BYTES
+from protocol.schemas import JobType, Manifest, Status
+from protocol.workshop import Workshop
+
+app = new_app("Claim jobs from a bucket and run them here.", no_args_is_help=False)
+
+
+class Facts(NamedTuple):
+    """A finished episode."""
+
+    reward: float
+    steps: int
+    solved: bool
+
+
+class TrainingLearner:
+    """`runner.training.Training` as a job sees it, with the files to keep beside the result.
+
+    Step records travel in the states, so that the steps of a job that several workers ran are complete: the states of
+    episodes that ran elsewhere are read again at the end.
+    """
+
+    def __init__(self, bucket: Bucket, manifest: Manifest) -> None:
+        from runner.training import Training, TrainingConfig
+
+        wanted = manifest.training
+        config = TrainingConfig(
+            agent=wanted.agent,
+            agent_settings=wanted.agent_settings,
+            episodes=wanted.episodes,
+            steps=wanted.steps,
+            reward=wanted.reward,
+            seed=wanted.seed,
+            member=manifest.federation.member if manifest.federation else 0,
+        )
+        self.bucket = bucket
+        self.manifest = manifest
+        self.training = Training(config, read_scenarios(bucket, manifest))
+        self._steps: dict[int, str] = {}  # JSON Lines of the episodes whose records were seen here
+        if wanted.weights:
+            self.training.load_weights(read_weights(bucket, wanted.weights))
+
+    @property
+    def history(self) -> Sequence[Episode]:
+        return [Facts(row["reward"], row["steps"], row["solved"]) for row in self.training.history]
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        from runner.episode import Stopped
+        from runner.training import to_lines
+
+        records: list[dict[str, Any]] = []
+        try:
+            result = self.training.run_episode(episode, must_stop, records.append)
+        except Stopped as stopped:
+            raise Interrupted from stopped
+        self._steps[episode] = to_lines(records)
+        return result
+
+    def state(self) -> bytes:
+        state = self.training.state()
+        self.training.forget_records()
+        return state
+
+    def restore(self, state: bytes) -> int:
+        done = self.training.restore(state)
+        self._remember(self.training.records)
+        self.training.forget_records()
+        return done
+
+    def weights(self) -> bytes:
+        return self.training.weights()
+
+    def load_weights(self, weights: bytes) -> None:
+        self.training.load_weights(weights)
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        from runner.loop import log_lines
+        from runner.plots import learning_curve
+
+        suffix = "pt" if self.training.agent.name == "dqn" else "json"
+        files = {
+            f"checkpoint_final.{suffix}": _written(self.training.agent.save),
+            "train.log": log_lines(self.training.history).encode(),
+            "steps.jsonl": self._all_steps().encode(),
+        }
+        if self.training.history:
+            title = self.manifest.job_id
+            files["learning_curve.png"] = _written(
+                lambda path: learning_curve(self.training.history, path, title=title)
+            )
+        return files
+
+    def fingerprint(self) -> dict[str, str]:
+        return fingerprint()
+
+    def _remember(self, records: Sequence[dict[str, Any]]) -> None:
+        from runner.training import to_lines
+
+        for episode in {record["episode"] for record in records}:
+            self._steps[episode] = to_lines([record for record in records if record["episode"] == episode])
+
+    def _all_steps(self) -> str:
+        from runner.training import records_of
+
+        wanted = [row["episode"] for row in self.training.history]
+        if any(episode not in self._steps for episode in wanted):
+            for job_id in filter(None, (self.manifest.retry_of, self.manifest.job_id)):
+                for entry in self.bucket.list(keys.states(job_id)).entries:
+                    body = (
+                        None
+                        if keys.parse_state(entry.key) in self._steps
+                        else self.bucket.get(entry.key, WEIGHTS_BYTES)
+                    )
+                    self._remember(records_of(body) if body else ())
+        return "".join(self._steps.get(episode, "") for episode in wanted)
+
+
+class CollectionLearner:
+    """Runs episodes greedily with given weights and keeps the transitions; nothing is learned.
+
+    It keeps no state: all of it is a function of the manifest, so an attempt that died is run again from the start.
+    """
+
+    def __init__(self, bucket: Bucket, manifest: Manifest) -> None:
+        from agents.agent import make_agent
+        from env.gym_env import ClusterEnv
+
+        wanted = manifest.training
+        self.seed = wanted.seed
+        self.agent = make_agent(wanted.agent, seed=wanted.seed, settings=wanted.agent_settings)
+        if wanted.weights:
+            from runner.training import load_agent_weights
+
+            load_agent_weights(self.agent, read_weights(bucket, wanted.weights))
+        self._env = ClusterEnv(read_scenarios(bucket, manifest), reward=wanted.reward, max_steps=wanted.steps)
+        self._episodes: list[Any] = []
+
+    @property
+    def history(self) -> Sequence[Episode]:
+        return [Facts(result.reward, result.steps, result.solved) for result, _ in self._episodes]
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        import numpy as np
+
+        from runner.episode import Stopped
+        from runner.experience import collect_episode
+
+        seeds = np.random.SeedSequence((self.seed, 0, episode))
+        try:
+            collected = collect_episode(self._env, self.agent, seeds, episode, must_stop)
+        except Stopped as stopped:
+            raise Interrupted from stopped
+        self._episodes.append(collected)
+        return collected[0]
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        from runner.experience import pack_transitions
+
+        return {"transitions.msgpack": pack_transitions(self._episodes)}
+
+    def fingerprint(self) -> dict[str, str]:
+        return fingerprint()
+
+    def state(self) -> bytes:
+        raise ProtocolError("experience collection keeps no state")
+
+    def restore(self, state: bytes) -> int:
+        raise ProtocolError("experience collection keeps no state")
+
+    def weights(self) -> bytes:
+        raise ProtocolError("experience collection trains no weights")
+
+    def load_weights(self, weights: bytes) -> None:
+        raise ProtocolError("experience collection trains no weights")
+
+
+def read_scenarios(bucket: Bucket, manifest: Manifest) -> list[Any]:
+    """The scenarios of a manifest's traces.
+
+    Raises:
+        ProtocolError: a trace is gone, or is not what its hash says.
+        TraceError, ScenarioError: it cannot be used.
+    """
+    from env.scenario import scenario_from_trace
+    from env.trace import read_trace
+    from protocol.inputs import TRACE_BYTES, node_pool
+
+    wanted = manifest.training
+    return [
+        scenario_from_trace(
+            read_trace(read_content(bucket, keys.trace(sha256), sha256, TRACE_BYTES), keys.trace(sha256)),
+            name=sha256[:12],
+            deploy=wanted.deploy,
+            namespace=wanted.namespace,
+            target=wanted.target,
+            nodes=node_pool(wanted.nodes),
+            duration_s=wanted.duration_s,
+        )
+        for sha256 in wanted.traces
+    ]
+
+
+def read_weights(bucket: Bucket, sha256: str) -> bytes:
+    """Weights by their content hash; ProtocolError if they are gone or not what the hash says."""
+    return read_content(bucket, keys.weights(sha256), sha256, WEIGHTS_BYTES)
+
+
+def read_content(bucket: Bucket, key: str, sha256: str, max_bytes: int) -> bytes:
+    import hashlib
+
+    body = bucket.get(key, max_bytes)
+    if body is None:
+        raise ProtocolError(f"{bucket.name}/{key}: missing; submit the job again with its input")
+    if hashlib.sha256(body).hexdigest() != sha256:
+        raise ProtocolError(f"{bucket.name}/{key}: its content is not what its name says")
+    return body
+
+
+def fingerprint() -> dict[str, str]:
+    """What the bits of a training may depend on besides its seed."""
+    return {
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "cpu": _cpu_model(),
+        "platform": platform.platform(terse=True),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()  # not Linux
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _written(write: Callable[[Path], None]) -> bytes:
+    """What `write` leaves in the file it is given."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        write(path)
+        return path.read_bytes()
+
+
+@app.command()
+def worker(
+    bucket: BucketOption,
+    run_once: Annotated[bool, typer.Option("--run-once", help="Claim one job, run it, leave.")] = False,
+    worker_id: Annotated[str | None, typer.Option(help="Default: the host's name and a random tail.")] = None,
+    lease_ttl: LeaseOption = LEASE_TTL_S,
+) -> None:
+    """Claim jobs from a bucket and run them here; without --run-once for ever.
+
+    Exit codes with --run-once: 0 the job ended well, 1 it did not, 3 there was none.
+    """
+    name = keys.valid_id(worker_id, "--worker-id") if worker_id else this_worker()
+    place = open_daemon_bucket(bucket, "worker")
+
+    def start(manifest: Manifest) -> Learner:
+        collects = manifest.training.job_type is JobType.EXPERIENCE_COLLECTION
+        return CollectionLearner(place, manifest) if collects else TrainingLearner(place, manifest)
+
+    workshop = Workshop(place, name, lease_ttl, start, say, stays=run_once)
+    if not run_once:
+        say(f"{name}: working on {place.name}")
+        workshop.run_until_stopped()
+        return
+    ending = workshop.run_one()
+    if ending is None:
+        err.print(f"no free job in {place.name}")
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+    if ending.kind is Kind.STOPPED:
+        raise typer.Exit(int(Exit.INTERRUPTED))
+    if ending.status is not Status.SUCCESS:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def main() -> None:
+    run(app)

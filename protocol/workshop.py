@@ -1,0 +1,140 @@
+"""What a worker does all day: find a free job, run an attempt at it, go on with the next."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+from env.errors import ClusterError, SimArenaError
+from protocol import jobs
+from protocol.barrier import Siblings
+from protocol.bucket import Bucket
+from protocol.errors import StoreError, Unfit
+from protocol.job import Attempt, Ending, Kind, Learner
+from protocol.jobs import Taken
+from protocol.schemas import Manifest, Status
+
+SPREAD = 8  # contenders choose by chance among so many of the oldest free jobs
+IDLE_S = (1.0, 30.0)  # pause between looks at an empty queue, at first and at most
+
+
+class Workshop:
+    """A worker over a bucket.
+
+    Args:
+        worker: this process's id.
+        ttl_s: the fleet's lease ttl, seconds.
+        start: makes the learner of a manifest, fresh. Raises SimArenaError if the job cannot be run at all.
+        stays: whether a job is kept to its end even while its federation waits for members that nobody runs.
+        say: where progress is reported, one line each.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        worker: str,
+        ttl_s: float,
+        start: Callable[[Manifest], Learner],
+        say: Callable[[str], None],
+        *,
+        stays: bool = False,
+    ) -> None:
+        self.bucket = bucket
+        self.worker = worker
+        self.ttl_s = ttl_s
+        self.start = start
+        self.say = say
+        self.stays = stays
+        self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
+
+    def run_one(self) -> Ending | None:
+        """Run one job to its end, or as far as this worker takes it; None if none is free."""
+        taken = self._find()
+        return None if taken is None else self._attempt(taken)
+
+    def run_until_stopped(self) -> None:
+        """Run jobs until the process is told to stop.
+
+        Raises:
+            Unfit: the endpoint or the permissions do not allow to go on.
+        """
+        machine = self.bucket.machine
+        idle_since = machine.now()
+        taken: Taken | None = None
+        while not machine.stopping():
+            try:
+                taken = taken or self._find()
+            except Unfit:
+                raise
+            except StoreError as error:
+                self.say(f"{error}; trying again")
+            if taken is None:
+                machine.sleep(idle_delay(machine.now() - idle_since) * (0.5 + machine.jitter()))
+                continue
+            taken = self._attempt(taken).next
+            idle_since = machine.now()
+
+    def _find(self) -> Taken | None:
+        queue = jobs.look(self.bucket)
+        jobs.sweep(self.bucket, queue.strays)
+        now = self.bucket.machine.now()
+        free = [job_id for job_id in queue.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
+        for job_id in spread(free, self.bucket.machine.jitter):
+            if taken := jobs.take(self.bucket, job_id, queue.jobs[job_id], self.worker, self.ttl_s):
+                return taken
+        return None
+
+    def _attempt(self, taken: Taken) -> Ending:
+        """One attempt; whatever goes wrong in it, the job goes on elsewhere or ends with a reason."""
+        job_id, lease = taken.manifest.job_id, taken.lease
+        self.say(f"{job_id}: attempt {lease.attempt} claimed by {self.worker}")
+        lease.keep()
+        try:
+            learner = self.start(taken.manifest)
+            return Attempt(self.bucket, taken, learner, self._siblings(taken), self.say).run()
+        except Unfit:
+            raise
+        except StoreError as error:
+            # The bucket cannot be reached: the lease runs out by itself, another attempt resumes.
+            self.say(f"{job_id}: given up: {error}")
+            return Ending(Kind.LOST)
+        except ClusterError as error:
+            return self._give_up(taken, str(error))
+        except SimArenaError as error:
+            # Wrong settings or inputs: the same everywhere, so trying elsewhere is of no use.
+            self.say(f"{job_id}: failed: {error}")
+            jobs.finish(self.bucket, jobs.ended(job_id, Status.FAILED, str(error)))
+            return Ending(Kind.DONE, Status.FAILED)
+        except Exception as error:
+            self.say(traceback.format_exc())
+            return self._give_up(taken, f"{type(error).__name__}: {error}")
+        finally:
+            lease.close()
+
+    def _give_up(self, taken: Taken, reason: str) -> Ending:
+        """This worker could not; another one may."""
+        job_id = taken.manifest.job_id
+        self.say(f"{job_id}: attempt {taken.lease.attempt} failed: {reason}")
+        taken.lease.release(f"{self.worker}: {reason}", failed=True)
+        self._avoid[job_id] = self.bucket.machine.now() + self.ttl_s
+        return Ending(Kind.LOST)
+
+    def _siblings(self, taken: Taken) -> Siblings | None:
+        member = taken.manifest.federation
+        if member is None or self.stays:
+            return None
+        take = partial(jobs.take, self.bucket, worker=self.worker, ttl_s=self.ttl_s)
+        return Siblings(self.bucket, member, self.ttl_s, take)
+
+
+def idle_delay(idle_s: float) -> float:
+    """Seconds until the next look at an empty queue: slower the longer it has been empty."""
+    shortest, longest = IDLE_S
+    return min(longest, max(shortest, 0.1 * idle_s))
+
+
+def spread(free: list[str], jitter: Callable[[], float]) -> list[str]:
+    """Oldest first, but by chance within each group of SPREAD, so that contenders rarely meet."""
+    place = {job_id: (index // SPREAD, jitter()) for index, job_id in enumerate(free)}
+    return sorted(free, key=place.__getitem__)

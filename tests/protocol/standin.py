@@ -1,0 +1,197 @@
+"""A learner that costs nothing: numbers in place of networks, with the same promises.
+
+What an episode does is a function of (weights, seed, member, episode), as in a real training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol import keys
+from protocol.barrier import Interrupted
+from protocol.bucket import Bucket
+from protocol.errors import BadDocument
+from protocol.job import Episode
+from protocol.machine import Machine
+from protocol.memory import MemoryStore
+from protocol.schemas import Federation, Manifest, TensorSpec, Training
+from protocol.simulation import Process, World
+from protocol.submit import submit_federation
+from protocol.sync_server import SyncServer
+from protocol.workshop import Workshop
+
+GROUP = "g"
+TTL_S = 60.0
+
+
+@dataclass(frozen=True)
+class Result:
+    reward: float
+    steps: int
+    solved: bool
+
+
+class StandIn:
+    """Trains an integer. `works_s` is how long an episode takes in virtual time."""
+
+    def __init__(self, manifest: Manifest, machine: Machine, works_s: float = 1.0) -> None:
+        self.manifest = manifest
+        self.machine = machine
+        self.works_s = works_s
+        self.value = 0
+        self.done: list[Result] = []
+
+    @property
+    def history(self) -> Sequence[Episode]:
+        return self.done
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        for _ in range(4):
+            if must_stop():
+                raise Interrupted
+            self.machine.sleep(self.works_s / 4)
+        member = self.manifest.federation.member if self.manifest.federation else 0
+        text = f"{self.value}/{self.manifest.training.seed}/{member}/{episode}"
+        self.value = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        self.done.append(Result(float(self.value % 7), 1 + self.value % self.manifest.training.steps, False))
+        return self.done[-1]
+
+    def state(self) -> bytes:
+        rows = [[row.reward, row.steps] for row in self.done]
+        return json.dumps({"value": self.value, "done": rows}).encode()
+
+    def restore(self, state: bytes) -> int:
+        content = json.loads(state)
+        self.value = content["value"]
+        self.done = [Result(reward, steps, False) for reward, steps in content["done"]]
+        return len(self.done)
+
+    def weights(self) -> bytes:
+        return str(self.value).encode()
+
+    def load_weights(self, weights: bytes) -> None:
+        self.value = int(weights)
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        return {"train.log": str(self.value).encode()}
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"kind": "stand-in"}
+
+
+class IntegerMean:
+    """The weighted mean of integers, exact, so that only the set and the weights matter."""
+
+    def __init__(self, federation: Federation) -> None:
+        self.total = 0
+        self.weight = 0
+
+    def add(self, update: bytes, weight: int) -> None:
+        if not update.isdigit():
+            raise BadDocument("not a number")
+        self.total += weight * int(update)
+        self.weight += weight
+
+    def weights(self) -> bytes:
+        return str(self.total // self.weight).encode()
+
+
+def training(episodes: int = 3, **changes: object) -> Training:
+    return Training.model_validate(
+        {
+            "traces": ("a" * 64,),
+            "agent": "dqn",
+            "reward": "shaped",
+            "episodes": episodes,
+            "steps": 100,
+            "seed": 7,
+            **changes,
+        }
+    )
+
+
+def federation(size: int, rounds: int = 3, **changes: object) -> Federation:
+    return Federation.model_validate(
+        {
+            "group": GROUP,
+            "created_at": "2026-01-01T00:00:00Z",
+            "size": size,
+            "training": training(rounds),
+            "model": (TensorSpec(name="value", shape=(1,)),),
+            **changes,
+        }
+    )
+
+
+def bucket_of(world: World, who: str = "test") -> Bucket:
+    """A bucket for a test itself: its requests take no virtual time."""
+    machine = Machine(
+        now=lambda: world.now,
+        sleep=lambda seconds: None,
+        stopping=lambda: False,
+        jitter=lambda: 0.5,
+        nonce=lambda: f"{world.random.getrandbits(128):032x}",
+        spawn=lambda work: None,
+    )
+    return Bucket(world.s3.store(who), machine)
+
+
+def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False, works_s: float = 1.0) -> Process:
+    def main(machine: Machine, store: MemoryStore) -> None:
+        shop = Workshop(
+            Bucket(store, machine),
+            name,
+            TTL_S,
+            lambda manifest: StandIn(manifest, machine, works_s),
+            lambda line: None,
+            stays=stays,
+        )
+        if stays:
+            shop.run_one()
+        else:
+            shop.run_until_stopped()
+
+    return world.process(name, main, at=at)
+
+
+def add_sync_server(world: World, name: str = "sync", *, at: float = 0.0) -> Process:
+    def main(machine: Machine, store: MemoryStore) -> None:
+        server = SyncServer(Bucket(store, machine), IntegerMean, lambda line: None)
+        while not machine.stopping():
+            machine.sleep(max(0.01, server.step()))
+
+    return world.process(name, main, at=at)
+
+
+def add_submit(world: World, wanted: Federation, name: str = "dispatch", *, at: float = 0.0) -> Process:
+    def main(machine: Machine, store: MemoryStore) -> None:
+        submit_federation(Bucket(store, machine), wanted)
+
+    return world.process(name, main, at=at)
+
+
+def all_over(world: World, wanted: Federation) -> Callable[[], bool]:
+    """Whether the federation has its outcome and every job its result."""
+    needed = [keys.outcome(wanted.group)]
+    needed += [keys.result(keys.member_job(wanted.group, member)) for member in range(wanted.size)]
+    return lambda: all(key in world.s3.objects for key in needed)
+
+
+def final_weights(world: World, wanted: Federation) -> bytes:
+    return world.s3.objects[keys.global_weights(wanted.group, wanted.rounds)].body
+
+
+def undisturbed(size: int, rounds: int = 3) -> bytes:
+    """The final weights of a run in which nothing goes wrong, with as many workers as members."""
+    world, wanted = World(seed=0), federation(size, rounds)
+    submit_federation(bucket_of(world), wanted)
+    add_sync_server(world)
+    for member in range(size):
+        add_worker(world, f"w{member}")
+    world.run(all_over(world, wanted))
+    weights = final_weights(world, wanted)
+    world.close()
+    return weights

@@ -1,0 +1,215 @@
+"""Closing a round: the pure decision, and what a closer makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standin import GROUP, IntegerMean, bucket_of, federation
+
+from protocol import jobs, keys, schemas
+from protocol.bucket import Bucket
+from protocol.errors import BadDocument
+from protocol.rounds import Close, Closer, Fail, Wait, closed_rounds, decide, participant_of, update_facts
+from protocol.schemas import Decision, Outcome, Status
+from protocol.simulation import World
+from protocol.store import Blob
+
+# -- decide ------------------------------------------------------------------------------------------
+
+
+def test_a_round_waits_for_every_live_member() -> None:
+    assert decide(federation(3), {0: 0.0, 1: 0.0}, set(), 1.0) == Wait()
+
+
+def test_a_round_closes_when_all_have_delivered() -> None:
+    assert decide(federation(2), {1: 5.0, 0: 3.0}, set(), 6.0) == Close((0, 1), "full")
+
+
+def test_a_member_that_ended_for_good_is_not_waited_for() -> None:
+    assert decide(federation(3), {0: 0.0, 1: 0.0}, {2}, 1.0) == Close((0, 1), "full")
+
+
+def test_what_a_member_delivered_before_it_ended_counts() -> None:
+    assert decide(federation(2), {0: 0.0, 1: 0.0}, {1}, 1.0) == Close((0, 1), "full")
+
+
+def test_the_deadline_runs_from_the_first_update() -> None:
+    wanted = federation(3, round_timeout_s=100.0)
+    assert decide(wanted, {0: 50.0}, set(), 150.0) == Wait()
+    assert decide(wanted, {0: 50.0, 1: 149.0}, set(), 151.0) == Close((0, 1), "deadline")
+
+
+def test_without_any_update_there_is_no_deadline() -> None:
+    assert decide(federation(3), {}, set(), 1e12) == Wait()
+
+
+def test_too_few_updates_at_the_deadline_fail_the_federation() -> None:
+    wanted = federation(3, min_participants=2, round_timeout_s=100.0)
+    verdict = decide(wanted, {0: 0.0}, set(), 101.0)
+    assert verdict == Fail("1 updates, at least 2 are needed: the round timed out")
+
+
+def test_a_federation_whose_members_have_all_ended_fails() -> None:
+    assert isinstance(decide(federation(2), {}, {0, 1}, 0.0), Fail)
+
+
+@given(
+    st.dictionaries(st.integers(0, 9), st.floats(0, 1000)),
+    st.sets(st.integers(0, 9)),
+    st.floats(0, 2000),
+    st.integers(1, 6),
+    st.integers(1, 8),
+)
+def test_decisions_keep_their_promises(
+    delivered: dict[int, float], departed: set[int], now: float, minimum: int, size: int
+) -> None:
+    wanted = federation(size, min_participants=min(minimum, size), round_timeout_s=300.0)
+    verdict = decide(wanted, delivered, departed, now)
+    members = [m for m in delivered if m < size]
+    waiting_for = set(range(size)) - set(delivered) - departed
+    if isinstance(verdict, Close):
+        assert verdict.members == tuple(sorted(members))  # nobody who delivered is lost, nobody else is in
+        assert len(members) >= wanted.min_participants
+        assert (verdict.reason == "deadline") == bool(waiting_for)
+    if isinstance(verdict, Wait):
+        assert waiting_for
+    assert decide(wanted, delivered, departed, now) == verdict
+
+
+# -- participants ------------------------------------------------------------------------------------
+
+
+def test_an_updates_facts_are_read_back() -> None:
+    found = participant_of(federation(1), 0, Blob(b"", update_facts(12, -1.5, True)))
+    assert (found.weight, found.reward, found.solved) == (12, -1.5, True)
+
+
+def test_a_uniform_strategy_weighs_all_alike() -> None:
+    wanted = federation(1, strategy=schemas.Strategy.UNIFORM)
+    assert participant_of(wanted, 0, Blob(b"", update_facts(12, 0.0, False))).weight == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["", "[]", "{}", "nonsense", '{"transitions": 0}', '{"transitions": 101}', '{"transitions": "x"}', "[" * 9999],
+)
+def test_an_update_that_cannot_tell_its_transitions_is_refused(facts: str) -> None:
+    with pytest.raises(BadDocument):
+        participant_of(federation(1), 0, Blob(b"", {"facts": facts}))
+
+
+def test_a_reward_that_is_no_number_is_dropped_not_averaged() -> None:
+    facts = {"facts": json.dumps({"transitions": 3, "reward": float("nan")})}
+    assert participant_of(federation(1), 0, Blob(b"", facts)).reward is None
+
+
+# -- closers -----------------------------------------------------------------------------------------
+
+
+def opened(size: int, rounds: int = 1, **changes: object) -> tuple[World, Bucket, Closer]:
+    world, wanted = World(seed=1), federation(size, rounds, **changes)
+    bucket = bucket_of(world)
+    return world, bucket, Closer(bucket, wanted, IntegerMean, lambda line: None)
+
+
+def deliver(bucket: Bucket, member: int, body: bytes, transitions: int = 10, round_: int = 1) -> None:
+    bucket.create(keys.update(GROUP, round_, member), body, update_facts(transitions, 0.5, False))
+
+
+def decision(world: World, round_: int = 1) -> Decision:
+    return schemas.parse(Decision, world.s3.objects[keys.decision(GROUP, round_)].body, "round.json")
+
+
+def outcome(world: World) -> Outcome:
+    return schemas.parse(Outcome, world.s3.objects[keys.outcome(GROUP)].body, "outcome.json")
+
+
+def test_the_average_is_weighted_by_transitions() -> None:
+    world, bucket, closer = opened(2)
+    deliver(bucket, 0, b"100", transitions=30)
+    deliver(bucket, 1, b"200", transitions=10)
+    closer.step()
+    assert world.s3.objects[keys.global_weights(GROUP, 1)].body == b"125"
+    assert [(p.member, p.weight) for p in decision(world).participants] == [(0, 30), (1, 10)]
+
+
+def test_the_last_round_is_averaged_too_and_ends_the_federation() -> None:
+    world, bucket, closer = opened(1)
+    bucket.create(keys.active(GROUP), b"")
+    deliver(bucket, 0, b"5")
+    assert not closer.step()
+    assert closer.step()
+    assert outcome(world).status == "finished"
+    assert keys.active(GROUP) not in world.s3.objects
+
+
+def test_an_unreadable_update_is_left_out_with_the_reason_and_does_not_stop_the_round() -> None:
+    world, bucket, closer = opened(2)
+    deliver(bucket, 0, b"poison")
+    deliver(bucket, 1, b"8")
+    closer.step()
+    assert [(item.member, item.reason) for item in decision(world).left_out] == [(0, "not a number")]
+    assert world.s3.objects[keys.global_weights(GROUP, 1)].body == b"8"
+
+
+def test_a_round_with_nothing_usable_fails_the_federation_with_the_reasons() -> None:
+    world, bucket, closer = opened(1)
+    deliver(bucket, 0, b"poison")
+    assert closer.step()
+    assert outcome(world).status == "failed"
+    assert "member 0: not a number" in outcome(world).reason
+
+
+def test_a_closer_that_decided_and_died_is_completed_by_another() -> None:
+    world, bucket, closer = opened(2)
+    deliver(bucket, 0, b"100")
+    deliver(bucket, 1, b"200")
+    closer.step()
+    expected = world.s3.objects.pop(keys.global_weights(GROUP, 1)).body
+    Closer(bucket, federation(2, 1), IntegerMean, lambda line: None).step()
+    assert world.s3.objects[keys.global_weights(GROUP, 1)].body == expected
+
+
+def test_the_average_is_of_what_the_decision_lists_not_of_what_is_there_by_then() -> None:
+    world, bucket, closer = opened(3, round_timeout_s=10.0)
+    deliver(bucket, 0, b"100")
+    deliver(bucket, 1, b"200")
+    world.s3.time += 60
+    closer.step()
+    expected = world.s3.objects.pop(keys.global_weights(GROUP, 1)).body
+    deliver(bucket, 2, b"999999")  # too late, yet listed when the next closer looks
+    Closer(bucket, federation(3, 1, round_timeout_s=10.0), IntegerMean, lambda line: None).step()
+    assert [p.member for p in decision(world).participants] == [0, 1]
+    assert world.s3.objects[keys.global_weights(GROUP, 1)].body == expected == b"150"
+
+
+def test_members_that_failed_for_good_are_found_and_named() -> None:
+    world, bucket, closer = opened(2)
+    deliver(bucket, 0, b"7")
+    assert not closer.step()
+    bucket.create(keys.result(keys.member_job(GROUP, 1)), jobs.ended("x", Status.FAILED, "test").to_bytes())
+    world.now += 60
+    closer.step()
+    assert decision(world).departed == (1,)
+
+
+def test_a_decision_that_is_not_one_ends_the_federation_instead_of_the_closer() -> None:
+    world, bucket, closer = opened(1)
+    deliver(bucket, 0, b"7")
+    bucket.create(keys.decision(GROUP, 1), b"not a decision")
+    assert closer.step()
+    assert outcome(world).status == "failed"
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_closed_rounds_are_found_in_a_logarithm_of_requests(closed: int, known: int) -> None:
+    world = World(seed=1)
+    bucket = bucket_of(world)
+    for round_ in range(1, closed + 1):
+        bucket.create(keys.global_weights(GROUP, round_), b"")
+    world.s3.log.clear()
+    assert closed_rounds(bucket, GROUP, 60, min(known, closed)) == closed
+    assert len(world.s3.log) <= 13

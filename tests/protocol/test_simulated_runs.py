@@ -1,0 +1,370 @@
+"""Whole federations in virtual time: whatever dies, the training ends, with the same weights."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from standin import (
+    GROUP,
+    TTL_S,
+    IntegerMean,
+    add_submit,
+    add_sync_server,
+    add_worker,
+    all_over,
+    bucket_of,
+    federation,
+    final_weights,
+    training,
+    undisturbed,
+)
+
+from protocol import jobs, keys, schemas
+from protocol.errors import Conflict, ProtocolError, Transient
+from protocol.memory import Request
+from protocol.rounds import Closer
+from protocol.schemas import Decision, Federation, Outcome, Status
+from protocol.simulation import Process, World
+from protocol.status import group_status
+from protocol.submit import submit_federation, submit_job
+
+expected = cache(undisturbed)
+
+COMMITTED = ("results/", "federations/", "traces/", "weights/")
+
+
+def check(world: World, wanted: Federation) -> None:
+    """The invariants that can be read off a finished run."""
+    assert final_weights(world, wanted) == expected(wanted.size, wanted.rounds)
+    bodies = world.s3.bodies()
+    for round_ in range(1, wanted.rounds + 1):
+        decision = schemas.parse(Decision, bodies[keys.decision(GROUP, round_)], "round.json")
+        assert [p.member for p in decision.participants] == list(range(wanted.size))
+        mean = IntegerMean(wanted)
+        for participant in decision.participants:
+            mean.add(bodies[keys.update(GROUP, round_, participant.member)], participant.weight)
+        assert bodies[keys.global_weights(GROUP, round_)] == mean.weights()
+    for row in world.s3.log:
+        if row.key.startswith(COMMITTED) and not row.key.startswith(keys.ACTIVE):
+            assert row.verb not in ("PUT", "DELETE"), row  # what is committed is neither overwritten nor deleted
+    for member in range(wanted.size):
+        body = bodies[keys.result(keys.member_job(GROUP, member))]
+        assert schemas.parse(schemas.Result, body, "result.json").status is Status.SUCCESS
+    assert [process.error for process in world.processes if process.error] == []
+
+
+def start(size: int, workers: int, seed: int, **changes: object) -> tuple[World, Federation]:
+    world, wanted = World(seed=seed), federation(size, 3, **changes)
+    submit_federation(bucket_of(world), wanted)
+    for number in range(workers):
+        add_worker(world, f"w{number}")
+    return world, wanted
+
+
+@pytest.mark.parametrize(("members", "workers"), [(1, 1), (2, 2), (4, 4), (4, 2), (4, 1), (8, 3), (2, 4)])
+def test_the_weights_do_not_depend_on_the_number_of_workers(members: int, workers: int) -> None:
+    world, wanted = start(members, workers, seed=workers)
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    check(world, wanted)
+    world.close()
+
+
+@pytest.mark.parametrize("kind", ["kill_before", "kill_after"])
+@pytest.mark.parametrize("victim", ["worker", "sync-server"])
+def test_a_process_killed_at_any_request_changes_nothing(victim: str, kind: str) -> None:
+    number = 0
+    while True:
+        number += 1
+        world, wanted = start(2, 2, seed=number)
+        server = add_sync_server(world)
+        doomed = server if victim == "sync-server" else world.processes[0]
+        setattr(doomed, kind, number)
+        (add_sync_server if victim == "sync-server" else add_worker)(world, "another", at=20.0)
+        world.run(all_over(world, wanted))
+        check(world, wanted)
+        died = doomed.dead
+        world.close()
+        if not died:
+            break
+    assert number > 30  # every request of the victim's life had its turn
+
+
+@pytest.mark.parametrize("kind", ["kill_before", "kill_after"])
+def test_a_submit_cut_off_at_any_request_is_completed_by_the_next(kind: str) -> None:
+    number = 0
+    while True:
+        number += 1
+        world, wanted = World(seed=number), federation(3)
+        cut = add_submit(world, wanted)
+        setattr(cut, kind, number)
+        for index in range(3):
+            add_worker(world, f"w{index}")
+        add_sync_server(world)
+        add_submit(world, wanted, "again", at=50.0)
+        world.run(all_over(world, wanted))
+        check(world, wanted)
+        died = cut.dead
+        world.close()
+        if not died:
+            break
+    assert number > 8
+
+
+def test_submitting_again_changes_nothing() -> None:
+    world, wanted = start(2, 2, seed=1)
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    world.run(until=lambda: not any(k.startswith(("jobs/pending", "federations/active")) for k in world.s3.objects))
+    before = world.s3.bodies()
+    assert submit_federation(bucket_of(world), wanted).created == 0
+    assert world.s3.bodies() == before
+    world.close()
+
+
+def test_a_group_is_not_reused_with_other_settings() -> None:
+    world, _ = start(2, 0, seed=1)
+    with pytest.raises(ProtocolError, match="exists with another size, episodes; choose another --group"):
+        submit_federation(bucket_of(world), federation(3, 5))
+
+
+def test_a_dead_workers_job_is_taken_over_after_one_lease() -> None:
+    world, wanted = start(1, 1, seed=1)
+    add_sync_server(world)
+    world.run(until=lambda: keys.state(keys.member_job(GROUP, 0), 1) in world.s3.objects)
+    world.processes[0].kill()
+    died = world.now
+    add_worker(world, "another")
+    world.run(all_over(world, wanted))
+    assert TTL_S - 25 < world.now - died < TTL_S + 40
+    check(world, wanted)
+    world.close()
+
+
+def test_a_worker_told_to_stop_frees_its_job_at_once() -> None:
+    world, wanted = start(1, 1, seed=1)
+    add_sync_server(world)
+    world.run(until=lambda: keys.state(keys.member_job(GROUP, 0), 1) in world.s3.objects)
+    world.processes[0].stopping = True
+    world.run(until=lambda: world.processes[0].ended)
+    stopped = world.now
+    add_worker(world, "another")
+    world.run(all_over(world, wanted))
+    assert world.now - stopped < 15
+    check(world, wanted)
+    world.close()
+
+
+def test_a_zombie_that_slept_past_its_lease_does_no_harm() -> None:
+    world, wanted = start(2, 2, seed=1)
+    add_sync_server(world)
+    world.run(until=lambda: keys.state(keys.member_job(GROUP, 0), 1) in world.s3.objects)
+    for thread in world.processes[0].threads:
+        thread.wakes = world.now + 500.0  # SIGSTOP … SIGCONT
+    add_worker(world, "another")
+    world.run(until=lambda: world.now > 600.0)
+    assert all_over(world, wanted)()
+    check(world, wanted)
+    world.close()
+
+
+def test_two_sync_servers_and_a_duplicated_worker_change_nothing() -> None:
+    world, wanted = start(2, 2, seed=3)
+    add_sync_server(world, "sync-a")
+    add_sync_server(world, "sync-b")
+    add_worker(world, "w0")  # the same id twice, as on a cloned machine
+    world.run(all_over(world, wanted))
+    check(world, wanted)
+    world.close()
+
+
+class Weather:
+    """Requests and answers get lost, delayed, refused, by chance."""
+
+    def __init__(self, seed: int, rate: float) -> None:
+        self.random = random.Random(seed)
+        self.rate = rate
+
+    def __call__(self, process: Process, request: Request, after: bool) -> None:
+        if self.random.random() >= self.rate:
+            return
+        if not after and request.verb == "CREATE" and self.random.random() < 0.3:
+            raise Conflict("409")
+        raise Transient("answer lost" if after else "503 SlowDown")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    members=st.integers(1, 4),
+    workers=st.integers(1, 4),
+    kills=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), max_size=3),
+)
+def test_in_bad_weather_with_kills_the_weights_are_still_the_same(
+    seed: int, members: int, workers: int, kills: list[tuple[int, int]]
+) -> None:
+    world, wanted = World(seed=seed, fault=Weather(seed, 0.08)), federation(members)
+    submit_federation(bucket_of(world), wanted)
+    for number in range(workers):
+        add_worker(world, f"w{number}")
+    add_sync_server(world)
+    for victim, request in kills:
+        world.processes[victim % len(world.processes)].kill_after = request
+    add_worker(world, "spare", at=30.0)
+    add_sync_server(world, "spare-sync", at=30.0)
+    world.run(all_over(world, wanted))
+    check(world, wanted)
+    world.close()
+
+
+# -- members that fail, rounds with deadlines --------------------------------------------------------
+
+
+def test_a_member_that_fails_for_good_leaves_and_the_others_go_on() -> None:
+    world, wanted = start(3, 2, seed=1)
+    jobs.reject(bucket_of(world), keys.member_job(GROUP, 2), "its manifest was damaged")
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    decision = schemas.parse(Decision, world.s3.objects[keys.decision(GROUP, 3)].body, "round.json")
+    assert [p.member for p in decision.participants] == [0, 1]
+    assert decision.departed == (2,)
+    world.close()
+
+
+def test_a_slow_member_is_left_behind_at_the_deadline_and_catches_up() -> None:
+    world, wanted = World(seed=1), federation(3, 12, round_timeout_s=10.0, min_participants=2)
+    submit_federation(bucket_of(world), wanted)
+    add_worker(world, "fast-1", stays=True)
+    add_worker(world, "fast-2", stays=True)
+    add_worker(world, "slow", stays=True, works_s=50.0)
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    assert world.now < 12 * 20 + 120  # at the pace of the others: twelve rounds of about eleven seconds
+    results = [jobs.read_result(bucket_of(world), keys.member_job(GROUP, m)) for m in range(3)]
+    completed = sorted(result.episodes_completed for result in results if result)
+    assert completed[1:] == [12, 12]
+    assert 1 <= completed[0] <= 5  # it skipped rounds instead of trailing behind
+    world.close()
+
+
+def test_a_federation_that_failed_ends_all_its_jobs_with_the_reason() -> None:
+    world, wanted = World(seed=1), federation(2, 3, min_participants=2, round_timeout_s=30.0)
+    submit_federation(bucket_of(world), wanted)
+    add_worker(world, "only", stays=True)
+    add_sync_server(world)
+    world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects)
+    add_worker(world, "late")
+    world.run(all_over(world, wanted))
+    outcome = schemas.parse(Outcome, world.s3.objects[keys.outcome(GROUP)].body, "outcome.json")
+    assert outcome.reason == "round 1: 1 updates, at least 2 are needed: the round timed out"
+    for member in range(2):
+        result = jobs.read_result(bucket_of(world), keys.member_job(GROUP, member))
+        assert result is not None
+        assert result.status is Status.FAILED
+        assert "the round timed out" in (result.error or "")
+    world.close()
+
+
+def test_cancelling_stops_the_owner_within_a_third_of_the_lease() -> None:
+    world, wanted = World(seed=1), federation(1, 500)
+    submit_federation(bucket_of(world), wanted)
+    add_worker(world, "w")
+    add_sync_server(world)
+    job_id = keys.member_job(GROUP, 0)
+    world.run(until=lambda: keys.state(job_id, 3) in world.s3.objects)
+    asked = world.now
+    bucket_of(world).create(keys.cancel(job_id), b"{}")
+    world.run(until=lambda: keys.result(job_id) in world.s3.objects)
+    assert world.now - asked < TTL_S / 3 + 2
+    result = jobs.read_result(bucket_of(world), job_id)
+    assert result is not None
+    assert result.status is Status.CANCELLED
+    assert result.episodes_completed >= 3
+    world.close()
+
+
+def test_a_single_job_resumes_and_needs_no_sync_server() -> None:
+    world = World(seed=1)
+    job_id = submit_job(bucket_of(world), training(100)).job_ids[0]
+    first = add_worker(world, "w0")
+    world.run(until=lambda: any("/state/" in key for key in world.s3.objects))
+    first.kill()
+    add_worker(world, "w1")
+    world.run(until=lambda: keys.result(job_id) in world.s3.objects)
+    undisturbed_world = World(seed=2)
+    other = submit_job(bucket_of(undisturbed_world), training(100)).job_ids[0]
+    add_worker(undisturbed_world, "w0")
+    undisturbed_world.run(until=lambda: keys.result(other) in undisturbed_world.s3.objects)
+    log = "train.log"
+    assert (
+        world.s3.objects[keys.artifact(job_id, log)].body
+        == undisturbed_world.s3.objects[keys.artifact(other, log)].body
+    )
+    world.close()
+    undisturbed_world.close()
+
+
+# -- cost --------------------------------------------------------------------------------------------
+
+
+def test_a_member_costs_two_writes_a_round_and_polls_are_gets() -> None:
+    world, wanted = World(seed=1), federation(2, 30)
+    submit_federation(bucket_of(world), wanted)
+    for number in range(2):
+        add_worker(world, f"w{number}", stays=True)
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    writes = [row for row in world.s3.log if row.who.startswith("w") and row.verb == "CREATE"]
+    in_rounds = [row for row in writes if "/state/" in row.key or "/updates/" in row.key]
+    assert len(in_rounds) == 2 * 2 * 30
+    assert len(writes) - len(in_rounds) <= 2 * 6  # claim, artifacts, result, moved manifest
+    assert not any(row.verb == "LIST" and "/updates/" in row.key for row in world.s3.log if row.who.startswith("w"))
+    closing = [row for row in world.s3.log if row.who == "sync"]
+    assert sum(row.verb == "CREATE" for row in closing) == 2 * 30 + 1  # round.json, global weights; the outcome
+    world.close()
+
+
+def test_looking_for_work_costs_the_same_however_long_the_history() -> None:
+    costs = []
+    for finished in (0, 3000):
+        world = World(seed=1)
+        bucket = bucket_of(world)
+        for number in range(finished):
+            bucket.create(keys.finished_manifest(f"job-{number}"), b"")
+            bucket.create(keys.result(f"job-{number}"), b"")
+        submit_federation(bucket, federation(1))
+        world.s3.log.clear()
+        jobs.look(bucket)
+        Closer(bucket, federation(1), IntegerMean, lambda line: None).step()
+        costs.append([row.verb for row in world.s3.log])
+    assert costs[0] == costs[1]
+
+
+def test_status_tells_members_and_rounds() -> None:
+    world, wanted = start(2, 2, seed=1)
+    add_sync_server(world)
+    world.run(until=lambda: keys.global_weights(GROUP, 2) in world.s3.objects)
+    now = group_status(bucket_of(world), GROUP, TTL_S)
+    assert (now.closed, now.outcome) == (2, None)
+    assert {member.state for member in now.members} == {"running"}
+    assert [row.participants for row in now.recent] == [2, 2]
+    world.run(all_over(world, wanted))
+    now = group_status(bucket_of(world), GROUP, TTL_S)
+    assert (now.closed, now.outcome) == (3, "finished")
+    assert {member.state for member in now.members} == {"success"}
+    world.close()
+
+
+def test_runs_with_equal_seeds_are_equal_request_by_request() -> None:
+    logs = []
+    for _ in range(2):
+        world, wanted = start(3, 2, seed=42)
+        add_sync_server(world)
+        world.run(all_over(world, wanted))
+        logs.append(list(world.s3.log))
+        world.close()
+    assert logs[0] == logs[1]
