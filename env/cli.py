@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from env.errors import SimArenaError
+from env.errors import ConfigError, SimArenaError
 
 
 class Exit(IntEnum):
@@ -52,6 +52,26 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
 def print_json(value: Any) -> None:
     """One JSON document on stdout; stable key order, no colour."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def parse_set(pairs: Sequence[str]) -> dict[str, Any]:
+    """`--set NAME=VALUE` pairs; values as JSON where they are JSON, else as text.
+
+    Raises:
+        ConfigError: a pair without '=', or a name given twice.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set {pair}: expected NAME=VALUE, for example --set learning_rate=0.001")
+        if name in settings:
+            raise ConfigError(f"--set {name}: given twice")
+        try:
+            settings[name] = json.loads(text)
+        except ValueError:
+            settings[name] = text
+    return settings
 
 
 def run(app: Callable[[], None]) -> NoReturn:

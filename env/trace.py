@@ -20,6 +20,8 @@ from env.trace_upgrade import upgraded
 
 Manifest = dict[str, Any]
 
+TRACE_SUFFIXES = (".msgpack", ".sktrace")
+
 
 @dataclass(frozen=True, order=True)
 class WorkloadRef:
@@ -134,6 +136,21 @@ def load_trace(path: str | os.PathLike[str]) -> Trace:
         TraceError: It cannot be read, or `read_trace` refuses its content.
     """
     return read_trace(read_trace_file(path), os.fspath(path))
+
+
+def trace_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The file itself, or the traces in a folder by name.
+
+    Raises:
+        TraceError: A folder without any.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    found = sorted(child for child in path.iterdir() if child.suffix in TRACE_SUFFIXES)
+    if not found:
+        raise TraceError(f"folder {path}: holds no {' or '.join(TRACE_SUFFIXES)} file")
+    return found
 
 
 def read_trace_file(path: str | os.PathLike[str]) -> bytes:

@@ -11,17 +11,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from env.cli import Exit, err, out, print_json
+from env.cli import Exit, err, print_json
 from env.errors import ConfigError, SimArenaError
+from infra import conclusion
 from infra.processes import Processes, command
 
 if TYPE_CHECKING:
+    from env.scenario import Scenario
     from protocol.bucket import Bucket
     from protocol.status import GroupStatus
 
@@ -29,8 +31,6 @@ BUCKET = "sim-arena-demo"
 GROUP = "demo"
 LEASE_TTL_S = 6.0  # short, so that a killed worker's job is taken over while one watches
 TRAINING_SCENARIOS = 128
-UNSEEN_SCENARIOS = 200
-UNSEEN_SEEDS = 1 << 40  # evaluation draws its scenarios from here on; training seeds stay far below
 LOOK_S = 1.0
 REPLACEMENTS = 20  # workers that may die before the demo gives up
 
@@ -191,26 +191,36 @@ class Demo:
         )
 
     def _conclude(self, trained_s: float) -> dict[str, Any]:
-        folder = self.plan.folder
+        plan, folder = self.plan, self.plan.folder
         weights = folder / "group" / "global_weights.pt"
-        rounds = [json.loads(line) for line in (folder / "group" / "rounds.jsonl").read_text().splitlines()]
+        rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
         curve = folder / "learning_curve.png"
-        draw_rounds(rounds, self.plan, curve)
-        self._say(f"evaluating on {UNSEEN_SCENARIOS} scenarios that training never saw …")
+        conclusion.draw(rounds, f"Federation of {plan.members}, seed {plan.seed}", curve)
+        self._say("evaluating …")
         return {
             "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             "rounds_closed": len(rounds),
-            "members": self.plan.members,
-            "workers": self.plan.workers,
-            "seed": self.plan.seed,
+            "members": plan.members,
+            "workers": plan.workers,
+            "seed": plan.seed,
             "training_s": round(trained_s, 1),
             "reward_per_round": [row["reward"] for row in rounds],
-            "evaluation": evaluate_weights(weights, self.plan),
-            "requests": count_requests(folder / "requests.jsonl", self.plan),
+            "evaluation": conclusion.compare(weights, plan.seed, plan.steps, conclusion.unseen()),
+            "evaluation_on_its_traces": conclusion.compare(weights, plan.seed, plan.steps, self._given()),
+            "requests": conclusion.count_requests(folder / "requests.jsonl", plan.members, plan.rounds),
             "weights": str(weights),
             "learning_curve": str(curve),
             "logs": str(folder / "logs"),
         }
+
+    def _given(self) -> list[Scenario]:
+        """The scenarios of `--trace`; none where the demo made its own."""
+        from env.scenario import scenario_from_trace
+        from env.trace import load_trace, trace_files
+
+        plan = self.plan
+        paths = [path for source in plan.traces for path in trace_files(source)]
+        return [scenario_from_trace(load_trace(p), name=p.name, deploy=plan.deploy, target=plan.target) for p in paths]
 
 
 def write_scenarios(folder: Path, seed: int) -> Path:
@@ -222,54 +232,6 @@ def write_scenarios(folder: Path, seed: int) -> Path:
         scenario = generate_scenario(None, seed * TRAINING_SCENARIOS + number)
         (folder / f"{number:04d}-{scenario.problem}.msgpack").write_bytes(scenario.trace.to_bytes())
     return folder
-
-
-def evaluate_weights(weights: Path, plan: Plan) -> list[dict[str, Any]]:
-    """Trained, untrained and random agents on scenarios that training never saw, greedily."""
-    from agents.agent import make_agent
-    from env.generate import generate_scenario
-    from runner.evaluate import TOTAL, evaluate
-    from runner.training import load_agent_weights
-
-    scenarios = [generate_scenario(None, UNSEEN_SEEDS + number) for number in range(UNSEEN_SCENARIOS)]
-    trained, untrained = (make_agent("dqn", seed=plan.seed) for _ in range(2))
-    load_agent_weights(trained, weights.read_bytes())
-    agents = {"trained": trained, "untrained": untrained, "random": make_agent("random", seed=plan.seed)}
-    rows = []
-    for name, agent in agents.items():
-        total = next(s for s in evaluate(agent, scenarios, plan.steps, plan.seed) if s.problem == TOTAL)
-        rows.append({"agent": name, **asdict(total), "solved_rate": total.solved_rate})
-    return rows
-
-
-def draw_rounds(rounds: list[dict[str, Any]], plan: Plan, path: Path) -> None:
-    """The learning curve of the federation: means over the members of each round."""
-    from runner.plots import federation_curve
-
-    federation_curve(rounds, path, title=f"Federation of {plan.members}, seed {plan.seed}")
-
-
-def count_requests(log: Path, plan: Plan) -> dict[str, Any]:
-    """Requests by role and method, in all and per round: a worker's for each member and round, a sync-server's for each
-    round. Reading the traces at the start and the demo's own watching are not in the figures per round."""
-    counts: dict[str, dict[str, int]] = {}
-    in_rounds: dict[str, dict[str, int]] = {}
-    for line in log.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        role, method = row["role"] or "other", row["method"]
-        counts.setdefault(role, {})
-        counts[role][method] = counts[role].get(method, 0) + 1
-        if "/traces/" not in row["path"]:
-            in_rounds.setdefault(role, {})
-            in_rounds[role][method] = in_rounds[role].get(method, 0) + 1
-    shares = {"worker": plan.members * plan.rounds, "sync-server": plan.rounds}
-    return {
-        "total": {role: dict(sorted(methods.items())) for role, methods in sorted(counts.items())},
-        "per_round": {
-            role: {method: round(count / share, 2) for method, count in sorted(in_rounds.get(role, {}).items())}
-            for role, share in shares.items()
-        },
-    }
 
 
 @contextmanager
@@ -294,7 +256,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one for each member.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each one episode of every member and an average.")] = 60,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each one episode of every member and an average.")] = 120,
     steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
     trace: Annotated[
         list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated ones.")
@@ -318,7 +280,7 @@ def demo(
     if as_json:
         print_json(outcome)
     else:
-        _show(outcome)
+        conclusion.show(outcome)
 
 
 def _new_folder(keep: Path | None) -> Path:
@@ -331,28 +293,3 @@ def _new_folder(keep: Path | None) -> Path:
     except OSError as error:
         raise ConfigError(f"--keep {keep}: cannot be made ({error.strerror})") from error
     return keep.resolve()
-
-
-def _show(outcome: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table("agent", "solved", "mean steps", "mean return", title="scenarios not trained on", box=None)
-    for row in outcome["evaluation"]:
-        table.add_row(
-            row["agent"], f"{row['solved']}/{row['n']}", f"{row['mean_steps']:.1f}", f"{row['mean_return']:+.2f}"
-        )
-    out.print(table)
-    rewards = outcome["reward_per_round"]
-    tenth = max(1, len(rewards) // 10)
-    out.print(
-        f"{outcome['rounds_closed']} rounds closed in {outcome['training_s']} s; mean reward of the first {tenth}: "
-        f"{sum(rewards[:tenth]) / tenth:+.2f}, of the last {tenth}: {sum(rewards[-tenth:]) / tenth:+.2f}",
-        highlight=False,
-    )
-    for role, methods in outcome["requests"]["per_round"].items():
-        each = ", ".join(f"{count} {method}" for method, count in methods.items())
-        per = "member and round" if role == "worker" else "round"
-        out.print(f"S3 requests of a {role} per {per}, polls and renewals included: {each}", highlight=False)
-    for name in ("weights", "learning_curve", "logs"):
-        out.print(f"{name.replace('_', ' ')}: {outcome[name]}", highlight=False)
-    out.print(f"weights sha256: {outcome['weights_sha256']}", highlight=False)

@@ -12,9 +12,9 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from env.errors import ConfigError
 
@@ -38,14 +38,14 @@ def environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def make_server(host: str, port: int, log: Path | None = None) -> BaseWSGIServer:
+def make_server(host: str, port: int, log: TextIO | None = None) -> BaseWSGIServer:
     """The server, bound but not yet serving; port 0 takes a free one.
 
     Args:
-        log: a file that gets one JSON line for each request: who sent it, method, path, status, bytes in and out.
+        log: gets one JSON line for each request: who sent it, method, path, status, bytes in and out.
 
     Raises:
-        ConfigError: moto is not installed, the port is taken, or the log cannot be written.
+        ConfigError: moto is not installed, or the port is taken.
     """
     try:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -66,13 +66,9 @@ def make_server(host: str, port: int, log: Path | None = None) -> BaseWSGIServer
         raise ConfigError(f"{host}:{port}: cannot listen there ({error}); choose another --port") from error
 
 
-def one_at_a_time(application: WSGI, log: Path | None = None) -> WSGI:
+def one_at_a_time(application: WSGI, log: TextIO | None = None) -> WSGI:
     """The same application, never entered twice at once; a request's body is read before its turn comes."""
     turn = threading.Lock()
-    try:
-        lines = log.open("a", encoding="utf-8", buffering=1) if log else None
-    except OSError as error:
-        raise ConfigError(f"{log}: cannot be written ({error.strerror})") from error
 
     def serialised(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -91,8 +87,8 @@ def one_at_a_time(application: WSGI, log: Path | None = None) -> WSGI:
 
         with turn:
             answer = b"".join(application(environ, started))
-        if lines:
-            lines.write(_log_line(environ, status, length, len(answer)))
+            if log:
+                log.write(_log_line(environ, status, length, len(answer)))
         return [answer]
 
     return serialised
@@ -114,16 +110,24 @@ def _log_line(environ: dict[str, Any], status: list[str], received: int, sent: i
 
 @contextmanager
 def serving(host: str = "127.0.0.1", port: int = 0, log: Path | None = None) -> Iterator[str]:
-    """The endpoint's URL, served by a thread until the block ends."""
-    server = make_server(host, port, log)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    """The endpoint's URL, served by a thread until the block ends; requests are logged to the end of `log`."""
+    with ExitStack() as stack:
+        server = make_server(host, port, stack.enter_context(_appended(log)) if log else None)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://{host}:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+def _appended(path: Path) -> TextIO:
     try:
-        yield f"http://{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        return path.open("a", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def create_bucket(endpoint: str, bucket: str) -> None:

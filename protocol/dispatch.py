@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
-from env.cli import Exit, err, fail, new_app, out, print_json, run
+from env.cli import Exit, err, fail, new_app, out, parse_set, print_json, run
 from protocol import jobs, keys, schemas, tables
 from protocol.bucket import Bucket
 from protocol.console import BucketOption, JsonOption, LeaseOption, open_bucket
@@ -85,7 +85,7 @@ def submit(
     from protocol import inputs
 
     federated = federation_size is not None or group is not None or per_episode_sync
-    chosen = inputs.parse_settings(settings or [])
+    chosen = parse_set(settings or [])
     inputs.check_agent(agent, chosen)
     if reward not in REWARDS:
         fail(f"--reward {reward}: choose from {', '.join(REWARDS)}", Exit.USAGE)

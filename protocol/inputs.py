@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.agent import AGENTS
-from agents.settings import DQNSettings, GreedySettings
-from agents.settings import parse_settings as parse_agent_settings
-from env.errors import ConfigError, TraceError
+from agents.settings import DQNSettings, GreedySettings, parse_settings
+from env.errors import ConfigError
 from env.scenario import NodePool, scenario_from_trace
-from env.trace import read_trace
+from env.trace import read_trace, trace_files
 from protocol import keys
 from protocol.bucket import Bucket
 from protocol.rounds import WEIGHTS_BYTES
@@ -22,7 +20,6 @@ from protocol.schemas import Nodes
 from protocol.store import S3Store
 
 TRACE_BYTES = 64 << 20
-TRACE_SUFFIXES = (".msgpack", ".sktrace")
 
 
 @dataclass(frozen=True)
@@ -78,15 +75,8 @@ def read_sources(bucket: Bucket, source: str) -> Iterator[tuple[str, bytes]]:
     if source.startswith("s3://"):
         yield source, read_s3(bucket, source, TRACE_BYTES)
         return
-    path = Path(source)
-    if not path.is_dir():
-        yield source, read_file(path, TRACE_BYTES)
-        return
-    found = sorted(child for child in path.iterdir() if child.suffix in TRACE_SUFFIXES)
-    if not found:
-        raise TraceError(f"folder {source}: holds no {' or '.join(TRACE_SUFFIXES)} file")
-    for child in found:
-        yield str(child), read_file(child, TRACE_BYTES)
+    for path in trace_files(source):
+        yield str(path), read_file(path, TRACE_BYTES)
 
 
 def upload_weights(bucket: Bucket, source: str) -> str:
@@ -121,26 +111,6 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     return body
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """`name=value` pairs; values as JSON where they are JSON, else as text.
-
-    Raises:
-        ConfigError: a pair without '=', or a name given twice.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"--set {pair}: expected NAME=VALUE, for example --set learning_rate=0.001")
-        if name in settings:
-            raise ConfigError(f"--set {name}: given twice")
-        try:
-            settings[name] = json.loads(text)
-        except ValueError:
-            settings[name] = text
-    return settings
-
-
 def check_agent(name: str, settings: dict[str, Any]) -> None:
     """Refuse an agent or a setting that no worker could start.
 
@@ -148,9 +118,9 @@ def check_agent(name: str, settings: dict[str, Any]) -> None:
         AgentError, ConfigError: naming the nearest thing that exists.
     """
     if name == "dqn":
-        parse_agent_settings(DQNSettings, settings)
+        parse_settings(DQNSettings, settings)
     elif name == "greedy":
-        parse_agent_settings(GreedySettings, settings)
+        parse_settings(GreedySettings, settings)
     elif name not in AGENTS:
         close = difflib.get_close_matches(name, AGENTS, n=1)
         raise ConfigError(

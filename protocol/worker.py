@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -19,9 +19,13 @@ from protocol.console import BucketOption, LeaseOption, open_daemon_bucket, say,
 from protocol.errors import ProtocolError
 from protocol.job import Episode, Kind, Learner
 from protocol.lease import LEASE_TTL_S
+from protocol.materials import Scenarios, read_weights
 from protocol.rounds import WEIGHTS_BYTES
 from protocol.schemas import JobType, Manifest, Status
 from protocol.workshop import Workshop
+
+if TYPE_CHECKING:
+    from env.scenario import Scenario
 
 app = new_app("Claim jobs from a bucket and run them here.", no_args_is_help=False)
 
@@ -41,7 +45,7 @@ class TrainingLearner:
     episodes that ran elsewhere are read again at the end.
     """
 
-    def __init__(self, bucket: Bucket, manifest: Manifest) -> None:
+    def __init__(self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario]) -> None:
         from runner.training import Training, TrainingConfig
 
         wanted = manifest.training
@@ -56,7 +60,7 @@ class TrainingLearner:
         )
         self.bucket = bucket
         self.manifest = manifest
-        self.training = Training(config, read_scenarios(bucket, manifest))
+        self.training = Training(config, scenarios)
         self._steps: dict[int, str] = {}  # JSON Lines of the episodes whose records were seen here
         if wanted.weights:
             self.training.load_weights(read_weights(bucket, wanted.weights))
@@ -142,7 +146,7 @@ class CollectionLearner:
     It keeps no state: all of it is a function of the manifest, so an attempt that died is run again from the start.
     """
 
-    def __init__(self, bucket: Bucket, manifest: Manifest) -> None:
+    def __init__(self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario]) -> None:
         from agents.agent import make_agent
         from env.gym_env import ClusterEnv
 
@@ -153,7 +157,7 @@ class CollectionLearner:
             from runner.training import load_agent_weights
 
             load_agent_weights(self.agent, read_weights(bucket, wanted.weights))
-        self._env = ClusterEnv(read_scenarios(bucket, manifest), reward=wanted.reward, max_steps=wanted.steps)
+        self._env = ClusterEnv(scenarios, reward=wanted.reward, max_steps=wanted.steps)
         self._episodes: list[Any] = []
 
     @property
@@ -193,48 +197,6 @@ class CollectionLearner:
 
     def load_weights(self, weights: bytes) -> None:
         raise ProtocolError("experience collection trains no weights")
-
-
-def read_scenarios(bucket: Bucket, manifest: Manifest) -> list[Any]:
-    """The scenarios of a manifest's traces.
-
-    Raises:
-        ProtocolError: a trace is gone, or is not what its hash says.
-        TraceError, ScenarioError: it cannot be used.
-    """
-    from env.scenario import scenario_from_trace
-    from env.trace import read_trace
-    from protocol.inputs import TRACE_BYTES, node_pool
-
-    wanted = manifest.training
-    return [
-        scenario_from_trace(
-            read_trace(read_content(bucket, keys.trace(sha256), sha256, TRACE_BYTES), keys.trace(sha256)),
-            name=sha256[:12],
-            deploy=wanted.deploy,
-            namespace=wanted.namespace,
-            target=wanted.target,
-            nodes=node_pool(wanted.nodes),
-            duration_s=wanted.duration_s,
-        )
-        for sha256 in wanted.traces
-    ]
-
-
-def read_weights(bucket: Bucket, sha256: str) -> bytes:
-    """Weights by their content hash; ProtocolError if they are gone or not what the hash says."""
-    return read_content(bucket, keys.weights(sha256), sha256, WEIGHTS_BYTES)
-
-
-def read_content(bucket: Bucket, key: str, sha256: str, max_bytes: int) -> bytes:
-    import hashlib
-
-    body = bucket.get(key, max_bytes)
-    if body is None:
-        raise ProtocolError(f"{bucket.name}/{key}: missing; submit the job again with its input")
-    if hashlib.sha256(body).hexdigest() != sha256:
-        raise ProtocolError(f"{bucket.name}/{key}: its content is not what its name says")
-    return body
 
 
 def fingerprint() -> dict[str, str]:
@@ -278,9 +240,12 @@ def worker(
     name = keys.valid_id(worker_id, "--worker-id") if worker_id else this_worker()
     place = open_daemon_bucket(bucket, "worker")
 
+    scenarios = Scenarios(place)
+
     def start(manifest: Manifest) -> Learner:
         collects = manifest.training.job_type is JobType.EXPERIENCE_COLLECTION
-        return CollectionLearner(place, manifest) if collects else TrainingLearner(place, manifest)
+        kind = CollectionLearner if collects else TrainingLearner
+        return kind(place, manifest, scenarios.read(manifest))
 
     workshop = Workshop(place, name, lease_ttl, start, say, stays=run_once)
     if not run_once:

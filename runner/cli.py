@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from env.cli import Exit, err, fail, print_json
+from env.cli import Exit, err, fail, parse_set, print_json
 from env.errors import ConfigError
 from runner import options as o
 from runner import tables, trace_cli
@@ -67,7 +67,7 @@ def train(
         run, training, every = _resume(load, episodes)
     else:
         inputs = Inputs(_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
-        config = TrainingConfig(agent, o.parse_set(settings or ()), episodes or 200, steps, reward, seed)
+        config = TrainingConfig(agent, parse_set(settings or ()), episodes or 200, steps, reward, seed)
         run, training, every = _begin(config, inputs, weights, checkpoint_every, runs)
     summary = _train(run, training, every)
     if as_json:

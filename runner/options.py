@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from env.errors import ConfigError, TraceError
+from env.errors import ConfigError
 
 if TYPE_CHECKING:
     from agents.agent import Agent
     from env.scenario import NodePool, Scenario
 
 AGENT_NAMES = "dqn, greedy, random, noop, heuristic, bump_cpu, bump_mem, scale_replicas"
-TRACE_SUFFIXES = (".msgpack", ".sktrace")
 
 TraceOption = Annotated[
     list[Path] | None,
@@ -64,7 +61,7 @@ class Inputs:
             ConfigError: options about traces, and no trace.
         """
         from env.scenario import scenario_from_trace
-        from env.trace import load_trace
+        from env.trace import load_trace, trace_files
 
         self._check_needed()
         return [
@@ -78,7 +75,7 @@ class Inputs:
                 duration_s=self.duration_s,
             )
             for trace in self.traces
-            for path in trace_files(Path(trace))
+            for path in trace_files(trace)
         ]
 
     def _check_needed(self) -> None:
@@ -94,16 +91,6 @@ class Inputs:
         if self.nodes is None:
             return None
         return NodePool(self.nodes, parse_cpu(self.node_cpu), parse_memory(self.node_memory), self.node_pods)
-
-
-def trace_files(path: Path) -> list[Path]:
-    """The file itself, or the traces in a folder by name; TraceError if there are none."""
-    if not path.is_dir():
-        return [path]
-    found = sorted(child for child in path.iterdir() if child.suffix in TRACE_SUFFIXES)
-    if not found:
-        raise TraceError(f"folder {path}: holds no {' or '.join(TRACE_SUFFIXES)} file")
-    return found
 
 
 def one_scenario(inputs: Inputs, problem: str | None, seed: int) -> Scenario:
@@ -134,23 +121,3 @@ def open_agent(name: str, seed: int) -> Agent:
 
     is_file = name not in AGENTS and (Path(name).suffix in (".pt", ".json") or Path(name).exists())
     return load_agent(Path(name)) if is_file else make_agent(name, seed=seed)
-
-
-def parse_set(pairs: Sequence[str]) -> dict[str, Any]:
-    """`--set NAME=VALUE` pairs; values as JSON where they are JSON, else as text.
-
-    Raises:
-        ConfigError: a pair without '=', or a name given twice.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"--set {pair}: expected NAME=VALUE, for example --set learning_rate=0.001")
-        if name in settings:
-            raise ConfigError(f"--set {name}: given twice")
-        try:
-            settings[name] = json.loads(text)
-        except ValueError:
-            settings[name] = text
-    return settings

@@ -150,6 +150,13 @@ def test_cancel_and_retry(bucket_name: str, traces: Path) -> None:
     assert "cancelled" in run("dispatch", "status", "doomed", "--watch", "--bucket", bucket_name, code=1).stderr
 
 
+def test_a_single_pass_of_the_sync_server_closes_what_can_be_closed(bucket_name: str, traces: Path) -> None:
+    submit(bucket_name, traces, "--federation-size", "1", "--group", "once", "--episodes", "1")
+    run("worker", "--bucket", bucket_name, "--run-once")
+    run("sync-server", "--bucket", bucket_name, "--once")
+    assert run_json("dispatch", "status", "once", "--bucket", bucket_name)["outcome"] == "finished"
+
+
 def test_a_damaged_manifest_is_rejected_and_the_worker_goes_on(bucket_name: str, traces: Path) -> None:
     place = objects(bucket_name)
     place.create(keys.pending_manifest("aaa-damaged"), b'{"version": 1}')
@@ -219,14 +226,13 @@ def test_help_and_dispatch_need_no_torch() -> None:
 
 def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, traces: Path) -> None:
     job = submit(bucket_name, traces, "--episodes", "100000")["job_ids"][0]
-    worker = subprocess.Popen(
-        command("worker", "--bucket", bucket_name, "--run-once"), stderr=subprocess.PIPE, text=True
-    )
-    assert worker.stderr is not None
-    while "episode 3/" not in worker.stderr.readline():
-        pass
-    worker.send_signal(signal.SIGINT)
-    _, log = worker.communicate(timeout=60)
+    arguments = command("worker", "--bucket", bucket_name, "--run-once")
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr is not None
+        while "episode 3/" not in worker.stderr.readline():
+            pass
+        worker.send_signal(signal.SIGINT)
+        _, log = worker.communicate(timeout=60)
     assert worker.returncode == 130
     assert "Traceback" not in log
     rows = run_json("dispatch", "list", "--bucket", bucket_name)

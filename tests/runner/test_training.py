@@ -81,7 +81,9 @@ def test_other_agents_are_restored_to_the_same_bits_too(agent: str) -> None:
     assert run(second, 6).state() == whole.state()
 
 
-def test_a_state_holds_history_env_steps_and_the_records_since_they_were_last_put_elsewhere(small: dict[str, Any]) -> None:
+def test_a_state_holds_history_env_steps_and_the_records_since_they_were_last_put_elsewhere(
+    small: dict[str, Any],
+) -> None:
     first = run(training(small), 3)
     second = training(small)
     assert second.restore(first.state()) == second.done == 3
