@@ -17,6 +17,7 @@ from env.errors import AgentError
 State = npt.NDArray[np.float32]
 
 POLICY_NAMES = ("noop", "heuristic", "random", "bump_cpu", "bump_mem", "scale_replicas")
+WEIGHTS_MARK = "q_net.0.weight"  # only bare weights have tensors at the top
 AGENTS = ("dqn", "greedy", *POLICY_NAMES)
 
 
@@ -83,7 +84,7 @@ def make_agent(name: str, *, seed: int, settings: Mapping[str, Any] | None = Non
 
 
 def load_agent(path: Path) -> Agent:
-    """The agent in a checkpoint, be it of `Agent.save` or of a whole training.
+    """The agent in a file: one that `Agent.save` wrote, the state of a whole training, or a federation's weights.
 
     Raises:
         AgentError: the file cannot be read or holds no agent.
@@ -96,6 +97,10 @@ def load_agent(path: Path) -> Agent:
         state: Mapping[str, Any] = checkpoint.loads(data, what)
     else:
         state = parse_json(data, what)
+    if WEIGHTS_MARK in state:
+        from agents.dqn import DQN
+
+        return DQN.of_weights(state, what)
     if "training" in state:
         state = mapping(state, "agent", what)
     name, settings = state.get("agent"), state.get("settings")

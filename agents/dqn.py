@@ -23,7 +23,7 @@ from agents import checkpoint
 from agents.agent import State, Transition
 from agents.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.files import read_bounded, write_atomic
-from agents.network import NETS, initial_weights, layout, net_layout
+from agents.network import NETS, hidden_of, initial_weights, layout, net_layout
 from agents.settings import DQNSettings, as_mapping, epsilon, parse_settings
 from env.actions import Action
 from env.errors import AgentError
@@ -214,6 +214,17 @@ class DQN:
     def save(self, path: Path) -> None:
         """Write `state_dict()` as a .pt file, atomically."""
         write_atomic(path, checkpoint.dumps(self.state_dict()))
+
+    @classmethod
+    def of_weights(cls, weights: Mapping[str, Any], what: str) -> DQN:
+        """An agent with the networks of a federated update, whatever the width of their layers.
+
+        Raises:
+            AgentError: not the tensors of two such networks.
+        """
+        agent = cls(seed=0, settings={"hidden": hidden_of(weights, what)})
+        agent.load_weights(weights)
+        return agent
 
     def load(self, path: Path) -> None:
         """Read a .pt file; AgentError if it does not fit."""

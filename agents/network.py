@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from agents.settings import DQNSettings, parse_settings
 from env.actions import Action
+from env.errors import AgentError
 from env.observation import STATE_DIM
 
 NETS = ("q_net", "target_net")
@@ -43,6 +44,20 @@ def layout(settings: DQNSettings | Mapping[str, Any] | None = None) -> Layout:
         settings = parse_settings(DQNSettings, settings)
     shapes = net_layout(settings)
     return {f"{net}.{name}": shape for net in NETS for name, shape in shapes.items()}
+
+
+def hidden_of(weights: Mapping[str, Any], what: str) -> list[int]:
+    """The widths of the hidden layers of both nets' tensors.
+
+    Raises:
+        AgentError: there are no such layers.
+    """
+    layers = range(0, 2 * len(weights), 2)
+    biases = [weights[name] for layer in layers if (name := f"{NETS[0]}.{layer}.bias") in weights]
+    widths = [tuple(getattr(bias, "shape", ())) for bias in biases]
+    if len(widths) < 2 or any(len(width) != 1 for width in widths):
+        raise AgentError(f"{what}: holds no networks of this kind")
+    return [int(width[0]) for width in widths[:-1]]
 
 
 def initial_weights(shapes: Layout, seed: int) -> Weights:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from env.errors import ConfigError, SimArenaError
+
+T = TypeVar("T")
 
 
 class Exit(IntEnum):
@@ -47,6 +49,13 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """Print one line on stderr and leave with `code`."""
     err.print(f"[bold red]error[/]: {escape(message)}")
     raise typer.Exit(int(code))
+
+
+def progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items, with a progress bar on stderr while they are worked through; none where that is no terminal."""
+    from rich.progress import track
+
+    return track(items, what, console=err, transient=True, disable=not err.is_terminal)
 
 
 def print_json(value: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from env.cli import progress
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.errors import ProtocolError
@@ -108,7 +109,7 @@ def _download_group(bucket: Bucket, group: str, files: _Folder) -> None:
         rounds = [row for n in range(1, closed + 1) if (row := read_round(bucket, group, n))]
         lines = "".join(json.dumps(asdict(row)) + "\n" for row in rounds)
         files.write("rounds.jsonl", lines.encode())
-    for member in range(federation.size):
+    for member in progress(range(federation.size), "fetching members"):
         _download_job(bucket, keys.member_job(group, member), files, f"member-{member:04d}/")
 
 
@@ -135,6 +136,6 @@ def purge(bucket: Bucket, group: str) -> int:
         doomed += [entry.key for entry in bucket.list(prefix).entries]
     # federation.json last: as long as it stands, a purge that was cut short can be run again.
     doomed.sort(key=lambda key: key == keys.federation(group))
-    for key in doomed:
+    for key in progress(doomed, "deleting"):
         bucket.delete(key)
     return len(doomed)

@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.agent import AGENTS
 from agents.settings import DQNSettings, GreedySettings, parse_settings
+from env.cli import progress
 from env.errors import ConfigError
 from env.scenario import NodePool, scenario_from_trace
 from env.trace import read_trace, trace_files
@@ -50,7 +51,8 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem) -> t
         for name, body in read_sources(bucket, source):
             check_trace(body, name, problem)
             bodies.append(body)
-    return tuple(dict.fromkeys(bucket.upload(keys.trace, body) for body in bodies))
+    uploaded = (bucket.upload(keys.trace, body) for body in progress(bodies, "uploading traces"))
+    return tuple(dict.fromkeys(uploaded))
 
 
 def check_trace(body: bytes, name: str, problem: Problem) -> None:

@@ -214,7 +214,6 @@ class Result(Document):
     final_reward: Finite | None = None
     solved_episodes: int = Field(default=0, ge=0)
     artifacts: dict[Name, Text] = Field(default_factory=dict, max_length=32)
-    weights_sha256: Sha256 | None = None
     transitions: Text | None = None
     fingerprint: dict[Name, Text] = Field(default_factory=dict, max_length=32)
 

@@ -203,3 +203,20 @@ def test_names_and_settings_are_known_without_torch() -> None:
 
     program = "import sys, agents.agent, agents.network, agents.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("hidden", [[8], [16, 4, 8]])
+def test_a_federations_weights_are_an_agent(tmp_path: Path, hidden: list[int]) -> None:
+    from agents import checkpoint
+    from agents.dqn import DQN
+
+    trained = DQN(seed=3, settings={"hidden": hidden})
+    path = tmp_path / "global_weights.pt"
+    path.write_bytes(checkpoint.dumps(trained.weights()))
+    loaded = load_agent(path)
+    state = np.linspace(-1, 1, STATE_DIM, dtype=np.float32)
+    assert loaded.act(state, explore=False) == trained.act(state, explore=False)
+
+    path.write_bytes(checkpoint.dumps({**trained.weights(), "q_net.0.bias": trained.weights()["q_net.0.bias"][:-1]}))
+    with pytest.raises(AgentError):
+        load_agent(path)
