@@ -152,9 +152,11 @@ class Barrier:
 
 
 def check_not_failed(bucket: Bucket, group: str) -> None:
-    """Raises FederationFailed, with the recorded reason, if the federation ended without a result."""
+    """Raises FederationFailed, with the recorded reason, if the federation ended without a result or is gone."""
     key = keys.outcome(group)
     body = bucket.get(key)
+    if body is None and not bucket.exists(keys.federation(group)):
+        raise FederationFailed(f"federation {group}: it was never submitted as a whole, or it was purged")
     if body is not None:
         outcome = schemas.parse(Outcome, body, key)
         if outcome.status is Ending.FAILED:

@@ -17,7 +17,7 @@ from enum import Enum
 
 from protocol import keys, schemas
 from protocol.bucket import DOCUMENT_BYTES, Bucket, Created
-from protocol.errors import BadDocument, Conflict, TooLarge, Transient
+from protocol.errors import BadDocument, StoreError, TooLarge
 from protocol.keys import Mark
 from protocol.schemas import D
 from protocol.store import Entry
@@ -143,7 +143,7 @@ class Lease:
             try:
                 self.beat()
                 machine.sleep(self.ttl_s / 3)
-            except (Transient, Conflict):
+            except StoreError:
                 machine.sleep(self.ttl_s / 30)  # soon again; `over` counts the silence
 
     def release(self, reason: str, *, failed: bool = False) -> None:

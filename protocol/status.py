@@ -7,7 +7,7 @@ from typing import Any
 
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
-from protocol.errors import BadDocument, ProtocolError
+from protocol.errors import BadDocument, ProtocolError, TooLarge
 from protocol.keys import Mark
 from protocol.lease import Attempts, attempts
 from protocol.rounds import DECISION_BYTES, closed_rounds
@@ -130,8 +130,7 @@ def job_status(bucket: Bucket, job_id: str, view: Attempts | None, server_time: 
     if not alive and (finished := finished_status(bucket, job_id)):
         return finished
     key = keys.attempt_mark(job_id, Mark.HEARTBEAT, view.attempt)
-    body = bucket.get(key)
-    beat = schemas.parse(Heartbeat, body, key) if body else None
+    beat = _heartbeat(bucket, key)
     return JobStatus(
         job_id=job_id,
         state="running" if alive else "free",
@@ -141,6 +140,15 @@ def job_status(bucket: Bucket, job_id: str, view: Attempts | None, server_time: 
         episode=beat.episode if beat else 0,
         reward=beat.reward if beat else None,
     )
+
+
+def _heartbeat(bucket: Bucket, key: str) -> Heartbeat | None:
+    """What the owner says of itself; None where it says nothing that can be read."""
+    try:
+        body = bucket.get(key)
+        return schemas.parse(Heartbeat, body, key) if body else None
+    except (BadDocument, TooLarge):
+        return None
 
 
 def finished_status(bucket: Bucket, job_id: str) -> JobStatus | None:

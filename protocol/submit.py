@@ -35,14 +35,15 @@ def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
     """Queue all members of a federation; completes what an earlier submit of the same group began.
 
     Raises:
+        BadId: the group's name is too long for its members' job ids.
         ProtocolError: the group exists with other settings.
     """
     group = federation.group
+    job_ids = tuple(keys.member_job(group, member) for member in range(federation.size))
     if not bucket.settle(keys.federation(group), federation.to_bytes()):
         federation = _existing(bucket, federation)
     if not bucket.exists(keys.outcome(group)):
         bucket.settle(keys.active(group), b"")
-    job_ids = tuple(keys.member_job(group, member) for member in range(federation.size))
     created = sum(_queue_member(bucket, federation, member) for member in range(federation.size))
     return Submitted(group, job_ids, created)
 

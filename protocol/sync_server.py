@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,6 +15,8 @@ from protocol.console import BucketOption, open_daemon_bucket, say
 from protocol.errors import BadDocument, StoreError, TooLarge, Unfit
 from protocol.rounds import AverageOf, Closer, end
 from protocol.schemas import Ending, Federation
+
+T = TypeVar("T")
 
 FEDERATION_BYTES = 16 << 20
 INDEX_EVERY_S = 5.0  # how often the index of federations is listed for new ones
@@ -65,20 +68,35 @@ class SyncServer:
     def _look(self, group: str) -> None:
         closer = self._closers[group]
         machine = self.bucket.machine
-        if closer.step():
+        ended = self._sheltered(group, closer.step)
+        if ended:
             del self._closers[group], self._due[group]
-            return
-        self._due[group] = machine.now() + poll_delay(machine.now() - closer.opened, machine.jitter())
+        elif ended is None:
+            self._due[group] = machine.now() + INDEX_EVERY_S
+        else:
+            self._due[group] = machine.now() + poll_delay(machine.now() - closer.opened, machine.jitter())
 
     def _read_index(self) -> None:
         for entry in self.bucket.list(keys.ACTIVE).entries:
             group = keys.parse_active(entry.key)
-            if group is None or group in self._closers:
-                continue
-            federation = self._read_federation(group)
-            if federation is not None:
-                self._closers[group] = Closer(self.bucket, federation, self.average_of, self.say)
-                self._due[group] = self.bucket.machine.now()
+            if group is not None and group not in self._closers:
+                self._sheltered(group, partial(self._adopt, group))
+
+    def _sheltered(self, group: str, work: Callable[[], T]) -> T | None:
+        """Work on one federation, whose trouble with the store must not hold up the others; None if there was any."""
+        try:
+            return work()
+        except Unfit:
+            raise
+        except StoreError as error:
+            self.say(f"{group}: {error}; trying again")
+            return None
+
+    def _adopt(self, group: str) -> None:
+        federation = self._read_federation(group)
+        if federation is not None:
+            self._closers[group] = Closer(self.bucket, federation, self.average_of, self.say)
+            self._due[group] = self.bucket.machine.now()
 
     def _read_federation(self, group: str) -> Federation | None:
         """The federation behind an index entry; one that has ended, or cannot be read, is taken off the index."""

@@ -74,6 +74,8 @@ class Workshop:
                 continue
             taken = self._attempt(taken).next
             idle_since = machine.now()
+        if taken is not None:
+            taken.lease.release("the worker was told to stop")
 
     def _find(self) -> Taken | None:
         queue = jobs.look(self.bucket)

@@ -24,7 +24,7 @@ from standin import (
 )
 
 from protocol import jobs, keys, schemas
-from protocol.errors import Conflict, ProtocolError, Transient
+from protocol.errors import BadId, Conflict, ProtocolError, Transient
 from protocol.memory import Request
 from protocol.rounds import Closer
 from protocol.schemas import Decision, Federation, Outcome, Status
@@ -368,3 +368,51 @@ def test_runs_with_equal_seeds_are_equal_request_by_request() -> None:
         logs.append(list(world.s3.log))
         world.close()
     assert logs[0] == logs[1]
+
+
+def test_a_worker_told_to_stop_while_it_changes_jobs_leaves_none_behind() -> None:
+    for moment in range(1, 40):
+        world, _ = start(3, 1, seed=moment)
+        add_sync_server(world)
+        worker = world.processes[0]
+        world.run(until=lambda moment=moment, worker=worker: worker.requests > 10 + 3 * moment)  # type: ignore[misc]
+        worker.stopping = True
+        world.run(until=lambda worker=worker: worker.ended)  # type: ignore[misc]
+        queue = jobs.look(bucket_of(world))
+        assert sorted(queue.free(TTL_S)) == sorted(queue.jobs), moment
+        assert worker.error is None
+        world.close()
+
+
+def test_a_member_of_a_federation_that_is_gone_does_not_wait_for_ever() -> None:
+    world, _ = start(2, 1, seed=1)
+    world.run(until=lambda: keys.state(keys.member_job(GROUP, 0), 1) in world.s3.objects)
+    del world.s3.objects[keys.federation(GROUP)]
+    world.run(until=lambda: keys.result(keys.member_job(GROUP, 0)) in world.s3.objects)
+    result = jobs.read_result(bucket_of(world), keys.member_job(GROUP, 0))
+    assert result is not None
+    assert "purged" in (result.error or "")
+    world.close()
+
+
+def test_a_group_whose_name_leaves_no_room_for_its_members_is_refused_before_anything_is_written() -> None:
+    world = World(seed=1)
+    with pytest.raises(BadId):
+        submit_federation(bucket_of(world), federation(2, group="g" * 60))
+    assert world.s3.objects == {}
+
+
+def test_one_federations_trouble_does_not_hold_up_another() -> None:
+    def trouble(process: Process, request: Request, after: bool) -> None:
+        if process.name == "sync" and f"/{GROUP}/rounds" in request.key:
+            raise Transient("503")
+
+    world = World(seed=1, fault=trouble)
+    for group in (GROUP, "other"):
+        submit_federation(bucket_of(world), federation(1, 2, group=group))
+    add_worker(world, "w0", stays=True)
+    add_worker(world, "w1", stays=True)
+    add_sync_server(world)
+    world.run(until=lambda: keys.outcome("other") in world.s3.objects, limit_s=3600.0)
+    assert keys.outcome("other") in world.s3.objects
+    world.close()
