@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.cli import Exit, err, fail, parse_set, print_json
-from env.errors import ConfigError
+from env.errors import AgentError, ConfigError
 from runner import options as o
 from runner import tables, trace_cli
 from runner.options import Inputs
@@ -233,9 +233,16 @@ def _resume(load: Path, episodes: int | None) -> tuple[RunFolder, Training, int]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{run.path / 'config.json'}: damaged ({error})") from error
     training = Training(config, inputs.scenarios() or None)
-    training.restore(read_bounded(run.latest if load.is_dir() else load))
+    state = run.latest if load.is_dir() else load
+    try:
+        training.restore(read_bounded(state))
+    except AgentError as error:
+        raise ConfigError(
+            f"{state}: {error}; --load takes a run's folder or a checkpoint_latest or _ep file"
+        ) from error
     if training.done >= config.episodes:
         fail(f"{run.path}: {training.done} episodes are done; ask for more with --episodes", Exit.NOTHING_TO_DO)
+    run.write_json("config.json", {**document, "training": asdict(config)})  # the next --load knows of new --episodes
     return run, training, checkpoint_every
 
 
