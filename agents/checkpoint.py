@@ -105,7 +105,8 @@ def _check_archive(data: bytes, what: str) -> None:
                 raise AgentError(f"{what}: refused, a checkpoint is not compressed")
             pickles = [archive.read(entry) for entry in entries if entry.filename.endswith("data.pkl")]
             names = {arg for code, arg, _ in pickletools.genops(pickles[0]) if code.name == "GLOBAL"}
-    except (zipfile.BadZipFile, ValueError, IndexError, NotImplementedError, EOFError, RuntimeError) as error:
+    except Exception as error:
+        # As in `loads`: a damaged archive ends in whatever zipfile tripped over (BadZipFile, OverflowError, …).
         raise AgentError(f"{what}: damaged or not a checkpoint") from error
     if len(pickles) != 1 or not names <= _GLOBALS:
         raise AgentError(f"{what}: refused, it holds something else than plain data")

@@ -20,7 +20,7 @@ import typer
 from env.cli import Exit, err, print_json
 from env.errors import ConfigError, SimArenaError
 from infra import conclusion
-from infra.processes import Processes, command
+from infra.processes import Processes, clean_environment, command
 
 if TYPE_CHECKING:
     from env.scenario import Scenario
@@ -164,7 +164,9 @@ class Demo:
     def _bucket(self) -> Bucket:
         from protocol.console import open_bucket
 
-        os.environ.update(self.processes.environment)
+        environment = clean_environment(self.processes.environment)
+        os.environ.clear()
+        os.environ.update(environment)
         return open_bucket(BUCKET, "demo")
 
     def _status(self, bucket: Bucket, closed: int) -> GroupStatus:
@@ -272,6 +274,7 @@ def demo(
     """Train a federation on this machine: an S3 endpoint, workers and a sync-server as processes, nothing to set up."""
     folder = _new_folder(keep)
     plan = Plan(members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the demo ends its processes
     try:
         outcome = Demo(plan, quiet=as_json).run()
     except KeyboardInterrupt:

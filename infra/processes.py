@@ -26,13 +26,19 @@ def command(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", f"from {_MODULES[name]} import main; main()", *arguments]
 
 
+def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `added`, and none of the user's own AWS settings or proxies for this machine."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**own, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", **added}
+
+
 @dataclass
 class Processes:
     """Children that share an environment. Each writes its stderr to `folder`/NAME.log.
 
     Attributes:
         folder: where the logs go.
-        environment: added to this process's own.
+        environment: added to `clean_environment`.
     """
 
     folder: Path
@@ -44,7 +50,7 @@ class Processes:
         with (self.folder / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
                 list(arguments),
-                env={**os.environ, **self.environment},
+                env=clean_environment(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped else log,
                 stderr=log,
@@ -61,7 +67,7 @@ class Processes:
             ConfigError: it failed; the message is its last line of stderr.
         """
         done = subprocess.run(  # noqa: S603
-            list(arguments), env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
+            list(arguments), env=clean_environment(self.environment), capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["no message"]

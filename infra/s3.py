@@ -133,16 +133,18 @@ def _appended(path: Path) -> TextIO:
 def create_bucket(endpoint: str, bucket: str) -> None:
     """Create a bucket on an endpoint of `serving`; ConfigError if S3 would not allow its name."""
     import boto3
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=endpoint,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        region_name=REGION,
-    )
     try:
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=REGION,
+            config=Config(proxies={}),
+        )
         client.create_bucket(Bucket=bucket)
     except (BotoCoreError, ClientError) as error:
         raise ConfigError(f"bucket {bucket!r}: {error}") from error

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from protocol.errors import Conflict, Exists, StoreError, Transient
+from protocol.errors import Conflict, Exists, StoreError, Transient, Unfit
 from protocol.machine import Machine
 from protocol.store import Blob, Entry, Store
 
@@ -138,6 +138,8 @@ class Bucket:
         while page.more and entries:
             after = entries[-1].key
             page = self._again(lambda: self.store.page(prefix, after))  # noqa: B023 (called at once)
+            if page.entries and page.entries[0].key <= after:
+                raise Unfit(f"{self.name}: the endpoint ignores StartAfter, so a long listing has no end")
             entries += page.entries
         return Listing(tuple(entries), server_time)
 

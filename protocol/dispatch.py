@@ -97,17 +97,14 @@ def submit(
         fail(f"--min-participants {min_participants}: the federation has {federation_size or 1} members", Exit.USAGE)
     if weights and agent != "dqn":
         fail(f"--weights: agent {agent!r} has none; only dqn has", Exit.USAGE)
-    pool = (
-        Nodes(count=nodes, cpu_m=parse_cpu(node_cpu), memory_bytes=parse_memory(node_memory), pods=node_pods)
-        if nodes
-        else None
-    )
-    problem = inputs.Problem(deploy, namespace, target, pool, duration)
-    place = open_bucket(bucket)
-    probe(place)
-    training = Training(
+    pool = None
+    if nodes:
+        cpu_m, memory_bytes = parse_cpu(node_cpu), parse_memory(node_memory)
+        pool = schemas.build(Nodes, count=nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=node_pods)
+    draft = schemas.build(
+        Training,
         job_type=job_type,
-        traces=inputs.upload_traces(place, trace, problem),
+        traces=("0" * 64,),  # until the real ones are uploaded: whatever else is wrong is said before that
         deploy=deploy,
         namespace=namespace,
         target=target,
@@ -119,24 +116,33 @@ def submit(
         episodes=episodes,
         steps=steps,
         seed=seed,
-        weights=inputs.upload_weights(place, weights) if weights else None,
         max_attempts=max_attempts,
         episode_timeout_s=episode_timeout,
     )
-    if not federated:
+    federation = None
+    if federated:
+        federation = schemas.build(
+            Federation,
+            group=keys.valid_group(group or new_id("fed")),
+            created_at=schemas.timestamp(),
+            size=federation_size or 1,
+            training=draft,
+            strategy=strategy,
+            min_participants=min_participants,
+            round_timeout_s=round_timeout,
+            model=_model(draft),
+        )
+    place = open_bucket(bucket)
+    probe(place)
+    uploaded = {
+        "traces": inputs.upload_traces(place, trace, inputs.Problem(deploy, namespace, target, pool, duration)),
+        "weights": inputs.upload_weights(place, weights) if weights else None,
+    }
+    training = draft.model_copy(update=uploaded)
+    if federation is None:
         _report(place, submit_job(place, training), as_json)
-        return
-    federation = Federation(
-        group=keys.valid_id(group or new_id("fed"), "group"),
-        created_at=schemas.timestamp(),
-        size=federation_size or 1,
-        training=training,
-        strategy=strategy,
-        min_participants=min_participants,
-        round_timeout_s=round_timeout,
-        model=_model(training),
-    )
-    _report(place, submit_federation(place, federation), as_json)
+    else:
+        _report(place, submit_federation(place, federation.model_copy(update={"training": training})), as_json)
 
 
 def _model(training: Training) -> tuple[TensorSpec, ...]:
@@ -183,7 +189,7 @@ def list_(
 @app.command()
 def status(
     bucket: BucketOption,
-    group: Name,
+    group: Annotated[str, typer.Argument(help="A federation's group.")],
     watch: Annotated[bool, typer.Option("--watch", help="Go on until the federation has ended.")] = False,
     rounds: Annotated[int, typer.Option(min=0, help="How many of the last rounds to show.")] = 10,
     lease_ttl: LeaseOption = LEASE_TTL_S,
@@ -193,7 +199,7 @@ def status(
     from protocol.status import group_status
 
     place = open_bucket(bucket)
-    now = group_status(place, keys.valid_id(group, "group"), lease_ttl, recent=rounds)
+    now = group_status(place, keys.valid_group(group), lease_ttl, recent=rounds)
     if not watch:
         print_json(now.as_json()) if as_json else out.print(tables.group_table(now))
         return
@@ -231,8 +237,8 @@ def retry(bucket: BucketOption, job: Annotated[str, typer.Argument(help="A faile
     if result.status is Status.SUCCESS:
         fail(f"job {job}: ended well; nothing to retry", Exit.NOTHING_TO_DO)
     key = keys.finished_manifest(job)
-    body = place.get(key, jobs.MANIFEST_BYTES)
-    if body is None:
+    body = place.get(key, jobs.MANIFEST_BYTES) or place.get(keys.pending_manifest(job), jobs.MANIFEST_BYTES)
+    if body is None or result.status is Status.REJECTED:
         fail(f"job {job}: its manifest could never be read ({result.error}); submit it anew")
     manifest = schemas.parse(schemas.Manifest, body, key)
     if manifest.federation:
@@ -295,13 +301,13 @@ def purge(
     group: Annotated[str, typer.Argument(help="A federation that has ended.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete everything of a federation that has ended: weights, states, results."""
+    """Delete what a federation that has ended left: weights, states, results. Its name stays taken."""
     from protocol.ending import purge as purge_
 
     place = open_bucket(bucket)
     if not yes:
         typer.confirm(f"Delete all objects of {group} in {place.name}?", abort=True, err=True)
-    deleted = purge_(place, keys.valid_id(group, "group"))
+    deleted = purge_(place, keys.valid_group(group))
     out.print(f"{deleted} objects deleted", highlight=False)
 
 

@@ -115,27 +115,33 @@ def _download_group(bucket: Bucket, group: str, files: _Folder) -> None:
 
 def _download_job(bucket: Bucket, job_id: str, files: _Folder, below: str) -> None:
     files.fetch(keys.result(job_id), f"{below}result.json", jobs.MANIFEST_BYTES)
+    before = len(files.written)
     for name in sorted(keys.ARTIFACTS):
         files.fetch(keys.artifact(job_id, name), f"{below}{name}")
+    if len(files.written) == before and (newest := jobs.newest_state(bucket, job_id)):
+        files.fetch(newest, f"{below}state.pt")  # not finished: as far as it got
 
 
 def purge(bucket: Bucket, group: str) -> int:
     """Delete everything of a federation that has ended; returns the number of objects.
+
+    federation.json and outcome.json stay: a name is never used twice, so nothing that slept through all this can be
+    taken for part of another federation. A purge that was cut short can be run again.
 
     Raises:
         ProtocolError: it has not ended, or some of its jobs have not.
     """
     federation = read_federation(bucket, group)
     job_ids = [keys.member_job(group, member) for member in range(federation.size)]
-    unfinished = [job_id for job_id in job_ids if not jobs.is_over(bucket, job_id)]
-    if read_outcome(bucket, group) is None or unfinished:
-        raise ProtocolError(f"{group}: has not ended (or its jobs have not); first: dispatch cancel {group}")
+    if read_outcome(bucket, group) is None:
+        raise ProtocolError(f"{group}: has not ended; wait for it, or first: dispatch cancel {group}")
+    unfinished = [job_id for job_id in job_ids if bucket.exists(keys.pending_manifest(job_id))]
+    if unfinished:
+        raise ProtocolError(f"{group}: {', '.join(unfinished[:3])} have not ended; first: dispatch cancel {group}")
     doomed = [keys.finished_manifest(job_id) for job_id in job_ids]
     doomed += [key for job_id in job_ids for key in (keys.rejected_manifest(job_id), keys.rejected_error(job_id))]
-    for prefix in [*(keys.results(job_id) for job_id in job_ids), keys.group_prefix(group)]:
+    for prefix in [*(keys.results(job_id) for job_id in job_ids), keys.rounds(group)]:
         doomed += [entry.key for entry in bucket.list(prefix).entries]
-    # federation.json last: as long as it stands, a purge that was cut short can be run again.
-    doomed.sort(key=lambda key: key == keys.federation(group))
     for key in progress(doomed, "deleting"):
         bucket.delete(key)
     return len(doomed)

@@ -3,6 +3,7 @@
 SimArenaError (env.errors)
 ├── ProtocolError
 │   ├── BadId            an id that may not become part of a key
+│   ├── UsageError       an option out of range: exit code 2
 │   ├── BadDocument      an object that is not what its key promises
 │   └── FederationFailed the federation ended without a result
 └── StoreError
@@ -28,6 +29,12 @@ class BadId(ProtocolError):
 
 class BadDocument(ProtocolError):
     """An object whose content is not what its key promises."""
+
+
+class UsageError(ProtocolError):
+    """A user's own value is out of range."""
+
+    exit_code = 2
 
 
 class FederationFailed(ProtocolError):

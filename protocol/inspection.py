@@ -59,7 +59,11 @@ def describe_state(bucket: Bucket, job_id: str) -> dict[str, Any]:
         AgentError: it cannot be read safely.
     """
     from agents import checkpoint  # torch
+    from agents.files import parse_json
 
+    body = bucket.get(keys.artifact(job_id, "checkpoint_final.json"), WEIGHTS_BYTES)
+    if body is not None:
+        return dict(parse_json(body, f"job {job_id}: checkpoint_final.json"))
     for key in (keys.artifact(job_id, "checkpoint_final.pt"), jobs.newest_state(bucket, job_id)):
         body = bucket.get(key, WEIGHTS_BYTES) if key else None
         if key and body is not None:

@@ -241,11 +241,17 @@ class Attempt:
         return Ending(Kind.STOPPED)
 
     def _finish(self, status: Status, error: str | None = None) -> Ending:
-        """Upload what was made, then the result: whoever sees the result finds all it names."""
+        """Upload what was made, then the result: whoever sees the result finds all it names.
+
+        Only a whole training has files: they are a function of the manifest, the same whichever attempt uploads them.
+        What an attempt that failed has made stands in the job's states.
+        """
+        if self.lease.over() is Over.LOST:
+            return Ending(Kind.LOST)  # the result is another's to write
         self.lease.doing = "finishing"
         job_id = self.manifest.job_id
         names = {}
-        for name, body in self.learner.artifacts().items():
+        for name, body in self.learner.artifacts().items() if status is Status.SUCCESS else ():
             self.bucket.settle(keys.artifact(job_id, name), body)
             names[name] = keys.artifact(job_id, name)
         self.lease.close()

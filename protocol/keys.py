@@ -33,7 +33,7 @@ ARTIFACTS = frozenset(
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
-_IN_PROGRESS = re.compile(r"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-(\d{4,})|(cancel))\.json")
+_IN_PROGRESS = re.compile(r"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-(\d{4,9})|(cancel))\.json")
 _STATE = re.compile(r"results/([^/]+)/state/ep_(\d{6})\.pt")
 _UPDATE = re.compile(r"federations/([^/]+)/rounds/(\d{6})/updates/(0|[1-9]\d*)\.pt")
 _MEMBER_JOB = re.compile(r"(.+)-m(\d{4})")
@@ -44,10 +44,22 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_group(text: str) -> bool:
+    """Whether `text` may name a federation: its members' job ids need room, and one name is taken."""
+    return is_id(text) and len(text) <= 57 and text != "active"
+
+
 def valid_id(text: str, what: str = "id") -> str:
     """`text` itself, if it may become part of a key; raises BadId otherwise."""
     if not is_id(text):
         raise BadId(f"{what} {text[:80]!r}: use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
+    return text
+
+
+def valid_group(text: str) -> str:
+    """`text` itself, if it may name a federation; raises BadId otherwise."""
+    if not is_group(text):
+        raise BadId(f"group {text[:80]!r}: use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
     return text
 
 
@@ -65,13 +77,13 @@ def member_job(group: str, member: int) -> str:
     """The job id of a federation's member; the same on every submit, so that a repeat changes nothing."""
     if not 0 <= member < MAX_MEMBERS:
         raise BadId(f"member {member}: use 0 to {MAX_MEMBERS - 1}")
-    return valid_id(f"{valid_id(group, 'group')}-m{member:04d}", "job id")
+    return f"{valid_group(group)}-m{member:04d}"
 
 
 def parse_member_job(job_id: str) -> tuple[str, int] | None:
     """(group, member) of a member's job id, None for any other job."""
     match = _MEMBER_JOB.fullmatch(job_id)
-    return (match[1], int(match[2])) if match and is_id(match[1]) else None
+    return (match[1], int(match[2])) if match and is_group(match[1]) else None
 
 
 def pending_manifest(job_id: str) -> str:
@@ -120,7 +132,7 @@ def in_progress(job_id: str) -> str:
 
 def in_progress_of_group(group: str) -> str:
     """A prefix that holds the attempts of all members of a group (and of nothing else)."""
-    return f"{IN_PROGRESS}{valid_id(group, 'group')}-m"
+    return f"{IN_PROGRESS}{valid_group(group)}-m"
 
 
 def attempt_mark(job_id: str, mark: Mark, attempt: int) -> str:
@@ -187,12 +199,12 @@ def weights(sha256: str) -> str:
 
 
 def active(group: str) -> str:
-    return f"{ACTIVE}{valid_id(group, 'group')}"
+    return f"{ACTIVE}{valid_group(group)}"
 
 
 def parse_active(key: str) -> str | None:
     group = key.removeprefix(ACTIVE)
-    return group if key.startswith(ACTIVE) and is_id(group) else None
+    return group if key.startswith(ACTIVE) and is_group(group) else None
 
 
 def federation(group: str) -> str:
@@ -225,9 +237,9 @@ def global_weights(group: str, round_: int) -> str:
     return f"{_round(group, round_)}global_weights.pt"
 
 
-def group_prefix(group: str) -> str:
-    """Everything of a federation but its index entry."""
-    return _group(group)
+def rounds(group: str) -> str:
+    """All rounds of a federation: updates, decisions, global weights."""
+    return f"{_group(group)}rounds/"
 
 
 def probe(nonce: str) -> str:
@@ -236,9 +248,7 @@ def probe(nonce: str) -> str:
 
 
 def _group(group: str) -> str:
-    if valid_id(group, "group") == "active":
-        raise BadId("group 'active': this name is taken by the index of federations; choose another")
-    return f"federations/{group}/"
+    return f"federations/{valid_group(group)}/"
 
 
 def _round(group: str, round_: int) -> str:

@@ -7,7 +7,7 @@ one that checks and then writes, not atomically (stock moto): no cheap test can.
 from __future__ import annotations
 
 from protocol import keys
-from protocol.bucket import Bucket, Created
+from protocol.bucket import NONCE, Bucket, Created
 from protocol.errors import Unfit
 
 _MINE, _OTHER = b"first", b"second"
@@ -38,7 +38,10 @@ def _check(bucket: Bucket, key: str) -> None:
             f"{bucket.name}: the endpoint ignores If-None-Match, so two workers would both own a job; "
             "use AWS S3, Ceph RadosGW or `sim-arena s3`"
         )
-    if bucket.get(key) != _MINE:
+    blob = bucket.blob(key, len(_MINE))
+    if blob is None or blob.body != _MINE:
         raise Unfit(f"{bucket.name}: a refused create-only write changed the object")
+    if NONCE not in blob.metadata:
+        raise Unfit(f"{bucket.name}: the endpoint drops user metadata, by which a process knows its own writes")
     if [entry.key for entry in bucket.list(key).entries] != [key]:
         raise Unfit(f"{bucket.name}: a listing does not show an object that was just written")

@@ -120,8 +120,10 @@ class Closer:
             self._finish()
             return True
         listing = self.bucket.list(keys.updates(self.group, self.round))
+        if self._found_departed(delivered_updates(listing.entries)):
+            # A member may have delivered its last update and ended between the listing and the question.
+            listing = self.bucket.list(keys.updates(self.group, self.round))
         delivered = delivered_updates(listing.entries)
-        self._look_for_departed(delivered)
         verdict = decide(self.federation, delivered, self._departed, listing.server_time)
         if isinstance(verdict, Wait):
             return False
@@ -137,16 +139,16 @@ class Closer:
         self.opened = self.bucket.machine.now()
         return False
 
-    def _look_for_departed(self, delivered: Mapping[int, float]) -> None:
+    def _found_departed(self, delivered: Mapping[int, float]) -> bool:
         """Ask whether members that keep the round waiting have ended for good; seldom, since each costs a request."""
         now = self.bucket.machine.now()
         missing = [m for m in range(self.federation.size) if m not in delivered and m not in self._departed]
         if self._looked is not None and now - self._looked < RESULT_LOOK_S + 0.1 * len(missing):
-            return
+            return False
         self._looked = now
-        for member in missing:
-            if jobs.is_over(self.bucket, keys.member_job(self.group, member)):
-                self._departed.add(member)
+        ended = [member for member in missing if jobs.is_over(self.bucket, keys.member_job(self.group, member))]
+        self._departed.update(ended)
+        return bool(ended)
 
     def _close(self, verdict: Close) -> None:
         mean = self.average_of(self.federation)
@@ -245,7 +247,7 @@ def participant_of(federation: Federation, member: int, blob: Blob) -> Participa
         transitions = int(facts["transitions"])
         reward = facts.get("reward")
         solved = facts.get("solved")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BadDocument("its metadata does not tell its number of transitions") from error
     if not 0 < transitions <= federation.training.steps:
         raise BadDocument(f"{transitions} transitions in one episode of at most {federation.training.steps} steps")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from protocol import keys
-from protocol.errors import BadDocument, BadId
+from protocol.errors import BadDocument, BadId, UsageError
 
 
 def _id(text: str) -> str:
@@ -26,12 +26,22 @@ def _sha256(text: str) -> str:
         raise ValueError("not a SHA-256 in lower-case hex") from error
 
 
+def _group(text: str) -> str:
+    if not keys.is_group(text):
+        raise ValueError("use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
+    return text
+
+
 Id = Annotated[str, AfterValidator(_id)]
+GroupId = Annotated[str, AfterValidator(_group)]
 Sha256 = Annotated[str, AfterValidator(_sha256)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=4000)]
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 Setting = str | bool | int | Finite | list[int]
+
+
+MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64
 
 
 class Document(BaseModel):
@@ -66,7 +76,7 @@ class Membership(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    group: Id
+    group: GroupId
     member: int = Field(ge=0, lt=keys.MAX_MEMBERS)
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
 
@@ -134,7 +144,7 @@ class TensorSpec(BaseModel):
 class Federation(Document):
     """A group of jobs that share one model. Immutable."""
 
-    group: Id
+    group: GroupId
     created_at: Text
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
     training: Training
@@ -147,6 +157,8 @@ class Federation(Document):
     def _enough_members(self) -> Self:
         if self.min_participants > self.size:
             raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
+        if sum(spec.elements for spec in self.model) > MODEL_ELEMENTS:
+            raise ValueError(f"model: more than {MODEL_ELEMENTS} numbers")
         return self
 
     @property
@@ -280,6 +292,26 @@ def parse(kind: type[D], body: bytes, name: str) -> D:
         raise BadDocument(f"{name}: {where}: {first['msg']}") from error
     except RecursionError as error:
         raise BadDocument(f"{name}: nested too deeply") from error
+
+
+M = TypeVar("M", bound=BaseModel)
+
+_OPTIONS = {"count": "nodes", "cpu_m": "node-cpu", "memory_bytes": "node-memory", "pods": "node-pods"}
+
+
+def build(kind: type[M], **values: object) -> M:
+    """A model of a user's own values.
+
+    Raises:
+        UsageError: one of them is out of range; one line that names it as an option.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        option = _OPTIONS.get(field, field.removesuffix("_s").replace("_", "-"))
+        raise UsageError(f"--{option}: {first['msg']}" if option else first["msg"]) from error
 
 
 def timestamp() -> str:

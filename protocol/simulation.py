@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from protocol.machine import Machine
 from protocol.memory import MemoryS3, MemoryStore, Request
 
+SLOW_S = 300.0  # far beyond any lease
+
 Main = Callable[[Machine, MemoryStore], None]
 
 
@@ -96,6 +98,7 @@ class World:
     Args:
         seed: of all latencies and jitter.
         latency_s: a request takes up to twice as long.
+        slow: the share of requests, and of answers, that take up to SLOW_S longer.
         fault: called before and after every request (`after` tells which) with the process and the request; what it
             raises is what the process sees.
     """
@@ -105,10 +108,12 @@ class World:
         seed: int,
         *,
         latency_s: float = 0.02,
+        slow: float = 0.0,
         fault: Callable[[Process, Request, bool], None] = lambda process, request, after: None,
     ) -> None:
         self.random = random.Random(seed)
         self.latency_s = latency_s
+        self.slow = slow
         self.fault = fault
         self.s3 = MemoryS3()
         self.now = 0.0
@@ -128,7 +133,7 @@ class World:
         self.processes.append(process)
         return process
 
-    def run(self, until: Callable[[], bool], *, limit_s: float = 7 * 86_400.0) -> None:
+    def run(self, until: Callable[[], bool], *, limit_s: float = 86_400.0) -> None:
         """Let everything happen until the condition holds or all processes have ended.
 
         Raises:
@@ -173,7 +178,7 @@ class World:
         process.requests += 1
         thread = self._running()
         thread.request = process.requests
-        self._pause(self.random.random() * self.latency_s)
+        self._pause(self._latency())
         if process.kill_before == thread.request:
             process.kill()
             raise Killed
@@ -184,4 +189,8 @@ class World:
             process.kill()
             raise Killed
         self.fault(process, request, True)
-        self._pause(self.random.random() * self.latency_s)
+        self._pause(self._latency())
+
+    def _latency(self) -> float:
+        late = self.random.random() * SLOW_S if self.slow and self.random.random() < self.slow else 0.0
+        return self.random.random() * self.latency_s + late

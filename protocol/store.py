@@ -122,6 +122,8 @@ class S3Store:
             answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **start)
         except Exception as error:
             self._raise(error, f"LIST {prefix}")
+        if "IsTruncated" not in answer:
+            raise Unfit(f"{self.name}: LIST {prefix}: the answer is none of S3; check AWS_ENDPOINT_URL")
         entries = tuple(
             Entry(row["Key"], row["Size"], row["LastModified"].timestamp()) for row in answer.get("Contents", ())
         )
@@ -147,7 +149,8 @@ def classify(error: Exception, what: str, endpoint: str) -> Exception:
     if isinstance(error, boto.ClientError):
         return _classify_answer(error, what)
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError)):
-        return Transient(f"{what}: no answer from {endpoint} ({type(error).__name__})")
+        host = urlsplit(endpoint)._replace(path="").geturl().rpartition("@")[2]  # never a password
+        return Transient(f"{what}: no answer from {host} ({type(error).__name__})")
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
         return Unfit(f"{what}: {error} (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
     if isinstance(error, boto.BotoCoreError):
@@ -163,11 +166,12 @@ def _classify_answer(error: Any, what: str) -> StoreError:
         return Exists(line)
     if status == 409:
         return Conflict(line)
-    if status == 429 or (status >= 500 and status != 501) or code == "RequestTimeout":
+    if status in (408, 429) or (status >= 500 and status != 501) or code in _PASSING:
         return Transient(line)
     return Unfit(f"{line} ({_ADVICE.get(code, error.response.get('Error', {}).get('Message', 'refused'))})")
 
 
+_PASSING = frozenset({"RequestTimeout", "SlowDown", "IncompleteBody"})  # whatever status they come with
 _ADVICE = {
     "NoSuchBucket": "create the bucket, or check --bucket and AWS_ENDPOINT_URL",
     "AccessDenied": "these credentials may not do this",

@@ -32,7 +32,8 @@ def submit_job(bucket: Bucket, training: Training, retry_of: str | None = None) 
 
 
 def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
-    """Queue all members of a federation; completes what an earlier submit of the same group began.
+    """Queue all members of a federation; completes what an earlier submit of the same group began, and does nothing
+    for one that has ended.
 
     Raises:
         BadId: the group's name is too long for its members' job ids.
@@ -42,8 +43,9 @@ def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
     job_ids = tuple(keys.member_job(group, member) for member in range(federation.size))
     if not bucket.settle(keys.federation(group), federation.to_bytes()):
         federation = _existing(bucket, federation)
-    if not bucket.exists(keys.outcome(group)):
-        bucket.settle(keys.active(group), b"")
+    if bucket.exists(keys.outcome(group)):
+        return Submitted(group, job_ids, 0)
+    bucket.settle(keys.active(group), b"")
     created = sum(_queue_member(bucket, federation, member) for member in range(federation.size))
     return Submitted(group, job_ids, created)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, TypeVar
@@ -9,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from env.cli import Exit, new_app, run
+from env.errors import SimArenaError
 from protocol import keys, schemas
 from protocol.bucket import Bucket, poll_delay
 from protocol.console import BucketOption, open_daemon_bucket, say
@@ -44,6 +46,29 @@ class SyncServer:
     def idle(self) -> bool:
         return not self._closers
 
+    def run(self, *, exit_when_idle: bool = False) -> bool:
+        """Close rounds until the process is told to stop, or until nothing is left; whether there was ever anything.
+
+        Raises:
+            Unfit: the endpoint or the permissions do not allow to go on.
+        """
+        machine = self.bucket.machine
+        seen = False
+        while not machine.stopping():
+            try:
+                pause = self.step()
+            except Unfit:
+                raise
+            except StoreError as error:
+                self.say(f"{error}; trying again")
+                pause = INDEX_EVERY_S
+            else:
+                seen = seen or not self.idle
+                if exit_when_idle and self.idle:
+                    return seen
+            machine.sleep(pause)
+        return True
+
     def step(self) -> float:
         """Look at whatever is due; returns the seconds until something is again."""
         machine = self.bucket.machine
@@ -55,15 +80,17 @@ class SyncServer:
         soonest = min([self._index_due, *self._due.values()])
         return max(0.0, soonest - machine.now())
 
-    def drain(self) -> None:
-        """One pass: close whatever can be closed now."""
+    def drain(self) -> bool:
+        """One pass: close whatever can be closed now; whether there was any unfinished federation."""
         self._read_index()
+        any_unfinished = not self.idle
         for group in list(self._closers):
             closer = self._closers[group]
             before = None
             while group in self._closers and closer.round != before:
                 before = closer.round
                 self._look(group)
+        return any_unfinished
 
     def _look(self, group: str) -> None:
         closer = self._closers[group]
@@ -77,20 +104,24 @@ class SyncServer:
             self._due[group] = machine.now() + poll_delay(machine.now() - closer.opened, machine.jitter())
 
     def _read_index(self) -> None:
-        for entry in self.bucket.list(keys.ACTIVE).entries:
-            group = keys.parse_active(entry.key)
-            if group is not None and group not in self._closers:
-                self._sheltered(group, partial(self._adopt, group))
+        """Take up federations that are new, let go of those that were cancelled, or ended by another closer."""
+        listed = {group for entry in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(entry.key))}
+        for group in [group for group in self._closers if group not in listed]:
+            del self._closers[group], self._due[group]
+        for group in sorted(listed.difference(self._closers)):
+            self._sheltered(group, partial(self._adopt, group))
 
     def _sheltered(self, group: str, work: Callable[[], T]) -> T | None:
-        """Work on one federation, whose trouble with the store must not hold up the others; None if there was any."""
+        """Work on one federation, whose trouble must not hold up the others; None if there was any."""
         try:
             return work()
         except Unfit:
             raise
-        except StoreError as error:
+        except SimArenaError as error:
             self.say(f"{group}: {error}; trying again")
-            return None
+        except Exception:
+            self.say(f"{group}: a defect of sync-server; trying again\n{traceback.format_exc()}")
+        return None
 
     def _adopt(self, group: str) -> None:
         federation = self._read_federation(group)
@@ -136,22 +167,10 @@ def sync_server(
 
     server = SyncServer(place, RunningMean, say)
     if once:
-        server.drain()
-        return
+        raise typer.Exit(int(Exit.DONE if server.drain() else Exit.NOTHING_TO_DO))
     say(f"watching {place.name}")
-    seen = False
-    while not place.machine.stopping():
-        try:
-            pause = server.step()
-        except Unfit:
-            raise
-        except StoreError as error:
-            say(f"{error}; trying again")
-            pause = INDEX_EVERY_S
-        seen = seen or not server.idle
-        if exit_when_idle and server.idle:
-            raise typer.Exit(int(Exit.DONE if seen else Exit.NOTHING_TO_DO))
-        place.machine.sleep(pause)
+    if not server.run(exit_when_idle=exit_when_idle):
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
 
 
 def main() -> None:

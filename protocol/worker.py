@@ -108,11 +108,13 @@ class TrainingLearner:
             "train.log": log_lines(self.training.history).encode(),
             "steps.jsonl": self._all_steps().encode(),
         }
-        if self.training.history:
-            title = self.manifest.job_id
+        try:
             files["learning_curve.png"] = _written(
-                lambda path: learning_curve(self.training.history, path, title=title)
+                lambda path: learning_curve(self.training.history, path, title=self.manifest.job_id)
             )
+        except Exception as error:
+            # A picture is not worth a training.
+            say(f"{self.manifest.job_id}: no learning curve: {type(error).__name__}: {error}")
         return files
 
     def fingerprint(self) -> dict[str, str]:

@@ -65,15 +65,17 @@ class Workshop:
         while not machine.stopping():
             try:
                 taken = taken or self._find()
+                if taken is not None:
+                    taken = self._attempt(taken).next
+                    idle_since = machine.now()
+                    continue
             except Unfit:
                 raise
             except StoreError as error:
+                # Whatever was being recorded is recorded by the next attempt, once this one's lease has run out.
                 self.say(f"{error}; trying again")
-            if taken is None:
-                machine.sleep(idle_delay(machine.now() - idle_since) * (0.5 + machine.jitter()))
-                continue
-            taken = self._attempt(taken).next
-            idle_since = machine.now()
+                taken = None
+            machine.sleep(idle_delay(machine.now() - idle_since) * (0.5 + machine.jitter()))
         if taken is not None:
             taken.lease.release("the worker was told to stop")
 
@@ -83,8 +85,17 @@ class Workshop:
         now = self.bucket.machine.now()
         free = [job_id for job_id in queue.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
         for job_id in spread(free, self.bucket.machine.jitter):
-            if taken := jobs.take(self.bucket, job_id, queue.jobs[job_id], self.worker, self.ttl_s):
-                return taken
+            try:
+                taken = jobs.take(self.bucket, job_id, queue.jobs[job_id], self.worker, self.ttl_s)
+            except StoreError:
+                raise
+            except Exception as error:
+                # One job that cannot even be looked at must not keep this worker from the others.
+                self.say(f"{job_id}: passed over: {type(error).__name__}: {error}")
+                self._avoid[job_id] = now + self.ttl_s
+            else:
+                if taken is not None:
+                    return taken
         return None
 
     def _attempt(self, taken: Taken) -> Ending:

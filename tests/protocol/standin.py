@@ -42,6 +42,7 @@ class StandIn:
         self.machine = machine
         self.works_s = works_s
         self.value = 0
+        self.private = ""  # as an optimizer or a replay buffer: no global weights replace it
         self.done: list[Result] = []
 
     @property
@@ -54,18 +55,19 @@ class StandIn:
                 raise Interrupted
             self.machine.sleep(self.works_s / 4)
         member = self.manifest.federation.member if self.manifest.federation else 0
-        text = f"{self.value}/{self.manifest.training.seed}/{member}/{episode}"
-        self.value = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        text = f"{self.value}/{self.private}/{self.manifest.training.seed}/{member}/{episode}"
+        digest = hashlib.sha256(text.encode())
+        self.value, self.private = int.from_bytes(digest.digest()[:4]), digest.hexdigest()
         self.done.append(Result(float(self.value % 7), 1 + self.value % self.manifest.training.steps, False))
         return self.done[-1]
 
     def state(self) -> bytes:
         rows = [[row.reward, row.steps] for row in self.done]
-        return json.dumps({"value": self.value, "done": rows}).encode()
+        return json.dumps({"value": self.value, "private": self.private, "done": rows}).encode()
 
     def restore(self, state: bytes) -> int:
         content = json.loads(state)
-        self.value = content["value"]
+        self.value, self.private = content["value"], content["private"]
         self.done = [Result(reward, steps, False) for reward, steps in content["done"]]
         return len(self.done)
 
@@ -159,9 +161,7 @@ def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False,
 
 def add_sync_server(world: World, name: str = "sync", *, at: float = 0.0) -> Process:
     def main(machine: Machine, store: MemoryStore) -> None:
-        server = SyncServer(Bucket(store, machine), IntegerMean, lambda line: None)
-        while not machine.stopping():
-            machine.sleep(max(0.01, server.step()))
+        SyncServer(Bucket(store, machine), IntegerMean, lambda line: None).run()
 
     return world.process(name, main, at=at)
 

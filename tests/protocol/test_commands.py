@@ -94,7 +94,8 @@ def test_a_federation_from_submit_to_weights(s3: str, traces: Path, tmp_path: Pa
 
     run("dispatch", "purge", "web", "--bucket", s3, "--yes")
     left = [entry.key for entry in objects(s3).list("").entries]
-    assert [key for key in left if not key.startswith("traces/")] == []
+    assert [key for key in left if not key.startswith("traces/")] == [keys.federation("web"), keys.outcome("web")]
+    assert submit(s3, traces, "--federation-size", "2", "--group", "web")["created"] == 0
 
 
 def test_all_members_on_one_worker_end_with_the_same_weights(bucket_name: str, traces: Path) -> None:
@@ -154,6 +155,7 @@ def test_a_single_pass_of_the_sync_server_closes_what_can_be_closed(bucket_name:
     submit(bucket_name, traces, "--federation-size", "1", "--group", "once", "--episodes", "1")
     run("worker", "--bucket", bucket_name, "--run-once")
     run("sync-server", "--bucket", bucket_name, "--once")
+    run("sync-server", "--bucket", bucket_name, "--once", code=3)
     assert run_json("dispatch", "status", "once", "--bucket", bucket_name)["outcome"] == "finished"
 
 
@@ -193,6 +195,9 @@ def test_a_trace_that_is_not_what_its_name_says_is_refused(bucket_name: str, tra
         (["--trace", "{traces}", "--agent", "greedy", "--federation-size", "2"], 2, "only the training of a dqn"),
         (["--trace", "{traces}", "--federation-size", "2", "--min-participants", "3"], 2, "has 2 members"),
         (["--trace", "{traces}", "--episodes", "0"], 2, "--episodes"),
+        (["--trace", "{traces}", "--episodes", "2000000"], 2, "--episodes: Input should be less"),
+        (["--trace", "{traces}", "--nodes", "3", "--node-cpu", "0"], 2, "--node-cpu: Input should be greater"),
+        (["--trace", "{traces}", "--round-timeout", "inf", "--federation-size", "2"], 2, "--round-timeout: "),
         (["--trace", "s3://nowhere-at-all/x"], 1, "create the bucket"),
         ([], 2, "--trace"),
     ],
@@ -229,8 +234,7 @@ def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, tr
     arguments = command("worker", "--bucket", bucket_name, "--run-once")
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as worker:
         assert worker.stderr is not None
-        while "episode 3/" not in worker.stderr.readline():
-            pass
+        assert any("episode 3/" in line for line in iter(worker.stderr.readline, ""))
         worker.send_signal(signal.SIGINT)
         _, log = worker.communicate(timeout=60)
     assert worker.returncode == 130

@@ -60,9 +60,11 @@ def test_parsers_never_raise_and_never_answer_an_id_that_is_not_allowed(text: st
         assert row is None or keys.is_id(row.job_id)
 
 
-def test_the_name_of_the_index_is_no_group() -> None:
-    with pytest.raises(BadId, match="choose another"):
-        keys.federation("active")
+def test_the_name_of_the_index_and_names_too_long_for_members_are_no_groups() -> None:
+    for group in ("active", "g" * 58, "../x"):
+        with pytest.raises(BadId, match="use 1 to 57 of"):
+            keys.federation(group)
+        assert keys.parse_active(f"federations/active/{group}") is None
 
 
 @pytest.mark.parametrize("number", [0, -1, 1_000_000])

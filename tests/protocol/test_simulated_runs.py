@@ -24,9 +24,11 @@ from standin import (
 )
 
 from protocol import jobs, keys, schemas
-from protocol.errors import BadId, Conflict, ProtocolError, Transient
+from protocol.bucket import Bucket
+from protocol.ending import cancel, purge
+from protocol.errors import Conflict, ProtocolError, Transient
 from protocol.memory import Request
-from protocol.rounds import Closer
+from protocol.rounds import Closer, update_facts
 from protocol.schemas import Decision, Federation, Outcome, Status
 from protocol.simulation import Process, World
 from protocol.status import group_status
@@ -207,7 +209,7 @@ class Weather:
 def test_in_bad_weather_with_kills_the_weights_are_still_the_same(
     seed: int, members: int, workers: int, kills: list[tuple[int, int]]
 ) -> None:
-    world, wanted = World(seed=seed, fault=Weather(seed, 0.08)), federation(members)
+    world, wanted = World(seed=seed, slow=0.02, fault=Weather(seed, 0.08)), federation(members)
     submit_federation(bucket_of(world), wanted)
     for number in range(workers):
         add_worker(world, f"w{number}")
@@ -395,13 +397,6 @@ def test_a_member_of_a_federation_that_is_gone_does_not_wait_for_ever() -> None:
     world.close()
 
 
-def test_a_group_whose_name_leaves_no_room_for_its_members_is_refused_before_anything_is_written() -> None:
-    world = World(seed=1)
-    with pytest.raises(BadId):
-        submit_federation(bucket_of(world), federation(2, group="g" * 60))
-    assert world.s3.objects == {}
-
-
 def test_one_federations_trouble_does_not_hold_up_another() -> None:
     def trouble(process: Process, request: Request, after: bool) -> None:
         if process.name == "sync" and f"/{GROUP}/rounds" in request.key:
@@ -415,4 +410,102 @@ def test_one_federations_trouble_does_not_hold_up_another() -> None:
     add_sync_server(world)
     world.run(until=lambda: keys.outcome("other") in world.s3.objects, limit_s=3600.0)
     assert keys.outcome("other") in world.s3.objects
+    world.close()
+
+
+# -- operators, poison and outages -------------------------------------------------------------------
+
+
+def test_a_member_that_delivers_and_ends_while_the_closer_asks_is_not_lost() -> None:
+    world, wanted = World(seed=1), federation(1, 1)
+    bucket = bucket_of(world)
+    closer = Closer(bucket_that_delivers_late(world), wanted, IntegerMean, lambda line: None)
+    assert not closer.step()
+    decision = schemas.parse(Decision, world.s3.objects[keys.decision(GROUP, 1)].body, "round.json")
+    assert [p.member for p in decision.participants] == [0]
+    assert bucket.exists(keys.global_weights(GROUP, 1))
+
+
+def bucket_that_delivers_late(world: World) -> Bucket:
+    """A closer's bucket: between its listing and its question the only member delivers and ends."""
+    bucket = bucket_of(world)
+
+    def before(request: Request) -> None:
+        if request.verb == "HEAD" and request.key == keys.result(keys.member_job(GROUP, 0)):
+            bucket.create(keys.update(GROUP, 1, 0), b"7", update_facts(5, 0.0, False))
+            bucket.create(request.key, jobs.ended("x", Status.SUCCESS, "").to_bytes())
+
+    return Bucket(world.s3.store("closer", before), bucket.machine)
+
+
+def test_a_living_sync_server_lets_go_of_a_group_that_was_cancelled() -> None:
+    world, wanted = start(2, 2, seed=1)
+    add_sync_server(world)
+    world.run(until=lambda: keys.global_weights(GROUP, 1) in world.s3.objects)
+    cancel(bucket_of(world), GROUP, TTL_S)
+    world.run(until=lambda: not jobs.look(bucket_of(world)).jobs)
+    asked = world.now
+    world.run(until=lambda: world.now > asked + 10)  # until it has read the index again
+    world.s3.log.clear()
+    world.run(until=lambda: world.now > asked + 600)
+    assert not any(f"/{GROUP}/" in row.key for row in world.s3.log if row.who == "sync" and row.key != keys.ACTIVE)
+    assert submit_federation(bucket_of(world), wanted).created == 0  # a name is never used twice
+    purge(bucket_of(world), GROUP)
+    purge(bucket_of(world), GROUP)  # again, as after one that was cut short
+    assert [key for key in world.s3.objects if GROUP in key.split("/")[-1] or f"/{GROUP}" in key] == [
+        keys.federation(GROUP),
+        keys.outcome(GROUP),
+    ]
+    world.close()
+
+
+POISON = {
+    "federations/active/active": b"",
+    "federations/active/" + "g" * 60: b"",
+    "federations/active/poison-a": b"",
+    "federations/poison-a/federation.json": b"[" * 5000,
+    "federations/active/poison-b": b"",
+    "federations/poison-b/federation.json": b"null",
+    "jobs/pending/poison-c/manifest.json": b"\xff",
+    "jobs/pending/" + "x" * 100 + "/manifest.json": b"{}",
+    "jobs/in_progress/poison-c/claim-99999999999.json": b"{}",
+    "jobs/in_progress/poison-d/heartbeat-0001.json": b"nonsense",
+    f"federations/{GROUP}/rounds/000001/updates/99.pt": b"not a member",
+    f"federations/{GROUP}/rounds/000001/updates/../evil": b"",
+}
+
+
+def test_poison_in_the_bucket_stops_neither_workers_nor_sync_servers() -> None:
+    world, wanted = World(seed=1), federation(2)
+    bucket = bucket_of(world)
+    for key, body in POISON.items():
+        bucket.create(key, body)
+    manifest = b'{"version":1,"job_id":"' + b"g" * 60 + b'-m0000","federation":{"group":"' + b"g" * 60 + b'"}}'
+    bucket.create("jobs/pending/poison-e/manifest.json", manifest)
+    submit_federation(bucket, wanted)
+    add_worker(world, "w0")
+    add_worker(world, "w1")
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    check(world, wanted)
+    assert jobs.read_result(bucket, "poison-c").status is Status.REJECTED  # type: ignore[union-attr]
+    world.close()
+
+
+def test_an_outage_longer_than_anybodys_patience_ends_no_daemon() -> None:
+    dark = (5.0, 5.0 + 400.0)
+
+    def outage(process: Process, request: Request, after: bool) -> None:
+        if dark[0] < world.now < dark[1]:
+            raise Transient("503")
+
+    world = World(seed=1, fault=outage)
+    wanted = federation(2, 6)
+    submit_federation(bucket_of(world), wanted)
+    add_worker(world, "w0")
+    add_worker(world, "w1")
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    check(world, wanted)
+    assert world.now > dark[1]
     world.close()
