@@ -105,6 +105,8 @@ def _check_archive(data: bytes, what: str) -> None:
                 raise AgentError(f"{what}: refused, a checkpoint is not compressed")
             pickles = [archive.read(entry) for entry in entries if entry.filename.endswith("data.pkl")]
             names = {arg for code, arg, _ in pickletools.genops(pickles[0]) if code.name == "GLOBAL"}
+    except AgentError:
+        raise
     except Exception as error:
         # As in `loads`: a damaged archive ends in whatever zipfile tripped over (BadZipFile, OverflowError, …).
         raise AgentError(f"{what}: damaged or not a checkpoint") from error
