@@ -258,7 +258,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one for each member.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each one episode of every member and an average.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each one episode of every member and an average.")] = 120,
     steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
     trace: Annotated[
         list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated ones.")
