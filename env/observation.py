@@ -27,6 +27,8 @@ class Observation:
         insufficient_cpu: Nodes that refuse the first pending pod with "Insufficient cpu"; 0 when none is pending.
         insufficient_memory: The same for "Insufficient memory".
         too_many_pods: The same for "Too many pods".
+        oom_killed: Pods of the workload that a node took and whose memory does not suffice; never Ready.
+        cpu_starved: Pods of the workload that a node took and whose CPU does not suffice; never Ready.
     """
 
     ready: int
@@ -41,6 +43,8 @@ class Observation:
     insufficient_cpu: int
     insufficient_memory: int
     too_many_pods: int
+    oom_killed: int = 0
+    cpu_starved: int = 0
 
 
 STATE_FEATURES: tuple[str, ...] = (
@@ -60,6 +64,8 @@ STATE_FEATURES: tuple[str, ...] = (
     "insufficient_cpu",  # [0, 1]: fraction of the nodes that give this reason for the first pending pod
     "insufficient_memory",
     "too_many_pods",
+    "oom_killed",  # [0, 1]: fraction of the workload's pods
+    "cpu_starved",
     "nodes",  # [0, 1): 5 nodes are 0.5
 )
 STATE_DIM = len(STATE_FEATURES)
@@ -96,6 +102,8 @@ def state_vector(observation: Observation, target: int) -> NDArray[np.float32]:
         _fraction(o.insufficient_cpu, o.nodes),
         _fraction(o.insufficient_memory, o.nodes),
         _fraction(o.too_many_pods, o.nodes),
+        _fraction(o.oom_killed, o.total),
+        _fraction(o.cpu_starved, o.total),
         _squash(o.nodes, 5),
     )
     return np.array(features, dtype=np.float32)
