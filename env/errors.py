@@ -3,6 +3,7 @@
 SimArenaError
 ├── TraceError      the bytes are not a valid SimKube trace
 ├── QuantityError   a CPU or memory quantity that Kubernetes would refuse
+├── TruthError      not a file of scenarios with what a control plane decided
 ├── ScenarioError   a trace and settings that do not make one problem to solve
 ├── ClusterError    the cluster could not be observed
 ├── AgentError      an agent, its checkpoint or its weights do not fit
@@ -22,6 +23,10 @@ class TraceError(SimArenaError):
 
 class QuantityError(SimArenaError):
     """A CPU or memory quantity that Kubernetes would refuse."""
+
+
+class TruthError(SimArenaError):
+    """Not a file of scenarios with what a control plane decided."""
 
 
 class ScenarioError(SimArenaError):

@@ -10,10 +10,16 @@ import typer
 
 from env.cli import err, new_app, out, run
 from infra import demo, s3
+from protocol.trace_bucket import open_trace_bucket
+from runner import bench_cli, doctor_cli, fidelity_cli, truth_cli
 from runner.cli import register
 
 app = new_app("A gym and a federated trainer for agents that fix Kubernetes pods' CPU, memory and replicas.")
-register(app)
+register(app, open_trace_bucket)
+fidelity_cli.register(app)
+doctor_cli.register(app)
+app.add_typer(truth_cli.app, name="truth")
+app.add_typer(bench_cli.app, name="bench")
 demo.register(app)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env.errors import QuantityError
-from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
+from env.quantity import canonical, format_cpu, format_memory, parse_cpu, parse_memory
 
 SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti")
 numbers = st.decimals(0, 5000, places=6).map(lambda number: format(number.normalize(), "f"))
@@ -92,3 +92,46 @@ def test_memory_is_written_in_the_largest_unit_that_divides_it(memory_bytes: int
 def test_text_is_either_a_quantity_or_refused(text: str) -> None:
     with contextlib.suppress(QuantityError):
         assert parse_memory(text) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        *(("0.25", "250m"), ("5.15", "5150m"), ("17000m", "17"), ("1.0005", "1001m"), ("100u", "1m"), ("3", "3")),
+        *(("4849664Ki", "4736Mi"), ("12288Mi", "12Gi"), ("98304Mi", "96Gi"), ("8064Mi", "8064Mi"), ("0.5Ki", "512")),
+        *(
+            ("4000M", "4G"),
+            ("2e9", "2e9"),
+            ("2e8", "200e6"),
+            ("1e3", "1e3"),
+            ("1000e-3", "1"),
+            ("8455716864", "8455716864"),
+        ),
+        *((".001Ki", "1024m"), (".000001Ki", "2m"), ("1.5Gi", "1536Mi"), ("0", "0"), ("0.0", "0"), ("0Gi", "0")),
+        *((2, "2"), (0.5, "500m"), ("7Ei", "7Ei"), ("9P", "9P"), ("1E", "1E")),
+    ],
+)
+def test_the_canonical_form_is_the_api_servers(text: str | float, shown: str) -> None:
+    assert canonical(text) == shown
+
+
+@pytest.mark.parametrize("text", ["1.500", "+1", "1.", "007m", "012Gi"])
+def test_what_the_api_server_holds_for_canonical_stays_as_written(text: str) -> None:
+    assert canonical(text) == text
+
+
+@given(numbers, st.sampled_from(SUFFIXES))
+def test_the_canonical_form_is_the_same_quantity_rounded_up_to_thousandths(number: str, suffix: str) -> None:
+    assert parse_cpu(canonical(number + suffix)) == parse_cpu(number + suffix)
+
+
+@given(numbers, st.sampled_from(SUFFIXES))
+def test_a_canonical_form_stays_canonical(number: str, suffix: str) -> None:
+    once = canonical(number + suffix)
+    assert canonical(once) == once
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1K", "8Ei", "1e19", None, True])
+def test_there_is_no_canonical_form_of_what_is_no_quantity(value: object) -> None:
+    with pytest.raises(QuantityError):
+        canonical(value)  # type: ignore[arg-type]

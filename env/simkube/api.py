@@ -1,0 +1,324 @@
+"""Kubernetes objects by path, as plain JSON, through the official client; and waiting for them.
+
+A method is one request with a time limit. Nothing is tried again in here but in `wait`, which looks until it sees
+what it waits for, or until its time is up:
+
+    404                       an answer: there is no such object
+    408, 429, 5xx, no answer  passing: looked at again, after Retry-After or a growing pause
+    409 of an update, 410     passing too: the next look reads afresh
+    anything else             refused: the wait ends with it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+import urllib3
+from kubernetes import client, config, dynamic
+from kubernetes.client.exceptions import ApiException
+
+from env.errors import ClusterError
+
+Manifest = dict[str, Any]
+T = TypeVar("T")
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ITEMS = 200_000
+_PAGE = 500
+_LONGEST_PAUSE_S = 30.0
+_PASSING = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
+
+
+class KubeError(ClusterError):
+    """A request that was refused or not answered.
+
+    Attributes:
+        status: The HTTP status; 0 when there was no answer.
+        reason: Kubernetes' word for it, such as `AlreadyExists`.
+        passing: Whether the same request may succeed later.
+        retry_after_s: What the server asked to wait.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 0, reason: str = "", passing: bool = False, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.passing = passing
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not yet; `seen` says what there is instead, for the message when the time is up."""
+
+    seen: str
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Clock (seconds, monotonic) and sleep, so that tests own time."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class KubeApi:
+    """Requests to one API server.
+
+    Attributes:
+        client: The official client; its own retries are off.
+        timer: Clock and sleep.
+        request_timeout_s: The longest that one request may take.
+        poll_s: Between two looks of `wait`.
+        deadline: On the timer's clock; no request goes on beyond it.
+    """
+
+    client: client.ApiClient
+    timer: Timer = field(default_factory=Timer)
+    request_timeout_s: float = 10.0
+    poll_s: float = 1.0
+    deadline: float = float("inf")
+
+    @property
+    def host(self) -> str:
+        """The server's URL."""
+        return str(self.client.configuration.host)
+
+    def get(self, path: str) -> Manifest | None:
+        """The object, or None where there is none."""
+        try:
+            return self._request("GET", path)
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, path: str, *, labels: str = "", fields: str = "") -> list[Manifest]:
+        """All objects of a collection, read in chunks.
+
+        Raises:
+            KubeError: 404 where the API server does not know such objects.
+        """
+        found: list[Manifest] = []
+        more = None
+        while True:
+            page = self._request("GET", path, limit=_PAGE, _continue=more, label_selector=labels or None,
+                                 field_selector=fields or None)  # fmt: skip
+            found += page.get("items") or ()
+            more = (page.get("metadata") or {}).get("continue")
+            if len(found) > MAX_ITEMS:
+                raise KubeError(f"GET {path}: more than {MAX_ITEMS} objects")
+            if not more:
+                return found
+
+    def create(self, path: str, manifest: Manifest) -> Manifest:
+        """Create an object in the collection `path`; KubeError 409 AlreadyExists if there is one of its name."""
+        return self._request("POST", path, body=manifest)
+
+    def patch(self, path: str, change: Manifest) -> Manifest:
+        """A JSON merge patch of an object, or of its `/status`."""
+        return self._request("PATCH", path, body=change, content_type="application/merge-patch+json")
+
+    def apply(self, path: str, manifest: Manifest) -> Manifest:
+        """Server-side apply: make the object, or all of it that this manager owns, as `manifest` says."""
+        options = {"content_type": "application/apply-patch+yaml", "field_manager": "sim-arena"}
+        return self._request("PATCH", path, body=manifest, force_conflicts=True, **options)
+
+    def delete(self, path: str, *, grace_s: int | None = None) -> bool:
+        """Ask for an object's deletion, with all that it owns; False where there is none.
+
+        Args:
+            grace_s: Instead of a pod's own grace period; 0 is what a kubelet says once the pod has ended.
+        """
+        try:
+            self._request("DELETE", path, propagation_policy="Background", grace_period_seconds=grace_s)
+        except KubeError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def until(self, deadline: float) -> KubeApi:
+        """The same, with no request beyond `deadline`."""
+        return replace(self, deadline=min(self.deadline, deadline))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+        self.client.rest_client.pool_manager.clear()
+
+    def _request(self, method: str, path: str, **options: Any) -> Manifest:
+        what = f"{method} {path}"
+        limit_s = min(self.request_timeout_s, self.deadline - self.timer.now())
+        if limit_s <= 0:
+            raise KubeError(f"{what}: no time left", passing=True)
+        requests = dynamic.DynamicClient(self.client, discoverer=_no_discovery)
+        with _errors_told(what, self.host):
+            answer = requests.request(method, path, serialize=False, _request_timeout=limit_s, **options)
+            try:
+                data = answer.read(MAX_ANSWER_BYTES + 1)
+            finally:
+                answer.release_conn()
+        return _document(data, what)
+
+
+def connect(context: str | None = None, *, kubeconfig: str | None = None, timer: Timer | None = None) -> KubeApi:
+    """The API server of a kubeconfig's context, or of the cluster that this process runs in.
+
+    Args:
+        context: Its name; None: the current one.
+        kubeconfig: The file; None: KUBECONFIG, else ~/.kube/config, else the pod's service account.
+        timer: Clock and sleep.
+
+    Raises:
+        ClusterError: No kubeconfig, no such context, or a damaged one.
+    """
+    settings = client.Configuration()
+    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None  # the client reads it once, at its import
+    try:
+        try:
+            config.load_kube_config(kubeconfig, context, client_configuration=settings)
+        except config.ConfigException as missing:
+            if context is not None or kubeconfig is not None:
+                raise
+            try:
+                config.load_incluster_config(client_configuration=settings)
+            except config.ConfigException:
+                raise missing from None
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        what = "kubeconfig" if context is None else f"kubeconfig, context {context}"
+        raise ClusterError(f"{what}: {reason}; set KUBECONFIG, or see: kubectl config get-contexts") from error
+    settings.retries = False  # they would sleep on their own clock
+    return KubeApi(client.ApiClient(settings), timer or Timer())
+
+
+def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | Waiting]) -> T:
+    """Look until it is there.
+
+    Args:
+        what: What is waited for, for the message.
+        limit_s: How long, seconds. `look` gets an `api` that goes no further.
+        look: What there is, or `Waiting`.
+
+    Raises:
+        ClusterError: The time is up, with what was seen last; or `look` was refused.
+    """
+    timer = api.timer
+    deadline = min(api.deadline, timer.now() + limit_s)
+    bounded = api.until(deadline)
+    backoff_s = api.poll_s
+    seen = "nothing"
+    while True:
+        try:
+            answer = look(bounded)
+            if not isinstance(answer, Waiting):
+                return answer
+            seen, backoff_s, pause_s = answer.seen, api.poll_s, api.poll_s
+        except KubeError as error:
+            if not error.passing:
+                raise
+            if timer.now() < deadline:
+                seen = str(error)
+            pause_s, backoff_s = max(backoff_s, error.retry_after_s), min(2 * backoff_s, _LONGEST_PAUSE_S)
+        left_s = deadline - timer.now()
+        if left_s <= 0:
+            raise ClusterError(f"{what}: not within {limit_s:.0f} s; last seen: {seen}")
+        timer.sleep(min(pause_s, left_s))
+
+
+def path_of(collection: str, name: str, namespace: str | None = None) -> str:
+    """`/apis/apps/v1/deployments` and names to `/apis/apps/v1/namespaces/<namespace>/deployments/<name>`."""
+    return f"{within(collection, namespace) if namespace else collection}/{quote(name, safe='')}"
+
+
+def within(collection: str, namespace: str) -> str:
+    """`/apis/apps/v1/deployments` to `/apis/apps/v1/namespaces/<namespace>/deployments`."""
+    root, _, plural = collection.rpartition("/")
+    return f"{root}/namespaces/{quote(namespace, safe='')}/{plural}"
+
+
+def selector_text(selector: Manifest) -> str:
+    """A LabelSelector as the query parameter `labelSelector`."""
+    equal = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    return ",".join([*equal, *map(_expression, selector.get("matchExpressions") or ())])
+
+
+def _expression(expression: Manifest) -> str:
+    key, values = expression["key"], ",".join(expression.get("values") or ())
+    match expression["operator"]:
+        case "In":
+            return f"{key} in ({values})"
+        case "NotIn":
+            return f"{key} notin ({values})"
+        case "DoesNotExist":
+            return f"!{key}"
+    return str(key)
+
+
+def _no_discovery(requests: object, cache_file: object) -> None:
+    """All paths are known; discovery would cost tens of requests and a file in /tmp."""
+
+
+@contextlib.contextmanager
+def _errors_told(what: str, host: str) -> Iterator[None]:
+    """Whatever the client raises, as a KubeError of one line."""
+    try:
+        yield
+    except ApiException as error:
+        raise _refused(error, what, host) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise KubeError(f"{what}: no answer from {host} ({_short(error)})", passing=True) from error
+    except (OSError, ValueError) as error:
+        raise KubeError(f"{what}: {host}: {_short(error)}") from error
+
+
+def _refused(error: ApiException, what: str, host: str) -> KubeError:
+    status = int(error.status or 0)
+    if status == 0:
+        return KubeError(f"{what}: no connection to {host} ({_short(Exception(error.reason))})")
+    answer = _status_of(error)
+    reason, message = str(answer.get("reason") or error.reason), str(answer.get("message") or "")[:500]
+    text = f"{what}: {status} {reason}" + (f": {message}" if message else "")
+    passing = status in _PASSING and reason != "AlreadyExists"
+    return KubeError(text, status=status, reason=reason, passing=passing, retry_after_s=_retry_after_s(error))
+
+
+def _status_of(error: ApiException) -> Manifest:
+    with contextlib.suppress(ValueError, TypeError):
+        answer = json.loads(error.body or "")
+        if isinstance(answer, dict):
+            return answer
+    return {}
+
+
+def _retry_after_s(error: ApiException) -> float:
+    with contextlib.suppress(ValueError, TypeError):
+        return min(max(float((error.headers or {}).get("Retry-After") or 0), 0.0), _LONGEST_PAUSE_S)
+    return 0.0
+
+
+def _document(data: bytes, what: str) -> Manifest:
+    if len(data) > MAX_ANSWER_BYTES:
+        raise KubeError(f"{what}: more than {MAX_ANSWER_BYTES} bytes")
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise KubeError(f"{what}: the answer is no JSON; is that a Kubernetes API server?") from error
+    if not isinstance(document, dict):
+        raise KubeError(f"{what}: the answer is no Kubernetes object")
+    return cast(Manifest, document)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,180 @@
+"""Scenarios replayed by SimKube on a real Kubernetes; a step takes tens of seconds, most of it SimKube's own."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+from env.actions import Resources
+from env.errors import ClusterError
+from env.observation import Observation
+from env.scenario import NodePool, Scenario
+from env.simkube import gates, paths
+from env.simkube.api import KubeApi, KubeError, path_of, wait
+from env.simkube.hooks import run_hooks
+from env.simkube.pods import Node, differences, observation
+from env.simkube.settings import SimKubeSettings
+from env.simkube.simulation import Manifest, simulation
+from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
+
+logger = logging.getLogger("env.simkube")
+
+
+class SimKubeCluster:
+    """Replays traces on a real cluster; implements `env.cluster.Cluster`.
+
+    One simulation runs at a time. What the last one left is waited for before the next one is created, so that an
+    agent may compute meanwhile. The scenario's nodes are compared with the cluster's virtual ones, see `check_nodes`.
+
+    Args:
+        api: The API server; `env.simkube.api.connect` makes one. Closed with this cluster.
+        traces: How a trace gets to where the driver reads it.
+        settings: Time limits and so on.
+        token: Makes the names of this cluster's simulations unique; None: by chance.
+        say: Gets a line about each stage of a step; a step takes tens of seconds.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        traces: TraceStore,
+        settings: SimKubeSettings | None = None,
+        token: str | None = None,
+        say: Callable[[str], None] = logger.info,
+    ) -> None:
+        self.settings = settings or SimKubeSettings()
+        self._api = replace(api, request_timeout_s=self.settings.request_timeout_s, poll_s=self.settings.poll_s)
+        self._traces = traces
+        self._say = say
+        self._prefix = f"arena-{token or secrets.token_hex(4)}"
+        self._numbers = count(1)
+        self._image = self.settings.driver_image
+        self._last: str | None = None
+        self._in_episode = False
+
+    def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
+        """See `env.cluster.Cluster.observe`; it takes at most the sum of the time limits and the trace's length.
+
+        Raises:
+            ClusterError: There is nothing that could be observed in time; says what was seen last.
+            ScenarioError, TraceError, QuantityError: The trace cannot be replayed.
+        """
+        if resources is None:
+            self._end_episode()
+            self._begin_episode()
+        trace = replayed_trace(scenario, resources)
+        wanted = self.settings
+        nodes = wait(self._api, "virtual nodes", wanted.start_timeout_s, gates.nodes_ready)
+        if not wanted.any_nodes:
+            check_nodes(scenario, nodes)
+        self._wait_until_free({paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)})
+        name = f"{self._prefix}-{next(self._numbers)}"
+        file = f"{name}.sktrace"
+        url = self._traces.put(file, trace.to_bytes())
+        # Were the driver done before the pods are decided, it would take them down.
+        hold_s = wanted.replay_slack_s + wanted.settle_timeout_s
+        replay_s = replayed_s(trace) / wanted.speed
+        manifest = simulation(
+            name,
+            url,
+            driver_image=self._driver_image(),
+            duration_s=(replay_s + hold_s) * wanted.speed,
+            speed=wanted.speed,
+            driver_secrets=wanted.driver_secrets,
+        )
+        try:
+            return self._simulated(manifest, scenario, nodes, replay_s)
+        finally:
+            self._delete(name)
+            self._traces.remove(file)
+
+    def close(self) -> None:
+        """End the episode: wait until the last simulation is gone, and run the hooks after it.
+
+        Raises:
+            ClusterError: It does not go, or a hook fails.
+        """
+        last, self._last = self._last, None
+        try:
+            if last is not None:
+                self._say(f"simulation {last}: waiting until it is gone")
+                limit_s = self.settings.reset_timeout_s
+                wait(self._api, "the end", limit_s, lambda api: gates.simulation_gone(api, last))
+        finally:
+            try:
+                self._end_episode()
+            finally:
+                self._api.close()
+
+    def _simulated(self, manifest: Manifest, scenario: Scenario, nodes: list[Node], replay_s: float) -> Observation:
+        wanted, name = self.settings, manifest["metadata"]["name"]
+        what = f"scenario {scenario.name}, simulation {name}"
+        self._last = name
+        wait(self._api, f"{what}: creation", wanted.start_timeout_s, lambda api: _created(api, manifest))
+        self._say(f"{what}: created, waiting for its driver")
+        wait(self._api, f"{what}: driver", wanted.start_timeout_s, lambda api: gates.driver_running(api, name))
+        self._say(f"{what}: replaying, {replay_s:.0f} s")
+        wait(self._api, f"{what}: end of the replay", replay_s + wanted.replay_slack_s,
+             lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
+        seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
+                    gates.settling(scenario.workload, name, wanted.settle_s))  # fmt: skip
+        found = observation(seen.deployment, seen.pods, nodes)
+        self._say(f"{what}: {found.ready} of {found.total} pods ready, {found.pending} pending")
+        return found
+
+    def _wait_until_free(self, namespaces: set[str]) -> None:
+        last, limit_s = self._last, self.settings.reset_timeout_s
+        wait(self._api, "a free cluster", limit_s, lambda api: gates.cluster_free(api, last, namespaces))
+        self._last = None
+
+    def _driver_image(self) -> str:
+        if self._image is None:
+            self._image = wait(self._api, "sk-ctrl", self.settings.start_timeout_s, gates.driver_image)
+        return self._image
+
+    def _delete(self, name: str) -> None:
+        """Ask for the simulation's end; should that fail, `_wait_until_free` asks again."""
+        bounded = self._api.until(self._api.timer.now() + self.settings.request_timeout_s)
+        try:
+            bounded.delete(path_of(paths.SIMULATIONS, name))
+        except KubeError as error:
+            logger.warning("simulation %s: not yet deleted: %s", name, error)
+
+    def _begin_episode(self) -> None:
+        self._in_episode = True
+        run_hooks("before_episode", self.settings.before_episode, self.settings.hook_timeout_s)
+
+    def _end_episode(self) -> None:
+        if self._in_episode:
+            self._in_episode = False
+            run_hooks("after_episode", self.settings.after_episode, self.settings.hook_timeout_s)
+
+
+def check_nodes(scenario: Scenario, nodes: list[Node]) -> None:
+    """Refuse a cluster whose virtual nodes are not those that the scenario was made for.
+
+    A trace without nodes of its own, and a scenario that leaves them at their default, run on any.
+
+    Raises:
+        ClusterError: They differ; says how.
+    """
+    recorded = scenario.trace.extra.get("metadata")
+    problem = recorded.get("scenario") if isinstance(recorded, dict) else None
+    given = scenario.nodes != NodePool() or (isinstance(problem, dict) and "nodes" in problem)
+    how = differences(scenario.nodes, nodes) if given else None
+    if how is not None:
+        raise ClusterError(f"scenario {scenario.name}: {how}; change the nodes, or accept these: any_nodes=true")
+
+
+def _created(api: KubeApi, manifest: Manifest) -> None:
+    """Create it; that it exists already means that an earlier request landed whose answer was lost."""
+    try:
+        api.create(paths.SIMULATIONS, manifest)
+    except KubeError as error:
+        if error.status == 404:
+            raise ClusterError(f"{error}; is SimKube installed? see: sim-arena doctor") from error
+        if error.reason != "AlreadyExists":
+            raise

@@ -1,0 +1,179 @@
+"""`sim-arena doctor`: reads a cluster and says, line by line, what keeps simulations from running there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import kubernetes
+import yaml
+
+from env.errors import ClusterError
+from env.simkube import doctor_checks as checks
+from env.simkube import gates, paths
+from env.simkube.api import KubeApi, KubeError, path_of, within
+from env.simkube.doctor_checks import Finding, Level, Permission
+
+Manifest = dict[str, Any]
+
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_ISSUERS = "/apis/cert-manager.io/v1/clusterissuers"
+_STAGES = "/apis/kwok.x-k8s.io/v1alpha1/stages"
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_ACCOUNTS = "/api/v1/serviceaccounts"
+_SECRETS = "/api/v1/secrets"
+_STAGES_FILE = "stages.yaml"
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is examined.
+
+    Attributes:
+        api: The API server; requests should be given a few seconds only.
+        trace_url: Where the driver will read traces; s3://… adds the checks of credentials.
+        driver_secrets: Secrets that the driver will get.
+        environment: This process' environment variables.
+        home: The user's home folder.
+    """
+
+    api: KubeApi
+    trace_url: str = ""
+    driver_secrets: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    home: Path = Path("~")
+
+
+Check = Callable[[Patient], Finding]
+
+
+def checks_for(patient: Patient) -> dict[str, Check]:
+    """The checks by name, in the order of the report."""
+    named: dict[str, Check] = {
+        "API server": _api_server,
+        "permissions": _permissions,
+        "SimKube's CRDs": _definitions,
+        "SimKube's controller": lambda p: checks.controller(
+            p.api.list(within(paths.DEPLOYMENTS, paths.CONTROLLER_NAMESPACE), labels=paths.CONTROLLER_LABEL)
+        ),
+        "service account": lambda p: checks.service_account(
+            p.api.get(path_of(_ACCOUNTS, checks.SERVICE_ACCOUNT, paths.CONTROLLER_NAMESPACE))
+        ),
+        "certificates": lambda p: checks.issuer(p.api.get(path_of(_ISSUERS, checks.ISSUER))),
+        "metrics namespace": lambda p: checks.metrics_namespace(
+            p.api.get(path_of(paths.NAMESPACES, checks.METRICS_NAMESPACE))
+        ),
+        "KWOK's controller": lambda p: checks.kwok_controller(
+            p.api.list(paths.DEPLOYMENTS, fields="metadata.name=kwok-controller")
+        ),
+        "KWOK's Stages": lambda p: checks.stages(_listed(p.api, _STAGES), shipped_stages()),
+        "virtual nodes": lambda p: checks.virtual_nodes(p.api.list(paths.NODES)),
+        "nodes for drivers": lambda p: checks.driver_nodes(p.api.list(paths.NODES)),
+        "simulations": lambda p: checks.simulations(_listed(p.api, paths.SIMULATIONS)),
+        "virtual namespaces": lambda p: checks.virtual_namespaces(
+            p.api.list(paths.NAMESPACES), _listed(p.api, paths.SIMULATIONS)
+        ),
+        "lease": lambda p: checks.lease(gates.lease_holder(p.api), _listed(p.api, paths.SIMULATIONS)),
+    }
+    if patient.trace_url.startswith("s3://"):
+        named["driver's S3 credentials"] = _driver_secrets
+        named["own S3 credentials"] = lambda p: checks.own_credentials(
+            p.environment, any((p.home / ".aws" / name).is_file() for name in ("credentials", "config"))
+        )
+    return named
+
+
+def examine(patient: Patient) -> dict[str, Finding]:
+    """All findings by check, in order.
+
+    A check that cannot read what it needs fails alone. Where nothing answers at all, the first is the only one.
+    """
+    findings: dict[str, Finding] = {}
+    for name, check in checks_for(patient).items():
+        try:
+            findings[name] = check(patient)
+        except KubeError as error:
+            findings[name] = Finding(Level.FAIL, str(error), _way_out(error))
+            if error.status == 0 and not any(finding.level is Level.OK for finding in findings.values()):
+                break
+        except (ClusterError, LookupError, TypeError, AttributeError) as error:
+            # What the cluster holds is not what Kubernetes' schemas promise.
+            findings[name] = Finding(Level.FAIL, f"cannot be judged: {type(error).__name__}: {error}")
+    return findings
+
+
+def mend(api: KubeApi) -> list[str]:
+    """Do what is safe: delete simulations of ours, create Stages of ours that are missing. Says what was done.
+
+    Raises:
+        KubeError: A request was refused.
+    """
+    done = []
+    for simulation in _listed(api, paths.SIMULATIONS) or ():
+        name = simulation["metadata"]["name"]
+        if checks.is_ours(simulation) and api.delete(path_of(paths.SIMULATIONS, name)):
+            done.append(f"deleted simulation {name}")
+    found = _listed(api, _STAGES)
+    for stage in checks.missing_stages(found, shipped_stages()) if found is not None else ():
+        api.create(_STAGES, stage)
+        done.append(f"created Stage {stage['metadata']['name']}")
+    return done
+
+
+def shipped_stages() -> list[Manifest]:
+    """The Stages that come with Sim-Arena."""
+    text = files("env.simkube").joinpath(_STAGES_FILE).read_text(encoding="utf-8")
+    return [stage for stage in yaml.safe_load_all(text) if stage]
+
+
+def _api_server(patient: Patient) -> Finding:
+    version = patient.api.get("/version")
+    if version is None or "gitVersion" not in version:
+        return Finding(Level.FAIL, f"{patient.api.host} is no Kubernetes API server", "kubectl config get-contexts")
+    return checks.api_server(version, patient.api.host, kubernetes.__version__)
+
+
+def _definitions(patient: Patient) -> Finding:
+    names = ("simulations.simkube.io", "simulationroots.simkube.io")
+    return checks.definitions(*(patient.api.get(path_of(_DEFINITIONS, name)) for name in names))
+
+
+def _permissions(patient: Patient) -> Finding:
+    return checks.permissions([needed for needed in checks.NEEDED if not _allowed(patient.api, needed)])
+
+
+def _allowed(api: KubeApi, needed: Permission) -> bool:
+    attributes = {key: value for key, value in vars(needed).items() if value}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    return bool((api.create(_REVIEWS, review).get("status") or {}).get("allowed"))
+
+
+def _driver_secrets(patient: Patient) -> Finding:
+    place = paths.CONTROLLER_NAMESPACE
+    found = {name: patient.api.get(path_of(_SECRETS, name, place)) for name in patient.driver_secrets}
+    return checks.driver_secrets(found, patient.trace_url)
+
+
+def _listed(api: KubeApi, path: str) -> list[Manifest] | None:
+    """A collection of custom objects; None where the API server does not know them."""
+    try:
+        return api.list(path)
+    except KubeError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _way_out(error: KubeError) -> str:
+    if error.status == 0:
+        return "is the cluster running, and is this its context? see: kubectl config get-contexts"
+    if error.status in (401, 403):
+        return "ask for the permission, or use another context"
+    return "try again; if it stays: kubectl get --raw /readyz?verbose"

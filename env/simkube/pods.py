@@ -1,0 +1,204 @@
+"""What a cluster's objects say, as an observation: pure functions of what the API server returned."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from env.actions import Resources
+from env.demand import VERDICT_ANNOTATION, Verdict
+from env.errors import ClusterError
+from env.observation import Observation
+from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
+from env.scenario import NodePool
+
+Manifest = dict[str, Any]
+
+_REFUSAL = re.compile(r"(?<!\d)(\d{1,6}) (Insufficient cpu|Insufficient memory|Too many pods)\b")
+
+
+class Fate(Enum):
+    """What has become of a pod; the value is how messages call it."""
+
+    READY = "Ready"
+    REFUSED = "Unschedulable"
+    OOM_KILLED = "OOM-killed"
+    CPU_STARVED = "short of CPU"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A virtual node and what of it pods may use."""
+
+    name: str
+    cpu_m: int
+    memory_bytes: int
+    pods: int
+    ready: bool
+
+    def __str__(self) -> str:
+        return f"{format_cpu(self.cpu_m)} CPU, {format_memory(self.memory_bytes)}, {self.pods} pods"
+
+
+def read_node(node: Manifest) -> Node:
+    """A node's allocatable.
+
+    Raises:
+        QuantityError: A quantity that is none.
+    """
+    status = node.get("status") or {}
+    allocatable = status.get("allocatable") or {}
+    cpu, memory, pods = (allocatable.get(name, 0) for name in ("cpu", "memory", "pods"))
+    return Node(node["metadata"]["name"], parse_cpu(cpu), parse_memory(memory), parse_memory(pods), _is_ready(status))
+
+
+def differences(pool: NodePool, nodes: Sequence[Node]) -> str | None:
+    """How nodes differ from those of a scenario, in words; None: not at all."""
+    wanted = f"{format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, {pool.pods} pods"
+    sizes = Counter(map(str, nodes))
+    if sizes == {wanted: pool.count}:
+        return None
+    there = "; ".join(f"{count} of {size}" for size, count in sorted(sizes.items()))
+    return f"made for {pool.count} virtual nodes of {wanted}, the cluster has {there}"
+
+
+def fate(pod: Manifest) -> Fate:
+    """What has become of a pod that exists."""
+    status = pod.get("status") or {}
+    if not pod["spec"].get("nodeName"):
+        scheduled = _condition(status, "PodScheduled")
+        refused = scheduled.get("status") == "False" and scheduled.get("reason") in ("Unschedulable", "SchedulingGated")
+        return Fate.REFUSED if refused else Fate.UNDECIDED
+    if _is_ready(status):
+        return Fate.READY
+    if any(map(_oom_killed, status.get("containerStatuses") or ())):
+        return Fate.OOM_KILLED
+    if status.get("phase") == "Running" and verdict_of(pod) is Verdict.CPU_STARVED:
+        return Fate.CPU_STARVED
+    return Fate.UNDECIDED
+
+
+def verdict_of(pod: Manifest) -> Verdict | None:
+    """What the pod's annotation says must become of it; None also for what is no verdict."""
+    text = (pod["metadata"].get("annotations") or {}).get(VERDICT_ANNOTATION)
+    return next((verdict for verdict in Verdict if verdict == text), None)
+
+
+def live(pods: Iterable[Manifest]) -> list[Manifest]:
+    """Pods that count: neither ended nor being deleted; oldest first."""
+    counted = [
+        pod
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"]
+        and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+    ]
+    return sorted(counted, key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"]))
+
+
+def owned_by(objects: Iterable[Manifest], uids: Iterable[str]) -> list[Manifest]:
+    """The objects whose controller is one of `uids`."""
+    owners = set(uids)
+    return [o for o in objects if any(r.get("uid") in owners for r in o["metadata"].get("ownerReferences") or ())]
+
+
+def refusals(message: str) -> Counter[str]:
+    """Nodes by reason in a FailedScheduling message.
+
+    "0/3 nodes are available: 1 Insufficient memory, 2 Insufficient cpu. preemption: 0/3 …" gives 1 and 2; what
+    follows `preemption:` repeats the same nodes.
+    """
+    reasons: Counter[str] = Counter()
+    for count, reason in _REFUSAL.findall(message.partition("preemption:")[0]):
+        reasons[reason] += int(count)
+    return reasons
+
+
+def resources_of(deployment: Manifest) -> Resources:
+    """What a Deployment asks for: its first container's requests (a limit where there is none), and replicas.
+
+    Raises:
+        QuantityError: A quantity that is none.
+    """
+    spec = deployment["spec"]
+    resources = spec["template"]["spec"]["containers"][0].get("resources") or {}
+    asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return Resources(parse_cpu(asked.get("cpu", 0)), parse_memory(asked.get("memory", 0)), spec.get("replicas", 1))
+
+
+def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[Node]) -> Observation:
+    """The observation of a workload whose pods are all decided.
+
+    Args:
+        deployment: The live Deployment.
+        pods: Its live pods, oldest first.
+        nodes: The virtual nodes, at least one.
+    """
+    fates = Counter(map(fate, pods))
+    reasons = next((refusals(refusal(pod)) for pod in pods if fate(pod) is Fate.REFUSED), Counter[str]())
+    return Observation(
+        ready=fates[Fate.READY],
+        pending=fates[Fate.REFUSED],
+        total=len(pods),
+        resources=resources_of(deployment),
+        node_cpu_m=max(node.cpu_m for node in nodes),
+        node_memory_bytes=max(node.memory_bytes for node in nodes),
+        cluster_cpu_m=sum(node.cpu_m for node in nodes),
+        cluster_memory_bytes=sum(node.memory_bytes for node in nodes),
+        nodes=len(nodes),
+        insufficient_cpu=reasons["Insufficient cpu"],
+        insufficient_memory=reasons["Insufficient memory"],
+        too_many_pods=reasons["Too many pods"],
+        oom_killed=fates[Fate.OOM_KILLED],
+        cpu_starved=fates[Fate.CPU_STARVED],
+    )
+
+
+def refusal(pod: Manifest) -> str:
+    """The scheduler's message about a pod; empty where there is none."""
+    return str(_condition(pod.get("status") or {}, "PodScheduled").get("message") or "")
+
+
+def check_verdicts(pods: Iterable[Manifest]) -> None:
+    """Refuse pods that are Ready although their verdict says that they never will be.
+
+    Raises:
+        ClusterError: The cluster's KWOK does not know the verdicts.
+    """
+    for pod in pods:
+        verdict = verdict_of(pod)
+        if verdict is not None and fate(pod) is Fate.READY:
+            raise ClusterError(
+                f"pod {pod['metadata']['name']}: is Ready, but must be {verdict}: KWOK lacks the Stages of "
+                "sim-arena; run: sim-arena doctor --fix"
+            )
+
+
+def why_undecided(pod: Manifest) -> str:
+    """One line about a pod that has not settled: phase, and what its first waiting container says."""
+    status = pod.get("status") or {}
+    waiting = [w for w in map(_waiting, status.get("containerStatuses") or ()) if w]
+    where = f"on {pod['spec']['nodeName']}" if pod["spec"].get("nodeName") else "not yet tried by the scheduler"
+    return ", ".join([f"pod {pod['metadata']['name']} {status.get('phase', 'without a phase')} {where}", *waiting[:1]])
+
+
+def _waiting(container: Manifest) -> str:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return " ".join(str(waiting[key]) for key in ("reason", "message") if waiting.get(key))[:300]
+
+
+def _oom_killed(container: Manifest) -> bool:
+    states = (container.get(name) or {} for name in ("state", "lastState"))
+    return any((state.get("terminated") or {}).get("reason") == "OOMKilled" for state in states)
+
+
+def _is_ready(status: Manifest) -> bool:
+    return bool(_condition(status, "Ready").get("status") == "True")
+
+
+def _condition(status: Manifest, kind: str) -> Manifest:
+    return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})

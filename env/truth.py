@@ -1,0 +1,213 @@
+"""Truth files: what a real control plane decided, step by step, to hold the engine against.
+
+JSON Lines, one scenario a line:
+
+    {"id": "dev-0", "kind": "single",
+     "nodes": [{"name": "n0", "cpu": "8", "memory": "32Gi",
+                "pods": 110, "labels": {}, "taints": [], "unschedulable": false}],
+     "steps": [[object, ...], ...],
+     "outcome": [{"failed_scheduling": [message, ...],
+                  "workloads": {"web": {"nodes": {"n0": 4}, "pending": 0, "ready": 4, "succeeded": 0, "total": 4,
+                                        "revisions": {"700m|3776Mi": 4}}}}, ...]}
+
+A step's objects are applied in their order, all into one namespace; its outcome is what was there when all had come to
+rest. `failed_scheduling` holds every distinct message that the scheduler gave in a FailedScheduling Event since the
+scenario began, sorted: Events outlive their pods, so that the list never shrinks from one step to the next. A workload
+without pods is left out of `workloads`. Pods of a Job stay after they have succeeded, and still count for their node.
+
+A PriorityClass may be one of the objects. Those in PRIORITY_CLASSES need not be: they are there from the beginning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from env.errors import QuantityError, TruthError
+from env.quantity import canonical, parse_cpu, parse_memory
+
+Manifest = dict[str, Any]
+
+MAX_LINE_BYTES = 64 * 2**20
+MAX_SCENARIOS = 100_000
+MAX_NODES = 10_000
+MAX_STEPS = 10_000
+MAX_OBJECTS = 10_000
+
+# Recorded scenarios name this class without saying its value. They show that its pods preempt those without a class,
+# whose priority is 0, and nothing else about it; so any value above 0 decides alike.
+PRIORITY_CLASSES: Mapping[str, int] = {"truth-high": 1000}
+
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Message = Annotated[str, Field(max_length=4096)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class Taint(_Record):
+    """A node's taint."""
+
+    key: Name
+    value: str | None = None
+    effect: Annotated[str, Field(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")]
+
+
+class Node(_Record):
+    """A node and what it can allocate; `cpu` and `memory` as Kubernetes quantities."""
+
+    name: Name
+    cpu: str
+    memory: str
+    pods: Count = 110
+    labels: dict[str, str] = {}
+    taints: list[Taint] = []
+    unschedulable: bool = False
+
+    @field_validator("cpu", "memory")
+    @classmethod
+    def _is_quantity(cls, text: str) -> str:
+        try:
+            parse_cpu(text), parse_memory(text)
+        except QuantityError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+
+class WorkloadOutcome(_Record):
+    """A workload's pods: how many there are in which state, on which node, of which revision (see `revision`)."""
+
+    nodes: dict[str, Count]
+    pending: Count
+    ready: Count
+    succeeded: Count
+    total: Count
+    revisions: dict[str, Count]
+
+
+class Outcome(_Record):
+    """What was there when all had come to rest after a step."""
+
+    failed_scheduling: Annotated[list[Message], Field(max_length=100_000)]
+    workloads: dict[str, WorkloadOutcome]
+
+
+class Scenario(_Record):
+    """Nodes, what is applied step by step, and the outcome of each step; none where it is still to be recorded."""
+
+    id: Name
+    kind: Name
+    nodes: Annotated[list[Node], Field(max_length=MAX_NODES)]
+    steps: Annotated[
+        list[Annotated[list[Manifest], Field(max_length=MAX_OBJECTS)]], Field(min_length=1, max_length=MAX_STEPS)
+    ]
+    outcome: list[Outcome] = []
+
+    @field_validator("steps")
+    @classmethod
+    def _are_objects(cls, steps: list[list[Manifest]]) -> list[list[Manifest]]:
+        for i, step in enumerate(steps):
+            for j, manifest in enumerate(step):
+                metadata = manifest.get("metadata")
+                texts = (manifest.get("apiVersion"), manifest.get("kind"), _get(metadata, "name"))
+                if not all(isinstance(text, str) and text for text in texts):
+                    raise ValueError(f"[{i}][{j}] must have apiVersion, kind and metadata.name")
+        return steps
+
+    def to_json(self) -> Manifest:
+        """The scenario as a line holds it: fields not given stay away."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def read_truth(path: Path, *, recorded: bool = True) -> list[Scenario]:
+    """The scenarios of a file.
+
+    Args:
+        path: A file as described above.
+        recorded: Whether each must have an outcome for every step.
+
+    Raises:
+        TruthError: Unreadable, or a line is not such a scenario; names file and line.
+    """
+    try:
+        with path.open("rb") as file:
+            scenarios = [_scenario(line, f"{path}, line {number}", recorded) for number, line in _lines(file, path)]
+    except OSError as error:
+        raise TruthError(f"{path}: cannot be read ({error.strerror})") from error
+    if not scenarios:
+        raise TruthError(f"{path}: holds no scenario; expected one JSON object a line")
+    return scenarios
+
+
+def truth_line(scenario: Scenario) -> str:
+    """The scenario as a line of a truth file, with its line end."""
+    return json.dumps(scenario.to_json(), sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def revision(pod_spec: Mapping[str, Any]) -> str:
+    """What `revisions` counts pods by: CPU and memory that its first container requests, in canonical form.
+
+    A request that is missing is the limit, as the API server has it; "-" where there is neither.
+
+    Raises:
+        QuantityError: A quantity that Kubernetes would refuse.
+    """
+    containers = pod_spec.get("containers") or [{}]
+    resources = containers[0].get("resources") or {}
+    asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return "|".join(canonical(asked[name]) if name in asked else "-" for name in ("cpu", "memory"))
+
+
+def priority_classes(steps: Iterable[Sequence[Manifest]]) -> list[Manifest]:
+    """The PriorityClass objects to begin with: those of PRIORITY_CLASSES that no step brings itself."""
+    brought = {
+        manifest["metadata"]["name"] for step in steps for manifest in step if manifest["kind"] == "PriorityClass"
+    }
+    return [
+        {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value}
+        for name, value in PRIORITY_CLASSES.items()
+        if name not in brought
+    ]
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that hold something, from 1 on."""
+    for number in range(1, 2 * MAX_SCENARIOS):
+        line = file.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            return
+        if len(line) > MAX_LINE_BYTES:
+            raise TruthError(f"{path}, line {number}: longer than {MAX_LINE_BYTES // 2**20} MiB")
+        if line.strip():
+            yield number, line
+    raise TruthError(f"{path}: more than {MAX_SCENARIOS:,} scenarios; split the file")
+
+
+def _scenario(line: bytes, place: str, recorded: bool) -> Scenario:
+    try:
+        scenario = Scenario.model_validate(json.loads(line))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise TruthError(f"{place}: {_path(first['loc'])}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise TruthError(f"{place}: not JSON ({error})") from error
+    if recorded and len(scenario.outcome) != len(scenario.steps):
+        raise TruthError(
+            f"{place}: {len(scenario.outcome)} outcomes for {len(scenario.steps)} steps; record it first, "
+            "with sim-arena truth record"
+        )
+    return scenario
+
+
+def _path(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location) or "the line"
+
+
+def _get(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
