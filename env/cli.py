@@ -63,8 +63,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def parse_set(pairs: Sequence[str]) -> dict[str, Any]:
-    """`--set NAME=VALUE` pairs; values as JSON where they are JSON, else as text.
+def parse_set(pairs: Sequence[str], flag: str = "--set") -> dict[str, Any]:
+    """`--set NAME=VALUE` pairs, or those of another flag; values as JSON where they are JSON, else as text.
 
     Raises:
         ConfigError: a pair without '=', or a name given twice.
@@ -73,9 +73,9 @@ def parse_set(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise ConfigError(f"--set {pair}: expected NAME=VALUE, for example --set learning_rate=0.001")
+            raise ConfigError(f"{flag} {pair}: expected NAME=VALUE, for example {flag} learning_rate=0.001")
         if name in settings:
-            raise ConfigError(f"--set {name}: given twice")
+            raise ConfigError(f"{flag} {name}: given twice")
         try:
             settings[name] = json.loads(text)
         except ValueError:

@@ -1,4 +1,8 @@
-"""The seam between the environment and whatever replays a trace."""
+"""The seam between the environment and whatever replays a trace.
+
+Two implementations: `env.embedded.EmbeddedCluster`, in this process and in virtual time; and
+`env.simkube.cluster.SimKubeCluster`, on a real Kubernetes.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from env.cli import Exit, err, new_app, run
+from env.cli import Exit, err, new_app, parse_set, run
 from protocol import keys
 from protocol.barrier import Interrupted
 from protocol.bucket import Bucket
@@ -22,9 +22,13 @@ from protocol.lease import LEASE_TTL_S
 from protocol.materials import Scenarios, read_weights
 from protocol.rounds import WEIGHTS_BYTES
 from protocol.schemas import JobType, Manifest, Status
+from protocol.trace_bucket import open_trace_bucket
 from protocol.workshop import Workshop
+from runner import options as o
+from runner.clusters import TRACE_DIR, ClusterChoice
 
 if TYPE_CHECKING:
+    from env.cluster import Cluster
     from env.scenario import Scenario
 
 app = new_app("Claim jobs from a bucket and run them here.", no_args_is_help=False)
@@ -45,7 +49,9 @@ class TrainingLearner:
     episodes that ran elsewhere are read again at the end.
     """
 
-    def __init__(self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario]) -> None:
+    def __init__(
+        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario], cluster: Cluster | None = None
+    ) -> None:
         from runner.training import Training, TrainingConfig
 
         wanted = manifest.training
@@ -60,7 +66,7 @@ class TrainingLearner:
         )
         self.bucket = bucket
         self.manifest = manifest
-        self.training = Training(config, scenarios)
+        self.training = Training(config, scenarios, cluster)
         self._steps: dict[int, str] = {}  # JSON Lines of the episodes whose records were seen here
         if wanted.weights:
             self.training.load_weights(read_weights(bucket, wanted.weights))
@@ -148,7 +154,9 @@ class CollectionLearner:
     It keeps no state: all of it is a function of the manifest, so an attempt that died is run again from the start.
     """
 
-    def __init__(self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario]) -> None:
+    def __init__(
+        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario], cluster: Cluster | None = None
+    ) -> None:
         from agents.agent import make_agent
         from env.gym_env import ClusterEnv
 
@@ -159,7 +167,7 @@ class CollectionLearner:
             from runner.training import load_agent_weights
 
             load_agent_weights(self.agent, read_weights(bucket, wanted.weights))
-        self._env = ClusterEnv(scenarios, reward=wanted.reward, max_steps=wanted.steps)
+        self._env = ClusterEnv(scenarios, reward=wanted.reward, max_steps=wanted.steps, cluster=cluster)
         self._episodes: list[Any] = []
 
     @property
@@ -234,20 +242,30 @@ def worker(
     run_once: Annotated[bool, typer.Option("--run-once", help="Claim one job, run it, leave.")] = False,
     worker_id: Annotated[str | None, typer.Option(help="Default: the host's name and a random tail.")] = None,
     lease_ttl: LeaseOption = LEASE_TTL_S,
+    cluster: o.ClusterOption = "embedded",
+    kube_context: o.KubeContextOption = None,
+    trace_dir: o.TraceDirOption = TRACE_DIR,
+    trace_bucket: o.TraceBucketOption = None,
+    simkube: o.SimKubeOption = None,
 ) -> None:
     """Claim jobs from a bucket and run them here; without --run-once for ever.
 
     Exit codes with --run-once: 0 the job ended well, 1 it did not, 3 there was none.
     """
     name = keys.valid_id(worker_id, "--worker-id") if worker_id else this_worker()
+    choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     place = open_daemon_bucket(bucket, "worker")
+    with choice.opened(open_trace_bucket) as opened:
+        _work(place, name, lease_ttl, opened, run_once=run_once)
 
+
+def _work(place: Bucket, name: str, lease_ttl: float, cluster: Cluster | None, *, run_once: bool) -> None:
     scenarios = Scenarios(place)
 
     def start(manifest: Manifest) -> Learner:
         collects = manifest.training.job_type is JobType.EXPERIENCE_COLLECTION
         kind = CollectionLearner if collects else TrainingLearner
-        return kind(place, manifest, scenarios.read(manifest))
+        return kind(place, manifest, scenarios.read(manifest), cluster)
 
     workshop = Workshop(place, name, lease_ttl, start, say, stays=run_once)
     if not run_once:

@@ -15,17 +15,20 @@ from env.cli import Exit, err, fail, parse_set, print_json
 from env.errors import AgentError, ConfigError
 from runner import options as o
 from runner import tables, trace_cli
+from runner.clusters import TRACE_DIR, ClusterChoice, OpenBucket
 from runner.options import Inputs
 
 if TYPE_CHECKING:
+    from env.cluster import Cluster
     from env.scenario import Scenario
     from runner.episode import StepRecord
     from runner.run_folder import RunFolder
     from runner.training import Training, TrainingConfig
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to an app."""
+def register(app: typer.Typer, open_bucket: OpenBucket | None = None) -> None:
+    """Add the commands to an app; `open_bucket` lets them hand traces over in S3."""
+    app.info.context_settings = {**(app.info.context_settings or {}), "obj": open_bucket}
     app.command()(train)
     app.command()(step)
     app.command()(episode)
@@ -57,6 +60,11 @@ def train(
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Keep a checkpoint of every N-th episode.")] = 50,
     runs: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("runs"),
     load: Annotated[Path | None, typer.Option(help="Go on with a run: its folder or a checkpoint in it.")] = None,
+    cluster: o.ClusterOption = "embedded",
+    kube_context: o.KubeContextOption = None,
+    trace_dir: o.TraceDirOption = TRACE_DIR,
+    trace_bucket: o.TraceBucketOption = None,
+    simkube: o.SimKubeOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """Train an agent; everything about it ends up in one folder. Ctrl-C stops it so that --load can go on."""
@@ -64,12 +72,17 @@ def train(
 
     if load is not None:
         _refuse_changes(ctx)
-        run, training, every = _resume(load, episodes)
+        choice = _recorded_choice(load)
     else:
-        inputs = Inputs(_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
-        config = TrainingConfig(agent, parse_set(settings or ()), episodes or 200, steps, reward, seed)
-        run, training, every = _begin(config, inputs, weights, checkpoint_every, runs)
-    summary = _train(run, training, every)
+        choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
+    inputs = Inputs(_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
+    with choice.opened(ctx.obj) as place:
+        if load is not None:
+            run, training, every = _resume(load, episodes, place)
+        else:
+            config = TrainingConfig(agent, parse_set(settings or ()), episodes or 200, steps, reward, seed)
+            run, training, every = _begin(config, inputs, choice, place, weights, checkpoint_every, runs)
+        summary = _train(run, training, every)
     if as_json:
         print_json(summary)
     else:
@@ -77,6 +90,7 @@ def train(
 
 
 def step(
+    ctx: typer.Context,
     agent: o.AgentOption = "heuristic",
     action: Annotated[str | None, typer.Option(help="Instead of the agent's choice, e.g. reduce_cpu_small.")] = None,
     trace: o.TraceOption = None,
@@ -92,6 +106,11 @@ def step(
     node_pods: o.NodePodsOption = 110,
     duration: o.DurationOption = None,
     save: o.SaveOption = None,
+    cluster: o.ClusterOption = "embedded",
+    kube_context: o.KubeContextOption = None,
+    trace_dir: o.TraceDirOption = TRACE_DIR,
+    trace_bucket: o.TraceBucketOption = None,
+    simkube: o.SimKubeOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """One step: replay, observe, act, replay, reward."""
@@ -100,14 +119,16 @@ def step(
     from env.gym_env import ClusterEnv
     from runner.episode import step_record
 
+    choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     inputs = Inputs(_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
     scenario = o.one_scenario(inputs, problem, seed)
     actor = o.open_agent(agent, seed)
     actor.seed(np.random.default_rng(seed))
-    env = ClusterEnv([scenario], reward=reward)
-    state, info = env.reset(seed=seed)
-    index = actor.act(state, explore=False) if action is None else _action(action)
-    _, value, terminated, _, after = env.step(np.int64(index))
+    with choice.opened(ctx.obj) as place:
+        env = ClusterEnv([scenario], reward=reward, cluster=place)
+        state, info = env.reset(seed=seed)
+        index = actor.act(state, explore=False) if action is None else _action(action)
+        _, value, terminated, _, after = env.step(np.int64(index))
     record = {**step_record(state, info, value, after), "solved": terminated}
     _save(save, scenario, record)
     if as_json:
@@ -117,6 +138,7 @@ def step(
 
 
 def episode(
+    ctx: typer.Context,
     agent: o.AgentOption = "heuristic",
     trace: o.TraceOption = None,
     problem: o.ProblemOption = None,
@@ -132,6 +154,11 @@ def episode(
     node_pods: o.NodePodsOption = 110,
     duration: o.DurationOption = None,
     save: o.SaveOption = None,
+    cluster: o.ClusterOption = "embedded",
+    kube_context: o.KubeContextOption = None,
+    trace_dir: o.TraceDirOption = TRACE_DIR,
+    trace_bucket: o.TraceBucketOption = None,
+    simkube: o.SimKubeOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """One episode, greedily and without learning, step by step."""
@@ -140,14 +167,15 @@ def episode(
     from env.gym_env import ClusterEnv
     from runner.episode import run_episode
 
+    choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     inputs = Inputs(_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
     scenario = o.one_scenario(inputs, problem, seed)
-    env = ClusterEnv([scenario], reward=reward, max_steps=steps)
+    actor = o.open_agent(agent, seed)
     records: list[StepRecord] = []
-    with _interruptible("nothing was saved") as should_stop:
+    with _interruptible("nothing was saved") as should_stop, choice.opened(ctx.obj) as place:
         result = run_episode(
-            env,
-            o.open_agent(agent, seed),
+            ClusterEnv([scenario], reward=reward, max_steps=steps, cluster=place),
+            actor,
             seed_sequence=np.random.SeedSequence(seed),
             explore=False,
             learn=False,
@@ -165,6 +193,7 @@ def episode(
 
 
 def evaluate(
+    ctx: typer.Context,
     agents: Annotated[list[str], typer.Argument(metavar="AGENT|CHECKPOINT...", help="Names of agents or checkpoints.")],
     scenarios: Annotated[int, typer.Option(min=1, help="How many problems to generate.")] = 200,
     problem: o.ProblemOption = None,
@@ -180,21 +209,29 @@ def evaluate(
     node_memory: o.NodeMemoryOption = "32Gi",
     node_pods: o.NodePodsOption = 110,
     duration: o.DurationOption = None,
+    cluster: o.ClusterOption = "embedded",
+    kube_context: o.KubeContextOption = None,
+    trace_dir: o.TraceDirOption = TRACE_DIR,
+    trace_bucket: o.TraceBucketOption = None,
+    simkube: o.SimKubeOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """How many problems agents solve and in how many steps, greedily. The name dqn is an untrained network."""
     from env.generate import generate_scenario
     from runner import evaluate as evaluation
 
+    choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     inputs = Inputs(_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
     if inputs.traces and problem is not None:
         raise ConfigError(f"--problem {problem}: generates traces, but --trace {inputs.traces[0]} is given")
     actors = {name: o.open_agent(name, seed) for name in agents}
     given = inputs.scenarios() or [generate_scenario(problem, seed + i) for i in range(scenarios)]
     scores = {}
-    with _interruptible("nothing was saved") as should_stop:
+    with _interruptible("nothing was saved") as should_stop, choice.opened(ctx.obj) as place:
         for name, actor in actors.items():
-            scores[name] = evaluation.evaluate(actor, given, steps, seed, reward=reward, should_stop=should_stop)
+            scores[name] = evaluation.evaluate(
+                actor, given, steps, seed, reward=reward, cluster=place, should_stop=should_stop
+            )
     if as_json:
         rows = {name: [{**asdict(row), "solved_rate": row.solved_rate} for row in s] for name, s in scores.items()}
         print_json({"scenarios": len(given), "steps": steps, "seed": seed, "agents": rows})
@@ -203,21 +240,39 @@ def evaluate(
 
 
 def _begin(
-    config: TrainingConfig, inputs: Inputs, weights: Path | None, checkpoint_every: int, runs: Path
+    config: TrainingConfig,
+    inputs: Inputs,
+    choice: ClusterChoice,
+    cluster: Cluster | None,
+    weights: Path | None,
+    checkpoint_every: int,
+    runs: Path,
 ) -> tuple[RunFolder, Training, int]:
     """A new run: everything is checked before its folder is made."""
     from agents.files import read_bounded
     from runner.run_folder import RunFolder
     from runner.training import Training
 
-    training = Training(config, inputs.scenarios() or None)
+    training = Training(config, inputs.scenarios() or None, cluster)
     if weights is not None:
         training.load_weights(read_bounded(weights))
     document = {"training": asdict(config), "inputs": asdict(inputs), "checkpoint_every": checkpoint_every}
+    document |= {"cluster": asdict(choice)}
     return RunFolder.create(runs, config.agent, ["sim-arena", *sys.argv[1:]], document), training, checkpoint_every
 
 
-def _resume(load: Path, episodes: int | None) -> tuple[RunFolder, Training, int]:
+def _recorded_choice(load: Path) -> ClusterChoice:
+    """The cluster of the run that `load` belongs to."""
+    from runner.run_folder import RunFolder
+
+    run = RunFolder.open(load)
+    try:
+        return ClusterChoice(**run.config().get("cluster", {}))
+    except (AttributeError, TypeError) as error:
+        raise ConfigError(f"{run.path / 'config.json'}: damaged ({error})") from error
+
+
+def _resume(load: Path, episodes: int | None, cluster: Cluster | None) -> tuple[RunFolder, Training, int]:
     """The run that `load` belongs to, at the checkpoint it names or the latest."""
     from agents.files import read_bounded
     from runner.run_folder import RunFolder
@@ -232,7 +287,7 @@ def _resume(load: Path, episodes: int | None) -> tuple[RunFolder, Training, int]
         checkpoint_every = int(document["checkpoint_every"])
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{run.path / 'config.json'}: damaged ({error})") from error
-    training = Training(config, inputs.scenarios() or None)
+    training = Training(config, inputs.scenarios() or None, cluster)
     state = run.latest if load.is_dir() else load
     try:
         training.restore(read_bounded(state))

@@ -37,6 +37,22 @@ StepsOption = Annotated[int, typer.Option(min=1, help="At most so many steps an 
 RewardOption = Annotated[str, typer.Option(help="base, shaped, max_punish or cost_aware_v2.")]
 SaveOption = Annotated[Path | None, typer.Option(help="Write the trace with the resources at the end.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ClusterOption = Annotated[
+    str, typer.Option(help="Where traces are replayed: embedded, in this process; or simkube, on a real Kubernetes.")
+]
+KubeContextOption = Annotated[
+    str | None, typer.Option(help="Context of the kubeconfig (simkube). Default: the current one.")
+]
+TraceDirOption = Annotated[
+    str, typer.Option(metavar="HERE:NODE", help="Folder for traces, here and as the nodes have it mounted (simkube).")
+]
+TraceBucketOption = Annotated[
+    str | None, typer.Option(metavar="s3://BUCKET/PREFIX", help="Hand traces over in S3 instead (simkube).")
+]
+SimKubeOption = Annotated[
+    list[str] | None,
+    typer.Option("--simkube", metavar="NAME=VALUE", help="A setting of docs/simkube.md, e.g. settle_s=5 (simkube)."),
+]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,31 @@ def scores(agents: Mapping[str, Sequence[Score]]) -> Table:
             rate = "-" if row.solved_rate is None else f"{100 * row.solved_rate:.1f} %"
             means = ("-" if mean is None else f"{mean:.2f}" for mean in (row.mean_steps, row.mean_return))
             table.add_row(escape(agent), escape(row.problem), str(row.n), rate, *means)
+    return table
+
+
+def generated(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Generated problems: where they are, what they are, and how few actions solve them."""
+    table = Table("path", "problem", "seed", "target", "nodes", "least actions", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    return table
+
+
+def solution(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A solved scenario's facts for `show_facts`: equal actions counted, requests as one text."""
+    counted = ", ".join(f"{count} x {name}" for name, count in Counter(facts["actions"]).items())
+    asked = {key: "{replicas} x {cpu}, {memory}".format(**facts[key]) for key in ("start", "end")}
+    return {**facts, "actions": counted or None, **asked}
+
+
+def rates(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rates with their median and spread, after what tells them apart."""
+    facts = [name for name in rows[0] if name not in ("median", "low", "high")]
+    table = Table(*facts, title, "lowest", "highest", box=None, pad_edge=False)
+    for row in rows:
+        figures = (f"{row[name]:,.0f}" for name in ("median", "low", "high"))
+        table.add_row(*(escape(str(row[name])) for name in facts), *figures)
     return table
 
 

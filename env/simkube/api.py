@@ -233,8 +233,14 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
             pause_s, backoff_s = max(backoff_s, error.retry_after_s), min(2 * backoff_s, _LONGEST_PAUSE_S)
         left_s = deadline - timer.now()
         if left_s <= 0:
-            raise ClusterError(f"{what}: not within {limit_s:.0f} s; last seen: {seen}")
+            raise ClusterError(f"{what}: not within {limit_s:.0f} s; last seen: {plain(seen, 1_000)}")
         timer.sleep(min(pause_s, left_s))
+
+
+def plain(text: object, limit: int = 400) -> str:
+    """What a cluster says, fit for one line of a message: no control characters, not too long."""
+    printable = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * limit])
+    return " ".join(printable.split())[:limit]
 
 
 def path_of(collection: str, name: str, namespace: str | None = None) -> str:
@@ -288,7 +294,7 @@ def _refused(error: ApiException, what: str, host: str) -> KubeError:
     if status == 0:
         return KubeError(f"{what}: no connection to {host} ({_short(Exception(error.reason))})")
     answer = _status_of(error)
-    reason, message = str(answer.get("reason") or error.reason), str(answer.get("message") or "")[:500]
+    reason, message = plain(answer.get("reason") or error.reason), plain(answer.get("message") or "")
     text = f"{what}: {status} {reason}" + (f": {message}" if message else "")
     passing = status in _PASSING and reason != "AlreadyExists"
     return KubeError(text, status=status, reason=reason, passing=passing, retry_after_s=_retry_after_s(error))
@@ -321,4 +327,4 @@ def _document(data: bytes, what: str) -> Manifest:
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return plain(error, 200) or type(error).__name__

@@ -71,6 +71,7 @@ class SimKubeCluster:
         if not wanted.any_nodes:
             check_nodes(scenario, nodes)
         self._wait_until_free({paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)})
+        image = self._driver_image()
         name = f"{self._prefix}-{next(self._numbers)}"
         file = f"{name}.sktrace"
         url = self._traces.put(file, trace.to_bytes())
@@ -80,7 +81,7 @@ class SimKubeCluster:
         manifest = simulation(
             name,
             url,
-            driver_image=self._driver_image(),
+            driver_image=image,
             duration_s=(replay_s + hold_s) * wanted.speed,
             speed=wanted.speed,
             driver_secrets=wanted.driver_secrets,
@@ -89,7 +90,7 @@ class SimKubeCluster:
             return self._simulated(manifest, scenario, nodes, replay_s)
         finally:
             self._delete(name)
-            self._traces.remove(file)
+            self._remove(file)
 
     def close(self) -> None:
         """End the episode: wait until the last simulation is gone, and run the hooks after it.
@@ -142,6 +143,12 @@ class SimKubeCluster:
             bounded.delete(path_of(paths.SIMULATIONS, name))
         except KubeError as error:
             logger.warning("simulation %s: not yet deleted: %s", name, error)
+
+    def _remove(self, file: str) -> None:
+        try:
+            self._traces.remove(file)
+        except ClusterError as error:
+            logger.warning("%s; delete it by hand", error)
 
     def _begin_episode(self) -> None:
         self._in_episode = True

@@ -14,7 +14,7 @@ from typing import Any
 
 from env.errors import ClusterError
 from env.simkube import paths
-from env.simkube.api import KubeApi, Waiting, path_of, selector_text, within
+from env.simkube.api import KubeApi, Waiting, path_of, plain, selector_text, within
 from env.simkube.pods import Fate, Node, check_verdicts, fate, live, owned_by, read_node, refusal, why_undecided
 from env.simkube.traces import END_MARKER
 from env.trace import WorkloadRef
@@ -22,7 +22,6 @@ from env.trace import WorkloadRef
 Manifest = dict[str, Any]
 
 _OVER = ("Finished", "Failed")
-_SHOWN = 400
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,8 @@ def why_unsettled(seen: Seen) -> str | None:
         return f"the Deployment controller has seen generation {status.get('observedGeneration', 0)} of "\
                f"{metadata.get('generation', 1)}"  # fmt: skip
     counted = status.get("replicas", 0)
-    if counted < wanted or counted != len(seen.pods):
+    paused = bool(seen.deployment["spec"].get("paused"))  # then none are made for a new template
+    if counted != len(seen.pods) or (counted < wanted and not paused):
         return f"{len(seen.pods)} pods, the Deployment counts {counted} and asks for {wanted}{_failure(status)}"
     check_verdicts(seen.pods)
     undecided = [pod for pod in seen.pods if fate(pod) is Fate.UNDECIDED]
@@ -221,7 +221,7 @@ def why_unsettled(seen: Seen) -> str | None:
 
 def _failure(status: Manifest) -> str:
     failed = (c for c in status.get("conditions") or () if c.get("type") == "ReplicaFailure")
-    return "".join(f"; {str(c.get('message'))[:_SHOWN]}" for c in failed)
+    return "".join(f"; {plain(c.get('message'))}" for c in failed)
 
 
 def _driver_end(api: KubeApi, name: str) -> str:
@@ -233,7 +233,7 @@ def _driver_end(api: KubeApi, name: str) -> str:
             if ended:
                 message = " ".join(str(ended.get(k)) for k in ("reason", "message") if ended.get(k))
                 logs = f"kubectl -n {paths.CONTROLLER_NAMESPACE} logs {pod['metadata']['name']}"
-                return f": the driver ended with exit code {ended.get('exitCode')} {message[:_SHOWN]} (see: {logs})"
+                return f": the driver ended with exit code {ended.get('exitCode')} {plain(message)} (see: {logs})"
     return ""
 
 
@@ -243,4 +243,4 @@ def _last_event(api: KubeApi, name: str) -> str:
     if not events:
         return ""
     newest = max(events, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
-    return f"; {newest.get('reason')}: {str(newest.get('message'))[:_SHOWN]}"
+    return f"; {plain(newest.get('reason'))}: {plain(newest.get('message'))}"

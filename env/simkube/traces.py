@@ -33,11 +33,11 @@ class TraceStore(Protocol):
     """Takes a trace to where a driver can read it."""
 
     def put(self, name: str, body: bytes) -> str:
-        """Keep `body` under `name`; the URL, with a scheme, under which a driver reads it."""
+        """Keep `body` under `name`; the URL, with a scheme, under which a driver reads it. ClusterError if it fails."""
         ...
 
     def remove(self, name: str) -> None:
-        """Forget what `name` holds, if anything."""
+        """Forget what `name` holds, if anything; ClusterError if that is not possible."""
         ...
 
 
@@ -71,7 +71,15 @@ class NodeFolder:
         return f"file://{self.node.rstrip('/')}/{name}"
 
     def remove(self, name: str) -> None:
-        (self.local / name).unlink(missing_ok=True)
+        """Delete the file.
+
+        Raises:
+            ClusterError: That is not possible.
+        """
+        try:
+            (self.local / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise ClusterError(f"trace {self.local / name}: {error.strerror}") from error
 
 
 def replayed_trace(scenario: Scenario, resources: Resources | None) -> Trace:

@@ -146,3 +146,13 @@ def test_a_wrong_option_is_one_line(
     assert done.code == 1
     assert f"error: {message}" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_server_that_is_not_there_is_told_at_once(
+    cli: Callable[..., Result], fake: FakeApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with FakeApi() as gone:
+        monkeypatch.setenv("KUBECONFIG", str(gone.write_kubeconfig(tmp_path / "gone")))
+    done = cli("step", "--problem", "cpu", "--seed", str(SEED), "--cluster", "simkube")
+    assert done.code == 1
+    assert "error: GET /version: no answer from http://127.0.0.1:" in done.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from env.simkube import paths
@@ -11,7 +13,7 @@ CONTAINER = {"name": "c", "image": "i"}
 
 
 @pytest.fixture
-def simulation(kube: KubeApi) -> str:
+def simulation(kube: KubeApi) -> Iterator[str]:
     """The path of a Simulation."""
     kube.create(paths.SIMULATIONS, {"apiVersion": "simkube.io/v1", "kind": "Simulation",
                                     "metadata": {"name": "mine", "labels": {"a": "b"}}, "spec": {"x": 1}})  # fmt: skip

@@ -140,6 +140,14 @@ def test_a_simulation_that_could_not_be_deleted_is_deleted_by_the_next_step(
     assert "not yet deleted: DELETE" in caplog.text
 
 
+def test_what_a_server_says_cannot_take_over_the_terminal(fake: FakeApi, kube: KubeApi) -> None:
+    fake.fail(403, path="/nodes", reason="\x1b[2J\nForbidden" + 10_000 * "!")
+    with pytest.raises(KubeError) as error:
+        kube.list(paths.NODES)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1_000
+
+
 def test_no_request_is_made_beyond_a_deadline(fake: FakeApi, kube: KubeApi) -> None:
     before = len(fake.requests)
     with pytest.raises(KubeError, match="no time left"):

@@ -68,6 +68,18 @@ def test_only_the_duration_of_the_scenario_is_replayed(
     simkube.close()
 
 
+def test_refused_pods_are_given_time_to_find_room(
+    cluster: MakeCluster, world: World, scenario: MakeScenario, deployment: MakeDeployment
+) -> None:
+    world.room_after = 8
+    simkube = cluster(settle_s=10)
+    assert simkube.observe(scenario([deployment(3)], []), None).ready == 3
+    world.room_after = 1_000
+    if not world.scheduler:
+        assert simkube.observe(scenario([deployment(3)], []), None).pending == 3
+    simkube.close()
+
+
 def test_a_workload_that_uses_more_memory_than_it_may_is_seen_oom_killed(
     cluster: MakeCluster, scenario: MakeScenario, deployment: MakeDeployment
 ) -> None:

@@ -39,6 +39,7 @@ class Run:
 
     name: str
     stage: int = 0
+    refusals: int = 0
     trace: Trace | None = None
     outcomes: dict[WorkloadRef, Observation] = field(default_factory=dict)
 
@@ -56,6 +57,7 @@ class World:
         until: The last of the stages `driver`, `running`, `applied`, `pods`, `fates` that is played.
         driver_status: The driver pod's status instead of Running.
         kwok_knows_verdicts: Whether KWOK has the project's Stages.
+        room_after: So many turns the scheduler finds no room for any pod.
         turns: Turns so far.
     """
 
@@ -67,6 +69,7 @@ class World:
         self.until = "fates"
         self.driver_status: Manifest = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         self.kwok_knows_verdicts = True
+        self.room_after = 0
         self.turns = 0
         self._runs: dict[str, Run] = {}
         self._made: list[str] = []
@@ -239,6 +242,7 @@ class World:
 
     def _run_pods(self, simulation: Manifest, run: Run) -> None:
         """Scheduler and KWOK, for every pod that has no fate yet."""
+        run.refusals += 1
         for ref, outcome in run.outcomes.items():
             pods = self._pods(ref)
             bound = sum(1 for pod in pods if pod["spec"].get("nodeName"))
@@ -247,7 +251,7 @@ class World:
                 if "deletionTimestamp" in pod["metadata"]:
                     self._request("DELETE", path, grace_period_seconds=0)
                 elif not pod["spec"].get("nodeName") and not self.scheduler:
-                    if bound < outcome.total - outcome.pending:
+                    if run.refusals > self.room_after and bound < outcome.total - outcome.pending:
                         bound += 1
                         target = {"apiVersion": "v1", "kind": "Node", "name": "virtual-1"}
                         binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": target}
