@@ -24,9 +24,13 @@ def noop(features: Features, rng: np.random.Generator) -> Action:
 
 
 def heuristic(features: Features, rng: np.random.Generator) -> Action:
-    """Surplus pods away first, then requests down by the reason the scheduler gives, then missing pods."""
+    """Surplus pods away first, then requests up where pods fail, down by the scheduler's reason, then missing pods."""
     if features["replicas_distance"] > 0:
         return Action.SCALE_DOWN_REPLICAS
+    if features["oom_killed"] > 0:
+        return Action.BUMP_MEM_SMALL
+    if features["cpu_starved"] > 0:
+        return Action.BUMP_CPU_SMALL
     if features["insufficient_cpu"] > 0 and features["insufficient_cpu"] >= features["insufficient_memory"]:
         return Action.REDUCE_CPU_SMALL
     if features["insufficient_memory"] > 0:

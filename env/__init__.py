@@ -9,4 +9,8 @@ from gymnasium.envs.registration import register
 
 ENV_ID = "SimArena/Cluster-v0"
 
-register(id=ENV_ID, entry_point="env.gym_env:ClusterEnv")
+register(
+    id=ENV_ID,
+    entry_point="env.gym_env:ClusterEnv",
+    vector_entry_point="env.vector_env:ClusterVectorEnv",
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from env.quantity import format_memory
 
@@ -31,9 +32,8 @@ class Action(IntEnum):
     SCALE_DOWN_REPLICAS = 6
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What a workload asks for: its first container's requests and its replicas."""
+class Resources(NamedTuple):
+    """What a workload asks for: its first container's requests and its replicas; a tuple, as numba compiles those."""
 
     cpu_m: int
     memory_bytes: int
@@ -65,47 +65,62 @@ def apply_action(resources: Resources, action: Action) -> ActionOutcome:
     Only the limit in the direction of the action counts, so a value recorded beyond the range can be
     brought back step by step: 17000m - 500m is allowed although 16500m still exceeds the maximum.
     """
-    after = _stepped(resources, action)
-    reason = _beyond(after, action)
-    if reason is not None:
-        return ActionOutcome(action, resources, changed=False, blocked=True, reason=reason)
+    after = stepped(resources, action)
+    if is_beyond(after, action):
+        return ActionOutcome(action, resources, changed=False, blocked=True, reason=_reason(after, action))
     return ActionOutcome(action, after, changed=after != resources, blocked=False, reason=None)
 
 
-def _stepped(before: Resources, action: Action) -> Resources:
+def stepped(before: Resources, action: int) -> Resources:
+    """What `action` makes of `before`, whatever the safeguards say; numba compiles it."""
+    cpu_m, memory_bytes, replicas = before
+    if action == Action.BUMP_CPU_SMALL:
+        cpu_m += CPU_STEP_M
+    elif action == Action.BUMP_MEM_SMALL:
+        memory_bytes += MEMORY_STEP_BYTES
+    elif action == Action.SCALE_UP_REPLICAS:
+        replicas += REPLICAS_STEP
+    elif action == Action.REDUCE_CPU_SMALL:
+        cpu_m -= CPU_STEP_M
+    elif action == Action.REDUCE_MEM_SMALL:
+        memory_bytes -= MEMORY_STEP_BYTES
+    elif action == Action.SCALE_DOWN_REPLICAS:
+        replicas -= REPLICAS_STEP
+    return Resources(cpu_m, memory_bytes, replicas)
+
+
+def is_beyond(after: Resources, action: int) -> bool:
+    """Whether a safeguard refuses `action`, which would lead to `after`; numba compiles it."""
+    if action == Action.BUMP_CPU_SMALL:
+        return after.cpu_m > MAX_CPU_M
+    if action == Action.BUMP_MEM_SMALL:
+        return after.memory_bytes > MAX_MEMORY_BYTES
+    if action == Action.SCALE_UP_REPLICAS:
+        return after.replicas > MAX_REPLICAS
+    if action == Action.REDUCE_CPU_SMALL:
+        return after.cpu_m < MIN_CPU_M
+    if action == Action.REDUCE_MEM_SMALL:
+        return after.memory_bytes < MIN_MEMORY_BYTES
+    if action == Action.SCALE_DOWN_REPLICAS:
+        return after.replicas < MIN_REPLICAS
+    return False
+
+
+def _reason(after: Resources, action: Action) -> str:
+    """The safeguard that refuses `action`, in words."""
+    memory = format_memory(after.memory_bytes)
     match action:
-        case Action.NOOP:
-            return before
         case Action.BUMP_CPU_SMALL:
-            return replace(before, cpu_m=before.cpu_m + CPU_STEP_M)
-        case Action.BUMP_MEM_SMALL:
-            return replace(before, memory_bytes=before.memory_bytes + MEMORY_STEP_BYTES)
-        case Action.SCALE_UP_REPLICAS:
-            return replace(before, replicas=before.replicas + REPLICAS_STEP)
-        case Action.REDUCE_CPU_SMALL:
-            return replace(before, cpu_m=before.cpu_m - CPU_STEP_M)
-        case Action.REDUCE_MEM_SMALL:
-            return replace(before, memory_bytes=before.memory_bytes - MEMORY_STEP_BYTES)
-        case Action.SCALE_DOWN_REPLICAS:
-            return replace(before, replicas=before.replicas - REPLICAS_STEP)
-
-
-def _beyond(after: Resources, action: Action) -> str | None:
-    match action:
-        case Action.BUMP_CPU_SMALL if after.cpu_m > MAX_CPU_M:
             return f"cpu {after.cpu_m}m would exceed the maximum {MAX_CPU_M}m"
-        case Action.BUMP_MEM_SMALL if after.memory_bytes > MAX_MEMORY_BYTES:
-            return f"memory {_memory(after)} would exceed the maximum {format_memory(MAX_MEMORY_BYTES)}"
-        case Action.SCALE_UP_REPLICAS if after.replicas > MAX_REPLICAS:
+        case Action.BUMP_MEM_SMALL:
+            return f"memory {memory} would exceed the maximum {format_memory(MAX_MEMORY_BYTES)}"
+        case Action.SCALE_UP_REPLICAS:
             return f"{after.replicas} replicas would exceed the maximum {MAX_REPLICAS}"
-        case Action.REDUCE_CPU_SMALL if after.cpu_m < MIN_CPU_M:
+        case Action.REDUCE_CPU_SMALL:
             return f"cpu {after.cpu_m}m would fall below the minimum {MIN_CPU_M}m"
-        case Action.REDUCE_MEM_SMALL if after.memory_bytes < MIN_MEMORY_BYTES:
-            return f"memory {_memory(after)} would fall below the minimum {format_memory(MIN_MEMORY_BYTES)}"
-        case Action.SCALE_DOWN_REPLICAS if after.replicas < MIN_REPLICAS:
+        case Action.REDUCE_MEM_SMALL:
+            return f"memory {memory} would fall below the minimum {format_memory(MIN_MEMORY_BYTES)}"
+        case Action.SCALE_DOWN_REPLICAS:
             return f"{after.replicas} replicas would fall below the minimum {MIN_REPLICAS}"
-    return None
-
-
-def _memory(resources: Resources) -> str:
-    return format_memory(resources.memory_bytes)
+        case Action.NOOP:
+            return "nothing is done, so nothing can be refused"

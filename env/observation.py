@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from env.actions import CPU_STEP_M, GIB, MEMORY_STEP_BYTES, Resources
 
 
-@dataclass(frozen=True)
-class Observation:
-    """A workload and its cluster at the end of a replay.
+class Observation(NamedTuple):
+    """A workload and its cluster at the end of a replay; a tuple, as numba compiles those.
 
     Attributes:
         ready: Pods of the workload that run and are Ready.
@@ -84,36 +83,43 @@ def state_vector(observation: Observation, target: int) -> NDArray[np.float32]:
     Returns:
         float32 of shape (STATE_DIM,), every entry within [-1, 1].
     """
+    return np.array(features(observation, target), dtype=np.float32)
+
+
+def features(observation: Observation, target: int) -> tuple[float, ...]:
+    """The entries of `state_vector` before they are rounded to float32; numba compiles it."""
     o, r = observation, observation.resources
-    features = (
-        _squash(target, 5),
-        _squash(o.ready, 5),
-        _squash(o.pending, 5),
-        _squash(r.replicas, 5),
-        _squash(o.ready - target, 2),
-        _squash(o.total - target, 2),
-        _squash(r.replicas - target, 2),
-        _squash(r.cpu_m, 2_000),
-        _squash(r.memory_bytes, 4 * GIB),
-        _squash(r.cpu_m - o.node_cpu_m, 2 * CPU_STEP_M),
-        _squash(r.memory_bytes - o.node_memory_bytes, 2 * MEMORY_STEP_BYTES),
-        _squash(target * r.cpu_m, o.cluster_cpu_m),
-        _squash(target * r.memory_bytes, o.cluster_memory_bytes),
-        _fraction(o.insufficient_cpu, o.nodes),
-        _fraction(o.insufficient_memory, o.nodes),
-        _fraction(o.too_many_pods, o.nodes),
-        _fraction(o.oom_killed, o.total),
-        _fraction(o.cpu_starved, o.total),
-        _squash(o.nodes, 5),
+    return (
+        squash(target, 5),
+        squash(o.ready, 5),
+        squash(o.pending, 5),
+        squash(r.replicas, 5),
+        squash(o.ready - target, 2),
+        squash(o.total - target, 2),
+        squash(r.replicas - target, 2),
+        squash(r.cpu_m, 2_000),
+        squash(r.memory_bytes, 4 * GIB),
+        squash(r.cpu_m - o.node_cpu_m, 2 * CPU_STEP_M),
+        squash(r.memory_bytes - o.node_memory_bytes, 2 * MEMORY_STEP_BYTES),
+        squash(target * r.cpu_m, o.cluster_cpu_m),
+        squash(target * r.memory_bytes, o.cluster_memory_bytes),
+        fraction(o.insufficient_cpu, o.nodes),
+        fraction(o.insufficient_memory, o.nodes),
+        fraction(o.too_many_pods, o.nodes),
+        fraction(o.oom_killed, o.total),
+        fraction(o.cpu_starved, o.total),
+        squash(o.nodes, 5),
     )
-    return np.array(features, dtype=np.float32)
 
 
-def _squash(value: int, half: int) -> float:
-    """value / (|value| + half): odd, within [-1, 1], one half at `half`."""
-    size = abs(value) + max(half, 0)
+def squash(value: int, half: int) -> float:
+    """value / (|value| + half): odd, within [-1, 1], one half at `half`; numba compiles it."""
+    size = abs(value) + half if half > 0 else abs(value)
     return value / size if size else 0.0
 
 
-def _fraction(part: int, whole: int) -> float:
-    return min(max(part / whole, 0.0), 1.0) if whole > 0 else 0.0
+def fraction(part: int, whole: int) -> float:
+    """part / whole within [0, 1], 0 where there is no whole; numba compiles it."""
+    if part <= 0 or whole <= 0:
+        return 0.0
+    return part / whole if part < whole else 1.0

@@ -1,20 +1,23 @@
-"""`sim-arena trace`: look into traces, bring old ones up to date, generate new ones."""
+"""`sim-arena trace`: look into traces, bring old ones up to date, generate new ones, solve them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from env.cli import Exit, err, fail, new_app, out, print_json
+from env.cli import Exit, err, fail, new_app, print_json, progress
+from runner import options as o
 from runner import tables
 from runner.options import JsonOption, ProblemOption
 
 if TYPE_CHECKING:
+    from env.actions import Action, Resources
     from env.trace import Trace
 
-app = new_app("Look into traces, upgrade old ones, generate new ones.")
+app = new_app("Look into traces, upgrade old ones, generate new ones, solve them.")
 
 TraceArgument = Annotated[Path, typer.Argument(metavar="TRACE", help="A trace file.")]
 
@@ -60,23 +63,76 @@ def generate(
 ) -> None:
     """Write traces of solvable problems: always the same ones for the same problem and seed."""
     from agents.files import write_atomic
-    from env.generate import generate_scenario
+    from env.generate import draw_problem, problem_scenario
 
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"folder {to}: cannot be made ({error.strerror})")
     written = []
-    for number in range(seed, seed + count):
-        scenario = generate_scenario(problem, number)
-        path = to / f"{scenario.name}.msgpack"
-        write_atomic(path, scenario.trace.to_bytes())
-        written.append({"path": str(path), "problem": scenario.problem, "seed": number, "target": scenario.target})
+    for number in progress(range(seed, seed + count), "generating"):
+        drawn = draw_problem(problem, number)
+        path = to / f"{drawn.name}.msgpack"
+        write_atomic(path, problem_scenario(drawn).trace.to_bytes())
+        facts = {"problem": drawn.kind, "seed": number, "target": drawn.target, "nodes": drawn.nodes.count}
+        written.append({"path": str(path), **facts, "least_actions": drawn.least_actions})
     if as_json:
         print_json(written)
     else:
-        for row in written:
-            out.print(row["path"], highlight=False)
+        tables.show(tables.generated(written))
+
+
+@app.command()
+def solve(
+    trace: TraceArgument,
+    deploy: o.DeployOption = None,
+    namespace: o.NamespaceOption = None,
+    target: o.TargetOption = None,
+    nodes: o.NodesOption = None,
+    node_cpu: o.NodeCpuOption = "16",
+    node_memory: o.NodeMemoryOption = "32Gi",
+    node_pods: o.NodePodsOption = 110,
+    duration: o.DurationOption = None,
+    within: Annotated[int, typer.Option(min=0, max=1000, help="Look for at most so many actions.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """The least number of actions that solves a trace, and which. Exit code 1 if there is no such solution."""
+    from env.embedded import EmbeddedCluster
+    from env.scenario import recorded_resources
+    from env.solve import least_actions
+
+    inputs = o.Inputs((str(trace),), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
+    scenario = o.one_scenario(inputs, None, 0)
+    with err.status("searching"):
+        actions = least_actions(scenario, EmbeddedCluster(), within)
+    solution = _solution(recorded_resources(scenario.trace, scenario.workload, scenario.duration_s), actions)
+    facts = {"scenario": scenario.name, "workload": str(scenario.workload), "target": scenario.target, **solution}
+    if as_json:
+        print_json({**facts, "within": within})
+    elif actions is not None:
+        tables.show_facts(tables.solution(facts))
+    if actions is None:
+        fail(f"trace {trace}: no solution within {within} actions")
+
+
+def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, Any]:
+    """The actions and what they lead to, as JSON holds them; all None but the start if there are none."""
+    from env.actions import apply_action
+
+    if actions is None:
+        return {"least_actions": None, "actions": None, "start": _asked(start), "end": None}
+    end = start
+    for action in actions:
+        end = apply_action(end, action).resources
+    names = [action.name.lower() for action in actions]
+    return {"least_actions": len(names), "actions": names, "start": _asked(start), "end": _asked(end)}
+
+
+def _asked(resources: Resources) -> dict[str, Any]:
+    from env.quantity import format_cpu, format_memory
+
+    cpu, memory = format_cpu(resources.cpu_m), format_memory(resources.memory_bytes)
+    return {"replicas": resources.replicas, "cpu": cpu, "memory": memory}
 
 
 def describe(trace: Trace) -> dict[str, Any]:
@@ -97,7 +153,6 @@ def describe(trace: Trace) -> dict[str, Any]:
 
 def _deployment(trace: Trace, ref: Any) -> dict[str, Any]:
     from env.errors import ScenarioError
-    from env.quantity import format_cpu, format_memory
     from env.scenario import recorded_resources
 
     named = {"namespace": ref.namespace, "name": ref.name}
@@ -105,5 +160,4 @@ def _deployment(trace: Trace, ref: Any) -> dict[str, Any]:
         resources = recorded_resources(trace, ref)
     except ScenarioError:
         return {**named, "replicas": None, "cpu": None, "memory": None}
-    asked = {"cpu": format_cpu(resources.cpu_m), "memory": format_memory(resources.memory_bytes)}
-    return {**named, "replicas": resources.replicas, **asked}
+    return {**named, **_asked(resources)}

@@ -117,6 +117,8 @@ def test_the_policies_are_the_six_names() -> None:
         ({"insufficient_memory": 0.5, "pending": 0.3}, Action.REDUCE_MEM_SMALL),
         ({"insufficient_memory": 1.0, "insufficient_cpu": 0.2}, Action.REDUCE_MEM_SMALL),
         ({"insufficient_cpu": 1.0, "replicas_distance": -0.4}, Action.REDUCE_CPU_SMALL),
+        ({"oom_killed": 1.0, "insufficient_cpu": 1.0}, Action.BUMP_MEM_SMALL),
+        ({"cpu_starved": 1.0, "replicas_distance": -0.4}, Action.BUMP_CPU_SMALL),
         ({}, Action.NOOP),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 
+from env.actions import GIB
 from env.scenario import NodePool, Scenario
 from env.trace import Trace, WorkloadRef
 
@@ -84,3 +87,54 @@ def scenario() -> Callable[..., Scenario]:
         return Scenario(trace, workload, target, nodes, settings.get("duration_s"), "test", None)
 
     return make
+
+
+def _containers(draw: st.DrawFn, names: list[str]) -> list[Manifest]:
+    cpu = st.sampled_from(["0", "50m", "300m", "1", "2500m", "17"])
+    memory = st.sampled_from(["0", "100Mi", "600Mi", "3Gi", "20Gi", "33Gi"])
+    amounts = st.fixed_dictionaries({}, optional={"cpu": cpu, "memory": memory})
+    resources = st.fixed_dictionaries({}, optional={"requests": amounts, "limits": amounts})
+    return [{"name": name, "image": name, "resources": draw(resources)} for name in names]
+
+
+@st.composite
+def _plain_scenarios(draw: st.DrawFn) -> Scenario:
+    containers = _containers(draw, ["web", "log"][: draw(st.integers(1, 2))])
+    inits = _containers(draw, ["init"] * draw(st.integers(0, 1)) + ["sidecar"] * draw(st.integers(0, 1)))
+    for each in inits:
+        each |= {"restartPolicy": "Always"} if each["name"] == "sidecar" else {}
+    pod: Manifest = {"containers": containers, "initContainers": inits}
+    pod |= draw(st.sampled_from([{}, {"overhead": {"cpu": "100m", "memory": "64Mi"}}]))
+    uses = st.fixed_dictionaries(
+        {}, optional={"cpu": st.sampled_from(["400m", "3"]), "memory": st.sampled_from(["500Mi", "5Gi"])}
+    )
+    demand = {name: draw(uses) for name in draw(st.sampled_from([[], ["web"]]))}
+    labels: Manifest = {"labels": {"app": "web"}}
+    labels |= {"annotations": {"sim-arena.io/demand": json.dumps(demand)}} if demand else {}
+    spec = {
+        "replicas": draw(st.integers(0, 8) | st.integers(0, 300)),
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": labels, "spec": pod},
+    }
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}}
+    document = {
+        "version": 2,
+        "config": {"trackedObjects": {"apps/v1.Deployment": {"podSpecTemplatePaths": ["/spec/template"]}}},
+        "events": [{"ts": 1000, "applied_objs": [{**manifest, "spec": spec}], "deleted_objs": []}],
+        "index": {},
+        "pod_lifecycles": {},
+    }
+    nodes = NodePool(
+        draw(st.integers(1, 6)),
+        draw(st.sampled_from([100, 2_000, 16_000])),
+        draw(st.sampled_from([1, 4, 32])) * GIB,
+        draw(st.sampled_from([1, 3, 110])),
+    )
+    trace = Trace(document, "plain")
+    return Scenario(trace, WorkloadRef("default", "web"), draw(st.integers(1, 6)), nodes, None, "plain", None)
+
+
+@pytest.fixture(scope="session")
+def plain_scenarios() -> st.SearchStrategy[Scenario]:
+    """Scenarios with one Deployment on identical nodes; most of them are plain."""
+    return _plain_scenarios()

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.actions import MIB, Action, Resources, apply_action
+from env.actions import MAX_REPLICAS, MIB, MIN_CPU_M, MIN_MEMORY_BYTES, Resources
+from env.draw import LARGE_NODES, LARGE_TARGET, MAX_ACTIONS, MAX_NODES
 from env.embedded import EmbeddedCluster
 from env.errors import ScenarioError
-from env.generate import MAX_ACTIONS, PROBLEMS, draw_problem, generate_scenario, generate_trace
+from env.generate import PROBLEMS, draw_problem, generate_scenario, generate_trace
+from env.plain import observe_plain, plain_workload
 from env.reward import goal
 from env.scenario import Scenario, scenario_from_trace
 from env.spec_hash import spec_hash
@@ -20,51 +19,33 @@ problems = st.sampled_from(PROBLEMS)
 seeds = st.integers(0, 2**63 - 1)
 
 
-def plan(before: Resources, after: Resources) -> list[Action]:
-    """The actions that lead from one configuration to another."""
-    cpu = (after.cpu_m - before.cpu_m) // 500
-    memory = (after.memory_bytes - before.memory_bytes) // 2**28
-    replicas = after.replicas - before.replicas
-    return [
-        *[Action.BUMP_CPU_SMALL if cpu > 0 else Action.REDUCE_CPU_SMALL] * abs(cpu),
-        *[Action.BUMP_MEM_SMALL if memory > 0 else Action.REDUCE_MEM_SMALL] * abs(memory),
-        *[Action.SCALE_UP_REPLICAS if replicas > 0 else Action.SCALE_DOWN_REPLICAS] * abs(replicas),
-    ]
-
-
-def nearer(start: Resources, target: int, actions: int) -> Iterator[Resources]:
-    """Every configuration with the target's replicas that fewer than `actions` actions reach."""
-    rest = actions - abs(target - start.replicas)
-    for cpu, memory in product(range(-rest, rest + 1), repeat=2):
-        if abs(cpu) + abs(memory) < rest:
-            yield Resources(start.cpu_m + cpu * 500, start.memory_bytes + memory * 2**28, target)
-
-
 def is_solved(scenario: Scenario, resources: Resources | None) -> bool:
     return goal(EmbeddedCluster().observe(scenario, resources), scenario.target)
 
 
 @given(problems, seeds)
-def test_the_plan_walked_back_reaches_the_goal(problem: str, seed: int) -> None:
+def test_the_start_is_not_the_goal_and_the_goal_solves_it(problem: str, seed: int) -> None:
     drawn, scenario = draw_problem(problem, seed), generate_scenario(problem, seed)
-    resources = EmbeddedCluster().observe(scenario, None).resources
-    assert resources == drawn.start
-    actions = plan(drawn.start, drawn.goal)
-    assert 1 <= len(actions) <= MAX_ACTIONS
-    for action in actions:
-        assert not is_solved(scenario, resources)
-        outcome = apply_action(resources, action)
-        assert outcome.changed
-        resources = outcome.resources
-    assert resources == drawn.goal
-    assert is_solved(scenario, resources)
+    assert EmbeddedCluster().observe(scenario, None).resources == drawn.start
+    assert not is_solved(scenario, None)
+    assert is_solved(scenario, drawn.goal)
 
 
-@given(problems, st.integers(0, 5000))
-def test_no_shorter_plan_reaches_the_goal(problem: str, seed: int) -> None:
-    drawn, scenario = draw_problem(problem, seed), generate_scenario(problem, seed)
-    shorter = nearer(drawn.start, drawn.target, len(plan(drawn.start, drawn.goal)))
-    assert not any(is_solved(scenario, each) for each in shorter if min(each.cpu_m, each.memory_bytes) > 0)
+@given(problems, seeds)
+def test_the_numbers_of_a_problem_are_those_of_its_trace(problem: str, seed: int) -> None:
+    drawn = draw_problem(problem, seed)
+    assert plain_workload(generate_scenario(problem, seed)) == (drawn.workload, drawn.start)
+
+
+@given(problems, seeds)
+def test_a_problem_stays_within_the_safeguards_and_the_actions(problem: str, seed: int) -> None:
+    drawn = draw_problem(problem, seed)
+    assert 1 <= drawn.least_actions <= MAX_ACTIONS
+    assert min(drawn.start.cpu_m, drawn.goal.cpu_m) >= MIN_CPU_M
+    assert min(drawn.start.memory_bytes, drawn.goal.memory_bytes) >= MIN_MEMORY_BYTES
+    assert 1 <= drawn.start.replicas <= MAX_REPLICAS
+    assert drawn.goal.replicas == drawn.target <= LARGE_TARGET
+    assert drawn.nodes.count <= LARGE_NODES
 
 
 @given(st.none() | problems, seeds)
@@ -88,17 +69,17 @@ def test_each_problem_is_what_its_name_says(problem: str, seed: int) -> None:
     pods = observation.total - scenario.target
     match problem:
         case "cpu":
-            assert (pods, observation.insufficient_cpu > 0) == (0, True)
+            assert (pods, observation.insufficient_cpu + observation.cpu_starved > 0) == (0, True)
         case "memory":
-            assert (pods, observation.insufficient_memory > 0) == (0, True)
+            assert (pods, observation.insufficient_memory + observation.oom_killed > 0) == (0, True)
         case "replica-deficit":
             assert pods < 0
             assert observation.pending == 0
         case "combined":
             drawn = draw_problem(problem, seed)
             wrong = [
-                drawn.start.cpu_m > drawn.goal.cpu_m,
-                drawn.start.memory_bytes > drawn.goal.memory_bytes,
+                drawn.start.cpu_m != drawn.goal.cpu_m,
+                drawn.start.memory_bytes != drawn.goal.memory_bytes,
                 pods != 0,
             ]
             assert sum(wrong) >= 2
@@ -108,11 +89,41 @@ def test_each_problem_is_what_its_name_says(problem: str, seed: int) -> None:
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_targets_pools_and_distances_vary(problem: str) -> None:
-    drawn = [draw_problem(problem, seed) for seed in range(300)]
+    drawn = [draw_problem(problem, seed) for seed in range(500)]
     assert {each.target for each in drawn} >= set(range(2, 21))
-    assert {each.nodes.count for each in drawn} == set(range(1, 21))
+    assert {each.nodes.count for each in drawn} >= set(range(1, 21))
     assert len({(each.nodes.cpu_m, each.nodes.memory_bytes) for each in drawn}) >= 8
-    assert {len(plan(each.start, each.goal)) for each in drawn} >= set(range(2, MAX_ACTIONS + 1))
+    assert {each.least_actions for each in drawn} >= set(range(2, MAX_ACTIONS + 1))
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_share_of_the_clusters_is_large(problem: str) -> None:
+    drawn = [draw_problem(problem, seed) for seed in range(1000)]
+    assert 80 < sum(each.nodes.count > MAX_NODES for each in drawn) < 160
+    assert max(each.nodes.count for each in drawn) > 400
+    assert max(each.target for each in drawn) > 85
+
+
+@pytest.mark.parametrize(("problem", "what"), [("cpu", "cpu_starved"), ("memory", "oom_killed")])
+def test_about_half_of_the_wrong_requests_are_too_small(problem: str, what: str) -> None:
+    drawn = [draw_problem(problem, seed) for seed in range(400)]
+    failing = [getattr(observe_plain(each.workload, each.start), what) > 0 for each in drawn]
+    assert 160 < sum(failing) < 240
+
+
+def test_too_much_and_too_little_meet_in_combined_problems() -> None:
+    starts = [observe_plain(each.workload, each.start) for each in (draw_problem("combined", i) for i in range(300))]
+    assert any(seen.insufficient_memory and seen.cpu_starved for seen in starts)
+    assert any(seen.insufficient_cpu and seen.oom_killed for seen in starts)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_cutting_too_far_fails_in_about_half_of_the_problems(problem: str) -> None:
+    drawn = [draw_problem(problem, seed) for seed in range(200)]
+    assert 80 < sum(each.cpu_use_m > 0 for each in drawn) < 180
+    assert 80 < sum(each.memory_use_bytes > 0 for each in drawn) < 180
+    assert all(each.cpu_use_m <= each.goal.cpu_m for each in drawn)
+    assert all(each.memory_use_bytes <= each.goal.memory_bytes for each in drawn)
 
 
 def test_without_a_problem_the_seed_draws_one() -> None:
@@ -129,16 +140,18 @@ def test_the_trace_is_complete(problem: str, seed: int) -> None:
     assert trace.config == {"trackedObjects": {"apps/v1.Deployment": {"podSpecTemplatePaths": ["/spec/template"]}}}
     assert list(spec) == sorted(spec)
     assert trace.extra["metadata"]["scenario"]["seed"] == seed
+    assert trace.extra["metadata"]["scenario"]["least_actions"] == draw_problem(problem, seed).least_actions
 
 
 def test_a_problem_and_its_seed_mean_the_same_in_every_version() -> None:
     drawn = [draw_problem(problem, 1) for problem in PROBLEMS]
-    assert [(each.target, each.nodes.count, each.start) for each in drawn] == [
-        (12, 20, Resources(9950, 7536 * MIB, 12)),
-        (13, 8, Resources(2050, 10128 * MIB, 13)),
-        (18, 7, Resources(300, 464 * MIB, 16)),
-        (9, 12, Resources(2700, 33376 * MIB, 12)),
-        (9, 1, Resources(1300, 4096 * MIB, 10)),
+    found = [(each.target, each.nodes.count, each.start, each.cpu_use_m, each.least_actions) for each in drawn]
+    assert found == [
+        (14, 18, Resources(13050, 21760 * MIB, 14), 4000, 11),
+        (24, 130, Resources(1500, 224 * MIB, 24), 0, 9),
+        (15, 12, Resources(400, 464 * MIB, 4), 0, 11),
+        (7, 18, Resources(3950, 1792 * MIB, 9), 7050, 9),
+        (19, 9, Resources(750, 5648 * MIB, 22), 700, 4),
     ]
 
 

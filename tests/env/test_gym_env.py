@@ -15,7 +15,7 @@ from gymnasium.utils.env_checker import check_env
 from env.actions import Action, Resources
 from env.embedded import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
-from env.generate import PROBLEMS, generate_scenario
+from env.generate import PROBLEMS, draw_problem, generate_scenario, problem_scenario
 from env.gym_env import ClusterEnv
 from env.observation import Observation, state_vector
 from env.reward import REWARDS, reward
@@ -174,6 +174,45 @@ def test_a_step_that_cannot_observe_raises_and_scores_nothing(problem: Scenario)
     env.reset(seed=1)
     with pytest.raises(ClusterError):
         env.step(np.int64(Action.NOOP))
+
+
+class CountingCluster(EmbeddedCluster):
+    """Counts its observations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observations = 0
+
+    def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
+        self.observations += 1
+        return super().observe(scenario, resources)
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_cluster_that_was_given_observes_every_step(generated: bool, problem: Scenario) -> None:
+    cluster = CountingCluster()
+    env = ClusterEnv(None if generated else [problem], cluster=cluster)
+    env.reset(seed=1)
+    for _ in range(3):
+        env.step(np.int64(Action.NOOP))
+    assert cluster.observations == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_computed_and_replayed_episodes_are_the_same(seed: int) -> None:
+    computed, replayed = ClusterEnv(), ClusterEnv(cluster=EmbeddedCluster())
+    assert computed.reset(seed=seed)[1] == replayed.reset(seed=seed)[1]
+    for action in np.random.default_rng(seed).integers(len(Action), size=20):
+        ours, theirs = computed.step(action), replayed.step(action)
+        assert ours[0].tobytes() == theirs[0].tobytes()
+        assert ours[1:] == theirs[1:]
+
+
+def test_failing_pods_are_named_where_an_episode_is_rendered() -> None:
+    too_little = next(p for p in (draw_problem("memory", seed) for seed in range(20)) if p.goal > p.start)
+    env = ClusterEnv([problem_scenario(too_little)], render_mode="ansi")
+    env.reset(seed=1)
+    assert f"0 ready, 0 pending, {too_little.target} OOM-killed" in str(env.render())
 
 
 def test_a_cluster_that_was_given_is_not_closed(problem: Scenario) -> None:

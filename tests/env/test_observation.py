@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -25,12 +24,12 @@ GOAL = Observation(
     insufficient_memory=0,
     too_many_pods=0,
 )
-PENDING = replace(GOAL, ready=0, pending=3)
+PENDING = GOAL._replace(ready=0, pending=3)
 
 anything = st.integers(-(2**70), 2**70)
 observations = st.builds(
     Observation,
-    **{name: anything for name in Observation.__dataclass_fields__ if name != "resources"},
+    **{name: anything for name in Observation._fields if name != "resources"},
     resources=st.builds(Resources, anything, anything, anything),
 )
 
@@ -51,15 +50,15 @@ def test_the_state_of_any_observation_is_bounded(observation: Observation, targe
 def test_different_problems_have_different_states() -> None:
     problems = [
         GOAL,
-        replace(PENDING, resources=Resources(17_000, 2 * GIB, 3), insufficient_cpu=3),
-        replace(PENDING, resources=Resources(17_500, 2 * GIB, 3), insufficient_cpu=3),
-        replace(PENDING, resources=Resources(500, 33 * GIB, 3), insufficient_memory=3),
-        replace(PENDING, resources=Resources(500, 40 * GIB, 3), insufficient_memory=3),
-        replace(PENDING, resources=Resources(17_000, 33 * GIB, 3), insufficient_cpu=3, insufficient_memory=3),
-        replace(GOAL, ready=2, total=2, resources=Resources(500, 512 * MIB, 2)),
-        replace(GOAL, ready=5, total=5, resources=Resources(500, 512 * MIB, 5)),
-        replace(GOAL, ready=330, pending=70, total=400, resources=Resources(500, GIB, 400), too_many_pods=3),
-        replace(GOAL, ready=330, pending=71, total=401, resources=Resources(500, GIB, 401), too_many_pods=3),
+        PENDING._replace(resources=Resources(17_000, 2 * GIB, 3), insufficient_cpu=3),
+        PENDING._replace(resources=Resources(17_500, 2 * GIB, 3), insufficient_cpu=3),
+        PENDING._replace(resources=Resources(500, 33 * GIB, 3), insufficient_memory=3),
+        PENDING._replace(resources=Resources(500, 40 * GIB, 3), insufficient_memory=3),
+        PENDING._replace(resources=Resources(17_000, 33 * GIB, 3), insufficient_cpu=3, insufficient_memory=3),
+        GOAL._replace(ready=2, total=2, resources=Resources(500, 512 * MIB, 2)),
+        GOAL._replace(ready=5, total=5, resources=Resources(500, 512 * MIB, 5)),
+        GOAL._replace(ready=330, pending=70, total=400, resources=Resources(500, GIB, 400), too_many_pods=3),
+        GOAL._replace(ready=330, pending=71, total=401, resources=Resources(500, GIB, 401), too_many_pods=3),
     ]
     for one, other in combinations(problems, 2):
         assert not np.array_equal(state_vector(one, 3), state_vector(other, 3))
@@ -67,21 +66,21 @@ def test_different_problems_have_different_states() -> None:
 
 @pytest.mark.parametrize(("total", "sign"), [(1, -1), (2, -1), (3, 0), (4, 1), (9, 1)])
 def test_the_distance_to_the_target_is_signed(total: int, sign: int) -> None:
-    assert np.sign(feature(replace(GOAL, total=total), "total_distance")) == sign
+    assert np.sign(feature(GOAL._replace(total=total), "total_distance")) == sign
 
 
 def test_one_pod_off_is_well_visible() -> None:
-    assert feature(replace(GOAL, ready=2), "ready_distance") == pytest.approx(-1 / 3)
+    assert feature(GOAL._replace(ready=2), "ready_distance") == pytest.approx(-1 / 3)
 
 
 @pytest.mark.parametrize(("cpu_m", "sign"), [(15_500, -1), (16_000, 0), (16_500, 1)])
 def test_the_state_says_on_which_side_of_the_largest_node_a_request_is(cpu_m: int, sign: int) -> None:
-    observation = replace(GOAL, resources=Resources(cpu_m, GIB, 3))
+    observation = GOAL._replace(resources=Resources(cpu_m, GIB, 3))
     assert np.sign(feature(observation, "cpu_over_node")) == sign
 
 
 def test_reasons_are_fractions_of_the_nodes() -> None:
-    observation = replace(PENDING, insufficient_cpu=1, insufficient_memory=3)
+    observation = PENDING._replace(insufficient_cpu=1, insufficient_memory=3)
     assert feature(observation, "insufficient_cpu") == pytest.approx(1 / 3)
     assert feature(observation, "insufficient_memory") == 1
 

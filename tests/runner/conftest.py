@@ -13,7 +13,7 @@ from env.scenario import Scenario
 @pytest.fixture(scope="session")
 def scenarios() -> list[Scenario]:
     """Two small problems of different kinds."""
-    return [generate_scenario("cpu", 3), generate_scenario("replica-deficit", 1)]
+    return [generate_scenario("cpu", 38), generate_scenario("replica-deficit", 1)]
 
 
 @pytest.fixture

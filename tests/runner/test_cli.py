@@ -53,8 +53,8 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
-    path = tmp_path / "cpu-3.msgpack"
-    path.write_bytes(generate_scenario("cpu", 3).trace.to_bytes())
+    path = tmp_path / "cpu-38.msgpack"
+    path.write_bytes(generate_scenario("cpu", 38).trace.to_bytes())
     return path
 
 
@@ -69,13 +69,13 @@ def test_step_takes_the_action_asked_for_and_saves_the_trace(cli: Any, trace: Pa
     record = json.loads(result.out)
     assert result.code == 0
     assert record["action"]["name"] == "reduce_cpu_small"
-    assert record["after"]["resources"]["cpu"] == "11700m"
+    assert record["after"]["resources"]["cpu"] == "6800m"
     requests = load_trace(saved).events[0]["applied_objs"][0]["spec"]["template"]["spec"]["containers"][0]["resources"]
-    assert requests["requests"] == {"cpu": "11700m", "memory": "19056Mi"}
+    assert requests["requests"] == {"cpu": "6800m", "memory": "2352Mi"}
 
 
 def test_step_prints_a_table(cli: Any) -> None:
-    result = cli("step", "--problem", "memory", "--seed", "4")
+    result = cli("step", "--problem", "memory", "--seed", "3")
     assert result.code == 0
     assert "reduce_mem_small" in result.out
 
@@ -145,7 +145,7 @@ def test_train_on_traces_names_them_in_its_records(cli: Any, trace: Path) -> Non
     summary = json.loads(cli("train", "--agent", "heuristic", "--trace", str(trace), "--episodes", "2", "--json").out)
     assert summary["solved"] == 2
     records = (Path(summary["checkpoint"]).parent / "step.jsonl").read_text().splitlines()
-    assert {json.loads(line)["scenario"] for line in records} == {"cpu-3.msgpack"}
+    assert {json.loads(line)["scenario"] for line in records} == {"cpu-38.msgpack"}
 
 
 def test_trace_show_upgrade_and_generate(cli: Any, tmp_path: Path) -> None:
@@ -166,6 +166,34 @@ def test_trace_show_upgrade_and_generate(cli: Any, tmp_path: Path) -> None:
     assert json.loads(cli("trace", "show", "new.msgpack", "--json").out)["version"] == 2
 
 
+def test_trace_generate_says_how_few_actions_solve_each(cli: Any) -> None:
+    written = json.loads(cli("trace", "generate", "--to", "made", "--count", "4", "--problem", "memory", "--json").out)
+    for row in written:
+        solved = json.loads(cli("trace", "solve", row["path"], "--json").out)
+        assert (solved["least_actions"], solved["target"]) == (row["least_actions"], row["target"])
+    table = cli("trace", "generate", "--to", "made", "--count", "4", "--problem", "memory").out
+    assert "least actions" in table
+    assert all(row["path"] in table for row in written)
+
+
+def test_trace_solve_prints_the_actions_and_what_they_lead_to(cli: Any, trace: Path) -> None:
+    solved = json.loads(cli("trace", "solve", str(trace), "--json").out)
+    assert solved["actions"] == ["reduce_cpu_small"] * 7
+    assert solved["start"] == {"replicas": 7, "cpu": "7300m", "memory": "2352Mi"}
+    assert solved["end"] == {"replicas": 7, "cpu": "3800m", "memory": "2352Mi"}
+    assert "7 x reduce_cpu_small" in cli("trace", "solve", str(trace)).out
+    assert "1 x reduce_cpu_small" in cli("trace", "solve", str(trace), "--nodes", "7", "--node-cpu", "6800m").out
+
+
+def test_trace_solve_says_when_its_bound_ended_the_search(cli: Any, trace: Path) -> None:
+    result = cli("trace", "solve", str(trace), "--within", "6")
+    assert result.code == 1
+    assert "no solution within 6 actions" in one_line(result.err)
+    result = cli("trace", "solve", str(trace), "--within", "6", "--json")
+    assert result.code == 1
+    assert json.loads(result.out)["least_actions"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -175,13 +203,13 @@ def test_trace_show_upgrade_and_generate(cli: Any, tmp_path: Path) -> None:
         (["step", "--reward", "shapd"], 1, "shaped"),
         (["step", "--agent", "heuristc"], 1, "did you mean 'heuristic'"),
         (["step", "--agent", "nowhere.pt"], 1, "nowhere.pt"),
-        (["step", "--trace", "cpu-3.msgpack", "--nodes", "3", "--node-cpu", "many"], 1, "many"),
+        (["step", "--trace", "cpu-38.msgpack", "--nodes", "3", "--node-cpu", "many"], 1, "many"),
         (["step", "--nodes", "3"], 1, "--nodes: needs --trace"),
         (["train", "--duration", "3"], 1, "--duration: needs --trace"),
         (["episode", "--agent", "damaged.pt"], 1, "damaged.pt"),
-        (["episode", "--trace", "cpu-3.msgpack", "--problem", "cpu"], 1, "--problem cpu"),
-        (["episode", "--trace", "cpu-3.msgpack", "--trace", "cpu-3.msgpack"], 1, "takes one"),
-        (["episode", "--trace", "cpu-3.msgpack", "--deploy", "api"], 1, "api"),
+        (["episode", "--trace", "cpu-38.msgpack", "--problem", "cpu"], 1, "--problem cpu"),
+        (["episode", "--trace", "cpu-38.msgpack", "--trace", "cpu-38.msgpack"], 1, "takes one"),
+        (["episode", "--trace", "cpu-38.msgpack", "--deploy", "api"], 1, "api"),
         (["evaluate", "random", "--trace", "empty"], 1, "holds no .msgpack"),
         (["train", "--agent", "dnq"], 1, "did you mean 'dqn'"),
         (["train", "--set", "gama=1"], 1, "did you mean 'gamma'"),

@@ -79,14 +79,14 @@ def test_a_step_record_is_complete_json(scenarios: list[Scenario]) -> None:
     record = json.loads(json.dumps(records[0]))
     assert record["episode"] == 7
     assert record["step"] == 1
-    assert record["scenario"] == "cpu-3"
+    assert record["scenario"] == "cpu-38"
     assert record["target"] == scenarios[0].target
-    assert record["obs"] == {"ready": 0, "pending": 18, "total": 18}
-    assert record["resources"] == {"cpu": "12200m", "memory": "19056Mi", "replicas": 18}
+    assert record["obs"] == {"ready": 0, "pending": 7, "total": 7}
+    assert record["resources"] == {"cpu": "7300m", "memory": "2352Mi", "replicas": 7}
     assert len(record["state"]) == STATE_DIM
     assert record["action"] == {"index": 4, "name": "reduce_cpu_small"}
     assert record["outcome"] == {"changed": True, "blocked": False, "reason": None}
-    assert record["after"]["resources"]["cpu"] == "11700m"
+    assert record["after"]["resources"]["cpu"] == "6800m"
     assert record["reward"] == -1.0
     assert (record["terminated"], record["truncated"]) == (False, False)
     assert isinstance(record["seed"], int)
