@@ -1,7 +1,7 @@
 """Tabular epsilon-greedy Q-learning (Watkins 1989) over a handful of questions about the state.
 
 The table is small enough to read: a state is the answers to `QUESTIONS`, one digit each, for example
-"2000110" for "too many replicas, nothing pending, ...".
+"200011000" for "too many replicas, nothing pending, ...".
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ QUESTIONS: dict[str, tuple[float, ...]] = {
     "too_many_pods": (1e-6,),
     "cpu_over_node": (1e-6,),
     "memory_over_node": (1e-6,),
+    "oom_killed": (1e-6,),
+    "cpu_starved": (1e-6,),
 }
 _QUESTIONS = [(STATE_FEATURES.index(name), thresholds) for name, thresholds in QUESTIONS.items()]
 MAX_ROWS = math.prod(len(thresholds) + 1 for thresholds in QUESTIONS.values())

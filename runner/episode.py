@@ -125,7 +125,13 @@ def step_record(state: State, info: dict[str, Any], reward: float, after: dict[s
 def _seen(observation: Observation) -> dict[str, Any]:
     resources = observation.resources
     return {
-        "obs": {"ready": observation.ready, "pending": observation.pending, "total": observation.total},
+        "obs": {
+            "ready": observation.ready,
+            "pending": observation.pending,
+            "total": observation.total,
+            "oom_killed": observation.oom_killed,
+            "cpu_starved": observation.cpu_starved,
+        },
         "resources": {
             "cpu": format_cpu(resources.cpu_m),
             "memory": format_memory(resources.memory_bytes),

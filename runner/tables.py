@@ -32,7 +32,7 @@ def show_facts(values: Mapping[str, Any]) -> None:
 
 def steps(records: Sequence[Mapping[str, Any]]) -> Table:
     """Step records, one a row: what was seen and what was done."""
-    table = Table("step", "asks for", "ready", "pending", "action", "reward", box=None, pad_edge=False)
+    table = Table("step", "asks for", "ready", "not ready", "action", "reward", box=None, pad_edge=False)
     for record in records:
         seen, asked, outcome = record["obs"], record["resources"], record["outcome"]
         blocked = f" (blocked: {outcome['reason']})" if outcome["blocked"] else ""
@@ -40,11 +40,17 @@ def steps(records: Sequence[Mapping[str, Any]]) -> Table:
             str(record["step"]),
             f"{asked['replicas']} x {asked['cpu']}, {asked['memory']}",
             f"{seen['ready']} of {record['target']}",
-            str(seen["pending"]),
+            _not_ready(seen),
             escape(record["action"]["name"] + blocked),
             f"{record['reward']:+.2f}",
         )
     return table
+
+
+def _not_ready(seen: Mapping[str, int]) -> str:
+    """How many pods are not Ready, by the reason."""
+    reasons = ("pending", "oom_killed", "cpu_starved")
+    return ", ".join(f"{seen[name]} {name.replace('_', '-')}" for name in reasons if seen[name])
 
 
 def scores(agents: Mapping[str, Sequence[Score]]) -> Table:
