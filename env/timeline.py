@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-from env.engine.manifest import as_map, as_maps
-from env.engine.objects import INERT, Record, pod_templates, priority_class, read_object
+from env.engine.manifest import as_map, as_maps, as_text
+from env.engine.objects import INERT, Record, is_builtin, pod_templates, priority_class, read_object
+from env.engine.pod_template import SYSTEM_PRIORITIES, PriorityClass
 from env.errors import SimArenaError, TraceError
 from env.trace import Manifest, Trace, WorkloadRef, workload_ref
 from env.workload import Asked, Deployment
@@ -48,11 +50,11 @@ class Timeline:
     """All steps of a trace, and how long pods live that are known to have ended.
 
     Attributes:
-        lifetimes: Seconds that the pods of (kind, workload) ran, in turn; None in it: for ever.
+        lifetimes: Seconds that the pods of (kind, workload) ran, in turn; infinity: for ever.
     """
 
     steps: tuple[Step, ...]
-    lifetimes: Mapping[tuple[str, WorkloadRef], tuple[float | None, ...]]
+    lifetimes: Mapping[tuple[str, WorkloadRef], tuple[float, ...]]
 
 
 def read_timeline(trace: Trace) -> Timeline:
@@ -108,7 +110,7 @@ def _replaced(value: Manifest, old: Manifest, new: Manifest) -> Manifest:
     return value
 
 
-def _step(event: Manifest, priorities: Mapping[str, int]) -> Step:
+def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> Step:
     applied = []
     for manifest in event["applied_objs"]:
         try:
@@ -121,15 +123,15 @@ def _step(event: Manifest, priorities: Mapping[str, int]) -> Step:
     return Step(event["ts"], tuple(applied), deleted)
 
 
-def _priorities(trace: Trace) -> dict[str, int]:
-    every: dict[str, int] = {}
+def _priorities(trace: Trace) -> dict[str, PriorityClass]:
+    every: dict[str, PriorityClass] = {}
     for manifest in _applied(trace):
         if manifest["kind"] == "PriorityClass":
             every |= priority_class(manifest)
     return every
 
 
-def _lifetimes(trace: Trace) -> list[tuple[tuple[str, WorkloadRef], tuple[float | None, ...]]]:
+def _lifetimes(trace: Trace) -> list[tuple[tuple[str, WorkloadRef], tuple[float, ...]]]:
     """The driver gives the pods of an owner the recorded lives in turn, and takes the first list that it finds."""
     found = []
     for (kind, name), lives in trace.pod_lifecycles.items():
@@ -141,18 +143,20 @@ def _lifetimes(trace: Trace) -> list[tuple[tuple[str, WorkloadRef], tuple[float 
     return found
 
 
-def _span(entry: Any) -> float | None:
+def _span(entry: Any) -> float:
     if isinstance(entry, dict) and "Finished" in entry:
         start, end = entry["Finished"]
         return float(max(0, end - start))
-    return None
+    return inf
 
 
-def _not_modelled(trace: Trace, steps: tuple[Step, ...], priorities: Mapping[str, int]) -> list[str]:
+def _not_modelled(trace: Trace, steps: tuple[Step, ...], priorities: Mapping[str, PriorityClass]) -> list[str]:
     known = {"PriorityClass", *INERT}
     read = {a.record.kind for step in steps for a in step.applied}
     others = (
-        f"{m['kind']} {workload_ref(m)}" for m in _applied(trace) if m["kind"] not in known and m["kind"] not in read
+        f"{m['kind']} {workload_ref(m)}"
+        for m in _applied(trace)
+        if not is_builtin(m) or (m["kind"] not in known and m["kind"] not in read)
     )
     fields = (
         f"{name} of {a.record.kind} {a.record.ref}"
@@ -161,12 +165,12 @@ def _not_modelled(trace: Trace, steps: tuple[Step, ...], priorities: Mapping[str
         for name in a.record.not_modelled
     )
     classes = (
-        f"PriorityClass {name} (its pods count as priority 0)"
+        f"PriorityClass {name}, which the trace does not hold (its pods count as priority 0)"
         for m in _applied(trace)
         for template in pod_templates(m)
-        if (name := as_map(template, "spec").get("priorityClassName"))
+        if (name := as_text(as_map(template, "spec"), "priorityClassName"))
         and name not in priorities
-        and not str(name).startswith("system-")
+        and name not in SYSTEM_PRIORITIES
     )
     return [*dict.fromkeys(others), *dict.fromkeys(fields), *dict.fromkeys(classes)]
 

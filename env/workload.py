@@ -11,7 +11,14 @@ from functools import cached_property
 
 from env.actions import Resources
 from env.engine.manifest import Manifest, as_count, as_count_or_percent, as_flag, as_map
-from env.engine.pod_template import Amount, PodTemplate, TemplateSource, quantity_of, read_template
+from env.engine.pod_template import (
+    Amount,
+    PodTemplate,
+    PriorityClass,
+    TemplateSource,
+    quantity_of,
+    read_lasting_template,
+)
 from env.engine.rollout import Strategy
 from env.errors import QuantityError, TraceError
 from env.quantity import format_cpu, format_memory
@@ -74,7 +81,6 @@ class Deployment:
 
     Attributes:
         source: Its pod template.
-        not_modelled: Fields that matter to a real cluster and are not modelled.
     """
 
     ref: WorkloadRef
@@ -100,6 +106,7 @@ class Deployment:
 
     @property
     def not_modelled(self) -> tuple[str, ...]:
+        """Fields that matter to a real cluster and are not modelled."""
         return self.source.not_modelled
 
     @property
@@ -123,12 +130,12 @@ class Deployment:
         )
 
 
-def read_deployment(manifest: Manifest, priorities: Mapping[str, int] | None = None) -> Deployment:
+def read_deployment(manifest: Manifest, priorities: Mapping[str, PriorityClass] | None = None) -> Deployment:
     """Read what a Deployment's manifest asks for.
 
     Args:
         manifest: The whole object.
-        priorities: Value of each PriorityClass; one that is not named counts 0.
+        priorities: Each PriorityClass by name; one that is not there counts 0.
 
     Raises:
         TraceError: A field that the API server would refuse; names it.
@@ -170,13 +177,13 @@ def _set_request(container: Manifest, name: str, value: int) -> None:
         resources["limits"][name] = text
 
 
-def _read(ref: WorkloadRef, manifest: Manifest, priorities: Mapping[str, int] | None) -> Deployment:
+def _read(ref: WorkloadRef, manifest: Manifest, priorities: Mapping[str, PriorityClass] | None) -> Deployment:
     spec = as_map(manifest, "spec")
     return Deployment(
         ref=ref,
         replicas=as_count(spec, "replicas", 1),
         strategy=_strategy(as_map(spec, "strategy")),
-        source=read_template(as_map(spec, "template"), ref.namespace, priorities),
+        source=read_lasting_template(as_map(spec, "template"), ref.namespace, priorities),
         paused=as_flag(spec, "paused"),
         min_ready_s=as_count(spec, "minReadySeconds", 0),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from env.engine.node import Node
 from env.engine.objects import Record
 from env.engine.plane import Workload
 from env.engine.pod_template import PodTemplate
-from env.engine.pods import UNBOUND, Phase, Pod
+from env.engine.pods import UNBOUND, Phase, Pod, crash_loop
 from env.engine.replica_set import ReplicaSet
 from env.engine.scheduler import Scheduler, Surroundings
 from env.engine.stateful_set import StatefulSet
@@ -30,6 +31,7 @@ from env.workload import Asked
 
 MAX_PODS = 150_000  # the most that Kubernetes supports in one cluster
 _MOST_ROUNDS = 10_000
+_MOST_WAKINGS = 500_000  # of one advance: a trace may span decades
 
 Key = tuple[str, WorkloadRef]
 Lifetimes = Callable[[Workload], float | None]
@@ -37,19 +39,21 @@ Lifetimes = Callable[[Workload], float | None]
 
 @dataclass(eq=False)
 class BarePod:
-    """A Pod that no controller owns."""
+    """A Pod that no controller owns; once gone, it stays away until it is applied again."""
 
     template: PodTemplate
     ref: WorkloadRef
     member: Pod | None = None
+    wanted: bool = True
     kind: str = "Pod"
 
     def pods(self) -> list[Pod]:
         return [self.member] if self.member is not None else []
 
     def sync(self, plane: Any) -> bool:
-        if self.member is not None:
+        if not self.wanted:
             return False
+        self.wanted = False
         self.member = plane.create_pod(self.template, self, name=self.ref.name)
         return True
 
@@ -65,7 +69,8 @@ class ControlPlane:
         nodes: Its nodes; replays on the same ones are faster when they share their Surroundings.
         now_s: Where the clock starts.
         events: Whether to record events.
-        lifetimes: How long the next pod of a workload runs; None, or None for it: Jobs' pods end at once, others never.
+        lifetimes: How long the next pod of a workload runs, infinity for ever; None, or None for it: Jobs' pods end at
+            once, others never.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class ControlPlane:
         self._lifetimes = lifetimes
         self._unsettled: dict[Any, None] = {}
         self._timers: list[tuple[float, int, Any]] = []
+        self._awaited: set[tuple[float, Any]] = set()
         self._bound: list[Pod] = []  # this turn, of those that end at once
         self._ending: list[Pod] = []  # bound a turn ago
         self._numbers = 0
@@ -108,7 +114,7 @@ class ControlPlane:
         workload = self.workloads.pop((kind, ref), None)
         self._unsettled.pop(workload, None)
         if workload is not None:
-            self.delete_pods(workload.pods())
+            self._remove(workload.pods())
             self._act()
 
     def settle(self) -> None:
@@ -134,17 +140,30 @@ class ControlPlane:
         raise ClusterError(f"the cluster does not come to rest within {_MOST_ROUNDS} rounds")
 
     def advance(self, until_s: float) -> None:
-        """Let time pass: whatever falls due until then happens, in order."""
-        while self._timers and self._timers[0][0] <= until_s:
+        """Let time pass: whatever falls due until then happens, in order.
+
+        Raises:
+            ClusterError: Too much falls due.
+        """
+        for _ in range(_MOST_WAKINGS):
+            if not self._timers or self._timers[0][0] > until_s:
+                self._now_s = max(self._now_s, until_s)
+                return
             self._now_s = max(self._now_s, self._timers[0][0])
             while self._timers and self._timers[0][0] <= self._now_s:
-                self._due(heapq.heappop(self._timers)[2])
+                at_s, _, what = heapq.heappop(self._timers)
+                self._awaited.discard((at_s, what))
+                self._due(what)
             self._act()
             self.settle()
-        self._now_s = max(self._now_s, until_s)
+        raise ClusterError(f"more than {_MOST_WAKINGS} things fall due until {until_s:.0f}: replay a shorter time")
 
     @property
     def events(self) -> list[Event]:
+        """What the API server would show, in order of when each last happened."""
+        if self.recorder.wanted:
+            for pod in self.scheduler.bound:
+                self._tell_kills(pod)
         return self.recorder.events
 
     # --- what controllers do -----------------------------------------------------------------------------------------
@@ -174,12 +193,19 @@ class ControlPlane:
 
     def delete_pods(self, pods: Iterable[Pod]) -> None:
         """See `Plane`."""
+        leaving = list(pods)
+        for pod in leaving:
+            self._tell(pod, "SuccessfulDelete", "Deleted")
+        self._remove(leaving)
+
+    def _remove(self, pods: Iterable[Pod]) -> None:
+        """Pods go, whoever wants it: their controller, garbage collection, or the scheduler."""
         gone: dict[Any, set[Pod]] = {}
         for pod in pods:
+            self._tell_kills(pod)
             pod.deleted = True
             self._pods -= 1
             self.scheduler.forget(pod)
-            self._tell(pod, "SuccessfulDelete", "Deleted")
             gone.setdefault(pod.owner, set()).add(pod)
         for owner, members in gone.items():
             owner.forget(members)
@@ -187,8 +213,10 @@ class ControlPlane:
 
     def wake(self, workload: Any, at_s: float) -> None:
         """See `Plane`."""
-        self._numbers += 1
-        heapq.heappush(self._timers, (at_s, self._numbers, workload))
+        if math.isfinite(at_s) and (at_s, workload) not in self._awaited:
+            self._awaited.add((at_s, workload))
+            self._numbers += 1
+            heapq.heappush(self._timers, (at_s, self._numbers, workload))
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
@@ -218,7 +246,7 @@ class ControlPlane:
         for pod in self.scheduler.run():
             self._start(pod)
         victims, self.scheduler.victims = self.scheduler.victims, {}
-        self.delete_pods([pod for pod in victims if not pod.deleted])
+        self._remove([pod for pod in victims if not pod.deleted])
         return True
 
     def _start(self, pod: Pod) -> None:
@@ -227,11 +255,10 @@ class ControlPlane:
         pod.started_s = self._now_s
         verdict = pod.template.verdict
         pod.ready = verdict is None
-        if verdict is Verdict.OOM_KILLED:
-            self.recorder.killed(pod, 1)
-        elif pod.lifetime_s == 0:
+        fails = verdict is Verdict.OOM_KILLED and pod.template.restart_policy == "Never"
+        if fails or (pod.lifetime_s == 0 and not pod.is_crash_looping):
             self._bound.append(pod)
-        elif pod.lifetime_s is not None:
+        elif pod.lifetime_s is not None and not pod.is_crash_looping:
             self.wake(pod, self._now_s + pod.lifetime_s)
         self._touch(pod.owner)
 
@@ -244,31 +271,45 @@ class ControlPlane:
 
     def _attach(self, pod: Pod) -> None:
         row = self.scheduler.table.fleet.row.get(pod.template.node_name, UNBOUND)
-        if row == UNBOUND:
-            self.scheduler.waiting[pod] = None
-            return
-        self.scheduler.attach(pod, row)
-        self._start(pod)
+        if row != UNBOUND:
+            self.scheduler.attach(pod, row)
+            self._start(pod)
 
     def _due(self, what: Any) -> None:
         if not isinstance(what, Pod):
-            if (what.kind, what.ref) in self.workloads:
-                self._unsettled[what] = None
+            self._touch(what)
         elif not what.deleted:
-            what.phase, what.ready = Phase.SUCCEEDED, False
-            self.scheduler.forget(what)
-            self._touch(what.owner)
+            self._end(what)
+
+    def _end(self, pod: Pod) -> None:
+        """A pod has ended by itself; who wants pods that run has another made in its place."""
+        killed = pod.template.verdict is Verdict.OOM_KILLED
+        if killed:
+            self.recorder.killed(pod, 0, self._now_s)
+        pod.phase, pod.ready, pod.ended_s = Phase.FAILED if killed else Phase.SUCCEEDED, False, self._now_s
+        self.scheduler.forget(pod)
+        if pod.owner.kind not in ("Job", "Pod"):
+            self._remove([pod])
+        self._touch(pod.owner)
+
+    def _tell_kills(self, pod: Pod) -> None:
+        if self.recorder.wanted and pod.is_crash_looping:
+            restarts, last_s = crash_loop(self._now_s - pod.started_s)
+            self.recorder.killed(pod, restarts, pod.started_s + last_s)
 
     def _touch(self, owner: Any) -> None:
         top = getattr(owner, "parent", None) or owner
-        if (top.kind, top.ref) in self.workloads:
+        if self.workloads.get((top.kind, top.ref)) is top:
             self._unsettled[top] = None
 
     def _lifetime_s(self, owner: Any) -> float | None:
         """How long the next pod of a workload runs; Jobs' pods end at once where nothing is known."""
         top = getattr(owner, "parent", None) or owner
         lifetime_s = None if self._lifetimes is None else self._lifetimes(top)
-        return 0.0 if lifetime_s is None and owner.kind == "Job" else lifetime_s
+        if lifetime_s is None:
+            return 0.0 if owner.kind == "Job" else None
+        # Lives are known by the second; a pod that is replaced when it ends lives at least one.
+        return lifetime_s if owner.kind in ("Job", "Pod") else max(lifetime_s, 1.0)
 
     # --- objects and names -------------------------------------------------------------------------------------------
 
@@ -305,11 +346,13 @@ class ControlPlane:
 
     def _tell(self, pod: Pod, reason: str, verb: str) -> None:
         owner = pod.owner
-        if self.recorder.wanted and owner.kind != "Pod":
-            source = f"{owner.kind.lower()}-controller"
-            self.recorder.owner(
-                owner.kind, owner.ref.namespace, owner.ref.name, reason, f"{verb} pod: {pod.name}", source
-            )
+        if not self.recorder.wanted or owner.kind == "Pod":
+            return
+        text = f"{verb} pod: {pod.name}"
+        if owner.kind == "StatefulSet":
+            text = f"{verb[:-1].lower()} Pod {pod.name} in StatefulSet {owner.ref.name} successful"
+        source = f"{owner.kind.lower()}-controller"
+        self.recorder.owner(owner.kind, owner.ref.namespace, owner.ref.name, reason, text, source)
 
 
 def _change(workload: Any, asked: Asked | Record) -> None:
@@ -323,3 +366,5 @@ def _change(workload: Any, asked: Asked | Record) -> None:
         workload.spec = replace(workload.spec, parallelism=asked.spec.parallelism, suspended=asked.spec.suspended)
     elif not isinstance(workload, BarePod):
         workload.spec = asked.spec
+    elif workload.member is None:
+        workload.template, workload.wanted = asked.spec, True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import inf
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -22,12 +23,13 @@ class CronJobSpec:
     """What a CronJob asks for.
 
     Attributes:
-        schedule: Five fields, as in crontab.
+        schedule: Five fields, as in crontab; "" for never.
         zone: Time zone of the schedule.
         concurrency: Allow, Forbid or Replace.
         suspended: No new Jobs for now.
         job: The Job that each tick makes.
-        kept: Finished Jobs that are kept (successfulJobsHistoryLimit).
+        kept: Complete Jobs that are kept (successfulJobsHistoryLimit).
+        kept_failed: Failed Jobs that are kept (failedJobsHistoryLimit).
     """
 
     ref: WorkloadRef
@@ -37,11 +39,16 @@ class CronJobSpec:
     suspended: bool
     job: JobSpec
     kept: int = 3
+    kept_failed: int = 1
 
 
 @dataclass(eq=False)
 class CronJob:
-    """A CronJob and its Jobs, oldest first."""
+    """A CronJob and its Jobs, oldest first.
+
+    Attributes:
+        since_s: When the last Job was due; before the first one, when it was created.
+    """
 
     spec: CronJobSpec
     since_s: float
@@ -56,15 +63,14 @@ class CronJob:
         return [pod for job in self.jobs for pod in job.members]
 
     def sync(self, plane: Plane) -> bool:
-        changed = False
-        due = next_tick(self.spec, self.since_s)
-        while due <= plane.now_s:
-            self.since_s = due
-            changed |= not self.spec.suspended and self._start(plane, due)
-            due = next_tick(self.spec, self.since_s)
-        plane.wake(self, due)
+        changed = any([job.sync(plane) for job in self.jobs])
         self._clean(plane)
-        return any([job.sync(plane) for job in self.jobs]) or changed
+        if self.spec.suspended:
+            return changed
+        plane.wake(self, next_tick(self.spec, plane.now_s))
+        # Of several missed ticks only the last one counts.
+        due_s = last_tick(self.spec, plane.now_s)
+        return (due_s > self.since_s and self._start(plane, due_s)) or changed
 
     def _start(self, plane: Plane, due_s: float) -> bool:
         running = [job for job in self.jobs if not job.finished]
@@ -77,19 +83,40 @@ class CronJob:
         name = f"{self.ref.name}-{int(due_s) // 60}"
         spec = replace(self.spec.job, ref=WorkloadRef(self.ref.namespace, name))
         self.jobs.append(Job(spec, parent=self))
+        self.since_s = due_s
+        self._tell(plane, "SuccessfulCreate", f"Created job {name}")
         return True
 
     def _clean(self, plane: Plane) -> None:
-        finished = [job for job in self.jobs if job.finished]
-        for job in finished[: max(0, len(finished) - self.spec.kept)]:
-            self._remove(plane, job)
+        for failed, kept in ((False, self.spec.kept), (True, self.spec.kept_failed)):
+            finished = [job for job in self.jobs if job.finished and job.failed == failed]
+            for job in finished[: max(0, len(finished) - kept)]:
+                self._remove(plane, job)
 
     def _remove(self, plane: Plane, job: Job) -> None:
         plane.delete_pods(list(job.members))
         self.jobs.remove(job)
+        self._tell(plane, "SuccessfulDelete", f"Deleted job {job.ref.name}")
+
+    def _tell(self, plane: Plane, reason: str, text: str) -> None:
+        plane.recorder.owner(self.kind, self.ref.namespace, self.ref.name, reason, text, "cronjob-controller")
 
 
 def next_tick(spec: CronJobSpec, after_s: float) -> float:
-    """When the schedule is next due after a time, both in unix seconds."""
-    tick: datetime = next(CronSim(spec.schedule, datetime.fromtimestamp(after_s, UTC).astimezone(spec.zone)))
-    return tick.timestamp()
+    """When the schedule is next due after a time, both in unix seconds; infinity for never."""
+    if not spec.schedule:
+        return inf
+    tick: datetime | None = next(CronSim(spec.schedule, _local(spec, after_s)), None)
+    return inf if tick is None else tick.timestamp()
+
+
+def last_tick(spec: CronJobSpec, until_s: float) -> float:
+    """When the schedule was last due, at a time or before; minus infinity for never."""
+    if not spec.schedule:
+        return -inf
+    tick: datetime | None = next(CronSim(spec.schedule, _local(spec, until_s + 1), reverse=True), None)
+    return -inf if tick is None else tick.timestamp()
+
+
+def _local(spec: CronJobSpec, at_s: float) -> datetime:
+    return datetime.fromtimestamp(at_s, UTC).astimezone(spec.zone)

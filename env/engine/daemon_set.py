@@ -33,7 +33,6 @@ class DaemonSetSpec:
     Attributes:
         on_delete: updateStrategy OnDelete.
         max_unavailable: Pods that may be missing during an update, a number or a percentage.
-        max_surge: Pods of the new revision beside old ones.
     """
 
     ref: WorkloadRef
@@ -49,7 +48,6 @@ class DaemonSet:
     spec: DaemonSetSpec
     nodes: Sequence[Node]
     members: dict[str, Pod] = field(default_factory=dict)
-    templates: dict[tuple[PodTemplate, str], PodTemplate] = field(default_factory=dict)
     kind: str = "DaemonSet"
 
     @property
@@ -65,7 +63,11 @@ class DaemonSet:
     def sync(self, plane: Plane) -> bool:
         template = self._everywhere(self.spec.template)
         barriers = static_table(template.placement, self.nodes)[0].tolist()
-        wanted = [node.name for node, barrier in zip(self.nodes, barriers, strict=True) if barrier == Barrier.NONE]
+        wanted = [
+            node.name
+            for node, barrier in zip(self.nodes, barriers, strict=True)
+            if barrier == Barrier.NONE and template.node_name in ("", node.name)
+        ]
         stray = [pod for node, pod in self.members.items() if node not in set(wanted)]
         missing = [node for node in wanted if node not in self.members]
         for node in missing:
@@ -82,7 +84,7 @@ class DaemonSet:
         allowed = max(1, resolve(self.spec.max_unavailable, len(wanted), round_up=True))
         missing = sum(not self.members[node].ready for node in wanted if self.members[node] not in old)
         leaving = [pod for pod in old if not pod.ready]
-        leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing - len(leaving))]
+        leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing)]
         plane.delete_pods(leaving)
         return bool(leaving)
 

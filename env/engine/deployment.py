@@ -35,9 +35,19 @@ class Deployment:
     def sync(self, plane: Plane) -> bool:
         if self._is_done():
             return False
+        newest = self._newest()
+        if newest is not None:
+            newest.min_ready_s = self.asked.min_ready_s
         changed = self._scaled(plane) if self._is_scaling() or self.asked.paused else self._rolled_out(plane)
+        self._wait(plane)
         self.sets = [each for each in self.sets if each.replicas or each.members or each is self._newest()]
         return changed
+
+    def _wait(self, plane: Plane) -> None:
+        """Look again when the next pod has been Ready for minReadySeconds."""
+        times = [at_s for each in self.sets if (at_s := each.next_available_s(plane.now_s)) is not None]
+        if times:
+            plane.wake(self, min(times))
 
     def _is_done(self) -> bool:
         """One ReplicaSet, of what is asked for and scaled to it: the common case, told quickly."""
@@ -69,7 +79,7 @@ class Deployment:
         if len(active) <= 1:
             only = active[0] if active else newest or (self.sets[-1] if self.sets else None)
             return only is not None and self._scale(plane, only, asked.replicas)
-        if newest is not None and newest.replicas == asked.replicas == newest.available(plane.now_s):
+        if newest is not None and self._is_saturated(newest, plane.now_s):
             return any([self._scale(plane, each, 0) for each in self._old()])
         if asked.strategy.recreate:
             return False
@@ -77,6 +87,10 @@ class Deployment:
         allowed = asked.replicas + surge if asked.replicas > 0 else 0
         sizes = proportional_sizes([(each.replicas, each.most) for each in active], allowed, asked.replicas)
         return any([self._scale(plane, each, size) for each, size in zip(active, sizes, strict=True)])
+
+    def _is_saturated(self, newest: ReplicaSet, now_s: float) -> bool:
+        """`IsSaturated`: it has all pods that are asked for, available, and was told so."""
+        return newest.replicas == newest.desired == self.asked.replicas == newest.available(now_s)
 
     def _scale(self, plane: Plane, replica_set: ReplicaSet, replicas: int) -> bool:
         asked = self.asked

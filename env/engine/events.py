@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import NAMESPACE_OID, uuid5
 
 from env.engine.pods import Pod
 
@@ -23,6 +24,7 @@ class Event:
         message: The note.
         warning: Type Warning; otherwise Normal.
         source: The component that reports it.
+        count: How often it happened.
     """
 
     time_s: float
@@ -33,10 +35,11 @@ class Event:
     message: str
     warning: bool
     source: str
+    count: int = 1
 
 
 class Recorder:
-    """Collects events; does nothing where nobody wants them.
+    """Collects events; does nothing where nobody wants them. An event that happens again is counted, as client-go does.
 
     Args:
         clock: The time in seconds.
@@ -45,8 +48,13 @@ class Recorder:
 
     def __init__(self, clock: Callable[[], float], *, wanted: bool) -> None:
         self.wanted = wanted
-        self.events: list[Event] = []
         self._clock = clock
+        self._events: dict[tuple[str, ...], Event] = {}
+
+    @property
+    def events(self) -> list[Event]:
+        """All events, in order of when they last happened."""
+        return sorted(self._events.values(), key=lambda event: event.time_s)
 
     def scheduled(self, pod: Pod, node: str) -> None:
         if self.wanted:
@@ -59,22 +67,44 @@ class Recorder:
 
     def preempted(self, victim: Pod, preemptor: Pod, node: str) -> None:
         if self.wanted:
-            text = f"Preempted by pod {preemptor.template.namespace}/{preemptor.name} on node {node}"
+            text = f"Preempted by pod {_uid(preemptor)} on node {node}"
             self._of_pod(victim, "Preempted", text, "default-scheduler")
 
-    def killed(self, pod: Pod, restarts: int) -> None:
-        """The container used more memory than it may, and was restarted `restarts` times so far."""
+    def killed(self, pod: Pod, restarts: int, at_s: float) -> None:
+        """The container used more memory than it may, and was restarted so often, the last time at `at_s`.
+
+        Kubelet shows the kill in the container's last state only; the event OOMKilled is there so that nobody has to
+        look for it.
+        """
         if self.wanted:
-            name = f"{pod.template.killed_container} in pod {pod.name}_{pod.template.namespace}"
-            self._of_pod(pod, "OOMKilled", f"Container {name} exceeded its memory", "kubelet", warning=True)
-            if restarts:
-                self._of_pod(pod, "BackOff", f"Back-off restarting failed container {name}", "kubelet", warning=True)
+            name = f"{pod.template.killed_container} in pod {pod.name}_{pod.template.namespace}({_uid(pod)})"
+            for reason, text, count in (
+                ("OOMKilled", f"Container {name} exceeded its memory", restarts + 1),
+                ("BackOff", f"Back-off restarting failed container {name}", restarts),
+            ):
+                if count:
+                    event = Event(at_s, "Pod", pod.template.namespace, pod.name, reason, text, True, "kubelet", count)
+                    self._events[_key(event)] = event
 
     def owner(self, kind: str, namespace: str, name: str, reason: str, text: str, source: str) -> None:
         """An event of a controller about its own object."""
         if self.wanted:
-            self.events.append(Event(self._clock(), kind, namespace, name, reason, text, False, source))
+            self._add(Event(self._clock(), kind, namespace, name, reason, text, False, source))
 
     def _of_pod(self, pod: Pod, reason: str, text: str, source: str, *, warning: bool = False) -> None:
         note = text[:_LONGEST_NOTE]
-        self.events.append(Event(self._clock(), "Pod", pod.template.namespace, pod.name, reason, note, warning, source))
+        self._add(Event(self._clock(), "Pod", pod.template.namespace, pod.name, reason, note, warning, source))
+
+    def _add(self, event: Event) -> None:
+        key = _key(event)
+        before = self._events.pop(key, None)
+        self._events[key] = event if before is None else replace(event, count=before.count + 1)
+
+
+def _key(event: Event) -> tuple[str, ...]:
+    return event.kind, event.namespace, event.name, event.reason, event.message
+
+
+def _uid(pod: Pod) -> str:
+    """A uid that is the same in every replay."""
+    return str(uuid5(NAMESPACE_OID, f"{pod.template.namespace}/{pod.name}/{pod.number}"))

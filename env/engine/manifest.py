@@ -37,6 +37,16 @@ def as_text(parent: Manifest, key: str, default: str = "") -> str:
     return default if value is None else str(value)
 
 
+def as_texts(parent: Manifest, key: str) -> list[str]:
+    """The list of texts at `key`; empty where there is none."""
+    value = parent.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{key}: must be a list of texts")
+    return value
+
+
 def as_count(parent: Manifest, key: str, default: int) -> int:
     """The whole number of at least 0 at `key`."""
     value = parent.get(key)

@@ -14,13 +14,13 @@ from env.engine.cron_job import CronJobSpec
 from env.engine.daemon_set import DaemonSetSpec
 from env.engine.job import JobSpec
 from env.engine.manifest import Manifest, as_count, as_count_or_percent, as_flag, as_map, as_text
-from env.engine.pod_template import TemplateSource, read_template
+from env.engine.pod_template import PriorityClass, TemplateSource, read_lasting_template, read_template
 from env.engine.stateful_set import StatefulSetSpec
 from env.errors import QuantityError, TraceError
 from env.trace import WorkloadRef, workload_ref
 from env.workload import read_deployment
 
-Priorities = Mapping[str, int]
+Priorities = Mapping[str, PriorityClass]
 
 # Objects that change nothing about pods on virtual nodes.
 INERT = frozenset(
@@ -31,9 +31,31 @@ INERT = frozenset(
 )
 
 
+_JOB_NOT_MODELLED = (
+    *("activeDeadlineSeconds", "backoffLimitPerIndex", "managedBy", "maxFailedIndexes", "podFailurePolicy"),
+    *("successPolicy", "ttlSecondsAfterFinished"),
+)
+
+_SCHEDULES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+def is_builtin(manifest: Manifest) -> bool:
+    """Whether its API group is one of Kubernetes itself; others have kinds of the same names."""
+    group, _, _ = str(manifest.get("apiVersion", "")).rpartition("/")
+    return "." not in group or group.endswith(".k8s.io")
+
+
 def pod_templates(manifest: Manifest) -> list[Manifest]:
     """The pod templates in a manifest of a kind that has them: maps of `metadata` and `spec`."""
-    match manifest.get("kind"):
+    match manifest.get("kind") if is_builtin(manifest) else None:
         case "Pod":
             return [manifest]
         case "CronJob":
@@ -51,7 +73,7 @@ def read_object(manifest: Manifest, priorities: Priorities) -> Any:
         QuantityError: A quantity that it would refuse.
     """
     kind, ref = manifest["kind"], workload_ref(manifest)
-    reader = _READERS.get(kind)
+    reader = _READERS.get(kind) if is_builtin(manifest) else None
     if reader is None:
         return None
     if kind == "Deployment":
@@ -64,8 +86,8 @@ def read_object(manifest: Manifest, priorities: Priorities) -> Any:
         raise TraceError(f"{kind} {ref}: {error}") from error
 
 
-def priority_class(manifest: Manifest) -> dict[str, int]:
-    """The value of a PriorityClass by its name; by "" too if it is the default of all pods.
+def priority_class(manifest: Manifest) -> dict[str, PriorityClass]:
+    """A PriorityClass by its name; by "" too if it is the default of all pods.
 
     Raises:
         TraceError: Its value is not a whole number.
@@ -73,7 +95,8 @@ def priority_class(manifest: Manifest) -> dict[str, int]:
     name, value = as_text(as_map(manifest, "metadata"), "name"), manifest.get("value")
     if isinstance(value, bool) or not isinstance(value, int):
         raise TraceError(f"PriorityClass {name}: value {value!r:.80}: must be a whole number")
-    return {name: value, "": value} if manifest.get("globalDefault") else {name: value}
+    found = PriorityClass(value, as_text(manifest, "preemptionPolicy") != "Never")
+    return {name: found, "": found} if manifest.get("globalDefault") else {name: found}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +117,7 @@ class Record:
 
 
 def _template(spec: Manifest, ref: WorkloadRef, priorities: Priorities) -> TemplateSource:
-    return read_template(as_map(spec, "template"), ref.namespace, priorities)
+    return read_lasting_template(as_map(spec, "template"), ref.namespace, priorities)
 
 
 def _pod(ref: WorkloadRef, spec: Manifest, manifest: Manifest, priorities: Priorities) -> Record:
@@ -143,21 +166,28 @@ def _daemon_set(ref: WorkloadRef, spec: Manifest, manifest: Manifest, priorities
 
 
 def _job(ref: WorkloadRef, spec: Manifest, manifest: Manifest, priorities: Priorities) -> Record:
-    source = _template(spec, ref, priorities)
+    source = read_template(as_map(spec, "template"), ref.namespace, priorities)
     completions = spec.get("completions")
     parallelism = as_count(spec, "parallelism", 1)
     if completions is not None:
         completions = as_count(spec, "completions", 1)
     elif spec.get("parallelism") is None:
         completions = 1
-    asked = JobSpec(ref, source.as_written(), completions, parallelism, as_flag(spec, "suspend"))
-    fields = ("activeDeadlineSeconds", "ttlSecondsAfterFinished", "podFailurePolicy", "successPolicy")
-    return Record("Job", ref, asked, (*source.not_modelled, *(name for name in fields if spec.get(name))))
+    asked = JobSpec(
+        ref,
+        source.as_written(),
+        completions,
+        parallelism,
+        as_flag(spec, "suspend"),
+        as_count(spec, "backoffLimit", 6),
+    )
+    missing = tuple(name for name in _JOB_NOT_MODELLED if spec.get(name) is not None)
+    return Record("Job", ref, asked, (*source.not_modelled, *missing))
 
 
 def _cron_job(ref: WorkloadRef, spec: Manifest, manifest: Manifest, priorities: Priorities) -> Record:
     job = _job(ref, as_map(as_map(spec, "jobTemplate"), "spec"), manifest, priorities)
-    schedule = as_text(spec, "schedule")
+    schedule = _schedule(as_text(spec, "schedule"))
     asked = CronJobSpec(
         ref,
         schedule,
@@ -166,8 +196,8 @@ def _cron_job(ref: WorkloadRef, spec: Manifest, manifest: Manifest, priorities: 
         as_flag(spec, "suspend"),
         job.spec,
         as_count(spec, "successfulJobsHistoryLimit", 3),
+        as_count(spec, "failedJobsHistoryLimit", 1),
     )
-    _check_schedule(schedule)
     missing = ("startingDeadlineSeconds",) if spec.get("startingDeadlineSeconds") else ()
     return Record("CronJob", ref, asked, (*job.not_modelled, *missing))
 
@@ -179,11 +209,21 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError(f"timeZone {name!r:.80}: unknown") from error
 
 
-def _check_schedule(schedule: str) -> None:
+def _schedule(text: str) -> str:
+    """Five fields, also for a name such as @daily; "" for a day that never comes, such as 31 February."""
+    fields = _SCHEDULES.get(text, text).replace("?", "*").split()
+    if len(fields) != 5:
+        raise ValueError(f"schedule {text!r:.80}: must have five fields")
     try:
-        CronSim(schedule, datetime(2025, 1, 1, tzinfo=UTC))
+        CronSim(" ".join([*fields[:3], "*", fields[4]]), datetime(2025, 1, 1, tzinfo=UTC))
+        CronSim(" ".join(["0", "0", "1", *fields[3:]]), datetime(2025, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        raise ValueError(f"schedule {schedule!r:.80}: {error}") from error
+        raise ValueError(f"schedule {text!r:.80}: {error}") from error
+    try:
+        CronSim(" ".join(fields), datetime(2025, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        return ""
+    return " ".join(fields)
 
 
 _READERS: dict[str, Callable[..., Any]] = {

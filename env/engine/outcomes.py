@@ -8,6 +8,7 @@ from typing import Any
 from env.engine.control_plane import ControlPlane
 from env.engine.node import read_node
 from env.engine.objects import priority_class, read_object
+from env.engine.pod_template import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.quantity import canonical
 from env.trace import Manifest
@@ -30,7 +31,7 @@ def simulated_outcomes(nodes: list[Manifest], steps: list[list[Manifest]]) -> li
         ValueError, QuantityError: A node that is not valid.
     """
     plane = ControlPlane([read_node(node) for node in nodes], events=True)
-    priorities = dict(PRIORITY_CLASSES)
+    priorities = {name: PriorityClass(value) for name, value in PRIORITY_CLASSES.items()}
     outcomes = []
     for step in steps:
         for manifest in step:

@@ -32,7 +32,11 @@ def static_table(placement: Placement, nodes: Sequence[Node]) -> Ints:
     terms = None if placement.terms is None else [_term(term) for term in placement.terms]
     preferred = [(weight, _term(term)) for weight, term in placement.preferred]
     table = np.zeros((3, len(nodes)), dtype=np.int64)
+    named = _named(placement)
     for row, node in enumerate(nodes):
+        if named is not None and node.name not in named:
+            table[0, row] = Barrier.OTHER_NODE
+            continue
         table[0, row] = _barrier(placement, terms, node)
         table[1, row] = sum(
             taint.effect == "PreferNoSchedule" and not tolerated(taint, _preferring(placement.tolerations))
@@ -58,13 +62,30 @@ def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     return any(toleration.tolerates(taint) for toleration in tolerations)
 
 
+def _named(placement: Placement) -> frozenset[str] | None:
+    """The nodes that come into question by name, where every term of node affinity names some (`PreFilter`)."""
+    if placement.only_node is not None:
+        return frozenset({placement.only_node})
+    every = [_names(json.loads(term)) for term in placement.terms or ()]
+    if not every or None in every:
+        return None
+    return frozenset().union(*(names for names in every if names is not None))
+
+
+def _names(term: Any) -> frozenset[str] | None:
+    found = [
+        frozenset(map(str, field.get("values") or ()))
+        for field in as_maps(term, "matchFields")
+        if field.get("key") == "metadata.name" and field.get("operator") == "In"
+    ]
+    return frozenset.intersection(*found) if found else None
+
+
 def _preferring(tolerations: Iterable[Toleration]) -> list[Toleration]:
     return [each for each in tolerations if each.effect in ("", "PreferNoSchedule")]
 
 
 def _barrier(placement: Placement, terms: list[Any] | None, node: Node) -> Barrier:
-    if placement.only_node is not None and node.name != placement.only_node:
-        return Barrier.OTHER_NODE
     if node.unschedulable and not tolerated(_UNSCHEDULABLE, placement.tolerations):
         return Barrier.UNSCHEDULABLE
     if untolerated(placement.tolerations, node.taints):

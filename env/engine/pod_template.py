@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from env.demand import DEMAND_ANNOTATION, VERDICT_ANNOTATION, Verdict, container_verdict, read_demand
-from env.engine.labels import Predicate, label_selector
-from env.engine.manifest import Manifest, as_count, as_flag, as_map, as_maps, as_text
+from env.engine.labels import Predicate, conjunction, label_selector
+from env.engine.manifest import Manifest, as_count, as_flag, as_map, as_maps, as_text, as_texts
 from env.quantity import parse_cpu, parse_memory
 
 # What a container without a request counts for in scores: kubernetes `pkg/scheduler/util/pod_resources.go`.
@@ -19,6 +19,12 @@ _SCORE_MEMORY_BYTES = 200 * 1024**2
 # The classes every cluster has; others are objects, PriorityClass.
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 DEFAULT_SCHEDULER = "default-scheduler"
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+# Labels that controllers add to pods, a value per revision.
+_REVISION_LABELS = {"pod-template-hash", "controller-revision-hash"}
 
 _NOT_MODELLED = (
     "activeDeadlineSeconds",
@@ -53,6 +59,14 @@ class Taint:
     key: str
     value: str = ""
     effect: str = "NoSchedule"
+
+
+@dataclass(frozen=True)
+class PriorityClass:
+    """What a PriorityClass gives its pods; `may_preempt`: its preemptionPolicy is not Never."""
+
+    value: int
+    may_preempt: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,7 @@ class SpreadConstraint:
         hard: DoNotSchedule; otherwise ScheduleAnyway.
         honors_affinity: Nodes that the pod's affinity excludes do not count (nodeAffinityPolicy).
         honors_taints: Nodes whose taints it does not bear do not count (nodeTaintsPolicy).
-        same_owner: Only pods of the same ReplicaSet count (matchLabelKeys with pod-template-hash).
+        same_revision: Only pods of the same owner and revision count (matchLabelKeys with pod-template-hash).
     """
 
     topology_key: str
@@ -107,7 +121,7 @@ class SpreadConstraint:
     min_domains: int = 1
     honors_affinity: bool = True
     honors_taints: bool = False
-    same_owner: bool = False
+    same_revision: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +181,7 @@ class PodTemplate:
         node_name: The node that the manifest itself binds it to.
         verdict: What becomes of it where it asks for less than it uses.
         killed_container: The container that the verdict is about.
-        restarts: Its restart policy is Always.
+        restart_policy: Always, OnFailure or Never.
         first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
         revision: Pods of equal revision are of one ReplicaSet.
     """
@@ -190,7 +204,7 @@ class PodTemplate:
     node_name: str
     verdict: Verdict | None
     killed_container: str
-    restarts: bool
+    restart_policy: str
     first_requests: tuple[str, str]
     revision: Hashable
     is_alone: bool = field(default=True)  # nothing but its node's resources and its own ReplicaSet decide its place
@@ -227,13 +241,15 @@ class TemplateSource:
         )
 
 
-def read_template(template: Manifest, namespace: str, priorities: Mapping[str, int] | None = None) -> TemplateSource:
+def read_template(
+    template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
+) -> TemplateSource:
     """Read a pod template.
 
     Args:
         template: A map with `metadata` and `spec`.
         namespace: The owner's.
-        priorities: Value of each PriorityClass; one that is not named counts 0.
+        priorities: Each PriorityClass by name, the default one by ""; one that is not there counts 0.
 
     Raises:
         ValueError, QuantityError: What the API server would refuse; names the field.
@@ -244,7 +260,7 @@ def read_template(template: Manifest, namespace: str, priorities: Mapping[str, i
         raise ValueError("containers: must have at least one container")
     labels = {key: str(value) for key, value in as_map(metadata, "labels").items()}
     cpu, memory = _amount(pod, containers, "cpu", _SCORE_CPU_M), _amount(pod, containers, "memory", _SCORE_MEMORY_BYTES)
-    affinity, anti_affinity = _pod_affinity(pod, namespace)
+    affinity, anti_affinity = _pod_affinity(pod, namespace, labels)
     spread = tuple(_spread_constraint(entry, labels) for entry in as_maps(pod, "topologySpreadConstraints"))
     host_ports = _host_ports(pod, containers)
     priority = _priority(pod, priorities or {})
@@ -265,14 +281,14 @@ def read_template(template: Manifest, namespace: str, priorities: Mapping[str, i
         affinity=affinity,
         anti_affinity=anti_affinity,
         host_ports=host_ports,
-        priority=priority,
-        may_preempt=as_text(pod, "preemptionPolicy") != "Never",
+        priority=priority.value,
+        may_preempt=priority.may_preempt and as_text(pod, "preemptionPolicy") != "Never",
         unscheduled=bool(as_maps(pod, "schedulingGates"))
         or as_text(pod, "schedulerName", DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER,
         node_name=as_text(pod, "nodeName"),
         verdict=None,
         killed_container="",
-        restarts=as_text(pod, "restartPolicy", "Always") == "Always",
+        restart_policy=_restart_policy(pod),
         first_requests=(as_text(first, "cpu"), as_text(first, "memory")),
         revision=None,
         is_alone=not (affinity or anti_affinity or host_ports),
@@ -285,6 +301,17 @@ def read_template(template: Manifest, namespace: str, priorities: Mapping[str, i
         canonical=_canonical(template),
         not_modelled=_not_modelled(pod, containers),
     )
+
+
+def read_lasting_template(
+    template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
+) -> TemplateSource:
+    """A template of pods that are to run for ever: see `read_template`."""
+    source = read_template(template, namespace, priorities)
+    policy = source.base.restart_policy
+    if policy != "Always":
+        raise ValueError(f"restartPolicy {policy!r}: must be Always")
+    return source
 
 
 def _verdict(
@@ -389,14 +416,21 @@ def _extended(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, int
 
 def _placement(pod: Manifest) -> Placement:
     affinity = as_map(as_map(pod, "affinity"), "nodeAffinity")
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    preferred = as_maps(affinity, "preferredDuringSchedulingIgnoredDuringExecution")
+    preferred = as_maps(affinity, _PREFERRED)
+    terms = as_maps(as_map(affinity, _REQUIRED), "nodeSelectorTerms")
     return Placement(
         node_selector=tuple((key, str(value)) for key, value in as_map(pod, "nodeSelector").items()),
-        terms=None if required is None else tuple(map(_as_json, as_maps(required, "nodeSelectorTerms"))),
-        preferred=tuple((as_count(entry, "weight", 1), _as_json(as_map(entry, "preference"))) for entry in preferred),
+        terms=None if affinity.get(_REQUIRED) is None else tuple(map(_node_term, terms)),
+        preferred=tuple((as_count(entry, "weight", 1), _node_term(as_map(entry, "preference"))) for entry in preferred),
         tolerations=tuple(_toleration(entry) for entry in as_maps(pod, "tolerations")),
     )
+
+
+def _node_term(term: Manifest) -> str:
+    """A nodeSelectorTerm as text, found to be valid."""
+    for key in ("matchExpressions", "matchFields"):
+        conjunction({}, as_maps(term, key))
+    return _as_json(term)
 
 
 def _toleration(entry: Manifest) -> Toleration:
@@ -405,66 +439,86 @@ def _toleration(entry: Manifest) -> Toleration:
 
 
 def _spread_constraint(entry: Manifest, labels: Mapping[str, str]) -> SpreadConstraint:
-    selector = entry.get("labelSelector")
-    keys = entry.get("matchLabelKeys") or []
-    if keys and selector is not None:
-        own = {key: labels[key] for key in keys if key in labels}
-        selector = {**selector, "matchLabels": {**as_map(selector, "matchLabels"), **own}}
+    keys = as_texts(entry, "matchLabelKeys")
     return SpreadConstraint(
         topology_key=as_text(entry, "topologyKey"),
         max_skew=as_count(entry, "maxSkew", 1),
         hard=as_text(entry, "whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule",
-        selects=label_selector(selector),
+        selects=label_selector(_selector(entry, labels)),
         min_domains=as_count(entry, "minDomains", 1),
         honors_affinity=as_text(entry, "nodeAffinityPolicy", "Honor") == "Honor",
         honors_taints=as_text(entry, "nodeTaintsPolicy", "Ignore") == "Honor",
-        same_owner="pod-template-hash" in keys,
+        same_revision=not _REVISION_LABELS.isdisjoint(keys),
     )
 
 
-def _pod_affinity(pod: Manifest, namespace: str) -> tuple[tuple[PodAffinityTerm, ...], tuple[PodAffinityTerm, ...]]:
+def _selector(entry: Manifest, labels: Mapping[str, str]) -> Manifest | None:
+    """The label selector, with what the pod's own labels add to it (matchLabelKeys and mismatchLabelKeys)."""
+    if entry.get("labelSelector") is None:
+        return None
+    selector = as_map(entry, "labelSelector")
+    more = [
+        {"key": key, "operator": operator, "values": [labels[key]]}
+        for name, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+        for key in as_texts(entry, name)
+        if key in labels
+    ]
+    return {**selector, "matchExpressions": [*as_maps(selector, "matchExpressions"), *more]} if more else selector
+
+
+def _pod_affinity(
+    pod: Manifest, namespace: str, labels: Mapping[str, str]
+) -> tuple[tuple[PodAffinityTerm, ...], tuple[PodAffinityTerm, ...]]:
     affinity = as_map(pod, "affinity")
     return (
-        tuple(_affinity_terms(as_map(affinity, "podAffinity"), namespace, 1)),
-        tuple(_affinity_terms(as_map(affinity, "podAntiAffinity"), namespace, -1)),
+        tuple(_affinity_terms(as_map(affinity, "podAffinity"), namespace, labels, 1)),
+        tuple(_affinity_terms(as_map(affinity, "podAntiAffinity"), namespace, labels, -1)),
     )
 
 
-def _affinity_terms(affinity: Manifest, namespace: str, sign: int) -> list[PodAffinityTerm]:
-    required = as_maps(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
-    preferred = as_maps(affinity, "preferredDuringSchedulingIgnoredDuringExecution")
+def _affinity_terms(affinity: Manifest, namespace: str, labels: Mapping[str, str], sign: int) -> list[PodAffinityTerm]:
+    required, preferred = as_maps(affinity, _REQUIRED), as_maps(affinity, _PREFERRED)
     weighted = [(as_map(entry, "podAffinityTerm"), sign * as_count(entry, "weight", 1)) for entry in preferred]
-    return [_affinity_term(term, namespace, weight) for term, weight in [*((t, 0) for t in required), *weighted]]
+    every = [*((term, 0) for term in required), *weighted]
+    return [_affinity_term(term, namespace, labels, weight) for term, weight in every]
 
 
-def _affinity_term(term: Manifest, namespace: str, weight: int) -> PodAffinityTerm:
-    named = term.get("namespaces")
-    namespaces = frozenset(map(str, named)) if named else frozenset({namespace})
+def _affinity_term(term: Manifest, namespace: str, labels: Mapping[str, str], weight: int) -> PodAffinityTerm:
+    named = frozenset(as_texts(term, "namespaces"))
     everywhere = term.get("namespaceSelector") == {}
     return PodAffinityTerm(
         as_text(term, "topologyKey"),
-        label_selector(term.get("labelSelector")),
-        None if everywhere else namespaces,
+        label_selector(_selector(term, labels)),
+        None if everywhere else named or frozenset({namespace}),
         weight,
     )
 
 
 def _host_ports(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, str, int], ...]:
     ports: list[tuple[str, str, int]] = []
-    for port in (port for container in containers for port in as_maps(container, "ports")):
+    sidecars = [each for each in as_maps(pod, "initContainers") if each.get("restartPolicy") == "Always"]
+    for port in (port for container in [*containers, *sidecars] for port in as_maps(container, "ports")):
         number = as_count(port, "hostPort", as_count(port, "containerPort", 0) if as_flag(pod, "hostNetwork") else 0)
         if number:
             ports.append((as_text(port, "protocol", "TCP"), as_text(port, "hostIP", "0.0.0.0"), number))  # noqa: S104
     return tuple(ports)
 
 
-def _priority(pod: Manifest, priorities: Mapping[str, int]) -> int:
+def _priority(pod: Manifest, priorities: Mapping[str, PriorityClass]) -> PriorityClass:
     name = as_text(pod, "priorityClassName")
-    known = {**SYSTEM_PRIORITIES, **priorities}
-    if name:
-        return known.get(name, 0)
+    if name in SYSTEM_PRIORITIES:
+        return PriorityClass(SYSTEM_PRIORITIES[name])
     value = pod.get("priority")
-    return value if isinstance(value, int) else priorities.get("", 0)
+    if not name and isinstance(value, int):
+        return PriorityClass(value)
+    return priorities.get(name, PriorityClass(0))
+
+
+def _restart_policy(pod: Manifest) -> str:
+    policy = as_text(pod, "restartPolicy", "Always")
+    if policy not in _RESTART_POLICIES:
+        raise ValueError(f"restartPolicy {policy!r:.80}: must be one of {', '.join(_RESTART_POLICIES)}")
+    return policy
 
 
 def _canonical(template: Manifest) -> str:
@@ -483,6 +537,7 @@ def _canonical(template: Manifest) -> str:
 
 def _not_modelled(pod: Manifest, containers: list[Manifest]) -> tuple[str, ...]:
     fields = [name for name in _NOT_MODELLED if pod.get(name)]
+    fields += _affinity_not_modelled(pod)
     if any("persistentVolumeClaim" in volume or "ephemeral" in volume for volume in as_maps(pod, "volumes")):
         fields.append("volumes of a PersistentVolumeClaim")
     if as_maps(pod, "schedulingGates"):
@@ -491,6 +546,21 @@ def _not_modelled(pod: Manifest, containers: list[Manifest]) -> tuple[str, ...]:
     if scheduler != DEFAULT_SCHEDULER:
         fields.append(f"schedulerName {scheduler} (the pods stay pending)")
     return tuple(fields)
+
+
+def _affinity_not_modelled(pod: Manifest) -> list[str]:
+    """Namespaces by their labels, and labels that only controllers know."""
+    affinity = as_map(pod, "affinity")
+    fields = []
+    for kind in ("podAffinity", "podAntiAffinity"):
+        terms = [*as_maps(as_map(affinity, kind), _REQUIRED)]
+        terms += [as_map(entry, "podAffinityTerm") for entry in as_maps(as_map(affinity, kind), _PREFERRED)]
+        if any(term.get("namespaceSelector") for term in terms):
+            fields.append(f"namespaceSelector of {kind}")
+        for key in ("matchLabelKeys", "mismatchLabelKeys"):
+            if any(not _REVISION_LABELS.isdisjoint(as_texts(term, key)) for term in terms):
+                fields.append(f"{key} of {kind} with labels of a revision")
+    return fields
 
 
 def _raised(limit: int | None, request: int | None) -> int | None:

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from env.demand import Verdict
 from env.engine.pod_template import PodTemplate
 
 UNBOUND = -1
+
+# What kubelet waits before it restarts a container that failed again; `pkg/kubelet/kubelet.go`, MaxCrashLoopBackOff.
+_BACKOFFS_S = (10.0, 20.0, 40.0, 80.0, 160.0)
+_LONGEST_BACKOFF_S = 300.0
 
 
 class Phase(StrEnum):
@@ -17,6 +22,7 @@ class Phase(StrEnum):
     PENDING = "Pending"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
 
 
 @dataclass(eq=False, slots=True)
@@ -32,13 +38,13 @@ class Pod:
         ready: Its condition Ready.
         row: Its node's row; UNBOUND while it has none.
         started_s: When it was bound, seconds on the virtual clock.
+        ended_s: When it succeeded or failed.
         nominated: Row of the node that was cleared for it by preemption.
         queued: Order in which the scheduler takes pods of equal priority.
         attempts: How often the scheduler tried and found no node.
         failed_s: When it last did.
         deleted: It is gone.
-        restarts: How often its killed container was restarted.
-        lifetime_s: It ends successfully so long after its start; None: it runs for ever.
+        lifetime_s: It ends successfully so long after its start; None or infinity: it runs for ever.
         ordinal: Its place in a StatefulSet.
     """
 
@@ -50,16 +56,52 @@ class Pod:
     ready: bool = False
     row: int = UNBOUND
     started_s: float = 0.0
+    ended_s: float = 0.0
     nominated: int = UNBOUND
     queued: int = 0
     attempts: int = 0
     failed_s: float = 0.0
     deleted: bool = False
-    restarts: int = 0
     lifetime_s: float | None = None
     ordinal: int = field(default=0)
 
     @property
     def holds(self) -> bool:
         """Whether it takes resources from a node."""
-        return self.row != UNBOUND and not self.deleted and self.phase is not Phase.SUCCEEDED
+        return self.row != UNBOUND and not self.deleted and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no more, by itself."""
+        return self.phase in (Phase.SUCCEEDED, Phase.FAILED)
+
+    @property
+    def is_crash_looping(self) -> bool:
+        """Whether a container of it is OOM-killed again and again."""
+        template = self.template
+        killed = template.verdict is Verdict.OOM_KILLED
+        return killed and self.phase is Phase.RUNNING and template.restart_policy != "Never"
+
+    def restarts(self, now_s: float) -> int:
+        """How often its killed container was restarted by a time."""
+        return crash_loop(now_s - self.started_s)[0] if self.is_crash_looping else 0
+
+
+def crash_loop(elapsed_s: float) -> tuple[int, float]:
+    """(restarts, seconds of the last one) of a container that is killed whenever it starts, so long after its start.
+
+    It is restarted at once, then after 10 s, doubling to 300 s.
+    """
+    restarts, last_s = 1, 0.0
+    for wait_s in _BACKOFFS_S:
+        if elapsed_s < last_s + wait_s:
+            return restarts, last_s
+        restarts, last_s = restarts + 1, last_s + wait_s
+    more = int((elapsed_s - last_s) // _LONGEST_BACKOFF_S)
+    return restarts + more, last_s + more * _LONGEST_BACKOFF_S
+
+
+def next_restart_s(elapsed_s: float) -> float:
+    """When such a container is restarted next, seconds after its start."""
+    restarts, last_s = crash_loop(elapsed_s)
+    return last_s + (_BACKOFFS_S[restarts - 1] if restarts <= len(_BACKOFFS_S) else _LONGEST_BACKOFF_S)

@@ -50,6 +50,13 @@ class ReplicaSet:
         """Pods that have been Ready for `min_ready_s`."""
         return sum(pod.ready and pod.started_s + self.min_ready_s <= now_s for pod in self.members)
 
+    def next_available_s(self, now_s: float) -> float | None:
+        """When the next of its pods that are Ready becomes available; None where all are."""
+        if not self.min_ready_s:
+            return None
+        times = (pod.started_s + self.min_ready_s for pod in self.members if pod.ready)
+        return min((at_s for at_s in times if at_s > now_s), default=None)
+
     def sync(self, plane: Plane) -> bool:
         missing = self.replicas - len(self.members)
         if missing > 0:

@@ -22,6 +22,7 @@ from env.engine.preemption import Candidate, best_candidate, find_victims
 from env.engine.spreading import NO_SPREAD, Spread, Topology
 
 _LONGEST_BACKOFF_S = 10.0
+_MOST_CACHED = 256
 _NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
@@ -48,6 +49,8 @@ class Surroundings:
         """See `placement.static_table`."""
         found = self._statics.get(placement)
         if found is None:
+            if len(self._statics) >= _MOST_CACHED:
+                self._statics.clear()
             found = self._statics[placement] = static_table(placement, self.fleet.nodes)
         return found
 
@@ -102,6 +105,8 @@ class Scheduler:
     def attach(self, pod: Pod, row: int) -> None:
         """Bind a pod that names its node itself."""
         self._lowest = min(self._lowest, pod.template.priority)
+        self._cluster.fleet.requests(pod.template)  # makes columns for what it asks for
+        self.table.widen()
         pod.row = row
         self._account(pod, 1)
         self.bound[pod] = None
@@ -325,6 +330,8 @@ class Scheduler:
             else:
                 reasons.update(found)
         if not candidates:
+            pod.nominated = UNBOUND
+            self._nominated.pop(pod, None)
             return futile(summary(len(every), reasons))
         self._nominate(pod, best_candidate(candidates))
         return None

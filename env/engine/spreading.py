@@ -81,7 +81,7 @@ class Topology:
             np.array(
                 [self.domains(c.topology_key) if hard else self._soft_domains(c.topology_key) for c in constraints]
             ),
-            np.array([self._counts(c, owner, every) for c in constraints], dtype=np.int64),
+            np.array([self._counts(c, template, owner, every) for c in constraints], dtype=np.int64),
             np.array([self._eligible(c, template) & ~lacking for c in constraints], dtype=np.int64),
             np.array(
                 [(c.max_skew, c.min_domains, int(c.selects(template.labels))) for c in constraints], dtype=np.int64
@@ -92,10 +92,12 @@ class Topology:
         domains = self.domains(key)
         return np.where(domains == MISSING, MISSING, OWN) if key == HOSTNAME else domains
 
-    def _counts(self, constraint: SpreadConstraint, owner: object, pods: list[Pod]) -> Ints:
+    def _counts(self, constraint: SpreadConstraint, template: PodTemplate, owner: object, pods: list[Pod]) -> Ints:
         counts = np.zeros(len(self._nodes), dtype=np.int64)
         for pod in pods:
-            if (pod.owner is owner or not constraint.same_owner) and constraint.selects(pod.template.labels):
+            if constraint.same_revision and (pod.owner is not owner or pod.template.revision != template.revision):
+                continue
+            if constraint.selects(pod.template.labels):
                 counts[pod.row] += 1
         return counts
 

@@ -21,7 +21,7 @@ class StatefulSetSpec:
     Attributes:
         parallel: podManagementPolicy Parallel: pods do not wait for each other.
         on_delete: updateStrategy OnDelete: old pods stay until somebody deletes them.
-        partition: Pods of a lower number are not updated.
+        partition: So many pods, those of the lowest numbers, are not updated.
         first: The lowest number (`ordinals.start`).
     """
 
@@ -98,7 +98,7 @@ class StatefulSet:
         if self.spec.on_delete:
             return False
         for number in reversed(wanted):
-            if number < self.spec.partition:
+            if number < self.spec.first + self.spec.partition:
                 break
             pod = self.members[number]
             if pod.template.revision != self.spec.template.revision:
@@ -113,4 +113,4 @@ class StatefulSet:
     def _revision(self, number: int) -> PodTemplate:
         """Pods below the partition are made as they were before the update."""
         before = self.settled or self.spec.template
-        return before if number < self.spec.partition else self.spec.template
+        return before if number < self.spec.first + self.spec.partition else self.spec.template

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-import logging
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from env.actions import GIB, MIB, Resources
-from env.control_plane import MAX_PODS, ControlPlane
 from env.embedded import EmbeddedCluster, virtual_nodes
+from env.engine.control_plane import MAX_PODS
 from env.errors import ClusterError, QuantityError, TraceError
-from env.quantity import parse_cpu, parse_memory
 from env.scenario import NodePool, Scenario, edited_trace, recorded_resources, scenario_from_trace
-from env.scheduler import Node
 from env.trace import Manifest, Trace, WorkloadRef, load_trace
-from env.workload import read_deployment
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]
@@ -33,32 +27,6 @@ def counts(scenario: Scenario, resources: Resources | None = None) -> tuple[int,
     """(ready, pending, total)"""
     observation = EmbeddedCluster().observe(scenario, resources)
     return observation.ready, observation.pending, observation.total
-
-
-@pytest.fixture
-def plane() -> Callable[..., ControlPlane]:
-    """A control plane after the given events, each settled, on virtual nodes' plain twins."""
-
-    def make(*events: list[Manifest], count: int = 3, cpu_m: int = 16_000, pods: int = 110) -> ControlPlane:
-        nodes = [Node(f"node-{i}", cpu_m, 32 * GIB, pods) for i in range(count)]
-        made = ControlPlane(nodes)
-        for applied in events:
-            for manifest in applied:
-                made.apply(read_deployment(manifest).asked())
-            made.settle()
-        return made
-
-    return make
-
-
-def placed(plane: ControlPlane, ref: WorkloadRef = WEB) -> Counter[str]:
-    return Counter(pod.node.name if pod.node else "" for pod in plane.workloads[ref].pods())
-
-
-def revisions(plane: ControlPlane) -> list[int]:
-    """Pods per ReplicaSet of default/web, oldest first."""
-    workload = plane.workloads[WEB]
-    return [len(each.pods) for each in (*workload.old, workload.current) if each.pods]
 
 
 # --- what is observed ---------------------------------------------------------------------------------------------
@@ -144,20 +112,6 @@ def test_a_quantity_that_kubernetes_refuses_is_an_error(
         EmbeddedCluster().observe(scenario(trace([deployment(cpu="1 core")])), None)
 
 
-def test_what_is_not_simulated_is_logged_once_by_name(
-    trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario, caplog: pytest.LogCaptureFixture
-) -> None:
-    stateful_set = {**deployment("db"), "kind": "StatefulSet"}
-    problem = scenario(trace([stateful_set, deployment(priorityClassName="high")], [stateful_set]))
-    cluster = EmbeddedCluster()
-    with caplog.at_level(logging.WARNING, "env.embedded"):
-        cluster.observe(problem, None)
-        cluster.observe(problem, None)
-    assert [record.getMessage() for record in caplog.records] == [
-        "trace test: not simulated: StatefulSet default/db; priorityClassName of Deployment default/web"
-    ]
-
-
 def test_observing_twice_gives_the_same(trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario) -> None:
     problem = scenario(trace([deployment(cpu="15", replicas=9)], [deployment(cpu="16", replicas=5)]))
     cluster = EmbeddedCluster()
@@ -223,10 +177,6 @@ def test_a_damaged_manifest_is_observed_or_refused_and_edited_alike(
 # --- scheduling ---------------------------------------------------------------------------------------------------
 
 
-def test_pods_spread_over_equal_nodes(plane: Callable[..., ControlPlane], deployment: MakeDeployment) -> None:
-    assert placed(plane([deployment(replicas=7)])) == {"node-0": 3, "node-1": 2, "node-2": 2}
-
-
 def test_capacity_is_never_exceeded(trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario) -> None:
     problem = scenario(trace([deployment(cpu="1500m", replicas=5)]), nodes=ONE_NODE)
     assert counts(problem) == (2, 3, 5)
@@ -263,60 +213,10 @@ def test_freed_capacity_goes_to_pods_that_wait(
 # --- scaling and rollouts -----------------------------------------------------------------------------------------
 
 
-def test_scaling_up_keeps_the_pods_that_run(plane: Callable[..., ControlPlane], deployment: MakeDeployment) -> None:
-    made = plane([deployment(replicas=2)])
-    before = made.workloads[WEB].pods()
-    made.apply(read_deployment(deployment(replicas=5)).asked())
-    made.settle()
-    assert made.workloads[WEB].pods()[:2] == before
-    assert sum(placed(made).values()) == 5
-
-
-def test_scaling_down_removes_pending_pods_first(
-    plane: Callable[..., ControlPlane], deployment: MakeDeployment
-) -> None:
-    made = plane([deployment(cpu="10", replicas=5)])
-    running = [pod for pod in made.workloads[WEB].pods() if pod.node]
-    made.apply(read_deployment(deployment(cpu="10", replicas=3)).asked())
-    made.settle()
-    assert made.workloads[WEB].pods() == running
-
-
-def test_scaling_down_then_removes_pods_that_share_a_node(
-    plane: Callable[..., ControlPlane], deployment: MakeDeployment
-) -> None:
-    made = plane([deployment("big", replicas=2, cpu="8")], [deployment(replicas=2)])
-    assert placed(made) == {"node-2": 2}
-    made.delete(WorkloadRef("default", "big"))
-    for replicas in (3, 2):
-        made.apply(read_deployment(deployment(replicas=replicas)).asked())
-        made.settle()
-    assert placed(made) == {"node-0": 1, "node-2": 1}
-
-
-def test_scaling_down_removes_the_newest_of_equals(
-    plane: Callable[..., ControlPlane], deployment: MakeDeployment
-) -> None:
-    made = plane([deployment(replicas=3)])
-    before = list(made.workloads[WEB].pods())
-    made.apply(read_deployment(deployment(replicas=2)).asked())
-    made.settle()
-    assert made.workloads[WEB].pods() == before[:2]
-
-
 def test_scaling_to_zero_leaves_a_workload_without_pods(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:
     assert counts(scenario(trace([deployment()], [deployment(replicas=0)]))) == (0, 0, 0)
-
-
-@pytest.mark.parametrize("replicas", [1, 4, 10])
-def test_a_rolling_update_that_fits_replaces_every_pod(
-    replicas: int, plane: Callable[..., ControlPlane], deployment: MakeDeployment
-) -> None:
-    made = plane([deployment(replicas=replicas)], [deployment(replicas=replicas, image="web:2")])
-    assert revisions(made) == [replicas]
-    assert placed(made)[""] == 0
 
 
 @pytest.mark.parametrize(
@@ -339,35 +239,12 @@ def test_a_stuck_rollout_goes_on_when_another_workload_frees_capacity(
     assert counts(scenario(trace(*events), nodes=ONE_NODE)) == (1, 0, 1)
 
 
-def test_a_rollback_keeps_the_old_pods_that_still_run(
-    plane: Callable[..., ControlPlane], deployment: MakeDeployment
-) -> None:
-    made = plane([deployment(replicas=4)], [deployment(replicas=4, cpu="17")])
-    kept = list(made.workloads[WEB].old[0].pods)
-    made.apply(read_deployment(deployment(replicas=4)).asked())
-    made.settle()
-    assert revisions(made) == [4]
-    assert made.workloads[WEB].pods()[:3] == kept
-
-
 def test_recreate_leaves_nothing_ready_when_the_new_pods_fit_nowhere(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:
     recreate = {"type": "Recreate"}
     events = [[deployment(strategy=recreate)], [deployment(strategy=recreate, cpu="17")]]
     assert counts(scenario(trace(*events))) == (0, 3, 3)
-
-
-def test_a_deployment_applied_again_after_its_deletion_starts_anew(
-    plane: Callable[..., ControlPlane], deployment: MakeDeployment
-) -> None:
-    made = plane([deployment(replicas=4)])
-    made.delete(WEB)
-    made.settle()
-    assert not any(node.used_pods for node in made.nodes)
-    made.apply(read_deployment(deployment(replicas=2, image="web:2")).asked())
-    made.settle()
-    assert revisions(made) == [2]
 
 
 @pytest.mark.parametrize(("duration_s", "replicas"), [(10, 1), (10.5, 2), (20, 2), (None, 3)])
@@ -377,26 +254,6 @@ def test_the_duration_cuts_the_replay(
     problem = scenario(trace(*([deployment(replicas=n)] for n in (1, 2, 3))), duration_s=duration_s)
     assert counts(problem) == (replicas, 0, replicas)
     assert recorded_resources(problem.trace, WEB, duration_s).replicas == replicas
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([500, 3000, 5000]), st.integers(0, 12)), max_size=8))
-def test_books_are_kept_whatever_happens(steps: list[tuple[int, int, int]]) -> None:
-    nodes = [Node(f"node-{i}", 4000, 8 * GIB, 5) for i in range(2)]
-    made = ControlPlane(nodes)
-    for which, cpu_m, replicas in steps:
-        ref = {"name": f"d{which % 2}", "namespace": "default"}
-        container = {"name": "c", "resources": {"requests": {"cpu": f"{cpu_m}m"}}}
-        spec = {"replicas": replicas, "template": {"spec": {"containers": [container]}}}
-        manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": ref, "spec": spec}
-        if which == 3:
-            made.delete(WorkloadRef("default", ref["name"]))
-        else:
-            made.apply(read_deployment(manifest).asked())
-        made.settle()
-        bound = [pod for each in made.workloads.values() for pod in each.pods() if pod.node]
-        for node in nodes:
-            assert node.used_cpu_m == sum(pod.shape.cpu_m for pod in bound if pod.node is node) <= node.cpu_m
-            assert node.used_pods == sum(pod.node is node for pod in bound) <= node.pods
 
 
 # --- real recordings ----------------------------------------------------------------------------------------------
@@ -416,34 +273,3 @@ def test_dsb_scaling_ends_with_42_pods_of_27_deployments(data: Path) -> None:
         ready[ref.name] = observation.ready
     assert ready == last
     assert (len(ready), sum(ready.values())) == (27, 42)
-
-
-def test_decides_as_a_real_control_plane_did(data: Path) -> None:
-    path = data / "scheduler-truth/dev.jsonl"
-    if not path.exists():
-        pytest.skip("no scheduler-truth in SIM_ARENA_DATA")
-    certain = {"single", "seed_sizes", "quantities", "scale", "podcap"}  # no ties that chance decides
-    cases = [json.loads(line) for line in path.read_text().splitlines()]
-    cases = [case for case in cases if case["kind"] in certain]
-    assert cases
-    for case in cases:
-        assert list(_decided(case)) == [_truth(outcome) for outcome in case["outcome"]], case["id"]
-
-
-def _decided(case: dict[str, Any]) -> Any:
-    nodes = [
-        Node(n["name"], parse_cpu(n["cpu"]), parse_memory(n["memory"]), int(n.get("pods", 110)), n.get("labels", {}))
-        for n in case["nodes"]
-    ]
-    made = ControlPlane(nodes)
-    for step in case["steps"]:
-        for manifest in step:
-            manifest["metadata"]["namespace"] = "default"
-            made.apply(read_deployment(manifest).asked())
-        made.settle()
-        by_name = {ref.name: [pod.node is None for pod in each.pods()] for ref, each in made.workloads.items()}
-        yield {name: (pending.count(False), pending.count(True)) for name, pending in by_name.items() if pending}
-
-
-def _truth(outcome: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    return {name: (each["ready"], each["pending"]) for name, each in outcome["workloads"].items()}
