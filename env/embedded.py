@@ -15,9 +15,9 @@ from env.engine.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY
 from env.engine.events import Event
 from env.engine.labels import HOSTNAME
 from env.engine.node import Node
-from env.engine.pod_template import Taint
 from env.engine.pods import UNBOUND, Phase
 from env.engine.scheduler import Surroundings
+from env.engine.terms import Taint
 from env.errors import ClusterError
 from env.observation import Observation
 from env.scenario import NodePool, Scenario

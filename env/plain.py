@@ -13,7 +13,7 @@ from typing import Any
 
 from env.actions import Resources
 from env.demand import read_demand
-from env.engine.pod_template import Amount
+from env.engine.requests import Amount
 from env.errors import SimArenaError
 from env.observation import Observation
 from env.scenario import Scenario

@@ -14,12 +14,11 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from env import draw, observation, philox, reward
+from env import draw, jit, observation, philox, reward
 from env.actions import Resources, is_beyond, stepped
 from env.draw import draw_kind, episode_words
 from env.observation import features
@@ -127,7 +126,7 @@ def compiled(reward_name: str) -> Callable[..., None]:
             rewards[i] = 0.0 if starts else reward_of(seen, workload.target, lane.blocked)
             lane.ended = terminated[i] or truncated[i]
 
-    step: Callable[..., None] = numba.njit(cache=True, error_model="numpy")(step_lanes)
+    step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
     return step
 
 

@@ -11,14 +11,8 @@ from functools import cached_property
 
 from env.actions import Resources
 from env.engine.manifest import Manifest, as_count, as_count_or_percent, as_flag, as_map
-from env.engine.pod_template import (
-    Amount,
-    PodTemplate,
-    PriorityClass,
-    TemplateSource,
-    quantity_of,
-    read_lasting_template,
-)
+from env.engine.pod_template import PodTemplate, PriorityClass, TemplateSource, read_lasting_template
+from env.engine.requests import Amount, quantity_of
 from env.engine.rollout import Strategy
 from env.errors import QuantityError, TraceError
 from env.quantity import format_cpu, format_memory

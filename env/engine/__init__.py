@@ -2,6 +2,8 @@
 
 manifest.py      checked access to what a manifest holds
 labels.py        label selectors and node selector terms
+requests.py      what a pod takes of a node's resources
+terms.py         what a pod spec says about where its pods may run
 pod_template.py  a pod template, read once into what the others need
 node.py          nodes, and what their pods use, as arrays
 kernel.py        one scheduling cycle after another, compiled

@@ -87,6 +87,7 @@ class ControlPlane:
         self.scheduler = Scheduler(cluster, self.recorder, lambda: self._now_s)
         self.workloads: dict[Key, Any] = {}
         self._lifetimes = lifetimes
+        self._live: set[Any] = set()  # the same, by identity
         self._unsettled: dict[Any, None] = {}
         self._timers: list[tuple[float, int, Any]] = []
         self._awaited: set[tuple[float, Any]] = set()
@@ -104,6 +105,7 @@ class ControlPlane:
         workload = self.workloads.get((kind, asked.ref))
         if workload is None:
             workload = self.workloads[kind, asked.ref] = self._made(asked)
+            self._live.add(workload)
         else:
             _change(workload, asked)
         self._unsettled[workload] = None
@@ -113,6 +115,7 @@ class ControlPlane:
         """Remove an object and its pods; nothing happens when there is none."""
         workload = self.workloads.pop((kind, ref), None)
         self._unsettled.pop(workload, None)
+        self._live.discard(workload)
         if workload is not None:
             self._remove(workload.pods())
             self._act()
@@ -299,7 +302,7 @@ class ControlPlane:
 
     def _touch(self, owner: Any) -> None:
         top = getattr(owner, "parent", None) or owner
-        if self.workloads.get((top.kind, top.ref)) is top:
+        if top in self._live:
             self._unsettled[top] = None
 
     def _lifetime_s(self, owner: Any) -> float | None:

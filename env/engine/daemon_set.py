@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from env.engine.node import Node
 from env.engine.placement import Barrier, static_table
 from env.engine.plane import Plane
-from env.engine.pod_template import PodTemplate, Toleration
+from env.engine.pod_template import PodTemplate
 from env.engine.pods import Pod
 from env.engine.rollout import resolve
+from env.engine.terms import Toleration
 from env.trace import WorkloadRef
 
 # What the controller adds to every pod, so that a node's troubles do not drive it away.

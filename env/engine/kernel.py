@@ -1,19 +1,37 @@
 """The scheduling cycle, compiled: filter the nodes, rank those that fit, bind, and again for the next equal pod.
 
-Filters are those of kube-scheduler in kubernetes `pkg/scheduler/framework/plugins`: `noderesources/fit.go` and
-`podtopologyspread/filtering.go`; how many nodes are looked at is in `pkg/scheduler/schedule_one.go`. All arrays are
-int64. Where kube-scheduler chooses at random among nodes of equal score, the first one wins.
+It is all in one file because numba's cache knows compiled code by its file. Sources are kube-scheduler's, in kubernetes
+`pkg/scheduler/framework/plugins`: `noderesources` (`fit.go`, `least_allocated.go`, `balanced_allocation.go`),
+`podtopologyspread` (`filtering.go`, `scoring.go`), `interpodaffinity/scoring.go` and `helper/normalize_score.go`; how
+many nodes are looked at is in `pkg/scheduler/schedule_one.go`.
+
+All arrays are int64; scores run from 0 to 100 before their weight. Where a function takes `feasible`, that holds rows
+of nodes, of which the first `found` count; `_add_*` adds to as many of `scores`. Where kube-scheduler chooses at random
+among nodes of equal score, the first one wins.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
-from env.engine.scoring import MISSING, Ints, add_affinity, add_normalized, add_resources, add_spread
+from env.jit import compiled
+
+Ints = NDArray[np.int64]
+
+MISSING = -1  # no such topology label
+OWN = -2  # the hostname: every node is its own domain
+
+_MAX = 100
+_FAR = 2**62
 
 
-@njit(cache=True)
+# --- filters ---------------------------------------------------------------------------------------------------------
+
+
+@compiled
 def nodes_to_find(count: int) -> int:
     """How many feasible nodes are enough (`numFeasibleNodesToFind`): all below 100, else 50% falling to 5%."""
     if count < 100:
@@ -22,7 +40,7 @@ def nodes_to_find(count: int) -> int:
     return max(count * percent // 100, 100)
 
 
-@njit(cache=True)
+@compiled
 def _lacks(row: int, request: Ints, allocatable: Ints, used: Ints, pods: Ints) -> bool:
     """Whether NodeResourcesFit refuses the node; a request of nothing fits even an overfull one."""
     if pods[row, 1] >= pods[row, 0]:
@@ -33,7 +51,7 @@ def _lacks(row: int, request: Ints, allocatable: Ints, used: Ints, pods: Ints) -
     return False
 
 
-@njit(cache=True)
+@compiled
 def spread_floor(domains: Ints, counts: Ints, eligible: Ints, floors: Ints, sums: Ints, limits: Ints) -> None:
     """Per hard constraint: matching pods in each domain (into `sums`), and the least of them (into `floors`).
 
@@ -54,7 +72,7 @@ def spread_floor(domains: Ints, counts: Ints, eligible: Ints, floors: Ints, sums
         floors[c] = max(least, 0) if found >= limits[c, 1] else 0
 
 
-@njit(cache=True)
+@compiled
 def skewed(row: int, domains: Ints, sums: Ints, floors: Ints, limits: Ints) -> int:
     """0: the constraints hold on this node; 1: one would be broken; 2: the node lacks a topology label."""
     for c in range(domains.shape[0]):
@@ -66,7 +84,7 @@ def skewed(row: int, domains: Ints, sums: Ints, floors: Ints, limits: Ints) -> i
     return 0
 
 
-@njit(cache=True)
+@compiled
 def _find(
     start: int,
     request: Ints,
@@ -96,7 +114,149 @@ def _find(
     return found, examined
 
 
-@njit(cache=True)
+# --- scores ----------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _add_resources(
+    feasible: Ints,
+    found: int,
+    request: Ints,
+    score_request: Ints,
+    allocatable: Ints,
+    used: Ints,
+    scored: Ints,
+    scores: Ints,
+) -> None:
+    """LeastAllocated and BalancedAllocation, weight 1 each; pods without requests have no balance to keep."""
+    balances = request[0] > 0 or request[1] > 0
+    for i in range(found):
+        row = feasible[i]
+        scores[i] += _least_allocated(row, score_request, allocatable, scored)
+        if balances:
+            scores[i] += _balanced(row, request, allocatable, used)
+
+
+@compiled
+def _least_allocated(row: int, score_request: Ints, allocatable: Ints, scored: Ints) -> int:
+    """Mean of the percentages of CPU and memory that stay free, each rounded down."""
+    total = kinds = 0
+    for resource in range(2):
+        capacity = allocatable[row, resource]
+        if capacity > 0:
+            kinds += 1
+            free = capacity - scored[row, resource] - score_request[resource]
+            total += free * _MAX // capacity if free > 0 else 0
+    return total // kinds if kinds > 0 else 0
+
+
+@compiled
+def _balanced(row: int, request: Ints, allocatable: Ints, used: Ints) -> int:
+    """100 less the standard deviation of the fractions in use of CPU and memory."""
+    fractions = np.zeros(2, dtype=np.float64)
+    for resource in range(2):
+        capacity = allocatable[row, resource]
+        if capacity == 0:
+            return _MAX
+        fractions[resource] = min(float(used[row, resource] + request[resource]) / float(capacity), 1.0)
+    return int((1.0 - abs((fractions[0] - fractions[1]) / 2)) * _MAX)
+
+
+@compiled
+def _add_normalized(feasible: Ints, found: int, values: Ints, scores: Ints, weight: int, reverse: bool) -> None:
+    """`DefaultNormalizeScore`: each value (of all nodes) in proportion to the largest."""
+    most = 0
+    for i in range(found):
+        most = max(most, values[feasible[i]])
+    for i in range(found):
+        score = _MAX * values[feasible[i]] // most if most > 0 else 0
+        scores[i] += weight * (_MAX - score if reverse else score)
+
+
+@compiled
+def _add_affinity(feasible: Ints, found: int, values: Ints, scores: Ints) -> None:
+    """InterPodAffinity, weight 2: where the value lies between the least and the most."""
+    least, most = np.int64(_FAR), -np.int64(_FAR)
+    for i in range(found):
+        least = min(least, values[feasible[i]])
+        most = max(most, values[feasible[i]])
+    if most > least:
+        for i in range(found):
+            scores[i] += 2 * int(_MAX * (float(values[feasible[i]] - least) / float(most - least)))
+
+
+@compiled
+def _add_spread(
+    feasible: Ints, found: int, domains: Ints, counts: Ints, eligible: Ints, skews: Ints, all_labels: bool, scores: Ints
+) -> None:
+    """PodTopologySpread, weight 2: fewer matching pods in the node's domains are better."""
+    ignored = np.zeros(found, dtype=np.bool_)
+    if all_labels:
+        for i in range(found):
+            for c in range(domains.shape[0]):
+                ignored[i] |= domains[c, feasible[i]] == MISSING
+    sums = np.zeros(found, dtype=np.float64)
+    for c in range(domains.shape[0]):
+        if _by_host(domains[c]):
+            _count_hosts(feasible, ignored, domains[c], counts[c], skews[c], sums)
+        else:
+            _count_domains(feasible, ignored, domains[c], counts[c], eligible[c], skews[c], sums)
+    least, most = np.int64(_FAR), np.int64(0)
+    for i in range(found):
+        if not ignored[i]:
+            least = min(least, np.int64(math.floor(sums[i] + 0.5)))
+            most = max(most, np.int64(math.floor(sums[i] + 0.5)))
+    for i in range(found):
+        if not ignored[i]:
+            raw = np.int64(math.floor(sums[i] + 0.5))
+            scores[i] += 2 * (_MAX if most == 0 else _MAX * (most + least - raw) // most)
+
+
+@compiled
+def _by_host(domains: Ints) -> bool:
+    return bool((domains == OWN).any())
+
+
+@compiled
+def _count_hosts(
+    feasible: Ints, ignored: NDArray[np.bool_], domains: Ints, counts: Ints, skew: int, sums: NDArray[np.float64]
+) -> None:
+    """Each node's own pods, weighted by the number of nodes in question."""
+    weight = math.log(ignored.shape[0] - np.sum(ignored) + 2.0)
+    for i in range(ignored.shape[0]):
+        if not ignored[i] and domains[feasible[i]] == OWN:
+            sums[i] += counts[feasible[i]] * weight + (skew - 1)
+
+
+@compiled
+def _count_domains(
+    feasible: Ints,
+    ignored: NDArray[np.bool_],
+    domains: Ints,
+    counts: Ints,
+    eligible: Ints,
+    skew: int,
+    sums: NDArray[np.float64],
+) -> None:
+    """The pods of each node's domain, weighted by the number of domains in question; no label counts as one, too."""
+    unlabelled = domains.max() + 1
+    present = np.zeros(unlabelled + 1, dtype=np.bool_)
+    for i in range(ignored.shape[0]):
+        if not ignored[i]:
+            domain = domains[feasible[i]]
+            present[unlabelled if domain == MISSING else domain] = True
+    totals = np.zeros(unlabelled + 1, dtype=np.int64)
+    for row in range(domains.shape[0]):
+        if eligible[row] and domains[row] >= 0:
+            totals[domains[row]] += counts[row]
+    weight = math.log(np.sum(present) + 2.0)
+    for i in range(ignored.shape[0]):
+        domain = domains[feasible[i]]
+        if not ignored[i] and domain >= 0:
+            sums[i] += totals[domain] * weight + (skew - 1)
+
+
+@compiled
 def _best(feasible: Ints, found: int, scores: Ints) -> np.int64:
     """The row with the highest score; the first one of several."""
     best: np.int64 = feasible[0]
@@ -107,7 +267,10 @@ def _best(feasible: Ints, found: int, scores: Ints) -> np.int64:
     return best
 
 
-@njit(cache=True)
+# --- the cycle -------------------------------------------------------------------------------------------------------
+
+
+@compiled
 def place(
     wanted: int,
     start: int,
@@ -182,14 +345,14 @@ def place(
         best = feasible[0]
         if found > 1:
             scores[:found] = 0
-            add_resources(feasible, found, request, score_request, allocatable, used, scored, scores)
-            add_normalized(feasible, found, static[1], scores, 3, True)
-            add_normalized(feasible, found, static[2], scores, 2, False)
+            _add_resources(feasible, found, request, score_request, allocatable, used, scored, scores)
+            _add_normalized(feasible, found, static[1], scores, 3, True)
+            _add_normalized(feasible, found, static[2], scores, 2, False)
             if soft.shape[0] > 0:
                 skews = soft_limits[:, 0]
-                add_spread(feasible, found, soft, soft_counts, soft_eligible, skews, all_labels, scores)
+                _add_spread(feasible, found, soft, soft_counts, soft_eligible, skews, all_labels, scores)
             if affinity.shape[0] > 0:
-                add_affinity(feasible, found, affinity, scores)
+                _add_affinity(feasible, found, affinity, scores)
             best = _best(feasible, found, scores)
         rows[number] = best
         used[best, : request.shape[0]] += request

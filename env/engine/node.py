@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from env.engine.labels import HOSTNAME
 from env.engine.manifest import Manifest, as_count, as_flag, as_map, as_maps, as_text
-from env.engine.pod_template import PodTemplate, Taint
+from env.engine.pod_template import PodTemplate
+from env.engine.terms import Taint
 from env.quantity import parse_cpu, parse_memory
 
 Ints = NDArray[np.int64]
 
 CPU, MEMORY = 0, 1
 DEFAULT_PODS = 110
-_MOST_CACHED = 4096
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,12 @@ class Fleet:
         columns = [[n.cpu_m, n.memory_bytes, *(n.extended.get(name, 0) for name in self.extended)] for n in nodes]
         self.allocatable: Ints = np.array(columns, dtype=np.int64).reshape(len(nodes), 2 + len(self.extended))
         self.pods: Ints = np.array([node.pods for node in nodes], dtype=np.int64)
-        self._requests: dict[PodTemplate, tuple[Ints, Ints]] = {}
 
     def __len__(self) -> int:
         return len(self.nodes)
 
     def requests(self, template: PodTemplate) -> tuple[Ints, Ints]:
         """What a pod takes, int64 of shape (resources,), and what it counts for in scores, of shape (2,)."""
-        found = self._requests.get(template)
-        if found is None:
-            if len(self._requests) >= _MOST_CACHED:
-                self._requests.clear()
-            found = self._requests[template] = self._request(template)
-        return found
-
-    def _request(self, template: PodTemplate) -> tuple[Ints, Ints]:
         for name, _ in template.extended:
             if name not in self.extended:
                 self.extended[name] = self.allocatable.shape[1]

@@ -12,7 +12,7 @@ import numpy as np
 from env.engine.labels import Predicate, conjunction
 from env.engine.manifest import as_maps
 from env.engine.node import Ints, Node
-from env.engine.pod_template import Placement, Taint, Toleration
+from env.engine.terms import Placement, Taint, Toleration
 
 _UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable")
 

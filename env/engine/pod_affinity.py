@@ -8,11 +8,12 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from env.engine.kernel import MISSING
 from env.engine.node import Ints
-from env.engine.pod_template import PodAffinityTerm, PodTemplate
+from env.engine.pod_template import PodTemplate
 from env.engine.pods import Pod
-from env.engine.scoring import MISSING
 from env.engine.spreading import Topology
+from env.engine.terms import PodAffinityTerm
 
 Flags = NDArray[np.bool_]
 

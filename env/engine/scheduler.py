@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import numpy as np
 
@@ -16,13 +15,14 @@ from env.engine.kernel import place
 from env.engine.node import Fleet, Ints, Node, NodeTable
 from env.engine.placement import static_table
 from env.engine.pod_affinity import Block, blocks, preferences
-from env.engine.pod_template import Placement, PodTemplate
+from env.engine.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Pod
 from env.engine.preemption import Candidate, best_candidate, find_victims
 from env.engine.spreading import NO_SPREAD, Spread, Topology
+from env.engine.terms import Placement
 
 _LONGEST_BACKOFF_S = 10.0
-_MOST_CACHED = 256
+_MOST_CACHED = 1024
 _NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
@@ -44,8 +44,19 @@ class Surroundings:
         self.fleet = Fleet(nodes)
         self.topology = Topology(nodes)
         self._statics: dict[Placement, Ints] = {}
+        self._cycles: dict[PodTemplate, _Cycle] = {}
 
-    def static(self, placement: Placement) -> Ints:
+    def cycle(self, template: PodTemplate) -> _Cycle:
+        """What is fixed about the cycles of a template's pods: nothing is blocked, and nothing spread."""
+        found = self._cycles.get(template)
+        if found is None:
+            if len(self._cycles) >= _MOST_CACHED:
+                self._cycles.clear()
+            request, scored = self.fleet.requests(template)
+            found = self._cycles[template] = _Cycle(request, scored, self._static(template.placement), _NONE, NO_SPREAD)
+        return found
+
+    def _static(self, placement: Placement) -> Ints:
         """See `placement.static_table`."""
         found = self._statics.get(placement)
         if found is None:
@@ -154,12 +165,18 @@ class Scheduler:
 
     def _runs(self, queue: list[Pod]) -> Iterator[list[Pod]]:
         """Pods that can be placed in one call: equal, and nothing but their own number matters to them."""
-        for (template, _), group in groupby(queue, key=lambda pod: (pod.template, pod.owner)):
-            pods = list(group)
-            if template.is_alone and not self._terms and not self._nominated and template.priority == self._lowest:
-                yield pods
-            else:
-                yield from ([pod] for pod in pods)
+        start = 0
+        for end, pod in enumerate(queue, 1):
+            following = queue[end] if end < len(queue) else None
+            equal = following is not None and following.template is pod.template and following.owner is pod.owner
+            if not (equal and self._is_simple(pod.template)):
+                yield queue[start:end]
+                start = end
+
+    def _is_simple(self, template: PodTemplate) -> bool:
+        """Whether no other pod matters to one of the template, but those that take room."""
+        alone = template.is_alone and not self._terms and not self._nominated
+        return alone and template.priority == self._lowest
 
     def _place(self, pods: list[Pod]) -> list[Pod]:
         first = pods[0]
@@ -222,12 +239,13 @@ class Scheduler:
 
     def _cycle(self, pod: Pod) -> tuple[_Cycle, Spread]:
         template = pod.template
-        request, scored = self._cluster.fleet.requests(template)
-        if len(request) > self.table.used.shape[1]:
+        cycle = self._cluster.cycle(template)
+        if len(cycle.request) > self.table.used.shape[1]:
             self.table.widen()
         hard, soft = self._spread(pod)
-        static = self._cluster.static(template.placement)
-        return _Cycle(request, scored, static, self._blocked(template), hard), soft
+        if self._terms or not template.is_alone or template.spread:
+            cycle = replace(cycle, blocked=self._blocked(template), hard=hard)
+        return cycle, soft
 
     def _spread(self, pod: Pod) -> tuple[Spread, Spread]:
         template = pod.template
@@ -237,8 +255,7 @@ class Scheduler:
         counts = self._counts(pod)
         if not len(counts):
             return NO_SPREAD, NO_SPREAD
-        # The kernel counts in its copy; `counts` are told by `own_counts`.
-        return NO_SPREAD, self._topology.default_spread(template, counts.copy())
+        return NO_SPREAD, self._topology.default_spread(template, counts)
 
     def _counts(self, pod: Pod) -> Ints:
         """Pods of the same owner per node, where the scheduler spreads by them."""

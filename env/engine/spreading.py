@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from env.engine.kernel import MISSING, OWN
 from env.engine.labels import HOSTNAME
 from env.engine.node import Ints, Node
 from env.engine.placement import admits_affinity, untolerated
-from env.engine.pod_template import Placement, PodTemplate, SpreadConstraint
+from env.engine.pod_template import PodTemplate
 from env.engine.pods import Pod
-from env.engine.scoring import MISSING, OWN
+from env.engine.terms import SpreadConstraint
 
 _ZONE = "topology.kubernetes.io/zone"
+_MOST_CACHED = 1024
 # What the scheduler applies to pods that declare nothing and belong to a ReplicaSet or StatefulSet.
 DEFAULTS = ((HOSTNAME, 3), (_ZONE, 5))
 
@@ -44,7 +46,7 @@ class Topology:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
         self._domains: dict[str, Ints] = {}
-        self._defaults: dict[Placement, tuple[Ints, Ints, Ints]] = {}
+        self._defaults: dict[PodTemplate, tuple[Ints, Ints, Ints]] = {}
 
     def domains(self, key: str) -> Ints:
         """The number of each node's domain; MISSING without the label."""
@@ -57,15 +59,18 @@ class Topology:
 
     def default_spread(self, template: PodTemplate, own_counts: Ints) -> Spread:
         """The scheduler's own constraints for a pod whose siblings are counted in `own_counts`."""
-        found = self._defaults.get(template.placement)
+        found = self._defaults.get(template)
         if found is None:
+            if len(self._defaults) >= _MOST_CACHED:
+                self._defaults.clear()
             keys = [(key, skew) for key, skew in DEFAULTS if key == HOSTNAME or (self.domains(key) >= 0).any()]
             domains = np.array([self._soft_domains(key) for key, _ in keys], dtype=np.int64)
             eligible = np.tile(self._admitted(template), (len(keys), 1)) if len(keys) > 1 else np.ones_like(domains)
             limits = np.array([(skew, 1, 1) for _, skew in keys], dtype=np.int64)
-            found = self._defaults[template.placement] = (domains, eligible, limits)
+            found = self._defaults[template] = (domains, eligible, limits)
         domains, eligible, limits = found
-        counts = own_counts[None, :] if len(domains) == 1 else np.tile(own_counts, (len(domains), 1))
+        counts = np.empty_like(domains)
+        counts[:] = own_counts
         return Spread(domains, counts, eligible, limits)
 
     def spread(self, template: PodTemplate, owner: object, pods: Iterable[Pod], *, hard: bool) -> Spread:

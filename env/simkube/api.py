@@ -196,11 +196,16 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
             except config.ConfigException:
                 raise missing from None
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        what = "kubeconfig" if context is None else f"kubeconfig, context {context}"
-        raise ClusterError(f"{what}: {reason}; set KUBECONFIG, or see: kubectl config get-contexts") from error
+        raise _unusable(str(error).partition("\n")[0], kubeconfig, context) from error
+    if not settings.host.startswith(("https://", "http://")):
+        raise _unusable(f"server {settings.host!r} must be a URL, https://…", kubeconfig, context)
     settings.retries = False  # they would sleep on their own clock
     return KubeApi(client.ApiClient(settings), timer or Timer())
+
+
+def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ClusterError:
+    what = "kubeconfig" + (f" {kubeconfig}" if kubeconfig else "") + (f", context {context}" if context else "")
+    return ClusterError(f"{what}: {plain(reason)}; set KUBECONFIG, or see: kubectl config get-contexts")
 
 
 def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | Waiting]) -> T:

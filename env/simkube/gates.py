@@ -62,7 +62,7 @@ def driver_image(api: KubeApi) -> str:
     """The sk-driver image of the same version as the cluster's sk-ctrl.
 
     Raises:
-        ClusterError: There is no sk-ctrl, or its image has another name.
+        ClusterError: There is no sk-ctrl, or its image has another name or no tag to go by.
     """
     found = api.list(within(paths.DEPLOYMENTS, paths.CONTROLLER_NAMESPACE), labels=paths.CONTROLLER_LABEL)
     containers = [c for o in found for c in o["spec"]["template"]["spec"]["containers"]]
@@ -73,6 +73,12 @@ def driver_image(api: KubeApi) -> str:
             "image with the setting driver_image"
         )
     folder, slash, name = images[0].rpartition("/")
+    name, digest, _ = name.partition("@")  # that of sk-ctrl is not sk-driver's
+    if digest and ":" not in name:
+        raise ClusterError(
+            f"sk-ctrl's image {plain(images[0], 200)} is known by its digest only: name the driver's image of the same "
+            "version with the setting driver_image"
+        )
     return folder + slash + name.replace("sk-ctrl", "sk-driver", 1)
 
 

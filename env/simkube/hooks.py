@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from env.errors import ClusterError
+from env.simkube.api import plain
 
 _SHOWN = 400
 
@@ -31,10 +32,12 @@ def run_hooks(when: str, commands: Sequence[Sequence[str]], timeout_s: float) ->
             raise ClusterError(f"{what}: not done within {timeout_s:.0f} s{_end(error.stdout)}") from error
         except OSError as error:
             raise ClusterError(f"{what}: cannot be started: {error.strerror}") from error
+        except ValueError as error:  # a NUL in an argument
+            raise ClusterError(f"{what}: cannot be started: {error}") from error
         if done.returncode != 0:
             raise ClusterError(f"{what}: exit code {done.returncode}{_end(done.stdout)}")
 
 
 def _end(output: bytes | None) -> str:
-    text = " ".join((output or b"").decode(errors="replace").split())
-    return f": {text[-_SHOWN:]}" if text else ""
+    text = plain((output or b"")[-_SHOWN:].decode(errors="replace"))
+    return f": {text}" if text else ""

@@ -119,11 +119,15 @@ def record(
     if clash:
         raise ClusterError(f"scenario {scenario.id}: the cluster has a node {min(clash)} already; rename one of them")
     recording = _Recording(api, scenario, f"truth-{token}", pace or Pace(), now)
+    failed: ClusterError | None = None
     try:
         recording.set_up()
         found = [recording.play(number) for number in range(len(scenario.steps))]
+    except ClusterError as error:
+        failed = error
+        raise
     finally:
-        recording.clean_up()
+        recording.clean_up(failed)
     return Scenario(
         id=scenario.id,
         kind=scenario.kind,
@@ -151,6 +155,9 @@ class _Recording:
 
     def set_up(self) -> None:
         labels = {paths.MANAGED_BY: paths.SIM_ARENA}
+        # First, because the API server refuses pods until it has taken notice of their classes.
+        for manifest in priority_classes(self._scenario.steps):
+            self._make_priority_class(manifest)
         for node in self._scenario.nodes:
             self._make(path_of(paths.NODES, node.name), kubelet.node_manifest(node))
         wait(self._api, f"{self._scenario.id}: nodes", self._pace.limit_s, self._nodes_up)
@@ -159,8 +166,6 @@ class _Recording:
         # Pods are refused until there is one; the controller that makes it may take its time.
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
         self._apply(path_of(SERVICE_ACCOUNTS, "default", self._namespace), account)
-        for manifest in priority_classes(self._scenario.steps):
-            self._make_priority_class(manifest)
 
     def play(self, number: int) -> Outcome:
         """Apply a step, wait until it has settled, read."""
@@ -174,23 +179,28 @@ class _Recording:
         what = f"{self._scenario.id}, step {number + 1}: settled pods"
         return outcomes.outcome(wait(self._api, what, self._pace.limit_s, self._settling()))
 
-    def clean_up(self) -> None:
-        """Delete everything, last made first, and wait until it is gone."""
+    def clean_up(self, failed: ClusterError | None) -> None:
+        """Delete everything, last made first, and wait until it is gone.
+
+        Args:
+            failed: What has ended the recording, if anything; it is told before what cannot be deleted.
+        """
         deadline = self._api.timer.now() + self._pace.clean_up_s
         left = []
         for path in reversed(self._made):
             # Even without time left, all are asked to go.
-            limit_s = max(deadline - self._api.timer.now(), self._api.poll_s)
+            limit_s = max(deadline - self._api.timer.now(), 2 * self._api.poll_s)
             try:
                 wait(self._api, "deletion", limit_s, partial(self._gone, path=path))
             except ClusterError as error:
                 left.append(f"{path} ({error})")
         self._made = []
         if left:
-            raise ClusterError(f"scenario {self._scenario.id}: could not delete {'; '.join(left[:3])}")
+            what = f"{failed}; and" if failed else f"scenario {self._scenario.id}:"
+            raise ClusterError(f"{what} could not delete {'; '.join(left[:3])}")
 
     def _apply(self, path: str, manifest: Manifest) -> None:
-        wait(self._api, f"{self._scenario.id}: {path}", self._pace.limit_s, lambda api: api.apply(path, manifest))
+        wait(self._api, f"{self._scenario.id}: {path}", self._pace.limit_s, lambda api: _applied(api, path, manifest))
 
     def _make(self, path: str, manifest: Manifest) -> None:
         self._made.append(path)
@@ -289,6 +299,16 @@ class _Recording:
 
     def _time(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _applied(api: KubeApi, path: str, manifest: Manifest) -> Manifest | Waiting:
+    """Apply it. A PriorityClass that was made a moment ago may be unknown to the admission of pods for another."""
+    try:
+        return api.apply(path, manifest)
+    except KubeError as error:
+        if error.status == 403 and "no PriorityClass with name" in str(error):
+            return Waiting(str(error))
+        raise
 
 
 def _is_up(found: Manifest, node: Node) -> bool:

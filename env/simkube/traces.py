@@ -61,9 +61,14 @@ class NodeFolder:
         """
         try:
             with tempfile.NamedTemporaryFile(dir=self.local, prefix=f".{name}.", delete=False) as file:
-                file.write(body)
-                os.fchmod(file.fileno(), 0o644)  # the driver is another user
-            Path(file.name).replace(self.local / name)
+                try:
+                    file.write(body)
+                    file.flush()
+                    os.fchmod(file.fileno(), 0o644)  # the driver is another user
+                    Path(file.name).replace(self.local / name)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
         except OSError as error:
             raise ClusterError(
                 f"trace folder {self.local}: {error.strerror}; it must be mounted in the nodes"

@@ -131,7 +131,7 @@ def test_an_edit_touches_only_what_differs_from_the_record(
     recorded = recorded_resources(made.trace, WEB)
     assert recorded == Resources(500, 512 * MIB, 5)
     assert edited_trace(made, recorded).document == made.trace.document
-    edited = edited_trace(made, replace(recorded, cpu_m=1000))
+    edited = edited_trace(made, recorded._replace(cpu_m=1000))
     specs = [event["applied_objs"][0]["spec"] for event in edited.events]
     assert [spec["replicas"] for spec in specs] == [2, 5]
     requests = [spec["template"]["spec"]["containers"][0]["resources"]["requests"] for spec in specs]
