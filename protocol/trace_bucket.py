@@ -54,7 +54,10 @@ def open_trace_bucket(url: str) -> TraceBucket:
         ConfigError: No such URL.
         Unfit: No credentials, no region, a name that S3 refuses.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket without its other half
+        parts = urlsplit("")
     if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
         raise ConfigError(f"--trace-bucket {url}: must be s3://BUCKET or s3://BUCKET/PREFIX")
     prefix = parts.path.strip("/")

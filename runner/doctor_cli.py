@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from env.cli import err, fail, out, parse_set, print_json
+from env.cli import Exit, err, fail, out, parse_set, print_json
 from env.errors import ClusterError
 from runner.options import JsonOption, KubeContextOption, SimKubeOption, TraceBucketOption
 
@@ -43,6 +43,8 @@ def doctor(
     """
     from env.simkube.settings import SimKubeSettings
 
+    if trace_bucket is not None and not trace_bucket.startswith("s3://"):
+        fail(f"--trace-bucket {trace_bucket}: must be s3://BUCKET or s3://BUCKET/PREFIX", Exit.USAGE)
     secrets = SimKubeSettings.read(parse_set(simkube or (), "--simkube")).driver_secrets
     findings, done, server = _examined(kubeconfig, kube_context, trace_bucket or "", secrets, fix)
     failed = [name for name, finding in findings.items() if finding.level == "fail"]

@@ -1,26 +1,32 @@
 """A cluster to test against: the fake API server, or a real one where the environment gives one and allows it.
 
-    SIM_ARENA_KUBECONFIG=path               tests run on that API server, too real for faults, which skip
+    SIM_ARENA_KUBECONFIG=path               tests run on that API server; those about faults stay with the fake
     KUBECONFIG=path SIM_ARENA_REAL=1        the same
 
-Objects are made in the namespaces `simkube` and `virtual-*`, nodes are called `virtual-<n>`; all is taken away again.
+etcd and kube-apiserver will do; a controller-manager and a scheduler take part if they run. Tests make the namespaces
+`simkube`, `virtual-*` and `truth-test`, nodes `virtual-<n>` and `n<n>`, and SimKube's kinds if they are missing. All of
+it is taken away again; what an interrupted session left, by the next one.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fake_api import RESOURCES, SPARED, FakeApi, Resource, definition
+from fake_api import RESOURCES, SPARED, FakeApi, definition
+from server import CRDS, MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, surroundings, until
 from world import World, WorldTime
 
 from env.scenario import NodePool, Scenario
-from env.simkube.api import KubeApi, Timer, Waiting, connect, path_of, wait
+from env.simkube import paths
+from env.simkube.api import KubeApi, KubeError, Timer, connect, path_of, within
 from env.simkube.cluster import SimKubeCluster
 from env.simkube.settings import SimKubeSettings
 from env.simkube.traces import NodeFolder
@@ -32,7 +38,6 @@ Manifest = dict[str, Any]
 REAL = os.environ.get("SIM_ARENA_KUBECONFIG") or (
     os.environ.get("KUBECONFIG") if os.environ.get("SIM_ARENA_REAL") == "1" else None
 )
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @pytest.fixture
@@ -54,34 +59,104 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def kube(request: pytest.FixtureRequest, kubeconfig: str) -> Iterator[KubeApi]:
     """A client of the API server."""
     if kubeconfig == REAL:
-        request.getfixturevalue("kinds")
+        request.getfixturevalue("ground")
     api = connect(kubeconfig=kubeconfig)
     yield api
     api.close()
 
 
+@pytest.fixture
+def around(request: pytest.FixtureRequest, kubeconfig: str) -> Surroundings:
+    """What acts on the API server besides the tests; nothing on the fake."""
+    found: Surroundings = request.getfixturevalue("ground") if kubeconfig == REAL else Surroundings()
+    return found
+
+
 @pytest.fixture(scope="session")
-def kinds() -> Iterator[None]:
-    """SimKube's kinds on a real API server, with next to no schema, for as long as they are not there without us."""
+def ground() -> Iterator[Surroundings]:
+    """A real API server with SimKube's kinds and namespace, for as long as they are not there without us.
+
+    One session at a time: of several processes of pytest-xdist the others wait.
+    """
     api = connect(kubeconfig=REAL)
-    made = []
+    server = hashlib.sha256(api.host.encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"sim-arena-tests-{server}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refuse_to_disturb(api)
+        found = surroundings(api)
+        take_away(api, found)
+        try:
+            lay(api)
+            yield found
+        finally:
+            take_away(api, found)
+            api.close()
+
+
+def refuse_to_disturb(api: KubeApi) -> None:
+    """Fail where tests would meet objects that are not theirs."""
+    for collection, labels in ((paths.NAMESPACES, ""), (paths.NODES, paths.VIRTUAL_NODES)):
+        for o in api.list(collection, labels=labels):
+            name = o["metadata"]["name"]
+            known = collection == paths.NODES or name == paths.CONTROLLER_NAMESPACE
+            if known and not is_made(o):
+                pytest.fail(f"{api.host}: {name} is there, so somebody uses SimKube; take a server that nobody needs")
+
+
+def is_made(o: Manifest) -> bool:
+    return MADE.items() <= (o["metadata"].get("labels") or {}).items()
+
+
+def lay(api: KubeApi) -> None:
+    """SimKube's kinds, with next to no schema, and its namespace."""
     for resource in (r for r in RESOURCES if r.group == "simkube.io"):
         manifest = definition(resource)
         del manifest["status"]
-        path = path_of(CRDS, manifest["metadata"]["name"])
-        if api.get(path) is None:
-            api.create(CRDS, manifest)
-            made.append(path)
-        wait(api, f"the kind {resource.kind}", 60, partial(served, resource=resource))
-    yield
-    for path in made:
-        api.delete(path)
-    api.close()
+        manifest["metadata"]["labels"] = MADE
+        ensure(api, CRDS, manifest)
+        path = f"/apis/{resource.group}/{resource.version}/{resource.plural}"
+        until(f"the kind {resource.kind}", lambda path=path: answers(api, path))  # type: ignore[misc]
+    ensure(api, paths.NAMESPACES, {"metadata": {"name": paths.CONTROLLER_NAMESPACE, "labels": MADE}})
+    ensure(api, within(SERVICE_ACCOUNTS, paths.CONTROLLER_NAMESPACE), {"metadata": {"name": "default"}})
 
 
-def served(api: KubeApi, resource: Resource) -> bool | Waiting:
-    """Whether the API server takes requests for the kind by now."""
-    return api.get(f"/apis/{resource.group}/{resource.version}/{resource.plural}") is not None or Waiting("not yet")
+def take_away(api: KubeApi, found: Surroundings) -> None:
+    """All that tests have made; after an interrupted session it is more than the kinds and the namespace."""
+    kinds = [o["metadata"]["name"] for o in api.list(CRDS) if is_made(o)]
+    simulations = api.list(paths.SIMULATIONS) if answers(api, paths.SIMULATIONS) else ()
+    for o in simulations:
+        if (o["metadata"].get("labels") or {}).get(paths.MANAGED_BY) == paths.SIM_ARENA:
+            api.delete(path_of(paths.SIMULATIONS, o["metadata"]["name"]))
+    for name in kinds:
+        api.delete(path_of(CRDS, name))
+    nodes = [o for o in api.list(paths.NODES) if is_made(o) or is_recorded(o)]
+    for o in nodes:
+        api.delete(path_of(paths.NODES, o["metadata"]["name"]))
+    namespaces = [
+        o["metadata"]["name"]
+        for o in api.list(paths.NAMESPACES)
+        if is_made(o) or (is_recorded(o) and o["metadata"]["name"] == "truth-test")
+        or (o["metadata"]["name"] == "virtual-default" and paths.VIRTUAL_LABEL in o["metadata"]["labels"])
+    ]  # fmt: skip
+    for name in namespaces:
+        end_namespace(api, name, finalize=found.bare)
+    until("an empty server", lambda: not [path for path in
+          [path_of(CRDS, name) for name in kinds] + [path_of(paths.NAMESPACES, name) for name in namespaces]
+          if api.get(path)])  # fmt: skip
+
+
+def is_recorded(o: Manifest) -> bool:
+    return bool((o["metadata"].get("labels") or {}).get(paths.MANAGED_BY) == paths.SIM_ARENA)
+
+
+def answers(api: KubeApi, path: str) -> bool:
+    """Whether the API server takes requests for a collection by now."""
+    try:
+        return api.get(path) is not None
+    except KubeError as error:
+        if not error.passing:
+            raise
+        return False
 
 
 @pytest.fixture
@@ -90,19 +165,20 @@ def pool() -> NodePool:
 
 
 @pytest.fixture
-def world(kube: KubeApi, kubeconfig: str, pool: NodePool, tmp_path: Path) -> Iterator[World]:
+def world(kube: KubeApi, kubeconfig: str, around: Surroundings, pool: NodePool, tmp_path: Path) -> Iterator[World]:
     """SimKube, controllers, scheduler and KWOK around the API server."""
     folder = tmp_path / "node"
     folder.mkdir()
     api = connect(kubeconfig=kubeconfig)
     api.client.user_agent = SPARED
-    world = World(api, lambda url: (folder / Path(urlsplit(url).path).name).read_bytes(), pool,
-                  real=kubeconfig == REAL)  # fmt: skip
-    world.set_up()
-    yield world
-    if world.real:
-        world.tear_down()
-    api.close()
+    world = World(api, lambda url: (folder / Path(urlsplit(url).path).name).read_bytes(), pool, around)
+    try:
+        world.set_up()
+        yield world
+    finally:
+        if around.real:
+            world.tear_down()
+        api.close()
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@
         assert api.get("simulations", "mine") is None
 
 It has what the real API server and its garbage collector do (names, namespaces that terminate, owners, generations,
-status subresources, selectors, chunked lists, conflicts). What controllers, schedulers and kubelets do, it has not:
-see `world.py`.
+status subresources, selectors, chunked lists, conflicts, admission of pods and nodes). What controllers, schedulers and
+kubelets do, it has not: see `world.py`. A `bare` one is as etcd and kube-apiserver alone: nothing that is owned goes
+with its owner, and a namespace ends when somebody has finalized it.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Resource:
 
 
 RESOURCES = (
-    Resource("", "v1", "namespaces", "Namespace", False),
-    Resource("", "v1", "nodes", "Node", False),
+    Resource("", "v1", "namespaces", "Namespace", False, status=True),
+    Resource("", "v1", "nodes", "Node", False, status=True),
     Resource("", "v1", "pods", "Pod", True, status=True),
     Resource("", "v1", "events", "Event", True),
     Resource("", "v1", "serviceaccounts", "ServiceAccount", True),
@@ -136,13 +137,15 @@ class FakeApi:
         denied: (verb, plural) that access reviews deny; "*" for any. Requests themselves are not refused.
         linger: So many times a deleted namespace is still seen, Terminating, before it is gone.
         version: What /version says.
+        bare: Whether there is no garbage collector and no namespace controller.
     """
 
-    def __init__(self, *, version: str = "v1.36.0") -> None:
+    def __init__(self, *, version: str = "v1.36.0", bare: bool = False) -> None:
         self.requests: list[tuple[str, str]] = []
         self.denied: set[tuple[str, str]] = set()
         self.linger = 0
         self.version = version
+        self.bare = bare
         self._lock = threading.RLock()
         self._objects: dict[tuple[str, str, str], Manifest] = {}  # (plural, namespace, name)
         self._seen: dict[str, int] = {}  # Terminating namespaces: how often seen
@@ -227,6 +230,11 @@ class FakeApi:
         with self._lock:
             return [copy.deepcopy(o) for key, o in sorted(self._objects.items()) if key[0] == plural]
 
+    def names(self) -> list[tuple[str, str, str]]:
+        """Plural, namespace and name of all objects."""
+        with self._lock:
+            return sorted(self._objects)
+
     def remove(self, plural: str, name: str, namespace: str = "") -> None:
         """Let an object vanish, with all that it owns, and a namespace with all that is in it."""
         with self._lock:
@@ -307,7 +315,7 @@ class FakeApi:
             if parts[0] != resource.plural or len(parts) > 3:
                 continue
             name, subresource = [*parts[1:], None, None][:2]
-            if subresource not in (None, "status", "binding"):
+            if subresource not in (None, "status", "binding", "finalize"):
                 continue  # `namespaces/x/pods` are no part of the namespace
             return Target(resource, namespace, name, subresource)
         raise ApiError(404, "NotFound", "the server could not find the requested resource")
@@ -364,6 +372,12 @@ class FakeApi:
         self._check_new(target, metadata)
         if target.resource.status:
             manifest.pop("status", None)
+        if target.resource.plural == "pods":
+            self._admit_pod(manifest)
+        if target.resource.plural == "nodes":  # until its kubelet has said that it is
+            not_ready = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+            spec = manifest.setdefault("spec", {})
+            spec["taints"] = [*(spec.get("taints") or ()), not_ready]
         manifest["apiVersion"] = f"{target.resource.group}/{target.resource.version}".lstrip("/")
         manifest["kind"] = target.resource.kind
         key = (target.resource.plural, metadata.get("namespace", ""), metadata["name"])
@@ -376,6 +390,22 @@ class FakeApi:
         pod["spec"]["nodeName"] = body["target"]["name"]
         self._store(self._key(target), pod)
         return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+
+    def _admit_pod(self, pod: Manifest) -> None:
+        namespace, account = pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")
+        if ("serviceaccounts", namespace, account) not in self._objects:
+            raise ApiError(
+                403,
+                "Forbidden",
+                f'pods "{pod["metadata"]["name"]}" is forbidden: error looking up service account '
+                f'{namespace}/{account}: serviceaccount "{account}" not found',
+            )
+
+    def _finalize(self, target: Target, body: Manifest) -> Manifest:
+        namespace = copy.deepcopy(self._existing(Target(target.resource, None, target.name, None)))
+        if not body["spec"].get("finalizers"):
+            self._objects.pop(self._key(target))  # what is in it stays, as in etcd
+        return namespace
 
     def _check_new(self, target: Target, metadata: Manifest) -> None:
         resource, name = target.resource, metadata.get("name") or ""
@@ -399,6 +429,8 @@ class FakeApi:
             raise ApiError(409, "AlreadyExists", f'{resource.plural} "{name}" already exists')
 
     def _replace(self, target: Target, body: Manifest) -> Manifest:
+        if target.subresource == "finalize":
+            return self._finalize(target, body)
         old = self._existing(target)
         wanted = body.get("metadata", {}).get("resourceVersion")
         if wanted not in (None, "", old["metadata"]["resourceVersion"]):
@@ -421,6 +453,9 @@ class FakeApi:
         """Store a change, as far as it may reach: status through the subresource only, identity never."""
         if target.subresource == "status":
             new = {**copy.deepcopy(old), "status": new.get("status", {})}
+            starts = [(o.get("status") or {}).get("startTime") for o in (old, new)]
+            if target.resource.kind == "Job" and None not in starts[:1] and starts[0] != starts[1]:
+                raise ApiError(422, "Invalid", f'Job "{target.name}" is invalid: status.startTime: cannot be changed')
         elif target.resource.status:
             new["status"] = copy.deepcopy(old.get("status", {}))
         new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
@@ -436,32 +471,38 @@ class FakeApi:
         return copy.deepcopy(self._store(key, new))
 
     def _delete(self, target: Target, query: dict[str, str]) -> Manifest:
+        grace = query.get("gracePeriodSeconds") != "0"
         if target.name is None:
             listed = self._list(target, {k: v for k, v in query.items() if k.endswith("Selector")})
             for o in listed["items"]:
                 metadata = o["metadata"]
-                self._mark((target.resource.plural, metadata.get("namespace", ""), metadata["name"]))
+                self._mark((target.resource.plural, metadata.get("namespace", ""), metadata["name"]), grace)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         found = copy.deepcopy(self._existing(target))
-        self._mark(self._key(target))
+        self._mark(self._key(target), grace)
         return found
 
-    def _mark(self, key: tuple[str, str, str]) -> None:
+    def _mark(self, key: tuple[str, str, str], grace: bool = False) -> None:
         """What DELETE does: gone at once, unless something holds the object."""
         o = self._objects[key]
-        if key[0] != "namespaces" and not o["metadata"].get("finalizers"):
+        # A pod on a node has its grace period, which only a kubelet ends.
+        held = grace and self.bare and key[0] == "pods" and o["spec"].get("nodeName")
+        held = held and o["spec"].get("terminationGracePeriodSeconds") != 0
+        if key[0] != "namespaces" and not o["metadata"].get("finalizers") and not held:
             self._purge(key)
             return
         o["metadata"].setdefault("deletionTimestamp", _now())
         if key[0] == "namespaces":
             o["status"] = {"phase": "Terminating"}
+            if self.bare:
+                return
             for inside in [k for k in self._objects if k[1] == key[2]]:
                 self._purge(inside)
             if self.linger <= 0:
                 self._purge(key)
 
     def _linger(self, namespace: str) -> None:
-        if "deletionTimestamp" not in self._objects[("namespaces", "", namespace)]["metadata"]:
+        if self.bare or "deletionTimestamp" not in self._objects[("namespaces", "", namespace)]["metadata"]:
             return
         self._seen[namespace] = self._seen.get(namespace, 0) + 1
         if self._seen[namespace] > self.linger:
@@ -473,6 +514,8 @@ class FakeApi:
         if gone is None:
             return
         self._revision += 1
+        if self.bare:
+            return
         if key[0] == "namespaces":
             self._seen.pop(key[2], None)
             for inside in [k for k in self._objects if k[1] == key[2]]:

@@ -254,6 +254,13 @@ def test_the_command_fails_by_name_and_says_how_to_mend_it(fake: FakeApi, tmp_pa
     assert row["mend"] == "kubectl create namespace monitoring"
 
 
+@pytest.mark.parametrize("url", ["http://traces", "traces", "s3:/traces"])
+def test_a_trace_bucket_that_is_none_is_a_matter_of_usage(fake: FakeApi, tmp_path: Path, url: str) -> None:
+    result = run("--kubeconfig", fake.write_kubeconfig(tmp_path / "kubeconfig"), "--trace-bucket", url)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"--trace-bucket {url}: must be s3://BUCKET" in result.stderr
+
+
 def test_the_command_fixes_what_is_safe(fake: FakeApi, tmp_path: Path) -> None:
     fake.put(simulation("arena-1"))
     result = run("--kubeconfig", fake.write_kubeconfig(tmp_path / "kubeconfig"), "--fix", "--json")

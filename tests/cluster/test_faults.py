@@ -186,13 +186,13 @@ def test_a_list_that_expires_between_two_chunks_is_read_anew(fake: FakeApi, kube
 
 
 def test_a_missing_kubeconfig_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"^kubeconfig: .*; set KUBECONFIG, or see: kubectl config get-contexts$"):
+    with pytest.raises(ClusterError, match=r"^kubeconfig /.*/none: .*; set KUBECONFIG, or see: kubectl config get-con"):
         connect(kubeconfig=str(tmp_path / "none"))
 
 
 def test_an_unknown_context_is_one_line(fake: FakeApi, tmp_path: Path) -> None:
     kubeconfig = fake.write_kubeconfig(tmp_path / "kubeconfig")
-    with pytest.raises(ClusterError, match=r"^kubeconfig, context prod: .*; set KUBECONFIG"):
+    with pytest.raises(ClusterError, match=r"^kubeconfig /.*, context prod: .*; set KUBECONFIG"):
         connect("prod", kubeconfig=str(kubeconfig))
 
 
@@ -203,3 +203,22 @@ def test_a_server_that_does_not_listen_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(KubeError, match=r"GET /api/v1/nodes/x: no answer from http://127.0.0.1:\d+ \(.*refused"):
         api.get(f"{paths.NODES}/x")
     api.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "while parsing a flow"),
+        ("hello", ""),
+        ("", "is empty"),
+        (
+            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c, user: u}}], "
+            "clusters: [{name: c, cluster: {server: '127.0.0.1:6443'}}], users: [{name: u, user: {token: x}}]}",
+            "server '127.0.0.1:6443' must be a URL, https://",
+        ),
+    ],
+)
+def test_a_damaged_kubeconfig_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(ClusterError, match=f"^kubeconfig /.*/config: .*{message}.*; set KUBECONFIG"):
+        connect(kubeconfig=str(tmp_path / "config"))

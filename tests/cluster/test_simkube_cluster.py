@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_api import FakeApi
 from world import World
 
 from env.actions import GIB, MIB, Resources
@@ -16,7 +17,7 @@ from env.demand import DEMAND_ANNOTATION
 from env.embedded import EmbeddedCluster
 from env.errors import ClusterError
 from env.scenario import NodePool, Scenario
-from env.simkube import paths
+from env.simkube import gates, paths
 from env.simkube.api import KubeApi, path_of, within
 from env.simkube.cluster import SimKubeCluster
 
@@ -75,7 +76,7 @@ def test_refused_pods_are_given_time_to_find_room(
     simkube = cluster(settle_s=10)
     assert simkube.observe(scenario([deployment(3)], []), None).ready == 3
     world.room_after = 1_000
-    if not world.scheduler:
+    if not world.around.scheduler:
         assert simkube.observe(scenario([deployment(3)], []), None).pending == 3
     simkube.close()
 
@@ -144,7 +145,7 @@ def test_a_wait_ends_at_its_deadline_and_says_what_was_seen(
     until: str,
     message: str,
 ) -> None:
-    if world.controllers or world.scheduler:
+    if world.around.controllers or world.around.scheduler:
         pytest.skip("this server's own controllers go on")
     world.until = until
     simkube = cluster(**QUICK)
@@ -255,6 +256,26 @@ def test_a_scenario_without_nodes_of_its_own_runs_on_the_clusters(
     simkube.close()
 
 
+@pytest.mark.parametrize(
+    ("image", "driver"),
+    [
+        ("quay.io/appliedcomputing/sk-ctrl:v2.7.0", "quay.io/appliedcomputing/sk-driver:v2.7.0"),
+        ("localhost:5000/sk-ctrl:v2.7.0@sha256:abc", "localhost:5000/sk-driver:v2.7.0"),
+        ("sk-ctrl@sha256:abc", None),
+    ],
+)
+def test_the_drivers_image_is_of_the_controllers_version(fake: FakeApi, kube: KubeApi, image: str, driver: str) -> None:
+    labels = {"app.kubernetes.io/name": "sk-ctrl"}
+    metadata = {"name": "sk-ctrl-depl", "namespace": paths.CONTROLLER_NAMESPACE, "labels": labels}
+    spec = {"template": {"spec": {"containers": [{"name": "sk-ctrl", "image": image}]}}}
+    fake.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    if driver:
+        assert gates.driver_image(kube) == driver
+    else:
+        with pytest.raises(ClusterError, match="known by its digest only: name the driver's image"):
+            gates.driver_image(kube)
+
+
 def recording(path: Path, word: str) -> list[str]:
     """A command that appends a line to a file."""
     return [sys.executable, "-c", f"open({str(path)!r}, 'a').write({word + chr(10)!r})"]
@@ -277,6 +298,8 @@ def test_hooks_run_before_and_after_each_episode(
     [
         ([sys.executable, "-c", "print('no disk'); exit(3)"], "exit code 3: no disk"),
         (["/no/such/command"], "cannot be started: No such file"),
+        (["a\0b"], "cannot be started: embedded null byte"),
+        ([sys.executable, "-c", "print('\\033[2J'); exit(1)"], r"exit code 1: \[2J$"),
         (["sleep", "60"], "not done within 0 s"),
     ],
 )

@@ -164,3 +164,10 @@ def test_a_missing_node_folder_is_one_line(tmp_path: Path) -> None:
         ClusterError, match=r"trace folder .*: No such file or directory; it must be mounted in the nod"
     ):
         NodeFolder(tmp_path / "none").put("a", b"")
+
+
+def test_a_trace_that_cannot_be_put_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ClusterError, match="trace folder"):
+        NodeFolder(tmp_path).put("a", b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

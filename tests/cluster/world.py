@@ -12,10 +12,10 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes import dynamic
+from server import MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, request, until
 
 from env.demand import Verdict
 from env.embedded import EmbeddedCluster
@@ -30,7 +30,7 @@ from env.trace import Trace, WorkloadRef, read_trace
 
 Manifest = dict[str, Any]
 
-SERVICE_ACCOUNTS = "/api/v1/serviceaccounts"
+_BEAT_S = 5.0  # the node controller gives up on a kubelet after 40 s
 
 
 @dataclass
@@ -51,7 +51,7 @@ class World:
         api: The API server.
         read: What a driver finds under a trace's URL.
         pool: The virtual nodes.
-        real: A real API server, which has no garbage collector of its own unless there are controllers.
+        around: What acts on the server besides.
 
     Attributes:
         until: The last of the stages `driver`, `running`, `applied`, `pods`, `fates` that is played.
@@ -61,11 +61,13 @@ class World:
         turns: Turns so far.
     """
 
-    def __init__(self, api: KubeApi, read: Callable[[str], bytes], pool: NodePool, *, real: bool = False) -> None:
+    def __init__(
+        self, api: KubeApi, read: Callable[[str], bytes], pool: NodePool, around: Surroundings | None = None
+    ) -> None:
         self.api = api
         self.read = read
         self.pool = pool
-        self.real = real
+        self.around = around or Surroundings()
         self.until = "fates"
         self.driver_status: Manifest = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         self.kwok_knows_verdicts = True
@@ -73,8 +75,7 @@ class World:
         self.turns = 0
         self._runs: dict[str, Run] = {}
         self._made: list[str] = []
-        self.controllers = real and self._holds_lease("kube-controller-manager")
-        self.scheduler = real and self._holds_lease("kube-scheduler")
+        self._beaten_s = float("-inf")
 
     def set_up(self) -> None:
         """SimKube's controller and the virtual nodes."""
@@ -84,40 +85,41 @@ class World:
         for number in range(1, self.pool.count + 1):
             self._make(paths.NODES, node(f"virtual-{number}"))
         self._beat()
+        if self.around.controllers:  # one of them takes away the taint of nodes that are not Ready
+            until("nodes without a taint", lambda: all(o["spec"]["taints"] == [TAINT] for o in self._nodes()))
 
     def tear_down(self) -> None:
         """Take away all that was set up, on a server that others use too."""
-        for run in list(self._runs.values()):
-            with contextlib.suppress(KubeError):
-                self.api.delete(path_of(paths.SIMULATIONS, run.name))
-            self._clean_up(run)
+        for name in list(self._runs):
+            self.api.delete(path_of(paths.SIMULATIONS, name))
+        until("the end of all simulations", lambda: not self.rest(1))
         for path in reversed(self._made):
-            with contextlib.suppress(KubeError):
-                self.api.delete(path)
-        self._empty_namespace(paths.CONTROLLER_NAMESPACE)
+            self.api.delete(path)
+        until("the end of all nodes", lambda: not self._nodes())
 
     def turn(self) -> None:
         """Everybody acts once."""
         self.turns += 1
-        if self.real:
+        if self.around.real and time.monotonic() - self._beaten_s > _BEAT_S:
             self._beat()
         simulations = {o["metadata"]["name"]: o for o in self.api.list(paths.SIMULATIONS)}
         for name in [name for name in self._runs if name not in simulations]:
             self._clean_up(self._runs.pop(name))
+        self._end_namespaces(simulations)
         for name, simulation in simulations.items():
             if "deletionTimestamp" not in simulation["metadata"]:
                 with contextlib.suppress(KubeError):  # what was read may be gone by now; there will be another turn
                     self._reconcile(simulation, self._runs.setdefault(name, Run(name)))
 
-    def rest(self) -> list[str]:
+    def rest(self, turns: int = 100) -> list[str]:
         """Turns until nothing of a simulation is left, if that ever happens; the names of what is left."""
-        for _ in range(100):
+        for _ in range(turns):
             self.turn()
             virtual = self.api.list(paths.NAMESPACES, labels=f"{paths.VIRTUAL_LABEL}=true")
             left = [o["metadata"]["name"] for o in [*self.api.list(paths.SIMULATIONS), *virtual]]
             if not left:
                 break
-            if self.controllers:
+            if self.around.controllers:
                 time.sleep(0.5)
         return left
 
@@ -137,15 +139,16 @@ class World:
     def _take_lease(self, simulation: Manifest, run: Run) -> None:
         """sk-ctrl: one simulation at a time."""
         lease = self.api.get(path_of(paths.LEASES, paths.LEASE, paths.CONTROLLER_NAMESPACE))
-        if lease is not None:
+        if lease is not None and lease["spec"]["holderIdentity"] != run.name:
             self._say(run, "Blocked")
             return
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         metadata = {"name": paths.LEASE, "ownerReferences": [owner(simulation)]}
         spec = {"holderIdentity": run.name, "acquireTime": now, "renewTime": now}
-        self.api.create(within(paths.LEASES, paths.CONTROLLER_NAMESPACE), {"metadata": metadata, "spec": spec})
+        ensure(self.api, within(paths.LEASES, paths.CONTROLLER_NAMESPACE), {"metadata": metadata, "spec": spec})
         job = paths.driver_job(run.name)
-        self.api.create(
+        ensure(
+            self.api,
             within(paths.PODS, paths.CONTROLLER_NAMESPACE),
             {
                 "metadata": {
@@ -183,18 +186,20 @@ class World:
         for namespace in sorted({namespace for _, namespace, _ in last}):
             labels = {paths.VIRTUAL_LABEL: "true"}
             metadata = {"name": paths.virtual_namespace(namespace), "labels": labels}
-            self.api.create(paths.NAMESPACES, {"metadata": {**metadata, "ownerReferences": [owner(simulation)]}})
+            ensure(self.api, paths.NAMESPACES, {"metadata": {**metadata, "ownerReferences": [owner(simulation)]}})
             self._make_service_account(metadata["name"])
         for kind, namespace, _ in last:
             if kind == "Deployment":
-                self.api.create(
+                ensure(
+                    self.api,
                     within(paths.DEPLOYMENTS, paths.virtual_namespace(namespace)),
                     virtual(last[kind, namespace, _], simulation),
                 )
                 run.outcomes[WorkloadRef(namespace, _)] = self._decided(run.trace, WorkloadRef(namespace, _))
             elif kind == "ConfigMap":
                 metadata = {"name": END_MARKER}
-                self.api.create(within(paths.CONFIG_MAPS, paths.virtual_namespace(namespace)), {"metadata": metadata})
+                collection = within(paths.CONFIG_MAPS, paths.virtual_namespace(namespace))
+                ensure(self.api, collection, {"metadata": metadata})
         run.stage += 1
 
     def _decided(self, trace: Trace, ref: WorkloadRef) -> Observation:
@@ -205,15 +210,17 @@ class World:
 
     def _control(self, simulation: Manifest, run: Run) -> None:
         """The controllers of Deployments and ReplicaSets."""
-        for ref, outcome in () if self.controllers else run.outcomes.items():
+        for ref, outcome in () if self.around.controllers else run.outcomes.items():
             namespace = paths.virtual_namespace(ref.namespace)
             deployment = self._deployment(ref)
             template = deployment["spec"]["template"]
-            replica_set = self.api.create(
+            name = f"{ref.name}-5d4f8c7b9"
+            ensure(
+                self.api,
                 within(paths.REPLICA_SETS, namespace),
                 {
                     "metadata": {
-                        "name": f"{ref.name}-5d4f8c7b9",
+                        "name": name,
                         "labels": template["metadata"]["labels"],
                         "ownerReferences": [owner(deployment)],
                     },
@@ -224,14 +231,15 @@ class World:
                     },
                 },
             )
+            replica_set = self.api.get(path_of(paths.REPLICA_SETS, name, namespace)) or {}
             for number in range(outcome.total):
                 metadata = {
-                    "name": f"{ref.name}-5d4f8c7b9-{number:05}",
+                    "name": f"{name}-{number:05}",
                     "labels": template["metadata"]["labels"],
                     "annotations": template["metadata"].get("annotations") or {},
                     "ownerReferences": [owner(replica_set)],
                 }
-                self.api.create(within(paths.PODS, namespace), {"metadata": metadata, "spec": template["spec"]})
+                ensure(self.api, within(paths.PODS, namespace), {"metadata": metadata, "spec": template["spec"]})
             status = {
                 "observedGeneration": deployment["metadata"]["generation"],
                 "replicas": outcome.total,
@@ -249,13 +257,13 @@ class World:
             for pod in pods:
                 path = path_of(paths.PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
                 if "deletionTimestamp" in pod["metadata"]:
-                    self._request("DELETE", path, grace_period_seconds=0)
-                elif not pod["spec"].get("nodeName") and not self.scheduler:
+                    request(self.api, "DELETE", path, grace_period_seconds=0)
+                elif not pod["spec"].get("nodeName") and not self.around.scheduler:
                     if run.refusals > self.room_after and bound < outcome.total - outcome.pending:
                         bound += 1
                         target = {"apiVersion": "v1", "kind": "Node", "name": "virtual-1"}
                         binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": target}
-                        self._request("POST", f"{path}/binding", body=binding)
+                        request(self.api, "POST", f"{path}/binding", body=binding)
                         self._run(pod, path)
                     else:
                         self.api.patch(f"{path}/status", {"status": refused(outcome)})
@@ -284,63 +292,48 @@ class World:
 
     def _make(self, collection: str, manifest: Manifest) -> None:
         """Create, unless it is there already."""
-        with contextlib.suppress(KubeError):
-            self.api.create(collection, manifest)
+        if ensure(self.api, collection, manifest):
             self._made.append(path_of(collection, manifest["metadata"]["name"]))
 
     def _make_service_account(self, namespace: str) -> None:
-        """The controller-manager's work, without which a real API server takes no pods."""
-        if self.real and not self.controllers:
-            self._make(within(SERVICE_ACCOUNTS, namespace), {"metadata": {"name": "default"}})
+        """A controller's work, without which an API server takes no pods; the real one may take its time."""
+        ensure(self.api, within(SERVICE_ACCOUNTS, namespace), {"metadata": {"name": "default"}})
+
+    def _nodes(self) -> list[Manifest]:
+        return self.api.list(paths.NODES, labels=paths.VIRTUAL_NODES)
 
     def _beat(self) -> None:
         """Kubelets: the nodes are Ready and say what they have."""
+        self._beaten_s = time.monotonic()
         for number in range(1, self.pool.count + 1):
             path = path_of(paths.NODES, f"virtual-{number}")
             self.api.patch(f"{path}/status", {"status": node_status(self.pool)})
-            if self.real and not self.controllers:
-                self.api.patch(path, {"spec": {"taints": [TAINT]}})  # an unmanaged server adds not-ready
+            if not self.around.controllers:
+                self.api.patch(path, {"spec": {"taints": [TAINT]}})  # a new node has that of one that is not Ready
 
     def _clean_up(self, run: Run) -> None:
-        """The garbage collector, where a real server's would be too slow or is missing."""
-        if not self.real:
+        """The garbage collector, which is too slow for tests, or missing; a `FakeApi` is one itself."""
+        if not self.around.real:
             return
-        self._request("DELETE", path_of(paths.LEASES, paths.LEASE, paths.CONTROLLER_NAMESPACE))
-        job = paths.driver_job(run.name)
-        self._request("DELETE", path_of(paths.PODS, f"{job}-x7k2p", paths.CONTROLLER_NAMESPACE),
-                      grace_period_seconds=0)  # fmt: skip
-        for namespace in sorted({ref.namespace for ref in run.outcomes}):
-            self._request("DELETE", path_of(paths.NAMESPACES, paths.virtual_namespace(namespace)))
-            self._empty_namespace(paths.virtual_namespace(namespace))
+        self.api.delete(path_of(paths.LEASES, paths.LEASE, paths.CONTROLLER_NAMESPACE))
+        driver = f"{paths.driver_job(run.name)}-x7k2p"
+        request(self.api, "DELETE", path_of(paths.PODS, driver, paths.CONTROLLER_NAMESPACE), grace_period_seconds=0)
 
-    def _empty_namespace(self, namespace: str) -> None:
-        """The namespace controller, where there is none."""
-        if not self.real:
+    def _end_namespaces(self, simulations: dict[str, Manifest]) -> None:
+        """The same for virtual namespaces whose simulation is gone, and what ends the pods in them."""
+        if not self.around.real:
             return
-        collections = (paths.DEPLOYMENTS, paths.REPLICA_SETS, paths.PODS, paths.CONFIG_MAPS, SERVICE_ACCOUNTS)
-        for collection in collections:
-            self._request("DELETE", within(collection, namespace), grace_period_seconds=0)
-        found = self.api.get(path_of(paths.NAMESPACES, namespace))
-        if found is not None and not self.controllers:
-            path = f"{path_of(paths.NAMESPACES, namespace)}/finalize"
-            self._request("PUT", path, body={**found, "spec": {"finalizers": []}})
-
-    def _request(self, method: str, path: str, **options: Any) -> None:
-        """A request that KubeApi has no use for; whether it succeeds shows at the next turn."""
-        client = dynamic.DynamicClient(self.api.client, discoverer=lambda *_: None)
-        with contextlib.suppress(dynamic.exceptions.DynamicApiError):
-            client.request(method, path, _request_timeout=10, **options)
-
-    def _holds_lease(self, name: str) -> bool:
-        lease = self.api.get(path_of(paths.LEASES, name, "kube-system"))
-        renewed = ((lease or {}).get("spec") or {}).get("renewTime")
-        return bool(renewed) and datetime.now(UTC) - datetime.fromisoformat(renewed) < timedelta(minutes=1)
+        uids = {simulation["metadata"]["uid"] for simulation in simulations.values()}
+        for namespace in self.api.list(paths.NAMESPACES, labels=f"{paths.VIRTUAL_LABEL}=true"):
+            metadata = namespace["metadata"]
+            if not any(reference["uid"] in uids for reference in metadata.get("ownerReferences") or ()):
+                end_namespace(self.api, metadata["name"], finalize=self.around.bare)
 
 
 class WorldTime:
     """Clock and sleep of a test: to sleep is to let the world take a turn.
 
-    Where controllers of a real server take part, they get half of the time that is said to pass.
+    Where others take part, they get half of the time that is said to pass.
     """
 
     def __init__(self, world: World) -> None:
@@ -353,7 +346,7 @@ class WorldTime:
     def sleep(self, seconds: float) -> None:
         self.world.turn()
         self.at += seconds
-        if self.world.controllers or self.world.scheduler:
+        if self.world.around.controllers or self.world.around.scheduler:
             time.sleep(seconds / 2)
 
 
@@ -362,7 +355,7 @@ TAINT = {"key": "kwok-provider", "value": "true", "effect": "NoSchedule"}
 
 def node(name: str) -> Manifest:
     """A node as SimKube's pods want it."""
-    metadata = {"name": name, "labels": {"type": "virtual"}, "annotations": {"kwok.x-k8s.io/node": "fake"}}
+    metadata = {"name": name, "labels": {"type": "virtual", **MADE}, "annotations": {"kwok.x-k8s.io/node": "fake"}}
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [TAINT]}}
 
 
@@ -403,6 +396,7 @@ def virtual(deployment: Manifest, simulation: Manifest) -> Manifest:
     toleration = {"key": "kwok-provider", "operator": "Exists", "effect": "NoSchedule"}
     tolerations = [*(template["spec"].get("tolerations") or ()), toleration]
     pod = {**template["spec"], "nodeSelector": selector, "tolerations": tolerations}
+    pod["terminationGracePeriodSeconds"] = 0  # no kubelet ends them
     labels = {**(deployment["metadata"].get("labels") or {}), paths.VIRTUAL_LABEL: "true"}
     metadata = {"name": deployment["metadata"]["name"], "labels": labels, "ownerReferences": [owner(simulation)]}
     return {"metadata": metadata, "spec": {**deployment["spec"], "template": {**template, "spec": pod}}}
