@@ -6,6 +6,7 @@ stdout carries data only (tables, `--json`); progress, logs and errors go to std
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
@@ -30,8 +31,15 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader (`| head`) is gone: leave as `run` does, and let Python flush what is left to nowhere."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(int(Exit.DONE))
+
+
+out = _Console(soft_wrap=True)
+err = _Console(stderr=True, soft_wrap=True)
 
 
 def new_app(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:

@@ -16,7 +16,7 @@ from env.engine.events import Event
 from env.engine.labels import HOSTNAME
 from env.engine.node import Node
 from env.engine.pods import UNBOUND, Phase
-from env.engine.scheduler import Surroundings
+from env.engine.scheduler import MOST_RESOURCES, Surroundings
 from env.engine.terms import Taint
 from env.errors import ClusterError
 from env.observation import Observation
@@ -89,7 +89,7 @@ class EmbeddedCluster:
 
     def _surroundings(self, pool: NodePool) -> Surroundings:
         found = self._clusters.get(pool)
-        if found is None:
+        if found is None or len(found.fleet.extended) > MOST_RESOURCES:
             if len(self._clusters) >= _MOST_POOLS:
                 self._clusters.clear()
             found = self._clusters[pool] = Surroundings(virtual_nodes(pool))

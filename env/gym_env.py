@@ -233,8 +233,8 @@ def check_number(number: int, scenarios: int) -> None:
     Raises:
         ConfigError: There is none of that number.
     """
-    if not 0 <= number < scenarios:
-        raise ConfigError(f"options['scenario'] {number}: there are {scenarios} scenarios, from 0")
+    if not isinstance(number, int | np.integer) or not 0 <= number < scenarios:
+        raise ConfigError(f"options['scenario'] {number!r:.80}: there are {scenarios} scenarios, from 0")
 
 
 def check_settings(
@@ -248,7 +248,7 @@ def check_settings(
     check_reward(reward_name)
     if scenarios is not None and not scenarios:
         raise ConfigError("scenarios: must hold at least one; None generates them")
-    if max_steps < 1:
-        raise ConfigError(f"max_steps {max_steps}: must be at least 1")
+    if not isinstance(max_steps, int) or not 1 <= max_steps < SEEDS:
+        raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
     if render_mode not in (None, "ansi"):
         raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")

@@ -109,6 +109,13 @@ class Scenario(_Record):
     ]
     outcome: list[Outcome] = []
 
+    @field_validator("nodes")
+    @classmethod
+    def _have_names_of_their_own(cls, nodes: list[Node]) -> list[Node]:
+        if len({node.name for node in nodes}) < len(nodes):
+            raise ValueError("two of the same name")
+        return nodes
+
     @field_validator("steps")
     @classmethod
     def _are_objects(cls, steps: list[list[Manifest]]) -> list[list[Manifest]]:

@@ -99,9 +99,12 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
             options: With "scenario": every environment takes the scenario of that number.
 
         Raises:
-            ConfigError: Not one seed for each, or no such scenario.
+            ConfigError: Not one seed for each, no such scenario, or a "reset_mask", which is for vector environments
+                that do not reset by themselves.
             ClusterError: A workload could not be observed.
         """
+        if options and "reset_mask" in options:
+            raise ConfigError("options['reset_mask']: environments start their next episodes by themselves here")
         seed = int(seed) if isinstance(seed, np.integer) else seed
         super().reset(seed=seed if isinstance(seed, int) else None)
         self._seed(seed)
@@ -170,9 +173,12 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
             seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
         if len(seeds) != self.num_envs:
             raise ConfigError(f"seed: {len(seeds)} for {self.num_envs} environments")
+        wrong = [each for each in seeds if each is not None and not (isinstance(each, int | np.integer) and each >= 0)]
+        if wrong:
+            raise ConfigError(f"seed {wrong[0]!r:.80}: must be a whole number of at least 0")
         given = np.array([each is not None for each in seeds])
         fresh = given if self._is_seeded else np.ones_like(given)
-        keys = [int(self.np_random.integers(SEEDS)) if each is None else each % SEEDS for each in seeds]
+        keys = [int(self.np_random.integers(SEEDS)) if each is None else int(each) % SEEDS for each in seeds]
         self._lanes["key"][fresh] = np.array(keys, np.int64)[fresh]
         self._lanes["episodes"][fresh] = 0
         self._is_seeded = True

@@ -15,6 +15,7 @@ from env.demand import Verdict
 from env.engine.cron_job import CronJob
 from env.engine.daemon_set import DaemonSet
 from env.engine.deployment import Deployment
+from env.engine.effort import Effort
 from env.engine.events import Event, Recorder
 from env.engine.job import Job
 from env.engine.node import Node
@@ -30,8 +31,9 @@ from env.trace import WorkloadRef
 from env.workload import Asked
 
 MAX_PODS = 150_000  # the most that Kubernetes supports in one cluster
-_MOST_ROUNDS = 10_000
+_MOST_ROUNDS = 100_000
 _MOST_WAKINGS = 500_000  # of one advance: a trace may span decades
+_LOOKS_PER_WAKING, _LOOKS_PER_POD = 5_000, 400
 
 Key = tuple[str, WorkloadRef]
 Lifetimes = Callable[[Workload], float | None]
@@ -84,7 +86,8 @@ class ControlPlane:
         self._now_s = now_s
         self.recorder = Recorder(lambda: self._now_s, wanted=events)
         cluster = nodes if isinstance(nodes, Surroundings) else Surroundings(nodes)
-        self.scheduler = Scheduler(cluster, self.recorder, lambda: self._now_s)
+        self._effort = Effort()
+        self.scheduler = Scheduler(cluster, self.recorder, lambda: self._now_s, self._effort)
         self.workloads: dict[Key, Any] = {}
         self._lifetimes = lifetimes
         self._live: set[Any] = set()  # the same, by identity
@@ -153,6 +156,7 @@ class ControlPlane:
                 self._now_s = max(self._now_s, until_s)
                 return
             self._now_s = max(self._now_s, self._timers[0][0])
+            self._effort.spend(_LOOKS_PER_WAKING)
             while self._timers and self._timers[0][0] <= self._now_s:
                 at_s, _, what = heapq.heappop(self._timers)
                 self._awaited.discard((at_s, what))
@@ -184,6 +188,7 @@ class ControlPlane:
         self._pods += 1
         if self._pods > MAX_PODS:
             raise ClusterError(f"{self._pods} pods: the embedded cluster simulates at most {MAX_PODS}")
+        self._effort.spend(_LOOKS_PER_POD)
         self._numbers += 1
         pod = Pod(template, owner, self._numbers, name or self._name(owner), ordinal=ordinal)
         pod.lifetime_s = self._lifetime_s(owner)
@@ -231,6 +236,7 @@ class ControlPlane:
             if workload.sync(self):
                 acted = True
                 self._unsettled[workload] = None
+                self._effort.spend(10 * len(workload.pods()))
         sets = [each for workload in turn if isinstance(workload, Deployment) for each in workload.sets]
         for each in sets:
             if len(each.members) < each.replicas:

@@ -17,6 +17,10 @@ from env.engine.plane import Plane
 from env.engine.pods import Pod
 from env.trace import WorkloadRef
 
+# Calendars of Python go from year 1 to 9999, and cronsim looks ahead for decades; a trace may hold any time.
+_FIRST_S = datetime(100, 1, 1, tzinfo=UTC).timestamp()
+_LAST_S = datetime(9900, 1, 1, tzinfo=UTC).timestamp()
+
 
 @dataclass(frozen=True, eq=False)
 class CronJobSpec:
@@ -104,7 +108,7 @@ class CronJob:
 
 def next_tick(spec: CronJobSpec, after_s: float) -> float:
     """When the schedule is next due after a time, both in unix seconds; infinity for never."""
-    if not spec.schedule:
+    if not spec.schedule or not _FIRST_S <= after_s <= _LAST_S:
         return inf
     tick: datetime | None = next(CronSim(spec.schedule, _local(spec, after_s)), None)
     return inf if tick is None else tick.timestamp()
@@ -112,7 +116,7 @@ def next_tick(spec: CronJobSpec, after_s: float) -> float:
 
 def last_tick(spec: CronJobSpec, until_s: float) -> float:
     """When the schedule was last due, at a time or before; minus infinity for never."""
-    if not spec.schedule:
+    if not spec.schedule or not _FIRST_S <= until_s <= _LAST_S:
         return -inf
     tick: datetime | None = next(CronSim(spec.schedule, _local(spec, until_s + 1), reverse=True), None)
     return -inf if tick is None else tick.timestamp()

@@ -95,10 +95,10 @@ class Fleet:
 
     def requests(self, template: PodTemplate) -> tuple[Ints, Ints]:
         """What a pod takes, int64 of shape (resources,), and what it counts for in scores, of shape (2,)."""
-        for name, _ in template.extended:
-            if name not in self.extended:
-                self.extended[name] = self.allocatable.shape[1]
-                self.allocatable = np.pad(self.allocatable, ((0, 0), (0, 1)))
+        new = [name for name, _ in template.extended if name not in self.extended]
+        if new:
+            self.extended |= {name: self.allocatable.shape[1] + i for i, name in enumerate(new)}
+            self.allocatable = np.pad(self.allocatable, ((0, 0), (0, len(new))))
         request = [template.cpu_m, template.memory_bytes] + [0] * len(self.extended)
         for name, amount in template.extended:
             request[self.extended[name]] = amount

@@ -33,10 +33,10 @@ def static_table(placement: Placement, nodes: Sequence[Node]) -> Ints:
     preferred = [(weight, _term(term)) for weight, term in placement.preferred]
     table = np.zeros((3, len(nodes)), dtype=np.int64)
     named = _named(placement)
-    for row, node in enumerate(nodes):
-        if named is not None and node.name not in named:
-            table[0, row] = Barrier.OTHER_NODE
-            continue
+    rows = [row for row, node in enumerate(nodes) if named is None or node.name in named]
+    table[0] = Barrier.OTHER_NODE
+    for row in rows:
+        node = nodes[row]
         table[0, row] = _barrier(placement, terms, node)
         table[1, row] = sum(
             taint.effect == "PreferNoSchedule" and not tolerated(taint, _preferring(placement.tolerations))
@@ -64,8 +64,6 @@ def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
 
 def _named(placement: Placement) -> frozenset[str] | None:
     """The nodes that come into question by name, where every term of node affinity names some (`PreFilter`)."""
-    if placement.only_node is not None:
-        return frozenset({placement.only_node})
     every = [_names(json.loads(term)) for term in placement.terms or ()]
     if not every or None in every:
         return None

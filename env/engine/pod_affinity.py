@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from env.engine.kernel import MISSING
 from env.engine.node import Ints
 from env.engine.pod_template import PodTemplate
-from env.engine.pods import Pod
 from env.engine.spreading import Topology
 from env.engine.terms import PodAffinityTerm
 
@@ -29,77 +28,99 @@ class Block(IntEnum):
     NOMINATED = 5  # pods of at least its priority are about to fill the node
 
 
-def blocks(template: PodTemplate, pods: Sequence[Pod], topology: Topology, nodes: int) -> Ints:
+class Crowd:
+    """The pods that hold nodes, counted by node and by what terms and ports of others tell apart.
+
+    Pods of one manifest, whatever they request, are one group: it has their labels, terms and ports.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        self._nodes = nodes
+        self._groups: dict[int, tuple[PodTemplate, Ints]] = {}
+
+    def count(self, template: PodTemplate, rows: Ints | int, sign: int) -> None:
+        """A pod on each of the rows comes (1) or goes (-1)."""
+        group = self._groups.get(id(template.labels))
+        if group is None:  # templates of one manifest share their labels; the first of them keeps that id taken
+            group = self._groups[id(template.labels)] = (template, np.zeros(self._nodes, dtype=np.int64))
+        np.add.at(group[1], rows, sign)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __iter__(self) -> Iterator[tuple[PodTemplate, Ints]]:
+        return iter(self._groups.values())
+
+
+def blocks(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: int) -> Ints:
     """The Block of every node, given the pods that hold nodes; int64 of shape (nodes,).
 
     Follows `interpodaffinity/filtering.go` and `nodeports`.
     """
     blocked = np.zeros(nodes, dtype=np.int64)
-    for number, reason in _inter_pod(template, pods, topology, nodes):
+    for number, reason in _inter_pod(template, crowd, topology, nodes):
         blocked[(blocked == 0) & number] = reason
-    for pod in pods if template.host_ports else ():
-        if _conflict(template, pod.template):
-            blocked[pod.row] = Block.PORTS
+    for other, counts in crowd if template.host_ports else ():
+        if _conflict(template, other):
+            blocked[counts > 0] = Block.PORTS
     return blocked
 
 
-def preferences(template: PodTemplate, pods: Sequence[Pod], topology: Topology, nodes: int) -> Ints:
+def preferences(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: int) -> Ints:
     """The weight of preferred affinity for every node, of the pod and of those that run (`scoring.go`)."""
     weights = np.zeros(nodes, dtype=np.int64)
-    for term in (*template.affinity, *template.anti_affinity):
-        for pod in pods if term.weight else ():
-            if _means(term, pod.template):
-                weights += term.weight * _same_domain(topology.domains(term.topology_key), pod.row)
-    for pod in pods:
+    own = [term for term in (*template.affinity, *template.anti_affinity) if term.weight]
+    for other, counts in crowd:
         # A required affinity of a running pod counts as a preference of weight 1 (hardPodAffinityWeight).
-        for term, weight in (
-            *((t, t.weight or 1) for t in pod.template.affinity),
-            *((t, t.weight) for t in pod.template.anti_affinity),
-        ):
-            if weight and _means(term, template):
-                weights += weight * _same_domain(topology.domains(term.topology_key), pod.row)
+        wanted = [(term, term.weight) for term in own if _means(term, other)]
+        wanted += [(term, term.weight or 1) for term in other.affinity if _means(term, template)]
+        wanted += [(term, term.weight) for term in other.anti_affinity if _means(term, template)]
+        for term, weight in wanted:
+            if weight:
+                weights += weight * _in_domain(topology.domains(term.topology_key), counts)
     return weights
 
 
-def _inter_pod(
-    template: PodTemplate, pods: Sequence[Pod], topology: Topology, nodes: int
-) -> Iterable[tuple[Flags, Block]]:
+def _inter_pod(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: int) -> Iterable[tuple[Flags, Block]]:
     required = [term for term in template.affinity if not term.weight]
     if required:
-        yield ~_affinity_holds(template, required, pods, topology, nodes), Block.AFFINITY
+        yield ~_affinity_holds(template, required, crowd, topology, nodes), Block.AFFINITY
     for term in (each for each in template.anti_affinity if not each.weight):
-        domains = topology.domains(term.topology_key)
-        for pod in pods:
-            if _means(term, pod.template):
-                yield _same_domain(domains, pod.row), Block.ANTI_AFFINITY
-    for pod in pods:
-        for term in pod.template.anti_affinity:
+        for other, counts in crowd:
+            if _means(term, other):
+                yield _in_domain(topology.domains(term.topology_key), counts) > 0, Block.ANTI_AFFINITY
+    for other, counts in crowd:
+        for term in other.anti_affinity:
             if not term.weight and _means(term, template):
-                yield _same_domain(topology.domains(term.topology_key), pod.row), Block.EXISTING_ANTI_AFFINITY
+                yield _in_domain(topology.domains(term.topology_key), counts) > 0, Block.EXISTING_ANTI_AFFINITY
 
 
 def _affinity_holds(
-    template: PodTemplate, required: list[PodAffinityTerm], pods: Sequence[Pod], topology: Topology, nodes: int
+    template: PodTemplate, required: list[PodAffinityTerm], crowd: Crowd, topology: Topology, nodes: int
 ) -> Flags:
     """All terms hold on a node; the first pod of a group that only matches itself may start anywhere labelled."""
-    matching = [pod for pod in pods if all(_means(term, pod.template) for term in required)]
+    matching = np.zeros(nodes, dtype=np.int64)
+    for other, counts in crowd:
+        if all(_means(term, other) for term in required):
+            matching += counts
     labelled = np.ones(nodes, dtype=np.bool_)
     holds = np.ones(nodes, dtype=np.bool_)
     for term in required:
         domains = topology.domains(term.topology_key)
         labelled &= domains != MISSING
-        near = np.zeros(nodes, dtype=np.bool_)
-        for pod in matching:
-            near |= _same_domain(domains, pod.row)
-        holds &= near
-    if not matching and all(_means(term, template) for term in required):
+        holds &= _in_domain(domains, matching) > 0
+    if not matching.any() and all(_means(term, template) for term in required):
         return labelled
     return holds
 
 
-def _same_domain(domains: Ints, row: int) -> Flags:
-    same: Flags = (domains == domains[row]) & (domains != MISSING)
-    return same
+def _in_domain(domains: Ints, counts: Ints) -> Ints:
+    """How many of the counted pods are in each node's domain; 0 without the label."""
+    sums = np.zeros(len(domains) + 1, dtype=np.int64)
+    np.add.at(sums, domains, counts)
+    sums[MISSING] = 0
+    found: Ints = sums[domains]
+    return found
 
 
 def _means(term: PodAffinityTerm, template: PodTemplate) -> bool:

@@ -180,8 +180,7 @@ def read_template(
         host_ports=host_ports,
         priority=priority.value,
         may_preempt=priority.may_preempt and as_text(pod, "preemptionPolicy") != "Never",
-        unscheduled=bool(as_maps(pod, "schedulingGates"))
-        or as_text(pod, "schedulerName", DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER,
+        unscheduled=bool(as_maps(pod, "schedulingGates")) or _scheduler(pod) != DEFAULT_SCHEDULER,
         node_name=as_text(pod, "nodeName"),
         verdict=None,
         killed_container="",
@@ -232,10 +231,15 @@ def _priority(pod: Manifest, priorities: Mapping[str, PriorityClass]) -> Priorit
 
 
 def _restart_policy(pod: Manifest) -> str:
-    policy = as_text(pod, "restartPolicy", "Always")
+    policy = as_text(pod, "restartPolicy") or "Always"
     if policy not in _RESTART_POLICIES:
         raise ValueError(f"restartPolicy {policy!r:.80}: must be one of {', '.join(_RESTART_POLICIES)}")
     return policy
+
+
+def _scheduler(pod: Manifest) -> str:
+    """Whose pod it is; the API server fills in the name where it is empty."""
+    return as_text(pod, "schedulerName") or DEFAULT_SCHEDULER
 
 
 def _canonical(template: Manifest) -> str:
@@ -259,7 +263,7 @@ def _not_modelled(pod: Manifest, containers: list[Manifest]) -> tuple[str, ...]:
         fields.append("volumes of a PersistentVolumeClaim")
     if as_maps(pod, "schedulingGates"):
         fields.append("schedulingGates (the pods stay pending)")
-    scheduler = as_text(pod, "schedulerName", DEFAULT_SCHEDULER)
+    scheduler = _scheduler(pod)
     if scheduler != DEFAULT_SCHEDULER:
         fields.append(f"schedulerName {scheduler} (the pods stay pending)")
     return tuple(fields)

@@ -10,19 +10,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from env.engine.diagnosis import NO_VICTIMS, NOT_HELPFUL, Obstacle, futile, message, obstacles, summary
+from env.engine.effort import Effort
 from env.engine.events import Recorder
 from env.engine.kernel import place
 from env.engine.node import Fleet, Ints, Node, NodeTable
-from env.engine.placement import static_table
-from env.engine.pod_affinity import Block, blocks, preferences
+from env.engine.placement import Barrier, static_table
+from env.engine.pod_affinity import Block, Crowd, blocks, preferences
 from env.engine.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Pod
 from env.engine.preemption import Candidate, best_candidate, find_victims
 from env.engine.spreading import NO_SPREAD, Spread, Topology
 from env.engine.terms import Placement
+from env.errors import ClusterError
 
 _LONGEST_BACKOFF_S = 10.0
 _MOST_CACHED = 1024
+MOST_RESOURCES = 1000  # by name, besides CPU and memory
 _NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
@@ -62,8 +65,18 @@ class Surroundings:
         if found is None:
             if len(self._statics) >= _MOST_CACHED:
                 self._statics.clear()
-            found = self._statics[placement] = static_table(placement, self.fleet.nodes)
+            found = self._statics[placement] = self._computed(placement)
         return found
+
+    def _computed(self, placement: Placement) -> Ints:
+        if placement.only_node is None:
+            return static_table(placement, self.fleet.nodes)
+        everywhere = self._static(replace(placement, only_node=None))
+        table = np.zeros_like(everywhere)
+        table[0] = Barrier.OTHER_NODE
+        row = self.fleet.row[placement.only_node]
+        table[:, row] = everywhere[:, row]
+        return table
 
 
 class Scheduler:
@@ -73,9 +86,10 @@ class Scheduler:
         cluster: The cluster's nodes.
         recorder: Where events go.
         clock: The time in seconds.
+        effort: Counts the work.
     """
 
-    def __init__(self, cluster: Surroundings, recorder: Recorder, clock: Callable[[], float]) -> None:
+    def __init__(self, cluster: Surroundings, recorder: Recorder, clock: Callable[[], float], effort: Effort) -> None:
         self.table = NodeTable(cluster.fleet)
         self.bound: dict[Pod, None] = {}  # those that hold a node, in order of binding
         self.waiting: dict[Pod, None] = {}  # unschedulable for now
@@ -85,6 +99,10 @@ class Scheduler:
         self._nominated: dict[Pod, None] = {}
         self._cluster = cluster
         self._topology = cluster.topology
+        self._crowd = Crowd(len(cluster.fleet))
+        self._effort = effort
+        self._met: set[PodTemplate] = set()
+        self._resources: set[str] = set()
         self._recorder = recorder
         self._clock = clock
         self._terms = 0  # pods that hold a node and have affinity terms of their own
@@ -116,6 +134,7 @@ class Scheduler:
     def attach(self, pod: Pod, row: int) -> None:
         """Bind a pod that names its node itself."""
         self._lowest = min(self._lowest, pod.template.priority)
+        self._effort.spend(self._looks(pod.template))
         self._cluster.fleet.requests(pod.template)  # makes columns for what it asks for
         self.table.widen()
         pod.row = row
@@ -217,6 +236,7 @@ class Scheduler:
             self._bind(pod)
         if placed:
             self._moved = True
+            self._crowd.count(template, rows, 1)
         if len(placed) < len(pods):
             self._fail(pods[len(placed) :])
         return placed
@@ -231,6 +251,7 @@ class Scheduler:
 
     def _account(self, pod: Pod, sign: int) -> None:
         self.table.account(pod.template, pod.row, sign)
+        self._crowd.count(pod.template, pod.row, sign)
         if pod.template.affinity or pod.template.anti_affinity:
             self._terms += sign
         counts = self._counts(pod)
@@ -239,6 +260,7 @@ class Scheduler:
 
     def _cycle(self, pod: Pod) -> tuple[_Cycle, Spread]:
         template = pod.template
+        self._effort.spend(self._looks(template))
         cycle = self._cluster.cycle(template)
         if len(cycle.request) > self.table.used.shape[1]:
             self.table.widen()
@@ -246,6 +268,27 @@ class Scheduler:
         if self._terms or not template.is_alone or template.spread:
             cycle = replace(cycle, blocked=self._blocked(template), hard=hard)
         return cycle, soft
+
+    def _looks(self, template: PodTemplate) -> int:
+        """The work of a cycle: its arrays, other pods' terms and ports, and at first what its selectors cost.
+
+        Raises:
+            ClusterError: More kinds of resources than columns that the books may have.
+        """
+        nodes = len(self.table)
+        looks = 500 + nodes // 10 + len(self.bound) * 4 * len(template.spread)
+        if self._terms or not template.is_alone:
+            own_terms = len(template.affinity) + len(template.anti_affinity)
+            terms = sum(1 + own_terms + len(each.affinity) + len(each.anti_affinity) for each, _ in self._crowd)
+            ports = sum(len(template.host_ports) * len(each.host_ports) for each, _ in self._crowd)
+            looks += terms * (60 + nodes // 4) + ports
+        if template not in self._met:
+            self._met.add(template)
+            looks += nodes // 10 if template.placement.only_node else nodes * template.placement.size // 16
+            self._resources.update(name for name, _ in template.extended)
+            if len(self._resources) > MOST_RESOURCES:
+                raise ClusterError(f"pods ask for more than {MOST_RESOURCES} kinds of resources")
+        return looks
 
     def _spread(self, pod: Pod) -> tuple[Spread, Spread]:
         template = pod.template
@@ -264,7 +307,7 @@ class Scheduler:
 
     def _blocked(self, template: PodTemplate) -> Ints:
         if self._terms or not template.is_alone:
-            return blocks(template, list(self.bound), self._topology, len(self.table))
+            return blocks(template, self._crowd, self._topology, len(self.table))
         return _NONE
 
     def _without_rivals(self, pod: Pod, cycle: _Cycle) -> _Cycle:
@@ -281,7 +324,7 @@ class Scheduler:
 
     def _preferences(self, template: PodTemplate) -> Ints:
         if template.affinity or template.anti_affinity or self._terms:
-            return preferences(template, list(self.bound), self._topology, len(self.table))
+            return preferences(template, self._crowd, self._topology, len(self.table))
         return _NONE
 
     # --- a pod that fits nowhere -------------------------------------------------------------------------------------
@@ -328,6 +371,7 @@ class Scheduler:
         may_preempt = pod.template.priority > self._lowest and pod.template.may_preempt
         if not (may_preempt or self._recorder.wanted):
             return
+        self._effort.spend(20 * len(self.table))
         with self._rivals(pod):
             every = self.obstacles_of(pod)
             text = message(every, self._post_filter(pod, every))
@@ -340,12 +384,18 @@ class Scheduler:
             return futile("not eligible due to preemptionPolicy=Never.")
         candidates: list[Candidate] = []
         reasons: Counter[str] = Counter()
+        lower = self._lower(pod.template.priority)
+        enough = max(len(every) // 10, 100)  # `GetOffsetAndNumCandidates`; from a node drawn by lot there
+        before = dict(self.bound)
         for row, obstacle in enumerate(every):
-            found = (NOT_HELPFUL,) if obstacle.hopeless else self._candidate(pod, row)
+            if len(candidates) >= enough:
+                break
+            found = (NOT_HELPFUL,) if obstacle.hopeless else self._candidate(pod, row, lower.get(row, []))
             if isinstance(found, Candidate):
                 candidates.append(found)
             else:
                 reasons.update(found)
+        self.bound = before  # the same pods, in order of binding again
         if not candidates:
             pod.nominated = UNBOUND
             self._nominated.pop(pod, None)
@@ -353,12 +403,18 @@ class Scheduler:
         self._nominate(pod, best_candidate(candidates))
         return None
 
-    def _candidate(self, pod: Pod, row: int) -> Candidate | tuple[str, ...]:
-        """Whom to remove from a node for the pod; or why that is no use."""
-        priority = pod.template.priority
-        if priority <= self._lowest:
-            return (NO_VICTIMS,)
-        lower = [each for each in self.bound if each.row == row and each.template.priority < priority]
+    def _lower(self, priority: int) -> dict[int, list[Pod]]:
+        """The bound pods of lower priority, by row."""
+        found: dict[int, list[Pod]] = {}
+        if priority > self._lowest:
+            self._effort.spend(2 * len(self.bound))
+            for pod in self.bound:
+                if pod.template.priority < priority:
+                    found.setdefault(pod.row, []).append(pod)
+        return found
+
+    def _candidate(self, pod: Pod, row: int, lower: list[Pod]) -> Candidate | tuple[str, ...]:
+        """Whom of the pods of lower priority to remove from a node for the pod; or why that is no use."""
         if not lower:
             return (NO_VICTIMS,)
         reasons: tuple[str, ...] = ()
@@ -370,9 +426,7 @@ class Scheduler:
             reasons = reasons or found
             return not found
 
-        before = dict(self.bound)
         victims = find_victims(lower, self._take_out, self._put_back, fits)
-        self.bound = before
         return reasons if victims is None else Candidate(row, victims)
 
     def _nominate(self, pod: Pod, chosen: Candidate) -> None:

@@ -94,6 +94,12 @@ class Placement:
     tolerations: tuple[Toleration, ...] = ()
     only_node: str | None = None
 
+    @property
+    def size(self) -> int:
+        """Characters of its terms, and some for each of the rest: what it costs to look at one node."""
+        terms = sum(len(term) for term in (*(self.terms or ()), *(term for _, term in self.preferred)))
+        return terms + 32 * (len(self.node_selector) + len(self.tolerations))
+
 
 def read_placement(pod: Manifest) -> Placement:
     affinity = as_map(as_map(pod, "affinity"), "nodeAffinity")

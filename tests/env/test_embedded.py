@@ -105,6 +105,31 @@ def test_more_pods_than_kubernetes_supports_cannot_be_observed(
     assert counts(scenario(trace([deployment(replicas=MAX_PODS)])))[2] == MAX_PODS
 
 
+def test_a_replay_that_would_take_hours_is_given_up(
+    trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
+) -> None:
+    terms = [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["x" * 2_000_000]}]}]
+    affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    slow = scenario(trace([deployment(affinity={"nodeAffinity": affinity})]), nodes=NodePool(count=5000))
+    with pytest.raises(ClusterError, match="replay fewer pods, nodes or seconds"):
+        EmbeddedCluster().observe(slow, None)
+
+
+def test_pods_may_ask_for_a_thousand_kinds_of_resources(
+    trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
+) -> None:
+    def asking(kinds: int) -> Scenario:
+        requests = {f"example.com/{kinds}-{i}": "1" for i in range(kinds)}
+        containers = [{"name": "web", "resources": {"requests": requests}}]
+        return scenario(trace([deployment(containers=containers)]), nodes=ONE_NODE)
+
+    cluster = EmbeddedCluster()
+    for kinds in (900, 901, 1000):
+        assert cluster.observe(asking(kinds), None).pending == 3
+    with pytest.raises(ClusterError, match="more than 1000 kinds of resources"):
+        cluster.observe(asking(1001), None)
+
+
 def test_a_quantity_that_kubernetes_refuses_is_an_error(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:

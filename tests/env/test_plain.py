@@ -39,6 +39,16 @@ def test_the_closed_form_is_what_a_replay_ends_in(
     assert observe_plain(workload, resources) == EmbeddedCluster().observe(scenario, resources)
 
 
+@pytest.mark.parametrize("pod", [{"schedulerName": ""}, {"schedulerName": "default-scheduler"}, {"restartPolicy": ""}])
+def test_names_that_are_empty_mean_the_default(
+    pod: Manifest, trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
+) -> None:
+    problem = scenario(trace([deployment(**pod)]))
+    assert EmbeddedCluster().observe(problem, None).ready == 3
+    plain = plain_workload(problem)
+    assert plain is None or observe_plain(*plain).ready == 3
+
+
 def test_the_demo_traces_are_plain(data: Path) -> None:
     for path in sorted((data / "traces/sim-arena").glob("trace-*.msgpack")):
         scenario = scenario_from_trace(load_trace(path), name=path.stem, target=3)

@@ -69,6 +69,7 @@ def test_empty_lines_are_skipped(file: Path) -> None:
         ("[" * 100_000, "not JSON"),
         (line(nodes=[{"name": "n0", "cpu": "8 cores", "memory": "1Gi"}]), "nodes.0.cpu"),
         (line(nodes=[{"name": "n0", "cpu": "8"}]), "nodes.0.memory"),
+        (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi"}] * 2), "nodes: .*two of the same name"),
         (line(steps=[]), "steps"),
         (line(steps=[[{"kind": "Deployment"}]]), r"\[0\]\[0\] must have apiVersion"),
         (line(outcome=[]), "0 outcomes for 1 steps"),

@@ -174,7 +174,15 @@ def test_render_is_what_the_single_environment_renders(number: int, mixed: list[
 
 @pytest.mark.parametrize(
     "setting",
-    [{"num_envs": 0}, {"num_envs": 2**21}, {"scenarios": []}, {"reward": "best"}, {"max_steps": 0}],
+    [
+        {"num_envs": 0},
+        {"num_envs": 2**21},
+        {"scenarios": []},
+        {"reward": "best"},
+        {"max_steps": 0},
+        {"max_steps": 1.5},
+        {"max_steps": 2**70},
+    ],
 )
 def test_settings_that_do_not_fit_are_errors(setting: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
@@ -198,6 +206,24 @@ def test_what_is_not_there_cannot_be_chosen(mixed: list[Scenario]) -> None:
         ClusterVectorEnv(2).reset(options={"scenario": 0})
     with pytest.raises(ConfigError, match="seed"):
         ClusterVectorEnv(2).reset(seed=[1, 2, 3])
+    with pytest.raises(ConfigError, match="scenario"):
+        ClusterVectorEnv(2, mixed).reset(options={"scenario": 1.0})
+    with pytest.raises(ConfigError, match=r"seed 1\.5"):
+        ClusterVectorEnv(2).reset(seed=[0, 1.5])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="seed -1"):
+        ClusterVectorEnv(2).reset(seed=[0, -1])
+
+
+def test_a_reset_of_some_environments_alone_is_refused() -> None:
+    envs = ClusterVectorEnv(2)
+    envs.reset(seed=1)
+    with pytest.raises(ConfigError, match="reset_mask"):
+        envs.reset(options={"reset_mask": np.array([True, False])})
+
+
+def test_seeds_may_be_an_array() -> None:
+    envs = ClusterVectorEnv(2)
+    assert np.array_equal(envs.reset(seed=np.array([5, 6]))[0], envs.reset(seed=5)[0])  # type: ignore[arg-type]
 
 
 def test_a_request_that_no_lane_can_hold_is_an_error(

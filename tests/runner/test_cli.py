@@ -284,3 +284,15 @@ def test_an_interrupted_training_says_how_to_go_on_and_loses_nothing(cli: Any, t
     assert ended["state_sha256"] == whole["state_sha256"]
     records = (folder / "step.jsonl").read_text().splitlines()
     assert len(records) == ended["env_steps"]
+
+
+def test_a_reader_that_leaves_early_is_no_failure() -> None:
+    program = "from env.cli import out, run\nrun(lambda: [out.print(i) for i in range(100_000)])"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0

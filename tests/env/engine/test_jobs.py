@@ -209,3 +209,8 @@ def test_a_pod_that_has_ended_does_not_start_again(world: Make, manifest: Make) 
 def test_what_becomes_of_a_pod_that_is_killed(policy: str, phase: str, world: Make, manifest: Make) -> None:
     made = world().apply(manifest("Pod", memory="1Gi", uses={"memory": "2Gi"}, restartPolicy=policy))
     assert (made.phases(), made.state()[0]) == ({phase: 1}, 0)
+
+
+@pytest.mark.parametrize("now_s", [2.0**62, -(2.0**62)])
+def test_times_beyond_every_calendar_have_no_ticks(now_s: float, cluster: Make, node: Make, manifest: Make) -> None:
+    assert cluster(node("a"), now_s=now_s).apply(manifest("CronJob", **cron())).pods() == []

@@ -176,3 +176,14 @@ def test_a_preemptor_whose_node_went_to_somebody_else_gives_up_its_claim(
     made.apply(manifest("Pod", cpu="4", **HIGH), manifest("Pod", "top", cpu="3", priorityClassName="top"))
     assert (made.state(), made.state("top")) == ((0, 1, 1), (1, 0, 1))
     assert made.apply(manifest("Pod", "small", cpu="1")).state("small") == (1, 0, 1)
+
+
+def test_of_more_than_a_hundred_nodes_that_would_do_the_first_hundred_are_looked_at(
+    cluster: Make, node: Make, manifest: Make, priority: Make
+) -> None:
+    pool = [node(f"n{i}", cpu="1") for i in range(120)]
+    made = cluster(*pool).apply(priority("low", 0), priority("some", 10), priority("high", 100))
+    made.apply(*(manifest("Pod", f"p{i}", cpu="1", nodeName=f"n{i}", priorityClassName="some") for i in range(119)))
+    made.apply(manifest("Pod", "last", cpu="1", nodeName="n119", priorityClassName="low"))
+    made.apply(manifest("Pod", "urgent", cpu="1", priorityClassName="high"))
+    assert made.placed("urgent") == {"n0": 1}
