@@ -237,7 +237,7 @@ def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, tr
         assert any("episode 3/" in line for line in iter(worker.stderr.readline, ""))
         worker.send_signal(signal.SIGINT)
         _, log = worker.communicate(timeout=60)
-    assert worker.returncode == 130
+    assert worker.returncode == 130, log
     assert "Traceback" not in log
     rows = run_json("dispatch", "list", "--bucket", bucket_name)
     assert [(row["job_id"], row["state"]) for row in rows] == [(job, "free")]
