@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import signal
 import socket
 import threading
+from contextlib import suppress
 from datetime import datetime
 from types import FrameType
 from typing import Annotated
@@ -63,8 +65,11 @@ def stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        say(f"{signal.Signals(number).name}: saving what is whole and stopping; once more to stop at once")
         stop.set()
+        # Not by `say`: the signal may have come while that was writing, and a buffer cannot be entered twice.
+        text = f"{signal.Signals(number).name}: saving what is whole and stopping; once more to stop at once"
+        with suppress(OSError):  # nobody is listening any more
+            os.write(2, f"{_clock()} {text}\n".encode())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -75,7 +80,11 @@ def stop_on_signals() -> threading.Event:
 
 def say(line: str) -> None:
     """A log line on stderr with the local time."""
-    err.print(f"{datetime.now().astimezone():%H:%M:%S} {line}", markup=False, highlight=False)
+    err.print(f"{_clock()} {line}", markup=False, highlight=False)
+
+
+def _clock() -> str:
+    return f"{datetime.now().astimezone():%H:%M:%S}"
 
 
 def this_worker() -> str:
