@@ -137,8 +137,10 @@ def _replayed(
         plane.advance(step.ts)
         for applied in step.applied:
             record = applied.record
-            edits = edit is not None and isinstance(record, Deployment) and record.ref == scenario.workload
-            plane.apply(record.asked(edit) if edits and isinstance(record, Deployment) else applied.asked)
+            if edit is not None and isinstance(record, Deployment) and record.ref == scenario.workload:
+                plane.apply(record.asked(edit))
+            else:
+                plane.apply(applied.asked)
         for kind, ref in step.deleted:
             plane.delete(kind, ref)
         plane.settle()

@@ -69,7 +69,8 @@ class DaemonSet:
             for node, barrier in zip(self.nodes, barriers, strict=True)
             if barrier == Barrier.NONE and template.node_name in ("", node.name)
         ]
-        stray = [pod for node, pod in self.members.items() if node not in set(wanted)]
+        allowed = set(wanted)
+        stray = [pod for node, pod in self.members.items() if node not in allowed]
         missing = [node for node in wanted if node not in self.members]
         for node in missing:
             self.members[node] = plane.create_pod(self._for_node(template, node), self)
@@ -79,11 +80,12 @@ class DaemonSet:
     def _update(self, plane: Plane, wanted: list[str]) -> bool:
         """Remove old pods: those that are not Ready at once, others as long as few enough are missing."""
         revision = self.spec.template.revision
-        old = [self.members[node] for node in wanted if self.members[node].template.revision != revision]
+        current = {node: self.members[node].template.revision == revision for node in wanted}
+        old = [self.members[node] for node in wanted if not current[node]]
         if not old or self.spec.on_delete:
             return False
         allowed = max(1, resolve(self.spec.max_unavailable, len(wanted), round_up=True))
-        missing = sum(not self.members[node].ready for node in wanted if self.members[node] not in old)
+        missing = sum(not self.members[node].ready for node in wanted if current[node])
         leaving = [pod for pod in old if not pod.ready]
         leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing)]
         plane.delete_pods(leaving)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from env.engine.plane import Plane
 from env.engine.pods import Pod
 from env.engine.replica_set import ReplicaSet
-from env.engine.rollout import Strategy, proportional_sizes
+from env.engine.rollout import proportional_sizes
 from env.trace import WorkloadRef
 from env.workload import Asked
 
@@ -182,6 +182,3 @@ class Deployment:
                 changed |= self._scale(plane, each, each.replicas - gone)
                 leaving -= gone
         return changed
-
-
-__all__ = ["Deployment", "Strategy"]

@@ -21,7 +21,6 @@ _MOST_CACHED = 1024
 DEFAULTS = ((HOSTNAME, 3), (_ZONE, 5))
 
 _NO_ROWS: Ints = np.zeros((0, 0), dtype=np.int64)
-_NO_VALUES: Ints = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
