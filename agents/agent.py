@@ -16,7 +16,7 @@ from env.errors import AgentError
 
 State = npt.NDArray[np.float32]
 
-POLICY_NAMES = ("noop", "heuristic", "random", "bump_cpu", "bump_mem", "scale_replicas")
+POLICY_NAMES = ("noop", "heuristic", "autoscaler", "random", "bump_cpu", "bump_mem", "scale_replicas")
 WEIGHTS_MARK = "q_net.0.weight"  # only bare weights have tensors at the top
 AGENTS = ("dqn", "greedy", *POLICY_NAMES)
 

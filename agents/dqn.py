@@ -1,94 +1,35 @@
-"""Double DQN: Q-learning with a neural network, a replay buffer and a target network.
+"""DQN: Q-learning with a neural network, a replay buffer and a target network.
 
-Mnih et al., Nature 2015 (replay, target network); van Hasselt et al., AAAI 2016 (double Q-learning).
-Deviations: Huber loss, Adam, several gradient steps per environment step, and the value of a truncated
-episode is bootstrapped (Pardo et al., ICML 2018).
+Mnih et al., Nature 2015 (replay, target network); by setting double Q-learning (van Hasselt et al., AAAI 2016), n-step
+returns (Sutton 1988) and a dueling network (Wang et al., ICML 2016). Deviations: Huber loss, Adam, and the value of a
+truncated episode is bootstrapped (Pardo et al., ICML 2018). `agents.kernel` has the arithmetic.
 
-Equal seeds and transitions give equal bits: one thread, and every array that torch multiplies is
-allocated by torch, since BLAS kernels may sum in another order at another alignment.
+Equal seeds and transitions give equal bits, on any machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import smooth_l1_loss
+from numpy.typing import NDArray
+from torch import Tensor
 
-from agents import checkpoint
+from agents import checkpoint, kernel
 from agents.agent import State, Transition
 from agents.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.files import read_bounded, write_atomic
-from agents.network import NETS, hidden_of, initial_weights, layout, net_layout
+from agents.network import NETS, initial_weights, layout, settings_of
+from agents.replay import Replay
 from agents.settings import DQNSettings, as_mapping, epsilon, parse_settings
 from env.actions import Action
 from env.errors import AgentError
 from env.observation import STATE_DIM, STATE_FEATURES
 
-
-class Batch(NamedTuple):
-    """Columns of n transitions: states (n, STATE_DIM), actions (n, 1) int64, the others (n,); float32."""
-
-    states: Tensor
-    actions: Tensor
-    rewards: Tensor
-    next_states: Tensor
-    continues: Tensor
-    """0 where the episode terminated, else 1."""
-
-
-class Replay:
-    """The last `capacity` transitions, in memory that is allocated once."""
-
-    def __init__(self, capacity: int) -> None:
-        self.columns = _empty_columns(capacity)
-        self.capacity = capacity
-        self.size = 0
-        self._next = 0
-        # Rows are written through NumPy views: a scalar assignment costs a tenth of torch's.
-        self._rows = tuple(checkpoint.numpy_view(column) for column in self.columns)
-
-    def add(self, transition: Transition) -> None:
-        """Keep a transition in place of the oldest one."""
-        row = self._next
-        states, actions, rewards, next_states, continues = self._rows
-        states[row] = transition.state
-        actions[row] = transition.action
-        rewards[row] = transition.reward
-        next_states[row] = transition.next_state
-        continues[row] = not transition.terminated
-        self._next = (row + 1) % self.capacity
-        self.size = min(self.size + 1, self.capacity)
-
-    def sample(self, rng: np.random.Generator, size: int) -> Batch:
-        """`size` transitions drawn uniformly, with replacement."""
-        rows = torch.from_numpy(rng.integers(self.size, size=size))
-        return Batch(*(column[rows] for column in self.columns))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The filled part and the row to be written next."""
-        filled = {name: column[: self.size] for name, column in self.columns._asdict().items()}
-        return {"size": self.size, "next": self._next, **filled}
-
-    def load_state_dict(self, state: Mapping[str, Any], what: str) -> None:
-        """Go on from `state_dict()`; AgentError if it is not one of a buffer of this capacity."""
-        size, following = count(state, "size", what), count(state, "next", what)
-        whole = size == self.capacity and following < size
-        if size > self.capacity or not (whole or following == size):
-            raise AgentError(f"{what}: {size} transitions, next {following}, in a buffer of {self.capacity}")
-        loaded = [
-            checkpoint.tensor(state.get(name), (size, *column.shape[1:]), column.dtype, f"{what}: {name}")
-            for name, column in self.columns._asdict().items()
-        ]
-        if size and not 0 <= int(loaded[1].min()) <= int(loaded[1].max()) < len(Action):
-            raise AgentError(f"{what}: an action that does not exist")
-        for column, rows in zip(self.columns, loaded, strict=True):
-            column[:size] = rows
-        self.size, self._next = size, following
+Vector = NDArray[np.float32]
 
 
 class DQN:
@@ -98,23 +39,25 @@ class DQN:
     learns = True
 
     def __init__(self, *, seed: int, settings: DQNSettings | Mapping[str, Any] | None = None) -> None:
-        torch.set_num_threads(1)  # a second thread makes these small matrices slower
         if not isinstance(settings, DQNSettings):
             settings = parse_settings(DQNSettings, settings)
         self.settings = s = settings
         self._shapes = layout(s)
-        self._nets = nn.ModuleDict({net: _mlp(s.hidden) for net in NETS})
-        self._parameters = {name: p.data for name, p in self._nets.named_parameters()}
-        self._q_net, self._target_net = self._nets["q_net"], self._nets["target_net"]
-        self._optimizer = torch.optim.Adam(self._q_net.parameters(), lr=s.learning_rate, fused=True)
-        self._replay = Replay(s.replay_size)
+        self._of_one_net = {name: shape for name, shape in self._shapes.items() if name.startswith(NETS[0])}
+        self._widths = np.array([STATE_DIM, *s.hidden, len(Action) + s.dueling])
+        widest = max(max(s.batch_size, n) * m for n, m in zip(self._widths, self._widths[1:], strict=False))
+        layers = s.batch_size * int(self._widths.sum())
+        self._workspace = (np.zeros(layers, np.float32), np.zeros(layers, np.float32), np.zeros(widest, np.float32))
+        self._acting = np.zeros(int(self._widths.sum()), np.float32)
+        first = initial_weights(self._shapes, seed)
+        self._nets = {net: self._joined({name: torch.from_numpy(w) for name, w in first.items()}, net) for net in NETS}
+        self._anchor = self._nets["q_net"].copy()
+        self._moments = np.zeros((2, len(self._anchor)), np.float32)
+        self._beta_powers = np.ones(2)
+        self._replay = Replay(s.replay_size, s.n_step, s.gamma, s.priority)
         self._rng = np.random.default_rng(seed)
         self._env_steps = 0
         self._train_steps = 0
-        first = initial_weights(self._shapes, seed)
-        self._copy_weights({name: torch.from_numpy(weight) for name, weight in first.items()})
-        self._set_moments(0, {}, {})
-        self._act_input, self._act_layers = _numpy_layers(self._q_net)
 
     @property
     def env_steps(self) -> int:
@@ -142,22 +85,12 @@ class DQN:
         return int(self.q_values(state).argmax())
 
     def q_values(self, state: State) -> State:
-        """Q-value of every action, float32 (7,); valid until the next call.
-
-        NumPy on the weights' own memory: a fifth of the time torch needs for one state.
-        """
-        self._act_input[:] = state
-        x = self._act_input
-        for weight, bias, out in self._act_layers:
-            np.dot(weight, x, out=out)
-            np.add(out, bias, out=out)
-            if out is not self._act_layers[-1][2]:
-                np.maximum(out, 0, out=out)
-            x = out
-        return x
+        """Q-value of every action, float32 (7,); valid until the next call."""
+        q: State = kernel.act(self._nets["q_net"], self._widths, self._acting, state[None], self.settings.dueling)[0]
+        return q
 
     def learn(self, transition: Transition) -> dict[str, float]:
-        """Keep the transition and train; epsilon always, loss and q_mean if gradient steps were taken."""
+        """Take the next step of an episode in and train; epsilon always, loss and q_mean if it did."""
         s = self.settings
         self._replay.add(transition)
         self._env_steps += 1
@@ -170,22 +103,29 @@ class DQN:
         return metrics
 
     def weights(self) -> dict[str, Tensor]:
-        """Copies of both nets' tensors by name: what a federated update consists of."""
-        return {name: parameter.clone() for name, parameter in self._parameters.items()}
+        """Both nets' tensors by name: what a federated update consists of."""
+        return {f"{net}.{name}": t for net in NETS for name, t in self._split(self._nets[net]).items()}
 
     def load_weights(self, given: Mapping[str, Any]) -> None:
         """Take both nets' tensors; optimizer, replay and counters stay. AgentError if they do not fit."""
-        self._copy_weights(checkpoint.tensors(given, self._shapes, "weights"))
+        weights = checkpoint.tensors(given, self._shapes, "weights")
+        for net in NETS:
+            self._nets[net][:] = self._joined(weights, net)
+        self._anchor[:] = self._nets["q_net"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything to go on bit-exactly."""
-        step, mean, square = self._moments()
+        """Everything to go on bit-exactly, between two episodes."""
         return {
             "agent": self.name,
             "features": list(STATE_FEATURES),
             "settings": as_mapping(self.settings),
             "weights": self.weights(),
-            "optimizer": {"step": step, "exp_avg": mean, "exp_avg_sq": square},
+            "anchor": self._named(self._anchor),
+            "optimizer": {
+                "beta_powers": self._beta_powers.tolist(),
+                "exp_avg": self._named(self._moments[0]),
+                "exp_avg_sq": self._named(self._moments[1]),
+            },
             "replay": self._replay.state_dict(),
             "env_steps": self._env_steps,
             "train_steps": self._train_steps,
@@ -199,16 +139,15 @@ class DQN:
         check_equal(state, {"features": list(STATE_FEATURES)}, what)
         check_equal(mapping(state, "settings", what), as_mapping(self.settings), what)
         optimizer = mapping(state, "optimizer", what)
-        shapes = {name: shape for name, shape in self._shapes.items() if name.startswith("q_net.")}
         weights = checkpoint.tensors(state.get("weights"), self._shapes, what)
-        mean = checkpoint.tensors(optimizer.get("exp_avg"), shapes, f"{what}: exp_avg")
-        square = checkpoint.tensors(optimizer.get("exp_avg_sq"), shapes, f"{what}: exp_avg_sq")
-        step = count(optimizer, "step", what)
+        nets = {net: self._joined(weights, net) for net in NETS}
+        anchor = self._read(state, "anchor", what)
+        moments = [self._read(optimizer, name, what) for name in ("exp_avg", "exp_avg_sq")]
+        powers = _powers(optimizer.get("beta_powers"), what)
         env_steps, train_steps = count(state, "env_steps", what), count(state, "train_steps", what)
         rng = generator_from(state.get("rng"), what)
         self._replay.load_state_dict(mapping(state, "replay", what), f"{what}: replay")
-        self._copy_weights(weights)
-        self._set_moments(step, mean, square)
+        self._nets, self._anchor, self._moments, self._beta_powers = nets, anchor, np.stack(moments), powers
         self._env_steps, self._train_steps, self._rng = env_steps, train_steps, rng
 
     def save(self, path: Path) -> None:
@@ -217,12 +156,12 @@ class DQN:
 
     @classmethod
     def of_weights(cls, weights: Mapping[str, Any], what: str) -> DQN:
-        """An agent with the networks of a federated update, whatever the width of their layers.
+        """An agent with the networks of a federated update, whatever their layers.
 
         Raises:
             AgentError: not the tensors of two such networks.
         """
-        agent = cls(seed=0, settings={"hidden": hidden_of(weights, what)})
+        agent = cls(seed=0, settings=settings_of(weights, what))
         agent.load_weights(weights)
         return agent
 
@@ -233,70 +172,54 @@ class DQN:
     def _gradient_step(self) -> tuple[float, float]:
         """One step of Adam on one batch; its loss and mean Q-value."""
         s = self.settings
-        batch = self._replay.sample(self._rng, s.batch_size)
-        with torch.no_grad():
-            best = self._q_net(batch.next_states).argmax(dim=1, keepdim=True)
-            following = self._target_net(batch.next_states).gather(1, best).squeeze(1)
-            wanted = batch.rewards + s.gamma * batch.continues * following
-        q = self._q_net(batch.states).gather(1, batch.actions).squeeze(1)
-        loss = smooth_l1_loss(q, wanted)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        rows, weights = self._replay.sample(self._rng, s.batch_size)
+        errors, loss, q_mean = kernel.gradient_step(
+            self._nets["q_net"],
+            self._nets["target_net"],
+            self._widths,
+            self._moments,
+            self._beta_powers,
+            self._replay.columns,
+            rows,
+            weights,
+            self._workspace,
+            s.learning_rate / (1.0 + self._train_steps / s.halving_steps),
+            s.double,
+            s.dueling,
+            s.action_gap,
+            s.proximal,
+            self._anchor,
+        )
+        self._replay.learned(rows, errors)
         self._train_steps += 1
         if self._train_steps % s.target_every == 0:
-            self._update_target()
-        return loss.item(), q.mean().item()
+            target = self._nets["target_net"]
+            target += np.float32(s.target_tau) * (self._nets["q_net"] - target)
+        return loss, q_mean
 
-    def _update_target(self) -> None:
-        for name, target in self._parameters.items():
-            net, _, parameter = name.partition(".")
-            if net == "target_net":
-                target.lerp_(self._parameters[f"q_net.{parameter}"], self.settings.target_tau)
+    def _split(self, vector: Vector) -> dict[str, Tensor]:
+        """A net as torch's tensors, weights as (outputs, inputs), in memory of their own."""
+        tensors, at = {}, 0
+        for layer, (n, m) in enumerate(zip(self._widths[:-1].tolist(), self._widths[1:].tolist(), strict=True)):
+            weight, at = vector[at : at + n * m].reshape(n, m), at + n * m
+            tensors[f"{2 * layer}.weight"] = torch.from_numpy(np.ascontiguousarray(weight.T))
+            tensors[f"{2 * layer}.bias"], at = torch.from_numpy(vector[at : at + m].copy()), at + m
+        return tensors
 
-    def _copy_weights(self, weights: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._parameters.items():
-            parameter.copy_(weights[name])  # in place: act() looks at this memory
+    def _joined(self, tensors: Mapping[str, Tensor], net: str) -> Vector:
+        """The vector of the tensors of one net."""
+        arrays = [checkpoint.numpy_view(t) for name, t in tensors.items() if name.startswith(net)]
+        return np.concatenate([array.T.ravel() for array in arrays])
 
-    def _moments(self) -> tuple[int, dict[str, Tensor], dict[str, Tensor]]:
-        """Adam's step count and running moments by parameter name."""
-        states = {f"q_net.{n}": self._optimizer.state[p] for n, p in self._q_net.named_parameters()}
-        step = int(next(iter(states.values()))["step"].item())
-        mean = {name: state["exp_avg"].clone() for name, state in states.items()}
-        return step, mean, {name: state["exp_avg_sq"].clone() for name, state in states.items()}
+    def _named(self, vector: Vector) -> dict[str, Tensor]:
+        return {f"{NETS[0]}.{name}": tensor for name, tensor in self._split(vector).items()}
 
-    def _set_moments(self, step: int, mean: Mapping[str, Tensor], square: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._q_net.named_parameters():
-            self._optimizer.state[parameter] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": mean.get(f"q_net.{name}", torch.zeros_like(parameter)),
-                "exp_avg_sq": square.get(f"q_net.{name}", torch.zeros_like(parameter)),
-            }
+    def _read(self, state: Mapping[str, Any], name: str, what: str) -> Vector:
+        return self._joined(checkpoint.tensors(state.get(name), self._of_one_net, f"{what}: {name}"), NETS[0])
 
 
-def _mlp(hidden: tuple[int, ...]) -> nn.Sequential:
-    shapes = [shape for shape in net_layout(DQNSettings(hidden=hidden)).values() if len(shape) == 2]
-    layers: list[nn.Module] = []
-    for outputs, inputs in shapes:
-        # Not initialised: that would draw from torch's global generator.
-        linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def _numpy_layers(net: nn.Module) -> tuple[State, list[tuple[State, State, State]]]:
-    """An input buffer; per layer its weight and bias (views) and an output buffer. All torch's memory."""
-    linear = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
-    view = checkpoint.numpy_view
-    layers = [(view(m.weight), view(m.bias), view(torch.empty(m.out_features))) for m in linear]
-    return view(torch.empty(STATE_DIM)), layers
-
-
-def _empty_columns(capacity: int) -> Batch:
-    return Batch(
-        states=torch.zeros(capacity, STATE_DIM),
-        actions=torch.zeros(capacity, 1, dtype=torch.int64),
-        rewards=torch.zeros(capacity),
-        next_states=torch.zeros(capacity, STATE_DIM),
-        continues=torch.zeros(capacity),
-    )
+def _powers(given: object, what: str) -> NDArray[np.float64]:
+    """Adam's betas to the number of its steps; AgentError if they cannot be."""
+    if isinstance(given, list) and len(given) == 2 and all(isinstance(p, float) and 0.0 <= p <= 1.0 for p in given):
+        return np.array(given)
+    raise AgentError(f"{what}: beta_powers are not two numbers from 0 to 1")

@@ -70,6 +70,10 @@ class EpsilonGreedy:
         values = self._values(discretise(state))
         return values.index(max(values))
 
+    def q_values(self, state: State) -> State:
+        """Q-value of every action, float32 (7,)."""
+        return np.array(self._values(discretise(state)), dtype=np.float32)
+
     def learn(self, transition: Transition) -> dict[str, float]:
         """Move one entry of the table towards reward plus discounted best next value."""
         row = self._table.setdefault(discretise(transition.state), _zeros())

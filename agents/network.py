@@ -6,6 +6,7 @@ here can be published by a program that has no torch and is loaded by one that h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -26,7 +27,7 @@ Weights = dict[str, npt.NDArray[np.float32]]
 
 def net_layout(settings: DQNSettings) -> Layout:
     """Name -> shape of ONE net, without prefix: "0.weight" (out, in), "0.bias" (out,), "2.weight" …"""
-    widths = (STATE_DIM, *settings.hidden, len(Action))
+    widths = (STATE_DIM, *settings.hidden, len(Action) + settings.dueling)
     shapes: Layout = {}
     for layer, (inputs, outputs) in enumerate(pairwise(widths)):
         shapes[f"{2 * layer}.weight"] = (outputs, inputs)
@@ -46,8 +47,8 @@ def layout(settings: DQNSettings | Mapping[str, Any] | None = None) -> Layout:
     return {f"{net}.{name}": shape for net in NETS for name, shape in shapes.items()}
 
 
-def hidden_of(weights: Mapping[str, Any], what: str) -> list[int]:
-    """The widths of the hidden layers of both nets' tensors.
+def settings_of(weights: Mapping[str, Any], what: str) -> DQNSettings:
+    """Settings with the networks of both nets' tensors, the defaults otherwise.
 
     Raises:
         AgentError: there are no such layers.
@@ -57,7 +58,8 @@ def hidden_of(weights: Mapping[str, Any], what: str) -> list[int]:
     widths = [tuple(getattr(bias, "shape", ())) for bias in biases]
     if len(widths) < 2 or any(len(width) != 1 for width in widths):
         raise AgentError(f"{what}: holds no networks of this kind")
-    return [int(width[0]) for width in widths[:-1]]
+    *hidden, outputs = (int(width[0]) for width in widths)
+    return DQNSettings(hidden=tuple(hidden), dueling=outputs == len(Action) + 1)
 
 
 def initial_weights(shapes: Layout, seed: int) -> Weights:
@@ -73,6 +75,6 @@ def initial_weights(shapes: Layout, seed: int) -> Weights:
         if net != NETS[0]:
             continue
         if len(shape) == 2:
-            bound = float(shape[1]) ** -0.5
+            bound = 1.0 / math.sqrt(shape[1])
         drawn[parameter] = rng.uniform(-bound, bound, shape).astype(np.float32)
     return {name: drawn[name.partition(".")[2]].copy() for name in shapes}

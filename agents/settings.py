@@ -19,37 +19,57 @@ _MAX_UNITS = 4096
 
 @dataclass(frozen=True)
 class DQNSettings:
-    """Double DQN. Lengths of schedules count the agent's own environment steps or gradient steps."""
+    """DQN. Lengths of schedules count the agent's own environment steps or gradient steps."""
 
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (64, 64)
     """Units of the hidden ReLU layers."""
     learning_rate: float = 1e-3
-    """Step size of Adam."""
-    gamma: float = 0.9
-    """Discount of the next step's value. Goals are a dozen steps away; more makes all actions look alike."""
+    """Step size of Adam at first."""
+    halving_steps: int = 10_000
+    """Gradient steps after which it is half: learning_rate / (1 + gradient steps / this). Without this decay a policy
+    that solves everything is unlearned again."""
+    gamma: float = 0.95
+    """Discount of the next step's value. Goals are up to a dozen steps away."""
+    n_step: int = 3
+    """Rewards that are summed before a value is bootstrapped."""
+    double: bool = True
+    """Whether the online network picks the next action that the target network values."""
+    dueling: bool = False
+    """Whether the network has outputs for the state's value and each action's advantage."""
+    action_gap: float = 0.7
+    """Share of its disadvantage that is taken off an action's value: advantage learning's alpha. It keeps small errors
+    of the network from changing which action is the best."""
+    priority: float = 0.0
+    """Exponent of a transition's error in its chance to be drawn; 0 draws all alike."""
     batch_size: int = 64
     """Transitions in one gradient step."""
-    replay_size: int = 20_000
+    replay_size: int = 50_000
     """Transitions kept; the oldest is overwritten. Kept over episodes and federated rounds."""
     learning_starts: int = 200
-    """Environment steps before the first gradient step."""
+    """Transitions before the first gradient step."""
     train_every: int = 1
     """Environment steps between trainings."""
-    updates: int = 2
-    """Gradient steps of one training. More than one because episodes end at the goal, so the better
-    the agent the fewer transitions it sees."""
-    target_every: int = 50
+    updates: int = 1
+    """Gradient steps of one training."""
+    target_every: int = 200
     """Gradient steps between updates of the target network."""
     target_tau: float = 1.0
     """Share of the online network in such an update: 1 copies it, less is a Polyak average."""
     epsilon_start: float = 1.0
     """Probability of a random action at the first step."""
-    epsilon_end: float = 0.05
+    epsilon_end: float = 0.1
     """Probability of a random action after `epsilon_steps`."""
-    epsilon_steps: int = 2_000
+    epsilon_steps: int = 10_000
     """Environment steps over which epsilon falls linearly."""
+    proximal: float = 0.0
+    """Pull towards the weights that were loaded last: FedProx's mu."""
 
     def __post_init__(self) -> None:
+        _check(self, "n_step", 1, 100)
+        _check(self, "action_gap", 0.0, 0.99)
+        _check(self, "priority", 0.0, 2.0)
+        _check(self, "halving_steps", 1, 1_000_000_000)
+        _check(self, "proximal", 0.0, 1_000.0)
         _check(self, "learning_rate", 1e-8, 1.0)
         _check(self, "gamma", 0.0, 1.0)
         _check(self, "batch_size", 1, 65_536)
@@ -129,6 +149,10 @@ def _convert(name: str, value: Any, default: Any) -> Any:
         if isinstance(value, list | tuple) and all(_is_int(unit) for unit in value):
             return tuple(value)
         raise AgentError(f"setting {name}: {value!r} is not a list of whole numbers such as [64, 64]")
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        raise AgentError(f"setting {name}: {value!r} is neither true nor false")
     if isinstance(default, int):
         if _is_int(value):
             return value

@@ -2,7 +2,8 @@
 
 Nodes are identical and hold nothing else, so `target` pods fit exactly when ceil(target / nodes) of them fit one node:
 no request above that *edge* can be part of a solution, and none below what a pod uses. A request that is wrong is put
-within one action of its bound in the goal; the number of actions drawn is then the least that solves the problem.
+within one action of its bound in the goal; the number of actions drawn is then the least that solves the problem. A
+few problems are healthy from the start, so that an agent learns to leave well alone.
 
 Everything here is plain arithmetic on integers that numba compiles as it is: the vector environment draws a problem
 inside its loop, and it is the same one.
@@ -19,6 +20,7 @@ PROBLEMS: tuple[str, ...] = ("cpu", "memory", "replica-deficit", "combined", "ov
 _CPU, _MEMORY, _REPLICA_DEFICIT, _COMBINED, _OVER_ALLOCATION = range(5)
 
 MAX_ACTIONS = 12
+HEALTHY_ONE_IN = 16  # so many problems are none: the start is the goal
 MAX_TARGET, MAX_NODES = 20, 20
 LARGE_TARGET, LARGE_NODES = MAX_REPLICAS, 500  # in one problem of eight
 MAX_PODS_PER_NODE = 20  # more would leave less than the least request on the smallest nodes
@@ -27,7 +29,7 @@ _CPU_GRAIN_M = 50
 _MEMORY_GRAIN_BYTES = 16 * MIB
 
 # Which block of four random words is for what.
-_FOR_NODES, _FOR_DISTANCE, _FOR_SHARES, _FOR_CPU, _FOR_MEMORY, _FOR_KIND, _FOR_EPISODE = range(7)
+_FOR_NODES, _FOR_DISTANCE, _FOR_SHARES, _FOR_CPU, _FOR_MEMORY, _FOR_KIND, _FOR_EPISODE, _FOR_HEALTH = range(8)
 
 
 class Drawn(NamedTuple):
@@ -40,7 +42,7 @@ class Drawn(NamedTuple):
         cpu_m, memory_bytes, replicas: The start: what the workload asks for as recorded.
         goal_cpu_m, goal_memory_bytes: The requests of the nearest solution; its replicas are the target.
         cpu_use_m, memory_use_bytes: What a pod uses; 0: whatever it gets suffices.
-        least_actions: Actions from start to goal.
+        least_actions: Actions from start to goal; 0 for a healthy one.
     """
 
     kind: int
@@ -115,6 +117,8 @@ def draw(kind: int, seed: int) -> Drawn:
     memory_bytes, goal_memory_bytes, memory_use_bytes = draw_request(
         memory_words, memory_share, may_lack, memory_edge, MIN_MEMORY_BYTES, MEMORY_STEP_BYTES, _MEMORY_GRAIN_BYTES
     )
+    if below(philox(seed, kind, _FOR_HEALTH)[0], HEALTHY_ONE_IN) == 0:
+        cpu_m, memory_bytes, replicas = goal_cpu_m, goal_memory_bytes, target
     return Drawn(
         kind=kind,
         target=target,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from env.actions import Action, ActionOutcome, Resources, apply_action
 from env.cluster import Cluster
-from env.draw import episode_words
+from env.draw import PROBLEMS, episode_words
 from env.errors import ConfigError
 from env.generate import Problem, draw_problem, problem_scenario
 from env.observation import STATE_DIM, Observation, state_vector
@@ -50,6 +50,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         max_steps: Steps after which an episode is truncated.
         cluster: Where every step is replayed; None: an embedded cluster, where needed. One given is not closed here.
         render_mode: "ansi" makes `render` return one line of text.
+        problem: The kind of the generated ones, of `env.draw.PROBLEMS`; None: all kinds.
 
     Raises:
         ConfigError: A setting out of range.
@@ -64,8 +65,11 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         max_steps: int = 100,
         cluster: Cluster | None = None,
         render_mode: str | None = None,
+        problem: str | None = None,
     ) -> None:
         check_settings(scenarios, reward, max_steps, render_mode)
+        check_problem(scenarios, problem)
+        self._problem = problem
         self.observation_space = spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)
         self.action_space = spaces.Discrete(len(Action))
         self.render_mode = render_mode
@@ -140,7 +144,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if self._scenarios is None:
             if number is not None:
                 raise ConfigError("options['scenario']: this environment generates its scenarios")
-            return self._of_problem(draw_problem(None, seed_of(first, second)))
+            return self._of_problem(draw_problem(self._problem, seed_of(first, second)))
         if number is None:
             number = below(first, len(self._scenarios))
         check_number(number, len(self._scenarios))
@@ -252,3 +256,17 @@ def check_settings(
         raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
     if render_mode not in (None, "ansi"):
         raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")
+
+
+def check_problem(scenarios: Sequence[Scenario] | None, problem: str | None) -> None:
+    """Accept a kind of generated problems.
+
+    Raises:
+        ConfigError: There is no such kind, or nothing is generated.
+    """
+    if problem is None:
+        return
+    if problem not in PROBLEMS:
+        raise ConfigError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
+    if scenarios is not None:
+        raise ConfigError(f"problem {problem!r}: scenarios are given, so none are generated")

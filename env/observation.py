@@ -63,7 +63,7 @@ STATE_FEATURES: tuple[str, ...] = (
     "insufficient_cpu",  # [0, 1]: fraction of the nodes that give this reason for the first pending pod
     "insufficient_memory",
     "too_many_pods",
-    "oom_killed",  # [0, 1]: fraction of the workload's pods
+    "oom_killed",  # [0, 1): one pod is 0.5, so that one of a hundred is not overlooked
     "cpu_starved",
     "nodes",  # [0, 1): 5 nodes are 0.5
 )
@@ -106,8 +106,8 @@ def features(observation: Observation, target: int) -> tuple[float, ...]:
         fraction(o.insufficient_cpu, o.nodes),
         fraction(o.insufficient_memory, o.nodes),
         fraction(o.too_many_pods, o.nodes),
-        fraction(o.oom_killed, o.total),
-        fraction(o.cpu_starved, o.total),
+        squash(o.oom_killed, 1),
+        squash(o.cpu_starved, 1),
         squash(o.nodes, 5),
     )
 

@@ -61,7 +61,7 @@ def run_episode(
     learn: bool,
     episode: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
-    on_step: OnStep = lambda record: None,
+    on_step: OnStep | None = None,
 ) -> EpisodeResult:
     """Run one episode; everything random in it follows from `seed_sequence`.
 
@@ -89,9 +89,10 @@ def run_episode(
         if learn:
             metrics.append(agent.learn(Transition(state, action, reward, next_state, terminated, truncated)))
         rewards.append(reward)
-        record = step_record(state, info, reward, next_info)
-        on_step({"episode": episode, "step": len(rewards), "seed": seed, **record,
-                 "terminated": terminated, "truncated": truncated})  # fmt: skip
+        if on_step is not None:
+            record = step_record(state, info, reward, next_info)
+            on_step({"episode": episode, "step": len(rewards), "seed": seed, **record,
+                     "terminated": terminated, "truncated": truncated})  # fmt: skip
         state, info = next_state, next_info
     return EpisodeResult(
         reward=float(sum(rewards)),

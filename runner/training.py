@@ -16,6 +16,7 @@ from agents.dqn import DQN
 from agents.fields import check_equal, count, mapping
 from agents.files import parse_json
 from env.cluster import Cluster
+from env.draw import PROBLEMS
 from env.errors import AgentError, ConfigError
 from env.gym_env import ClusterEnv
 from env.reward import REWARDS
@@ -25,6 +26,8 @@ from runner.episode import EpisodeResult, OnStep, StepRecord, run_episode
 Summary = dict[str, Any]
 """An `EpisodeResult` and the number of its `episode`, as JSON holds it."""
 _SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))}
+DEFAULT_EPISODES = 10_000
+RECORDED_EPISODES = 1_000  # of so many at most the steps are recorded
 MAX_EPISODES = 1_000_000
 MAX_STEPS = 100_000
 MAX_SEED = 2**63 - 1
@@ -32,14 +35,25 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What a training is, apart from its scenarios. `member` is its place in a federation."""
+    """What a training is, apart from its scenarios.
+
+    Attributes:
+        agent, agent_settings: Who learns, and how.
+        episodes: In all.
+        steps: At most so many environment steps an episode.
+        reward: One of `env.reward.REWARDS`.
+        seed: What everything random follows from.
+        problem: The kind of problems that are generated, where no scenarios are given; None: all kinds.
+        member: Its place in a federation.
+    """
 
     agent: str = "dqn"
     agent_settings: Mapping[str, Any] = field(default_factory=dict)
-    episodes: int = 200
+    episodes: int = DEFAULT_EPISODES
     steps: int = 100
     reward: str = "shaped"
     seed: int = 0
+    problem: str | None = None
     member: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +67,8 @@ class TrainingConfig:
                 raise ConfigError(f"{name}: {getattr(self, name)} is outside {low} to {high}")
         if self.reward not in REWARDS:
             raise ConfigError(f"reward {self.reward!r} is unknown; there are {', '.join(REWARDS)}")
+        if self.problem is not None and self.problem not in PROBLEMS:
+            raise ConfigError(f"problem {self.problem!r} is unknown; there are {', '.join(PROBLEMS)}")
 
 
 class Training:
@@ -75,9 +91,15 @@ class Training:
         self.history: list[Summary] = []
         self.env_steps = 0
         self.records: list[StepRecord] = []
-        """Step records of the whole episodes since `forget_records`."""
-        self._env = ClusterEnv(scenarios, reward=config.reward, max_steps=config.steps, cluster=cluster)
+        """Step records of the recorded episodes since `forget_records`."""
+        self._env = ClusterEnv(
+            scenarios, reward=config.reward, max_steps=config.steps, cluster=cluster, problem=config.problem
+        )
         self._whole = True
+
+    def records_steps(self, episode: int) -> bool:
+        """Whether the steps of an episode are recorded: of every one, or of every n-th in a long training."""
+        return episode % -(-self.config.episodes // RECORDED_EPISODES) == 0
 
     @property
     def done(self) -> int:
@@ -91,7 +113,7 @@ class Training:
         on_step: OnStep = lambda record: None,
     ) -> EpisodeResult:
         """Train episode number `episode`: the one after the last, or a later one (a federation's member that was
-        left behind goes on with the newest round).
+        left behind goes on with the newest round). `on_step` gets the step records, if they are kept of this one.
 
         Raises:
             Stopped, ClusterError: the episode was cut short. What it taught cannot be taken back, so this
@@ -114,7 +136,7 @@ class Training:
             learn=self.agent.learns,
             episode=episode,
             should_stop=should_stop,
-            on_step=keep,
+            on_step=keep if self.records_steps(episode) else None,
         )
         self._whole = True
         self.env_steps += result.steps
@@ -165,7 +187,7 @@ class Training:
         load_agent_weights(self.agent, data)
 
     def _identity(self) -> dict[str, Any]:
-        return {name: getattr(self.config, name) for name in ("agent", "steps", "reward", "seed", "member")}
+        return {name: getattr(self.config, name) for name in ("agent", "steps", "reward", "seed", "problem", "member")}
 
     def _describe(self) -> str:
         return f"episode {self.done}" + ("" if self._whole else " and one that was cut short")

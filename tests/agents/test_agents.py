@@ -104,7 +104,7 @@ def test_settings_round_trip_through_json(kind: type[DQNSettings] | type[GreedyS
     assert parse_settings(kind, json.loads(json.dumps(as_mapping(settings)))) == settings
 
 
-def test_the_policies_are_the_six_names() -> None:
+def test_the_policies_are_the_names_that_agents_go_by() -> None:
     assert tuple(POLICIES) == POLICY_NAMES
 
 
@@ -124,6 +124,29 @@ def test_the_policies_are_the_six_names() -> None:
 )
 def test_the_heuristic_moves_against_what_is_wrong(features: dict[str, float], action: Action) -> None:
     assert make_agent("heuristic", seed=0).act(state_with(**features), explore=False) == action
+
+
+@pytest.mark.parametrize(
+    ("features", "action"),
+    [
+        ({"replicas_distance": 0.4, "pending": 0.3}, Action.SCALE_DOWN_REPLICAS),
+        ({"oom_killed": 1.0, "pending": 0.3}, Action.BUMP_MEM_SMALL),
+        ({"cpu_starved": 1.0, "replicas_distance": -0.4}, Action.BUMP_CPU_SMALL),
+        ({"pending": 0.3, "cpu_of_cluster": 0.5, "memory_of_cluster": 0.4}, Action.REDUCE_CPU_SMALL),
+        ({"pending": 0.3, "cpu_of_cluster": 0.4, "memory_of_cluster": 0.5}, Action.REDUCE_MEM_SMALL),
+        ({"cpu_of_cluster": 0.6, "replicas_distance": -0.4}, Action.SCALE_UP_REPLICAS),
+        ({"cpu_of_cluster": 0.6}, Action.NOOP),
+    ],
+)
+def test_the_autoscaler_follows_utilisation(features: dict[str, float], action: Action) -> None:
+    assert make_agent("autoscaler", seed=0).act(state_with(**features), explore=False) == action
+
+
+def test_the_autoscaler_knows_nothing_of_the_schedulers_reasons() -> None:
+    reasons = {"insufficient_cpu": 1.0, "insufficient_memory": 0.5, "too_many_pods": 0.5}
+    shares = {"pending": 0.3, "cpu_of_cluster": 0.4, "memory_of_cluster": 0.5}
+    agent = make_agent("autoscaler", seed=0)
+    assert agent.act(state_with(**reasons, **shares), explore=False) == agent.act(state_with(**shares), explore=False)
 
 
 @pytest.mark.parametrize(
