@@ -45,7 +45,7 @@ class DQN:
         self._shapes = layout(s)
         self._of_one_net = {name: shape for name, shape in self._shapes.items() if name.startswith(NETS[0])}
         self._widths = np.array([STATE_DIM, *s.hidden, len(Action) + s.dueling])
-        widest = max(max(s.batch_size, n) * m for n, m in zip(self._widths, self._widths[1:], strict=False))
+        widest = max(max(s.batch_size, m) * n for n, m in zip(self._widths, self._widths[1:], strict=False))
         layers = s.batch_size * int(self._widths.sum())
         self._workspace = (np.zeros(layers, np.float32), np.zeros(layers, np.float32), np.zeros(widest, np.float32))
         self._acting = np.zeros(int(self._widths.sum()), np.float32)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BUCKET = "sim-arena-demo"
 GROUP = "demo"
 LEASE_TTL_S = 6.0  # short, so that a killed worker's job is taken over while one watches
-TRAINING_SCENARIOS = 128
+EPISODES_PER_ROUND = 10
 LOOK_S = 1.0
 REPLACEMENTS = 20  # workers that may die before the demo gives up
 
@@ -103,21 +103,22 @@ class Demo:
 
     def _submit(self) -> None:
         plan = self.plan
-        sources = plan.traces or (str(write_scenarios(plan.folder / "traces", plan.seed)),)
         options = {
             "--bucket": BUCKET,
             "--group": GROUP,
             "--federation-size": plan.members,
-            "--episodes": plan.rounds,
+            "--episodes": plan.rounds * EPISODES_PER_ROUND,
+            "--episodes-per-round": EPISODES_PER_ROUND,
             "--steps": plan.steps,
             "--seed": plan.seed,
             "--deploy": plan.deploy,
             "--target": plan.target,
         }
         given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-        traces = [part for source in sources for part in ("--trace", source)]
+        traces = [part for source in plan.traces for part in ("--trace", source)]
         self.processes.run(command("dispatch", "submit", *given, *traces))
-        self._say(f"federation {GROUP!r}: {plan.members} members, {plan.rounds} rounds, seed {plan.seed}")
+        rounds = f"{plan.rounds} rounds of {EPISODES_PER_ROUND} episodes"
+        self._say(f"federation {GROUP!r}: {plan.members} members, {rounds}, seed {plan.seed}")
 
     def _start_worker(self, number: int) -> None:
         child = self.processes.start(f"worker-{number}", command("worker", "--bucket", BUCKET))
@@ -178,7 +179,8 @@ class Demo:
         for row in status.recent:
             if row.round > told:
                 reward = "" if row.reward is None else f", mean reward {row.reward:+.2f}"
-                self._say(f"round {row.round}/{status.rounds} closed: {row.participants} members{reward}")
+                solved = f"{row.solved}/{row.episodes} episodes solved"
+                self._say(f"round {row.round}/{status.rounds} closed: {row.participants} members, {solved}{reward}")
         return max(told, status.closed)
 
     def _say(self, line: str) -> None:
@@ -216,24 +218,13 @@ class Demo:
         }
 
     def _given(self) -> list[Scenario]:
-        """The scenarios of `--trace`; none where the demo made its own."""
+        """The scenarios of `--trace`; none where every episode generated a fresh one."""
         from env.scenario import scenario_from_trace
         from env.trace import load_trace, trace_files
 
         plan = self.plan
         paths = [path for source in plan.traces for path in trace_files(source)]
         return [scenario_from_trace(load_trace(p), name=p.name, deploy=plan.deploy, target=plan.target) for p in paths]
-
-
-def write_scenarios(folder: Path, seed: int) -> Path:
-    """Generate the scenarios that the demo trains on, as trace files."""
-    from env.generate import generate_scenario
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(TRAINING_SCENARIOS):
-        scenario = generate_scenario(None, seed * TRAINING_SCENARIOS + number)
-        (folder / f"{number:04d}-{scenario.problem}.msgpack").write_bytes(scenario.trace.to_bytes())
-    return folder
 
 
 @contextmanager
@@ -258,10 +249,12 @@ def register(app: typer.Typer) -> None:
 def demo(
     members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one for each member.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each one episode of every member and an average.")] = 120,
+    rounds: Annotated[
+        int, typer.Option(min=1, help=f"Rounds, each {EPISODES_PER_ROUND} episodes of every member and an average.")
+    ] = 120,
     steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
     trace: Annotated[
-        list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated ones.")
+        list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated problems.")
     ] = None,
     deploy: Annotated[str | None, typer.Option(help="The Deployment to fix, where a trace holds several.")] = None,
     target: Annotated[int | None, typer.Option(min=1, max=100, help="Pods that should be ready.")] = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from env.cli import err, new_app, out, run
-from infra import demo, s3
+from infra import demo, federation_bench_cli, s3
 from protocol.trace_bucket import open_trace_bucket
 from runner import bench_cli, doctor_cli, fidelity_cli, truth_cli
 from runner.cli import register
@@ -20,6 +20,7 @@ fidelity_cli.register(app)
 doctor_cli.register(app)
 app.add_typer(truth_cli.app, name="truth")
 app.add_typer(bench_cli.app, name="bench")
+federation_bench_cli.register(bench_cli.app)
 demo.register(app)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from protocol.errors import Conflict, Exists, StoreError, Transient, Unfit
+from protocol.errors import BadDocument, Conflict, Exists, StoreError, Transient, Unfit
 from protocol.machine import Machine
 from protocol.store import Blob, Entry, Store
 
@@ -110,6 +110,20 @@ class Bucket:
         sha256 = hashlib.sha256(body).hexdigest()
         self.settle(key_of(sha256), body)
         return sha256
+
+    def content(self, key_of: Callable[[str], str], sha256: str, max_bytes: int) -> bytes:
+        """What `upload` stored.
+
+        Raises:
+            BadDocument: it is gone, or not what its hash says.
+        """
+        key = key_of(sha256)
+        body = self.get(key, max_bytes)
+        if body is None:
+            raise BadDocument(f"{self.name}/{key}: missing; submit the job again with its input")
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise BadDocument(f"{self.name}/{key}: its content is not what its name says")
+        return body
 
     def put_once(self, key: str, body: bytes) -> None:
         """One plain PUT, not tried again: for heartbeats, whose next one comes anyway."""

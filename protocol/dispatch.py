@@ -15,6 +15,7 @@ from protocol.bucket import Bucket
 from protocol.console import BucketOption, JsonOption, LeaseOption, open_bucket
 from protocol.lease import LEASE_TTL_S
 from protocol.probe import probe
+from protocol.schedule import DEFAULT_ROUNDS, default_per_round
 from protocol.schemas import Ending, Federation, JobType, Nodes, Status, Strategy, TensorSpec, Training
 from protocol.submit import Submitted, new_id, submit_federation, submit_job
 
@@ -27,17 +28,36 @@ Name = Annotated[str, typer.Argument(metavar="JOB|GROUP", help="A job id or a fe
 def submit(
     bucket: BucketOption,
     trace: Annotated[
-        list[str], typer.Option(help="A trace file, a folder of traces, or s3://BUCKET/KEY. May be given again.")
-    ],
+        list[str] | None,
+        typer.Option(
+            help="A trace file, a folder of traces, or s3://BUCKET/KEY. May be given again. "
+            "Default: every episode generates a fresh problem."
+        ),
+    ] = None,
     agent: Annotated[
-        str, typer.Option(help="dqn, greedy, random, noop, heuristic, bump_cpu, bump_mem, scale_replicas.")
+        str, typer.Option(help="dqn, greedy, random, noop, heuristic, autoscaler, bump_cpu, bump_mem, scale_replicas.")
     ] = "dqn",
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes; in a federation the number of rounds.")] = 20,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes; in a federation those of each member.")] = 20,
     steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
     federation_size: Annotated[
         int | None,
         typer.Option(min=1, max=keys.MAX_MEMBERS, help="Members that share one model. Without it: a single job."),
     ] = None,
+    episodes_per_round: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Episodes of each member between two averages; the last round may be shorter. "
+            f"Default: 1, or as many as make {DEFAULT_ROUNDS} rounds.",
+        ),
+    ] = None,
+    heterogeneous: Annotated[
+        bool,
+        typer.Option(
+            "--heterogeneous",
+            help="Each member sees its own share only: of the traces every so manieth, else one kind of problem.",
+        ),
+    ] = False,
     group: Annotated[
         str | None,
         typer.Option(
@@ -66,7 +86,9 @@ def submit(
     node_memory: Annotated[str, typer.Option(help="Each node's memory (with --nodes).")] = "32Gi",
     node_pods: Annotated[int, typer.Option(min=1, help="Pods a node takes (with --nodes).")] = 110,
     duration: Annotated[float | None, typer.Option(help="Replay only so many seconds of each trace.")] = None,
-    strategy: Annotated[Strategy, typer.Option(help="Weight updates by transitions, or all alike.")] = Strategy.FEDAVG,
+    strategy: Annotated[
+        Strategy, typer.Option(help="How updates are averaged; trimmed-mean and median withstand members that lie.")
+    ] = Strategy.FEDAVG,
     min_participants: Annotated[int, typer.Option(min=1, help="Updates a round needs at least.")] = 1,
     round_timeout: Annotated[
         float, typer.Option(min=1, help="Seconds after a round's first update when it closes without the missing ones.")
@@ -85,26 +107,29 @@ def submit(
     from protocol import inputs
 
     federated = federation_size is not None or group is not None or per_episode_sync
-    chosen = parse_set(settings or [])
-    inputs.check_agent(agent, chosen)
     if reward not in REWARDS:
         fail(f"--reward {reward}: choose from {', '.join(REWARDS)}", Exit.USAGE)
-    if per_episode_sync and (federation_size or 1) != 1:
-        fail("--per-episode-sync is a federation of one; leave it out with --federation-size", Exit.USAGE)
-    if federated and (agent != "dqn" or job_type is not JobType.TRAINING):
-        fail("only the training of a dqn has weights to average; leave out --federation-size", Exit.USAGE)
-    if federated and min_participants > (federation_size or 1):
-        fail(f"--min-participants {min_participants}: the federation has {federation_size or 1} members", Exit.USAGE)
+    if federated:
+        _check_federation(agent, job_type, federation_size or 1, min_participants)
+    elif episodes_per_round is not None or heterogeneous or strategy is not Strategy.FEDAVG:
+        fail("--episodes-per-round, --heterogeneous and --strategy need --federation-size", Exit.USAGE)
+    if per_episode_sync and (federation_size or 1, episodes_per_round or 1) != (1, 1):
+        fail("--per-episode-sync is a federation of one with a round for each episode; leave it out", Exit.USAGE)
+    chosen = inputs.with_strategy(parse_set(settings or []), strategy)
+    inputs.check_agent(agent, chosen)
     if weights and agent != "dqn":
         fail(f"--weights: agent {agent!r} has none; only dqn has", Exit.USAGE)
     pool = None
     if nodes:
         cpu_m, memory_bytes = parse_cpu(node_cpu), parse_memory(node_memory)
         pool = schemas.build(Nodes, count=nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=node_pods)
+    problem = inputs.Problem(deploy, namespace, target, pool, duration)
+    if not trace:
+        inputs.check_generated(problem)
     draft = schemas.build(
         Training,
         job_type=job_type,
-        traces=("0" * 64,),  # until the real ones are uploaded: whatever else is wrong is said before that
+        traces=(),  # until they are uploaded: whatever else is wrong is said before that
         deploy=deploy,
         namespace=namespace,
         target=target,
@@ -127,6 +152,8 @@ def submit(
             created_at=schemas.timestamp(),
             size=federation_size or 1,
             training=draft,
+            episodes_per_round=1 if per_episode_sync else episodes_per_round or default_per_round(episodes),
+            heterogeneous=heterogeneous,
             strategy=strategy,
             min_participants=min_participants,
             round_timeout_s=round_timeout,
@@ -135,7 +162,7 @@ def submit(
     place = open_bucket(bucket)
     probe(place)
     uploaded = {
-        "traces": inputs.upload_traces(place, trace, inputs.Problem(deploy, namespace, target, pool, duration)),
+        "traces": inputs.upload_traces(place, trace or (), problem, (federation_size or 1) if heterogeneous else 0),
         "weights": inputs.upload_weights(place, weights) if weights else None,
     }
     training = draft.model_copy(update=uploaded)
@@ -143,6 +170,13 @@ def submit(
         _report(place, submit_job(place, training), as_json)
     else:
         _report(place, submit_federation(place, federation.model_copy(update={"training": training})), as_json)
+
+
+def _check_federation(agent: str, job_type: JobType, size: int, min_participants: int) -> None:
+    if agent != "dqn" or job_type is not JobType.TRAINING:
+        fail("only the training of a dqn has weights to average; leave out --federation-size", Exit.USAGE)
+    if min_participants > size:
+        fail(f"--min-participants {min_participants}: the federation has {size} members", Exit.USAGE)
 
 
 def _model(training: Training) -> tuple[TensorSpec, ...]:

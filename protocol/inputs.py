@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from env.scenario import NodePool, scenario_from_trace
 from env.trace import read_trace, trace_files
 from protocol import keys
 from protocol.bucket import Bucket
+from protocol.errors import UsageError
 from protocol.rounds import WEIGHTS_BYTES
-from protocol.schemas import Nodes
+from protocol.schemas import Nodes, Strategy
 from protocol.store import S3Store
 
 TRACE_BYTES = 64 << 20
+FEDPROX_MU = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,25 +36,35 @@ class Problem:
     duration_s: float | None = None
 
 
-def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem) -> tuple[str, ...]:
+def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shares: int) -> tuple[str, ...]:
     """Check every trace, then store each under its content hash.
 
     Args:
         sources: files, folders of traces, or s3:// URIs.
+        shares: among how many members they are shared out; 0 if all members see all.
 
     Returns:
         The hashes, in the order given.
 
     Raises:
         TraceError, ScenarioError: a trace that cannot be read, or does not hold the workload asked for.
+        UsageError: too few for each member to have one.
     """
-    bodies = []
+    bodies: dict[bytes, None] = {}
     for source in sources:
         for name, body in read_sources(bucket, source):
             check_trace(body, name, problem)
-            bodies.append(body)
-    uploaded = (bucket.upload(keys.trace, body) for body in progress(bodies, "uploading traces"))
-    return tuple(dict.fromkeys(uploaded))
+            bodies[body] = None
+    if bodies and len(bodies) < shares:
+        raise UsageError(f"--heterogeneous: {len(bodies)} different traces for {shares} members; each needs its own")
+    return tuple(bucket.upload(keys.trace, body) for body in progress(list(bodies), "uploading traces"))
+
+
+def check_generated(problem: Problem) -> None:
+    """UsageError if something is asked of traces where there are none."""
+    given = [field.name for field in fields(problem) if getattr(problem, field.name) is not None]
+    if given:
+        raise UsageError(f"--{given[0].removesuffix('_s')}: needs --trace; a generated problem brings its own")
 
 
 def check_trace(body: bytes, name: str, problem: Problem) -> None:
@@ -111,6 +123,11 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     if len(body) > max_bytes:
         raise ConfigError(f"{path}: larger than {max_bytes >> 20} MiB")
     return body
+
+
+def with_strategy(settings: dict[str, Any], strategy: Strategy) -> dict[str, Any]:
+    """The agent's settings with what the strategy asks of members: fedprox's mu, unless it is given."""
+    return {"proximal": FEDPROX_MU, **settings} if strategy is Strategy.FEDPROX else settings
 
 
 def check_agent(name: str, settings: dict[str, Any]) -> None:

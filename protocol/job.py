@@ -1,13 +1,15 @@
 """One attempt at a job, from resume to result. Torch-free: training itself comes in as a `Learner`.
 
-    resume from the highest state ─▶ [wait for the round before ─▶] train an episode ─▶ state ─▶ update ─▶ … ─▶ result
+    resume from the highest state ─▶ [wait for the round before ─▶] train its episodes ─▶ state ─▶ update ─▶ … ─▶ result
 
-State comes before update: a crash in between resumes at that episode and only publishes again. All a Learner's
-randomness is a function of (seed, member, episode), so it does not matter who runs which episode, or how often.
+State comes before update: a crash in between resumes at that round's end and only publishes again. A member's state is
+that of a whole round, so a stop in the middle of one costs its episodes. All a Learner's randomness is a function of
+(seed, member, episode), so it does not matter who runs which episode, or how often.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,10 +22,14 @@ from protocol.errors import BadDocument, FederationFailed
 from protocol.jobs import Taken
 from protocol.lease import Over
 from protocol.rounds import WEIGHTS_BYTES, update_facts
+from protocol.schedule import Schedule
 from protocol.schemas import JobType, Membership, Result, Status
 
 SAVE_EVERY_S = 30.0  # a job without a federation keeps its state this often; an embedded episode takes milliseconds
-GRACE_S = 5.0  # how long a running episode may go on to its end after the process was told to stop
+SAY_EVERY_S = 5.0  # and tells its log this often how it does
+GRACE_S = (
+    5.0  # how long a running episode, or a member's round, may go on to its end after the process was told to stop
+)
 
 
 class Episode(Protocol):
@@ -134,11 +140,14 @@ class Attempt:
     # -- episodes ------------------------------------------------------------------------------------
 
     def _alone(self, done: int) -> None:
-        saved_at = self.bucket.machine.now()
+        machine = self.bucket.machine
+        saved_at, said_at = machine.now(), -math.inf
         for episode in range(done + 1, self.manifest.training.episodes + 1):
-            self._train(episode)
-            now = self.bucket.machine.now()
-            stopping = self.bucket.machine.stopping()
+            finished = self._train(episode, f"episode {episode}")
+            now, stopping = machine.now(), machine.stopping()
+            if now - said_at >= SAY_EVERY_S or episode == self.manifest.training.episodes:
+                self._say_how(f"episode {episode}/{self.manifest.training.episodes}", [finished])
+                said_at = now
             if self._keeps_state() and (stopping or now - saved_at >= SAVE_EVERY_S):
                 self._save(episode)
                 saved_at = now
@@ -147,42 +156,51 @@ class Attempt:
 
     def _federated(self, member: Membership, done: int) -> Taken | None:
         """All rounds that are left; returns a sibling to run instead, if this member should wait without a worker."""
-        rounds = self.manifest.training.episodes
-        barrier = Barrier(self.bucket, member, rounds, self._must_stop, self.siblings, self.say)
-        episode = done
-        if done:
-            self._publish(member, done)
+        schedule = Schedule(self.manifest.training.episodes, member.episodes_per_round)
+        delivered = schedule.round_after(done)
+        if delivered is None:
+            raise BadDocument(f"{self.taken.newest_state}: episode {done} is not the last one of a round")
+        barrier = Barrier(self.bucket, member, schedule.rounds, self._must_stop, self.siblings, self.say)
+        round_ = delivered
+        if delivered:
+            self._publish(member, schedule, delivered)
         elif late := barrier.late_start():
             self.learner.load_weights(late.weights)
-            episode = late.round
-        while episode < rounds:
-            if episode and episode == done:
-                self.lease.doing = f"waiting for round {episode}"
-                arrived = barrier.wait(episode)
+            round_ = late.round
+        while round_ < schedule.rounds:
+            if round_ and round_ == delivered:
+                self.lease.doing = f"waiting for round {round_}"
+                arrived = barrier.wait(round_)
                 if isinstance(arrived, Taken):
                     return arrived
                 self.learner.load_weights(arrived.weights)
-                episode = arrived.round
-                if episode >= rounds:
+                round_ = arrived.round
+                if round_ >= schedule.rounds:
                     break
-            episode += 1
-            self._train(episode)
-            self._save(episode)
-            self._publish(member, episode)
-            done = episode
+            round_ += 1
+            episodes = [self._train(n, f"round {round_}, episode {n}") for n in schedule.of(round_)]
+            self._say_how(f"round {round_}/{schedule.rounds}", episodes)
+            self._save(schedule.last(round_))
+            self._publish(member, schedule, round_)
+            delivered = round_
         return None
 
-    def _train(self, episode: int) -> None:
+    def _train(self, episode: int, doing: str) -> Episode:
         self.lease.episode = episode
-        self.lease.doing = f"episode {episode}"
+        self.lease.doing = doing
         self._episode_ends_by = self.bucket.machine.now() + self.manifest.training.episode_timeout_s
         finished = self.learner.run_episode(episode, self._must_stop)
         self._episode_ends_by = None
         self.lease.reward = finished.reward
-        self.say(
-            f"{self.manifest.job_id}: episode {episode}/{self.manifest.training.episodes}: "
-            f"reward {finished.reward:+.2f} in {finished.steps} steps{', solved' if finished.solved else ''}"
-        )
+        return finished
+
+    def _say_how(self, what: str, episodes: Sequence[Episode]) -> None:
+        if len(episodes) == 1:
+            [only] = episodes
+            how = f"reward {only.reward:+.2f} in {only.steps} steps{', solved' if only.solved else ''}"
+        else:
+            how = f"mean reward {_mean_reward(episodes):+.2f}, {_solved(episodes)} of {len(episodes)} episodes solved"
+        self.say(f"{self.manifest.job_id}: {what}: {how}")
 
     # -- what is kept ----------------------------------------------------------------------------------
 
@@ -206,12 +224,12 @@ class Attempt:
     def _save(self, episode: int) -> None:
         self.bucket.settle(keys.state(self.manifest.job_id, episode), self.learner.state())
 
-    def _publish(self, member: Membership, episode: int) -> None:
-        last = self.learner.history[-1]
+    def _publish(self, member: Membership, schedule: Schedule, round_: int) -> None:
+        episodes = self.learner.history[-len(schedule.of(round_)) :]
         self.bucket.settle(
-            keys.update(member.group, episode, member.member),
+            keys.update(member.group, round_, member.member),
             self.learner.weights(),
-            update_facts(last.steps, last.reward, last.solved),
+            update_facts(sum(e.steps for e in episodes), _mean_reward(episodes), _solved(episodes)),
         )
 
     # -- ends ------------------------------------------------------------------------------------------
@@ -272,8 +290,16 @@ class Attempt:
             env_steps=sum(episode.steps for episode in history),
             total_reward=float(sum(episode.reward for episode in history)) if history else None,
             final_reward=float(history[-1].reward) if history else None,
-            solved_episodes=sum(bool(episode.solved) for episode in history),
+            solved_episodes=_solved(history),
             artifacts=names,
             transitions=names.get("transitions.msgpack"),
             fingerprint=self.learner.fingerprint(),
         )
+
+
+def _mean_reward(episodes: Sequence[Episode]) -> float:
+    return sum(episode.reward for episode in episodes) / len(episodes)
+
+
+def _solved(episodes: Sequence[Episode]) -> int:
+    return sum(bool(episode.solved) for episode in episodes)

@@ -237,8 +237,13 @@ def global_weights(group: str, round_: int) -> str:
     return f"{_round(group, round_)}global_weights.pt"
 
 
+def server_state(group: str, round_: int) -> str:
+    """What a strategy such as fedadam carries from round to round, beside the global weights."""
+    return f"{_round(group, round_)}server_state.pt"
+
+
 def rounds(group: str) -> str:
-    """All rounds of a federation: updates, decisions, global weights."""
+    """All rounds of a federation: updates, decisions, global weights, server states."""
     return f"{_group(group)}rounds/"
 
 

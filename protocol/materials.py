@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from env.scenario import Scenario, scenario_from_trace
 from env.trace import read_trace
 from protocol import keys
 from protocol.bucket import Bucket
-from protocol.errors import ProtocolError
 from protocol.inputs import TRACE_BYTES, node_pool
 from protocol.rounds import WEIGHTS_BYTES
 from protocol.schemas import Manifest, Nodes
@@ -28,7 +25,7 @@ class Scenarios:
         """The scenarios of a manifest.
 
         Raises:
-            ProtocolError: a trace is gone, or is not what its hash says.
+            BadDocument: a trace is gone, or is not what its hash says.
             TraceError, ScenarioError: it cannot be used.
         """
         wanted = manifest.training
@@ -40,9 +37,8 @@ class Scenarios:
 
     def _read_one(self, sha256: str, manifest: Manifest) -> Scenario:
         wanted = manifest.training
-        key = keys.trace(sha256)
         return scenario_from_trace(
-            read_trace(read_content(self.bucket, key, sha256, TRACE_BYTES), key),
+            read_trace(self.bucket.content(keys.trace, sha256, TRACE_BYTES), keys.trace(sha256)),
             name=sha256[:12],
             deploy=wanted.deploy,
             namespace=wanted.namespace,
@@ -53,14 +49,5 @@ class Scenarios:
 
 
 def read_weights(bucket: Bucket, sha256: str) -> bytes:
-    """Weights by their content hash; ProtocolError if they are gone or not what the hash says."""
-    return read_content(bucket, keys.weights(sha256), sha256, WEIGHTS_BYTES)
-
-
-def read_content(bucket: Bucket, key: str, sha256: str, max_bytes: int) -> bytes:
-    body = bucket.get(key, max_bytes)
-    if body is None:
-        raise ProtocolError(f"{bucket.name}/{key}: missing; submit the job again with its input")
-    if hashlib.sha256(body).hexdigest() != sha256:
-        raise ProtocolError(f"{bucket.name}/{key}: its content is not what its name says")
-    return body
+    """Weights by their content hash; BadDocument if they are gone or not what the hash says."""
+    return bucket.content(keys.weights, sha256, WEIGHTS_BYTES)

@@ -4,8 +4,8 @@
          ── round_timeout after the first update ────▶ closed (deadline), or failed if too few delivered
          ── nobody left who could deliver ───────────▶ failed
 
-Who calls it does not matter, nor how many at once: the decision is created before the average, the average is computed
-from exactly what the decision lists, in member order, so two closers write the same bytes.
+Who calls it does not matter, nor how many at once: the decision is created before the aggregate, which is computed from
+exactly what the decision lists, in member order, so two closers write the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Protocol
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.errors import BadDocument, FederationFailed, TooLarge
-from protocol.schemas import Decision, Ending, Federation, LeftOut, Outcome, Participant, Strategy
+from protocol.schemas import Decision, Ending, Federation, LeftOut, Outcome, Participant
 from protocol.store import Blob, Entry
 
 WEIGHTS_BYTES = 1 << 30  # no update or checkpoint is read beyond this
@@ -37,7 +37,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Close:
-    """Average what these members delivered."""
+    """Aggregate what these members delivered."""
 
     members: tuple[int, ...]
     reason: str
@@ -71,20 +71,42 @@ def decide(
     return Close(members, "deadline" if missing else "full")
 
 
-# -- averaging, as the closer sees it ----------------------------------------------------------------
+# -- aggregation, as the closer sees it --------------------------------------------------------------
 
 
-class Average(Protocol):
-    """A running weighted mean of updates that holds one update at a time."""
+@dataclass(frozen=True)
+class Before:
+    """What a round started from; read only for strategies that build on it.
+
+    Attributes:
+        weights: the global weights of the round before; in round 1 what the federation was told to start from, None:
+            the weights that its seed defines.
+        server_state: what the strategy kept beside those; None in round 1.
+    """
+
+    weights: bytes | None = None
+    server_state: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Aggregated:
+    """The bytes of `global_weights.pt`, and of `server_state.pt` where the strategy has any."""
+
+    weights: bytes
+    server_state: bytes | None = None
+
+
+class Aggregate(Protocol):
+    """The aggregate of a round, to which its updates are given in member order."""
 
     def add(self, update: bytes, weight: int) -> None:
-        """Take one update in. Raises BadDocument if it may not be averaged; the mean is then unchanged."""
+        """Take one update in. Raises BadDocument if it may not be averaged; nothing is changed then."""
 
-    def weights(self) -> bytes:
-        """The mean so far, as the bytes of `global_weights.pt`."""
+    def finish(self) -> Aggregated:
+        """The aggregate of what was taken in, at least one update."""
 
 
-AverageOf = Callable[[Federation], Average]
+AggregateOf = Callable[[Federation, Before], Aggregate]
 
 
 # -- closing -----------------------------------------------------------------------------------------
@@ -94,16 +116,16 @@ class Closer:
     """Closes the rounds of one federation, one after the other. Holds nothing that another closer could not find out.
 
     Args:
-        average_of: makes the mean for a federation.
+        aggregate_of: makes the aggregate of a round by the federation's strategy.
         say: where progress is reported, one line each.
     """
 
     def __init__(
-        self, bucket: Bucket, federation: Federation, average_of: AverageOf, say: Callable[[str], None]
+        self, bucket: Bucket, federation: Federation, aggregate_of: AggregateOf, say: Callable[[str], None]
     ) -> None:
         self.bucket = bucket
         self.federation = federation
-        self.average_of = average_of
+        self.aggregate_of = aggregate_of
         self.say = say
         self.round = closed_rounds(bucket, federation.group, federation.rounds) + 1
         self.opened = bucket.machine.now()
@@ -151,21 +173,42 @@ class Closer:
         return bool(ended)
 
     def _close(self, verdict: Close) -> None:
-        mean = self.average_of(self.federation)
-        decision = self._judge(verdict, mean)
-        body = decision.to_bytes()
-        if not self.bucket.settle(keys.decision(self.group, self.round), body):
-            decision, mean = self._follow(decision, mean)
-        self.bucket.settle(keys.global_weights(self.group, self.round), mean.weights())
+        before = self._before()
+        aggregate = self.aggregate_of(self.federation, before)
+        decision = self._judge(verdict, aggregate)
+        if not self.bucket.settle(keys.decision(self.group, self.round), decision.to_bytes()):
+            decision, aggregate = self._follow(decision, aggregate, before)
+        found = aggregate.finish()
+        if found.server_state is not None:  # first: who sees the weights goes on from both
+            self.bucket.settle(keys.server_state(self.group, self.round), found.server_state)
+        self.bucket.settle(keys.global_weights(self.group, self.round), found.weights)
         self.say(_closed_line(self.group, decision, self.federation))
 
-    def _judge(self, verdict: Close, mean: Average) -> Decision:
-        """Read each update once: add it to the mean, or name it as left out."""
+    def _before(self) -> Before:
+        """What the open round started from."""
+        if not self.federation.strategy.keeps_state:
+            return Before()
+        if self.round == 1:
+            given = self.federation.training.weights
+            return Before(self.bucket.content(keys.weights, given, WEIGHTS_BYTES) if given else None)
+        weights, state = (
+            self._present(key(self.group, self.round - 1)) for key in (keys.global_weights, keys.server_state)
+        )
+        return Before(weights, state)
+
+    def _present(self, key: str) -> bytes:
+        body = self.bucket.get(key, WEIGHTS_BYTES)
+        if body is None:
+            raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
+        return body
+
+    def _judge(self, verdict: Close, aggregate: Aggregate) -> Decision:
+        """Read each update once: add it to the aggregate, or name it as left out."""
         participants: list[Participant] = []
         left_out: list[LeftOut] = []
         for member in verdict.members:
             try:
-                participant = self._take(member, mean)
+                participant = self._take(member, aggregate)
             except (BadDocument, TooLarge) as error:
                 left_out.append(LeftOut(member=member, reason=str(error)[:1000]))
                 self.say(f"{self.group}: round {self.round}: member {member} left out: {error}")
@@ -181,39 +224,40 @@ class Closer:
             {
                 "round": self.round,
                 "reason": verdict.reason,
+                "episodes": len(self.federation.schedule.of(self.round)),
                 "participants": tuple(participants),
                 "left_out": tuple(left_out),
                 "departed": tuple(sorted(self._departed)),
             }
         )
 
-    def _take(self, member: int, mean: Average) -> Participant:
+    def _take(self, member: int, aggregate: Aggregate) -> Participant:
         key = keys.update(self.group, self.round, member)
         blob = self.bucket.blob(key, max_update_bytes(self.federation))
         if blob is None:
             raise FederationFailed(f"{key} was listed and is gone; was the group purged while it ran?")
-        participant = participant_of(self.federation, member, blob)
-        mean.add(blob.body, participant.weight)
+        participant = participant_of(self.federation, self.round, member, blob)
+        aggregate.add(blob.body, participant.weight)
         return participant
 
-    def _follow(self, mine: Decision, mean: Average) -> tuple[Decision, Average]:
-        """Another closer decided first: average what its decision lists."""
+    def _follow(self, mine: Decision, aggregate: Aggregate, before: Before) -> tuple[Decision, Aggregate]:
+        """Another closer decided first: aggregate what its decision lists."""
         key = keys.decision(self.group, self.round)
         body = self.bucket.get(key, DECISION_BYTES)
         if body is None:
             raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
         theirs = schemas.parse(Decision, body, key)
         if theirs.participants == mine.participants:
-            return theirs, mean
-        mean = self.average_of(self.federation)
+            return theirs, aggregate
+        aggregate = self.aggregate_of(self.federation, before)
         for participant in theirs.participants:
             blob = self.bucket.blob(
                 keys.update(self.group, self.round, participant.member), max_update_bytes(self.federation)
             )
             if blob is None:
                 raise FederationFailed(f"round {self.round}: the update of member {participant.member} is gone")
-            mean.add(blob.body, participant.weight)
-        return theirs, mean
+            aggregate.add(blob.body, participant.weight)
+        return theirs, aggregate
 
     def _finish(self) -> None:
         rounds = self.federation.rounds
@@ -236,7 +280,7 @@ def max_update_bytes(federation: Federation) -> int:
     return sum(4 * spec.elements + 4096 for spec in federation.model) + 65_536
 
 
-def participant_of(federation: Federation, member: int, blob: Blob) -> Participant:
+def participant_of(federation: Federation, round_: int, member: int, blob: Blob) -> Participant:
     """What an update's user metadata says about it, checked.
 
     Raises:
@@ -249,17 +293,26 @@ def participant_of(federation: Federation, member: int, blob: Blob) -> Participa
         solved = facts.get("solved")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BadDocument("its metadata does not tell its number of transitions") from error
-    if not 0 < transitions <= federation.training.steps:
-        raise BadDocument(f"{transitions} transitions in one episode of at most {federation.training.steps} steps")
-    weight = transitions if federation.strategy is Strategy.FEDAVG else 1
-    if not isinstance(reward, float) or not math.isfinite(reward):
-        reward = None
-    return Participant(member=member, weight=weight, reward=reward, solved=solved if isinstance(solved, bool) else None)
+    episodes, steps = len(federation.schedule.of(round_)), federation.training.steps
+    if not 0 < transitions <= episodes * steps:
+        raise BadDocument(f"{transitions} transitions in {episodes} episodes of at most {steps} steps")
+    return Participant(
+        member=member,
+        weight=transitions if federation.strategy.by_transitions else 1,
+        reward=reward if isinstance(reward, float) and math.isfinite(reward) else None,
+        solved=solved if type(solved) is int and 0 <= solved <= episodes else None,
+    )
 
 
-def update_facts(transitions: int, reward: float, solved: bool) -> dict[str, str]:
-    """The user metadata of an update; `participant_of` reads it back."""
-    return {"facts": json.dumps({"transitions": transitions, "reward": float(reward), "solved": bool(solved)})}
+def update_facts(transitions: int, reward: float, solved: int) -> dict[str, str]:
+    """The user metadata of an update; `participant_of` reads it back.
+
+    Args:
+        transitions: of all episodes of the round.
+        reward: mean return of its episodes.
+        solved: how many of them reached the goal.
+    """
+    return {"facts": json.dumps({"transitions": transitions, "reward": float(reward), "solved": int(solved)})}
 
 
 def closed_rounds(bucket: Bucket, group: str, rounds: int, at_least: int = 0) -> int:

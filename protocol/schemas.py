@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from protocol import keys
 from protocol.errors import BadDocument, BadId, UsageError
+from protocol.schedule import Schedule
 
 
 def _id(text: str) -> str:
@@ -42,6 +43,8 @@ Setting = str | bool | int | Finite | list[int]
 
 
 MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64
+ROBUST_BYTES = 4 << 30  # with a robust strategy it holds a round's updates, in float32
+ROBUST_SIZE = 3  # of two that differ nobody can tell which one lies
 
 
 class Document(BaseModel):
@@ -72,22 +75,24 @@ class Nodes(BaseModel):
 
 
 class Membership(BaseModel):
-    """Which federation a job belongs to, and as which member."""
+    """Which federation a job belongs to, as which member, and how often it averages."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     group: GroupId
     member: int = Field(ge=0, lt=keys.MAX_MEMBERS)
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
+    episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
 
 
 class Training(BaseModel):
-    """What all jobs of one submit share: the problem, the agent and how long to train."""
+    """What one job trains on, with which agent and how long; without traces every episode generates a fresh problem."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     job_type: JobType = JobType.TRAINING
-    traces: tuple[Sha256, ...] = Field(min_length=1, max_length=10_000)
+    traces: tuple[Sha256, ...] = Field(default=(), max_length=10_000)
+    problem: Name | None = Field(default=None, description="generate this kind only")
     deploy: Name | None = None
     namespace: Name | None = None
     target: int | None = Field(default=None, ge=1, le=100)
@@ -122,10 +127,29 @@ class Manifest(Document):
 
 
 class Strategy(StrEnum):
-    """How updates are weighted."""
+    """How a round's updates become the global weights; docs/protocol.md has the formulas."""
 
-    FEDAVG = "fedavg"  # by the member's transitions in the round
+    FEDAVG = "fedavg"
     UNIFORM = "uniform"
+    FEDPROX = "fedprox"
+    FEDADAM = "fedadam"
+    TRIMMED_MEAN = "trimmed-mean"
+    MEDIAN = "median"
+
+    @property
+    def by_transitions(self) -> bool:
+        """Whether updates weigh as much as the member's transitions in the round, else all alike."""
+        return self in (Strategy.FEDAVG, Strategy.FEDPROX, Strategy.FEDADAM)
+
+    @property
+    def robust(self) -> bool:
+        """Whether a minority that sends anything at all does no harm."""
+        return self in (Strategy.TRIMMED_MEAN, Strategy.MEDIAN)
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the server carries something from round to round."""
+        return self is Strategy.FEDADAM
 
 
 class TensorSpec(BaseModel):
@@ -142,12 +166,18 @@ class TensorSpec(BaseModel):
 
 
 class Federation(Document):
-    """A group of jobs that share one model. Immutable."""
+    """A group of jobs that share one model. Immutable.
+
+    `training` is what all members have in common: of a heterogeneous federation each sees only its share of the
+    problems, see `protocol.submit.share_of`.
+    """
 
     group: GroupId
     created_at: Text
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
     training: Training
+    episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
+    heterogeneous: bool = False
     strategy: Strategy = Strategy.FEDAVG
     min_participants: int = Field(default=1, ge=1)
     round_timeout_s: Finite = Field(default=3600.0, gt=0)
@@ -157,13 +187,30 @@ class Federation(Document):
     def _enough_members(self) -> Self:
         if self.min_participants > self.size:
             raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
-        if sum(spec.elements for spec in self.model) > MODEL_ELEMENTS:
+        if self.strategy.robust and self.size < ROBUST_SIZE:
+            raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, there are {self.size}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        elements = sum(spec.elements for spec in self.model)
+        if elements > MODEL_ELEMENTS:
             raise ValueError(f"model: more than {MODEL_ELEMENTS} numbers")
+        held = 4 * elements * self.size
+        if self.strategy.robust and held > ROBUST_BYTES:
+            raise ValueError(
+                f"strategy {self.strategy} holds all updates of a round: {self.size} are {held >> 20} MiB, "
+                f"more than {ROBUST_BYTES >> 20} MiB; use fedavg, or fewer members"
+            )
         return self
 
     @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.training.episodes, self.episodes_per_round)
+
+    @property
     def rounds(self) -> int:
-        return self.training.episodes
+        return self.schedule.rounds
 
 
 class Claim(Document):
@@ -231,14 +278,20 @@ class Result(Document):
 
 
 class Participant(BaseModel):
-    """A member whose update is averaged; `weight` is its share's numerator."""
+    """A member whose update is averaged.
+
+    Attributes:
+        weight: its share's numerator.
+        reward: mean return of its episodes in the round.
+        solved: how many of them reached the goal.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     member: int = Field(ge=0)
     weight: int = Field(ge=1)
     reward: Finite | None = None
-    solved: bool | None = None
+    solved: int | None = Field(default=None, ge=0)
 
 
 class LeftOut(BaseModel):
@@ -251,9 +304,10 @@ class LeftOut(BaseModel):
 
 
 class Decision(Document):
-    """round.json: who is averaged, with which weights, and why the round closed then."""
+    """round.json: who is averaged, with which weights, and why the round closed then; `episodes` are those of each."""
 
     round: int = Field(ge=1, le=keys.MAX_ROUNDS)
+    episodes: int = Field(default=1, ge=1)
     reason: Literal["full", "deadline"]
     participants: tuple[Participant, ...] = Field(min_length=1)
     left_out: tuple[LeftOut, ...] = Field(default=())
@@ -311,7 +365,8 @@ def build(kind: type[M], **values: object) -> M:
         first = error.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0]) if first["loc"] else ""
         option = _OPTIONS.get(field, field.removesuffix("_s").replace("_", "-"))
-        raise UsageError(f"--{option}: {first['msg']}" if option else first["msg"]) from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"--{option}: {message}" if option else message) from error
 
 
 def timestamp() -> str:

@@ -160,14 +160,15 @@ class World:
     def _machine(self, process: Process) -> Machine:
         return Machine(
             now=lambda: self.now,
-            sleep=lambda seconds: self._pause(0.0 if process.stopping else seconds),
+            sleep=lambda seconds: self.pause(0.0 if process.stopping else seconds),
             stopping=lambda: process.stopping,
             jitter=self.random.random,
             nonce=lambda: f"{self.random.getrandbits(128):032x}",
             spawn=lambda work: process.threads.append(_Thread(self, process, work)),
         )
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Work so long in virtual time; unlike a machine's `sleep`, being told to stop does not end it early."""
         self._running().pause(seconds)
 
     def _running(self) -> _Thread:
@@ -178,7 +179,7 @@ class World:
         process.requests += 1
         thread = self._running()
         thread.request = process.requests
-        self._pause(self._latency())
+        self.pause(self._latency())
         if process.kill_before == thread.request:
             process.kill()
             raise Killed
@@ -189,7 +190,7 @@ class World:
             process.kill()
             raise Killed
         self.fault(process, request, True)
-        self._pause(self._latency())
+        self.pause(self._latency())
 
     def _latency(self) -> float:
         late = self.random.random() * SLOW_S if self.slow and self.random.random() < self.slow else 0.0

@@ -31,11 +31,12 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class RoundStatus:
-    """One closed round. `reward` is the mean of the participants' episode returns."""
+    """One closed round. `reward` is the participants' mean return; `solved` of their `episodes` reached the goal."""
 
     round: int
     reason: str
     participants: int
+    episodes: int
     reward: float | None
     solved: int
     left_out: tuple[str, ...]
@@ -89,8 +90,9 @@ def read_round(bucket: Bucket, group: str, round_: int) -> RoundStatus | None:
         round=round_,
         reason=decision.reason,
         participants=len(decision.participants),
+        episodes=len(decision.participants) * decision.episodes,
         reward=sum(rewards) / len(rewards) if rewards else None,
-        solved=sum(bool(p.solved) for p in decision.participants),
+        solved=sum(p.solved or 0 for p in decision.participants),
         left_out=tuple(f"member {item.member}: {item.reason}" for item in decision.left_out),
     )
 

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from env.draw import PROBLEMS
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.errors import ProtocolError
@@ -78,10 +79,26 @@ def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
     manifest = Manifest(
         job_id=job_id,
         created_at=federation.created_at,
-        training=federation.training,
-        federation=Membership(group=federation.group, member=member, size=federation.size),
+        training=share_of(federation, member),
+        federation=Membership(
+            group=federation.group,
+            member=member,
+            size=federation.size,
+            episodes_per_round=federation.episodes_per_round,
+        ),
     )
     return bucket.settle(keys.pending_manifest(job_id), manifest.to_bytes())
+
+
+def share_of(federation: Federation, member: int) -> Training:
+    """What a member trains on: the same as all, or in a heterogeneous federation every size-th trace from its own on;
+    without traces one kind of generated problem, the kinds taken in turn."""
+    training = federation.training
+    if not federation.heterogeneous:
+        return training
+    if training.traces:
+        return training.model_copy(update={"traces": training.traces[member :: federation.size]})
+    return training.model_copy(update={"problem": PROBLEMS[member % len(PROBLEMS)]})
 
 
 def new_id(kind: str) -> str:

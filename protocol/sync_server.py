@@ -15,7 +15,7 @@ from protocol import keys, schemas
 from protocol.bucket import Bucket, poll_delay
 from protocol.console import BucketOption, open_daemon_bucket, say
 from protocol.errors import BadDocument, StoreError, TooLarge, Unfit
-from protocol.rounds import AverageOf, Closer, end
+from protocol.rounds import AggregateOf, Closer, end
 from protocol.schemas import Ending, Federation
 
 T = TypeVar("T")
@@ -30,13 +30,13 @@ class SyncServer:
     """One closer for each unfinished federation, each polled at the pace of its rounds.
 
     Args:
-        average_of: makes the mean for a federation.
+        aggregate_of: makes the aggregate of a round by its federation's strategy.
         say: where progress is reported, one line each.
     """
 
-    def __init__(self, bucket: Bucket, average_of: AverageOf, say: Callable[[str], None]) -> None:
+    def __init__(self, bucket: Bucket, aggregate_of: AggregateOf, say: Callable[[str], None]) -> None:
         self.bucket = bucket
-        self.average_of = average_of
+        self.aggregate_of = aggregate_of
         self.say = say
         self._closers: dict[str, Closer] = {}
         self._due: dict[str, float] = {}
@@ -126,7 +126,7 @@ class SyncServer:
     def _adopt(self, group: str) -> None:
         federation = self._read_federation(group)
         if federation is not None:
-            self._closers[group] = Closer(self.bucket, federation, self.average_of, self.say)
+            self._closers[group] = Closer(self.bucket, federation, self.aggregate_of, self.say)
             self._due[group] = self.bucket.machine.now()
 
     def _read_federation(self, group: str) -> Federation | None:
@@ -163,9 +163,9 @@ def sync_server(
     Leaves by itself only with --once or --exit-when-idle. Exit code 3: there was nothing to do.
     """
     place = open_daemon_bucket(bucket, "sync-server")
-    from protocol.fedavg import RunningMean  # torch: not before the endpoint has answered
+    from protocol.aggregate import aggregate_of  # torch: not before the endpoint has answered
 
-    server = SyncServer(place, RunningMean, say)
+    server = SyncServer(place, aggregate_of, say)
     if once:
         raise typer.Exit(int(Exit.DONE if server.drain() else Exit.NOTHING_TO_DO))
     say(f"watching {place.name}")

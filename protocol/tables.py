@@ -46,7 +46,8 @@ def _rounds_table(rounds: tuple[RoundStatus, ...]) -> Table:
     for row in rounds:
         reward = "" if row.reward is None else f"{row.reward:+.2f}"
         left_out = escape("; ".join(row.left_out))
-        table.add_row(str(row.round), row.reason, str(row.participants), reward, str(row.solved), left_out)
+        solved = f"{row.solved}/{row.episodes}"
+        table.add_row(str(row.round), row.reason, str(row.participants), reward, solved, left_out)
     return table
 
 

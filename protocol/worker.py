@@ -6,6 +6,8 @@ import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -45,12 +47,12 @@ class Facts(NamedTuple):
 class TrainingLearner:
     """`runner.training.Training` as a job sees it, with the files to keep beside the result.
 
-    Step records travel in the states, so that the steps of a job that several workers ran are complete: the states of
-    episodes that ran elsewhere are read again at the end.
+    Step records travel in the states, so that those of a job that several workers ran are complete: states that other
+    workers made are read again at the end.
     """
 
     def __init__(
-        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario], cluster: Cluster | None = None
+        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
     ) -> None:
         from runner.training import Training, TrainingConfig
 
@@ -61,41 +63,42 @@ class TrainingLearner:
             episodes=wanted.episodes,
             steps=wanted.steps,
             reward=wanted.reward,
+            problem=wanted.problem,
             seed=wanted.seed,
             member=manifest.federation.member if manifest.federation else 0,
         )
         self.bucket = bucket
         self.manifest = manifest
         self.training = Training(config, scenarios, cluster)
+        self._episodes: list[Episode] = []
         self._steps: dict[int, str] = {}  # JSON Lines of the episodes whose records were seen here
+        self._states: set[int] | None = None  # states whose records were seen; None while nothing was run elsewhere
         if wanted.weights:
             self.training.load_weights(read_weights(bucket, wanted.weights))
 
     @property
     def history(self) -> Sequence[Episode]:
-        return [Facts(row["reward"], row["steps"], row["solved"]) for row in self.training.history]
+        new = self.training.history[len(self._episodes) :]
+        self._episodes += [Facts(row["reward"], row["steps"], row["solved"]) for row in new]
+        return self._episodes
 
     def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
         from runner.episode import Stopped
-        from runner.training import to_lines
 
-        records: list[dict[str, Any]] = []
         try:
-            result = self.training.run_episode(episode, must_stop, records.append)
+            return self.training.run_episode(episode, must_stop)
         except Stopped as stopped:
             raise Interrupted from stopped
-        self._steps[episode] = to_lines(records)
-        return result
 
     def state(self) -> bytes:
         state = self.training.state()
-        self.training.forget_records()
+        self._take_records()
         return state
 
     def restore(self, state: bytes) -> int:
         done = self.training.restore(state)
-        self._remember(self.training.records)
-        self.training.forget_records()
+        self._episodes, self._states = [], set()
+        self._take_records()
         return done
 
     def weights(self) -> bytes:
@@ -105,8 +108,8 @@ class TrainingLearner:
         self.training.load_weights(weights)
 
     def artifacts(self) -> Mapping[str, bytes]:
-        from runner.loop import log_lines
         from runner.plots import learning_curve
+        from runner.summary import log_lines
 
         suffix = "pt" if self.training.agent.name == "dqn" else "json"
         files = {
@@ -126,26 +129,33 @@ class TrainingLearner:
     def fingerprint(self) -> dict[str, str]:
         return fingerprint()
 
+    def _take_records(self) -> None:
+        """Keep the records since the last state, which are in this one."""
+        self._remember(self.training.records)
+        if self._states is not None:
+            self._states.add(self.training.done)
+        self.training.forget_records()
+
     def _remember(self, records: Sequence[dict[str, Any]]) -> None:
         from runner.training import to_lines
 
-        for episode in {record["episode"] for record in records}:
-            self._steps[episode] = to_lines([record for record in records if record["episode"] == episode])
+        for episode, group in groupby(records, key=itemgetter("episode")):
+            self._steps[episode] = to_lines(list(group))
 
     def _all_steps(self) -> str:
+        self._remember(self.training.records)
+        if self._states is not None:
+            self._read_other_states(self._states)
+        return "".join(lines for _, lines in sorted(self._steps.items()))
+
+    def _read_other_states(self, seen: set[int]) -> None:
         from runner.training import records_of
 
-        wanted = [row["episode"] for row in self.training.history]
-        if any(episode not in self._steps for episode in wanted):
-            for job_id in filter(None, (self.manifest.retry_of, self.manifest.job_id)):
-                for entry in self.bucket.list(keys.states(job_id)).entries:
-                    body = (
-                        None
-                        if keys.parse_state(entry.key) in self._steps
-                        else self.bucket.get(entry.key, WEIGHTS_BYTES)
-                    )
-                    self._remember(records_of(body) if body else ())
-        return "".join(self._steps.get(episode, "") for episode in wanted)
+        mine = {row["episode"] for row in self.training.history}
+        for job_id in filter(None, (self.manifest.retry_of, self.manifest.job_id)):
+            for entry in self.bucket.list(keys.states(job_id)).entries:
+                if keys.parse_state(entry.key) not in seen and (body := self.bucket.get(entry.key, WEIGHTS_BYTES)):
+                    self._remember([record for record in records_of(body) if record["episode"] in mine])
 
 
 class CollectionLearner:
@@ -155,7 +165,7 @@ class CollectionLearner:
     """
 
     def __init__(
-        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario], cluster: Cluster | None = None
+        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
     ) -> None:
         from agents.agent import make_agent
         from env.gym_env import ClusterEnv
@@ -265,7 +275,8 @@ def _work(place: Bucket, name: str, lease_ttl: float, cluster: Cluster | None, *
     def start(manifest: Manifest) -> Learner:
         collects = manifest.training.job_type is JobType.EXPERIENCE_COLLECTION
         kind = CollectionLearner if collects else TrainingLearner
-        return kind(place, manifest, scenarios.read(manifest), cluster)
+        given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
+        return kind(place, manifest, given, cluster)
 
     workshop = Workshop(place, name, lease_ttl, start, say, stays=run_once)
     if not run_once:

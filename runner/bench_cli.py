@@ -1,7 +1,8 @@
-"""`sim-arena bench`: how fast the environments are on this machine."""
+"""`sim-arena bench`: how fast environments and learners are on this machine, and how well learners learn."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -11,22 +12,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from env.cli import new_app, out, print_json, progress
+from env.cli import err, new_app, out, print_json, progress
 from runner import tables
 from runner.options import JsonOption
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
     from runner.bench import Effort, Rate
+    from runner.bench_exam import Outcome
 
 Measurement = tuple[str, dict[str, Any], "Callable[[], Rate]"]
 
-app = new_app("How fast the environments are on this machine.")
+app = new_app("How fast environments and learners are on this machine, and how well learners learn.")
 
-
-@app.callback()
-def bench() -> None:
-    """How fast the environments are on this machine."""
+QuickOption = Annotated[bool, typer.Option("--quick", help="Fewer and shorter measurements.")]
+SeedsOption = Annotated[int, typer.Option(min=1, help="Trainings of each: with seeds 1, 2, …")]
+EnvStepsOption = Annotated[int, typer.Option(min=1, help="Environment steps of each training.")]
+EvaluateEveryOption = Annotated[int, typer.Option(min=1, help="Environment steps between two evaluations.")]
+JobsOption = Annotated[int, typer.Option(min=1, help="Trainings at a time; more than 1 spoil each other's seconds.")]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(help="Keep what each training gave in this file, and take from it what it holds already."),
+]
 
 
 @app.command()
@@ -34,7 +41,7 @@ def env(
     trace: Annotated[
         list[Path] | None, typer.Option(help="A trace, or a folder of them, to step as well. May be given again.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter measurements.")] = False,
+    quick: QuickOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Steps per second of one environment and of many, and pods placed per second; median (lowest to highest)."""
@@ -57,6 +64,105 @@ def env(
         tables.show(tables.rates(title, measured[part]))
     out.print()
     tables.show_facts(_conclusions(measured))
+
+
+@app.command()
+def dqn(quick: QuickOption = False, as_json: JsonOption = False) -> None:
+    """Updates and environment steps per second, and microseconds for an action, of our DQN and Stable-Baselines3's.
+
+    Median of the repetitions; a ratio is the median of those within each repetition (lowest to highest). Above 1 ours
+    is faster.
+    """
+    from runner import bench_dqn, bench_sb3, bench_tables
+    from runner.bench import machine
+
+    facts = {**machine(), **_versions("torch", "stable_baselines3"), "load_before": os.getloadavg()[0]}
+    effort = bench_dqn.QUICK if quick else bench_dqn.Effort()
+    measured = [bench_dqn.compare(case, effort, perf_counter) for case in progress(bench_dqn.cases(), "measuring")]
+    if as_json:
+        print_json({"machine": facts, "effort": asdict(effort), "cases": [asdict(each) for each in measured]})
+    else:
+        tables.show_facts(facts)
+        out.print()
+        tables.show(bench_tables.speeds(measured))
+    if not bench_sb3.installed():
+        err.print(bench_sb3.HOW_TO_INSTALL, highlight=False, markup=False)
+
+
+@app.command()
+def learning(
+    env_steps: EnvStepsOption = 100_000,
+    seeds: SeedsOption = 5,
+    evaluate_every: EvaluateEveryOption = 5_000,
+    jobs: JobsOption = 1,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How well our DQN and Stable-Baselines3's do on the standard suite after equally many environment steps."""
+    from runner import bench_learning, bench_sb3, bench_tables
+    from runner.bench_runs import run_groups
+
+    names = bench_learning.LEARNERS if bench_sb3.installed() else (bench_learning.OURS,)
+    groups = bench_learning.learning_runs(names, seeds, env_steps, evaluate_every)
+    outcomes = run_groups(bench_learning.train, groups, jobs, results)
+    if not as_json:
+        pairs = (zip(groups[name], outcomes[name], strict=True) for name in names)
+        rows = ((run.learner, run.seed, outcome) for pair in pairs for run, outcome in pair)
+        tables.show(bench_tables.trainings("learner", rows))
+        out.print()
+    report("learner", groups, outcomes, as_json)
+    if len(names) == 1:
+        err.print(bench_sb3.HOW_TO_INSTALL, highlight=False, markup=False)
+
+
+@app.command()
+def ablation(
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be given again. Default: all, the rewards included.")
+    ] = None,
+    env_steps: EnvStepsOption = 100_000,
+    seeds: SeedsOption = 5,
+    evaluate_every: EvaluateEveryOption = 5_000,
+    jobs: JobsOption = 1,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What each part of the DQN and each reward is worth: variants that differ in one thing from the default."""
+    from runner.bench_ablation import ablation_runs
+    from runner.bench_learning import train
+    from runner.bench_runs import run_groups
+
+    groups = ablation_runs(variant or (), seeds, env_steps, evaluate_every)
+    report("variant", groups, run_groups(train, groups, jobs, results), as_json)
+
+
+def report(
+    title: str, groups: Mapping[str, Sequence[Any]], outcomes: Mapping[str, Sequence[Outcome]], as_json: bool
+) -> None:
+    """Print groups of trainings: a table of their summaries, or everything as JSON."""
+    from runner import bench_runs, bench_tables
+    from runner.bench import machine
+    from runner.bench_exam import Summary
+
+    if as_json:
+        print_json({"machine": machine(), title: bench_runs.as_json(groups, outcomes)})
+        return
+    summaries = {name: Summary.of(group) for name, group in outcomes.items()}
+    tables.show(bench_tables.summaries(title, summaries))
+    out.print()
+    tables.show(bench_tables.kinds(title, summaries))
+
+
+def _versions(*names: str) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def _plan(traces: Sequence[Path], effort: Effort) -> list[Measurement]:

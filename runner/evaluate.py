@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.agent import Agent
+from agents.agent import Agent, State
+from env.actions import Resources
 from env.cluster import Cluster
 from env.gym_env import ClusterEnv
 from env.scenario import Scenario
-from runner.episode import EpisodeResult, run_episode
+from runner.episode import Stopped
 
 TOTAL = "all"
+GIVEN = "given"
+"""The kind of a problem that nobody generated."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """An episode that was played.
+
+    Attributes:
+        problem: Kind of its scenario, `GIVEN` if unknown.
+        solved: Whether the goal was reached.
+        reward: Sum of the rewards, undiscounted.
+        actions: Index of the action of each step.
+        end: What the workload asks for after the last step.
+    """
+
+    problem: str
+    solved: bool
+    reward: float
+    actions: tuple[int, ...]
+    end: Resources
+
+    @property
+    def steps(self) -> int:
+        return len(self.actions)
 
 
 @dataclass(frozen=True)
@@ -50,7 +76,22 @@ def evaluate(
     cluster: Cluster | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Score]:
-    """Run one episode on each scenario; a score per problem, then the one of all.
+    """Play one episode on each scenario; a score per problem, then the one of all.
+
+    Raises:
+        ClusterError, Stopped: as `play_all`.
+    """
+    if not scenarios:
+        return [score(TOTAL, [])]
+    env = ClusterEnv(scenarios, reward=reward, max_steps=max_steps, cluster=cluster)
+    episodes = play_all(agent, env, range(len(scenarios)), seed, should_stop)
+    return [score(problem, [episodes[i] for i in some]) for problem, some in by_problem(episodes).items()]
+
+
+def play_all(
+    agent: Agent, env: ClusterEnv, numbers: Iterable[int], seed: int, should_stop: Callable[[], bool] = lambda: False
+) -> list[Played]:
+    """Play one episode on each of the environment's scenarios with these numbers.
 
     Episode i depends on (seed, i) and the scenario alone.
 
@@ -58,31 +99,51 @@ def evaluate(
         ClusterError: the cluster could not be observed.
         Stopped: `should_stop` turned true.
     """
-    results = []
-    for number, scenario in enumerate(scenarios, start=1):
-        env = ClusterEnv([scenario], reward=reward, max_steps=max_steps, cluster=cluster)
-        result = run_episode(
-            env,
-            agent,
-            seed_sequence=np.random.SeedSequence((seed, number)),
-            explore=False,
-            learn=False,
-            episode=number,
-            should_stop=should_stop,
-        )
-        results.append(result)
-    problems = sorted({result.problem or "given" for result in results})
-    per_problem = [score(p, [r for r in results if (r.problem or "given") == p]) for p in problems]
-    return [*per_problem, score(TOTAL, results)]
+    episodes = []
+    for number in numbers:
+        agent.seed(np.random.default_rng(np.random.SeedSequence((seed, number + 1))))
+        episodes.append(play(env, number, lambda state: agent.act(state, explore=False), should_stop))
+    return episodes
 
 
-def score(problem: str, results: Sequence[EpisodeResult]) -> Score:
+def play(
+    env: ClusterEnv, number: int, act: Callable[[State], int], should_stop: Callable[[], bool] = lambda: False
+) -> Played:
+    """Play an episode on the environment's scenario with this number.
+
+    Raises:
+        ClusterError, Stopped: as `play_all`.
+    """
+    state, info = env.reset(options={"scenario": number})
+    rewards: list[float] = []
+    actions: list[int] = []
+    done = False
+    while not done:
+        if should_stop():
+            raise Stopped
+        actions.append(act(state))
+        state, reward, terminated, truncated, info = env.step(np.int64(actions[-1]))
+        rewards.append(reward)
+        done = terminated or truncated
+    end = info["observation"].resources
+    return Played(info["problem"] or GIVEN, info["is_success"], float(sum(rewards)), tuple(actions), end)
+
+
+def by_problem(episodes: Sequence[Played]) -> dict[str, list[int]]:
+    """Positions of the episodes of each kind of problem, in alphabetical order of the kinds; then of `TOTAL`, all."""
+    positions: dict[str, list[int]] = {problem: [] for problem in sorted({episode.problem for episode in episodes})}
+    for position, episode in enumerate(episodes):
+        positions[episode.problem].append(position)
+    return {**positions, TOTAL: list(range(len(episodes)))}
+
+
+def score(problem: str, episodes: Sequence[Played]) -> Score:
     """The score of some episodes; defined for none."""
-    n = len(results)
+    n = len(episodes)
     return Score(
         problem=problem,
         n=n,
-        solved=sum(result.solved for result in results),
-        mean_steps=sum(result.steps for result in results) / n if n else None,
-        mean_return=sum(result.reward for result in results) / n if n else None,
+        solved=sum(episode.solved for episode in episodes),
+        mean_steps=sum(episode.steps for episode in episodes) / n if n else None,
+        mean_return=sum(episode.reward for episode in episodes) / n if n else None,
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from env.cli import Exit, fail
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,3 +31,15 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+@contextmanager
+def interruptible(hint: str) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C ends the work between two steps, with one line and exit code 130."""
+    from runner.episode import Stopped
+
+    try:
+        with stop_requested() as should_stop:
+            yield should_stop
+    except Stopped:
+        fail(f"interrupted; {hint}", Exit.INTERRUPTED)

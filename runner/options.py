@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from agents.agent import Agent
     from env.scenario import NodePool, Scenario
 
-AGENT_NAMES = "dqn, greedy, random, noop, heuristic, bump_cpu, bump_mem, scale_replicas"
+AGENT_NAMES = "dqn, greedy, random, noop, heuristic, autoscaler, bump_cpu, bump_mem, scale_replicas"
 
 TraceOption = Annotated[
     list[Path] | None,
@@ -107,6 +108,11 @@ class Inputs:
         if self.nodes is None:
             return None
         return NodePool(self.nodes, parse_cpu(self.node_cpu), parse_memory(self.node_memory), self.node_pods)
+
+
+def trace_paths(traces: Sequence[Path] | None) -> tuple[str, ...]:
+    """The paths of a `--trace` option for `Inputs`, absolute."""
+    return tuple(str(path.resolve()) for path in traces or ())
 
 
 def one_scenario(inputs: Inputs, problem: str | None, seed: int) -> Scenario:

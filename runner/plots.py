@@ -16,38 +16,53 @@ from agents.files import write_atomic
 
 Series = npt.NDArray[np.float64]
 
+MOST_DOTS = 1_000
+"""Single episodes that a panel shows; of more, every so many."""
+
 
 def learning_curve(
-    history: Sequence[Mapping[str, Any]], path: Path, *, title: str = "Training", window: int = 20
+    history: Sequence[Mapping[str, Any]],
+    path: Path,
+    *,
+    title: str = "Training",
+    evaluations: Sequence[Mapping[str, Any]] = (),
+    baselines: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Draw return, steps, solved share and loss over the episodes, with means over `window` episodes.
+    """Draw return, steps, solved share and loss over the episodes, as means over a window, and greedy evaluations.
 
     Args:
         history: Summaries of a training's episodes (episode, reward, steps, solved, loss).
         path: The PNG to write.
+        title: Which training it is.
+        evaluations: Results on fixed problems (episode, n, mean_return, mean_steps, solved_rate).
+        baselines: The same of others (agent instead of episode), drawn as lines.
 
     Raises:
         AgentError: the file cannot be written.
     """
+    window = max(20, len(history) // 100)
     figure = Figure(figsize=(9, 7), dpi=120, layout="constrained")
-    figure.suptitle(f"{title}: {len(history)} episodes, lines are means of {window}")
+    figure.suptitle(f"{title}: {len(history)} episodes, blue lines are means of {window}")
     panels = figure.subplots(2, 2, sharex=True)
-    episodes = np.array([summary["episode"] for summary in history], dtype=np.float64)
-    for axes, (name, label, scale) in zip(
+    episodes = _column(history, "episode")
+    for axes, (name, evaluated, label, scale) in zip(
         panels.flat,
         (
-            ("reward", "return", 1.0),
-            ("steps", "steps until the end", 1.0),
-            ("solved", "solved (%)", 100.0),
-            ("loss", "Huber loss", 1.0),
+            ("reward", "mean_return", "return (sum of rewards)", 1.0),
+            ("steps", "mean_steps", "steps until the end", 1.0),
+            ("solved", "solved_rate", "solved (%)", 100.0),
+            ("loss", None, "Huber loss", 1.0),
         ),
         strict=True,
     ):
         _panel(axes, episodes, _column(history, name) * scale, label, window, dots=name != "solved")
+        if evaluated is not None:
+            _evaluated(axes, evaluations, baselines, evaluated, scale)
     for axes in panels[1]:
-        axes.set_xlabel("episode")
+        axes.set_xlabel("training episode")
     panels[1][0].set_ylim(-3, 103)
-    _save(figure, path)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    save(figure, path)
 
 
 def running_mean(values: Series, window: int) -> Series:
@@ -69,18 +84,36 @@ def _column(history: Sequence[Mapping[str, Any]], name: str) -> Series:
 
 def _panel(axes: Axes, x: Series, y: Series, label: str, window: int, *, dots: bool) -> None:
     if dots:
-        axes.plot(x, y, ".", color="tab:blue", alpha=0.3, markersize=4)
-    axes.plot(x, running_mean(y, window), color="tab:blue", linewidth=2)
+        shown = slice(None, None, -(-len(x) // MOST_DOTS) or 1)
+        axes.plot(x[shown], y[shown], ".", color="tab:blue", alpha=0.25, markersize=3, label="an episode")
+    axes.plot(x, running_mean(y, window), color="tab:blue", linewidth=2, label="mean in training")
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
+
+
+def _evaluated(
+    axes: Axes,
+    evaluations: Sequence[Mapping[str, Any]],
+    baselines: Sequence[Mapping[str, Any]],
+    name: str,
+    scale: float,
+) -> None:
+    """Points of evaluations and lines of baselines."""
+    if evaluations:
+        label = f"greedy, {evaluations[-1]['n']} validation problems"
+        x, y = _column(evaluations, "episode"), _column(evaluations, name) * scale
+        axes.plot(x, y, "o-", color="tab:orange", linewidth=1.5, markersize=4, label=label)
+    for row, colour in zip(baselines, ("tab:red", "tab:green"), strict=False):
+        label = f"{row['agent']}, on the same problems"
+        axes.axhline(row[name] * scale, color=colour, linestyle="--", linewidth=1.2, label=label)
 
 
 def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: str, window: int = 10) -> None:
     """Draw a federation's mean return and solved share over its rounds, with means over `window` rounds.
 
     Args:
-        rounds: For each round its number, the participants' mean return, and how many there were and solved it
-            (round, reward, participants, solved).
+        rounds: For each round its number, the participants' mean return, and how many episodes they ran and solved
+            (round, reward, episodes, solved).
         path: The PNG to write.
 
     Raises:
@@ -90,16 +123,17 @@ def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: 
     figure.suptitle(f"{title}: {len(rounds)} rounds, lines are means of {window}")
     left, right = figure.subplots(1, 2, sharex=True)
     numbers = _column(rounds, "round")
-    solved = 100.0 * _column(rounds, "solved") / np.maximum(_column(rounds, "participants"), 1.0)
+    solved = 100.0 * _column(rounds, "solved") / np.maximum(_column(rounds, "episodes"), 1.0)
     _panel(left, numbers, _column(rounds, "reward"), "mean return of the members", window, dots=True)
-    _panel(right, numbers, solved, "members that solved their episode (%)", window, dots=False)
+    _panel(right, numbers, solved, "solved episodes (%)", window, dots=False)
     right.set_ylim(-3, 103)
     for axes in (left, right):
         axes.set_xlabel("round")
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG in one piece; AgentError if it cannot be."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     write_atomic(path, buffer.getvalue())

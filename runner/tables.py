@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from env.cli import out
 
 if TYPE_CHECKING:
-    from runner.evaluate import Score
+    from runner.intervals import Estimate
+    from runner.measure import Measures
 
 
 def show(table: Table) -> None:
@@ -53,15 +55,48 @@ def _not_ready(seen: Mapping[str, int]) -> str:
     return ", ".join(f"{seen[name]} {name.replace('_', '-')}" for name in reasons if seen[name])
 
 
-def scores(agents: Mapping[str, Sequence[Score]]) -> Table:
-    """Scores by agent and problem."""
-    table = Table("agent", "problem", "n", "solved", "mean steps", "mean return", box=None, pad_edge=False)
-    for agent, rows in agents.items():
-        for row in rows:
-            rate = "-" if row.solved_rate is None else f"{100 * row.solved_rate:.1f} %"
-            means = ("-" if mean is None else f"{mean:.2f}" for mean in (row.mean_steps, row.mean_return))
-            table.add_row(escape(agent), escape(row.problem), str(row.n), rate, *means)
+def measures(agents: Mapping[str, Sequence[Measures]]) -> Table:
+    """What was measured: a block for each problem, in it the agents under one another."""
+    from runner.evaluate import TOTAL
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("problem\n  agent", overflow="fold")  # all of a long path, on several lines
+    for title in ("n", "solved %", "steps/optimum\nmedian", "\nmean", "over-\nallocation %", "return"):
+        table.add_column(title, no_wrap=True)
+    problems = list(dict.fromkeys(row.problem for rows in agents.values() for row in rows))
+    for problem in [*(name for name in problems if name != TOTAL), TOTAL]:
+        table.add_row(f"[bold]{escape(problem)}[/]")
+        for agent, row in ((agent, row) for agent, rows in agents.items() for row in rows if row.problem == problem):
+            table.add_row(
+                Padding(escape(agent), (0, 0, 0, 2)),
+                str(row.n),
+                _interval(row.solved_rate, 1, 100),
+                _interval(row.median_steps_ratio, 2),
+                _spread(row.mean_steps_ratio, 2),
+                _spread(row.over_allocation, 1, 100),
+                _spread(row.mean_return, 2),
+            )
     return table
+
+
+def _interval(estimate: Estimate | None, digits: int, scale: int = 1) -> str:
+    """A value and the ends of its interval."""
+    if estimate is None:
+        return "-"
+    text = f"{scale * estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} ({scale * estimate.low:.{digits}f}–{scale * estimate.high:.{digits}f})"
+
+
+def _spread(estimate: Estimate | None, digits: int, scale: int = 1) -> str:
+    """A value, and half of what its interval spans."""
+    if estimate is None:
+        return "-"
+    text = f"{scale * estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} ± {scale * (estimate.high - estimate.low) / 2:.{digits}f}"
 
 
 def generated(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -27,7 +27,7 @@ Summary = dict[str, Any]
 """An `EpisodeResult` and the number of its `episode`, as JSON holds it."""
 _SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))}
 DEFAULT_EPISODES = 10_000
-RECORDED_EPISODES = 1_000  # of so many at most the steps are recorded
+RECORDED_EPISODES = 1_000
 MAX_EPISODES = 1_000_000
 MAX_STEPS = 100_000
 MAX_SEED = 2**63 - 1
@@ -97,9 +97,11 @@ class Training:
         )
         self._whole = True
 
-    def records_steps(self, episode: int) -> bool:
-        """Whether the steps of an episode are recorded: of every one, or of every n-th in a long training."""
-        return episode % -(-self.config.episodes // RECORDED_EPISODES) == 0
+    @staticmethod
+    def records_steps(episode: int) -> bool:
+        """Whether the steps of an episode are recorded: of the first `RECORDED_EPISODES`, then of every second, of
+        twice as many every fourth, and so on. However long a training is, its records stay small."""
+        return bool(episode % (1 << ((episode - 1) // RECORDED_EPISODES).bit_length()) == 0)
 
     @property
     def done(self) -> int:

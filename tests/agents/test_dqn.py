@@ -188,6 +188,15 @@ def test_the_target_net_follows_only_every_target_every_steps() -> None:
     assert torch.equal(weights["target_net.0.bias"], weights["q_net.0.bias"])
 
 
+@pytest.mark.parametrize("hidden", [[1], [8], [300], [8, 300], [300, 8], [4, 4, 4]])
+@pytest.mark.parametrize("batch_size", [1, 33])
+def test_layers_of_any_width_learn_from_batches_of_any_size(hidden: list[int], batch_size: int) -> None:
+    agent = DQN(seed=0, settings={"hidden": hidden, "batch_size": batch_size, "learning_starts": 0})
+    practise(agent, 60, seed=0)
+    assert agent.train_steps > 0
+    assert all(bool(torch.isfinite(weight).all()) for weight in agent.weights().values())
+
+
 def test_the_state_holds_only_the_filled_part_of_the_replay_buffer() -> None:
     agent = DQN(seed=0)
     practise(agent, 5, seed=0)

@@ -18,12 +18,12 @@ from infra.processes import command
 
 pytest.importorskip("moto")
 
-SMALL = ("--members", "2", "--rounds", "24", "--steps", "30", "--seed", "5")
+SMALL = ("--members", "2", "--rounds", "6", "--steps", "30", "--seed", "5")
 
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder of four problems: what the demo generates for itself takes longer to upload."""
+    """A folder of four problems."""
     folder = tmp_path_factory.mktemp("traces")
     for seed in range(4):
         (folder / f"{seed}.msgpack").write_bytes(generate_scenario(None, seed).trace.to_bytes())
@@ -43,7 +43,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, traces: str) -> Any:
 
 
 def test_it_ends_with_weights_a_curve_and_an_evaluation(undisturbed: Any) -> None:
-    assert undisturbed["rounds_closed"] == 24
+    assert undisturbed["rounds_closed"] == 6
     weights = Path(undisturbed["weights"]).read_bytes()
     assert hashlib.sha256(weights).hexdigest() == undisturbed["weights_sha256"]
     assert Path(undisturbed["learning_curve"]).read_bytes().startswith(b"\x89PNG")

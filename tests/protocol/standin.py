@@ -17,7 +17,8 @@ from protocol.errors import BadDocument
 from protocol.job import Episode
 from protocol.machine import Machine
 from protocol.memory import MemoryStore
-from protocol.schemas import Federation, Manifest, TensorSpec, Training
+from protocol.rounds import Aggregated, Before
+from protocol.schemas import Federation, Manifest, Strategy, TensorSpec, Training
 from protocol.simulation import Process, World
 from protocol.submit import submit_federation
 from protocol.sync_server import SyncServer
@@ -35,15 +36,16 @@ class Result:
 
 
 class StandIn:
-    """Trains an integer. `works_s` is how long an episode takes in virtual time."""
+    """Trains an integer. `work` passes so many seconds of virtual time, `works_s` in an episode."""
 
-    def __init__(self, manifest: Manifest, machine: Machine, works_s: float = 1.0) -> None:
+    def __init__(self, manifest: Manifest, work: Callable[[float], None], works_s: float) -> None:
         self.manifest = manifest
-        self.machine = machine
+        self.work = work
         self.works_s = works_s
         self.value = 0
         self.private = ""  # as an optimizer or a replay buffer: no global weights replace it
         self.done: list[Result] = []
+        self.episode = 0
 
     @property
     def history(self) -> Sequence[Episode]:
@@ -53,23 +55,27 @@ class StandIn:
         for _ in range(4):
             if must_stop():
                 raise Interrupted
-            self.machine.sleep(self.works_s / 4)
+            self.work(self.works_s / 4)
         member = self.manifest.federation.member if self.manifest.federation else 0
         text = f"{self.value}/{self.private}/{self.manifest.training.seed}/{member}/{episode}"
         digest = hashlib.sha256(text.encode())
         self.value, self.private = int.from_bytes(digest.digest()[:4]), digest.hexdigest()
         self.done.append(Result(float(self.value % 7), 1 + self.value % self.manifest.training.steps, False))
+        self.episode = episode
         return self.done[-1]
 
     def state(self) -> bytes:
         rows = [[row.reward, row.steps] for row in self.done]
-        return json.dumps({"value": self.value, "private": self.private, "done": rows}).encode()
+        return json.dumps(
+            {"value": self.value, "private": self.private, "episode": self.episode, "done": rows}
+        ).encode()
 
     def restore(self, state: bytes) -> int:
         content = json.loads(state)
         self.value, self.private = content["value"], content["private"]
         self.done = [Result(reward, steps, False) for reward, steps in content["done"]]
-        return len(self.done)
+        self.episode = content["episode"]
+        return int(self.episode)
 
     def weights(self) -> bytes:
         return str(self.value).encode()
@@ -87,7 +93,8 @@ class StandIn:
 class IntegerMean:
     """The weighted mean of integers, exact, so that only the set and the weights matter."""
 
-    def __init__(self, federation: Federation) -> None:
+    def __init__(self, federation: Federation, before: Before = Before()) -> None:  # noqa: B008 (frozen)
+        self.before = before
         self.total = 0
         self.weight = 0
 
@@ -97,8 +104,22 @@ class IntegerMean:
         self.total += weight * int(update)
         self.weight += weight
 
-    def weights(self) -> bytes:
-        return str(self.total // self.weight).encode()
+    def finish(self) -> Aggregated:
+        return Aggregated(str(self.total // self.weight).encode())
+
+
+class IntegerMomentum(IntegerMean):
+    """In place of fedadam: what comes out depends on the weights and on the server's state of the round before."""
+
+    def finish(self) -> Aggregated:
+        state = (5 * int(self.before.server_state or 0) + self.total // self.weight) % 2**32
+        weights = (int(self.before.weights or 0) + 3 * state) % 2**32
+        return Aggregated(str(weights).encode(), str(state).encode())
+
+
+def integers(federation: Federation, before: Before) -> IntegerMean:
+    """The stand-in for a strategy."""
+    return (IntegerMomentum if federation.strategy is Strategy.FEDADAM else IntegerMean)(federation, before)
 
 
 def training(episodes: int = 3, **changes: object) -> Training:
@@ -115,13 +136,13 @@ def training(episodes: int = 3, **changes: object) -> Training:
     )
 
 
-def federation(size: int, rounds: int = 3, **changes: object) -> Federation:
+def federation(size: int, episodes: int = 3, **changes: object) -> Federation:
     return Federation.model_validate(
         {
             "group": GROUP,
             "created_at": "2026-01-01T00:00:00Z",
             "size": size,
-            "training": training(rounds),
+            "training": training(episodes),
             "model": (TensorSpec(name="value", shape=(1,)),),
             **changes,
         }
@@ -147,7 +168,7 @@ def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False,
             Bucket(store, machine),
             name,
             TTL_S,
-            lambda manifest: StandIn(manifest, machine, works_s),
+            lambda manifest: StandIn(manifest, world.pause, works_s),
             lambda line: None,
             stays=stays,
         )
@@ -161,7 +182,7 @@ def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False,
 
 def add_sync_server(world: World, name: str = "sync", *, at: float = 0.0) -> Process:
     def main(machine: Machine, store: MemoryStore) -> None:
-        SyncServer(Bucket(store, machine), IntegerMean, lambda line: None).run()
+        SyncServer(Bucket(store, machine), integers, lambda line: None).run()
 
     return world.process(name, main, at=at)
 
@@ -184,9 +205,9 @@ def final_weights(world: World, wanted: Federation) -> bytes:
     return world.s3.objects[keys.global_weights(wanted.group, wanted.rounds)].body
 
 
-def undisturbed(size: int, rounds: int = 3) -> bytes:
+def undisturbed(size: int, episodes: int = 3, **changes: object) -> bytes:
     """The final weights of a run in which nothing goes wrong, with as many workers as members."""
-    world, wanted = World(seed=0), federation(size, rounds)
+    world, wanted = World(seed=0), federation(size, episodes, **changes)
     submit_federation(bucket_of(world), wanted)
     add_sync_server(world)
     for member in range(size):

@@ -98,6 +98,37 @@ def test_a_federation_from_submit_to_weights(s3: str, traces: Path, tmp_path: Pa
     assert submit(s3, traces, "--federation-size", "2", "--group", "web")["created"] == 0
 
 
+def test_rounds_of_several_episodes_on_generated_problems(bucket_name: str, tmp_path: Path) -> None:
+    how = ("--episodes", "5", "--episodes-per-round", "2", "--steps", "20", "--strategy", "fedadam")
+    members = ("--federation-size", "2", "--heterogeneous", "--group", "fresh")
+    run("dispatch", "submit", "--bucket", bucket_name, *how, *members)
+    train(bucket_name, 2)
+    status = run_json("dispatch", "status", "fresh", "--bucket", bucket_name)
+    assert (status["outcome"], status["closed"]) == ("finished", 3)
+    assert [row["episodes"] for row in status["recent"]] == [4, 4, 2]
+
+    run("dispatch", "download", "fresh", "--bucket", bucket_name, "--to", str(tmp_path))
+    for member, kind in enumerate(("cpu", "memory")):
+        folder = tmp_path / f"member-{member:04d}"
+        lines = (folder / "train.log").read_text().splitlines()
+        assert len(lines) == 5
+        assert all(f" {kind}-" in line for line in lines)
+        assert (
+            len((folder / "steps.jsonl").read_text().splitlines())
+            == json.loads((folder / "result.json").read_text())["env_steps"]
+        )
+    names = {entry.key.rpartition("/")[2] for entry in objects(bucket_name).list("results/fresh-m0000/state/").entries}
+    assert names == {"ep_000002.pt", "ep_000004.pt", "ep_000005.pt"}
+
+
+def test_members_of_a_federation_share_its_traces_out_or_train_on_all_of_them(bucket_name: str, traces: Path) -> None:
+    submit(bucket_name, traces, "--federation-size", "3", "--heterogeneous", "--group", "shares")
+    manifests = (objects(bucket_name).get(keys.pending_manifest(keys.member_job("shares", m))) for m in range(3))
+    found = [json.loads(body)["training"]["traces"] for body in manifests if body]
+    assert [len(part) for part in found] == [3, 3, 2]
+    assert len({sha256 for part in found for sha256 in part}) == 8
+
+
 def test_all_members_on_one_worker_end_with_the_same_weights(bucket_name: str, traces: Path) -> None:
     submit(bucket_name, traces, "--federation-size", "3", "--group", "many")
     train(bucket_name, 3)
@@ -199,7 +230,13 @@ def test_a_trace_that_is_not_what_its_name_says_is_refused(bucket_name: str, tra
         (["--trace", "{traces}", "--nodes", "3", "--node-cpu", "0"], 2, "--node-cpu: Input should be greater"),
         (["--trace", "{traces}", "--round-timeout", "inf", "--federation-size", "2"], 2, "--round-timeout: "),
         (["--trace", "s3://nowhere-at-all/x"], 1, "create the bucket"),
-        ([], 2, "--trace"),
+        (["--deploy", "web"], 2, "--deploy: needs --trace"),
+        (["--nodes", "3"], 2, "--nodes: needs --trace"),
+        (["--episodes-per-round", "2"], 2, "need --federation-size"),
+        (["--strategy", "median"], 2, "need --federation-size"),
+        (["--federation-size", "2", "--strategy", "median"], 2, "strategy median needs at least 3 members"),
+        (["--per-episode-sync", "--episodes-per-round", "2"], 2, "--per-episode-sync is a federation of one"),
+        (["--trace", "{traces}", "--federation-size", "9", "--heterogeneous"], 2, "8 different traces for 9 members"),
     ],
 )
 def test_a_users_mistake_is_one_line_with_the_right_exit_code(
@@ -234,7 +271,7 @@ def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, tr
     arguments = command("worker", "--bucket", bucket_name, "--run-once")
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as worker:
         assert worker.stderr is not None
-        assert any("episode 3/" in line for line in iter(worker.stderr.readline, ""))
+        assert any("episode " in line for line in iter(worker.stderr.readline, ""))
         worker.send_signal(signal.SIGINT)
         _, log = worker.communicate(timeout=60)
     assert worker.returncode == 130, log

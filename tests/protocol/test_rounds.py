@@ -7,13 +7,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standin import GROUP, IntegerMean, bucket_of, federation
+from standin import GROUP, bucket_of, federation, integers
 
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.errors import BadDocument
 from protocol.rounds import Close, Closer, Fail, Wait, closed_rounds, decide, participant_of, update_facts
-from protocol.schemas import Decision, Outcome, Status
+from protocol.schemas import Decision, Outcome, Status, Strategy
 from protocol.simulation import World
 from protocol.store import Blob
 
@@ -83,13 +83,28 @@ def test_decisions_keep_their_promises(
 
 
 def test_an_updates_facts_are_read_back() -> None:
-    found = participant_of(federation(1), 0, Blob(b"", update_facts(12, -1.5, True)))
-    assert (found.weight, found.reward, found.solved) == (12, -1.5, True)
+    found = participant_of(federation(1), 1, 0, Blob(b"", update_facts(12, -1.5, 1)))
+    assert (found.weight, found.reward, found.solved) == (12, -1.5, 1)
 
 
-def test_a_uniform_strategy_weighs_all_alike() -> None:
-    wanted = federation(1, strategy=schemas.Strategy.UNIFORM)
-    assert participant_of(wanted, 0, Blob(b"", update_facts(12, 0.0, False))).weight == 1
+@pytest.mark.parametrize("strategy", Strategy)
+def test_fedavg_and_what_builds_on_it_weigh_by_transitions_the_others_all_alike(strategy: Strategy) -> None:
+    found = participant_of(federation(3, strategy=strategy), 1, 0, Blob(b"", update_facts(12, 0.0, 0)))
+    assert found.weight == (12 if strategy in ("fedavg", "fedprox", "fedadam") else 1)
+
+
+def test_an_update_may_hold_as_many_transitions_as_its_round_has_steps() -> None:
+    wanted = federation(1, 25, episodes_per_round=10)  # of at most 100 steps; 10, 10 and 5 episodes
+    for round_, most in ((1, 1000), (2, 1000), (3, 500)):
+        assert participant_of(wanted, round_, 0, Blob(b"", update_facts(most, 0.0, 0))).weight == most
+        with pytest.raises(BadDocument, match=f"{most + 1} transitions in"):
+            participant_of(wanted, round_, 0, Blob(b"", update_facts(most + 1, 0.0, 0)))
+
+
+def test_more_solved_episodes_than_a_round_has_are_not_believed() -> None:
+    wanted = federation(1, 10, episodes_per_round=5)
+    assert participant_of(wanted, 1, 0, Blob(b"", update_facts(10, 0.0, 5))).solved == 5
+    assert participant_of(wanted, 1, 0, Blob(b"", update_facts(10, 0.0, 6))).solved is None
 
 
 @pytest.mark.parametrize(
@@ -98,12 +113,12 @@ def test_a_uniform_strategy_weighs_all_alike() -> None:
 )
 def test_an_update_that_cannot_tell_its_transitions_is_refused(facts: str) -> None:
     with pytest.raises(BadDocument):
-        participant_of(federation(1), 0, Blob(b"", {"facts": facts}))
+        participant_of(federation(1), 1, 0, Blob(b"", {"facts": facts}))
 
 
 def test_a_reward_that_is_no_number_is_dropped_not_averaged() -> None:
     facts = {"facts": json.dumps({"transitions": 3, "reward": float("nan")})}
-    assert participant_of(federation(1), 0, Blob(b"", facts)).reward is None
+    assert participant_of(federation(1), 1, 0, Blob(b"", facts)).reward is None
 
 
 # -- closers -----------------------------------------------------------------------------------------
@@ -112,11 +127,11 @@ def test_a_reward_that_is_no_number_is_dropped_not_averaged() -> None:
 def opened(size: int, rounds: int = 1, **changes: object) -> tuple[World, Bucket, Closer]:
     world, wanted = World(seed=1), federation(size, rounds, **changes)
     bucket = bucket_of(world)
-    return world, bucket, Closer(bucket, wanted, IntegerMean, lambda line: None)
+    return world, bucket, Closer(bucket, wanted, integers, lambda line: None)
 
 
 def deliver(bucket: Bucket, member: int, body: bytes, transitions: int = 10, round_: int = 1) -> None:
-    bucket.create(keys.update(GROUP, round_, member), body, update_facts(transitions, 0.5, False))
+    bucket.create(keys.update(GROUP, round_, member), body, update_facts(transitions, 0.5, 0))
 
 
 def decision(world: World, round_: int = 1) -> Decision:
@@ -169,7 +184,7 @@ def test_a_closer_that_decided_and_died_is_completed_by_another() -> None:
     deliver(bucket, 1, b"200")
     closer.step()
     expected = world.s3.objects.pop(keys.global_weights(GROUP, 1)).body
-    Closer(bucket, federation(2, 1), IntegerMean, lambda line: None).step()
+    Closer(bucket, federation(2, 1), integers, lambda line: None).step()
     assert world.s3.objects[keys.global_weights(GROUP, 1)].body == expected
 
 
@@ -181,9 +196,43 @@ def test_the_average_is_of_what_the_decision_lists_not_of_what_is_there_by_then(
     closer.step()
     expected = world.s3.objects.pop(keys.global_weights(GROUP, 1)).body
     deliver(bucket, 2, b"999999")  # too late, yet listed when the next closer looks
-    Closer(bucket, federation(3, 1, round_timeout_s=10.0), IntegerMean, lambda line: None).step()
+    Closer(bucket, federation(3, 1, round_timeout_s=10.0), integers, lambda line: None).step()
     assert [p.member for p in decision(world).participants] == [0, 1]
     assert world.s3.objects[keys.global_weights(GROUP, 1)].body == expected == b"150"
+
+
+def test_a_servers_state_stands_before_the_weights_and_is_the_same_whoever_writes_it() -> None:
+    world, bucket, closer = opened(1, 3, strategy=Strategy.FEDADAM)
+    for round_ in (1, 2, 3):
+        deliver(bucket, 0, b"%d" % (round_ * 1000), round_=round_)
+        closer.step()
+        written = [row.key for row in world.s3.log if row.verb == "CREATE" and f"/{round_:06d}/" in row.key][-2:]
+        assert written == [keys.server_state(GROUP, round_), keys.global_weights(GROUP, round_)]
+        state, weights = (world.s3.objects.pop(key).body for key in written)
+        Closer(bucket, closer.federation, integers, lambda line: None).step()
+        assert [world.s3.objects[key].body for key in written] == [state, weights]
+
+
+def test_a_lost_server_state_ends_the_federation_instead_of_starting_anew() -> None:
+    world, bucket, closer = opened(1, 2, strategy=Strategy.FEDADAM)
+    deliver(bucket, 0, b"1")
+    closer.step()
+    del world.s3.objects[keys.server_state(GROUP, 1)]
+    deliver(bucket, 0, b"2", round_=2)
+    assert closer.step()
+    assert "server_state.pt is gone" in outcome(world).reason
+
+
+def test_only_a_strategy_that_builds_on_the_round_before_reads_it() -> None:
+    reads = {}
+    for strategy in (Strategy.FEDAVG, Strategy.FEDADAM):
+        world, bucket, closer = opened(1, 2, strategy=strategy)
+        for round_ in (1, 2):
+            deliver(bucket, 0, b"5", round_=round_)
+            world.s3.log.clear()
+            closer.step()
+        reads[strategy] = [row.key.rpartition("/")[2] for row in world.s3.log if row.verb == "GET"]
+    assert reads == {"fedavg": ["0.pt"], "fedadam": ["global_weights.pt", "server_state.pt", "0.pt"]}
 
 
 def test_members_that_failed_for_good_are_found_and_named() -> None:

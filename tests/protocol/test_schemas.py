@@ -51,7 +51,7 @@ def changed(path: str, value: Any) -> bytes:
         ("training.steps", 10**9),
         ("training.seed", -1),
         ("training.traces", ["../../etc/passwd"]),
-        ("training.traces", []),
+        ("federation.episodes_per_round", 0),
         ("training.job_type", "mining"),
         ("training.target", 0),
         ("training.agent_settings", {"x": [[1]]}),

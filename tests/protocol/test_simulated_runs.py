@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,6 @@ from hypothesis import strategies as st
 from standin import (
     GROUP,
     TTL_S,
-    IntegerMean,
     add_submit,
     add_sync_server,
     add_worker,
@@ -19,6 +20,7 @@ from standin import (
     bucket_of,
     federation,
     final_weights,
+    integers,
     training,
     undisturbed,
 )
@@ -28,8 +30,8 @@ from protocol.bucket import Bucket
 from protocol.ending import cancel, purge
 from protocol.errors import Conflict, ProtocolError, Transient
 from protocol.memory import Request
-from protocol.rounds import Closer, update_facts
-from protocol.schemas import Decision, Federation, Outcome, Status
+from protocol.rounds import Before, Closer, update_facts
+from protocol.schemas import Decision, Federation, Outcome, Status, Strategy
 from protocol.simulation import Process, World
 from protocol.status import group_status
 from protocol.submit import submit_federation, submit_job
@@ -41,35 +43,54 @@ COMMITTED = ("results/", "federations/", "traces/", "weights/")
 
 def check(world: World, wanted: Federation) -> None:
     """The invariants that can be read off a finished run."""
-    assert final_weights(world, wanted) == expected(wanted.size, wanted.rounds)
-    bodies = world.s3.bodies()
+    how = {"episodes_per_round": wanted.episodes_per_round, "strategy": wanted.strategy}
+    assert final_weights(world, wanted) == expected(wanted.size, wanted.training.episodes, **how)
+    bodies, before = world.s3.bodies(), Before()
     for round_ in range(1, wanted.rounds + 1):
         decision = schemas.parse(Decision, bodies[keys.decision(GROUP, round_)], "round.json")
         assert [p.member for p in decision.participants] == list(range(wanted.size))
-        mean = IntegerMean(wanted)
+        aggregate = integers(wanted, before)
         for participant in decision.participants:
-            mean.add(bodies[keys.update(GROUP, round_, participant.member)], participant.weight)
-        assert bodies[keys.global_weights(GROUP, round_)] == mean.weights()
+            episodes = episodes_of(bodies, wanted, round_, participant.member)
+            assert participant.weight == sum(steps for _, steps in episodes)
+            assert participant.reward == sum(reward for reward, _ in episodes) / len(episodes)
+            aggregate.add(bodies[keys.update(GROUP, round_, participant.member)], participant.weight)
+        found = aggregate.finish()
+        assert bodies[keys.global_weights(GROUP, round_)] == found.weights
+        assert bodies.get(keys.server_state(GROUP, round_)) == found.server_state
+        before = Before(found.weights, found.server_state)
     for row in world.s3.log:
         if row.key.startswith(COMMITTED) and not row.key.startswith(keys.ACTIVE):
             assert row.verb not in ("PUT", "DELETE"), row  # what is committed is neither overwritten nor deleted
     for member in range(wanted.size):
-        body = bodies[keys.result(keys.member_job(GROUP, member))]
-        assert schemas.parse(schemas.Result, body, "result.json").status is Status.SUCCESS
+        result = schemas.parse(schemas.Result, bodies[keys.result(keys.member_job(GROUP, member))], "result.json")
+        assert (result.status, result.episodes_completed) == (Status.SUCCESS, wanted.training.episodes)
     assert [process.error for process in world.processes if process.error] == []
 
 
-def start(size: int, workers: int, seed: int, **changes: object) -> tuple[World, Federation]:
-    world, wanted = World(seed=seed), federation(size, 3, **changes)
+def episodes_of(bodies: dict[str, bytes], wanted: Federation, round_: int, member: int) -> list[tuple[float, int]]:
+    """Reward and steps of the episodes that a member trained in a round, as its state tells them."""
+    schedule = wanted.schedule
+    state = json.loads(bodies[keys.state(keys.member_job(GROUP, member), schedule.last(round_))])
+    return [(reward, steps) for reward, steps in state["done"][schedule.last(round_ - 1) :]]
+
+
+# Rounds of two, two and one episode, and a strategy whose server carries a state from round to round.
+LONG: dict[str, Any] = {"episodes": 5, "episodes_per_round": 2, "strategy": Strategy.FEDADAM}
+
+
+def start(size: int, workers: int, seed: int, **changes: Any) -> tuple[World, Federation]:
+    world, wanted = World(seed=seed), federation(size, **changes)
     submit_federation(bucket_of(world), wanted)
     for number in range(workers):
         add_worker(world, f"w{number}")
     return world, wanted
 
 
+@pytest.mark.parametrize("how", [{}, LONG], ids=["one-episode", "fedadam-of-two"])
 @pytest.mark.parametrize(("members", "workers"), [(1, 1), (2, 2), (4, 4), (4, 2), (4, 1), (8, 3), (2, 4)])
-def test_the_weights_do_not_depend_on_the_number_of_workers(members: int, workers: int) -> None:
-    world, wanted = start(members, workers, seed=workers)
+def test_the_weights_do_not_depend_on_the_number_of_workers(members: int, workers: int, how: dict[str, Any]) -> None:
+    world, wanted = start(members, workers, seed=workers, **how)
     add_sync_server(world)
     world.run(all_over(world, wanted))
     check(world, wanted)
@@ -78,11 +99,12 @@ def test_the_weights_do_not_depend_on_the_number_of_workers(members: int, worker
 
 @pytest.mark.parametrize("kind", ["kill_before", "kill_after"])
 @pytest.mark.parametrize("victim", ["worker", "sync-server"])
-def test_a_process_killed_at_any_request_changes_nothing(victim: str, kind: str) -> None:
+@pytest.mark.parametrize("how", [{}, LONG], ids=["one-episode", "fedadam-of-two"])
+def test_a_process_killed_at_any_request_changes_nothing(victim: str, kind: str, how: dict[str, Any]) -> None:
     number = 0
     while True:
         number += 1
-        world, wanted = start(2, 2, seed=number)
+        world, wanted = start(2, 2, seed=number, **how)
         server = add_sync_server(world)
         doomed = server if victim == "sync-server" else world.processes[0]
         setattr(doomed, kind, number)
@@ -161,6 +183,53 @@ def test_a_worker_told_to_stop_frees_its_job_at_once() -> None:
     world.close()
 
 
+def test_a_worker_stopped_in_the_middle_of_a_round_costs_that_rounds_episodes_and_no_more() -> None:
+    world, wanted = World(seed=1), federation(1, 12, episodes_per_round=4)
+    submit_federation(bucket_of(world), wanted)
+    job_id = keys.member_job(GROUP, 0)
+    add_worker(world, "first", works_s=10.0)
+    add_sync_server(world)
+    world.run(until=lambda: keys.global_weights(GROUP, 1) in world.s3.objects)
+    closed = world.now
+    world.run(until=lambda: world.now > closed + 25.0)  # the third episode of the second round
+    world.processes[0].stopping = True
+    stopped = world.now
+    world.run(until=lambda: world.processes[0].ended)
+    assert world.now - stopped < 12
+    assert [key for key in world.s3.objects if key.startswith(keys.states(job_id))] == [keys.state(job_id, 4)]
+    add_worker(world, "second", works_s=10.0)
+    world.run(all_over(world, wanted))
+    assert world.now - stopped < 2 * 4 * 10 + 30  # both rounds that were left, anew, and no lease to wait for
+    check(world, wanted)
+    world.close()
+
+
+def test_a_round_much_longer_than_a_lease_keeps_its_owner() -> None:
+    world, wanted = World(seed=1), federation(1, 20, episodes_per_round=10)
+    submit_federation(bucket_of(world), wanted)
+    add_worker(world, "w", works_s=3 * TTL_S)
+    add_worker(world, "hungry")
+    add_sync_server(world)
+    world.run(all_over(world, wanted))
+    assert not any(key.endswith("claim-0002.json") for key in (row.key for row in world.s3.log))
+    check(world, wanted)
+    world.close()
+
+
+def test_a_state_from_the_middle_of_a_round_is_refused() -> None:
+    world, wanted = World(seed=1), federation(1, 4, episodes_per_round=2)
+    bucket, job_id = bucket_of(world), keys.member_job(GROUP, 0)
+    submit_federation(bucket, wanted)
+    state = {"value": 1, "private": "", "episode": 3, "done": []}
+    bucket.create(keys.state(job_id, 3), json.dumps(state).encode())
+    add_worker(world, "w")
+    world.run(until=lambda: keys.result(job_id) in world.s3.objects)
+    result = jobs.read_result(bucket, job_id)
+    assert result is not None
+    assert "episode 3 is not the last one of a round" in (result.error or "")
+    world.close()
+
+
 def test_a_zombie_that_slept_past_its_lease_does_no_harm() -> None:
     world, wanted = start(2, 2, seed=1)
     add_sync_server(world)
@@ -205,11 +274,12 @@ class Weather:
     members=st.integers(1, 4),
     workers=st.integers(1, 4),
     kills=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), max_size=3),
+    how=st.sampled_from([{}, LONG]),
 )
 def test_in_bad_weather_with_kills_the_weights_are_still_the_same(
-    seed: int, members: int, workers: int, kills: list[tuple[int, int]]
+    seed: int, members: int, workers: int, kills: list[tuple[int, int]], how: dict[str, Any]
 ) -> None:
-    world, wanted = World(seed=seed, slow=0.02, fault=Weather(seed, 0.08)), federation(members)
+    world, wanted = World(seed=seed, slow=0.02, fault=Weather(seed, 0.08)), federation(members, **how)
     submit_federation(bucket_of(world), wanted)
     for number in range(workers):
         add_worker(world, f"w{number}")
@@ -330,6 +400,20 @@ def test_a_member_costs_two_writes_a_round_and_polls_are_gets() -> None:
     world.close()
 
 
+def test_a_long_round_costs_no_more_requests_than_a_short_one() -> None:
+    created = []
+    for episodes in (1, 10):
+        world, wanted = World(seed=1), federation(2, 6 * episodes, episodes_per_round=episodes)
+        submit_federation(bucket_of(world), wanted)
+        for number in range(2):
+            add_worker(world, f"w{number}", stays=True)
+        add_sync_server(world)
+        world.run(all_over(world, wanted))
+        created.append(sorted((row.who, row.key.split("/")[0]) for row in world.s3.log if row.verb == "CREATE"))
+        world.close()
+    assert created[0] == created[1]
+
+
 def test_looking_for_work_costs_the_same_however_long_the_history() -> None:
     costs = []
     for finished in (0, 3000):
@@ -341,7 +425,7 @@ def test_looking_for_work_costs_the_same_however_long_the_history() -> None:
         submit_federation(bucket, federation(1))
         world.s3.log.clear()
         jobs.look(bucket)
-        Closer(bucket, federation(1), IntegerMean, lambda line: None).step()
+        Closer(bucket, federation(1), integers, lambda line: None).step()
         costs.append([row.verb for row in world.s3.log])
     assert costs[0] == costs[1]
 
@@ -353,7 +437,7 @@ def test_status_tells_members_and_rounds() -> None:
     now = group_status(bucket_of(world), GROUP, TTL_S)
     assert (now.closed, now.outcome) == (2, None)
     assert {member.state for member in now.members} == {"running"}
-    assert [row.participants for row in now.recent] == [2, 2]
+    assert [(row.participants, row.episodes) for row in now.recent] == [(2, 2), (2, 2)]
     world.run(all_over(world, wanted))
     now = group_status(bucket_of(world), GROUP, TTL_S)
     assert (now.closed, now.outcome) == (3, "finished")
@@ -419,7 +503,7 @@ def test_one_federations_trouble_does_not_hold_up_another() -> None:
 def test_a_member_that_delivers_and_ends_while_the_closer_asks_is_not_lost() -> None:
     world, wanted = World(seed=1), federation(1, 1)
     bucket = bucket_of(world)
-    closer = Closer(bucket_that_delivers_late(world), wanted, IntegerMean, lambda line: None)
+    closer = Closer(bucket_that_delivers_late(world), wanted, integers, lambda line: None)
     assert not closer.step()
     decision = schemas.parse(Decision, world.s3.objects[keys.decision(GROUP, 1)].body, "round.json")
     assert [p.member for p in decision.participants] == [0]

@@ -1,0 +1,103 @@
+"""A federation of real trainings in which one member lies about what it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from standin import GROUP, TTL_S, all_over, bucket_of, federation, training
+
+from agents import checkpoint
+from agents.network import layout
+from protocol import keys
+from protocol.aggregate import aggregate_of
+from protocol.bucket import Bucket
+from protocol.job import Learner
+from protocol.machine import Machine
+from protocol.memory import MemoryStore
+from protocol.schemas import Federation, Manifest, Strategy, TensorSpec
+from protocol.simulation import World
+from protocol.submit import submit_federation
+from protocol.sync_server import SyncServer
+from protocol.worker import TrainingLearner
+from protocol.workshop import Workshop
+
+SETTINGS: dict[str, Any] = {"hidden": [16], "learning_starts": 20, "batch_size": 8}
+MEMBERS, LIAR, ROUNDS = 4, 1, 3
+
+Lie = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Liar(TrainingLearner):
+    """Trains like any other member and publishes something else."""
+
+    lie: Lie
+
+    def weights(self) -> bytes:
+        true = checkpoint.loads(super().weights(), "update")
+        return checkpoint.dumps({name: self.lie(tensor) for name, tensor in true.items()})
+
+
+def federate(strategy: str, lie: Lie) -> tuple[Federation, Mapping[str, bytes]]:
+    """Run a federation to its end; what is in the bucket then."""
+    model = tuple(TensorSpec(name=name, shape=shape) for name, shape in layout(SETTINGS).items())
+    common = training(2 * ROUNDS, traces=(), steps=20, agent_settings=SETTINGS)
+    wanted = federation(
+        MEMBERS, training=common, model=model, episodes_per_round=2, strategy=Strategy(strategy), round_timeout_s=1e6
+    )
+    world = World(seed=1)
+    submit_federation(bucket_of(world), wanted)
+
+    def start(bucket: Bucket, manifest: Manifest) -> Learner:
+        if manifest.federation is None or manifest.federation.member != LIAR:
+            return TrainingLearner(bucket, manifest, None)
+        liar = Liar(bucket, manifest, None)
+        liar.lie = lie
+        return liar
+
+    def worker(machine: Machine, store: MemoryStore) -> None:
+        bucket = Bucket(store, machine)
+        Workshop(bucket, "w", TTL_S, lambda manifest: start(bucket, manifest), lambda line: None).run_until_stopped()
+
+    def closer(machine: Machine, store: MemoryStore) -> None:
+        SyncServer(Bucket(store, machine), aggregate_of, lambda line: None).run()
+
+    world.process("worker", worker)
+    world.process("sync", closer)
+    world.run(all_over(world, wanted))
+    bodies = world.s3.bodies()
+    world.close()
+    return wanted, bodies
+
+
+def stays_with_the_honest(strategy: str, lie: Lie) -> bool:
+    """Whether every number of every round's global weights lies between what honest members sent for it."""
+    wanted, bodies = federate(strategy, lie)
+    for round_ in range(1, wanted.rounds + 1):
+        found = checkpoint.loads(bodies[keys.global_weights(GROUP, round_)], "global weights")
+        honest = [
+            checkpoint.loads(bodies[keys.update(GROUP, round_, member)], "update")
+            for member in range(MEMBERS)
+            if member != LIAR
+        ]
+        for name, tensor in found.items():
+            rows = torch.stack([update[name] for update in honest])
+            if not bool(((tensor >= rows.amin(0)) & (tensor <= rows.amax(0))).all()):
+                return False
+    return True
+
+
+LIES = [pytest.param(torch.neg, id="sign-flip"), pytest.param(lambda tensor: 1000 * tensor, id="scaled")]
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("strategy", ["trimmed-mean", "median"])
+def test_a_robust_federation_stays_with_its_honest_members(strategy: str, lie: Lie) -> None:
+    assert stays_with_the_honest(strategy, lie)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_fedavg_goes_where_the_liar_wants(lie: Lie) -> None:
+    assert not stays_with_the_honest("fedavg", lie)
