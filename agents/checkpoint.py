@@ -97,6 +97,9 @@ def numpy_view(array: Tensor) -> np.ndarray[Any, Any]:
 
 def _check_archive(data: bytes, what: str) -> None:
     """Refuse what `dumps` does not write: compressed entries (they unfold to any size), foreign names."""
+    if not data.startswith(b"PK"):
+        # zipfile finds an archive at the end of anything, torch would read what stands before it, in an older format.
+        raise AgentError(f"{what}: damaged or not a checkpoint")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()

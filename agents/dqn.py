@@ -143,6 +143,8 @@ class DQN:
         nets = {net: self._joined(weights, net) for net in NETS}
         anchor = self._read(state, "anchor", what)
         moments = [self._read(optimizer, name, what) for name in ("exp_avg", "exp_avg_sq")]
+        if moments[1].min() < 0:
+            raise AgentError(f"{what}: exp_avg_sq has negative numbers, which are no means of squares")
         powers = _powers(optimizer.get("beta_powers"), what)
         env_steps, train_steps = count(state, "env_steps", what), count(state, "train_steps", what)
         rng = generator_from(state.get("rng"), what)

@@ -35,8 +35,8 @@ def read_bounded(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_CHECKPOINT_BYTES + 1)
-    except OSError as error:
-        raise AgentError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise AgentError(f"checkpoint {path}: cannot be read ({getattr(error, 'strerror', error)})") from error
     if len(data) > MAX_CHECKPOINT_BYTES:
         raise AgentError(f"checkpoint {path}: larger than {MAX_CHECKPOINT_BYTES >> 20} MiB")
     return data

@@ -26,6 +26,9 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # Adam's (Kingma & Ba, ICLR 2015)
+NOTHING = np.float32(1e-30)
+"""Moments below it are 0. What is never active would otherwise fade into subnormal numbers and stay there, where a CPU
+takes a hundred times as long for each."""
 
 
 @register_jitable
@@ -157,8 +160,9 @@ def adam(
     c1, c2 = np.float32(1 - BETA1), np.float32(1 - BETA2)
     for i in range(len(net)):
         g = gradients[i]
-        mean[i] = b1 * mean[i] + c1 * g
-        square[i] = b2 * square[i] + c2 * (g * g)
+        m, v = b1 * mean[i] + c1 * g, b2 * square[i] + c2 * (g * g)
+        mean[i] = m if abs(m) > NOTHING else np.float32(0)
+        square[i] = v if v > NOTHING else np.float32(0)
         net[i] -= step * mean[i] / (np.sqrt(square[i]) + tiny)
 
 

@@ -121,8 +121,8 @@ class Replay:
     def load_state_dict(self, state: Mapping[str, Any], what: str) -> None:
         """Go on from `state_dict()`; AgentError if it is not one of a buffer of this capacity."""
         size, following = count(state, "size", what), count(state, "next", what)
-        whole = size == self.capacity and following < size
-        if size > self.capacity or not (whole or following == size):
+        expected = range(self.capacity) if size == self.capacity else (size,)
+        if size > self.capacity or following not in expected:
             raise AgentError(f"{what}: {size} transitions, next {following}, in a buffer of {self.capacity}")
         loaded = []
         columns: dict[str, NDArray[Any]] = self.columns._asdict()
@@ -143,7 +143,7 @@ class Replay:
         tree, largest = np.zeros_like(self._tree), state.get("largest")
         rows = size if self._priority else 0
         values = checkpoint.tensor(state.get("priorities"), (rows,), torch.float64, f"{what}: priorities")
-        if not isinstance(largest, float) or not 1.0 <= largest < 1e9 or (rows and float(values.min()) <= 0):
+        if not isinstance(largest, float) or not 1.0 <= largest < math.inf or (rows and float(values.min()) <= 0):
             raise AgentError(f"{what}: priorities that cannot be")
         if rows:
             sum_tree.replace(tree, np.arange(rows), checkpoint.numpy_view(values))

@@ -9,12 +9,14 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from env.errors import AgentError
 
 _MAX_LAYERS = 8
 _MAX_UNITS = 4096
+_MAX_WEIGHTS = 1 << 22  # between hidden layers: a state, with five vectors of them, stays readable
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class DQNSettings:
     """Exponent of a transition's error in its chance to be drawn; 0 draws all alike."""
     batch_size: int = 64
     """Transitions in one gradient step."""
-    replay_size: int = 50_000
+    replay_size: int = 200_000
     """Transitions kept; the oldest is overwritten. Kept over episodes and federated rounds."""
     learning_starts: int = 200
     """Transitions before the first gradient step."""
@@ -84,6 +86,8 @@ class DQNSettings:
         _check(self, "epsilon_steps", 1, 1_000_000_000)
         if not 1 <= len(self.hidden) <= _MAX_LAYERS or not all(1 <= n <= _MAX_UNITS for n in self.hidden):
             raise AgentError(f"hidden: {list(self.hidden)}; use 1 to {_MAX_LAYERS} layers of 1 to {_MAX_UNITS}")
+        if (weights := sum(n * m for n, m in pairwise(self.hidden))) > _MAX_WEIGHTS:
+            raise AgentError(f"hidden: {list(self.hidden)} have {weights} weights; use no more than {_MAX_WEIGHTS}")
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,19 @@ def parse_settings(kind: type[Settings], given: Mapping[str, Any] | None) -> Set
             raise AgentError(f"setting {name!r} is unknown{_nearest(name, list(defaults))}")
         values[name] = _convert(name, value, defaults[name])
     return kind(**values)
+
+
+def filled_settings(agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An agent's settings with its defaults for those that are not given; as they are, for an agent that has none.
+
+    Raises:
+        AgentError: as `parse_settings`.
+    """
+    if agent == "dqn":
+        return as_mapping(parse_settings(DQNSettings, given))
+    if agent == "greedy":
+        return as_mapping(parse_settings(GreedySettings, given))
+    return given
 
 
 def as_mapping(settings: DQNSettings | GreedySettings) -> dict[str, Any]:

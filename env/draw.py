@@ -20,6 +20,7 @@ PROBLEMS: tuple[str, ...] = ("cpu", "memory", "replica-deficit", "combined", "ov
 _CPU, _MEMORY, _REPLICA_DEFICIT, _COMBINED, _OVER_ALLOCATION = range(5)
 
 MAX_ACTIONS = 12
+FAR_ACTIONS = 40  # in one problem of eight
 HEALTHY_ONE_IN = 16  # so many problems are none: the start is the goal
 MAX_TARGET, MAX_NODES = 20, 20
 LARGE_TARGET, LARGE_NODES = MAX_REPLICAS, 500  # in one problem of eight
@@ -29,7 +30,7 @@ _CPU_GRAIN_M = 50
 _MEMORY_GRAIN_BYTES = 16 * MIB
 
 # Which block of four random words is for what.
-_FOR_NODES, _FOR_DISTANCE, _FOR_SHARES, _FOR_CPU, _FOR_MEMORY, _FOR_KIND, _FOR_EPISODE, _FOR_HEALTH = range(8)
+_FOR_NODES, _FOR_DISTANCE, _FOR_SHARES, _FOR_CPU, _FOR_MEMORY, _FOR_KIND, _FOR_EPISODE, _FOR_EXTREMES = range(8)
 
 
 class Drawn(NamedTuple):
@@ -90,7 +91,9 @@ def draw(kind: int, seed: int) -> Drawn:
     cpu_wrong, memory_wrong, replicas_wrong = draw_parts(kind, first_word, second_word)
 
     cpu_word, share_word, replicas_word, few_word = philox(seed, kind, _FOR_SHARES)
-    more = below(actions_word, MAX_ACTIONS - cpu_wrong - memory_wrong - replicas_wrong + 1)  # beyond one for each part
+    healthy_word, far_word, _, _ = philox(seed, kind, _FOR_EXTREMES)
+    most_actions = FAR_ACTIONS if below(far_word, 8) == 0 else MAX_ACTIONS
+    more = below(actions_word, most_actions - cpu_wrong - memory_wrong - replicas_wrong + 1)  # beyond one for each part
     cpu_weight = cpu_wrong * (1 + below(cpu_word, 1000))
     memory_weight = memory_wrong * (1 + below(share_word, 1000))
     weight = cpu_weight + memory_weight + replicas_wrong * (1 + below(replicas_word, 1000))
@@ -117,7 +120,7 @@ def draw(kind: int, seed: int) -> Drawn:
     memory_bytes, goal_memory_bytes, memory_use_bytes = draw_request(
         memory_words, memory_share, may_lack, memory_edge, MIN_MEMORY_BYTES, MEMORY_STEP_BYTES, _MEMORY_GRAIN_BYTES
     )
-    if below(philox(seed, kind, _FOR_HEALTH)[0], HEALTHY_ONE_IN) == 0:
+    if below(healthy_word, HEALTHY_ONE_IN) == 0:
         cpu_m, memory_bytes, replicas = goal_cpu_m, goal_memory_bytes, target
     return Drawn(
         kind=kind,

@@ -16,7 +16,17 @@ from protocol.console import BucketOption, JsonOption, LeaseOption, open_bucket
 from protocol.lease import LEASE_TTL_S
 from protocol.probe import probe
 from protocol.schedule import DEFAULT_ROUNDS, default_per_round
-from protocol.schemas import Ending, Federation, JobType, Nodes, Status, Strategy, TensorSpec, Training
+from protocol.schemas import (
+    ROBUST_SIZE,
+    Ending,
+    Federation,
+    JobType,
+    Nodes,
+    Status,
+    Strategy,
+    TensorSpec,
+    Training,
+)
 from protocol.submit import Submitted, new_id, submit_federation, submit_job
 
 app = new_app("Submit training jobs and federations to a bucket, watch them, end them, fetch what came out.")
@@ -48,14 +58,14 @@ def submit(
         typer.Option(
             min=1,
             help="Episodes of each member between two averages; the last round may be shorter. "
-            f"Default: 1, or as many as make {DEFAULT_ROUNDS} rounds.",
+            f"Default: as few as make at most {DEFAULT_ROUNDS} rounds.",
         ),
     ] = None,
     heterogeneous: Annotated[
         bool,
         typer.Option(
             "--heterogeneous",
-            help="Each member sees its own share only: of the traces every so manieth, else one kind of problem.",
+            help="Each member sees its own share only: of N members every N-th trace, else one kind of problem.",
         ),
     ] = False,
     group: Annotated[
@@ -89,7 +99,12 @@ def submit(
     strategy: Annotated[
         Strategy, typer.Option(help="How updates are averaged; trimmed-mean and median withstand members that lie.")
     ] = Strategy.FEDAVG,
-    min_participants: Annotated[int, typer.Option(min=1, help="Updates a round needs at least.")] = 1,
+    min_participants: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"Updates a round needs at least. Default: 1; with trimmed-mean and median {ROBUST_SIZE}."
+        ),
+    ] = None,
     round_timeout: Annotated[
         float, typer.Option(min=1, help="Seconds after a round's first update when it closes without the missing ones.")
     ] = 3600.0,
@@ -110,7 +125,7 @@ def submit(
     if reward not in REWARDS:
         fail(f"--reward {reward}: choose from {', '.join(REWARDS)}", Exit.USAGE)
     if federated:
-        _check_federation(agent, job_type, federation_size or 1, min_participants)
+        _check_federation(agent, job_type, federation_size or 1, min_participants or 1)
     elif episodes_per_round is not None or heterogeneous or strategy is not Strategy.FEDAVG:
         fail("--episodes-per-round, --heterogeneous and --strategy need --federation-size", Exit.USAGE)
     if per_episode_sync and (federation_size or 1, episodes_per_round or 1) != (1, 1):
@@ -155,7 +170,7 @@ def submit(
             episodes_per_round=1 if per_episode_sync else episodes_per_round or default_per_round(episodes),
             heterogeneous=heterogeneous,
             strategy=strategy,
-            min_participants=min_participants,
+            min_participants=min_participants or strategy.min_participants,
             round_timeout_s=round_timeout,
             model=_model(draft),
         )

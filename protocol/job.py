@@ -165,6 +165,8 @@ class Attempt:
         if delivered:
             self._publish(member, schedule, delivered)
         elif late := barrier.late_start():
+            if further := self._overtaken(done):
+                return self._federated(member, further)
             self.learner.load_weights(late.weights)
             round_ = late.round
         while round_ < schedule.rounds:
@@ -173,6 +175,8 @@ class Attempt:
                 arrived = barrier.wait(round_)
                 if isinstance(arrived, Taken):
                     return arrived
+                if arrived.round > round_ and (further := self._overtaken(schedule.last(round_))):
+                    return self._federated(member, further)
                 self.learner.load_weights(arrived.weights)
                 round_ = arrived.round
                 if round_ >= schedule.rounds:
@@ -184,6 +188,14 @@ class Attempt:
             self._publish(member, schedule, round_)
             delivered = round_
         return None
+
+    def _overtaken(self, done: int) -> int | None:
+        """Rounds closed that this attempt knows nothing of: it may be late, or the attempt before it did not know yet
+        that it had lost the job and went further. Then go on from there; the episode, None if nobody did."""
+        newest = jobs.newest_state(self.bucket, self.manifest.job_id)
+        if newest is None or (keys.parse_state(newest) or 0) <= done:
+            return None
+        return self._restore(newest)
 
     def _train(self, episode: int, doing: str) -> Episode:
         self.lease.episode = episode
@@ -211,6 +223,9 @@ class Attempt:
             newest = jobs.newest_state(self.bucket, self.manifest.retry_of)
         if newest is None or not self._keeps_state():
             return 0
+        return self._restore(newest)
+
+    def _restore(self, newest: str) -> int:
         body = self.bucket.get(newest, WEIGHTS_BYTES)
         if body is None:
             raise BadDocument(f"{newest}: was listed and is gone")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +23,7 @@ from protocol.schemas import Decision, Ending, Federation, LeftOut, Outcome, Par
 from protocol.store import Blob, Entry
 
 WEIGHTS_BYTES = 1 << 30  # no update or checkpoint is read beyond this
+MAX_RETURN = 1e12  # an episode's is far smaller; sums of what is believed stay finite
 RESULT_LOOK_S = 10.0  # how often a closer asks whether members that keep it waiting have ended
 
 
@@ -210,8 +210,9 @@ class Closer:
             try:
                 participant = self._take(member, aggregate)
             except (BadDocument, TooLarge) as error:
-                left_out.append(LeftOut(member=member, reason=str(error)[:1000]))
-                self.say(f"{self.group}: round {self.round}: member {member} left out: {error}")
+                reason = printable(str(error))
+                left_out.append(LeftOut(member=member, reason=reason))
+                self.say(f"{self.group}: round {self.round}: member {member} left out: {reason}")
             else:
                 participants.append(participant)
         if len(participants) < self.federation.min_participants:
@@ -270,6 +271,11 @@ class Closer:
 DECISION_BYTES = 8 << 20
 
 
+def printable(text: str) -> str:
+    """At most 1000 characters of a text in which a member may have had its say, without what steers a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text[:1000])
+
+
 def delivered_updates(entries: Collection[Entry]) -> dict[int, float]:
     """Last-Modified of each member's update in a listing of a round's updates."""
     return {member: entry.modified for entry in entries if (member := keys.parse_update(entry.key)) is not None}
@@ -299,7 +305,7 @@ def participant_of(federation: Federation, round_: int, member: int, blob: Blob)
     return Participant(
         member=member,
         weight=transitions if federation.strategy.by_transitions else 1,
-        reward=reward if isinstance(reward, float) and math.isfinite(reward) else None,
+        reward=reward if isinstance(reward, float) and abs(reward) <= MAX_RETURN else None,
         solved=solved if type(solved) is int and 0 <= solved <= episodes else None,
     )
 

@@ -147,6 +147,11 @@ class Strategy(StrEnum):
         return self in (Strategy.TRIMMED_MEAN, Strategy.MEDIAN)
 
     @property
+    def min_participants(self) -> int:
+        """Updates a round needs unless the user says how many: of fewer, a robust strategy makes a plain mean."""
+        return ROBUST_SIZE if self.robust else 1
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the server carries something from round to round."""
         return self is Strategy.FEDADAM
@@ -185,10 +190,10 @@ class Federation(Document):
 
     @model_validator(mode="after")
     def _enough_members(self) -> Self:
-        if self.min_participants > self.size:
-            raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
         if self.strategy.robust and self.size < ROBUST_SIZE:
             raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, there are {self.size}")
+        if self.min_participants > self.size:
+            raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
         return self
 
     @model_validator(mode="after")

@@ -54,7 +54,7 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
     """The whole records in a file, none if there is no file; a line that a crash cut short is left out."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for line in file:
             record = _record(line)
             if record is not None:
@@ -64,16 +64,16 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
 def _cut(path: Path, last_episode: int) -> None:
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         kept = [line for line in file if (record := _record(line)) is not None and record["episode"] <= last_episode]
-    write_atomic(path, "".join(kept).encode())
+    write_atomic(path, b"".join(kept))
 
 
-def _record(line: str) -> dict[str, Any] | None:
+def _record(line: bytes) -> dict[str, Any] | None:
     """The record in a line; None if it is not a whole one."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_record = isinstance(record, dict) and isinstance(record.get("episode"), int) and line.endswith("\n")
+    is_record = isinstance(record, dict) and isinstance(record.get("episode"), int) and line.endswith(b"\n")
     return record if is_record else None

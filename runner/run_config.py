@@ -85,11 +85,13 @@ class RunConfig(BaseModel):
         return self.of({**self.model_dump(), **given, **merged}, "options")
 
     def filled(self) -> RunConfig:
-        """The same with what the number of episodes decides; ConfigError if two settings contradict each other.
+        """The same with what the number of episodes decides and the agent's own settings; ConfigError if two settings
+        contradict each other.
 
         A run has about 20 evaluations and 10 checkpoints, a short one fewer: an evaluation takes as long as the
         training of some hundred episodes. On a real cluster there are none, since a step takes a minute there.
         """
+        from agents.settings import filled_settings
         from runner.training import TrainingConfig
 
         if self.trace and self.problem is not None:
@@ -102,7 +104,14 @@ class RunConfig(BaseModel):
         if rule is not None and evaluate_every == 0:
             raise ConfigError(f"{rule} = {getattr(self, rule)}: needs evaluations; give --evaluate-every too")
         checkpoint_every = self.checkpoint_every or max(_FEWEST, episodes // _CHECKPOINTS)
-        return self.over({"episodes": episodes, "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every})
+        return self.over(
+            {
+                "episodes": episodes,
+                "evaluate_every": evaluate_every,
+                "checkpoint_every": checkpoint_every,
+                "settings": filled_settings(self.agent, self.settings),
+            }
+        )
 
     def portable(self) -> RunConfig:
         """The same with absolute paths of what is read."""

@@ -31,8 +31,8 @@ class RunFolder:
                 path.mkdir(parents=True)
             except FileExistsError:
                 continue
-            except OSError as error:
-                raise ConfigError(f"run folder {path}: cannot be made ({error.strerror})") from error
+            except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+                raise ConfigError(f"run folder {path}: cannot be made ({getattr(error, 'strerror', error)})") from error
             run = cls(path)
             write_atomic(path / "command.txt", (shlex.join(command) + "\n").encode())
             run.write_json(CONFIG, config)

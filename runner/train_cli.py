@@ -170,8 +170,9 @@ def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig)
     from agents.files import read_bounded
     from runner.metrics import read_metrics
 
+    data = read_bounded(state)
     try:
-        training.restore(read_bounded(state))
+        training.restore(data)
     except AgentError as error:
         raise ConfigError(
             f"{state}: {error}; --load takes a run's folder or a checkpoint_latest or _ep file"

@@ -235,9 +235,10 @@ def _check_history(history: list[Summary], env_steps: int, what: str) -> None:
     """AgentError unless the episodes are in order, each with all that is reported later."""
     last = 0
     for summary in history:
-        numbers = [value for value in summary.values() if isinstance(value, float)]
+        means = [summary[name] for name in ("loss", "q_mean", "epsilon") if summary.get(name) is not None]
+        numbers = [summary.get("reward"), *means]
         whole = summary.keys() == _SUMMARY and isinstance(summary["solved"], bool)
-        if not whole or not all(map(math.isfinite, numbers)) or not isinstance(summary["reward"], int | float):
+        if not whole or not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
             raise AgentError(f"{what}: damaged summary of an episode after {last}")
         if count(summary, "episode", what) <= last:
             raise AgentError(f"{what}: episode {summary['episode']} follows {last}")

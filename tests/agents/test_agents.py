@@ -84,6 +84,7 @@ def test_an_unknown_agent_is_refused_with_the_nearest_name() -> None:
         ({"hidden": 64}, "not a list"),
         ({"hidden": []}, "hidden"),
         ({"hidden": [0]}, "hidden"),
+        ({"hidden": [64, 4096, 4096]}, "17039360 weights; use no more than 4194304"),
         ({"replay_size": 10}, "replay_size"),
         ({"learning_starts": 10**9}, "learning_starts"),
     ],

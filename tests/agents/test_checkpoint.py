@@ -78,6 +78,13 @@ def test_memory_asked_for_by_the_pickle_is_refused() -> None:
         checkpoint.loads(torch_bytes({"a": bytearray(10)}), "file")
 
 
+def test_an_older_format_in_front_of_an_archive_is_refused_unread() -> None:
+    older = io.BytesIO()
+    torch.save({"a": bytearray(10)}, older, _use_new_zipfile_serialization=False)
+    with pytest.raises(AgentError, match="not a checkpoint"):
+        checkpoint.loads(older.getvalue() + GOOD, "file")
+
+
 def test_a_compressed_archive_is_refused() -> None:
     big = {"archive/data/0": bytes(10_000_000)}
     with pytest.raises(AgentError, match="compressed"):
@@ -150,5 +157,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path: Path, monkeypatc
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"nowhere\.pt"):
         read_bounded(tmp_path / "nowhere.pt")
+    with pytest.raises(AgentError, match="null byte"):
+        read_bounded(tmp_path / "a\0b")
     with pytest.raises(AgentError, match="missing"):
         write_json(tmp_path / "missing" / "a.json", {})

@@ -188,6 +188,31 @@ def test_the_target_net_follows_only_every_target_every_steps() -> None:
     assert torch.equal(weights["target_net.0.bias"], weights["q_net.0.bias"])
 
 
+def test_a_training_comes_every_so_many_steps_and_takes_so_many_gradient_steps() -> None:
+    agent = DQN(seed=0, settings={**SMALL, "train_every": 10, "updates": 3})
+    practise(agent, 60, seed=0)
+    assert agent.train_steps == (60 // 10) * 3
+
+
+@pytest.mark.parametrize("setting", [{"priority": 0.5}, {"dueling": True}, {"double": False}, {"action_gap": 0.0}])
+def test_each_part_of_the_algorithm_makes_a_difference(setting: dict[str, object]) -> None:
+    with_it, without = DQN(seed=1, settings={**SMALL, **setting}), DQN(seed=1, settings=SMALL)
+    for agent in (with_it, without):
+        practise(agent, 60, seed=1)
+    assert checkpoint.dumps(with_it.weights()) != checkpoint.dumps(without.weights())
+
+
+def test_the_proximal_term_pulls_towards_the_weights_that_were_loaded_last() -> None:
+    loaded = DQN(seed=2, settings=SMALL).weights()
+    distances = []
+    for proximal in (0.0, 100.0):
+        agent = DQN(seed=1, settings={**SMALL, "proximal": proximal})
+        agent.load_weights(loaded)
+        practise(agent, 60, seed=1)
+        distances.append(float((agent.weights()["q_net.0.weight"] - loaded["q_net.0.weight"]).abs().sum()))
+    assert distances[1] < distances[0] / 2
+
+
 @pytest.mark.parametrize("hidden", [[1], [8], [300], [8, 300], [300, 8], [4, 4, 4]])
 @pytest.mark.parametrize("batch_size", [1, 33])
 def test_layers_of_any_width_learn_from_batches_of_any_size(hidden: list[int], batch_size: int) -> None:
@@ -226,6 +251,7 @@ def test_a_checkpoint_file_round_trips(tmp_path) -> None:  # type: ignore[no-unt
         ({"rng": '{"bit_generator": "MT19937"}'}, "rng"),
         ({"replay": {"size": 41, "next": 0}}, "buffer of 40"),
         ({"replay": {"size": 5, "next": 2}}, "buffer of 40"),
+        ({"replay": {"size": 40, "next": 40}}, "buffer of 40"),
         ({"replay": {"size": 5, "next": 5}}, "states"),
         ({"optimizer": {"beta_powers": [0.9, float("nan")]}}, "exp_avg"),
     ],
@@ -241,12 +267,21 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change: dict[s
     assert fingerprint(agent) == before
 
 
-def test_a_replay_with_an_impossible_action_is_refused() -> None:
+@pytest.mark.parametrize("action", [-1, 7])
+def test_a_replay_with_an_impossible_action_is_refused(action: int) -> None:
     agent = DQN(seed=1, settings=SMALL)
     practise(agent, 5, seed=1)
     state = agent.state_dict()
-    state["replay"]["actions"][2] = 7
+    state["replay"]["actions"][2] = action
     with pytest.raises(AgentError, match="action"):
+        agent.load_state_dict(state)
+
+
+def test_means_of_squares_below_zero_are_refused() -> None:
+    agent = DQN(seed=1, settings=SMALL)
+    state = agent.state_dict()
+    state["optimizer"]["exp_avg_sq"]["q_net.0.bias"][0] = -1e-9
+    with pytest.raises(AgentError, match="exp_avg_sq has negative numbers"):
         agent.load_state_dict(state)
 
 

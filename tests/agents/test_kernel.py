@@ -99,6 +99,15 @@ def test_gradient_steps_are_those_of_torch(
     np.testing.assert_allclose(net, theirs.vector(), rtol=1e-3, atol=2e-4)
 
 
+def test_moments_of_weights_without_gradients_fade_to_zero_and_move_nothing_on_the_way() -> None:
+    mean, square = np.array([1e-28, -1e-28], np.float32), np.array([1e-37, 2e-37], np.float32)
+    net, powers = np.array([1e-3, -1e-3], np.float32), np.full(2, 0.5)
+    for _ in range(900):
+        kernel.adam(net, np.zeros(2, np.float32), mean, square, powers, 1e-3)
+    assert mean.tolist() == square.tolist() == [0.0, 0.0]
+    assert net.tolist() == np.array([1e-3, -1e-3], np.float32).tolist()
+
+
 def test_one_state_and_many_have_the_same_values_bit_for_bit() -> None:
     rng = np.random.default_rng(1)
     widths = np.array([STATE_DIM, 20, ACTIONS])

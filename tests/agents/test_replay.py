@@ -86,6 +86,14 @@ def test_a_new_transition_has_the_largest_priority_seen() -> None:
     assert abs(np.count_nonzero(rows == 1) - np.count_nonzero(rows == 2)) < 200
 
 
+def test_a_state_with_priorities_of_any_size_is_gone_on_from() -> None:
+    replay, other = (Replay(5, n_step=1, gamma=0.9, priority=2.0) for _ in "ab")
+    play(replay, [1.0] * 2, terminated=True)
+    replay.learned(np.arange(2), np.array([1.0, 1e6], np.float32))
+    other.load_state_dict(replay.state_dict(), "replay")
+    assert other.state_dict()["largest"] == replay.state_dict()["largest"] > 1e11
+
+
 @given(st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=20), st.integers(0, 2**32 - 1))
 def test_a_sum_tree_draws_no_leaf_of_value_zero_and_its_root_is_the_sum(values: list[float], seed: int) -> None:
     tree = sum_tree.new(len(values))

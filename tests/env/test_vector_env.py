@@ -36,7 +36,7 @@ def mixed(trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario) 
     """Three plain scenarios, and one that needs a replay: the Deployment is applied twice."""
     replayed = scenario(trace([deployment(cpu="17")], [deployment(cpu="17", replicas=4)]))
     assert plain_workload(replayed) is None
-    return [generate_scenario("memory", 1), replayed, generate_scenario("combined", 2), generate_scenario("cpu", 3)]
+    return [generate_scenario("memory", 2), replayed, generate_scenario("combined", 2), generate_scenario("cpu", 3)]
 
 
 def assert_equal_to_single_envs(num_envs: int, seed: int, steps: int, **kwargs: Any) -> None:

@@ -60,12 +60,14 @@ class StandIn:
         text = f"{self.value}/{self.private}/{self.manifest.training.seed}/{member}/{episode}"
         digest = hashlib.sha256(text.encode())
         self.value, self.private = int.from_bytes(digest.digest()[:4]), digest.hexdigest()
-        self.done.append(Result(float(self.value % 7), 1 + self.value % self.manifest.training.steps, False))
+        self.done.append(
+            Result(float(self.value % 7), 1 + self.value % self.manifest.training.steps, self.value % 2 == 0)
+        )
         self.episode = episode
         return self.done[-1]
 
     def state(self) -> bytes:
-        rows = [[row.reward, row.steps] for row in self.done]
+        rows = [[row.reward, row.steps, row.solved] for row in self.done]
         return json.dumps(
             {"value": self.value, "private": self.private, "episode": self.episode, "done": rows}
         ).encode()
@@ -73,7 +75,7 @@ class StandIn:
     def restore(self, state: bytes) -> int:
         content = json.loads(state)
         self.value, self.private = content["value"], content["private"]
-        self.done = [Result(reward, steps, False) for reward, steps in content["done"]]
+        self.done = [Result(reward, steps, solved) for reward, steps, solved in content["done"]]
         self.episode = content["episode"]
         return int(self.episode)
 

@@ -334,6 +334,17 @@ def test_a_damaged_update_is_refused_or_still_holds_finite_numbers(place: int, v
     assert all(torch.isfinite(tensor).all() for tensor in loaded(aggregate.finish().weights).values())
 
 
+def test_what_a_member_calls_its_tensors_neither_floods_nor_steers_a_terminal() -> None:
+    world, said = World(seed=1), list[str]()
+    bucket = bucket_of(world)
+    name = "\x1b[2J\n12:00:00 g: finished" + 5000 * "x"
+    bucket.create(keys.update(GROUP, 1, 0), saved({**weights(1), name: torch.zeros(1)}), update_facts(5, 0.0, 0))
+    bucket.create(keys.update(GROUP, 1, 1), saved(weights(2)), update_facts(5, 0.0, 0))
+    Closer(bucket, model(size=2), aggregate_of, said.append).step()
+    assert "update: other tensors than this model's; ?[2J?12:00:00 g: finished" in said[0]
+    assert len(said[0]) < 1100
+
+
 def test_a_poisoned_member_is_named_and_the_others_are_averaged() -> None:
     world = World(seed=1)
     bucket = bucket_of(world)

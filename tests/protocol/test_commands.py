@@ -19,6 +19,7 @@ from infra.processes import command
 from protocol import keys
 from protocol.bucket import Bucket
 from protocol.console import open_bucket
+from protocol.status import read_federation
 
 
 def run(name: str, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -212,6 +213,16 @@ def test_a_trace_that_is_not_what_its_name_says_is_refused(bucket_name: str, tra
 
 
 # -- mistakes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("arguments", "least"), [((), 3), (("--min-participants", "1"), 1)])
+def test_a_robust_round_needs_three_updates_unless_told_otherwise(
+    bucket_name: str, arguments: tuple[str, ...], least: int
+) -> None:
+    group = f"robust-{least}"
+    how = ("--federation-size", "4", "--strategy", "median", "--group", group)
+    run("dispatch", "submit", "--bucket", bucket_name, *how, *arguments)
+    assert read_federation(objects(bucket_name), group).min_participants == least
 
 
 @pytest.mark.parametrize(

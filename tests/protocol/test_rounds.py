@@ -121,6 +121,11 @@ def test_a_reward_that_is_no_number_is_dropped_not_averaged() -> None:
     assert participant_of(federation(1), 1, 0, Blob(b"", facts)).reward is None
 
 
+@pytest.mark.parametrize("reward", [1e308, -1e308])
+def test_a_reward_that_no_episodes_can_have_is_not_believed(reward: float) -> None:
+    assert participant_of(federation(1), 1, 0, Blob(b"", update_facts(3, reward, 0))).reward is None
+
+
 # -- closers -----------------------------------------------------------------------------------------
 
 
@@ -211,6 +216,21 @@ def test_a_servers_state_stands_before_the_weights_and_is_the_same_whoever_write
         state, weights = (world.s3.objects.pop(key).body for key in written)
         Closer(bucket, closer.federation, integers, lambda line: None).step()
         assert [world.s3.objects[key].body for key in written] == [state, weights]
+
+
+def test_who_follows_another_closers_decision_goes_on_from_the_same_server_state() -> None:
+    world, bucket, closer = opened(2, 2, strategy=Strategy.FEDADAM, round_timeout_s=10.0)
+    deliver(bucket, 0, b"1000")
+    deliver(bucket, 1, b"2000")
+    closer.step()
+    deliver(bucket, 0, b"3000", round_=2)
+    world.s3.time += 60
+    closer.step()  # without member 1
+    written = [keys.server_state(GROUP, 2), keys.global_weights(GROUP, 2)]
+    expected = [world.s3.objects.pop(key).body for key in written]
+    deliver(bucket, 1, b"4000", round_=2)
+    Closer(bucket, closer.federation, integers, lambda line: None).step()
+    assert [world.s3.objects[key].body for key in written] == expected
 
 
 def test_a_lost_server_state_ends_the_federation_instead_of_starting_anew() -> None:

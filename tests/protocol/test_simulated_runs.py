@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from standin import (
     GROUP,
     TTL_S,
+    Result,
+    StandIn,
     add_submit,
     add_sync_server,
     add_worker,
@@ -29,6 +32,8 @@ from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.ending import cancel, purge
 from protocol.errors import Conflict, ProtocolError, Transient
+from protocol.job import Attempt
+from protocol.lease import Attempts
 from protocol.memory import Request
 from protocol.rounds import Before, Closer, update_facts
 from protocol.schemas import Decision, Federation, Outcome, Status, Strategy
@@ -52,8 +57,9 @@ def check(world: World, wanted: Federation) -> None:
         aggregate = integers(wanted, before)
         for participant in decision.participants:
             episodes = episodes_of(bodies, wanted, round_, participant.member)
-            assert participant.weight == sum(steps for _, steps in episodes)
-            assert participant.reward == sum(reward for reward, _ in episodes) / len(episodes)
+            assert participant.weight == sum(episode.steps for episode in episodes)
+            assert participant.reward == sum(episode.reward for episode in episodes) / len(episodes)
+            assert participant.solved == sum(episode.solved for episode in episodes)
             aggregate.add(bodies[keys.update(GROUP, round_, participant.member)], participant.weight)
         found = aggregate.finish()
         assert bodies[keys.global_weights(GROUP, round_)] == found.weights
@@ -68,11 +74,11 @@ def check(world: World, wanted: Federation) -> None:
     assert [process.error for process in world.processes if process.error] == []
 
 
-def episodes_of(bodies: dict[str, bytes], wanted: Federation, round_: int, member: int) -> list[tuple[float, int]]:
-    """Reward and steps of the episodes that a member trained in a round, as its state tells them."""
+def episodes_of(bodies: dict[str, bytes], wanted: Federation, round_: int, member: int) -> list[Result]:
+    """The episodes that a member trained in a round, as its state tells them."""
     schedule = wanted.schedule
     state = json.loads(bodies[keys.state(keys.member_job(GROUP, member), schedule.last(round_))])
-    return [(reward, steps) for reward, steps in state["done"][schedule.last(round_ - 1) :]]
+    return [Result(*row) for row in state["done"][schedule.last(round_ - 1) :]]
 
 
 # Rounds of two, two and one episode, and a strategy whose server carries a state from round to round.
@@ -243,6 +249,24 @@ def test_a_zombie_that_slept_past_its_lease_does_no_harm() -> None:
     world.close()
 
 
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_an_attempt_that_was_overtaken_by_the_one_before_it_goes_on_from_where_that_came(known: int) -> None:
+    world, wanted = start(1, 1, seed=1)
+    add_sync_server(world)
+    bucket, job_id = bucket_of(world), keys.member_job(GROUP, 0)
+    world.run(until=lambda: keys.update(GROUP, wanted.rounds, 0) in world.s3.objects)
+    world.processes[0].kill()
+    world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects)
+    taken = jobs.take(bucket, job_id, Attempts(attempt=1), "second", TTL_S)
+    assert taken is not None
+    taken = replace(taken, newest_state=keys.state(job_id, known) if known else None)
+    learner = StandIn(taken.manifest, lambda seconds: None, 1.0)
+    Attempt(bucket, taken, learner, None, lambda line: None).run()
+    world.run(all_over(world, wanted))
+    check(world, wanted)
+    world.close()
+
+
 def test_two_sync_servers_and_a_duplicated_worker_change_nothing() -> None:
     world, wanted = start(2, 2, seed=3)
     add_sync_server(world, "sync-a")
@@ -276,6 +300,7 @@ class Weather:
     kills=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), max_size=3),
     how=st.sampled_from([{}, LONG]),
 )
+@example(seed=2, members=4, workers=2, kills=[(0, 3)], how={})  # an attempt is overtaken by the one before it
 def test_in_bad_weather_with_kills_the_weights_are_still_the_same(
     seed: int, members: int, workers: int, kills: list[tuple[int, int]], how: dict[str, Any]
 ) -> None:

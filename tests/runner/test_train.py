@@ -275,6 +275,15 @@ def test_json_lines_beyond_an_episode_and_half_lines_are_dropped(tmp_path: Path)
     assert path.read_text() == "".join(lines[:2])
 
 
+def test_bytes_that_are_no_text_are_dropped_as_a_half_line_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"episode":1}\n\xff\x00\n{"episode":2}\n')
+    assert [record["episode"] for record in records(path)] == [1, 2]
+    with JsonLines(path, 1):
+        pass
+    assert path.read_bytes() == b'{"episode":1}\n'
+
+
 def test_two_runs_begun_in_one_second_have_two_folders(tmp_path: Path) -> None:
     assert len({new_run(tmp_path).path for _ in range(3)}) == 3
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agents.settings import DQNSettings, as_mapping
 from runner.run_config import RunConfig
 from runner.train_cli import train
 from runner.training import Training, TrainingConfig
@@ -42,7 +43,7 @@ def test_train_then_evaluate_its_checkpoints(cli: Any) -> None:
     paths = [summary["checkpoint"], summary["best_checkpoint"], str(folder_of(summary) / "checkpoint_latest.pt")]
     final, best, state = json.loads(cli("evaluate", *paths, "--scenarios", "3", "--json").out)["agents"].values()
     assert final == best == state
-    assert config_of(summary)["settings"]["hidden"] == [8]
+    assert config_of(summary)["settings"] == as_mapping(DQNSettings((8,), batch_size=8, learning_starts=8))
     made_with = json.loads((folder_of(summary) / "environment.json").read_text())
     assert made_with["packages"]["numpy"]
     assert made_with["cpu"]
@@ -127,6 +128,8 @@ def test_options_and_a_config_have_the_same_names_and_defaults() -> None:
         ("x.toml", "[settings]\ngamma = 7", "gamma"),
         ("x.toml", "episodes = ", "x.toml: no TOML"),
         ("x.toml", "seed = 1e999", "x.toml: seed"),
+        ("x.toml", 'runs = "a\\u0000b"', "cannot be made (embedded null byte)"),
+        ("x.toml", 'weights = "a\\u0000b"', "null byte"),
         ("x.json", '{"episodes": 3', "x.json: no JSON"),
         ("x.json", "[3]", "x.json: holds a list"),
         ("x.json", '{"reward": "shapd"}', "shapd"),

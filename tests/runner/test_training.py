@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,12 @@ def test_a_state_holds_history_env_steps_and_the_records_since_they_were_last_pu
     assert records_of(first.state()) == []
 
 
+def test_the_longer_a_training_is_the_fewer_of_its_episodes_are_recorded() -> None:
+    recorded = [episode for episode in range(1, 8001) if Training.records_steps(episode)]
+    assert recorded[:1000] == list(range(1, 1001))
+    assert [sum(low < episode <= 2 * low for episode in recorded) for low in (1000, 2000, 4000)] == [500, 500, 500]
+
+
 def test_members_of_one_seed_start_equal_and_then_differ(small: dict[str, Any]) -> None:
     first, second = training(small, member=0), training(small, member=1)
     assert first.weights() == second.weights()
@@ -176,6 +183,9 @@ def test_truncated_and_foreign_states_are_refused_and_change_nothing(small: dict
     bad += [checkpoint.dumps({**parts, name: value}) for name, value in (
         ("history", "{}\n"), ("history", 3), ("env_steps", 1), ("records", "x"), ("agent", {}),
         ("history", parts["history"].replace('"reward":', '"reward":NaN,"x":')),
+        ("history", re.sub('"reward":[^,]*', '"reward":NaN', parts["history"])),
+        ("history", re.sub('"reward":[^,]*', '"reward":1' + 400 * "0", parts["history"])),
+        ("history", re.sub('"loss":[^,]*', '"loss":"much"', parts["history"])),
     )]  # fmt: skip
     for data in bad:
         with pytest.raises(AgentError):
