@@ -1,0 +1,22 @@
+"""The trained model that comes along is as good as its card says."""
+
+from __future__ import annotations
+
+import hashlib
+
+from agents.agent import load_agent
+from agents.default_model import default_model_path
+from runner.evaluate import evaluate
+from runner.suite import standard
+
+
+def test_it_solves_the_standard_suite() -> None:
+    *kinds, total = evaluate(load_agent(default_model_path()), standard(), 100, seed=0)
+    assert total.solved >= 990
+    assert all(score.solved_rate is not None and score.solved_rate >= 0.98 for score in kinds)
+
+
+def test_its_card_is_about_it() -> None:
+    path = default_model_path()
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
