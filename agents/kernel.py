@@ -11,16 +11,13 @@ output more than there are actions, the value of the state: Q = value + advantag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from env.jit import compiled
-
-if TYPE_CHECKING:
-    from agents.replay import Columns
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -29,6 +26,21 @@ BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # Adam's (Kingma & Ba, ICLR 2015)
 NOTHING = np.float32(1e-30)
 """Moments below it are 0. What is never active would otherwise fade into subnormal numbers and stay there, where a CPU
 takes a hundred times as long for each."""
+
+
+class Columns(NamedTuple):
+    """Of n transitions; states are of shape (n, STATE_DIM), the others (n,).
+
+    Here and not with the replay buffer, because the cache of compiled code looks at this file alone.
+    """
+
+    states: Floats
+    actions: Ints
+    returns: Floats
+    """Discounted rewards of the steps from the state to the next one."""
+    next_states: Floats
+    discounts: Floats
+    """What the next state's value counts: gamma to the number of steps, 0 where the episode terminated."""
 
 
 @register_jitable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,24 +13,13 @@ from numpy.typing import NDArray
 from agents import checkpoint, sum_tree
 from agents.agent import Transition
 from agents.fields import count
+from agents.kernel import Columns
 from env.actions import Action
 from env.errors import AgentError
 from env.observation import STATE_DIM
 
 _CORRECTION = 0.4
 _LEAST_ERROR = 1e-3  # so that nothing is never drawn again
-
-
-class Columns(NamedTuple):
-    """Of n transitions; states are of shape (n, STATE_DIM), the others (n,)."""
-
-    states: NDArray[np.float32]
-    actions: NDArray[np.int64]
-    returns: NDArray[np.float32]
-    """Discounted rewards of the steps from the state to the next one."""
-    next_states: NDArray[np.float32]
-    discounts: NDArray[np.float32]
-    """What the next state's value counts: gamma to the number of steps, 0 where the episode terminated."""
 
 
 class Replay:

@@ -31,7 +31,7 @@ class DQNSettings:
     """Gradient steps after which it is half: learning_rate / (1 + gradient steps / this). Without this decay a policy
     that solves everything is unlearned again."""
     gamma: float = 0.95
-    """Discount of the next step's value. Goals are up to a dozen steps away."""
+    """Discount of the next step's value. Most goals are up to a dozen steps away, the farthest 40."""
     n_step: int = 3
     """Rewards that are summed before a value is bootstrapped."""
     double: bool = True

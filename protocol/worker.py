@@ -221,21 +221,16 @@ class CollectionLearner:
 
 def fingerprint() -> dict[str, str]:
     """What the bits of a training may depend on besides its seed."""
+    from runner.environment import cpu_model
+
     return {
         "python": platform.python_version(),
         "torch": version("torch"),
         "numpy": version("numpy"),
-        "cpu": _cpu_model(),
+        "numba": version("numba"),
+        "cpu": cpu_model(),
         "platform": platform.platform(terse=True),
     }
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()  # not Linux
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _written(write: Callable[[Path], None]) -> bytes:

@@ -26,6 +26,7 @@ from env.observation import Observation
 from env.plain import plain_workload
 from env.scenario import NodePool, Scenario, recorded_resources, scenario_from_trace
 from env.trace import Manifest, Trace, WorkloadRef, read_trace_file, trace_files, upgrade_trace
+from runner.environment import cpu_model
 
 Clock = Callable[[], float]
 
@@ -76,7 +77,7 @@ class Rate:
 def machine() -> dict[str, str]:
     """What the figures were measured on."""
     libraries = {name: version(name) for name in ("numpy", "numba", "gymnasium")}
-    return {"cpu": _cpu_model(), "cores": str(os.cpu_count()), "python": platform.python_version(), **libraries}
+    return {"cpu": cpu_model(), "cores": str(os.cpu_count()), "python": platform.python_version(), **libraries}
 
 
 class Unseen:
@@ -215,12 +216,3 @@ def _deployment(name: str, replicas: int) -> Manifest:
         "metadata": {"name": name, "namespace": "default"},
         "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
     }
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import smooth_l1_loss
 
 from agents import kernel
-from agents.replay import Columns
+from agents.kernel import Columns
 from env.actions import Action
 from env.observation import STATE_DIM
 

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 
 from agents.settings import DQNSettings
-from runner import bench_sb3
 from runner.bench import Rate
 from runner.bench_cli import app
 from runner.bench_dqn import Case, Effort, Ours, Sample, StableBaselines, cases, compare, summarise
 
 CASE = Case((8,), batch_size=8, train_every=4)
-
-needs_sb3 = pytest.mark.skipif(not bench_sb3.installed(), reason="Stable-Baselines3 is not installed")
 
 
 def test_the_cases_are_two_nets_two_batches_and_two_intervals() -> None:
@@ -26,7 +23,7 @@ def test_the_cases_are_two_nets_two_batches_and_two_intervals() -> None:
     assert len(set(found)) == len(found)
 
 
-@pytest.mark.parametrize("learner", [Ours, pytest.param(StableBaselines, marks=needs_sb3)])
+@pytest.mark.parametrize("learner", [Ours, StableBaselines])
 def test_both_take_one_update_every_so_many_steps(learner: Any) -> None:
     measured = learner(CASE.settings)
     measured.run(100)
@@ -35,7 +32,6 @@ def test_both_take_one_update_every_so_many_steps(learner: Any) -> None:
     assert abs(updates - env_steps / 4) <= 1
 
 
-@needs_sb3
 def test_both_have_networks_of_the_same_shape() -> None:
     settings = Case((64, 64), 32, 1).settings
     ours, theirs = Ours(settings), StableBaselines(settings)
@@ -69,7 +65,7 @@ def test_every_repetition_is_measured_after_the_warm_up() -> None:
     comparison = compare(CASE, Effort(repetitions=3, env_steps=100, warm_up=50), lambda: float(next(ticks)))
     assert comparison.ours.act_us == Rate(1e6, 1e6, 1e6)
     assert comparison.ours.env_steps.low >= 100
-    assert (comparison.theirs is not None) == bench_sb3.installed()
+    assert comparison.theirs is not None
 
 
 def test_the_command_prints_every_case_and_the_machine(capfd: pytest.CaptureFixture[str]) -> None:
@@ -79,4 +75,4 @@ def test_the_command_prints_every_case_and_the_machine(capfd: pytest.CaptureFixt
     assert len(document["cases"]) == len(cases())
     first = document["cases"][0]
     assert first["ours"]["updates"]["median"] > 0
-    assert (first["updates_ratio"] is not None) == bench_sb3.installed()
+    assert first["updates_ratio"] is not None

@@ -31,8 +31,6 @@ TINY = LearningRun(OURS, seed=1, env_steps=120, evaluate_every=60, settings=SMAL
 
 EXAMS = Exams(*(Exam([generate_scenario(None, first + i) for i in range(20)]) for first in (0, 20)))
 
-needs_sb3 = pytest.mark.skipif(not bench_sb3.installed(), reason="Stable-Baselines3 is not installed")
-
 
 def outcome(solved: float, *curve: tuple[int, float], seconds: float = 1.0) -> Outcome:
     points = tuple(Point(*point) for point in curve)
@@ -106,7 +104,6 @@ def test_trying_an_agent_does_not_disturb_its_training() -> None:
     assert train(TINY, EXAMS).final == train(replace(TINY, evaluate_every=10_000), EXAMS).final
 
 
-@needs_sb3
 @pytest.mark.parametrize("learner", LEARNERS[1:])
 def test_stable_baselines3_trains_for_the_same_steps(learner: str) -> None:
     result = train(replace(TINY, learner=learner), EXAMS)
@@ -114,7 +111,6 @@ def test_stable_baselines3_trains_for_the_same_steps(learner: str) -> None:
     assert [point.env_steps for point in result.curve] == [60, 120]
 
 
-@needs_sb3
 def test_stable_baselines3_gets_our_settings_as_it_counts_them() -> None:
     settings = DQNSettings(train_every=4, updates=2, target_every=50, epsilon_steps=1_000, learning_starts=300)
     arguments = bench_sb3.equal_arguments(settings, env_steps=10_000)
@@ -136,7 +132,6 @@ def test_polyak_averages_within_one_environment_step_become_one() -> None:
     assert arguments["tau"] == pytest.approx(1 - 0.9**2)
 
 
-@needs_sb3
 def test_stable_baselines3s_network_acts_in_our_agent_as_in_its_own() -> None:
     settings = DQNSettings(hidden=(16, 8))
     model = bench_sb3.make_model(ClusterEnv(), 1, settings)
@@ -272,9 +267,8 @@ def document(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
 
 def test_learning_compares_all_learners(document: Any) -> None:
     table, found = document("learning")
-    learners = LEARNERS if bench_sb3.installed() else LEARNERS[:1]
-    assert list(found["learner"]) == list(learners)
-    assert all(name in table for name in learners)
+    assert list(found["learner"]) == list(LEARNERS)
+    assert all(name in table for name in LEARNERS)
     (training,) = found["learner"][OURS]["trainings"]
     assert found["learner"][OURS]["solved"]["median"] == training["final"]["solved"]
     assert {"seed", "seconds", "env_steps_to_95", "curve", "settings"} <= training.keys()

@@ -11,7 +11,9 @@ from runner.suite import standard
 
 
 def test_it_solves_the_standard_suite() -> None:
-    *kinds, total = evaluate(load_agent(default_model_path()), standard(), 100, seed=0)
+    agent = load_agent(default_model_path())
+    assert agent.learns
+    *kinds, total = evaluate(agent, standard(), 100, seed=0)
     assert total.solved >= 990
     assert all(score.solved_rate is not None and score.solved_rate >= 0.98 for score in kinds)
 
