@@ -157,6 +157,13 @@ class Strategy(StrEnum):
         return self is Strategy.FEDADAM
 
 
+class Closers(StrEnum):
+    """Who closes a federation's rounds."""
+
+    SYNC_SERVER = "sync-server"
+    WORKERS = "workers"
+
+
 class TensorSpec(BaseModel):
     """Name and shape of one float32 tensor of the shared model."""
 
@@ -184,6 +191,7 @@ class Federation(Document):
     episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
     heterogeneous: bool = False
     strategy: Strategy = Strategy.FEDAVG
+    barrier: Closers = Closers.SYNC_SERVER
     min_participants: int = Field(default=1, ge=1)
     round_timeout_s: Finite = Field(default=3600.0, gt=0)
     model: tuple[TensorSpec, ...] = Field(min_length=1, max_length=10_000)

@@ -1,6 +1,7 @@
-"""A learner that costs nothing: numbers in place of networks, with the same promises.
+"""A learner that costs nothing, for simulations: numbers in place of networks, with the same promises.
 
-What an episode does is a function of (weights, seed, member, episode), as in a real training.
+What an episode does is a function of (weights, seed, member, episode), as in a real training. And the processes of a
+simulated world that use it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from standin import GROUP, bucket_of, federation
 
 from agents.agent import make_agent
 from agents.network import layout
@@ -23,6 +22,7 @@ from protocol.errors import BadDocument
 from protocol.rounds import Aggregate, Before, Closer, update_facts
 from protocol.schemas import Decision, Federation, Strategy, TensorSpec
 from protocol.simulation import World
+from protocol.standin import GROUP, bucket_of, federation
 
 SHAPES = {
     "q_net.0.weight": (3, 2),

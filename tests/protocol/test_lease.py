@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from standin import GROUP, TTL_S, add_worker, bucket_of, federation
-
 from protocol import jobs, keys, schemas
 from protocol.keys import Mark
 from protocol.lease import Attempts, Over, attempts
 from protocol.simulation import World
+from protocol.standin import GROUP, TTL_S, add_worker, bucket_of, federation
 from protocol.store import Entry
 from protocol.submit import submit_federation
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from standin import GROUP, TTL_S, all_over, bucket_of, federation, training
 
 from agents import checkpoint
 from agents.network import layout
@@ -19,6 +18,7 @@ from protocol.machine import Machine
 from protocol.memory import MemoryStore
 from protocol.schemas import Federation, Manifest, Strategy, TensorSpec
 from protocol.simulation import World
+from protocol.standin import GROUP, TTL_S, all_over, bucket_of, federation, training
 from protocol.submit import submit_federation
 from protocol.sync_server import SyncServer
 from protocol.worker import TrainingLearner

@@ -7,7 +7,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standin import GROUP, bucket_of, federation, integers
 
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
@@ -15,6 +14,7 @@ from protocol.errors import BadDocument
 from protocol.rounds import Close, Closer, Fail, Wait, closed_rounds, decide, participant_of, update_facts
 from protocol.schemas import Decision, Outcome, Status, Strategy
 from protocol.simulation import World
+from protocol.standin import GROUP, bucket_of, federation, integers
 from protocol.store import Blob
 
 # -- decide ------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standin import federation, training
 
 from protocol import schemas
 from protocol.errors import BadDocument
 from protocol.schemas import Federation, Manifest, Membership
+from protocol.standin import federation, training
 
 
 def manifest() -> Manifest:

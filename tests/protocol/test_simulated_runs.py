@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from standin import (
+
+from protocol import jobs, keys, schemas
+from protocol.bucket import Bucket
+from protocol.ending import cancel, purge
+from protocol.errors import Conflict, ProtocolError, Transient
+from protocol.job import Attempt
+from protocol.lease import Attempts
+from protocol.memory import Request
+from protocol.rounds import Before, Closer, update_facts
+from protocol.schemas import Decision, Federation, Outcome, Status, Strategy
+from protocol.simulation import Process, World
+from protocol.standin import (
     GROUP,
     TTL_S,
     Result,
@@ -27,17 +38,6 @@ from standin import (
     training,
     undisturbed,
 )
-
-from protocol import jobs, keys, schemas
-from protocol.bucket import Bucket
-from protocol.ending import cancel, purge
-from protocol.errors import Conflict, ProtocolError, Transient
-from protocol.job import Attempt
-from protocol.lease import Attempts
-from protocol.memory import Request
-from protocol.rounds import Before, Closer, update_facts
-from protocol.schemas import Decision, Federation, Outcome, Status, Strategy
-from protocol.simulation import Process, World
 from protocol.status import group_status
 from protocol.submit import submit_federation, submit_job
 

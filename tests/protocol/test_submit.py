@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from standin import federation, training
 
 from env.draw import PROBLEMS
 from protocol import schemas
 from protocol.errors import UsageError
 from protocol.inputs import Problem, check_generated, with_strategy
 from protocol.schemas import ROBUST_BYTES, Federation, Strategy, TensorSpec
+from protocol.standin import federation, training
 from protocol.submit import share_of
 
 HASHES = tuple(f"{number:064x}" for number in range(7))
