@@ -10,10 +10,12 @@ from protocol.bucket import Bucket, poll_delay
 from protocol.errors import FederationFailed
 from protocol.jobs import Taken
 from protocol.lease import Attempts, attempts
-from protocol.rounds import WEIGHTS_BYTES, closed_rounds, delivered_updates
+from protocol.rounds import WEIGHTS_BYTES, Closer, closed_rounds, delivered_updates
 from protocol.schemas import Ending, Membership, Outcome
 
 PATIENT_S = 60.0  # a wait this long is worth a line about sync-server
+LOOK_S = (1.0, 20.0)  # where members close rounds: how long until the next look at the updates, at first and at most
+SPREAD_S = 2.0  # members that could all close a round do not begin at the same moment
 
 Take = Callable[[str, Attempts], Taken | None]
 
@@ -79,6 +81,7 @@ class Barrier:
         rounds: how many the federation has.
         must_stop: asked between polls; true ends the wait with Interrupted.
         siblings: None if this worker stays with its job whatever happens.
+        closer: None where a sync-server closes the rounds; else the members do, each as soon as it notices that it can.
         say: where a line goes when the wait grows long.
     """
 
@@ -89,18 +92,21 @@ class Barrier:
         rounds: int,
         must_stop: Callable[[], bool],
         siblings: Siblings | None,
+        closer: Closer | None,
         say: Callable[[str], None],
     ) -> None:
         self.bucket = bucket
         self.me = me
         self.rounds = rounds
         self.must_stop = must_stop
+        self.closer = closer
         self.siblings = siblings if me.size > 1 else None
         self.say = say
 
     def late_start(self) -> Arrived | None:
         """Where a member that never trained starts: None at the beginning, else at the newest global weights."""
-        check_not_failed(self.bucket, self.me.group)
+        if has_finished(self.bucket, self.me.group):
+            return self._at(self.rounds)
         newest = closed_rounds(self.bucket, self.me.group, self.rounds)
         return self._at(newest) if newest else None
 
@@ -118,6 +124,7 @@ class Barrier:
         started = machine.now()
         look_at = started if self.siblings and self.siblings.unowned else started + self._look_every()
         warn_at = started + PATIENT_S
+        close_at = started
         late = True
         while True:
             body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
@@ -127,15 +134,45 @@ class Barrier:
             if self.must_stop():
                 raise Interrupted
             now = machine.now()
+            if self.closer and now >= close_at:
+                if self._close(self.closer, round_, at_once=close_at == started):
+                    continue
+                close_at = now + self._next_look(self.closer, machine.now() - started)
             if now >= look_at:
                 look_at = now + self._look_every()
-                check_not_failed(self.bucket, self.me.group)
+                if has_finished(self.bucket, self.me.group):
+                    return self._at(self.rounds)  # closed since the GET above; or purged
                 if self.siblings and (taken := self.siblings.idle_one(round_)):
                     return taken
             if now >= warn_at:
                 warn_at = now + 10 * PATIENT_S
-                self.say(f"waited {now - started:.0f} s for round {round_} to close; is a sync-server running?")
+                whom = "are the other members running?" if self.closer else "is a sync-server running?"
+                self.say(f"waited {now - started:.0f} s for round {round_} to close; {whom}")
             machine.sleep(poll_delay(now - started, machine.jitter()))
+
+    def finish(self) -> None:
+        """After the last round: where members close rounds, see to it that the federation has its outcome."""
+        if self.closer and not self.bucket.exists(keys.outcome(self.me.group)):
+            self.closer.opens(self.rounds + 1)
+            self.closer.step()
+
+    def _close(self, closer: Closer, round_: int, *, at_once: bool) -> bool:
+        """Close the round if it can be closed: whoever delivered last does so at once, the others only if that one
+        seems to have died over it. True if it is closed now."""
+        if closer.round != round_:
+            closer.opens(round_)
+        if closer.step(grace_s=0.0 if at_once else SPREAD_S * (0.5 + self.bucket.machine.jitter())):
+            has_finished(self.bucket, self.me.group)
+        return closer.round > round_
+
+    def _next_look(self, closer: Closer, waited_s: float) -> float:
+        """Seconds until the next look at the updates: the longer the wait the later, and at the round's deadline."""
+        jitter = self.bucket.machine.jitter()
+        first, last = LOOK_S
+        pause = min(last, max(first, waited_s)) * (0.5 + jitter)
+        if closer.time_left_s is None or closer.time_left_s < 0:
+            return pause
+        return min(pause, closer.time_left_s + 1.0 + SPREAD_S * jitter)  # S3's clock counts whole seconds
 
     def _look_every(self) -> float:
         return self.siblings.ttl_s / 3 if self.siblings else 20.0
@@ -151,13 +188,19 @@ class Barrier:
         return Arrived(round_, body)
 
 
-def check_not_failed(bucket: Bucket, group: str) -> None:
-    """Raises FederationFailed, with the recorded reason, if the federation ended without a result or is gone."""
+def has_finished(bucket: Bucket, group: str) -> bool:
+    """Whether all rounds are closed.
+
+    Raises:
+        FederationFailed: with the recorded reason, if the federation ended without a result or is gone.
+    """
     key = keys.outcome(group)
     body = bucket.get(key)
     if body is None and not bucket.exists(keys.federation(group)):
         raise FederationFailed(f"federation {group}: it was never submitted as a whole, or it was purged")
-    if body is not None:
-        outcome = schemas.parse(Outcome, body, key)
-        if outcome.status is Ending.FAILED:
-            raise FederationFailed(f"federation {group}: {outcome.reason}")
+    if body is None:
+        return False
+    outcome = schemas.parse(Outcome, body, key)
+    if outcome.status is Ending.FAILED:
+        raise FederationFailed(f"federation {group}: {outcome.reason}")
+    return True

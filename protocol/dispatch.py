@@ -18,6 +18,7 @@ from protocol.probe import probe
 from protocol.schedule import DEFAULT_ROUNDS, default_per_round
 from protocol.schemas import (
     ROBUST_SIZE,
+    Closers,
     Ending,
     Federation,
     JobType,
@@ -32,6 +33,9 @@ from protocol.submit import Submitted, new_id, submit_federation, submit_job
 app = new_app("Submit training jobs and federations to a bucket, watch them, end them, fetch what came out.")
 
 Name = Annotated[str, typer.Argument(metavar="JOB|GROUP", help="A job id or a federation's group.")]
+
+
+_BARRIER = Closers.SYNC_SERVER
 
 
 @app.command()
@@ -99,6 +103,10 @@ def submit(
     strategy: Annotated[
         Strategy, typer.Option(help="How updates are averaged; trimmed-mean and median withstand members that lie.")
     ] = Strategy.FEDAVG,
+    barrier: Annotated[
+        Closers,
+        typer.Option(help="Who closes rounds: a sync-server, or the workers among themselves, without any server."),
+    ] = _BARRIER,
     min_participants: Annotated[
         int | None,
         typer.Option(
@@ -126,8 +134,8 @@ def submit(
         fail(f"--reward {reward}: choose from {', '.join(REWARDS)}", Exit.USAGE)
     if federated:
         _check_federation(agent, job_type, federation_size or 1, min_participants or 1)
-    elif episodes_per_round is not None or heterogeneous or strategy is not Strategy.FEDAVG:
-        fail("--episodes-per-round, --heterogeneous and --strategy need --federation-size", Exit.USAGE)
+    elif episodes_per_round is not None or heterogeneous or (strategy, barrier) != (Strategy.FEDAVG, _BARRIER):
+        fail("--episodes-per-round, --heterogeneous, --strategy and --barrier need --federation-size", Exit.USAGE)
     if per_episode_sync and (federation_size or 1, episodes_per_round or 1) != (1, 1):
         fail("--per-episode-sync is a federation of one with a round for each episode; leave it out", Exit.USAGE)
     chosen = inputs.with_strategy(parse_set(settings or []), strategy)
@@ -170,6 +178,7 @@ def submit(
             episodes_per_round=1 if per_episode_sync else episodes_per_round or default_per_round(episodes),
             heterogeneous=heterogeneous,
             strategy=strategy,
+            barrier=barrier,
             min_participants=min_participants or strategy.min_participants,
             round_timeout_s=round_timeout,
             model=_model(draft),
@@ -180,11 +189,12 @@ def submit(
         "traces": inputs.upload_traces(place, trace or (), problem, (federation_size or 1) if heterogeneous else 0),
         "weights": inputs.upload_weights(place, weights) if weights else None,
     }
-    training = draft.model_copy(update=uploaded)
+    training = schemas.build(Training, **{**dict(draft), **uploaded})
     if federation is None:
-        _report(place, submit_job(place, training), as_json)
+        _report(place, submit_job(place, training), as_json, barrier)
     else:
-        _report(place, submit_federation(place, federation.model_copy(update={"training": training})), as_json)
+        submitted = submit_federation(place, federation.model_copy(update={"training": training}))
+        _report(place, submitted, as_json, barrier)
 
 
 def _check_federation(agent: str, job_type: JobType, size: int, min_participants: int) -> None:
@@ -200,7 +210,7 @@ def _model(training: Training) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name=name, shape=shape) for name, shape in layout(training.agent_settings).items())
 
 
-def _report(bucket: Bucket, submitted: Submitted, as_json: bool) -> None:
+def _report(bucket: Bucket, submitted: Submitted, as_json: bool, barrier: Closers) -> None:
     if as_json:
         print_json({"bucket": bucket.name, **asdict(submitted)})
         return
@@ -211,9 +221,8 @@ def _report(bucket: Bucket, submitted: Submitted, as_json: bool) -> None:
         return
     already = f", {existed} were there already" if existed else ""
     out.print(f"federation {submitted.group}: {submitted.created} jobs queued{already}", highlight=False)
-    err.print(
-        f"next: sync-server and {len(submitted.job_ids)} × worker; then: dispatch status {submitted.group} --watch"
-    )
+    server = "sync-server and " if barrier is Closers.SYNC_SERVER else ""
+    err.print(f"next: {server}{len(submitted.job_ids)} × worker; then: dispatch status {submitted.group} --watch")
 
 
 @app.command("list")

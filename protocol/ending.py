@@ -11,10 +11,9 @@ from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.errors import ProtocolError
 from protocol.lease import Attempts, attempts
-from protocol.rounds import WEIGHTS_BYTES, closed_rounds, end
+from protocol.rounds import FEDERATION_BYTES, WEIGHTS_BYTES, closed_rounds, end
 from protocol.schemas import Cancel, Ending, Status
 from protocol.status import read_federation, read_outcome, read_round
-from protocol.sync_server import FEDERATION_BYTES
 
 
 def cancel(bucket: Bucket, name: str, ttl_s: float) -> list[str]:

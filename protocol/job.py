@@ -21,9 +21,9 @@ from protocol.bucket import Bucket
 from protocol.errors import BadDocument, FederationFailed
 from protocol.jobs import Taken
 from protocol.lease import Over
-from protocol.rounds import WEIGHTS_BYTES, update_facts
+from protocol.rounds import WEIGHTS_BYTES, AggregateOf, Closer, read_federation, update_facts
 from protocol.schedule import Schedule
-from protocol.schemas import JobType, Membership, Result, Status
+from protocol.schemas import Closers, JobType, Membership, Result, Status
 
 SAVE_EVERY_S = 30.0  # a job without a federation keeps its state this often; an embedded episode takes milliseconds
 SAY_EVERY_S = 5.0  # and tells its log this often how it does
@@ -97,6 +97,7 @@ class Attempt:
         taken: the job and the claim on it.
         learner: of this job's manifest, fresh.
         siblings: None if the worker stays with this job (`--run-once`, or no federation).
+        aggregate_of: for a federation whose members close the rounds.
         say: where progress is reported, one line each.
     """
 
@@ -106,9 +107,11 @@ class Attempt:
         taken: Taken,
         learner: Learner,
         siblings: Siblings | None,
+        aggregate_of: AggregateOf,
         say: Callable[[str], None],
     ) -> None:
         self.bucket = bucket
+        self.aggregate_of = aggregate_of
         self.lease = taken.lease
         self.manifest = taken.manifest
         self.taken = taken
@@ -160,7 +163,7 @@ class Attempt:
         delivered = schedule.round_after(done)
         if delivered is None:
             raise BadDocument(f"{self.taken.newest_state}: episode {done} is not the last one of a round")
-        barrier = Barrier(self.bucket, member, schedule.rounds, self._must_stop, self.siblings, self.say)
+        barrier = self._barrier(member, schedule)
         round_ = delivered
         if delivered:
             self._publish(member, schedule, delivered)
@@ -187,6 +190,24 @@ class Attempt:
             self._save(schedule.last(round_))
             self._publish(member, schedule, round_)
             delivered = round_
+        return self._last_barrier(barrier, schedule) if barrier.closer else None
+
+    def _barrier(self, member: Membership, schedule: Schedule) -> Barrier:
+        closer = None
+        if member.barrier is Closers.WORKERS:
+            federation = read_federation(self.bucket, member.group)
+            if federation is None:
+                raise FederationFailed(f"federation {member.group}: was purged, or never submitted as a whole")
+            closer = Closer(self.bucket, federation, self.aggregate_of, self.say)
+        return Barrier(self.bucket, member, schedule.rounds, self._must_stop, self.siblings, closer, self.say)
+
+    def _last_barrier(self, barrier: Barrier, schedule: Schedule) -> Taken | None:
+        """Nobody else would close the last round: no member ends before it is closed and the outcome recorded."""
+        self.lease.doing = f"waiting for round {schedule.rounds}"
+        arrived = barrier.wait(schedule.rounds)
+        if isinstance(arrived, Taken):
+            return arrived
+        barrier.finish()
         return None
 
     def _overtaken(self, done: int) -> int | None:

@@ -36,12 +36,11 @@ class Queue:
         return (job_id for job_id, view in self.jobs.items() if not view.alive(self.server_time, ttl_s))
 
 
-def look(bucket: Bucket) -> Queue:
-    """Two listings that show every unfinished job, whatever the history."""
-    pending = [
-        job_id for entry in bucket.list(keys.PENDING).entries if (job_id := keys.parse_manifest(entry.key)) is not None
-    ]
-    listing = bucket.list(keys.IN_PROGRESS)
+def look(bucket: Bucket, only: str | None = None) -> Queue:
+    """Two listings that show every unfinished job, whatever the history; or only this one."""
+    manifests = keys.PENDING if only is None else keys.pending_manifest(only)
+    pending = [job_id for entry in bucket.list(manifests).entries if (job_id := keys.parse_manifest(entry.key))]
+    listing = bucket.list(keys.IN_PROGRESS if only is None else keys.in_progress(only))
     views = attempts(listing.entries)
     marked = {row.job_id for entry in listing.entries if (row := keys.parse_progress(entry.key))}
     return Queue(
@@ -167,12 +166,19 @@ def clear_away(bucket: Bucket, job_id: str) -> None:
         if body is not None:
             bucket.settle(keys.finished_manifest(job_id), body)
     bucket.delete(keys.pending_manifest(job_id))
+    _clear_marks(bucket, job_id)
+
+
+def _clear_marks(bucket: Bucket, job_id: str) -> None:
     for entry in bucket.list(keys.in_progress(job_id)).entries:
         bucket.delete(entry.key)
 
 
 def sweep(bucket: Bucket, strays: tuple[str, ...]) -> None:
-    """Clear away marks that outlived their job: a process died while clearing, or a late renewal landed."""
+    """Clear away marks that outlived their job: a process died while clearing, a late renewal landed, or somebody
+    slept through a purge; one that works all the same finds its claim gone and stops."""
     for job_id in strays:
         if is_over(bucket, job_id):
             clear_away(bucket, job_id)
+        elif not bucket.exists(keys.pending_manifest(job_id)):  # else it was submitted between the two listings
+            _clear_marks(bucket, job_id)

@@ -8,8 +8,24 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Together(Protocol):
+    """Runs functions side by side."""
+
+    def __call__(self, works: Sequence[Callable[[], T]]) -> list[T]:
+        """What each returns, in order, once all have ended; the first one's error if any failed."""
+
+
+def in_turn(works: Sequence[Callable[[], T]]) -> list[T]:
+    """One after the other: the `Together` of a machine on which nothing is gained by more."""
+    return [work() for work in works]
 
 
 @dataclass(frozen=True)
@@ -23,6 +39,7 @@ class Machine:
         jitter: a number in [0, 1), different on every machine.
         nonce: a fresh token, never the same twice, not even on a cloned machine.
         spawn: run a function beside the caller; it ends with the process.
+        together: run functions side by side and wait for all of them.
     """
 
     now: Callable[[], float]
@@ -31,6 +48,7 @@ class Machine:
     jitter: Callable[[], float]
     nonce: Callable[[], str]
     spawn: Callable[[Callable[[], None]], None]
+    together: Together = in_turn
 
 
 def this_machine(stop: threading.Event | None = None) -> Machine:
@@ -44,6 +62,7 @@ def this_machine(stop: threading.Event | None = None) -> Machine:
         # os.urandom per nonce: a pre-seeded generator would repeat itself in a restored snapshot.
         nonce=lambda: secrets.token_hex(16),
         spawn=_spawn,
+        together=_together,
     )
 
 
@@ -52,6 +71,13 @@ def _boot_time() -> float:
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
+
+
+def _together(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    if len(works) <= 1:
+        return in_turn(works)
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result() for future in [pool.submit(work) for work in works]]
 
 
 def _spawn(work: Callable[[], None]) -> None:

@@ -12,19 +12,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from protocol import jobs, keys, schemas
-from protocol.bucket import Bucket
+from protocol.bucket import Bucket, Listing
 from protocol.errors import BadDocument, FederationFailed, TooLarge
 from protocol.schemas import Decision, Ending, Federation, LeftOut, Outcome, Participant
 from protocol.store import Blob, Entry
 
 WEIGHTS_BYTES = 1 << 30  # no update or checkpoint is read beyond this
 MAX_RETURN = 1e12  # an episode's is far smaller; sums of what is believed stay finite
+FEDERATION_BYTES = 16 << 20
 RESULT_LOOK_S = 10.0  # how often a closer asks whether members that keep it waiting have ended
+AT_ONCE = 16  # updates that are read side by side, as long as they are small,
+AT_ONCE_BYTES = 8 << 20  # that is to say together not larger than this
 
 
 # -- the decision ----------------------------------------------------------------------------------
@@ -69,6 +74,13 @@ def decide(
         cause = "the round timed out" if missing else f"{len(departed)} of {federation.size} members have ended"
         return Fail(f"{len(members)} updates, at least {federation.min_participants} are needed: {cause}")
     return Close(members, "deadline" if missing else "full")
+
+
+def could_close_since(federation: Federation, delivered: Mapping[int, float], verdict: Close) -> float:
+    """When a round that may close now could first have been closed, by S3's clock (epoch seconds)."""
+    if verdict.reason == "full":
+        return max(delivered.values())
+    return min(delivered.values()) + federation.round_timeout_s
 
 
 # -- aggregation, as the closer sees it --------------------------------------------------------------
@@ -118,17 +130,30 @@ class Closer:
     Args:
         aggregate_of: makes the aggregate of a round by the federation's strategy.
         say: where progress is reported, one line each.
+        closed: how many rounds are known to be closed.
+
+    Attributes:
+        round: the open one.
+        opened: since when, by this machine's clock.
+        time_left_s: what the last look left until the open round's deadline; None before its first update.
+        expected_s: how long the members took for the round before, by S3's clock; 0 while unknown.
     """
 
     def __init__(
-        self, bucket: Bucket, federation: Federation, aggregate_of: AggregateOf, say: Callable[[str], None]
+        self,
+        bucket: Bucket,
+        federation: Federation,
+        aggregate_of: AggregateOf,
+        say: Callable[[str], None],
+        closed: int = 0,
     ) -> None:
         self.bucket = bucket
         self.federation = federation
         self.aggregate_of = aggregate_of
         self.say = say
-        self.round = closed_rounds(bucket, federation.group, federation.rounds) + 1
-        self.opened = bucket.machine.now()
+        self.expected_s = 0.0
+        self._closed_at: float | None = None  # by S3's clock
+        self.opens(closed_rounds(bucket, federation.group, federation.rounds, closed) + 1)
         self._departed: set[int] = set()
         self._looked: float | None = None
 
@@ -136,18 +161,44 @@ class Closer:
     def group(self) -> str:
         return self.federation.group
 
-    def step(self) -> bool:
-        """One look at the open round; True once the federation has ended."""
+    def opens(self, round_: int) -> None:
+        """Go on with this round: the ones before it are closed."""
+        self.round = round_
+        self.opened = self.bucket.machine.now()
+        self.time_left_s: float | None = None
+
+    def drain(self) -> bool:
+        """Close whatever can be closed now; True if that was the end of the federation."""
+        round_ = None
+        while round_ != self.round:
+            round_ = self.round
+            if self.step():
+                return True
+        return False
+
+    def step(self, grace_s: float = 0.0) -> bool:
+        """One look at the open round; True once the federation has ended.
+
+        Args:
+            grace_s: a round that could be closed for a shorter time is left to whoever saw it first.
+        """
         if self.round > self.federation.rounds:
             self._finish()
             return True
         listing = self.bucket.list(keys.updates(self.group, self.round))
-        if self._found_departed(delivered_updates(listing.entries)):
+        if self._found_departed(listing):
             # A member may have delivered its last update and ended between the listing and the question.
             listing = self.bucket.list(keys.updates(self.group, self.round))
         delivered = delivered_updates(listing.entries)
+        if delivered:
+            self.time_left_s = min(delivered.values()) + self.federation.round_timeout_s - listing.server_time
         verdict = decide(self.federation, delivered, self._departed, listing.server_time)
         if isinstance(verdict, Wait):
+            return False
+        if (
+            isinstance(verdict, Close)
+            and listing.server_time - could_close_since(self.federation, delivered, verdict) < grace_s
+        ):
             return False
         try:
             if isinstance(verdict, Fail):
@@ -157,15 +208,19 @@ class Closer:
             end(self.bucket, self.group, Ending.FAILED, self.round - 1, str(failure))
             self.say(f"{self.group}: failed: {failure}")
             return True
-        self.round += 1
-        self.opened = self.bucket.machine.now()
+        self.expected_s = max(0.0, max(delivered.values()) - (self._closed_at or math.inf))
+        self._closed_at = listing.server_time
+        self.opens(self.round + 1)
         return False
 
-    def _found_departed(self, delivered: Mapping[int, float]) -> bool:
-        """Ask whether members that keep the round waiting have ended for good; seldom, since each costs a request."""
-        now = self.bucket.machine.now()
+    def _found_departed(self, listing: Listing) -> bool:
+        """Ask whether members that keep the round waiting have ended for good; seldom, since each costs a request, and
+        not while updates are coming in."""
+        now, delivered = self.bucket.machine.now(), delivered_updates(listing.entries)
         missing = [m for m in range(self.federation.size) if m not in delivered and m not in self._departed]
-        if self._looked is not None and now - self._looked < RESULT_LOOK_S + 0.1 * len(missing):
+        coming_in = bool(delivered) and listing.server_time - max(delivered.values()) < RESULT_LOOK_S
+        lately = self._looked is not None and now - self._looked < RESULT_LOOK_S + 0.1 * len(missing)
+        if coming_in or lately:
             return False
         self._looked = now
         ended = [member for member in missing if jobs.is_over(self.bucket, keys.member_job(self.group, member))]
@@ -206,9 +261,9 @@ class Closer:
         """Read each update once: add it to the aggregate, or name it as left out."""
         participants: list[Participant] = []
         left_out: list[LeftOut] = []
-        for member in verdict.members:
+        for member, update in self._updates(verdict.members):
             try:
-                participant = self._take(member, aggregate)
+                participant = self._take(member, update, aggregate)
             except (BadDocument, TooLarge) as error:
                 reason = printable(str(error))
                 left_out.append(LeftOut(member=member, reason=reason))
@@ -232,14 +287,30 @@ class Closer:
             }
         )
 
-    def _take(self, member: int, aggregate: Aggregate) -> Participant:
+    def _take(self, member: int, update: Blob | TooLarge, aggregate: Aggregate) -> Participant:
+        if isinstance(update, TooLarge):
+            raise update
+        participant = participant_of(self.federation, self.round, member, update)
+        aggregate.add(update.body, participant.weight)
+        return participant
+
+    def _updates(self, members: Sequence[int]) -> Iterator[tuple[int, Blob | TooLarge]]:
+        """The members' updates of the open round, in this order; several are read at once if they are small."""
+        at_once = max(1, min(AT_ONCE, AT_ONCE_BYTES // max_update_bytes(self.federation)))
+        for start in range(0, len(members), at_once):
+            some = members[start : start + at_once]
+            found = self.bucket.machine.together([partial(self._update, member) for member in some])
+            yield from zip(some, found, strict=True)
+
+    def _update(self, member: int) -> Blob | TooLarge:
         key = keys.update(self.group, self.round, member)
-        blob = self.bucket.blob(key, max_update_bytes(self.federation))
+        try:
+            blob = self.bucket.blob(key, max_update_bytes(self.federation))
+        except TooLarge as error:
+            return error
         if blob is None:
             raise FederationFailed(f"{key} was listed and is gone; was the group purged while it ran?")
-        participant = participant_of(self.federation, self.round, member, blob)
-        aggregate.add(blob.body, participant.weight)
-        return participant
+        return blob
 
     def _follow(self, mine: Decision, aggregate: Aggregate, before: Before) -> tuple[Decision, Aggregate]:
         """Another closer decided first: aggregate what its decision lists."""
@@ -251,13 +322,11 @@ class Closer:
         if theirs.participants == mine.participants:
             return theirs, aggregate
         aggregate = self.aggregate_of(self.federation, before)
-        for participant in theirs.participants:
-            blob = self.bucket.blob(
-                keys.update(self.group, self.round, participant.member), max_update_bytes(self.federation)
-            )
-            if blob is None:
-                raise FederationFailed(f"round {self.round}: the update of member {participant.member} is gone")
-            aggregate.add(blob.body, participant.weight)
+        weights = {participant.member: participant.weight for participant in theirs.participants}
+        for member, update in self._updates(tuple(weights)):
+            if isinstance(update, TooLarge):
+                raise update
+            aggregate.add(update.body, weights[member])
         return theirs, aggregate
 
     def _finish(self) -> None:
@@ -269,6 +338,25 @@ class Closer:
 
 
 DECISION_BYTES = 8 << 20
+
+
+def read_federation(bucket: Bucket, group: str) -> Federation | None:
+    """A federation's description, None if there is none.
+
+    Raises:
+        BadDocument: it cannot be read, or is another's.
+    """
+    key = keys.federation(group)
+    try:
+        body = bucket.get(key, FEDERATION_BYTES)
+    except TooLarge as error:
+        raise BadDocument(str(error)) from error
+    if body is None:
+        return None
+    federation = schemas.parse(Federation, body, key)
+    if federation.group != group:
+        raise BadDocument(f"{key}: it is the federation {federation.group!r}")
+    return federation
 
 
 def printable(text: str) -> str:
@@ -338,6 +426,19 @@ def closed_rounds(bucket: Bucket, group: str, rounds: int, at_least: int = 0) ->
         middle = (low + high) // 2
         low, high = (middle, high) if closed(middle) else (low, middle)
     return low
+
+
+def unfinished(bucket: Bucket, group: str, say: Callable[[str], None]) -> Federation | None:
+    """The federation behind an index entry; one that has ended, or cannot be read, is taken off the index."""
+    if bucket.exists(keys.outcome(group)):
+        bucket.delete(keys.active(group))
+        return None
+    try:
+        return read_federation(bucket, group)  # None: its submit is under way, or it was purged
+    except BadDocument as error:
+        say(f"{group}: failed: {error}")
+        end(bucket, group, Ending.FAILED, 0, str(error))
+        return None
 
 
 def end(

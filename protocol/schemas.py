@@ -63,6 +63,13 @@ class JobType(StrEnum):
     EXPERIENCE_COLLECTION = "experience_collection"
 
 
+class Closers(StrEnum):
+    """Who closes a federation's rounds: a sync-server, or the members among themselves."""
+
+    SYNC_SERVER = "sync-server"
+    WORKERS = "workers"
+
+
 class Nodes(BaseModel):
     """A pool of identical virtual nodes."""
 
@@ -75,7 +82,7 @@ class Nodes(BaseModel):
 
 
 class Membership(BaseModel):
-    """Which federation a job belongs to, as which member, and how often it averages."""
+    """Which federation a job belongs to, as which member, how often it averages, and who does."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -83,6 +90,7 @@ class Membership(BaseModel):
     member: int = Field(ge=0, lt=keys.MAX_MEMBERS)
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
     episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
+    barrier: Closers = Closers.SYNC_SERVER
 
 
 class Training(BaseModel):
@@ -155,13 +163,6 @@ class Strategy(StrEnum):
     def keeps_state(self) -> bool:
         """Whether the server carries something from round to round."""
         return self is Strategy.FEDADAM
-
-
-class Closers(StrEnum):
-    """Who closes a federation's rounds."""
-
-    SYNC_SERVER = "sync-server"
-    WORKERS = "workers"
 
 
 class TensorSpec(BaseModel):

@@ -172,6 +172,7 @@ def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False,
             name,
             TTL_S,
             lambda manifest: StandIn(manifest, world.pause, works_s),
+            integers,
             lambda line: None,
             stays=stays,
         )

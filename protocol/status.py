@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from protocol import jobs, keys, schemas
+from protocol import jobs, keys, rounds, schemas
 from protocol.bucket import Bucket
 from protocol.errors import BadDocument, ProtocolError, TooLarge
 from protocol.keys import Mark
 from protocol.lease import Attempts, attempts
 from protocol.rounds import DECISION_BYTES, closed_rounds
 from protocol.schemas import Decision, Federation, Heartbeat, Outcome
-from protocol.sync_server import FEDERATION_BYTES
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,10 @@ def read_federation(bucket: Bucket, group: str) -> Federation:
     Raises:
         ProtocolError: there is none of this name.
     """
-    key = keys.federation(group)
-    body = bucket.get(key, FEDERATION_BYTES)
-    if body is None:
+    federation = rounds.read_federation(bucket, group)
+    if federation is None:
         raise ProtocolError(f"federation {group!r}: not in {bucket.name}; `dispatch list` shows what there is")
-    return schemas.parse(Federation, body, key)
+    return federation
 
 
 def read_outcome(bucket: Bucket, group: str) -> Outcome | None:

@@ -10,8 +10,8 @@ from env.draw import PROBLEMS
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
 from protocol.errors import ProtocolError
+from protocol.rounds import read_federation
 from protocol.schemas import Federation, Manifest, Membership, Training
-from protocol.sync_server import FEDERATION_BYTES
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,9 @@ def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
 
 
 def _existing(bucket: Bucket, wanted: Federation) -> Federation:
-    key = keys.federation(wanted.group)
-    body = bucket.get(key, FEDERATION_BYTES)
-    if body is None:
-        raise ProtocolError(f"{key} is gone; is somebody purging the group?")
-    found = schemas.parse(Federation, body, key)
+    found = read_federation(bucket, wanted.group)
+    if found is None:
+        raise ProtocolError(f"{keys.federation(wanted.group)} is gone; is somebody purging the group?")
     differing = [
         name
         for name in Federation.model_fields
@@ -85,6 +83,7 @@ def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
             member=member,
             size=federation.size,
             episodes_per_round=federation.episodes_per_round,
+            barrier=federation.barrier,
         ),
     )
     return bucket.settle(keys.pending_manifest(job_id), manifest.to_bytes())

@@ -11,16 +11,14 @@ import typer
 
 from env.cli import Exit, new_app, run
 from env.errors import SimArenaError
-from protocol import keys, schemas
+from protocol import keys
 from protocol.bucket import Bucket, poll_delay
 from protocol.console import BucketOption, open_daemon_bucket, say
-from protocol.errors import BadDocument, StoreError, TooLarge, Unfit
-from protocol.rounds import AggregateOf, Closer, end
-from protocol.schemas import Ending, Federation
+from protocol.errors import StoreError, Unfit
+from protocol.rounds import AggregateOf, Closer, unfinished
 
 T = TypeVar("T")
 
-FEDERATION_BYTES = 16 << 20
 INDEX_EVERY_S = 5.0  # how often the index of federations is listed for new ones
 
 app = new_app("Close the rounds of all unfinished federations in a bucket.", no_args_is_help=False)
@@ -84,12 +82,9 @@ class SyncServer:
         """One pass: close whatever can be closed now; whether there was any unfinished federation."""
         self._read_index()
         any_unfinished = not self.idle
-        for group in list(self._closers):
-            closer = self._closers[group]
-            before = None
-            while group in self._closers and closer.round != before:
-                before = closer.round
-                self._look(group)
+        for group, closer in list(self._closers.items()):
+            if self._sheltered(group, closer.drain):
+                del self._closers[group], self._due[group]
         return any_unfinished
 
     def _look(self, group: str) -> None:
@@ -101,7 +96,10 @@ class SyncServer:
         elif ended is None:
             self._due[group] = machine.now() + INDEX_EVERY_S
         else:
-            self._due[group] = machine.now() + poll_delay(machine.now() - closer.opened, machine.jitter())
+            pause = poll_delay(machine.now() - closer.opened, machine.jitter(), closer.expected_s)
+            if closer.time_left_s is not None and closer.time_left_s >= 0:
+                pause = min(pause, closer.time_left_s + 1.0)  # S3's clock counts whole seconds
+            self._due[group] = machine.now() + pause
 
     def _read_index(self) -> None:
         """Take up federations that are new, let go of those that were cancelled, or ended by another closer."""
@@ -124,30 +122,11 @@ class SyncServer:
         return None
 
     def _adopt(self, group: str) -> None:
-        federation = self._read_federation(group)
+        federation = unfinished(self.bucket, group, self.say)
         if federation is not None:
+            self.say(f"{group}: {federation.size} members, {federation.rounds} rounds")
             self._closers[group] = Closer(self.bucket, federation, self.aggregate_of, self.say)
             self._due[group] = self.bucket.machine.now()
-
-    def _read_federation(self, group: str) -> Federation | None:
-        """The federation behind an index entry; one that has ended, or cannot be read, is taken off the index."""
-        if self.bucket.exists(keys.outcome(group)):
-            self.bucket.delete(keys.active(group))
-            return None
-        key = keys.federation(group)
-        try:
-            body = self.bucket.get(key, FEDERATION_BYTES)
-            if body is None:
-                return None  # its submit is under way, or was purged
-            federation = schemas.parse(Federation, body, key)
-            if federation.group != group:
-                raise BadDocument(f"{key}: it is the federation {federation.group!r}")
-        except (BadDocument, TooLarge) as error:
-            self.say(f"{group}: failed: {error}")
-            end(self.bucket, group, Ending.FAILED, 0, str(error))
-            return None
-        self.say(f"{group}: {federation.size} members, {federation.rounds} rounds")
-        return federation
 
 
 @app.command()

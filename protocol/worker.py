@@ -22,8 +22,8 @@ from protocol.errors import ProtocolError
 from protocol.job import Episode, Kind, Learner
 from protocol.lease import LEASE_TTL_S
 from protocol.materials import Scenarios, read_weights
-from protocol.rounds import WEIGHTS_BYTES
-from protocol.schemas import JobType, Manifest, Status
+from protocol.rounds import WEIGHTS_BYTES, Aggregate, Before
+from protocol.schemas import Federation, JobType, Manifest, Status
 from protocol.trace_bucket import open_trace_bucket
 from protocol.workshop import Workshop
 from runner import options as o
@@ -245,6 +245,9 @@ def _written(write: Callable[[Path], None]) -> bytes:
 def worker(
     bucket: BucketOption,
     run_once: Annotated[bool, typer.Option("--run-once", help="Claim one job, run it, leave.")] = False,
+    job: Annotated[
+        str | None, typer.Option(help="Run this job and no other, then leave; for credentials that reach no other.")
+    ] = None,
     worker_id: Annotated[str | None, typer.Option(help="Default: the host's name and a random tail.")] = None,
     lease_ttl: LeaseOption = LEASE_TTL_S,
     cluster: o.ClusterOption = "embedded",
@@ -253,18 +256,28 @@ def worker(
     trace_bucket: o.TraceBucketOption = None,
     simkube: o.SimKubeOption = None,
 ) -> None:
-    """Claim jobs from a bucket and run them here; without --run-once for ever.
+    """Claim jobs from a bucket and run them here; without --run-once or --job for ever.
 
-    Exit codes with --run-once: 0 the job ended well, 1 it did not, 3 there was none.
+    Exit codes with --run-once or --job: 0 the job ended well, 1 it did not, 3 there was none.
     """
     name = keys.valid_id(worker_id, "--worker-id") if worker_id else this_worker()
     choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
+    if job is not None:
+        keys.valid_id(job, "--job")
     place = open_daemon_bucket(bucket, "worker")
     with choice.opened(open_trace_bucket) as opened:
-        _work(place, name, lease_ttl, opened, run_once=run_once)
+        _work(place, name, lease_ttl, opened, run_once=run_once or job is not None, job=job)
 
 
-def _work(place: Bucket, name: str, lease_ttl: float, cluster: Cluster | None, *, run_once: bool) -> None:
+def _aggregate(federation: Federation, before: Before) -> Aggregate:
+    from protocol.aggregate import aggregate_of
+
+    return aggregate_of(federation, before)
+
+
+def _work(
+    place: Bucket, name: str, lease_ttl: float, cluster: Cluster | None, *, run_once: bool, job: str | None
+) -> None:
     scenarios = Scenarios(place)
 
     def start(manifest: Manifest) -> Learner:
@@ -273,7 +286,7 @@ def _work(place: Bucket, name: str, lease_ttl: float, cluster: Cluster | None, *
         given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
         return kind(place, manifest, given, cluster)
 
-    workshop = Workshop(place, name, lease_ttl, start, say, stays=run_once)
+    workshop = Workshop(place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job)
     if not run_once:
         say(f"{name}: working on {place.name}")
         workshop.run_until_stopped()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 
 from env.errors import ClusterError, SimArenaError
-from protocol import jobs
+from protocol import jobs, keys
 from protocol.barrier import Siblings
 from protocol.bucket import Bucket
 from protocol.errors import StoreError, Unfit
 from protocol.job import Attempt, Ending, Kind, Learner
 from protocol.jobs import Taken
-from protocol.schemas import Manifest, Status
+from protocol.rounds import AggregateOf, Closer, read_federation, unfinished
+from protocol.schemas import Closers, Manifest, Status
 
 SPREAD = 8  # contenders choose by chance among so many of the oldest free jobs
+TRIES = 6  # jobs that were free in a listing; if others were faster every time, a new one shows who has what
+LOOKS = 8  # such listings, before this worker pauses
 IDLE_S = (1.0, 30.0)  # pause between looks at an empty queue, at first and at most
+CONCLUDE_EVERY_S = 60.0  # how often an idle worker looks for federations whose last member ended without concluding
 
 
 class Workshop:
@@ -26,7 +31,9 @@ class Workshop:
         worker: this process's id.
         ttl_s: the fleet's lease ttl, seconds.
         start: makes the learner of a manifest, fresh. Raises SimArenaError if the job cannot be run at all.
+        aggregate_of: makes the aggregates of federations whose members close the rounds.
         stays: whether a job is kept to its end even while its federation waits for members that nobody runs.
+        only: the one job that this worker may touch; None if it takes whatever is free.
         say: where progress is reported, one line each.
     """
 
@@ -36,22 +43,31 @@ class Workshop:
         worker: str,
         ttl_s: float,
         start: Callable[[Manifest], Learner],
+        aggregate_of: AggregateOf,
         say: Callable[[str], None],
         *,
         stays: bool = False,
+        only: str | None = None,
     ) -> None:
         self.bucket = bucket
         self.worker = worker
         self.ttl_s = ttl_s
         self.start = start
+        self.aggregate_of = aggregate_of
         self.say = say
         self.stays = stays
+        self.only = only
         self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
+        self._conclude_at = bucket.machine.now()
 
     def run_one(self) -> Ending | None:
         """Run one job to its end, or as far as this worker takes it; None if none is free."""
         taken = self._find()
-        return None if taken is None else self._attempt(taken)
+        if taken is None:
+            return None
+        ending = self._attempt(taken)
+        self._conclude()
+        return ending
 
     def run_until_stopped(self) -> None:
         """Run jobs until the process is told to stop.
@@ -69,6 +85,7 @@ class Workshop:
                     taken = self._attempt(taken).next
                     idle_since = machine.now()
                     continue
+                self._conclude()
             except Unfit:
                 raise
             except StoreError as error:
@@ -80,11 +97,20 @@ class Workshop:
             taken.lease.release("the worker was told to stop")
 
     def _find(self) -> Taken | None:
-        queue = jobs.look(self.bucket)
-        jobs.sweep(self.bucket, queue.strays)
+        for _ in range(LOOKS):
+            queue = jobs.look(self.bucket, self.only)
+            jobs.sweep(self.bucket, queue.strays)
+            now = self.bucket.machine.now()
+            free = [job_id for job_id in queue.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
+            if not free:
+                return None
+            if taken := self._claim_one_of(free, queue):
+                return taken
+        return None
+
+    def _claim_one_of(self, free: list[str], queue: jobs.Queue) -> Taken | None:
         now = self.bucket.machine.now()
-        free = [job_id for job_id in queue.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
-        for job_id in spread(free, self.bucket.machine.jitter):
+        for job_id in islice(spread(free, self.bucket.machine.jitter), TRIES):
             try:
                 taken = jobs.take(self.bucket, job_id, queue.jobs[job_id], self.worker, self.ttl_s)
             except StoreError:
@@ -98,6 +124,27 @@ class Workshop:
                     return taken
         return None
 
+    def _conclude(self) -> None:
+        """End federations whose members close the rounds and have all ended, none of them as the last one should."""
+        machine = self.bucket.machine
+        if machine.now() < self._conclude_at or self.only is not None:
+            return
+        self._conclude_at = machine.now() + CONCLUDE_EVERY_S
+        listed = [group for row in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(row.key))]
+        members = [keys.parse_member_job(job_id) for job_id in (jobs.look(self.bucket).jobs if listed else ())]
+        for group in sorted(set(listed).difference(member[0] for member in members if member)):
+            try:
+                federation = read_federation(self.bucket, group)
+                if not federation or federation.barrier is not Closers.WORKERS:
+                    continue  # a sync-server's, and workers may not be allowed to touch it
+                if unfinished(self.bucket, group, self.say):
+                    Closer(self.bucket, federation, self.aggregate_of, self.say).drain()
+            except StoreError:
+                raise
+            except Exception:
+                # One federation that cannot be ended must not keep this worker from its work.
+                self.say(f"{group}: cannot be ended\n{traceback.format_exc()}")
+
     def _attempt(self, taken: Taken) -> Ending:
         """One attempt; whatever goes wrong in it, the job goes on elsewhere or ends with a reason."""
         job_id, lease = taken.manifest.job_id, taken.lease
@@ -105,7 +152,7 @@ class Workshop:
         lease.keep()
         try:
             learner = self.start(taken.manifest)
-            return Attempt(self.bucket, taken, learner, self._siblings(taken), self.say).run()
+            return Attempt(self.bucket, taken, learner, self._siblings(taken), self.aggregate_of, self.say).run()
         except Unfit:
             raise
         except StoreError as error:
@@ -147,7 +194,9 @@ def idle_delay(idle_s: float) -> float:
     return min(longest, max(shortest, 0.1 * idle_s))
 
 
-def spread(free: list[str], jitter: Callable[[], float]) -> list[str]:
-    """Oldest first, but by chance within each group of SPREAD, so that contenders rarely meet."""
-    place = {job_id: (index // SPREAD, jitter()) for index, job_id in enumerate(free)}
-    return sorted(free, key=place.__getitem__)
+def spread(free: list[str], jitter: Callable[[], float]) -> Iterator[str]:
+    """By chance one of the SPREAD oldest, then of twice as many each time, so that contenders soon part."""
+    left, width = list(free), SPREAD
+    while left:
+        yield left.pop(int(jitter() * min(width, len(left))))
+        width *= 2

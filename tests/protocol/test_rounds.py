@@ -261,6 +261,7 @@ def test_members_that_failed_for_good_are_found_and_named() -> None:
     assert not closer.step()
     bucket.create(keys.result(keys.member_job(GROUP, 1)), jobs.ended("x", Status.FAILED, "test").to_bytes())
     world.now += 60
+    world.s3.time += 60
     closer.step()
     assert decision(world).departed == (1,)
 

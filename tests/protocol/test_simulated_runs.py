@@ -261,7 +261,7 @@ def test_an_attempt_that_was_overtaken_by_the_one_before_it_goes_on_from_where_t
     assert taken is not None
     taken = replace(taken, newest_state=keys.state(job_id, known) if known else None)
     learner = StandIn(taken.manifest, lambda seconds: None, 1.0)
-    Attempt(bucket, taken, learner, None, lambda line: None).run()
+    Attempt(bucket, taken, learner, None, integers, lambda line: None).run()
     world.run(all_over(world, wanted))
     check(world, wanted)
     world.close()
@@ -463,7 +463,7 @@ def test_status_tells_members_and_rounds() -> None:
     assert (now.closed, now.outcome) == (2, None)
     assert {member.state for member in now.members} == {"running"}
     assert [(row.participants, row.episodes) for row in now.recent] == [(2, 2), (2, 2)]
-    world.run(all_over(world, wanted))
+    world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects and not jobs.look(bucket_of(world)).jobs)
     now = group_status(bucket_of(world), GROUP, TTL_S)
     assert (now.closed, now.outcome) == (3, "finished")
     assert {member.state for member in now.members} == {"success"}
