@@ -7,28 +7,19 @@ Nothing that is read can run code, and reading needs no more memory than a few t
 from __future__ import annotations
 
 import io
-import pickle
-import pickletools
 import sys
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from agents import plain_pickle
 from agents.files import MAX_CHECKPOINT_BYTES
-from env.errors import AgentError
-
-# All that the pickles written by `dumps` name. torch itself allows more (bytearray, for one, of any size).
-_STORAGES = ("Float", "Double", "Long", "Int", "Bool", "Byte")
-_GLOBALS = {
-    "collections OrderedDict",
-    "torch._utils _rebuild_tensor_v2",
-    *(f"torch {s}Storage" for s in _STORAGES),
-}
+from env.errors import AgentError, one_line
 
 
 def dumps(state: Mapping[str, Any]) -> bytes:
@@ -46,16 +37,18 @@ def loads(data: bytes, what: str, max_bytes: int = MAX_CHECKPOINT_BYTES) -> dict
     """
     if len(data) > max_bytes:
         raise AgentError(f"{what}: {len(data)} bytes, larger than {max_bytes >> 20} MiB")
-    _check_archive(data, what)
     try:
+        plain_pickle.check(*_program_and_sizes(data))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's remarks on archives that it then refuses
+            warnings.simplefilter("ignore")  # torch's remarks on what it then refuses
             state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except plain_pickle.NotPlain as error:
         raise AgentError(f"{what}: refused, it holds something else than plain data") from error
+    except _Compressed as error:
+        raise AgentError(f"{what}: refused, a checkpoint is not compressed") from error
     except Exception as error:
-        # Damaged archives end in whatever the parser tripped over (RuntimeError, KeyError, EOFError, …).
-        raise AgentError(f"{what}: damaged, it cannot be read as a checkpoint") from error
+        # A damaged archive ends in whatever its reader tripped over (BadZipFile, KeyError, OverflowError, …).
+        raise AgentError(f"{what}: damaged or not a checkpoint") from error
     if not isinstance(state, dict):
         raise AgentError(f"{what}: holds a {type(state).__name__}, not a checkpoint")
     return state
@@ -67,14 +60,20 @@ def tensors(given: object, shapes: Mapping[str, tuple[int, ...]], what: str) -> 
     Raises:
         AgentError: naming the first tensor that does not fit.
     """
+    return dict(each_tensor(given, shapes, what))
+
+
+def each_tensor(given: object, shapes: Mapping[str, tuple[int, ...]], what: str) -> Iterator[tuple[str, Tensor]]:
+    """As `tensors`, one after the other, in the order of `shapes`: memory for one copy is enough."""
     if not isinstance(given, Mapping):
         raise AgentError(f"{what}: no mapping of tensors but a {type(given).__name__}")
     missing = sorted(shapes.keys() - given.keys())
     unknown = sorted(str(name) for name in given.keys() - shapes.keys())
     if missing or unknown:
-        wrong = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown"
+        wrong = f"{missing[0]} is missing" if missing else f"{one_line(unknown[0], 200)!r} is unknown"
         raise AgentError(f"{what}: other tensors than this model's; {wrong}")
-    return {name: tensor(given[name], shape, torch.float32, f"{what}: {name}") for name, shape in shapes.items()}
+    for name, shape in shapes.items():
+        yield name, tensor(given[name], shape, torch.float32, f"{what}: {name}")
 
 
 def tensor(given: object, shape: tuple[int, ...], dtype: torch.dtype, what: str) -> Tensor:
@@ -95,26 +94,35 @@ def numpy_view(array: Tensor) -> np.ndarray[Any, Any]:
     return view
 
 
-def _check_archive(data: bytes, what: str) -> None:
-    """Refuse what `dumps` does not write: compressed entries (they unfold to any size), foreign names."""
-    if not data.startswith(b"PK"):
-        # zipfile finds an archive at the end of anything, torch would read what stands before it, in an older format.
-        raise AgentError(f"{what}: damaged or not a checkpoint")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-            if not stored or sum(entry.file_size for entry in entries) > len(data):
-                raise AgentError(f"{what}: refused, a checkpoint is not compressed")
-            pickles = [archive.read(entry) for entry in entries if entry.filename.endswith("data.pkl")]
-            names = {arg for code, arg, _ in pickletools.genops(pickles[0]) if code.name == "GLOBAL"}
-    except AgentError:
-        raise
-    except Exception as error:
-        # As in `loads`: a damaged archive ends in whatever zipfile tripped over (BadZipFile, OverflowError, …).
-        raise AgentError(f"{what}: damaged or not a checkpoint") from error
-    if len(pickles) != 1 or not names <= _GLOBALS:
-        raise AgentError(f"{what}: refused, it holds something else than plain data")
+class _Compressed(Exception):
+    """Entries that unfold to any size, or lie over each other: `dumps` writes none."""
+
+
+_END_BYTES = 22  # of a ZIP archive's last record, without a comment (APPNOTE.TXT, PKWARE, 4.3.16)
+
+
+def _program_and_sizes(data: bytes) -> tuple[bytes, dict[str, int]]:
+    """The pickle of an archive, and the bytes it holds for each tensor.
+
+    Only archives of which all readers must think alike: from the first byte to the last, one folder, nothing twice.
+    """
+    if not data.startswith(b"PK\3\4") or data[-_END_BYTES : -_END_BYTES + 4] != b"PK\5\6":
+        raise ValueError("something before or behind the archive")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+        if not stored or sum(entry.file_size for entry in entries) > len(data):
+            raise _Compressed
+        folder = entries[0].filename.partition("/")[0]
+        found = {entry.filename.removeprefix(f"{folder}/"): entry for entry in entries}
+        inside = all(entry.filename.startswith(f"{folder}/") for entry in entries)
+        if len(found) != len(entries) or not inside or entries[0].header_offset != 0:
+            raise ValueError("an entry is there twice, or elsewhere")
+        if "byteorder" in found and archive.read(found["byteorder"]) != b"little":
+            raise ValueError("written on another kind of machine")
+        program = archive.read(found["data.pkl"])
+    sizes = {name.removeprefix("data/"): entry.file_size for name, entry in found.items() if name.startswith("data/")}
+    return program, sizes
 
 
 def _canonical(value: Any) -> Any:

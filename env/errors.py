@@ -43,3 +43,8 @@ class AgentError(SimArenaError):
 
 class ConfigError(SimArenaError):
     """A setting that does not exist or is out of range."""
+
+
+def one_line(text: str, longest: int = 1000) -> str:
+    """A text in which strangers may have had their say, as a message: cut, and without what steers a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text[:longest])

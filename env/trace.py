@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from env.errors import TraceError
+from env.errors import TraceError, one_line
 from env.msgpack_document import MAX_BYTES, pack, unpack
 from env.trace_schema import TRACE_KEYS, VERSION, check_trace
 from env.trace_upgrade import upgraded
@@ -192,7 +192,7 @@ def upgrade_trace(data: bytes, name: str) -> Trace:
     try:
         document = upgraded(document)
     except ValueError as error:
-        raise TraceError(f"trace {name}: cannot be upgraded: {error}") from error
+        raise TraceError(f"trace {name}: cannot be upgraded: {one_line(str(error))}") from error
     return _checked(document, name)
 
 
@@ -200,14 +200,14 @@ def _unpack(data: bytes, name: str) -> Any:
     try:
         return unpack(data)
     except ValueError as error:
-        raise TraceError(f"trace {name}: not a SimKube trace: {error}") from error
+        raise TraceError(f"trace {name}: not a SimKube trace: {one_line(str(error))}") from error
 
 
 def _checked(document: Any, name: str) -> Trace:
     try:
         check_trace(document)
     except ValueError as error:
-        raise TraceError(f"trace {name}: not a valid SimKube trace: {error}") from error
+        raise TraceError(f"trace {name}: not a valid SimKube trace: {one_line(str(error))}") from error
     return Trace(document, name)
 
 

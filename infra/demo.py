@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ import typer
 from env.cli import Exit, err, print_json
 from env.errors import ConfigError, SimArenaError
 from infra import conclusion
-from infra.processes import Processes, clean_environment, command
+from infra.processes import Processes, clean_environment, command, new_folder
 
 if TYPE_CHECKING:
     from env.scenario import Scenario
@@ -265,7 +264,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")] = False,
 ) -> None:
     """Train a federation on this machine: an S3 endpoint, workers and a sync-server as processes, nothing to set up."""
-    folder = _new_folder(keep)
+    folder = new_folder(keep, "sim-arena-demo-")
     plan = Plan(members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the demo ends its processes
     try:
@@ -277,15 +276,3 @@ def demo(
         print_json(outcome)
     else:
         conclusion.show(outcome)
-
-
-def _new_folder(keep: Path | None) -> Path:
-    if keep is None:
-        return Path(tempfile.mkdtemp(prefix="sim-arena-demo-"))
-    if keep.exists() and any(keep.iterdir()):
-        raise ConfigError(f"--keep {keep}: is not empty; choose a new folder")
-    try:
-        keep.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--keep {keep}: cannot be made ({error.strerror})") from error
-    return keep.resolve()

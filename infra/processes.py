@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,14 @@ from pathlib import Path
 from env.errors import ConfigError
 
 STOP_S = 20.0  # how long a process may take to save and leave before it is killed
+
+# Linux kills the child with its parent, however that ends (PR_SET_PDEATHSIG = 1); the setting survives the exec. The
+# parent may have gone before it was made, hence the question. Slower than a preexec_fn, but safe beside threads.
+_TIED = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 _MODULES = {
     "dispatch": "protocol.dispatch",
@@ -32,9 +42,33 @@ def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
     return {**own, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", **added}
 
 
+def new_folder(keep: Path | None, prefix: str) -> Path:
+    """The folder that a user named, or a new one below /tmp.
+
+    Raises:
+        ConfigError: it is not empty, or cannot be made.
+    """
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    if keep.exists() and any(keep.iterdir()):
+        raise ConfigError(f"--keep {keep}: is not empty; choose a new folder")
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--keep {keep}: cannot be made ({error.strerror})") from error
+    return keep.resolve()
+
+
+def tied(arguments: Sequence[str]) -> list[str]:
+    """A command line that does not outlive the thread that starts it, not even where that is killed (Linux only)."""
+    if sys.platform != "linux":
+        return list(arguments)
+    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *arguments]
+
+
 @dataclass
 class Processes:
-    """Children that share an environment. Each writes its stderr to `folder`/NAME.log.
+    """Children that share an environment. Each writes its stderr to `folder`/NAME.log, and none outlives this process.
 
     Attributes:
         folder: where the logs go.
@@ -45,12 +79,19 @@ class Processes:
     environment: Mapping[str, str]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, arguments: Sequence[str], *, piped: bool = False) -> subprocess.Popen[bytes]:
-        """Start a child under a name; with `piped` its stdout can be read here."""
-        with (self.folder / f"{name}.log").open("ab") as log:
+    def start(
+        self, name: str, arguments: Sequence[str], *, piped: bool = False, added: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a child under a name, from a thread that lives as long as it should.
+
+        Args:
+            piped: its stdout can be read here.
+            added: what its environment has beside that of all.
+        """
+        with self.log(name).open("ab") as log:
             child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
-                list(arguments),
-                env=clean_environment(self.environment),
+                tied(arguments),
+                env=clean_environment({**self.environment, **(added or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped else log,
                 stderr=log,
@@ -86,6 +127,7 @@ class Processes:
         children = [child for name in names if (child := self.running.pop(name, None))]
         for child in children:
             child.terminate()
+            child.send_signal(signal.SIGCONT)  # one that is stopped would never know
         for child in children:
             try:
                 child.wait(STOP_S)
@@ -99,6 +141,18 @@ class Processes:
         self.stop(names[1:])
         self.stop(names[:1])
 
+    def kill_all(self) -> None:
+        """End every child at once, stopped or not."""
+        for child in self.running.values():
+            child.kill()
+        for child in self.running.values():
+            child.wait()
+        self.running.clear()
+
+    def log(self, name: str) -> Path:
+        """Where the children of that name leave their stderr."""
+        return self.folder / f"{name}.log"
+
     def log_tail(self, name: str, lines: int = 5) -> str:
-        path = self.folder / f"{name}.log"
+        path = self.log(name)
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""

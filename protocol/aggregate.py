@@ -8,22 +8,25 @@ strategies hold all of a round, which `schemas.ROBUST_BYTES` bounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from agents import checkpoint
+from agents.frame import Frame
 from agents.network import initial_weights
 from env.errors import AgentError
 from protocol.errors import BadDocument
 from protocol.fedadam import Moments, adam_step, first_moments
-from protocol.means import Update, Vector, WeightedMean, median_cut, trimmed_cut, trimmed_mean
+from protocol.means import Floats, Update, WeightedMean, median_cut, trimmed_cut, trimmed_mean
 from protocol.rounds import WEIGHTS_BYTES, Aggregate, Aggregated, Before, max_update_bytes
 from protocol.schemas import Federation, Strategy
 
 ADAPTED = "q_net."  # fedadam steps this net; the target net is a delayed copy, of which it takes the mean
+
+Body = bytes | memoryview  # a view: of a file that is mapped into memory, say
 
 
 def aggregate_of(federation: Federation, before: Before) -> Aggregate:
@@ -47,19 +50,23 @@ class Model:
         self.shapes = {spec.name: spec.shape for spec in federation.model}
         self.size = sum(spec.elements for spec in federation.model)
         self.max_bytes = max_update_bytes(federation)
+        self._frame = _frame(tuple(self.shapes.items()))
 
-    def read(self, body: bytes, what: str) -> Update:
-        """The vector of an update or of global weights.
+    def read(self, body: Body, what: str) -> Update:
+        """The vector of an update; it lies in `body` if that is what `checkpoint.dumps` writes.
 
         Raises:
             BadDocument: it cannot be read safely, has other tensors, or numbers that are not finite.
         """
+        numbers = self._frame.numbers(body)
+        if numbers is not None and (update := Update(numbers, self._frame.spans)).finite():
+            return update
         try:
-            return self._vector(checkpoint.loads(body, what, self.max_bytes), what)
+            return Update.of(self._vector(checkpoint.loads(bytes(body), what, self.max_bytes), what))
         except AgentError as error:
             raise BadDocument(str(error)) from error
 
-    def start(self, federation: Federation, body: bytes | None) -> Update:
+    def start(self, federation: Federation, body: bytes | None) -> Floats:
         """The vector that a round starts from: see `Before.weights`.
 
         Raises:
@@ -77,23 +84,28 @@ class Model:
         except AgentError as error:
             raise BadDocument(str(error)) from error
 
-    def _vector(self, given: Mapping[str, object], what: str) -> Update:
-        tensors = checkpoint.tensors(given, self.shapes, what)
-        return np.concatenate([checkpoint.numpy_view(tensors[name]).ravel() for name in self.shapes])
+    def _vector(self, given: dict[str, object], what: str) -> Floats:
+        vector, end = np.empty(self.size, np.float32), 0
+        for name, tensor in checkpoint.each_tensor(given, self.shapes, what):
+            start, end = end, end + tensor.numel()
+            vector[start:end] = checkpoint.numpy_view(tensor).ravel()
+            del given[name]  # so that no more than one tensor is there twice
+        return vector
 
-    def write(self, vector: Vector) -> bytes:
+    def write(self, vector: Floats) -> bytes:
         """Its tensors in the model's order; equal vectors give equal bytes."""
-        tensors, start = {}, 0
-        for name, shape in self.shapes.items():
-            end = start + math.prod(shape)
-            tensors[name] = torch.from_numpy(vector[start:end].astype(np.float32).reshape(shape))
-            start = end
-        return checkpoint.dumps(tensors)
+        return self._frame.dumps(vector)
 
     def mask(self, prefix: str) -> npt.NDArray[np.bool_]:
         """Which places of the vector belong to tensors whose name begins so."""
         parts = [np.full(math.prod(shape), name.startswith(prefix)) for name, shape in self.shapes.items()]
         return np.concatenate(parts)
+
+
+@lru_cache(maxsize=16)
+def _frame(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Frame:
+    """Made once for all rounds of a model, since it takes as long as writing the model."""
+    return Frame(dict(shapes))
 
 
 class Mean:
@@ -103,11 +115,11 @@ class Mean:
         self._model = model
         self._mean = WeightedMean(model.size)
 
-    def add(self, update: bytes, weight: int) -> None:
+    def add(self, update: Body, weight: int) -> None:
         self._mean.add(self._model.read(update, "update"), weight)
 
     def finish(self) -> Aggregated:
-        return Aggregated(self._model.write(self._mean.value()))
+        return Aggregated(self._model.write(self._mean.rounded()))
 
 
 class Robust:
@@ -116,13 +128,14 @@ class Robust:
     def __init__(self, model: Model, strategy: Strategy) -> None:
         self._model = model
         self._cut_of = median_cut if strategy is Strategy.MEDIAN else trimmed_cut
-        self._updates: list[Update] = []
+        self._updates: list[Floats] = []
 
-    def add(self, update: bytes, weight: int) -> None:
-        self._updates.append(self._model.read(update, "update"))
+    def add(self, update: Body, weight: int) -> None:
+        self._updates.append(self._model.read(update, "update").vector())
 
     def finish(self) -> Aggregated:
-        return Aggregated(self._model.write(trimmed_mean(self._updates, self._cut_of(len(self._updates)))))
+        mean = trimmed_mean(self._updates, self._cut_of(len(self._updates)))
+        return Aggregated(self._model.write(mean.astype(np.float32)))
 
 
 class ServerAdam:
@@ -135,14 +148,16 @@ class ServerAdam:
         self._weights = model.start(federation, before.weights)[self._adapted].astype(np.float64)
         self._moments = _moments(before.server_state, len(self._weights))
 
-    def add(self, update: bytes, weight: int) -> None:
+    def add(self, update: Body, weight: int) -> None:
         self._mean.add(self._model.read(update, "update"), weight)
 
     def finish(self) -> Aggregated:
         result = self._mean.value()
         result[self._adapted], moments = adam_step(self._weights, result[self._adapted], self._moments)
+        if (np.abs(result) > np.finfo(np.float32).max).any():
+            raise BadDocument("the server's state: its moments lead to numbers that are not finite")
         state = {"first": torch.from_numpy(moments.first), "second": torch.from_numpy(moments.second)}
-        return Aggregated(self._model.write(result), checkpoint.dumps(state))
+        return Aggregated(self._model.write(result.astype(np.float32)), checkpoint.dumps(state))
 
 
 def _moments(state: bytes | None, n: int) -> Moments:

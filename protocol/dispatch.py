@@ -277,7 +277,10 @@ def cancel(bucket: BucketOption, name: Name, lease_ttl: LeaseOption = LEASE_TTL_
     """End a job, or a federation with all its jobs. Exit code 3 if it had ended already."""
     from protocol.ending import cancel as cancel_
 
-    ended = cancel_(open_bucket(bucket), keys.valid_id(name), lease_ttl)
+    keys.valid_id(name)
+    place = open_bucket(bucket)
+    probe(place)  # it creates results, as a worker does
+    ended = cancel_(place, name, lease_ttl)
     if not ended:
         err.print(f"{name}: had ended already")
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
@@ -304,6 +307,7 @@ def retry(bucket: BucketOption, job: Annotated[str, typer.Argument(help="A faile
             f"job {job}: a member has left its federation {manifest.federation.group!r} for good; "
             "submit the federation again under another --group"
         )
+    probe(place)
     submitted = submit_job(place, manifest.training, retry_of=job)
     out.print(f"job {submitted.job_ids[0]} queued, goes on where {job} ended", highlight=False)
 

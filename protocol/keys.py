@@ -11,10 +11,11 @@ from enum import StrEnum
 
 from protocol.errors import BadId
 
-PENDING = "jobs/pending/"
-IN_PROGRESS = "jobs/in_progress/"
-FINISHED = "jobs/finished/"
-REJECTED = "jobs/rejected/"
+JOBS = "jobs/"
+PENDING = f"{JOBS}pending/"
+IN_PROGRESS = f"{JOBS}in_progress/"
+FINISHED = f"{JOBS}finished/"
+REJECTED = f"{JOBS}rejected/"
 ACTIVE = "federations/active/"
 
 MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
@@ -33,10 +34,12 @@ ARTIFACTS = frozenset(
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
-_IN_PROGRESS = re.compile(r"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-(\d{4,9})|(cancel))\.json")
-_STATE = re.compile(r"results/([^/]+)/state/ep_(\d{6})\.pt")
-_UPDATE = re.compile(r"federations/([^/]+)/rounds/(\d{6})/updates/(0|[1-9]\d*)\.pt")
-_MEMBER_JOB = re.compile(r"(.+)-m(\d{4})")
+_ATTEMPT = r"([0-9]{4}|[1-9][0-9]{4,8})"
+_IN_PROGRESS = re.compile(rf"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-{_ATTEMPT}|(cancel))\.json")
+_STATE = re.compile(r"results/([^/]+)/state/ep_([0-9]{6})\.pt")
+_UPDATE = re.compile(r"federations/([^/]+)/rounds/([0-9]{6})/updates/(0|[1-9][0-9]{0,3})\.pt")
+_SCRATCH = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
+_MEMBER_JOB = re.compile(r"(.+)-m([0-9]{4})")
 
 
 def is_id(text: str) -> bool:
@@ -250,6 +253,13 @@ def rounds(group: str) -> str:
 def probe(nonce: str) -> str:
     """A scratch object by which a process tests its endpoint at start-up."""
     return f"probe/{valid_id(nonce)}"
+
+
+def scratch(nonce: str, name: str) -> str:
+    """A scratch object of one run of `sim-arena s3 check`."""
+    if not _SCRATCH.fullmatch(name):
+        raise BadId(f"scratch name {name[:80]!r}: use 1 to 63 of a-z, 0-9 and '-._/', starting with a-z or 0-9")
+    return f"{probe(nonce)}/{name}"
 
 
 def _group(group: str) -> str:

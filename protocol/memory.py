@@ -1,48 +1,99 @@
 """An in-memory S3 with virtual time: what tests and simulations put in place of a real one.
 
-`MemoryS3` is the server; each process talks to it through its own `MemoryStore`. Before every request the store calls
-`on_request`, and after it took effect `on_answer`; what these raise is what the process sees. That is where a
-simulation loses requests or answers, returns 503s, kills processes, and lets others go first.
+`MemoryS3` is the server: a dict, and one function that carries a request out. Each process talks to it through its own
+`MemoryStore`. Before every request the store calls `on_request`, and after it took effect `on_answer`; what these raise
+is what the process sees. That is where a simulation loses requests or answers, returns 503s, kills processes, and lets
+others go first.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
+from collections import UserDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
-from protocol.errors import Exists, TooLarge
+from protocol.errors import Exists, StoreError, TooLarge
 from protocol.store import Blob, Entry, Page
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A row of the request log. `verb` is PUT, CREATE, GET, HEAD, LIST or DELETE."""
+    """A row of the request log. `verb` is PUT, CREATE, GET, HEAD, LIST or DELETE; a LIST's key is its prefix."""
 
     who: str
     verb: str
     key: str
     size: int = 0
+    body: bytes = field(default=b"", repr=False, compare=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    after: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Object:
     body: bytes
     metadata: Mapping[str, str]
     modified: float
 
 
+class Shelf(UserDict[str, _Object]):
+    """A dict that also knows its keys in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ordered: list[str] = []
+
+    def __setitem__(self, key: str, value: _Object) -> None:
+        if key not in self.data:
+            insort(self._ordered, key)
+        self.data[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.data[key]
+        del self._ordered[bisect_left(self._ordered, key)]
+
+    def below(self, prefix: str, after: str, at_most: int) -> tuple[list[str], bool]:
+        """The first keys with this prefix and greater than `after`, and whether there are more."""
+        start = max(bisect_left(self._ordered, prefix), bisect_right(self._ordered, after))
+        found = []
+        for index in range(start, min(start + at_most + 1, len(self._ordered))):
+            if not self._ordered[index].startswith(prefix):
+                break
+            found.append(self._ordered[index])
+        return found[:at_most], len(found) > at_most
+
+
+Answer = Blob | Mapping[str, str] | Page | None
+Witness = Callable[[Request, Answer | StoreError], None]
+
+
 def _nothing(request: Request) -> None:
+    return None
+
+
+def _unseen(request: Request, answer: Answer | StoreError) -> None:
     return None
 
 
 @dataclass
 class MemoryS3:
-    """The server: objects, a clock (seconds since the epoch, virtual) and the log of all requests."""
+    """The server.
+
+    Attributes:
+        time: its clock, virtual seconds since the epoch.
+        page_size: entries that one LIST answers at most.
+        objects: what is stored.
+        log: all requests that arrived, in the order in which they took effect.
+        witness: told of each of them at that moment, with the answer.
+    """
 
     time: float = 1_700_000_000.0
     page_size: int = 1000
-    objects: dict[str, _Object] = field(default_factory=dict)
+    objects: Shelf = field(default_factory=Shelf)
     log: list[Request] = field(default_factory=list)
+    witness: Witness = _unseen
 
     def store(
         self,
@@ -56,6 +107,50 @@ class MemoryS3:
     def bodies(self) -> dict[str, bytes]:
         """All objects, for assertions."""
         return {key: thing.body for key, thing in sorted(self.objects.items())}
+
+    def apply(self, request: Request) -> Answer:
+        """Carry a request out, at once and as a whole.
+
+        Raises:
+            Exists: a CREATE of a key that is taken.
+        """
+        self.log.append(request)
+        try:
+            answer = self._answer(request)
+        except StoreError as refusal:
+            self.witness(request, refusal)
+            raise
+        self.witness(request, answer)
+        return answer
+
+    def _answer(self, request: Request) -> Answer:
+        match request.verb:
+            case "PUT" | "CREATE":
+                if request.verb == "CREATE" and request.key in self.objects:
+                    raise Exists(f"memory: {request.key}: 412")
+                self.objects[request.key] = _Object(request.body, request.metadata, self._second())
+                return None
+            case "GET":
+                found = self.objects.get(request.key)
+                return None if found is None else Blob(found.body, found.metadata)
+            case "HEAD":
+                found = self.objects.get(request.key)
+                return None if found is None else found.metadata
+            case "LIST":
+                listed, more = self.objects.below(request.key, request.after, self.page_size)
+                return Page(tuple(self._entry(key) for key in listed), more, self._second())
+            case "DELETE":
+                if request.key in self.objects:
+                    del self.objects[request.key]
+                return None
+        raise ValueError(f"verb {request.verb!r}: not one of S3's")
+
+    def _entry(self, key: str) -> Entry:
+        thing = self.objects[key]
+        return Entry(key, len(thing.body), thing.modified)
+
+    def _second(self) -> float:
+        return float(int(self.time))  # S3's Date and Last-Modified know whole seconds only
 
 
 @dataclass
@@ -72,51 +167,31 @@ class MemoryStore:
         return "memory://"
 
     def put(self, key: str, body: bytes, metadata: Mapping[str, str], *, create_only: bool) -> None:
-        request = self._begin("CREATE" if create_only else "PUT", key, len(body))
-        if create_only and key in self.server.objects:
-            self.on_answer(request)
-            raise Exists(f"memory: {key}: 412")
-        self.server.objects[key] = _Object(bytes(body), dict(metadata), self._second())
-        self.on_answer(request)
+        verb = "CREATE" if create_only else "PUT"
+        self.send(Request(self.who, verb, key, len(body), bytes(body), dict(metadata)))
 
     def get(self, key: str, max_bytes: int) -> Blob | None:
-        request = self._begin("GET", key)
-        found = self.server.objects.get(key)
-        self.on_answer(request)
-        if found is None:
-            return None
-        if len(found.body) > max_bytes:
+        found = cast(Blob | None, self.send(Request(self.who, "GET", key)))
+        if found is not None and len(found.body) > max_bytes:
             raise TooLarge(f"memory: {key}: {len(found.body)} bytes, at most {max_bytes} are read")
-        return Blob(found.body, found.metadata)
+        return found
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
-        request = self._begin("HEAD", key)
-        found = self.server.objects.get(key)
-        self.on_answer(request)
-        return None if found is None else found.metadata
+        return cast(Mapping[str, str] | None, self.send(Request(self.who, "HEAD", key)))
 
     def page(self, prefix: str, after: str) -> Page:
-        request = self._begin("LIST", prefix)
-        found = sorted(key for key in self.server.objects if key.startswith(prefix) and key > after)
-        rows = tuple(self._entry(key) for key in found[: self.server.page_size])
-        page = Page(rows, len(found) > len(rows), self._second())
-        self.on_answer(request)
-        return page
+        return cast(Page, self.send(Request(self.who, "LIST", prefix, after=after)))
 
     def delete(self, key: str) -> None:
-        request = self._begin("DELETE", key)
-        self.server.objects.pop(key, None)
-        self.on_answer(request)
+        self.send(Request(self.who, "DELETE", key))
 
-    def _begin(self, verb: str, key: str, size: int = 0) -> Request:
-        request = Request(self.who, verb, key, size)
+    def send(self, request: Request) -> Answer:
+        """One request there and its answer back."""
         self.on_request(request)
-        self.server.log.append(request)
-        return request
-
-    def _entry(self, key: str) -> Entry:
-        thing = self.server.objects[key]
-        return Entry(key, len(thing.body), thing.modified)
-
-    def _second(self) -> float:
-        return float(int(self.server.time))  # S3's Date and Last-Modified know whole seconds only
+        try:
+            answer = self.server.apply(request)
+        except StoreError:
+            self.on_answer(request)
+            raise
+        self.on_answer(request)
+        return answer

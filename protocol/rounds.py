@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from env.errors import one_line
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket, Listing
 from protocol.errors import BadDocument, FederationFailed, TooLarge
@@ -208,7 +209,8 @@ class Closer:
             end(self.bucket, self.group, Ending.FAILED, self.round - 1, str(failure))
             self.say(f"{self.group}: failed: {failure}")
             return True
-        self.expected_s = max(0.0, max(delivered.values()) - (self._closed_at or math.inf))
+        # Both are whole seconds: what takes a tenth of one may seem to take a whole one.
+        self.expected_s = max(0.0, max(delivered.values()) - (self._closed_at or math.inf) - 1.0)
         self._closed_at = listing.server_time
         self.opens(self.round + 1)
         return False
@@ -265,7 +267,7 @@ class Closer:
             try:
                 participant = self._take(member, update, aggregate)
             except (BadDocument, TooLarge) as error:
-                reason = printable(str(error))
+                reason = one_line(str(error))
                 left_out.append(LeftOut(member=member, reason=reason))
                 self.say(f"{self.group}: round {self.round}: member {member} left out: {reason}")
             else:
@@ -357,11 +359,6 @@ def read_federation(bucket: Bucket, group: str) -> Federation | None:
     if federation.group != group:
         raise BadDocument(f"{key}: it is the federation {federation.group!r}")
     return federation
-
-
-def printable(text: str) -> str:
-    """At most 1000 characters of a text in which a member may have had its say, without what steers a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text[:1000])
 
 
 def delivered_updates(entries: Collection[Entry]) -> dict[int, float]:

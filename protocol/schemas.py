@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from env.errors import one_line
 from protocol import keys
 from protocol.errors import BadDocument, BadId, UsageError
 from protocol.schedule import Schedule
@@ -343,6 +344,8 @@ class Outcome(Document):
     weights_sha256: Sha256 | None = None
 
 
+MAX_ERRORS = 100  # pydantic describes all or none, and a description takes a hundred times what it describes
+
 D = TypeVar("D", bound=Document)
 
 
@@ -355,9 +358,11 @@ def parse(kind: type[D], body: bytes, name: str) -> D:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
+        if (count := error.error_count()) > MAX_ERRORS:
+            raise BadDocument(f"{name}: document: {count} things are wrong with it") from None
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BadDocument(f"{name}: {where}: {first['msg']}") from error
+        raise BadDocument(f"{name}: {one_line(where, 300)}: {one_line(first['msg'])}") from error
     except RecursionError as error:
         raise BadDocument(f"{name}: nested too deeply") from error
 

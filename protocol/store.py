@@ -86,6 +86,11 @@ class S3Store:
     def name(self) -> str:
         return f"s3://{self.bucket}"
 
+    @property
+    def endpoint(self) -> str:
+        """How messages call the server."""
+        return _address(self.client.meta.endpoint_url)
+
     def put(self, key: str, body: bytes, metadata: Mapping[str, str], *, create_only: bool) -> None:
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if create_only else {}
         try:
@@ -100,7 +105,7 @@ class S3Store:
             if size > max_bytes:
                 answer["Body"].close()
                 raise TooLarge(f"{self.name}/{key}: {size} bytes, at most {max_bytes} are read")
-            return Blob(answer["Body"].read(), answer["Metadata"])
+            return Blob(answer["Body"].read(), _facts(answer["Metadata"]))
         except StoreError:
             raise
         except Exception as error:
@@ -110,7 +115,7 @@ class S3Store:
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
         try:
-            return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"]
+            return _facts(self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"])
         except Exception as error:
             if _is_absent(error):
                 return None
@@ -149,13 +154,21 @@ def classify(error: Exception, what: str, endpoint: str) -> Exception:
     if isinstance(error, boto.ClientError):
         return _classify_answer(error, what)
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError)):
-        host = urlsplit(endpoint)._replace(path="").geturl().rpartition("@")[2]  # never a password
-        return Transient(f"{what}: no answer from {host} ({type(error).__name__})")
+        return Transient(f"{what}: no answer from {_address(endpoint)} ({type(error).__name__})")
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
         return Unfit(f"{what}: {error} (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
     if isinstance(error, boto.BotoCoreError):
         return Unfit(f"{what}: {error}")
     return error
+
+
+def _facts(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    """User metadata by the names it was sent with: they travel as HTTP headers, whose case servers may change."""
+    return {name.lower(): value for name, value in metadata.items()}
+
+
+def _address(url: str) -> str:
+    return urlsplit(url)._replace(path="").geturl().rpartition("@")[2]  # never a password
 
 
 def _classify_answer(error: Any, what: str) -> StoreError:
@@ -175,6 +188,7 @@ _PASSING = frozenset({"RequestTimeout", "SlowDown", "IncompleteBody"})  # whatev
 _ADVICE = {
     "NoSuchBucket": "create the bucket, or check --bucket and AWS_ENDPOINT_URL",
     "AccessDenied": "these credentials may not do this",
+    "403": "these credentials may not do this",  # a HEAD has no body that says more
     "InvalidAccessKeyId": "the endpoint does not know these credentials",
     "SignatureDoesNotMatch": "wrong secret key",
     "ExpiredToken": "the session has ended; get new credentials",
@@ -205,10 +219,11 @@ def _client(bucket: str, role: str, read_timeout_s: float) -> S3Client:
         response_checksum_validation="when_required",
     )
     try:
-        client = boto3.session.Session().client("s3", config=config)
+        session = boto3.session.Session()
+        client = session.client("s3", config=config)
     except (BotoCoreError, ValueError) as error:
         raise Unfit(f"s3://{bucket}: {error}") from error
     if not urlsplit(client.meta.endpoint_url).netloc.endswith("amazonaws.com"):
         # Other servers rarely answer to bucket names as host names.
-        client = boto3.session.Session().client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
+        client = session.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
     return client

@@ -219,10 +219,14 @@ def to_lines(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def from_lines(text: object, what: str) -> list[dict[str, Any]]:
-    """Records from JSON Lines; AgentError if the text is anything else."""
+    """Records of episodes from JSON Lines; AgentError if the text is anything else."""
     if not isinstance(text, str):
         raise AgentError(f"{what}: records are missing")
-    return [dict(parse_json(line.encode(), f"{what}: records")) for line in text.splitlines()]
+    lines = (line.encode("utf-8", "surrogatepass") for line in text.splitlines())  # which no JSON reader takes
+    records = [dict(parse_json(line, f"{what}: records")) for line in lines]
+    for record in records:
+        count(record, "episode", f"{what}: records")
+    return records
 
 
 def _dqn(agent: Agent) -> DQN:

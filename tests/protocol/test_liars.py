@@ -59,7 +59,9 @@ def federate(strategy: str, lie: Lie) -> tuple[Federation, Mapping[str, bytes]]:
 
     def worker(machine: Machine, store: MemoryStore) -> None:
         bucket = Bucket(store, machine)
-        Workshop(bucket, "w", TTL_S, lambda manifest: start(bucket, manifest), aggregate_of, lambda line: None).run_until_stopped()
+        Workshop(
+            bucket, "w", TTL_S, lambda manifest: start(bucket, manifest), aggregate_of, lambda line: None
+        ).run_until_stopped()
 
     def closer(machine: Machine, store: MemoryStore) -> None:
         SyncServer(Bucket(store, machine), aggregate_of, lambda line: None).run()

@@ -240,8 +240,7 @@ def test_a_zombie_that_slept_past_its_lease_does_no_harm() -> None:
     world, wanted = start(2, 2, seed=1)
     add_sync_server(world)
     world.run(until=lambda: keys.state(keys.member_job(GROUP, 0), 1) in world.s3.objects)
-    for thread in world.processes[0].threads:
-        thread.wakes = world.now + 500.0  # SIGSTOP … SIGCONT
+    world.freeze(world.processes[0], 500.0)
     add_worker(world, "another")
     world.run(until=lambda: world.now > 600.0)
     assert all_over(world, wanted)()
@@ -456,7 +455,7 @@ def test_looking_for_work_costs_the_same_however_long_the_history() -> None:
 
 
 def test_status_tells_members_and_rounds() -> None:
-    world, wanted = start(2, 2, seed=1)
+    world, _ = start(2, 2, seed=1)
     add_sync_server(world)
     world.run(until=lambda: keys.global_weights(GROUP, 2) in world.s3.objects)
     now = group_status(bucket_of(world), GROUP, TTL_S)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from protocol.bucket import Bucket, Created
+from protocol.bucket import Bucket
 from protocol.console import open_bucket
 from protocol.errors import Exists, TooLarge, Transient, Unfit
 from protocol.machine import this_machine
@@ -74,25 +74,6 @@ def test_the_probe_accepts_it_and_leaves_nothing_behind(store: Store) -> None:
     assert store.page("", "").entries == ()
 
 
-def test_of_many_creators_exactly_one_wins(s3: str) -> None:
-    buckets = [open_bucket(s3) for _ in range(8)]
-    answers: list[list[Created]] = [[] for _ in range(4)]
-    start = threading.Barrier(len(buckets))
-
-    def race(bucket: Bucket, who: int) -> None:
-        for number, answered in enumerate(answers):
-            start.wait()
-            answered.append(bucket.create(f"race/{number}", b"x" * 65_536 + bytes([who])))
-
-    threads = [threading.Thread(target=race, args=(bucket, who)) for who, bucket in enumerate(buckets)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for answered in answers:
-        assert sorted(answer.value for answer in answered) == ["lost"] * 7 + ["won"]
-
-
 def test_a_listing_of_several_pages_is_whole(s3: str) -> None:
     bucket = open_bucket(s3)
 
@@ -144,9 +125,6 @@ def test_an_endpoint_nobody_listens_at_is_transient(monkeypatch: pytest.MonkeyPa
     credentials(monkeypatch, "http://127.0.0.1:9")
     with pytest.raises(Transient, match=r"no answer from http://127\.0\.0\.1:9"):
         S3Store("bucket").get("key", 10)
-
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @pytest.fixture
@@ -216,23 +194,3 @@ def test_the_probe_refuses_an_endpoint_that_answers_501(fake_endpoint: Callable[
     fake_endpoint(501, "NotImplemented")
     with pytest.raises(Unfit, match="501"):
         probe(open_bucket("bucket"))
-
-
-class Careless:
-    """A store that ignores create-only, as rclone and s3rver do."""
-
-    def __init__(self) -> None:
-        self.inner = MemoryS3().store("test")
-        self.name = "careless://"
-        self.get = self.inner.get
-        self.metadata = self.inner.metadata
-        self.page = self.inner.page
-        self.delete = self.inner.delete
-
-    def put(self, key: str, body: bytes, metadata: dict[str, str], *, create_only: bool) -> None:
-        self.inner.put(key, body, metadata, create_only=False)
-
-
-def test_the_probe_refuses_an_endpoint_that_ignores_conditions() -> None:
-    with pytest.raises(Unfit, match="ignores If-None-Match"):
-        probe(Bucket(Careless(), this_machine()))

@@ -1,0 +1,1 @@
+"""`sim-arena bench protocol`: what federations cost, and how that grows."""

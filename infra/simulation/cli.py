@@ -1,0 +1,136 @@
+"""`sim-arena simulate`: the protocol under fire, in virtual time, one run for each seed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from env.cli import Exit, err, out, print_json
+from env.errors import ConfigError
+
+if TYPE_CHECKING:
+    from infra.simulation.many import Tally
+
+SEEDS = 2**53  # as many as a float, and so JSON, tells apart
+MembersOption = Annotated[int | None, typer.Option(min=1, max=1000, help="Of every federation. Default: 1 to 6.")]
+RoundsOption = Annotated[int | None, typer.Option(min=1, max=1000, help="Of every federation. Default: 1 to 5.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(simulate)
+
+
+def simulate(
+    seeds: Annotated[str, typer.Option(metavar="FROM:TO", help="Run these seeds, TO excluded.")] = "0:1000",
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=SEEDS, help="Replay this one and print its history instead.")
+    ] = None,
+    members: MembersOption = None,
+    rounds: RoundsOption = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one for each core.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Run federations over an in-memory S3 in virtual time, with processes killed, paused and doubled, requests lost,
+    late and refused, as each seed draws it; check the protocol's invariants on the history of every run.
+
+    Exit code 1 if an invariant was violated; what is printed then replays that run exactly.
+    """
+    if seed is not None:
+        _replay(seed, members, rounds, as_json)
+    else:
+        _run_many(_range(seeds), members, rounds, jobs or len(os.sched_getaffinity(0)), as_json)
+
+
+def _range(text: str) -> range:
+    start, colon, stop = text.partition(":")
+    if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop) <= SEEDS):
+        raise ConfigError(f"--seeds {text}: expected FROM:TO with FROM less than TO, for example 0:1000")
+    return range(int(start), int(stop))
+
+
+def _replay(seed: int, members: int | None, rounds: int | None, as_json: bool) -> None:
+    from infra.simulation.run import simulate as run
+    from infra.simulation.scenario import draw
+
+    report = run(draw(seed, members, rounds), keep_history=True)
+    violations = [f"{v.invariant}: {v.text}" for v in report.violations]
+    if as_json:
+        faults = {str(fault): number for fault, number in report.faults.items()}
+        print_json(
+            {
+                "seed": seed,
+                "scenario": report.scenario,
+                "history": report.history,
+                "faults": faults,
+                "violations": violations,
+            }
+        )
+    else:
+        for line in (f"seed {seed}", *report.scenario, "", *report.history, ""):
+            out.print(line, markup=False, highlight=False)
+        for line in violations:
+            out.print(f"[bold red]violated[/] {escape(line)}", highlight=False)
+        if not violations:
+            out.print("no invariant was violated", highlight=False)
+    if violations:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, as_json: bool) -> None:
+    from contextlib import closing
+
+    from rich.progress import Progress
+
+    from infra.simulation.many import Tally, reports
+
+    tally, began, interrupted = Tally(), time.monotonic(), False
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("simulating", total=len(seeds))
+        try:
+            with closing(reports(seeds, members, rounds, jobs)) as arriving:
+                for report in arriving:
+                    tally.add(report)
+                    bar.advance(task)
+        except KeyboardInterrupt:
+            interrupted = True
+    seconds = time.monotonic() - began
+    how = "".join(f" --{name} {value}" for name, value in (("members", members), ("rounds", rounds)) if value)
+    if as_json:
+        print_json({**tally.as_json(), "seconds": round(seconds, 1), "interrupted": interrupted})
+    else:
+        _tell(tally, seconds, how)
+    if interrupted:
+        err.print(f"interrupted after {tally.seeds} of {len(seeds)} seeds")
+        raise typer.Exit(int(Exit.INTERRUPTED))
+    if tally.failed:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _tell(tally: Tally, seconds: float, how: str) -> None:
+    from rich.table import Table
+
+    failed = sorted(tally.failed, key=lambda report: report.seed)
+    if failed:
+        first = failed[0]
+        for line in (f"seed {first.seed}", *first.scenario, "", *first.history, ""):
+            out.print(line, markup=False, highlight=False)
+        for report in failed:
+            for violation in report.violations:
+                text = escape(f"{violation.invariant}: {violation.text}")
+                out.print(f"[bold red]violated[/] by seed {report.seed}: {text}", highlight=False)
+            out.print(f"    sim-arena simulate --seed {report.seed}{how}", highlight=False)
+    table = Table("fault", "times", title=f"{tally.seeds:,} seeds")
+    for fault, number in sorted(tally.faults.items(), key=lambda item: -item[1]):
+        table.add_row(str(fault), f"{number:,}")
+    out.print(table)
+    out.print(
+        f"{tally.seeds - len(failed):,} of {tally.seeds:,} seeds kept every invariant: {tally.requests:,} requests, "
+        f"{tally.virtual_s / 3600:,.0f} virtual hours in {seconds:.0f} s; "
+        f"{tally.trained:,} episodes trained for {tally.needed:,} that were needed",
+        highlight=False,
+    )

@@ -1,0 +1,113 @@
+"""A bucket into which strangers wrote: nobody dies of it, and the healthy federation ends with its weights."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import archives
+import hostile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol import ending, inspection, keys, status
+from protocol.simulation import World
+from protocol.standin import (
+    TTL_S,
+    add_sync_server,
+    add_worker,
+    all_over,
+    bucket_of,
+    federation,
+    final_weights,
+    undisturbed,
+)
+from protocol.submit import submit_federation
+
+HEALTHY = undisturbed(2)
+NAMES = ("x", "x-m0000", "h", "h-m0001", "..", "%2e%2e", "é", "a\nb", "")
+PLACES = (
+    "jobs/pending/{}/manifest.json",
+    "jobs/finished/{}/manifest.json",
+    "jobs/rejected/{}/manifest.json",
+    "jobs/in_progress/{}/claim-0001.json",
+    "jobs/in_progress/{}/claim-999999999.json",
+    "jobs/in_progress/{}/heartbeat-0001.json",
+    "jobs/in_progress/{}/released-0001.json",
+    "jobs/in_progress/{}/cancel.json",
+    "jobs/pending/{}",
+    "results/{}/result.json",
+    "results/{}/train.log",
+    "results/{}/checkpoint_final.json",
+    "results/{}/checkpoint_final.pt",
+    "results/{}/state/ep_000001.pt",
+    "results/{}/../../evil",
+    "federations/active/{}",
+    "federations/{}/federation.json",
+    "federations/{}/outcome.json",
+    "federations/{}/rounds/000001/updates/0.pt",
+    "federations/{}/rounds/000001/round.json",
+    "federations/{}/rounds/000001/global_weights.pt",
+    # Beside the healthy federation's own objects:
+    "federations/g/rounds/000001/updates/7.pt",
+    "federations/g/rounds/000001/updates/00.pt",
+    "federations/g/rounds/000001/updates/-1.pt",
+    "federations/g/rounds/000001/updates/0.pt.bak",
+    "federations/g/rounds/1/round.json",
+    "federations/g/{}",
+    "results/g-m0000/state/ep_1.pt",
+    "results/g-m0000/{}",
+    "jobs/in_progress/g-m0000/claim-1.json",
+    "jobs/in_progress/g-m0000/claim-\u0661\u0660\u0660\u0660.json",
+    "{}",
+)
+HONEST = [federation(2).to_bytes(), b"{}", b"5", b"", b"[" * 10_000, archives.GOOD]
+
+
+def poisoned(world: World, chance: random.Random) -> None:
+    """Forty objects of strangers, under names of theirs or beside those of the healthy federation."""
+    bodies = [*HONEST, chance.randbytes(50), *(hostile.damaged(body, chance) for body in HONEST)]
+    for _ in range(40):
+        key = chance.choice(PLACES).format(chance.choice(NAMES))
+        bucket_of(world).store.put(key, chance.choice(bodies), {"facts": "{", "é": ""}, create_only=False)
+
+
+def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
+    """What the commands ask about everything that is there."""
+    bucket = bucket_of(world)
+    names = [name for name in NAMES if keys.is_id(name)]
+    asked: list[Callable[[], Any]] = [lambda: status.all_jobs(bucket, TTL_S, 20)]
+    for name in [*names, "g", "g-m0000"]:
+        asked += [
+            lambda name=name: status.group_status(bucket, name, TTL_S),
+            lambda name=name: inspection.about(bucket, name, TTL_S),
+            lambda name=name: inspection.text_of(bucket, name, "train.log"),
+            lambda name=name: inspection.describe_state(bucket, name),
+            lambda name=name: ending.download(bucket, name, folder / "inner" / "downloads"),
+        ]
+    for name in names:
+        asked += [lambda name=name: ending.cancel(bucket, name, TTL_S), lambda name=name: ending.purge(bucket, name)]
+    return asked
+
+
+@settings(settings.get_profile("fuzz"))
+@given(seed=st.integers(0, 2**64))
+def test_a_poisoned_bucket_stops_nobody(seed: int) -> None:
+    chance = random.Random(seed)
+    world, wanted = World(seed=chance.randrange(1000)), federation(2)
+    poisoned(world, chance)
+    submit_federation(bucket_of(world), wanted)
+    add_sync_server(world)
+    workers = [add_worker(world, "w0"), add_worker(world, "w1")]
+    hostile.answered("buckets: run", 0, lambda: world.run(all_over(world, wanted)))
+    assert [worker.error for worker in workers] == [None, None]
+    assert final_weights(world, wanted) == HEALTHY
+    with tempfile.TemporaryDirectory() as folder:
+        for ask in looks(world, Path(folder)):
+            hostile.answered("buckets: commands", 0, ask)
+        beside = [path for path in Path(folder).rglob("*") if path.is_file() and "downloads" not in path.parts]
+        assert beside == []
+    world.close()
