@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from env.cli import new_app, run
-from infra import chaos, demo, federation_bench_cli, policies_cli, s3_cli
+from infra import demo, federation_bench_cli, policies_cli, s3_cli
+from infra.chaos import cli as chaos
 from infra.protocol_bench import cli as protocol_bench_cli
 from infra.simulation import cli as simulate
 from protocol.trace_bucket import open_trace_bucket

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from protocol.errors import BadDocument, Conflict, Exists, StoreError, Transient, Unfit
+from protocol.errors import BadDocument, Conflict, Exists, Transient, Unfit
 from protocol.machine import Machine
 from protocol.store import Blob, Entry, Store
 
@@ -169,18 +169,16 @@ class Bucket:
             try:
                 return request()
             except (Transient, Conflict) as error:
-                if self.machine.now() >= deadline or self.machine.stopping():
-                    raise _tired(error, self.patience_s) from error
+                if self.machine.stopping():
+                    raise
+                if self.machine.now() >= deadline:
+                    raise Transient(f"{error}; tried again for {self.patience_s:.0f} s") from error
             pause = self._pause(pause)
 
     def _pause(self, pause: float) -> float:
         """Wait a jittered pause; returns the next, longer one."""
         self.machine.sleep(pause * (0.5 + self.machine.jitter()))
         return min(2 * pause, _LONGEST_PAUSE_S)
-
-
-def _tired(error: StoreError, patience_s: float) -> StoreError:
-    return Transient(f"{error}; tried again for {patience_s:.0f} s")
 
 
 def poll_delay(waited_s: float, jitter: float, expected_s: float = 0.0) -> float:

@@ -101,7 +101,7 @@ class S3Store:
     def get(self, key: str, max_bytes: int) -> Blob | None:
         try:
             answer = self.client.get_object(Bucket=self.bucket, Key=key)
-            size = answer["ContentLength"]
+            size = self._whole(answer, f"GET {key}")["ContentLength"]
             if size > max_bytes:
                 answer["Body"].close()
                 raise TooLarge(f"{self.name}/{key}: {size} bytes, at most {max_bytes} are read")
@@ -115,7 +115,10 @@ class S3Store:
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
         try:
-            return _facts(self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"])
+            answer = self.client.head_object(Bucket=self.bucket, Key=key)
+            return _facts(self._whole(answer, f"HEAD {key}")["Metadata"])
+        except StoreError:
+            raise
         except Exception as error:
             if _is_absent(error):
                 return None
@@ -128,11 +131,12 @@ class S3Store:
         except Exception as error:
             self._raise(error, f"LIST {prefix}")
         if "IsTruncated" not in answer:
-            raise Unfit(f"{self.name}: LIST {prefix}: the answer is none of S3; check AWS_ENDPOINT_URL")
+            # As when the connection ends after the status line, which Python takes for an answer without a body.
+            raise Transient(f"{self.name}: LIST {prefix}: half an answer, or none of S3; check AWS_ENDPOINT_URL")
         entries = tuple(
             Entry(row["Key"], row["Size"], row["LastModified"].timestamp()) for row in answer.get("Contents", ())
         )
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        date = _headers(answer).get("date")
         if not date:
             raise Unfit(f"{self.name}: its answers carry no Date header; leases cannot be judged by its clock")
         return Page(entries, answer["IsTruncated"], email.utils.parsedate_to_datetime(date).timestamp())
@@ -143,8 +147,19 @@ class S3Store:
         except Exception as error:
             self._raise(error, f"DELETE {key}")
 
+    def _whole(self, answer: Any, what: str) -> Any:
+        """The answer to a GET or HEAD. Of one whose connection ended among the headers Python believes that those were
+        all; without the metadata a process would not know its own object."""
+        if {"ContentLength", "ETag", "LastModified"} <= answer.keys() and "date" in _headers(answer):
+            return answer
+        raise Transient(f"{self.name}: {what}: half an answer")
+
     def _raise(self, error: Exception, what: str) -> NoReturn:
         raise classify(error, f"{self.name}: {what}", self.client.meta.endpoint_url) from error
+
+
+def _headers(answer: Any) -> Any:
+    return answer["ResponseMetadata"]["HTTPHeaders"]
 
 
 def classify(error: Exception, what: str, endpoint: str) -> Exception:
@@ -159,6 +174,8 @@ def classify(error: Exception, what: str, endpoint: str) -> Exception:
         return Unfit(f"{what}: {error} (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
     if isinstance(error, boto.BotoCoreError):
         return Unfit(f"{what}: {error}")
+    if isinstance(error, ValueError):
+        return Transient(f"{what}: half an answer ({error})")  # a header that was cut in two
     return error
 
 

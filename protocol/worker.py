@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from itertools import groupby
 from operator import itemgetter
@@ -278,6 +279,7 @@ def _aggregate(federation: Federation, before: Before) -> Aggregate:
 def _work(
     place: Bucket, name: str, lease_ttl: float, cluster: Cluster | None, *, run_once: bool, job: str | None
 ) -> None:
+    import_module("runner.training")  # torch takes seconds; not while a claim waits for its first renewal
     scenarios = Scenarios(place)
 
     def start(manifest: Manifest) -> Learner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 
@@ -158,6 +159,10 @@ class Workshop:
         except StoreError as error:
             # The bucket cannot be reached: the lease runs out by itself, another attempt resumes.
             self.say(f"{job_id}: given up: {error}")
+            if self.bucket.machine.stopping():
+                with suppress(StoreError):  # patience ends with the first failure then; the bucket may well be there
+                    lease.release("the worker was told to stop")
+                return Ending(Kind.STOPPED)
             return Ending(Kind.LOST)
         except ClusterError as error:
             return self._give_up(taken, str(error))

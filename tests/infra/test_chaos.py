@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from infra.chaos_check import Pair, findings
-from infra.chaos_fleet import Fleet, Post
-from infra.chaos_journal import Journal
-from infra.chaos_plan import SUBMIT, Strike, names, strikes, weather
-from infra.chaos_run import recovery_s
-from infra.fault_proxy import Exchange, Fault
+from infra.chaos.check import Pair, findings
+from infra.chaos.fleet import Fleet, Post
+from infra.chaos.journal import Journal
+from infra.chaos.plan import SUBMIT, Strike, names, strikes, weather
+from infra.chaos.proxy import Exchange, Fault
+from infra.chaos.run import recovery_s
 from infra.processes import Processes, command
 from protocol import keys
 from protocol.bucket import Bucket

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from env.errors import ConfigError
-from infra.fault_proxy import CALM, Ambush, Exchange, Fault, Moment, Network, Phase, Proxy
+from infra.chaos.proxy import CALM, Ambush, Exchange, Fault, Moment, Network, Phase, Proxy
 from protocol.errors import Transient
 from protocol.store import S3Store
 

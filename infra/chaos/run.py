@@ -16,11 +16,11 @@ from statistics import median
 from typing import Any
 
 from env.errors import ConfigError
-from infra import chaos_check
-from infra.chaos_fleet import Fleet, Post
-from infra.chaos_journal import Journal
-from infra.chaos_plan import SUBMIT, SYNC_SERVERS, Strike, names, role_of, strikes, weather
-from infra.fault_proxy import Network
+from infra.chaos import check
+from infra.chaos.fleet import Fleet, Post
+from infra.chaos.journal import Journal
+from infra.chaos.plan import SUBMIT, SYNC_SERVERS, Strike, names, role_of, strikes, weather
+from infra.chaos.proxy import Network
 from infra.processes import Processes, clean_environment, command
 from protocol import keys
 from protocol.bucket import Bucket
@@ -130,7 +130,7 @@ class Chaos:
 
         store = S3Store(self.bucket_name, role="chaos")
         bucket = Bucket(store, this_machine())
-        if left := chaos_check.unfinished(bucket):
+        if left := check.unfinished(bucket):
             raise ConfigError(
                 f"{bucket.name}: {left[0]} is unfinished and the workers of this run would take it; use another bucket"
             )
@@ -208,17 +208,17 @@ class Chaos:
     def _over(self, bucket: Bucket, trial: Trial) -> bool:
         """Whether the federation has failed, or has all that it should end with."""
         assert trial.fleet is not None  # noqa: S101 (it is being trained)
-        outcome = chaos_check.outcome_of(bucket, trial.group)
+        outcome = check.outcome_of(bucket, trial.group)
         if outcome is None or outcome.status is Ending.FAILED:
             return outcome is not None
-        return trial.fleet.submitted and all(chaos_check.results_of(bucket, trial.group, self.plan.members))
+        return trial.fleet.submitted and all(check.results_of(bucket, trial.group, self.plan.members))
 
     def _clear_up(self, bucket: Bucket, fleet: Fleet, network: Network | None) -> None:
         """Let the network be calm, the last requests arrive and the marks be swept; then dismiss the processes."""
         if network and not network.settle(10 * LEASE_TTL_S):
             fleet.findings.append("requests are still under way")
         ends = time.monotonic() + CLEAR_S
-        while not fleet.findings and chaos_check.unfinished(bucket) and time.monotonic() < ends:
+        while not fleet.findings and check.unfinished(bucket) and time.monotonic() < ends:
             fleet.tend()
             time.sleep(0.5)
         fleet.part()
@@ -227,12 +227,12 @@ class Chaos:
 
     def _report(self, bucket: Bucket, journal: Journal, calm: Trial, struck: Trial) -> dict[str, Any]:
         plan, fleet = self.plan, struck.fleet
-        pair = chaos_check.Pair(bucket, calm.group, struck.group, plan.members, plan.rounds)
+        pair = check.Pair(bucket, calm.group, struck.group, plan.members, plan.rounds)
         findings = [*calm.findings, *struck.findings, *journal.sins]
         # Where it was broken off everything is different; the reason is enough.
-        findings += [] if findings else chaos_check.findings(pair)
-        outcomes = [chaos_check.outcome_of(bucket, trial.group) for trial in (struck, calm)]
-        results = chaos_check.results_of(bucket, struck.group, plan.members)
+        findings += [] if findings else check.findings(pair)
+        outcomes = [check.outcome_of(bucket, trial.group) for trial in (struck, calm)]
+        results = check.results_of(bucket, struck.group, plan.members)
         recovery = recovery_s(fleet.landed, struck.closed) if fleet else []
         landed = sum(journal.signals.values())
         if landed < plan.kills and not findings:

@@ -47,7 +47,7 @@ def chaos(
     sees the bucket through a network of its own that is cut, slow, loses answers and delivers requests late or twice.
     Exit code 1: something differs, got lost or was done twice, or a process ended without cause.
     """
-    from infra.chaos_run import Chaos, Plan
+    from infra.chaos.run import Chaos, Plan
 
     folder = new_folder(keep, "sim-arena-chaos-")
     plan = Plan(kills, seed, members, workers, rounds or max(40, kills), barrier, bucket, folder)

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from infra.chaos_plan import role_of
-from infra.fault_proxy import Exchange
+from infra.chaos.plan import role_of
+from infra.chaos.proxy import Exchange
 
 _MAY_BE_OVERWRITTEN = "/heartbeat-"
 _MAY_BE_DELETED = ("jobs/", "federations/active/", "probe/")

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infra.chaos_journal import Journal
-from infra.chaos_plan import SUBMIT, Strike
-from infra.fault_proxy import Ambush, Proxy
+from infra.chaos.journal import Journal
+from infra.chaos.plan import SUBMIT, Strike
+from infra.chaos.proxy import Ambush, Proxy
 from infra.processes import Processes
 
 AMBUSH_S = 4.0  # a victim that makes no request for so long is struck all the same

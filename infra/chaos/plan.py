@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from infra.fault_proxy import Fault, Moment, Phase
+from infra.chaos.proxy import Fault, Moment, Phase
 
 SUBMIT = "submit"
 SYNC_SERVERS = 2  # more than one, so that they get in each other's way
