@@ -7,6 +7,8 @@ Nothing that is read can run code, and reading needs no more memory than a few t
 from __future__ import annotations
 
 import io
+import re
+import struct
 import sys
 import warnings
 import zipfile
@@ -98,31 +100,54 @@ class _Compressed(Exception):
     """Entries that unfold to any size, or lie over each other: `dumps` writes none."""
 
 
-_END_BYTES = 22  # of a ZIP archive's last record, without a comment (APPNOTE.TXT, PKWARE, 4.3.16)
+# APPNOTE.TXT (PKWARE), 4.3.14 to 4.3.16: an archive's last record, without a comment; in front of it those of ZIP64.
+_END = struct.Struct("<4s12xL2x")
+_END_64, _LOCATOR_64 = struct.Struct("<4s44xQ"), struct.Struct("<4s4xQ4x")
+_RECORD = re.compile(
+    r"data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
+)
 
 
 def _program_and_sizes(data: bytes) -> tuple[bytes, dict[str, int]]:
     """The pickle of an archive, and the bytes it holds for each tensor.
 
-    Only archives of which all readers must think alike: from the first byte to the last, one folder, nothing twice.
+    Only archives of which all readers must think alike: from the first byte to the last, one directory, one folder,
+    nothing twice. torch finds entries whatever their case, and both ends of ZIP64 in its own way.
     """
-    if not data.startswith(b"PK\3\4") or data[-_END_BYTES : -_END_BYTES + 4] != b"PK\5\6":
-        raise ValueError("something before or behind the archive")
+    directory = _directory_start(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
-        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-        if not stored or sum(entry.file_size for entry in entries) > len(data):
+        if any(entry.compress_type != zipfile.ZIP_STORED or entry.extra for entry in entries):
             raise _Compressed
-        folder = entries[0].filename.partition("/")[0]
-        found = {entry.filename.removeprefix(f"{folder}/"): entry for entry in entries}
-        inside = all(entry.filename.startswith(f"{folder}/") for entry in entries)
-        if len(found) != len(entries) or not inside or entries[0].header_offset != 0:
-            raise ValueError("an entry is there twice, or elsewhere")
+        if sum(entry.file_size for entry in entries) > len(data):
+            raise _Compressed
+        folder = entries[0].orig_filename.partition("/")[0] + "/"
+        found = {entry.orig_filename.removeprefix(folder): entry for entry in entries}
+        inside = all(entry.orig_filename.startswith(folder) for entry in entries)
+        if len(found) != len(entries) or not inside or not all(map(_RECORD.fullmatch, found)):
+            raise ValueError("an entry is there twice, or none of a checkpoint's")
+        if entries[0].header_offset != 0 or archive.start_dir != directory:
+            raise ValueError("an entry or the directory is elsewhere")
         if "byteorder" in found and archive.read(found["byteorder"]) != b"little":
             raise ValueError("written on another kind of machine")
         program = archive.read(found["data.pkl"])
     sizes = {name.removeprefix("data/"): entry.file_size for name, entry in found.items() if name.startswith("data/")}
     return program, sizes
+
+
+def _directory_start(data: bytes) -> int:
+    """Where the archive's last records say that its directory begins."""
+    end = len(data) - _END.size
+    mark, start = _END.unpack_from(data, end)
+    if not data.startswith(b"PK\3\4") or mark != b"PK\5\6":
+        raise ValueError("something before or behind the archive")
+    locator, place = _LOCATOR_64.unpack_from(data, end - _LOCATOR_64.size)
+    if locator != b"PK\6\7":
+        return int(start)
+    mark, start = _END_64.unpack_from(data, place)
+    if mark != b"PK\6\6":
+        raise ValueError("the end of the archive is elsewhere")
+    return int(start)
 
 
 def _canonical(value: Any) -> Any:

@@ -2,8 +2,8 @@
 
 torch's own reader with `weights_only` runs no code, but it reads more than is ever written: tuples of tuples as keys,
 whose hash takes hours, or one list copied a thousand times, from a few kilobytes. So its input is checked first: every
-byte makes at most one value, what is used twice is a string or a name, and a tensor is the whole of an entry of the
-archive that no other one has.
+byte makes at most one value, what is used twice is a string or a name, no key is there twice, and a tensor is the whole
+of an entry of the archive that no other one has.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_OPCODES = 2_000_000  # 28 a tensor; each makes less than 100 bytes
+MAX_OPCODES = 1_000_000  # 28 a tensor; each makes less than 100 bytes
 MAX_DEPTH = 32
+MAX_DIMENSIONS = 32  # of a tensor
+MAX_KEY = 1 << 60  # of a dict, where it is a whole number: greater ones can be made to share one hash
 
 _ITEM_BYTES = {
     "torch FloatStorage": 4,
@@ -134,10 +136,13 @@ class _Machine:
         self.stack[-1].extend(items)
 
     def _set(self, items: list[Any]) -> None:
-        keys, values = items[::2], items[1::2]
-        if type(self.stack[-1]) is not dict or not all(isinstance(key, _KEYS) for key in keys):
+        into = self.stack[-1]
+        if type(into) is not dict:
             raise NotPlain
-        self.stack[-1].update(zip(keys, values, strict=True))
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not _is_key(key) or key in into:
+                raise NotPlain
+            into[key] = value
 
     def _put(self, place: int) -> None:
         """Remember a string or a name; anything else that is asked for again is not there."""
@@ -178,8 +183,13 @@ def _storage(given: Any) -> _Storage:
     return _Storage(key, count, _ITEM_BYTES[name.text])
 
 
+def _is_key(given: Any) -> bool:
+    return isinstance(given, _KEYS) and not (isinstance(given, int) and abs(given) >= MAX_KEY)
+
+
 def _are_sizes(given: Any) -> bool:
-    return isinstance(given, tuple) and all(type(size) is int and 0 <= size < 1 << 62 for size in given)
+    few = isinstance(given, tuple) and len(given) <= MAX_DIMENSIONS
+    return few and all(type(size) is int and 0 <= size < 1 << 62 for size in given)
 
 
 def _strides(size: tuple[int, ...]) -> tuple[int, ...]:

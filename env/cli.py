@@ -38,8 +38,9 @@ class _Console(Console):
         raise SystemExit(int(Exit.DONE))
 
 
-out = _Console(soft_wrap=True)
-err = _Console(stderr=True, soft_wrap=True)
+# No emoji: the range `a:b:` of an error must not become a picture.
+out = _Console(soft_wrap=True, emoji=False)
+err = _Console(stderr=True, soft_wrap=True, emoji=False)
 
 
 def new_app(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:

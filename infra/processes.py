@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from env.errors import ConfigError
+from protocol.errors import UsageError
 
 STOP_S = 20.0  # how long a process may take to save and leave before it is killed
 
@@ -46,16 +47,17 @@ def new_folder(keep: Path | None, prefix: str) -> Path:
     """The folder that a user named, or a new one below /tmp.
 
     Raises:
-        ConfigError: it is not empty, or cannot be made.
+        UsageError: it is not empty, or cannot be made.
     """
     if keep is None:
         return Path(tempfile.mkdtemp(prefix=prefix))
-    if keep.exists() and any(keep.iterdir()):
-        raise ConfigError(f"--keep {keep}: is not empty; choose a new folder")
     try:
         keep.mkdir(parents=True, exist_ok=True)
+        empty = not any(keep.iterdir())
     except OSError as error:
-        raise ConfigError(f"--keep {keep}: cannot be made ({error.strerror})") from error
+        raise UsageError(f"--keep {keep}: cannot be made ({error.strerror})") from error
+    if not empty:
+        raise UsageError(f"--keep {keep}: is not empty; choose a new folder")
     return keep.resolve()
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, contextmanager
@@ -60,10 +61,14 @@ def make_server(host: str, port: int, log: TextIO | None = None) -> BaseWSGIServ
             """Silence: the commands say what they do."""
 
     application = one_at_a_time(DomainDispatcherApplication(create_backend_app), log)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return make_server(host, port, application, threaded=True, request_handler=KeepAlive)
-    except (OSError, SystemExit) as error:
-        raise ConfigError(f"{host}:{port}: cannot listen there ({error}); choose another --port") from error
+        # Bound here, since werkzeug would print lines of its own and exit.
+        with socket.create_server((host, port), family=family) as bound:
+            return make_server(host, port, application, threaded=True, request_handler=KeepAlive, fd=bound.fileno())
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]  # create_server says the address too
+        raise ConfigError(f"{host}:{port}: cannot listen there ({reason}); choose another --port") from error
 
 
 def one_at_a_time(application: WSGI, log: TextIO | None = None) -> WSGI:
@@ -116,7 +121,7 @@ def serving(host: str = "127.0.0.1", port: int = 0, log: Path | None = None) -> 
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"http://{host}:{server.server_port}"
+            yield f"http://{host}:{server.port}"
         finally:
             server.shutdown()
             server.server_close()

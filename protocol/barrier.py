@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket, poll_delay
+from protocol.closer import Closer
 from protocol.errors import FederationFailed
 from protocol.jobs import Taken
 from protocol.lease import Attempts, attempts
-from protocol.rounds import WEIGHTS_BYTES, Closer, closed_rounds, delivered_updates
+from protocol.rounds import WEIGHTS_BYTES, closed_rounds, delivered_updates
 from protocol.schemas import Ending, Membership, Outcome
 
 PATIENT_S = 60.0  # a wait this long is worth a line about sync-server

@@ -2,7 +2,7 @@
 
 SimArenaError (env.errors)
 ├── ProtocolError
-│   ├── BadId            an id that may not become part of a key
+│   ├── BadId            an id that may not become part of a key: exit code 2
 │   ├── UsageError       an option out of range: exit code 2
 │   ├── BadDocument      an object that is not what its key promises
 │   └── FederationFailed the federation ended without a result
@@ -25,6 +25,8 @@ class ProtocolError(SimArenaError):
 
 class BadId(ProtocolError):
     """An id that may not become part of a key."""
+
+    exit_code = 2  # it was a user's, if it gets so far: of what a bucket holds it becomes a BadDocument
 
 
 class BadDocument(ProtocolError):

@@ -18,10 +18,11 @@ from typing import Protocol
 from protocol import jobs, keys, schemas
 from protocol.barrier import Barrier, Interrupted, Siblings
 from protocol.bucket import Bucket
+from protocol.closer import Closer
 from protocol.errors import BadDocument, FederationFailed
 from protocol.jobs import Taken
 from protocol.lease import Over
-from protocol.rounds import WEIGHTS_BYTES, AggregateOf, Closer, read_federation, update_facts
+from protocol.rounds import WEIGHTS_BYTES, AggregateOf, read_federation, update_facts
 from protocol.schedule import Schedule
 from protocol.schemas import Closers, JobType, Membership, Result, Status
 
@@ -163,7 +164,7 @@ class Attempt:
         delivered = schedule.round_after(done)
         if delivered is None:
             raise BadDocument(f"{self.taken.newest_state}: episode {done} is not the last one of a round")
-        barrier = self._barrier(member, schedule)
+        barrier = self._barrier(member, schedule, closed=max(0, delivered - 1))
         round_ = delivered
         if delivered:
             self._publish(member, schedule, delivered)
@@ -192,13 +193,13 @@ class Attempt:
             delivered = round_
         return self._last_barrier(barrier, schedule) if barrier.closer else None
 
-    def _barrier(self, member: Membership, schedule: Schedule) -> Barrier:
+    def _barrier(self, member: Membership, schedule: Schedule, closed: int) -> Barrier:
         closer = None
         if member.barrier is Closers.WORKERS:
             federation = read_federation(self.bucket, member.group)
             if federation is None:
                 raise FederationFailed(f"federation {member.group}: was purged, or never submitted as a whole")
-            closer = Closer(self.bucket, federation, self.aggregate_of, self.say)
+            closer = Closer(self.bucket, federation, self.aggregate_of, self.say, closed)
         return Barrier(self.bucket, member, schedule.rounds, self._must_stop, self.siblings, closer, self.say)
 
     def _last_barrier(self, barrier: Barrier, schedule: Schedule) -> Taken | None:

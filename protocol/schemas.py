@@ -319,14 +319,25 @@ class LeftOut(BaseModel):
 
 
 class Decision(Document):
-    """round.json: who is averaged, with which weights, and why the round closed then; `episodes` are those of each."""
+    """round.json: who is averaged, with which weights, and why the round closed then; `episodes` are those of each.
+
+    `error` says why a round failed; then nobody is averaged, and the federation ends.
+    """
 
     round: int = Field(ge=1, le=keys.MAX_ROUNDS)
     episodes: int = Field(default=1, ge=1)
-    reason: Literal["full", "deadline"]
-    participants: tuple[Participant, ...] = Field(min_length=1)
+    reason: Literal["full", "deadline", "failed"]
+    error: Text | None = None
+    participants: tuple[Participant, ...] = ()
     left_out: tuple[LeftOut, ...] = Field(default=())
     departed: tuple[int, ...] = Field(default=())
+
+    @model_validator(mode="after")
+    def _is_closed_or_failed(self) -> Self:
+        failed = self.reason == "failed"
+        if failed != (self.error is not None) or failed != (not self.participants):
+            raise ValueError("a round is closed with participants, or failed with an error")
+        return self
 
 
 class Ending(StrEnum):

@@ -13,9 +13,10 @@ from env.cli import Exit, new_app, run
 from env.errors import SimArenaError
 from protocol import keys
 from protocol.bucket import Bucket, poll_delay
+from protocol.closer import Closer
 from protocol.console import BucketOption, open_daemon_bucket, say
 from protocol.errors import StoreError, Unfit
-from protocol.rounds import AggregateOf, Closer, unfinished
+from protocol.rounds import AggregateOf, unfinished
 
 T = TypeVar("T")
 

@@ -295,7 +295,8 @@ def _work(
         return
     ending = workshop.run_one()
     if ending is None:
-        err.print(f"no free job in {place.name}")
+        nothing = f"{job}: not queued, or a living worker has it; nothing to do" if job else "no free job"
+        err.print(f"{nothing} in {place.name}", highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
     if ending.kind is Kind.STOPPED:
         raise typer.Exit(int(Exit.INTERRUPTED))

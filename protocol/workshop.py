@@ -12,10 +12,11 @@ from env.errors import ClusterError, SimArenaError
 from protocol import jobs, keys
 from protocol.barrier import Siblings
 from protocol.bucket import Bucket
+from protocol.closer import Closer
 from protocol.errors import StoreError, Unfit
 from protocol.job import Attempt, Ending, Kind, Learner
 from protocol.jobs import Taken
-from protocol.rounds import AggregateOf, Closer, read_federation, unfinished
+from protocol.rounds import AggregateOf, read_federation, unfinished
 from protocol.schemas import Closers, Manifest, Status
 
 SPREAD = 8  # contenders choose by chance among so many of the oldest free jobs
@@ -67,7 +68,10 @@ class Workshop:
         if taken is None:
             return None
         ending = self._attempt(taken)
-        self._conclude()
+        try:
+            self._conclude()
+        except StoreError as error:
+            self.say(f"{error}; left to other workers")  # the job has ended all the same
         return ending
 
     def run_until_stopped(self) -> None:

@@ -326,6 +326,17 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 # -- all of them ---------------------------------------------------------------------------------------
 
 
+def plain_address(endpoint: str) -> tuple[str, int]:
+    """Host and port of an `http://` endpoint; raises ConfigError for any other."""
+    parts = urlsplit(endpoint)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigError(
+            f"{endpoint}: faults can only be put in front of a plain http:// endpoint (requests are signed "
+            "for their host); set AWS_ENDPOINT_URL to one"
+        )
+    return parts.hostname, parts.port or 80
+
+
 class Network:
     """The proxies in front of one endpoint, in a thread of their own until the `with` block ends.
 
@@ -338,13 +349,7 @@ class Network:
     """
 
     def __init__(self, endpoint: str, record: Callable[[Exchange], None]) -> None:
-        parts = urlsplit(endpoint)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigError(
-                f"{endpoint}: faults can only be put in front of a plain http:// endpoint (requests are signed "
-                "for their host); set AWS_ENDPOINT_URL to one"
-            )
-        self.upstream = (parts.hostname, parts.port or 80)
+        self.upstream = plain_address(endpoint)
         self.record = record
         self._proxies: list[Proxy] = []
         self._late: set[asyncio.Task[None]] = set()

@@ -20,7 +20,7 @@ from infra.chaos import check
 from infra.chaos.fleet import Fleet, Post
 from infra.chaos.journal import Journal
 from infra.chaos.plan import SUBMIT, SYNC_SERVERS, Strike, names, role_of, strikes, weather
-from infra.chaos.proxy import Network
+from infra.chaos.proxy import Network, plain_address
 from infra.processes import Processes, clean_environment, command
 from protocol import keys
 from protocol.bucket import Bucket
@@ -129,12 +129,13 @@ class Chaos:
         from protocol.store import S3Store
 
         store = S3Store(self.bucket_name, role="chaos")
-        bucket = Bucket(store, this_machine())
+        bucket, endpoint = Bucket(store, this_machine()), str(store.client.meta.endpoint_url)
+        plain_address(endpoint)  # said before anything is asked of it
         if left := check.unfinished(bucket):
             raise ConfigError(
                 f"{bucket.name}: {left[0]} is unfinished and the workers of this run would take it; use another bucket"
             )
-        return bucket, str(store.client.meta.endpoint_url)
+        return bucket, endpoint
 
     def _fleet(
         self, trial: Trial, environment: dict[str, str], endpoint: str, journal: Journal, network: Network | None

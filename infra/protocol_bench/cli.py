@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.cli import Exit, err, fail, out, print_json, progress
-from env.errors import ConfigError
+from protocol.errors import UsageError
 from runner.bench_cli import QuickOption
 from runner.options import JsonOption
 
@@ -88,11 +88,13 @@ def protocol(
     """Requests, dollars at AWS's list prices and waiting of federations that train nothing, beside what is promised.
 
     The protocol's own code over an in-memory S3 in virtual time: no figure depends on this machine, except with --real
-    and for closing a round.
+    and for closing a round. Exit code 1: a promise is missed.
     """
     effort = Effort((2, 8), 10, 600.0, 500, 1, 30, 6) if quick else Effort((2, 8, 32, 128), 100)
     sizes = effort.members if members is None else _sizes(members)
     barriers = _barriers(barrier)
+    if png is not None:
+        _make(png)  # now, not after minutes of measuring
     found = Found()
     steps = [
         *_virtual(found, effort, sizes, rounds or effort.rounds, barriers, work_s, latency_ms),
@@ -110,6 +112,8 @@ def protocol(
         _show(found, effort.history)
     if png is not None:
         _draw(found, png)
+    if not all(goal.met for goal in found.goals):
+        fail("a promise is missed")
 
 
 Step = tuple[list[Any], Callable[[], Sequence[Any]]]
@@ -126,8 +130,7 @@ def _virtual(
     latency_ms: float,
 ) -> list[Step]:
     from infra.protocol_bench import cases as bench
-    from infra.protocol_bench import deadline as deadline
-    from infra.protocol_bench import goals as goals
+    from infra.protocol_bench import deadline, goals
     from infra.protocol_bench.idle import idle
 
     cases = [bench.Case(name, size, rounds, work_s, latency_ms) for name in barriers for size in sizes]
@@ -202,13 +205,16 @@ def _show(found: Found, history: int) -> None:
         out.print()
 
 
-def _draw(found: Found, folder: Path) -> None:
-    from infra.protocol_bench import plot as plot
-
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--png {folder}: cannot be made ({error.strerror})") from error
+        raise UsageError(f"--png {folder}: cannot be made ({error.strerror})") from error
+
+
+def _draw(found: Found, folder: Path) -> None:
+    from infra.protocol_bench import plot as plot
+
     plot.draw_costs(found.costs, folder / "protocol-cost.png")
     plot.draw_stragglers(found.stragglers[0], folder / "stragglers.png")
     err.print(f"wrote {folder}/protocol-cost.png and stragglers.png", highlight=False)
@@ -220,12 +226,12 @@ def _sizes(text: str) -> tuple[int, ...]:
     except ValueError:
         sizes = []
     if not sizes or not all(1 <= size <= 10_000 for size in sizes):
-        raise ConfigError(f"--members {text}: expected numbers from 1 to 10000, such as 2,8,32")
+        raise UsageError(f"--members {text}: expected numbers from 1 to 10000, such as 2,8,32")
     return tuple(sizes)
 
 
 def _barriers(given: Sequence[str] | None) -> tuple[str, ...]:
     for name in given or ():
         if name not in BARRIERS:
-            raise ConfigError(f"--barrier {name}: unknown; choose from {', '.join(BARRIERS)}")
+            raise UsageError(f"--barrier {name}: unknown; choose from {', '.join(BARRIERS)}")
     return tuple(dict.fromkeys(given or BARRIERS))

@@ -63,6 +63,8 @@ def _wrongly_decided(run: Run, event: Landed, decision: Decision) -> Iterator[st
     participants = [p.member for p in decision.participants]
     members = set(participants) | {item.member for item in decision.left_out}
     missing = [m for m in range(run.wanted.size) if m not in members]
+    if decision.reason == "failed":
+        return  # see `the_outcome_is_right`
     if participants != sorted(set(participants)) or any(m >= run.wanted.size for m in members):
         yield f"lists the members {participants}"
     if decision.left_out:
@@ -94,13 +96,13 @@ def _in_time(run: Run, round_: int, member: int) -> bool:
 def averages_are_of_what_is_listed(run: Run) -> Iterator[str]:
     before = Before()
     for round_, (_, decision) in run.decisions.items():
+        weights = run.body(keys.global_weights(GROUP, round_))
+        if weights is None:
+            return
         aggregate = integers(run.wanted, before)
         for participant in decision.participants:
             aggregate.add(run.body(keys.update(GROUP, round_, participant.member)) or b"", participant.weight)
         found = aggregate.finish()
-        weights = run.body(keys.global_weights(GROUP, round_))
-        if weights is None:
-            return
         if weights != found.weights or run.body(keys.server_state(GROUP, round_)) != found.server_state:
             yield f"round {round_}: the average is not that of the members listed"
         before = Before(weights, found.server_state)
@@ -128,6 +130,8 @@ def the_outcome_is_right(run: Run) -> Iterator[str]:
 def _wrongly_failed(run: Run, event: Landed, round_: int, delivered: int, cause: str) -> Iterator[str]:
     updates = [run.history.first(keys.update(GROUP, round_, m)) for m in range(run.wanted.size)]
     landed = [update for update in updates if update is not None and update.place < event.place]
+    if round_ not in run.decisions or run.decisions[round_][1].reason != "failed":
+        yield f"the federation failed in round {round_}, which was not decided so"
     if delivered >= run.wanted.min_participants or len(landed) < delivered:
         yield f"the federation failed in round {round_} of {len(landed)} updates: {run.outcome}"
     if "timed out" in cause and min(u.at for u in landed) + run.wanted.round_timeout_s > event.at + 1:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from env.cli import Exit, err, out, print_json
-from env.errors import ConfigError
+from protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from infra.simulation.many import Tally
@@ -26,30 +26,35 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    seeds: Annotated[str, typer.Option(metavar="FROM:TO", help="Run these seeds, TO excluded.")] = "0:1000",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="FROM:TO", help="Run these seeds, TO excluded. Default: 0:1000.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=SEEDS, help="Replay this one and print its history instead.")
     ] = None,
     members: MembersOption = None,
     rounds: RoundsOption = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one for each core.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes for --seeds. Default: one for each core.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Run federations over an in-memory S3 in virtual time, with processes killed, paused and doubled, requests lost,
-    late and refused, as each seed draws it; check the protocol's invariants on the history of every run.
+    """Run the protocol in virtual time under the faults that each seed draws, and check its invariants.
+
+    Federations over an in-memory S3, with processes killed, paused and doubled, requests lost, late and refused.
 
     Exit code 1 if an invariant was violated; what is printed then replays that run exactly.
     """
     if seed is not None:
+        if seeds is not None or jobs is not None:
+            raise UsageError("--seed: replays one run; --seeds and --jobs are for many")
         _replay(seed, members, rounds, as_json)
     else:
-        _run_many(_range(seeds), members, rounds, jobs or len(os.sched_getaffinity(0)), as_json)
+        _run_many(_range(seeds or "0:1000"), members, rounds, jobs or len(os.sched_getaffinity(0)), as_json)
 
 
 def _range(text: str) -> range:
     start, colon, stop = text.partition(":")
     if not (colon and start.isdecimal() and stop.isdecimal() and int(start) < int(stop) <= SEEDS):
-        raise ConfigError(f"--seeds {text}: expected FROM:TO with FROM less than TO, for example 0:1000")
+        raise UsageError(f"--seeds {text}: expected FROM:TO with FROM less than TO, for example 0:1000")
     return range(int(start), int(stop))
 
 

@@ -13,8 +13,6 @@ from typing import Any
 from infra.simulation.run import Report, simulate
 from infra.simulation.scenario import Fault, draw
 
-CHUNK = 10  # seeds that a process is given at a time
-
 
 @dataclass
 class Tally:
@@ -65,7 +63,7 @@ def reports(seeds: Sequence[int], members: int | None, rounds: int | None, jobs:
         yield from map(work, seeds)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap_unordered(work, seeds, CHUNK)
+        yield from pool.imap_unordered(work, seeds)
 
 
 def _leave_interrupts_to_the_parent() -> None:

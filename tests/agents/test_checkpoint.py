@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -91,9 +92,99 @@ def test_a_compressed_archive_is_refused() -> None:
         checkpoint.loads(repacked(big, zipfile.ZIP_DEFLATED), "file")
 
 
+@pytest.mark.parametrize("name", ["archive/DATA.PKL", "archive/data/A", "archive/data.pkl\0", "archive/more"])
+def test_an_entry_that_is_none_of_a_checkpoint_s_is_refused(name: str) -> None:
+    """torch finds entries whatever their case, so it would read another pickle than the one that was checked."""
+    buffer = io.BytesIO(GOOD)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        entry = zipfile.ZipInfo("x")
+        entry.filename = name
+        archive.writestr(entry, program_of(checkpoint.dumps({"other": 1})))
+    assert b"other" in buffer.getvalue()
+    with pytest.raises(AgentError, match="damaged"):
+        checkpoint.loads(buffer.getvalue(), "file")
+
+
+def test_an_archive_with_a_directory_that_torch_alone_reads_is_refused() -> None:
+    """zipfile takes the record in front of the last two for that of ZIP64, torch the one that the locator names."""
+    (front, directory, end), other = parts_of(GOOD), parts_of(checkpoint.dumps({"other": 1}))
+    hidden = len(front) + len(other[0])
+    place = hidden + len(other[1])
+    data = front + other[0] + moved(other[1], len(front)) + end_64(other[2], hidden)
+    data += directory + end_64(end, len(data)) + struct.pack("<4sLQL", b"PK\6\7", 0, place, 1) + GOOD[-22:]
+    assert torch.load(io.BytesIO(data), weights_only=True) == {"other": 1}
+    with pytest.raises(AgentError, match="damaged"):
+        checkpoint.loads(data, "file")
+
+
+def test_an_archive_whose_directory_is_not_where_it_is_said_to_be_is_refused() -> None:
+    """zipfile finds it by where it ends, torch by where it begins."""
+    plain = repacked({})
+    with zipfile.ZipFile(io.BytesIO(plain)) as archive:
+        start = archive.start_dir
+    directory, last = moved(plain[start:-22], 4), plain[-22:-6] + struct.pack("<L", start + 4) + plain[-2:]
+    with pytest.raises(AgentError) as refusal:
+        checkpoint.loads(plain[:start] + directory + last, "file")
+    assert "elsewhere" in str(refusal.value.__cause__)
+
+
+def test_an_entry_with_a_field_that_readers_may_take_for_its_size_is_refused() -> None:
+    buffer = io.BytesIO(GOOD)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        entry = zipfile.ZipInfo("archive/data/1")
+        entry.extra = b"\x99\x99\0\0"
+        archive.writestr(entry, b"")
+    with pytest.raises(AgentError, match="refused"):
+        checkpoint.loads(buffer.getvalue(), "file")
+
+
+def parts_of(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """The entries, the directory, and the record of ZIP64 behind it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        start, end = archive.start_dir, len(data) - 22 - 20 - 56
+    return data[:start], data[start:end], data[end : end + 56]
+
+
+def moved(directory: bytes, by: int) -> bytes:
+    """A directory whose entries stand so many bytes further behind."""
+    found, place = bytearray(directory), 0
+    while place < len(found):
+        [start] = struct.unpack_from("<L", found, place + 42)
+        struct.pack_into("<L", found, place + 42, start + by)
+        place += 46 + sum(struct.unpack_from("<HHH", found, place + 28))
+    return bytes(found)
+
+
+def end_64(record: bytes, directory_start: int) -> bytes:
+    return record[:48] + struct.pack("<Q", directory_start)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x02}(" + b"\x8a\x08" + (2**61 - 1).to_bytes(8, "little") + b"Nu.",
+        b"\x80\x02}(X\x01\x00\x00\x00aNX\x01\x00\x00\x00aNu.",
+    ],
+    ids=["keys-of-one-hash", "a-key-compared-again-and-again"],
+)
+def test_keys_that_take_hours_to_compare_are_refused(program: bytes) -> None:
+    with pytest.raises(AgentError, match="plain data"):
+        checkpoint.loads(repacked({"archive/data.pkl": program}), "file")
+
+
+def test_a_tensor_of_more_dimensions_than_anybody_needs_is_refused() -> None:
+    assert checkpoint.loads(checkpoint.dumps({"a": torch.zeros([1] * 32)}), "file")["a"].dim() == 32
+    with pytest.raises(AgentError, match="plain data"):
+        checkpoint.loads(checkpoint.dumps({"a": torch.zeros([1] * 33)}), "file")
+
+
+def program_of(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read("archive/data.pkl")
+
+
 def test_a_tensor_that_claims_more_than_the_file_holds_is_refused() -> None:
-    with zipfile.ZipFile(io.BytesIO(GOOD)) as archive:
-        program = archive.read("archive/data.pkl")
+    program = program_of(GOOD)
     huge = program.replace(b"K\x02K\x03\x86", b"J\xff\xff\xff\x7fK\x03\x86", 1)
     assert huge != program
     with pytest.raises(AgentError):

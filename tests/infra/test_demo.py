@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from env.generate import generate_scenario
-from infra.processes import command
+from infra.processes import command, new_folder
+from protocol.errors import UsageError
 
 pytest.importorskip("moto")
 
@@ -97,6 +98,12 @@ def test_ctrl_c_stops_everything_it_started(tmp_path: Path, traces: str) -> None
 def test_a_folder_that_is_not_empty_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     done = subprocess.run(command("sim-arena", "demo", "--keep", str(tmp_path)), capture_output=True, text=True)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "choose a new folder" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_is_no_folder_for_logs(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"mine\.txt: cannot be made"):
+        new_folder(tmp_path / "mine.txt", "")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from env.errors import ConfigError
 from infra.main import app
 from infra.protocol_bench import goals as goals
 from infra.protocol_bench.cases import Case, Latency, barrier_latency, growth, measure
@@ -19,7 +18,7 @@ from infra.protocol_bench.meter import Account, Counts, Kind, Ledger, Meter
 from infra.protocol_bench.real import real_time
 from infra.protocol_bench.world import UPDATE_BYTES, add_history, no_op_federation, submitted
 from protocol import keys
-from protocol.errors import Exists
+from protocol.errors import Exists, UsageError
 from protocol.memory import MemoryS3
 from protocol.standin import GROUP, bucket_of
 
@@ -276,8 +275,11 @@ def test_tables_show_every_size_and_promise(capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--members", "0,2"], ["--members", "two"], ["--barrier", "nobody"]], ids=["none", "words", "barrier"]
+    "wrong",
+    [["--members", "0,2"], ["--members", "two"], ["--barrier", "nobody"], ["--png", __file__]],
+    ids=["none", "words", "barrier", "file"],
 )
-def test_options_are_checked(wrong: list[str]) -> None:
-    with pytest.raises(ConfigError, match=wrong[0]):
+def test_options_are_checked_before_anything_is_measured(wrong: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match=wrong[0]):
         app(["bench", "protocol", *wrong], standalone_mode=False)
+    assert capfd.readouterr().out == ""

@@ -73,11 +73,12 @@ def test_the_log_tells_who_asked_what(tmp_path: Path, monkeypatch: pytest.Monkey
     assert rows[1]["received"] == 5
 
 
-def test_a_taken_port_is_one_clear_line() -> None:
+def test_a_taken_port_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
     with s3.serving() as endpoint:
         port = urlsplit(endpoint).port or 0
-        with pytest.raises(ConfigError, match="choose another --port"):
+        with pytest.raises(ConfigError, match=r"cannot listen there \(Address already in use\); choose"):
             s3.make_server("127.0.0.1", port)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_bucket_name_that_s3_refuses_is_one_clear_line() -> None:

@@ -24,8 +24,9 @@ from agents.frame import Frame
 from agents.network import layout
 from protocol import keys, schemas
 from protocol.aggregate import aggregate_of
+from protocol.closer import Closer
 from protocol.errors import BadDocument
-from protocol.rounds import Aggregate, Before, Closer, update_facts
+from protocol.rounds import Aggregate, Before, update_facts
 from protocol.schemas import Decision, Federation, Strategy, TensorSpec
 from protocol.simulation import World
 from protocol.standin import GROUP, bucket_of, federation

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -10,12 +13,17 @@ from hypothesis import strategies as st
 
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
+from protocol.closer import Closer
 from protocol.errors import BadDocument
-from protocol.rounds import Close, Closer, Fail, Wait, closed_rounds, decide, participant_of, update_facts
-from protocol.schemas import Decision, Outcome, Status, Strategy
+from protocol.machine import in_turn
+from protocol.memory import Request
+from protocol.rounds import Close, Fail, Wait, closed_rounds, decide, participant_of, update_facts
+from protocol.schemas import Decision, Outcome, Status, Strategy, TensorSpec
 from protocol.simulation import World
 from protocol.standin import GROUP, bucket_of, federation, integers
 from protocol.store import Blob
+
+T = TypeVar("T")
 
 # -- decide ------------------------------------------------------------------------------------------
 
@@ -183,6 +191,46 @@ def test_a_round_with_nothing_usable_fails_the_federation_with_the_reasons() -> 
     assert "member 0: not a number" in outcome(world).reason
 
 
+def test_a_closer_that_would_fail_a_round_goes_on_if_another_closed_it_meanwhile() -> None:
+    world, bucket, other = opened(2, 2, round_timeout_s=10.0, min_participants=2)
+    deliver(bucket, 0, b"100")
+    world.s3.time += 60
+
+    def before(request: Request) -> None:
+        if request.verb == "CREATE" and request.key == keys.decision(GROUP, 1):  # it sleeps, and meanwhile:
+            deliver(bucket, 1, b"200")
+            other.step()
+
+    store = world.s3.store("sleeper", before)
+    sleeper = Closer(Bucket(store, bucket.machine), other.federation, integers, lambda line: None)
+    assert not sleeper.step()
+    assert sleeper.round == other.round == 2
+    assert keys.outcome(GROUP) not in world.s3.objects
+
+
+def test_a_round_that_failed_is_never_closed_though_its_closer_died_before_it_recorded_the_outcome() -> None:
+    world, bucket, closer = opened(2, 2, round_timeout_s=10.0, min_participants=2)
+    deliver(bucket, 0, b"100")
+    world.s3.time += 60
+    assert closer.step()
+    recorded = outcome(world).reason
+    del world.s3.objects[keys.outcome(GROUP)]
+    deliver(bucket, 1, b"200")
+    assert Closer(bucket, closer.federation, integers, lambda line: None).step()
+    assert outcome(world).reason == recorded == "round 1: 1 updates, at least 2 are needed: the round timed out"
+    assert keys.global_weights(GROUP, 1) not in world.s3.objects
+
+
+def test_a_round_that_could_just_be_closed_is_left_to_whoever_saw_it_first() -> None:
+    world, bucket, closer = opened(1)
+    deliver(bucket, 0, b"100")
+    closer.step(grace_s=2.0)
+    assert keys.decision(GROUP, 1) not in world.s3.objects
+    world.s3.time += 3
+    closer.step(grace_s=2.0)
+    assert keys.global_weights(GROUP, 1) in world.s3.objects
+
+
 def test_a_closer_that_decided_and_died_is_completed_by_another() -> None:
     world, bucket, closer = opened(2)
     deliver(bucket, 0, b"100")
@@ -283,3 +331,31 @@ def test_closed_rounds_are_found_in_a_logarithm_of_requests(closed: int, known: 
     world.s3.log.clear()
     assert closed_rounds(bucket, GROUP, 60, min(known, closed)) == closed
     assert len(world.s3.log) <= 13
+
+
+@pytest.mark.parametrize(("elements", "at_once"), [(1, 16), (1_000_000, 2), (10_000_000, 1)])
+def test_updates_are_read_side_by_side_only_while_they_are_small(elements: int, at_once: int) -> None:
+    together: list[int] = []
+
+    def counted(works: Sequence[Callable[[], T]]) -> list[T]:
+        together.append(len(works))
+        return in_turn(works)
+
+    world = World(seed=1)
+    plain = bucket_of(world)
+    bucket = Bucket(plain.store, replace(plain.machine, together=counted))
+    wanted = federation(20, 1, model=(TensorSpec(name="value", shape=(elements,)),))
+    for member in range(20):
+        deliver(plain, member, b"5")
+    Closer(bucket, wanted, integers, lambda line: None).step()
+    assert max(together) == at_once
+    assert sum(together) == 20
+
+
+def test_a_closer_expects_a_round_to_take_as_long_as_the_last_one() -> None:
+    world, bucket, closer = opened(1, 3)
+    for round_, pause_s in ((1, 0), (2, 50), (3, 80)):
+        world.s3.time += pause_s
+        deliver(bucket, 0, b"5", round_=round_)
+        closer.step()
+        assert closer.expected_s == max(0, pause_s - 1)

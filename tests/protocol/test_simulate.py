@@ -18,7 +18,7 @@ from infra.simulation.history import LATE, History
 from infra.simulation.many import Tally, reports
 from infra.simulation.run import simulate
 from infra.simulation.scenario import Fault, draw
-from protocol.errors import Exists
+from protocol.errors import Exists, UsageError
 from protocol.memory import Request
 from protocol.schemas import Closers, Strategy
 from protocol.standin import undisturbed
@@ -137,9 +137,14 @@ def test_a_violation_is_told_with_its_history_and_how_to_replay_it(monkeypatch: 
 
 @pytest.mark.parametrize("seeds", ["5", "5:5", "a:b", "3:2", ":", "0:99999999999999999999"])
 def test_a_range_that_is_none_is_refused(seeds: str) -> None:
-    done = CliRunner().invoke(app, ["simulate", "--seeds", seeds])
-    assert done.exit_code == 1
-    assert "expected FROM:TO" in str(done.exception)
+    with pytest.raises(UsageError, match="expected FROM:TO"):
+        app(["simulate", "--seeds", seeds], standalone_mode=False)
+
+
+@pytest.mark.parametrize("other", [["--seeds", "0:5"], ["--jobs", "2"]])
+def test_a_replay_is_of_one_seed(other: list[str]) -> None:
+    with pytest.raises(UsageError, match="replays one run"):
+        app(["simulate", "--seed", "1", *other], standalone_mode=False)
 
 
 def test_who_stops_listening_ends_the_processes() -> None:

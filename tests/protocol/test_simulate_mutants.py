@@ -17,12 +17,13 @@ from infra.simulation.run import Made, Report, simulate
 from infra.simulation.scenario import Fault, Scenario, Target, draw
 from protocol import barrier, jobs, keys, rounds, sync_server
 from protocol.bucket import Bucket, Created, Listing
+from protocol.closer import Closer
 from protocol.errors import Conflict, Exists, StoreError, Transient
 from protocol.job import Attempt
 from protocol.jobs import Taken
 from protocol.lease import Attempts, Lease
 from protocol.memory import Answer, MemoryS3, MemoryStore, Request, _Object
-from protocol.rounds import Aggregate, Close, Closer
+from protocol.rounds import Aggregate, Close
 from protocol.schemas import Decision
 from protocol.standin import federation
 from protocol.store import Entry

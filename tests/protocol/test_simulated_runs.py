@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from protocol import jobs, keys, schemas
 from protocol.bucket import Bucket
+from protocol.closer import Closer
 from protocol.ending import cancel, purge
 from protocol.errors import Conflict, ProtocolError, Transient
 from protocol.job import Attempt
 from protocol.lease import Attempts
 from protocol.memory import Request
-from protocol.rounds import Before, Closer, update_facts
+from protocol.rounds import Before, update_facts
 from protocol.schemas import Decision, Federation, Outcome, Status, Strategy
 from protocol.simulation import Process, World
 from protocol.standin import (

@@ -14,6 +14,7 @@ from protocol.errors import Exists, TooLarge, Transient, Unfit
 from protocol.machine import this_machine
 from protocol.memory import MemoryS3
 from protocol.probe import probe
+from protocol.rounds import AT_ONCE
 from protocol.store import S3Store, Store
 
 
@@ -108,6 +109,11 @@ def test_without_credentials_the_message_says_what_to_set(monkeypatch: pytest.Mo
         S3Store("bucket").get("key", 10)
 
 
+def test_a_name_that_no_bucket_may_have_is_one_line(bucket_name: str) -> None:
+    with pytest.raises(Unfit, match=r"^s3://bad bucket: GET key: no name that a bucket may have$"):
+        S3Store("bad bucket").get("key", 10)
+
+
 def test_an_unknown_profile_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(Unfit, match="nobody"):
@@ -194,3 +200,7 @@ def test_the_probe_refuses_an_endpoint_that_answers_501(fake_endpoint: Callable[
     fake_endpoint(501, "NotImplemented")
     with pytest.raises(Unfit, match="501"):
         probe(open_bucket("bucket"))
+
+
+def test_a_closer_finds_a_connection_kept_open_for_each_update_that_it_reads_at_once() -> None:
+    assert S3Store("bucket").client.meta.config.max_pool_connections > AT_ONCE

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from protocol import jobs, keys, schemas
+from protocol.errors import StoreError, Transient, Unfit
 from protocol.lease import Attempts
 from protocol.memory import Request
 from protocol.schemas import Closers, Decision, Ending, Federation, Outcome, Status, Strategy
-from protocol.simulation import World
+from protocol.simulation import Process, World
 from protocol.standin import (
     GROUP,
     TTL_S,
@@ -22,9 +23,10 @@ from protocol.standin import (
     bucket_of,
     federation,
     final_weights,
+    training,
     undisturbed,
 )
-from protocol.submit import submit_federation
+from protocol.submit import submit_federation, submit_job
 
 expected = cache(undisturbed)  # with a sync-server
 
@@ -201,4 +203,59 @@ def test_one_that_died_after_its_last_update_is_resumed_and_the_last_round_close
     add_worker(world, "another")
     world.run(all_over(world, wanted))
     check(world, wanted)
+    world.close()
+
+
+@pytest.mark.parametrize("error", [Transient, Unfit])
+def test_a_job_that_ended_well_has_ended_well_though_nobody_can_look_after_other_federations(
+    error: type[StoreError],
+) -> None:
+    def refused(process: Process, request: Request, after: bool) -> None:
+        if process.name == "only" and request.key == keys.ACTIVE:
+            raise error("no")
+
+    world = World(seed=1, fault=refused)
+    [job_id] = submit_job(bucket_of(world), training(2)).job_ids
+    only = add_worker(world, "only", stays=True)
+    world.run(until=lambda: only.ended)
+    assert only.error is None
+    assert jobs.is_over(bucket_of(world), job_id)
+    world.close()
+
+
+def test_a_member_that_goes_on_elsewhere_does_not_search_for_the_open_round() -> None:
+    world, wanted = start(8, 3, episodes=16)
+    world.run(all_over(world, wanted))
+    searched = [row for row in world.s3.log if row.verb == "HEAD" and row.key.endswith("global_weights.pt")]
+    assert len(searched) < 3 * 8 * 16
+    check(world, wanted, episodes=16)
+    world.close()
+
+
+def test_no_member_ends_before_the_outcome_is_recorded() -> None:
+    world, wanted = start(3, 3)
+    world.run(all_over(world, wanted))
+    created = [row.key for row in world.s3.log if row.verb == "CREATE"]
+    results = [created.index(keys.result(keys.member_job(GROUP, member))) for member in range(3)]
+    assert created.index(keys.outcome(GROUP)) < min(results)
+    world.close()
+
+
+def test_those_that_wait_leave_a_round_to_whoever_delivered_last() -> None:
+    world, wanted = World(seed=1, latency_s=0.3), federation(6, 6, barrier=Closers.WORKERS)
+    submit_federation(bucket_of(world), wanted)
+    for member in range(6):
+        add_worker(world, f"w{member}", stays=True, works_s=1.0 if member else 9.0)
+    world.run(all_over(world, wanted))
+    read = [row.who for row in world.s3.log if row.verb == "GET" and "/updates/" in row.key]
+    assert len(read) < 2 * 6 * 6
+    world.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_round_is_closed_within_seconds_of_its_deadline(seed: int) -> None:
+    world, _ = start(2, 0, seed, episodes=8, round_timeout_s=100.0)
+    add_worker(world, "only", stays=True)  # nobody runs the other member
+    world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects)
+    assert world.now < 8 * (1 + 100 + 10)
     world.close()

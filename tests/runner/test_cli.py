@@ -136,6 +136,12 @@ def test_help_needs_no_heavy_package() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_text_between_colons_is_no_emoji() -> None:
+    program = "from env.cli import err\nerr.print('a:b: c')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr == "a:b: c\n"
+
+
 def test_a_reader_that_leaves_early_is_no_failure() -> None:
     program = "from env.cli import out, run\nrun(lambda: [out.print(i) for i in range(100_000)])"
     command = [sys.executable, "-c", program]

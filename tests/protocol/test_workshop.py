@@ -1,0 +1,71 @@
+"""How workers choose among free jobs, what they touch, and how often they look."""
+
+from __future__ import annotations
+
+from itertools import count, islice
+
+from protocol import jobs, keys
+from protocol.bucket import Bucket
+from protocol.keys import Mark
+from protocol.machine import Machine
+from protocol.memory import MemoryStore
+from protocol.schemas import Manifest
+from protocol.simulation import World
+from protocol.standin import TTL_S, StandIn, bucket_of, integers, training
+from protocol.submit import submit_job
+from protocol.workshop import IDLE_S, SPREAD, Workshop, idle_delay, spread
+
+JOBS = [f"job-{number:03d}" for number in range(200)]
+CLAIM = keys.attempt_mark("job-001", Mark.CLAIM, 1)
+
+
+def test_a_contender_begins_among_the_oldest_and_looks_further_each_time() -> None:
+    last = list(islice(spread(JOBS, lambda: 0.999), 4))
+    assert last == ["job-007", "job-016", "job-033", "job-066"]
+    assert list(islice(spread(JOBS, lambda: 0.0), 3)) == JOBS[:3]
+
+
+def test_every_free_job_is_tried_once() -> None:
+    numbers = count()
+    assert sorted(spread(JOBS, lambda: next(numbers) * 0.37 % 1)) == JOBS
+    assert len(JOBS) > SPREAD
+
+
+def test_an_empty_queue_is_looked_at_ever_more_seldom() -> None:
+    assert [idle_delay(idle_s) for idle_s in (0.0, 100.0, 1e6)] == [IDLE_S[0], 10.0, IDLE_S[1]]
+
+
+def test_a_worker_for_one_job_touches_no_other() -> None:
+    world = World(seed=1)
+    mine, other = (submit_job(bucket_of(world), training(2)).job_ids[0] for _ in range(2))
+
+    def work(machine: Machine, store: MemoryStore) -> None:
+        def start(manifest: Manifest) -> StandIn:
+            return StandIn(manifest, world.pause, 1.0)
+
+        bucket = Bucket(store, machine)
+        Workshop(bucket, "w", TTL_S, start, integers, lambda line: None, stays=True, only=mine).run_one()
+
+    worker = world.process("w", work)
+    world.run(until=lambda: worker.ended)
+    assert jobs.is_over(bucket_of(world), mine)
+    assert not jobs.is_over(bucket_of(world), other)
+    assert [row.key for row in world.s3.log if row.who == "w" and mine not in row.key] == []
+    world.close()
+
+
+def test_marks_of_a_job_that_is_nowhere_any_more_are_cleared_away() -> None:
+    world = World(seed=1)
+    bucket = bucket_of(world)
+    bucket.create(CLAIM, b"{}")  # by somebody who slept through a purge
+    jobs.sweep(bucket, ("job-001",))
+    assert not bucket.exists(CLAIM)
+
+
+def test_marks_of_a_job_that_was_submitted_since_the_listing_stay() -> None:
+    world = World(seed=1)
+    bucket = bucket_of(world)
+    bucket.create(keys.pending_manifest("job-001"), b"{}")
+    bucket.create(CLAIM, b"{}")
+    jobs.sweep(bucket, ("job-001",))
+    assert bucket.exists(CLAIM)
