@@ -15,7 +15,7 @@ import pytest
 from infra.simulation.invariants import Invariant
 from infra.simulation.run import Made, Report, simulate
 from infra.simulation.scenario import Fault, Scenario, Target, draw
-from protocol import barrier, jobs, keys, rounds, sync_server
+from protocol import barrier, closer, jobs, keys, sync_server
 from protocol.bucket import Bucket, Created, Listing
 from protocol.closer import Closer
 from protocol.errors import Conflict, Exists, StoreError, Transient
@@ -23,7 +23,7 @@ from protocol.job import Attempt
 from protocol.jobs import Taken
 from protocol.lease import Attempts, Lease
 from protocol.memory import Answer, MemoryS3, MemoryStore, Request, _Object
-from protocol.rounds import Aggregate, Close
+from protocol.rounds import Aggregate, Close, Wait
 from protocol.schemas import Decision
 from protocol.standin import federation
 from protocol.store import Entry
@@ -268,15 +268,15 @@ def test_weights_before_the_servers_state_are_caught(monkeypatch: pytest.MonkeyP
 
 def test_closing_without_a_member_that_still_lives_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(wanted: Any, delivered: Mapping[int, float], departed: Any, server_time: float) -> Any:
-        return Close(tuple(sorted(delivered)), "full") if delivered else rounds.Wait()
+        return Close(tuple(sorted(delivered)), "full") if delivered else Wait()
 
-    monkeypatch.setattr(rounds, "decide", impatient)
+    monkeypatch.setattr(closer, "decide", impatient)
     assert Invariant.DECISION in violated(caught())
 
 
 def test_waiting_for_members_that_have_ended_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = rounds.decide
-    monkeypatch.setattr(rounds, "decide", lambda wanted, delivered, departed, now: decide(wanted, delivered, (), now))
+    decide = closer.decide
+    monkeypatch.setattr(closer, "decide", lambda wanted, delivered, departed, now: decide(wanted, delivered, (), now))
     assert Invariant.WEIGHTS in violated(caught())
 
 
