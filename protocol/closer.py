@@ -123,7 +123,7 @@ class Closer:
             self.say(f"{self.group}: failed: {failure}")
             return True
         # Both are whole seconds: what takes a tenth of one may seem to take a whole one.
-        self.expected_s = max(0.0, max(delivered.values()) - (self._closed_at or math.inf) - 1.0)
+        self.expected_s = max(0.0, max(delivered.values(), default=0.0) - (self._closed_at or math.inf) - 1.0)
         self._closed_at = listing.server_time
         self.opens(self.round + 1)
         return False
