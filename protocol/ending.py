@@ -137,8 +137,8 @@ def purge(bucket: Bucket, group: str) -> int:
     unfinished = [job_id for job_id in job_ids if bucket.exists(keys.pending_manifest(job_id))]
     if unfinished:
         raise ProtocolError(f"{group}: {', '.join(unfinished[:3])} have not ended; first: dispatch cancel {group}")
-    beside = (keys.finished_manifest, keys.rejected_manifest, keys.rejected_error)
-    doomed = [key for job_id in job_ids for key_of in beside if bucket.exists(key := key_of(job_id))]
+    doomed = [keys.finished_manifest(job_id) for job_id in job_ids]
+    doomed += [key for job_id in job_ids for key in (keys.rejected_manifest(job_id), keys.rejected_error(job_id))]
     for prefix in [*(keys.results(job_id) for job_id in job_ids), keys.rounds(group)]:
         doomed += [entry.key for entry in bucket.list(prefix).entries]
     for key in progress(doomed, "deleting"):

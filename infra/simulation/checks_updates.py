@@ -111,7 +111,9 @@ def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
     ]
     left = {m for m, job_id in enumerate(run.member_jobs) if _result_status(run, job_id) is not Status.SUCCESS}
     if wanted.round_timeout_s >= EVER_S:
-        yield from (f"round {r}: is without member {m}, who finished" for r, m in missing if m not in left)
+        closed = {round_ for round_, (_, decision) in run.decisions.items() if decision.reason != "failed"}
+        gone = [(round_, member) for round_, member in missing if round_ in closed and member not in left]
+        yield from (f"round {round_}: is without member {member}, who finished" for round_, member in gone)
     final = run.body(keys.global_weights(GROUP, wanted.rounds))
     if final is not None and not missing:
         expected = reference(wanted.size, wanted.training.episodes, wanted.episodes_per_round, wanted.strategy)

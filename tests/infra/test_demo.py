@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,10 @@ def until_round_1(demo: subprocess.Popen[str]) -> list[int]:
 
 def started(*options: str) -> subprocess.Popen[str]:
     arguments = command("sim-arena", "demo", *options)
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # not so where tests run in the background
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_ctrl_c
+    )
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(undisturbed: Any, tmp_path: Path, traces: str) -> None:

@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from protocol.bucket import Bucket
+from protocol.closer import AT_ONCE
 from protocol.console import open_bucket
 from protocol.errors import Exists, TooLarge, Transient, Unfit
 from protocol.machine import this_machine
 from protocol.memory import MemoryS3
 from protocol.probe import probe
-from protocol.rounds import AT_ONCE
 from protocol.store import S3Store, Store
 
 
