@@ -23,7 +23,7 @@ from protocol.memory import Request
 from protocol.schemas import Closers, Strategy
 from protocol.standin import undisturbed
 
-FRESH = 1000  # seeds in each run of the tests
+FRESH = 500  # seeds in each run of the tests
 
 PAST = {  # seeds that found something, and what; a change of what seeds draw moves them
     38: "a worker that slept through a purge claimed a job again, and every worker asked about its marks for ever",
