@@ -23,12 +23,9 @@ def register(app: typer.Typer) -> None:
 def chaos(
     kills: Annotated[int, typer.Option(min=0, help="Signals to deliver: SIGKILL, SIGSTOP and SIGTERM.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of the training, the signals and the network's weather.")] = 0,
-    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 4,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 3,
-    rounds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Rounds over which the signals are spread. Default: one for each, 40 at least."),
-    ] = None,
+    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds over which the signals are spread.")] = 40,
     barrier: Annotated[Closers, typer.Option(help="Who closes the rounds: two sync-servers, or the workers.")] = (
         Closers.SYNC_SERVER
     ),
@@ -50,7 +47,7 @@ def chaos(
     from infra.chaos.run import Chaos, Plan
 
     folder = new_folder(keep, "sim-arena-chaos-")
-    plan = Plan(kills, seed, members, workers, rounds or max(40, kills), barrier, bucket, folder)
+    plan = Plan(kills, seed, members, workers, rounds, barrier, bucket, folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this command ends its processes
     try:
         with _progress(quiet=as_json) as tell:
