@@ -20,7 +20,7 @@ CASES: Counter[str] = Counter()  # by target
 PEAKS: dict[str, int] = {}  # the most memory that one case of a target took, in bytes
 MESSAGE_LENGTH = 5000
 BATCH = 25
-MEMORY_BYTES = 64 << 20  # and thirty times the input: Python's objects are large
+MEMORY_BYTES = 96 << 20  # and thirty times the input: Python's objects are large
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
