@@ -146,6 +146,8 @@ class Workshop:
                     Closer(self.bucket, federation, self.aggregate_of, self.say).drain()
             except StoreError:
                 raise
+            except SimArenaError as error:
+                self.say(f"{group}: cannot be ended: {error}")
             except Exception:
                 # One federation that cannot be ended must not keep this worker from its work.
                 self.say(f"{group}: cannot be ended\n{traceback.format_exc()}")

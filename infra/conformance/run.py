@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from infra.conformance import races as races
-from infra.conformance import reads as reads
+from infra.conformance import races, reads
 from infra.conformance.endpoint import Endpoint
 from protocol.errors import StoreError
 from protocol.probe import Finding, Verdict, judge, look

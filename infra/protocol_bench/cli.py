@@ -213,7 +213,7 @@ def _make(folder: Path) -> None:
 
 
 def _draw(found: Found, folder: Path) -> None:
-    from infra.protocol_bench import plot as plot
+    from infra.protocol_bench import plot
 
     plot.draw_costs(found.costs, folder / "protocol-cost.png")
     plot.draw_stragglers(found.stragglers[0], folder / "stragglers.png")

@@ -173,7 +173,7 @@ def _compared(
     Args:
         apart: the process in which memory is measured, if it is.
     """
-    from infra.protocol_bench import flower as flower
+    from infra.protocol_bench import flower
 
     works: list[Callable[[], object]] = [round_.close, round_.copy]
     with_flower = with_flower and flower.is_there() and flower.bytes_of(round_.shapes, round_.n) <= flower.MOST_BYTES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.main import app
-from infra.protocol_bench import goals as goals
+from infra.protocol_bench import goals
 from infra.protocol_bench.cases import Case, Latency, barrier_latency, growth, measure
 from infra.protocol_bench.deadline import Death, Plot, death, stragglers
 from infra.protocol_bench.idle import idle

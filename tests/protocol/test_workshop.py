@@ -69,3 +69,21 @@ def test_marks_of_a_job_that_was_submitted_since_the_listing_stay() -> None:
     bucket.create(CLAIM, b"{}")
     jobs.sweep(bucket, ("job-001",))
     assert bucket.exists(CLAIM)
+
+
+def test_a_damaged_federation_is_a_line_for_an_idle_worker_not_a_traceback() -> None:
+    world, said = World(seed=1), list[str]()
+    bucket_of(world).create(keys.active("bad"), b"")
+    bucket_of(world).create(keys.federation("bad"), b"[nonsense")
+
+    def work(machine: Machine, store: MemoryStore) -> None:
+        def start(manifest: Manifest) -> StandIn:
+            return StandIn(manifest, world.pause, 1.0)
+
+        Workshop(Bucket(store, machine), "w", TTL_S, start, integers, said.append).run_until_stopped()
+
+    world.process("w", work)
+    world.run(until=lambda: bool(said))
+    assert said[0].startswith("bad: cannot be ended: federations/bad/federation.json: ")
+    assert "\n" not in said[0]
+    world.close()
