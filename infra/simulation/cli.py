@@ -136,6 +136,6 @@ def _tell(tally: Tally, seconds: float, how: str) -> None:
     out.print(
         f"{tally.seeds - len(failed):,} of {tally.seeds:,} seeds kept every invariant: {tally.requests:,} requests, "
         f"{tally.virtual_s / 3600:,.0f} virtual hours in {seconds:.0f} s; "
-        f"{tally.trained:,} episodes trained for {tally.needed:,} that were needed",
+        f"{tally.trained:,} episodes trained, of which {tally.needed:,} came to use",
         highlight=False,
     )

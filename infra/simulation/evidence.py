@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,4 +121,9 @@ class Run:
     def episodes_kept(self) -> int:
         """Those whose training was of use: in the results, or in the states of a job that ended otherwise."""
         completed = {job_id: result.episodes_completed for job_id, (_, result) in self.results.items()}
-        return sum(max(completed.get(job_id, 0), *self.states[job_id], 0) for job_id in self.jobs)
+        # By what a state holds, not by its name: a member that was left behind never trained the rounds it skipped.
+        held = {
+            job_id: max((len(json.loads(event.request.body)["done"]) for event in states.values()), default=0)
+            for job_id, states in self.states.items()
+        }
+        return sum(max(completed.get(job_id, 0), held[job_id]) for job_id in self.jobs)

@@ -152,3 +152,8 @@ def test_who_stops_listening_ends_the_processes() -> None:
     assert next(arriving).violations == ()
     arriving.close()
     assert multiprocessing.active_children() == []
+
+
+def test_no_more_episodes_come_to_use_than_are_trained() -> None:
+    found = [simulate(draw(seed)) for seed in range(15)]
+    assert all(report.needed <= report.trained for report in found)
