@@ -17,6 +17,7 @@ import typer
 
 from env.cli import err
 from protocol.bucket import Bucket
+from protocol.instance import ec2_instance_id
 from protocol.machine import this_machine
 from protocol.probe import probe
 from protocol.store import S3Store
@@ -88,6 +89,12 @@ def _clock() -> str:
 
 
 def this_worker() -> str:
-    """A worker id that no other process has: the host's name, as far as an id allows, and chance."""
+    """A worker id: the instance's on EC2; elsewhere one that no other process has, of the host's name and chance.
+
+    It is shown, and decides nothing: two processes of one instance may share it.
+    """
+    instance = ec2_instance_id()
+    if instance:
+        return instance
     host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:40] or "worker"
     return f"{host}-{secrets.token_hex(4)}"

@@ -17,6 +17,7 @@ IN_PROGRESS = f"{JOBS}in_progress/"
 FINISHED = f"{JOBS}finished/"
 REJECTED = f"{JOBS}rejected/"
 ACTIVE = "federations/active/"
+MACHINES = "workers/"
 
 MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
 MAX_MEMBERS = 10_000
@@ -31,6 +32,8 @@ ARTIFACTS = frozenset(
     }
 )
 
+MACHINE_FILES = frozenset({"status.json", "boot.log", "worker.log"})
+
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
@@ -38,6 +41,8 @@ _ATTEMPT = r"([0-9]{4}|[1-9][0-9]{4,8})"
 _IN_PROGRESS = re.compile(rf"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-{_ATTEMPT}|(cancel))\.json")
 _STATE = re.compile(r"results/([^/]+)/state/ep_([0-9]{6})\.pt")
 _UPDATE = re.compile(r"federations/([^/]+)/rounds/([0-9]{6})/updates/(0|[1-9][0-9]{0,3})\.pt")
+_CODE_FILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}")
+_MACHINE_FILE = re.compile(r"workers/([^/]+)/([^/]+)")
 _SCRATCH = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
 _MEMBER_JOB = re.compile(r"(.+)-m([0-9]{4})")
 
@@ -196,6 +201,36 @@ def trace(sha256: str) -> str:
 
 def weights(sha256: str) -> str:
     return f"weights/{valid_sha256(sha256)}.pt"
+
+
+# -- machines --------------------------------------------------------------------------------------
+
+
+def code(sha256: str, name: str) -> str:
+    """A file that machines of a fleet install, below its content's hash; its name tells pip what it is."""
+    if not _CODE_FILE.fullmatch(name):
+        raise BadId(
+            f"file name {name[:80]!r}: use 1 to 128 of a-z, A-Z, 0-9 and '._+-', starting with a letter or digit"
+        )
+    return f"code/{valid_sha256(sha256)}/{name}"
+
+
+def machine(worker: str) -> str:
+    """What a fleet's machine says of itself."""
+    return f"{MACHINES}{valid_id(worker)}/"
+
+
+def machine_file(worker: str, name: str) -> str:
+    """One of MACHINE_FILES; overwritten as time goes by."""
+    if name not in MACHINE_FILES:
+        raise BadId(f"machine's file {name[:80]!r}: not one of {', '.join(sorted(MACHINE_FILES))}")
+    return f"{machine(worker)}{name}"
+
+
+def parse_machine_file(key: str) -> tuple[str, str] | None:
+    """(worker, file) of a machine's file."""
+    match = _MACHINE_FILE.fullmatch(key)
+    return (match[1], match[2]) if match and is_id(match[1]) and match[2] in MACHINE_FILES else None
 
 
 # -- federations -----------------------------------------------------------------------------------

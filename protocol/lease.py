@@ -11,7 +11,7 @@ Age is judged by S3's clock alone: the Date of a listing minus the Last-Modified
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -129,19 +129,20 @@ class Lease:
             if row and row.mark is not Mark.CANCEL and row.attempt < self.attempt - 1:
                 self.bucket.delete(entry.key)
 
-    def keep(self) -> None:
-        """Start renewing beside the work, every ttl/3, until `close`."""
-        self.bucket.machine.spawn(self._renew)
+    def keep(self, renewed: Callable[[], None] = lambda: None) -> None:
+        """Start renewing beside the work, every ttl/3, until `close`; `renewed` is called after each renewal."""
+        self.bucket.machine.spawn(lambda: self._renew(renewed))
 
     def close(self) -> None:
         """End the renewals; the work is over."""
         self._closed = True
 
-    def _renew(self) -> None:
+    def _renew(self, renewed: Callable[[], None]) -> None:
         machine = self.bucket.machine
         while not (self._closed or machine.stopping() or self.over()):
             try:
                 self.beat()
+                renewed()
                 machine.sleep(self.ttl_s / 3)
             except StoreError:
                 machine.sleep(self.ttl_s / 30)  # soon again; `over` counts the silence

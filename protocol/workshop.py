@@ -37,6 +37,7 @@ class Workshop:
         stays: whether a job is kept to its end even while its federation waits for members that nobody runs.
         only: the one job that this worker may touch; None if it takes whatever is free.
         say: where progress is reported, one line each.
+        at_work: called again and again while there is a job, at each renewal of its lease.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Workshop:
         *,
         stays: bool = False,
         only: str | None = None,
+        at_work: Callable[[], None] = lambda: None,
     ) -> None:
         self.bucket = bucket
         self.worker = worker
@@ -59,6 +61,7 @@ class Workshop:
         self.say = say
         self.stays = stays
         self.only = only
+        self.at_work = at_work
         self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
         self._conclude_at = bucket.machine.now()
 
@@ -156,7 +159,7 @@ class Workshop:
         """One attempt; whatever goes wrong in it, the job goes on elsewhere or ends with a reason."""
         job_id, lease = taken.manifest.job_id, taken.lease
         self.say(f"{job_id}: attempt {lease.attempt} claimed by {self.worker}")
-        lease.keep()
+        lease.keep(self.at_work)
         try:
             learner = self.start(taken.manifest)
             return Attempt(self.bucket, taken, learner, self._siblings(taken), self.aggregate_of, self.say).run()

@@ -41,7 +41,7 @@ numbered = st.builds(
     digits,
 )
 loose = numbered | st.lists(pieces | digits | hostile.text, max_size=8).map("".join)
-PREFIXES = ("jobs/", "results/", "federations/", "traces/", "weights/", "probe/")
+PREFIXES = ("jobs/", "results/", "federations/", "traces/", "weights/", "probe/", "code/", "workers/")
 
 Builder = Callable[[str, int], str]
 BUILDERS: list[Builder] = [
@@ -62,6 +62,10 @@ BUILDERS: list[Builder] = [
     lambda name, n: keys.result(keys.member_job(name, n)),
     lambda name, n: keys.in_progress_of_group(name),
     lambda name, n: keys.probe(name),
+    lambda name, n: keys.code(name, "wheel.whl"),
+    lambda name, n: keys.code("0" * 64, name),
+    lambda name, n: keys.machine_file(name, "status.json"),
+    lambda name, n: keys.machine_file("i-0", name),
 ]
 
 

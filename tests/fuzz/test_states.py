@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import checkpoint
+from protocol.learners import TrainingLearner
 from protocol.schemas import Manifest
 from protocol.simulation import World
 from protocol.standin import bucket_of, training
-from protocol.worker import TrainingLearner
 from runner.training import records_of, to_lines
 
 MANIFEST = Manifest(

@@ -277,9 +277,10 @@ def test_help_and_dispatch_need_no_torch() -> None:
         assert subprocess.run([sys.executable, "-c", check], env=os.environ).returncode == 0, name
 
 
-def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, traces: Path) -> None:
+def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, traces: Path, tmp_path: Path) -> None:
     job = submit(bucket_name, traces, "--episodes", "100000")["job_ids"][0]
-    arguments = command("worker", "--bucket", bucket_name, "--run-once")
+    busy = tmp_path / "busy"
+    arguments = command("worker", "--bucket", bucket_name, "--run-once", "--busy-file", str(busy))
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as worker:
         assert worker.stderr is not None
         assert any("episode " in line for line in iter(worker.stderr.readline, ""))
@@ -290,3 +291,12 @@ def test_ctrl_c_releases_the_job_and_another_worker_goes_on(bucket_name: str, tr
     rows = run_json("dispatch", "list", "--bucket", bucket_name)
     assert [(row["job_id"], row["state"]) for row in rows] == [(job, "free")]
     assert any("/state/" in entry.key for entry in objects(bucket_name).list("results/").entries)
+    assert busy.exists()
+
+
+def test_a_worker_without_work_does_not_look_busy(bucket_name: str, tmp_path: Path) -> None:
+    busy = tmp_path / "busy"
+    run("worker", "--bucket", bucket_name, "--run-once", "--busy-file", str(busy), code=3)
+    assert not busy.exists()
+    refused = run("worker", "--bucket", bucket_name, "--busy-file", str(tmp_path / "absent" / "busy"), code=2)
+    assert "make its folder first" in refused.stderr

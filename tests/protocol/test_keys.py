@@ -36,6 +36,25 @@ def test_states_updates_members_and_index_entries_are_parsed_back(job: str, grou
     assert keys.parse_member_job(keys.member_job(group, member)) == (group, member)
 
 
+@given(ids, st.sampled_from(sorted(keys.MACHINE_FILES)))
+def test_a_machines_files_are_parsed_back_and_no_others(worker: str, name: str) -> None:
+    key = keys.machine_file(worker, name)
+    assert keys.parse_machine_file(key) == (worker, name)
+    for other in (f"{key}/x", f"{key}.1", key.replace("workers", "results"), f"{keys.machine(worker)}x.json"):
+        assert keys.parse_machine_file(other) is None
+    with pytest.raises(BadId):
+        keys.machine_file(worker, "../result.json")
+
+
+@pytest.mark.parametrize("name", ["../x.whl", "a/b", "", ".hidden", "-option", "a b", "ä", "a" * 129])
+def test_code_has_a_plain_file_name_below_its_hash(name: str) -> None:
+    assert keys.code("0" * 64, "sim_arena-0.1.0+x-py3-none-any.whl").startswith(f"code/{64 * '0'}/")
+    with pytest.raises(BadId):
+        keys.code("0" * 64, name)
+    with pytest.raises(BadId):
+        keys.code("0" * 63, "x.whl")
+
+
 @given(st.text(max_size=80))
 def test_only_plain_ids_become_part_of_a_key(text: str) -> None:
     if keys.is_id(text):

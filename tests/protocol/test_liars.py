@@ -14,6 +14,7 @@ from protocol import keys
 from protocol.aggregate import aggregate_of
 from protocol.bucket import Bucket
 from protocol.job import Learner
+from protocol.learners import TrainingLearner
 from protocol.machine import Machine
 from protocol.memory import MemoryStore
 from protocol.schemas import Federation, Manifest, Strategy, TensorSpec
@@ -21,7 +22,6 @@ from protocol.simulation import World
 from protocol.standin import GROUP, TTL_S, all_over, bucket_of, federation, training
 from protocol.submit import submit_federation
 from protocol.sync_server import SyncServer
-from protocol.worker import TrainingLearner
 from protocol.workshop import Workshop
 
 SETTINGS: dict[str, Any] = {"hidden": [16], "learning_starts": 20, "batch_size": 8}

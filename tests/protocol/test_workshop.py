@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count, islice
+from itertools import count, islice, pairwise
 
 from protocol import jobs, keys
 from protocol.bucket import Bucket
@@ -86,4 +86,31 @@ def test_a_damaged_federation_is_a_line_for_an_idle_worker_not_a_traceback() -> 
     world.run(until=lambda: bool(said))
     assert said[0].startswith("bad: cannot be ended: federations/bad/federation.json: ")
     assert "\n" not in said[0]
+    world.close()
+
+
+def test_it_shows_that_it_is_at_work_from_the_claim_to_the_end_of_a_job_and_at_no_other_time() -> None:
+    world, shown = World(seed=1), list[float]()
+    job = submit_job(bucket_of(world), training(20)).job_ids[0]
+    ended = list[float]()
+
+    def work(machine: Machine, store: MemoryStore) -> None:
+        def start(manifest: Manifest) -> StandIn:
+            return StandIn(manifest, world.pause, TTL_S / 10)
+
+        bucket = Bucket(store, machine)
+        shop = Workshop(
+            bucket, "w", TTL_S, start, integers, lambda line: None, at_work=lambda: shown.append(machine.now())
+        )
+        shop.run_until_stopped()
+
+    def over() -> bool:
+        if not ended and jobs.is_over(bucket_of(world), job):
+            ended.append(world.now)
+        return bool(ended) and world.now > ended[0] + 10 * TTL_S
+
+    world.process("w", work)
+    world.run(until=over)
+    assert max(later - earlier for earlier, later in pairwise(shown)) <= TTL_S / 2
+    assert shown[-1] <= ended[0] <= shown[-1] + TTL_S / 2
     world.close()
