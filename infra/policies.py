@@ -121,6 +121,8 @@ MARKS = _beside(CANCEL)
 RESULT = keys.result(JOB)
 RESULTS = _beside(RESULT)  # artifacts and states too
 TRACES, WEIGHTS = keys.trace(SHA256), keys.weights(SHA256)
+CODE = _beside(keys.code(SHA256, "a.whl"))
+MACHINES = _beside(keys.machine_file(JOB, "status.json"))
 ACTIVE = keys.active(GROUP)
 FEDERATION, OUTCOME = keys.federation(GROUP), keys.outcome(GROUP)
 ALL_OF_FEDERATIONS = _beside(FEDERATION)  # and, for all groups, their index
@@ -131,9 +133,9 @@ SERVER_STATE = keys.server_state(GROUP, ROUND)
 GLOBAL_WEIGHTS = keys.global_weights(GROUP, ROUND)
 PROBE = _beside(keys.probe(JOB))
 
-# All but heartbeats, and what `sim-arena s3 check` overwrites on purpose below probe/.
+# All but heartbeats, what machines say of themselves, and what `sim-arena s3 check` overwrites below probe/.
 CREATE_ONLY = (
-    *(MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, TRACES, WEIGHTS),
+    *(MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, TRACES, WEIGHTS, CODE),
     *(ACTIVE, FEDERATION, OUTCOME, ROUNDS),
 )
 
@@ -211,15 +213,25 @@ def role_policy(role: Role, arn: str, *, job_id: str | None = None, closes_round
         raise UsageError(f"policy {role}: --job and --closes-rounds are for workers only")
     if job_id is not None and closes_rounds:
         raise UsageError("--job, --closes-rounds: who closes rounds decides for all members; choose one")
-    rights = _RIGHTS[role] + (_CLOSING if closes_rounds else Rights())
-    whose = Whose() if job_id is None else Whose.of(job_id)
+    rights = rights_of(role, closes_rounds=closes_rounds)
+    return document(*grants(rights, arn, Whose() if job_id is None else Whose.of(job_id)))
+
+
+def rights_of(role: Role, *, closes_rounds: bool = False) -> Rights:
+    """What a role may do; `closes_rounds` adds what a worker needs that closes rounds itself."""
+    return _RIGHTS[role] + (_CLOSING if closes_rounds else Rights())
+
+
+def grants(rights: Rights, arn: str, whose: Whose | None = None) -> list[Statement]:
+    """The statements that give somebody these rights to a bucket, on everybody's keys or on those of `whose`."""
+    whose = whose or Whose()
     prefixes = whose.cover(rights.look_up)
-    return _document(
+    return [
         _allow("Read", "s3:GetObject", _objects(arn, whose.cover(rights.read))),
         {**_allow("LookUp", "s3:ListBucket", [arn]), "Condition": {"StringLike": {"s3:prefix": prefixes}}},
         *(_allow("Create", "s3:PutObject", _objects(arn, whose.cover(rights.create))) for _ in rights.create[:1]),
         *(_allow("Delete", "s3:DeleteObject", _objects(arn, whose.cover(rights.delete))) for _ in rights.delete[:1]),
-    )
+    ]
 
 
 def bucket_policy(arn: str) -> Document:
@@ -228,7 +240,7 @@ def bucket_policy(arn: str) -> Document:
     It grants nothing: who may do what is said by the roles' policies. PUBLIC_ACCESS_BLOCK is set beside it.
     """
     whose = Whose()
-    return _document(
+    return document(
         _deny("NothingWithoutTls", "s3:*", [arn, f"{arn}/*"], {"Bool": {"aws:SecureTransport": "false"}}),
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
         # Copies and multipart uploads, whose parts carry no condition, are refused with it; the protocol makes none.
@@ -242,7 +254,8 @@ _WITHOUT_IF_NONE_MATCH = {"Null": {"s3:if-none-match": "true"}}
 _NAMES = (FEDERATION, OUTCOME)
 
 
-def _document(*statements: Statement) -> Document:
+def document(*statements: Statement) -> Document:
+    """A policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import pytest
+from judge import allowed
 
 from env.errors import ConfigError
 from env.generate import generate_scenario
@@ -77,42 +78,6 @@ class Request:
     def to(cls, who: str, action: str, key: str = "", **context: str) -> Request:
         named = {name.replace("__", ":").replace("_", "-"): value for name, value in context.items()}
         return cls(who, f"s3:{action}", f"{ARN}/{key}" if key else ARN, {"aws:SecureTransport": "true", **named})
-
-
-def like(pattern: str, text: str) -> bool:
-    """IAM's wildcards: `*` any characters, `?` one."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
-
-
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def holds(operator: str, key: str, wanted: str | list[str], context: Mapping[str, str]) -> bool:
-    if operator == "Null":
-        return (key not in context) == (wanted == "true")
-    if operator == "Bool":
-        return context.get(key) == wanted
-    assert operator == "StringLike", operator
-    return key in context and any(like(one, context[key]) for one in listed(wanted))
-
-
-def applies(statement: Mapping[str, Any], request: Request) -> bool:
-    return (
-        any(like(action, request.action) for action in listed(statement["Action"]))
-        and any(like(resource, request.resource) for resource in listed(statement["Resource"]))
-        and all(
-            holds(operator, key, wanted, request.context)
-            for operator, keyed in statement.get("Condition", {}).items()
-            for key, wanted in keyed.items()
-        )
-    )
-
-
-def allowed(request: Request, *documents: policies.Document) -> bool:
-    """An explicit Deny wins, then an Allow; nothing is allowed by default."""
-    effects = {row["Effect"] for document in documents for row in document["Statement"] if applies(row, request)}
-    return effects == {"Allow"}
 
 
 class Judge:

@@ -1,0 +1,1 @@
+"""Fleets of workers on EC2: `ec2-workers`."""

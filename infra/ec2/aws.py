@@ -1,0 +1,145 @@
+"""AWS as the commands here ask it: clients of one region, and errors that a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from functools import lru_cache
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from env.errors import SimArenaError, one_line
+from protocol.errors import UsageError
+
+RegionOption = Annotated[
+    str | None, typer.Option("--region", metavar="NAME", help="AWS region. Default: boto3's own setting.")
+]
+
+_TRIES = 6  # throttled, unanswered or refused by a tired server; boto3 waits longer each time
+
+
+class AwsError(SimArenaError):
+    """AWS refused, or could not be asked.
+
+    Attributes:
+        code: AWS's own, such as InsufficientInstanceCapacity; of what never got an answer, the name of boto3's error.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Aws:
+    """An account in one region. Credentials, profile and endpoint are boto3's own settings.
+
+    Args:
+        region: None takes the one that boto3 is set to.
+
+    Raises:
+        UsageError: there is no such setting, or no such profile.
+    """
+
+    def __init__(self, region: str | None = None) -> None:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            self._session = boto3.session.Session(region_name=region)
+        except BotoCoreError as error:
+            raise UsageError(str(error)) from error
+        if not self._session.region_name:
+            raise UsageError("no AWS region: pass --region, or set AWS_DEFAULT_REGION")
+        self.region: str = self._session.region_name
+        self._tries = _TRIES
+        self.client = lru_cache(maxsize=None)(self._client)
+
+    def elsewhere(self, region: str) -> Aws:
+        """The same account in another region."""
+        other = copy(self)
+        other.region = region
+        other.client = lru_cache(maxsize=None)(other._client)
+        return other
+
+    def trying_once(self) -> Aws:
+        """The same for whoever tries again by itself: boto3 would also do so without capacity, which is a 500."""
+        other = copy(self)
+        other._tries = 1
+        other.client = lru_cache(maxsize=None)(other._client)
+        return other
+
+    def ask(self, service: str, operation: str, **parameters: Any) -> Any:
+        """One request, such as `ask("ec2", "run_instances", ImageId=…)`; the answer as boto3 gives it.
+
+        It is tried again after throttling, 5xx and lost answers, so whatever creates something needs a client token.
+
+        Raises:
+            AwsError: it did not succeed.
+        """
+        try:
+            return getattr(self.client(service), operation)(**parameters)
+        except Exception as error:
+            raise self._said(error, f"{service} {operation}") from error
+
+    def pages(self, service: str, operation: str, rows: str, **parameters: Any) -> Iterator[Any]:
+        """The rows under the name `rows` of all pages of an answer; raises AwsError."""
+        try:
+            for page in self.client(service).get_paginator(operation).paginate(**parameters):
+                yield from page.get(rows, ())
+        except Exception as error:
+            raise self._said(error, f"{service} {operation}") from error
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        config = Config(
+            retries={"total_max_attempts": self._tries, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=60,
+            user_agent_extra="sim-arena/ec2-workers",
+        )
+        try:
+            return self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
+        except (BotoCoreError, ValueError) as error:
+            raise AwsError(type(error).__name__, f"{service} in {self.region}: {error}") from error
+
+    def _said(self, error: Exception, what: str) -> Exception:
+        from botocore import exceptions as boto
+        from botocore.parsers import ResponseParserError
+
+        line = f"{what} in {self.region}"
+        if isinstance(error, boto.ClientError):
+            said = error.response.get("Error", {})
+            code = str(said.get("Code", "unknown"))
+            # What follows can only be decoded by administrators, and is longer than a screen.
+            message = str(said.get("Message", "")).partition(" Encoded authorization failure message")[0]
+            advice = _ADVICE.get(code)
+            return AwsError(code, one_line(f"{line}: {code}: {message}" + (f" ({advice})" if advice else "")))
+        if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
+            return AwsError(type(error).__name__, f"{line}: {error} (set AWS_PROFILE, or run: aws sso login)")
+        if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
+            host = urlsplit(self.client(what.split()[0]).meta.endpoint_url).hostname
+            return AwsError(type(error).__name__, f"{line}: no answer from {host} ({type(error).__name__})")
+        if isinstance(error, ResponseParserError):
+            return AwsError(type(error).__name__, f"{line}: the answer is none of AWS's; is there a proxy in between?")
+        if isinstance(error, boto.BotoCoreError):
+            return AwsError(type(error).__name__, f"{line}: {error}")
+        return error
+
+
+_NOT_ALLOWED = (
+    "these credentials may not do this; launching needs what `sim-arena policy launcher --bucket BUCKET` prints, "
+    "setup and teardown an administrator"
+)
+_ADVICE = {
+    "UnauthorizedOperation": _NOT_ALLOWED,
+    "AccessDenied": _NOT_ALLOWED,
+    "AccessDeniedException": _NOT_ALLOWED,
+    "AuthFailure": "AWS does not know these credentials in this region",
+    "InvalidClientTokenId": "AWS does not know these credentials",
+    "ExpiredToken": "the session has ended; get new credentials",
+    "RequestExpired": "the session has ended, or this machine's clock is off",
+}

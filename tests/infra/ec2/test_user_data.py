@@ -1,0 +1,197 @@
+"""What a machine gets at its birth: valid, small enough, and nobody's values get out of their quotes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from env.errors import ConfigError, SimArenaError
+from infra.ec2 import pins, user_data
+from infra.ec2.user_data import Artifact, Orders, render
+from protocol.errors import BadId, UsageError
+
+BOOT = Path(user_data.__file__).parent / "boot"
+WHEEL = Artifact(f"code/{'a' * 64}/sim_arena-0.1.0-py3-none-any.whl", "a" * 64)
+CONSTRAINTS = Artifact(f"code/{'b' * 64}/constraints.txt", "b" * 64)
+EMBEDDED = Orders("the-bucket", "eu-central-1", "fleet-20261121-4f2a", WHEEL, CONSTRAINTS, "embedded")
+SIMKUBE = replace(EMBEDDED, cluster="simkube", simkube=("any_nodes=true",))
+ALL = pytest.mark.parametrize(
+    "orders", [EMBEDDED, SIMKUBE, replace(SIMKUBE, bake=True)], ids=["embedded", "simkube", "bake"]
+)
+
+
+def needs(command: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not shutil.which(command), reason=f"{command} is not installed")
+
+
+def parsed(text: str) -> Any:
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the slow one takes most of a test's time
+
+
+def written(orders: Orders) -> dict[str, str]:
+    """What cloud-init writes, by path."""
+    return {file["path"]: file["content"] for file in parsed(render(orders))["write_files"]}
+
+
+def variables(script: str, *names: str) -> list[str]:
+    """What bash makes of variables, arrays one by one."""
+    show = "\n".join(f'for value in "${{{name}[@]}}"; do printf "%s\\0" "$value"; done' for name in names)
+    done = subprocess.run(["bash", "-euc", f"{script}\n{show}"], capture_output=True, check=True, timeout=20)
+    assert done.stderr == b""
+    return done.stdout.decode().split("\0")[:-1]
+
+
+@ALL
+def test_it_is_a_cloud_config_of_less_than_16_kb(orders: Orders) -> None:
+    text = render(orders)
+    assert text.startswith("#cloud-config\n")
+    assert len(text.encode()) < 16_384
+
+
+@needs("cloud-init")
+@ALL
+def test_cloud_init_finds_nothing_wrong_with_it(orders: Orders, tmp_path: Path) -> None:
+    (tmp_path / "user-data").write_text(render(orders))
+    check = ["cloud-init", "schema", "--config-file", str(tmp_path / "user-data")]
+    done = subprocess.run(check, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs("shellcheck")
+def test_shellcheck_finds_nothing_wrong_with_the_scripts() -> None:
+    check = ["shellcheck", "--external-sources", *sorted(path.name for path in BOOT.glob("*.sh"))]
+    done = subprocess.run(check, cwd=BOOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+@needs("systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    for path, content in written(EMBEDDED).items():
+        (tmp_path / Path(path).name).write_text(content.replace("/opt/sim-arena/bin", str(tmp_path)))
+        (tmp_path / Path(path).name).chmod(0o755)
+    units = sorted(str(path) for path in tmp_path.glob("sim-arena-*"))
+    assert len(units) == 6
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=60)
+    ours = [line for line in done.stderr.splitlines() if "sim-arena" in line and "executable" not in line.lower()]
+    assert (done.returncode, ours) == (0, [])
+
+
+def test_what_ends_the_machine_is_started_before_anything_that_can_fail() -> None:
+    timers = ["sim-arena-deadline.timer", "sim-arena-keeper.timer"]
+    assert parsed(render(SIMKUBE))["runcmd"] == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", *timers],
+        ["systemctl", "restart", *timers],
+        ["/opt/sim-arena/bin/boot.sh"],
+    ]
+
+
+def test_the_longest_life_is_kept_by_systemd_alone() -> None:
+    files = written(replace(EMBEDDED, max_hours=1.5))
+    assert "OnBootSec=5400\n" in files["/etc/systemd/system/sim-arena-deadline.timer"]
+    service = files["/etc/systemd/system/sim-arena-deadline.service"]
+    assert "SuccessAction=poweroff-force\nFailureAction=poweroff-force\n" in service
+    assert "TimeoutStartSec=" in service
+
+
+def test_the_worker_is_no_root_and_starts_again_whatever_happens() -> None:
+    unit = written(EMBEDDED)["/etc/systemd/system/sim-arena-worker.service"]
+    for line in ("User=sim-arena", "Restart=always", "StartLimitIntervalSec=0", "NoNewPrivileges=yes"):
+        assert f"\n{line}\n" in unit
+
+
+def test_all_the_machine_needs_of_other_projects_is_pinned() -> None:
+    for download in (pins.PINS.kind, pins.PINS.kwok, pins.PINS.kwok_stages, pins.PINS.cert_manager):
+        assert re.fullmatch(r"[0-9a-f]{64}", download.sha256)
+        assert re.fullmatch(r"https://github\.com/.+/v[0-9.]+/[a-z0-9.-]+", download.url)
+    assert re.fullmatch(r"[0-9a-f]{40}", pins.PINS.simkube_commit)
+    assert re.fullmatch(r"kindest/node:v[0-9.]+@sha256:[0-9a-f]{64}", pins.PINS.node_image)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", pins.PINS.kwok_digest)
+
+
+TEXT = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.sampled_from(" '\"$`\\;&|#:-{}%!*\u00e9"))
+USUAL = render(SIMKUBE)
+HOSTILE = st.sampled_from(
+    [
+        "'; exit 9; '",
+        "$(exit 9)",
+        "`id`",
+        '" --bucket other',
+        "%n %% $HOME",
+        "a: b # c",
+        "- x",
+        "@MAX_S@",
+        "\\",
+        "!!python/object:os.system",
+        "' '\"'\"'",
+    ]
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(TEXT | HOSTILE, max_size=3))
+def test_whatever_a_setting_holds_reaches_the_worker_as_it_is_and_nothing_else(values: list[str]) -> None:
+    names = ("driver_image={}", "before_episode=[[{}]]", "after_episode=[[{}]]")
+    quoted = [value if number == 0 else json.dumps(value) for number, value in enumerate(values)]
+    wanted = tuple(name.format(value) for name, value in zip(names, quoted, strict=False))
+    try:
+        orders = replace(SIMKUBE, simkube=wanted)
+    except ConfigError:
+        return  # such as a driver_image of 1
+    document, usual = parsed(render(orders)), parsed(USUAL)
+    first, first_usual = document["write_files"].pop(0), usual["write_files"].pop(0)
+    assert document == usual
+    assert {**first, "content": ""} == {**first_usual, "content": ""}
+    assert variables(first["content"], "SIMKUBE", "BAKE") == [*wanted, "0"]
+
+
+HERE: dict[str, Callable[[str], dict[str, Any]]] = {
+    "bucket": lambda text: {"bucket": text},
+    "region": lambda text: {"bucket_region": text},
+    "group": lambda text: {"group": text},
+    "wheel": lambda text: {"wheel": Artifact(f"code/{'a' * 64}/{text}", "a" * 64)},
+    "hash": lambda text: {"constraints": Artifact(f"code/{text}/constraints.txt", text)},
+    "cpu": lambda text: {"node_cpu": text},
+    "memory": lambda text: {"node_memory": text},
+    "cluster": lambda text: {"cluster": text},
+}
+
+
+@pytest.mark.parametrize("place", HERE)
+@pytest.mark.parametrize("text", ["", "x; reboot", "$(reboot)", "a\nb", "a'b", "../x", 'a"b', "ü"])
+def test_names_and_sizes_that_cannot_be_are_refused(place: str, text: str) -> None:
+    with pytest.raises(SimArenaError):
+        replace(SIMKUBE, **HERE[place](text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"max_hours": 0}, "--max-hours 0: use more than 0"),
+        ({"max_hours": float("nan")}, "--max-hours nan"),
+        ({"idle_minutes": -1}, "--idle-minutes -1"),
+        ({"nodes": 0}, "--nodes 0: use 1 to 1000"),
+        ({"simkube": ("speeed=2",)}, "speeed: unknown"),
+        ({"simkube": ("driver_image=a\nb",)}, "control characters"),
+        ({"cluster": "embedded"}, "--simkube: needs --cluster simkube"),
+    ],
+)
+def test_orders_that_cannot_be_carried_out_are_refused_on_the_laptop(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises((UsageError, ConfigError, BadId), match=re.escape(said)):
+        replace(SIMKUBE, **changes)
+
+
+def test_settings_too_long_for_user_data_are_refused() -> None:
+    with pytest.raises(UsageError, match="EC2 takes 16384"):
+        render(replace(SIMKUBE, simkube=(f"driver_image={'x' * 4000}",)))
