@@ -1,0 +1,96 @@
+"""What stands against taking a bucket's stack away, and what stays when it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from infra.ec2.aws import Aws, AwsError
+from infra.ec2.fleet import Instance, find
+from infra.ec2.own_bucket import region_of
+from protocol import jobs, keys
+from protocol.bucket import Bucket
+
+_NAMED = 3
+
+Each = Callable[[Sequence[str]], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What the bucket still has to do."""
+
+    jobs: tuple[str, ...] = ()
+    federations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What lives in the account's other regions.
+
+    Attributes:
+        unseen: regions that could not be asked, each with the reason.
+    """
+
+    instances: tuple[Instance, ...]
+    unseen: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        by_region: dict[str, list[str]] = {}
+        for instance in self.instances:
+            by_region.setdefault(instance.region, []).append(instance.id)
+        living = [f"in {region}: {_counted(ids, 'living instance')}" for region, ids in by_region.items()]
+        return living + [f"{region}: not looked at: {why}" for region, why in self.unseen.items()]
+
+
+def obstacles(aws: Aws, bucket: str, open_bucket: Callable[[str], Bucket]) -> list[str]:
+    """Why a bucket's stack is still needed, a line each; none if it can go.
+
+    Raises:
+        SimArenaError: it cannot be found out.
+    """
+    lines = []
+    if living := [instance.id for instance in find(aws, bucket=bucket)]:
+        end = f"ec2-workers terminate --all --bucket {bucket} --region {aws.region}"
+        lines.append(f"{_counted(living, 'living instance')} in {aws.region}; to end them: {end}")
+    todo = unfinished(open_bucket(bucket)) if region_of(aws, bucket) else Unfinished()
+    if todo.federations:
+        lines.append(f"{_counted(todo.federations, 'unfinished federation')}; to end one: dispatch cancel GROUP")
+    if todo.jobs:
+        lines.append(f"{_counted(todo.jobs, 'unfinished job')}; to end one: dispatch cancel JOB")
+    return lines
+
+
+def unfinished(bucket: Bucket) -> Unfinished:
+    """The jobs without a result and the federations without an outcome."""
+    queue = jobs.look(bucket)
+    active = (keys.parse_active(entry.key) for entry in bucket.list(keys.ACTIVE).entries)
+    federations = [group for group in active if group and not bucket.exists(keys.outcome(group))]
+    return Unfinished(tuple(queue.jobs), tuple(federations))
+
+
+def elsewhere(aws: Aws, bucket: str, each: Each) -> Elsewhere:
+    """The bucket's living instances in all other regions of the account.
+
+    Args:
+        each: shows progress over the regions.
+    """
+    try:
+        rows = aws.ask("ec2", "describe_regions")["Regions"]
+    except AwsError as error:
+        return Elsewhere((), {"other regions": str(error)})
+    found: list[Instance] = []
+    unseen: dict[str, str] = {}
+    for region in each(sorted(row["RegionName"] for row in rows if row["RegionName"] != aws.region)):
+        try:
+            found += find(aws.elsewhere(region), bucket=bucket)
+        except AwsError as error:
+            unseen[region] = str(error)
+    return Elsewhere(tuple(found), unseen)
+
+
+def _counted(names: Sequence[str], what: str) -> str:
+    """`4 unfinished jobs (a, b, c …)`."""
+    few = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'} ({few})"
