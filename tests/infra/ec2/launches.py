@@ -1,0 +1,54 @@
+"""What tests of launching share: an account, and what was asked of it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from double import ON_DEMAND, Double, Request
+
+from infra.ec2.aws import Aws
+from infra.ec2.fleet import Instance, find
+from infra.ec2.plan import AL2023
+
+BUCKET, GROUP, REGION = "a-bucket", "shop", "us-east-1"
+ZONES = ("us-east-1a", "us-east-1b")
+
+
+@cache
+def aws(region: str = REGION) -> Aws:
+    return Aws(region)
+
+
+def image() -> str:
+    """Amazon Linux."""
+    return str(aws().ask("ssm", "get_parameter", Name=AL2023)["Parameter"]["Value"])
+
+
+def profile() -> str:
+    """A new instance profile."""
+    return str(aws().ask("iam", "create_instance_profile", InstanceProfileName="workers")["InstanceProfile"]["Arn"])
+
+
+def living(region: str = REGION) -> list[Instance]:
+    return find(aws(region))
+
+
+def requests(double: Double) -> list[Request]:
+    """What was really asked for, without rehearsals."""
+    return [each for each in double.asked("RunInstances") if not rehearsal(each)]
+
+
+def asked_for(double: Double) -> list[tuple[str, str, int]]:
+    """Type, market and how many, of each request."""
+    return [
+        (
+            str(each.parameters["InstanceType"]),
+            str(each.parameters.get("InstanceMarketOptions.MarketType", ON_DEMAND)),
+            int(each.parameters["MaxCount"]),
+        )
+        for each in requests(double)
+    ]
+
+
+def rehearsal(request: Request) -> bool:
+    return request.parameters.get("DryRun") == "true"
