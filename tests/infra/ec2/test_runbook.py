@@ -1,0 +1,147 @@
+"""docs/ec2.md says what is so: its commands exist, its documents are valid, its figures add up."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import boto3
+import kubernetes.client as kubernetes
+import pytest
+import typer.main
+import yaml
+from botocore.validate import ParamValidator
+
+from infra.ec2.cli import app
+from infra.ec2.prices import (
+    GP3_USD_PER_GB_MONTH,
+    IPV4_USD_PER_HOUR,
+    TABLE_DATE,
+    TABLE_REGION,
+    extras_usd_per_hour,
+    tabled,
+)
+from infra.ec2.states import State
+from protocol.worker import app as worker
+
+COMMANDS: Any = typer.main.get_command(app)
+TEXT = (Path(__file__).parents[3] / "docs" / "ec2.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def options(command: Any) -> set[str]:
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+def commands() -> list[list[str]]:
+    """Every `ec2-workers …` of the text, in words."""
+    in_blocks = [line for block in blocks("") for line in block.splitlines() if re.match(r"(\$ )?ec2-workers ", line)]
+    inline = re.findall(r"`(ec2-workers [^`]+)`", TEXT)
+    return [shlex.split(line.removeprefix("$ "), comments=True) for line in in_blocks + inline]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_of_the_runbook_exists_with_its_options(words: list[str]) -> None:
+    assert words[1] in COMMANDS.commands
+    for word in words[2:]:
+        assert not word.startswith("--") or word in options(COMMANDS.commands[words[1]])
+
+
+def test_every_option_that_the_runbook_names_is_one_of_a_command() -> None:
+    of_ours = set().union(*map(options, COMMANDS.commands.values())) | options(typer.main.get_command(worker))
+    of_others = {"--barrier", "--federation-size", "--service-code", "--quota-code", "--desired-value", "--trace"}
+    of_others |= {"--wheel-dir", "--no-deps", "--target", "--from-literal", "--no-cache-dir", "--index-url"}
+    of_others |= {"--constraint", "--cli-input-json", "--job-name", "--job-queue", "--job-definition"}
+    of_others |= {"--array-properties"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) <= of_ours | of_others
+
+
+def unknown_fields(value: Any, kind: str, where: str = "") -> list[str]:
+    """Fields that Kubernetes' API does not have."""
+    if listed := re.fullmatch(r"[Ll]ist\[(\w+)\]", kind):
+        return [each for item in value for each in unknown_fields(item, listed[1], where)]
+    model = getattr(kubernetes, kind, None)
+    if model is None:
+        return []
+    types = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
+    found = [f"{where}.{name}" for name in value if name not in types]
+    return found + [
+        each for name in value if name in types for each in unknown_fields(value[name], types[name], f"{where}.{name}")
+    ]
+
+
+def test_the_kubernetes_job_has_only_fields_that_there_are_and_runs_one_worker_a_member() -> None:
+    job, account, secret = map(yaml.safe_load, blocks("yaml"))
+    assert unknown_fields(job, "V1Job") == []
+    assert unknown_fields(account, "V1ServiceAccount") == []
+    assert unknown_fields(secret, "V1Container") == []
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    spec = job["spec"]
+    assert spec["completionMode"] == "Indexed"
+    assert spec["completions"] == spec["parallelism"], "members wait for each other"
+    pod = spec["template"]["spec"]
+    assert pod["restartPolicy"] == "Never", "which a pod failure policy asks for"
+    assert pod["serviceAccountName"] == account["metadata"]["name"]
+    (container,) = pod["containers"]
+    assert container["args"] == ["--run-once"]
+    assert {row["name"] for row in container["env"]} == {"SIM_ARENA_BUCKET", "AWS_DEFAULT_REGION"}
+    (by_code,) = [rule for rule in spec["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
+    assert by_code["onExitCodes"]["containerName"] == container["name"]
+    assert by_code["onExitCodes"]["values"] == sorted(by_code["onExitCodes"]["values"]), "which the API asks for"
+
+
+def test_a_misspelt_field_of_a_job_would_be_found() -> None:
+    assert unknown_fields({"spec": {"template": {"spec": {"containers": [{"arg": []}]}}}}, "V1Job") == [
+        ".spec.template.spec.containers.arg"
+    ]
+
+
+def test_batch_takes_the_job_definition() -> None:
+    definition = json.loads(blocks("json")[0])
+    client = boto3.session.Session().client("batch", region_name="us-east-1")
+    shape = client.meta.service_model.operation_model("RegisterJobDefinition").input_shape
+    assert ParamValidator().validate(definition, shape).generate_report() == ""
+    assert definition["containerProperties"]["command"] == ["--run-once"]
+
+
+def test_the_prices_are_those_of_the_code() -> None:
+    rows = dict(re.findall(r"^\| (\w+[\w-]*\.\w+) \| \d+ \| \d+ \| ([0-9.]+) \|$", TEXT, re.MULTILINE))
+    assert len(rows) == 8
+    assert {name: float(usd) for name, usd in rows.items()} == {name: tabled(name) for name in rows}
+    assert f"{TABLE_REGION}, as of {TABLE_DATE}" in TEXT
+    assert f"${GP3_USD_PER_GB_MONTH} per GB and month" in TEXT
+    assert f"${IPV4_USD_PER_HOUR} an hour" in TEXT
+
+
+def test_the_example_adds_up() -> None:
+    usd = tabled("c7i.large")
+    assert usd is not None
+    an_hour = 4 * (usd + extras_usd_per_hour(20))
+    for text, hours in (("**$0.39 an hour**", 1), ("costs $1.16", 3), ("end: $0.19", 0.5), ("**$4.63**", 12)):
+        assert text in TEXT
+        assert f"${an_hour * hours:.2f}" in text
+
+
+def test_every_variable_that_a_worker_reads_is_in_the_table() -> None:
+    table = TEXT.partition("## Environment variables of a worker")[2].partition("\n## ")[0]
+    command: Any = typer.main.get_command(worker)
+    read = {parameter.envvar for parameter in command.params if parameter.envvar}
+    assert read == {"SIM_ARENA_BUCKET", "SIM_ARENA_LEASE_TTL", "SIM_ARENA_BUSY_FILE"}
+    boot = Path(__file__).parents[3] / "infra" / "ec2" / "boot"
+    exported = re.findall(r"\b([A-Z][A-Z_]{3,})=", (boot / "sim-arena-worker.service").read_text())
+    exported += re.findall(r"^export ([A-Z_]+)=\S+ ([A-Z_]+)=", (boot / "work.sh").read_text(), re.MULTILINE)[0]
+    for name in {*read, *exported} - {"HOME"}:
+        assert f"`{name}`" in table
+
+
+def test_every_state_that_asks_for_something_is_in_the_table_of_what_can_go_wrong() -> None:
+    fine = {State.BOOTING, State.WORKING, State.ENDING, State.TERMINATED}
+    words = {"past its time" if state is State.OVERDUE else state.value for state in set(State) - fine}
+    table = TEXT.partition("## What can go wrong")[2].partition("\n## ")[0]
+    assert {word for word in words if f"`{word}`" not in table} == set()
