@@ -28,6 +28,7 @@ _MODULES = {
     "dispatch": "protocol.dispatch",
     "worker": "protocol.worker",
     "sync-server": "protocol.sync_server",
+    "ec2-workers": "infra.ec2.cli",
     "sim-arena": "infra.main",
 }
 

@@ -270,7 +270,7 @@ def test_without_a_network_a_command_says_so_and_leaves(name: str, monkeypatch: 
 
 
 def test_help_and_dispatch_need_no_torch() -> None:
-    for name in ("dispatch", "worker", "sync-server", "sim-arena"):
+    for name in ("dispatch", "worker", "sync-server", "ec2-workers", "sim-arena"):
         arguments = command(name, "--help")
         script = arguments[2].replace("; main()", "")
         check = f"{script}\nimport sys\nsys.exit('torch' in sys.modules or 'boto3' in sys.modules)"
