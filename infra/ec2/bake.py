@@ -66,6 +66,21 @@ def baked_images(aws: Aws, bucket: str | None = None) -> list[BakedImage]:
     return sorted((one for one in images if bucket in (None, one.bucket)), key=lambda one: (one.created, one.id))
 
 
+def lone_snapshots(aws: Aws, bucket: str) -> list[str]:
+    """Ids of a bucket's snapshots in a region whose image failed, or was removed without them; they cost.
+
+    Raises:
+        AwsError: they cannot be listed.
+    """
+    filters = [{"Name": f"tag:{Tag.PROJECT}", "Values": [PROJECT]}, {"Name": f"tag:{Tag.BUCKET}", "Values": [bucket]}]
+    rows = aws.pages("ec2", "describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=filters)
+    images = baked_images(aws)
+    if any(image.state == "pending" for image in images):
+        return []  # they may be of an image that does not tell yet
+    used = {snapshot for image in images for snapshot in image.snapshots}
+    return sorted({row["SnapshotId"] for row in rows} - used)
+
+
 def _images(aws: Aws, wanted: dict[str, str]) -> list[BakedImage]:
     filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
     rows = aws.pages("ec2", "describe_images", "Images", Owners=["self"], Filters=filters)

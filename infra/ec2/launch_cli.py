@@ -120,7 +120,9 @@ def launch(
     )
     _check_nodes(orders)
     code.check(source or code.HERE)
-    wish = Wish(orders, count, tuple(instance_type or ()), spot, ami or AL2023, tuple(subnet or ()), disk_gb)
+    wish = Wish(
+        orders, count, tuple(instance_type or ()), spot, AL2023 if ami is None else ami, tuple(subnet or ()), disk_gb
+    )
     plan = resolve(aws, wish)
     if not plan.missing:
         _nothing_to_do(plan, as_json)

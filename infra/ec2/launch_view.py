@@ -9,9 +9,11 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from env.cli import out
 from infra.ec2.fleet import Instance
 from infra.ec2.offers import Offer
 from infra.ec2.plan import Plan
+from infra.ec2.view import ID_WIDTH, as_wide_as_needed
 
 
 def document(
@@ -35,22 +37,45 @@ def document(
         "instances": [
             _row(instance, new) for new, some in ((False, plan.living), (True, launched)) for instance in some
         ],
-        "offers": [
-            {
-                "type": offer.type,
-                "market": offer.market.value,
-                "zone": offer.zone,
-                "subnet": offer.subnet,
-                "usd_per_hour": offer.usd_per_hour,
-                "price_source": offer.source,
-            }
-            for offer in plan.offers
-        ],
-        "refusals": [
-            {"type": offer.type, "market": offer.market.value, "zone": offer.zone, "code": code}
-            for offer, code in refusals
-        ],
+        "offers": _offers(plan.offers),
+        "refusals": _refusals(refusals),
     }
+
+
+def _offers(offers: Sequence[Offer]) -> list[dict[str, Any]]:
+    """A row for each type and market, in the order in which they will first be asked for."""
+    rows: dict[tuple[str, str], list[Offer]] = {}
+    for offer in offers:
+        rows.setdefault((offer.type, offer.market.value), []).append(offer)
+    return [
+        {
+            "type": name,
+            "market": market,
+            "zones": list(dict.fromkeys(offer.zone for offer in same)),
+            "usd_per_hour": _range([offer.usd_per_hour for offer in same if offer.usd_per_hour is not None]),
+            "price_source": "; ".join(_sources(same)),
+        }
+        for (name, market), same in rows.items()
+    ]
+
+
+def _range(prices: Sequence[float]) -> dict[str, float] | None:
+    return {"lowest": min(prices), "highest": max(prices)} if prices else None
+
+
+def _sources(offers: Sequence[Offer]) -> list[str]:
+    """Where prices are from, without the zones."""
+    return list(dict.fromkeys(offer.source.replace(f" {offer.zone},", "") for offer in offers))
+
+
+def _refusals(refusals: Sequence[tuple[Offer, str]]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for offer, code in refusals:
+        rows.setdefault((offer.type, offer.market.value, code), []).append(offer.zone)
+    return [
+        {"type": name, "market": market, "code": code, "zones": list(dict.fromkeys(zones))}
+        for (name, market, code), zones in rows.items()
+    ]
 
 
 def _row(instance: Instance, new: bool) -> dict[str, Any]:
@@ -75,19 +100,21 @@ def offers_table(plan: Plan) -> Group:
     for (name, market, usd), zones in rows.items():
         costs = [_usd(usd, 4), _usd(usd, 2, plan.missing), _usd(usd, 2, plan.missing * hours)]
         table.add_row(f"{name} {market}", " ".join(zone.removeprefix(plan.region) for zone in zones), *costs)
-    sources = dict.fromkeys(offer.source.replace(f" {offer.zone},", "") for offer in plan.offers)
-    lines = [f"prices: {escape('; '.join(sources))}"]
+    lines = [f"prices: {escape('; '.join(_sources(plan.offers)))}"]
     lines.append(f"with {plan.image.disk_gb} GB of disk and a public IPv4 address; requests and traffic come on top")
     return Group(table, *lines)
 
 
 def instances_table(launched: Sequence[Instance]) -> Table:
     """Machines and their prices."""
-    table = Table("instance", "type", "market", "zone", "$/h", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("instance", no_wrap=True, min_width=ID_WIDTH)
+    for title in ("type", "market", "zone", "$/h"):
+        table.add_column(title)
     for instance in launched:
         row = _row(instance, True)
         table.add_row(row["id"], row["type"], row["market"], row["zone"], _usd(row["usd_per_hour"], 4))
-    return table
+    return as_wide_as_needed(table, out)
 
 
 def _usd(usd: float | None, digits: int, times: float = 1) -> str:

@@ -147,8 +147,8 @@ class Launch:
     def _got(self, offer: Offer, got: list[Instance]) -> None:
         known = {*self.plan.seen, *(instance.id for instance in self.launched)}
         new = [instance for instance in got if instance.id not in known and instance.living]
+        self.launched += new  # first, whatever becomes of saying so
         self.say(f"{offer}: {len(new)} of {self.search.count} launched ({_named(new)})")
-        self.launched += new
         self.search = self.search.gave(len(new))
 
     def _refused(self, offer: Offer, error: AwsError) -> None:
@@ -156,18 +156,18 @@ class Launch:
         if why is Verdict.TOKEN_USED and self.search.turn < _MOST_TURNS:
             if error.code == "IdempotentParameterMismatch" and not self._looked:
                 self.say(f"an earlier launch of {self.plan.orders.group} asked for this; looking for what it got")
-                self._look()
+                self._look(self.machine.sleep)
         elif why in (Verdict.AGAIN, Verdict.FATAL, Verdict.TOKEN_USED):
             if why is Verdict.AGAIN:
                 self.say(f"{offer}: {error.code}; looking for what may have been launched")
-                self._look()
+                self._look(self.machine.sleep)
             self.trouble = error
         else:
             self.refusals.append((offer, error.code))
             self.say(f"{offer}: 0 of {self.search.count}, {error.code}")
         self.search = self.search.refused(why)
 
-    def _look(self) -> None:
+    def _look(self, sleep: Callable[[float], None]) -> None:
         """Wait until instances turn up that nobody has told of; if none do, there are none."""
         self._looked = True
         known = {*self.plan.seen, *(instance.id for instance in self.launched)}
@@ -177,14 +177,14 @@ class Launch:
             if found and len(found) == len(before):  # not while more and more turn up
                 break
             before = found
-            self.machine.sleep(_LOOK_S)
+            sleep(_LOOK_S)
         if before:
             self.launched += before
             self.search = self.search.found(len(before))
             self.say(f"found {_named(before)}")
 
     def undo(self, sleep: Callable[[float], None]) -> int:
-        """End what this launch got, and tell how many those were.
+        """End what this launch got, and tell how many those were; after a lost answer, look for that first.
 
         Args:
             sleep: what waits although the launch was told to stop.
@@ -192,6 +192,8 @@ class Launch:
         Raises:
             AwsError: EC2 did not confirm it.
         """
+        if self.unclear:  # when told to stop, the look before was without waits
+            self._look(sleep)
         ids = [instance.id for instance in self.launched]
         for looks_left in reversed(range(_LOOKS if ids else 0)):
             try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from env.cli import Exit, err, fail
 from infra.ec2.aws import Aws, AwsError, RegionOption
@@ -54,14 +55,17 @@ def logs(
     if known and known.state == "running":
         err.print(f"a shell there: aws ssm start-session --target {instance} --region {known.region}", highlight=False)
     if parts:
+        for problem in problems:
+            err.print(f"[yellow]warning[/]: {escape(problem)}", highlight=False)
         return
     if problems:
         fail(f"{instance}: no logs; " + "; ".join(problems))
     if known:
         err.print(f"{instance}: nothing written yet, and nothing on its console", highlight=False)
-    else:
-        where = f"not in {bucket}" if bucket else "pass its --bucket"
-        err.print(f"{instance}: EC2 knows no such machine of ours here (--region), {where}", highlight=False)
+    elif aws:
+        there = f"bucket {bucket!r} has no log of it" if bucket else "if it ended long ago, pass its --bucket"
+        line = f"{instance}: EC2 knows no such machine of ours in {aws.region} (--region); {there}"
+        err.print(line, highlight=False, markup=False)
     raise typer.Exit(int(Exit.NOTHING_TO_DO))
 
 

@@ -99,8 +99,10 @@ _VERDICTS = {
         *("408", "429", "500", "502", "503", "504"),
         *("ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "EndpointConnectionError"),
         *("HTTPClientError", "ProxyConnectionError", "ResponseStreamingError", "IncompleteReadError"),
+        *("ResponseParserError", "SSLError"),
     ),
 }
+_AT_ONCE = 100  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html: "for 100 instances each"
 _VERDICT_OF = {code: verdict for verdict, codes in _VERDICTS.items() for code in codes}
 
 
@@ -132,7 +134,7 @@ class Search:
     @property
     def count(self) -> int:
         """How many to ask of the next offer."""
-        return self.missing if self.at_most is None else min(self.missing, self.at_most)
+        return min(self.missing, _AT_ONCE if self.at_most is None else self.at_most)
 
     def gave(self, count: int) -> Search:
         """The first offer gave so many. Fewer than asked for: that is all there are of it."""

@@ -9,7 +9,12 @@ from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
 from infra.policies import PUBLIC_ACCESS_BLOCK, bucket_policy
 
-_ABSENT = ("NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration")
+_ABSENT = (
+    "NoSuchBucketPolicy",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
+)
+_S3S_OWN_KEY = "alias/aws/s3"  # everybody in the account may use it, through S3
 
 
 def region_of(aws: Aws, bucket: str) -> str | None:
@@ -47,6 +52,21 @@ def unprotected(aws: Aws, bucket: str, partition: str = "aws") -> list[str]:
     if _ask(aws, "get_public_access_block", bucket, "PublicAccessBlockConfiguration") != PUBLIC_ACCESS_BLOCK:
         lacks.append(f"public access is not blocked; how to: {command}")
     return lacks
+
+
+def foreign_key(aws: Aws, bucket: str) -> str | None:
+    """The KMS key that S3 encrypts the bucket's objects with by default, if somebody has chosen one.
+
+    Who reads and writes needs rights to the key, too; neither machines nor people get those from a stack.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+
+    Raises:
+        AwsError: S3 cannot be asked.
+    """
+    rules = (_ask(aws, "get_bucket_encryption", bucket, "ServerSideEncryptionConfiguration") or {}).get("Rules", ())
+    defaults = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
+    keys = [str(each["KMSMasterKeyID"]) for each in defaults if each.get("KMSMasterKeyID")]
+    return next((key for key in keys if not key.endswith(_S3S_OWN_KEY)), None)
 
 
 def _policy(aws: Aws, bucket: str) -> Any:

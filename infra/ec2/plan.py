@@ -159,6 +159,12 @@ def _image(aws: Aws, ami: str, disk_gb: int) -> Image:
     ]
     if not root or not sizes:
         raise UsageError(f"--ami {image_id}: its root is no EBS volume, which could be encrypted")
+    for mapping in row["BlockDeviceMappings"]:
+        if mapping.get("DeviceName") != root and mapping.get("Ebs", {}).get("DeleteOnTermination", True) is False:
+            raise UsageError(
+                f"--ami {image_id}: its disk {mapping['DeviceName']} would outlive each machine, and cost "
+                "(DeleteOnTermination is false); use an image without it"
+            )
     return Image(image_id, root, max(disk_gb, *sizes))
 
 

@@ -29,6 +29,7 @@ from protocol.errors import UsageError
 POLL_S = 3.0
 
 _BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+_BEGUN = ("AlreadyExistsException", "TokenAlreadyExistsException")
 _MOST_REASONS = 4
 
 
@@ -124,6 +125,8 @@ def read(aws: Aws, bucket: str) -> Stack:
     seen = look(aws, name)
     if seen is None:
         raise SimArenaError(f"no stack {name} in {aws.region}; {advice}")
+    if seen.status.startswith("DELETE"):  # it still tells its outputs, of which some are gone
+        raise SimArenaError(f"stack {name} in {aws.region} is {seen.status}; {advice}")
     outputs = seen.outputs
     try:
         return Stack(
@@ -269,7 +272,7 @@ def _ask(aws: Aws, change: Change, name: str, body: str, parameters: list[dict[s
     except AwsError as error:
         if "No updates are to be performed" in str(error):
             return Change.UNCHANGED
-        if error.code == "AlreadyExistsException" or "_IN_PROGRESS state" in str(error):
+        if error.code in _BEGUN or "_IN_PROGRESS state" in str(error):
             return None  # or this request itself, whose first answer was lost
         raise
     return change

@@ -51,7 +51,7 @@ def setup(
         _print_template(bucket, vpc, closes_rounds)
         return
     from infra.ec2.aws import Aws
-    from infra.ec2.own_bucket import region_of, unprotected
+    from infra.ec2.own_bucket import foreign_key, region_of, unprotected
     from infra.ec2.stack import make
 
     aws = Aws(region)
@@ -59,6 +59,9 @@ def setup(
         stack, change = make(aws, bucket, vpc=vpc, closes_rounds=closes_rounds, teller=teller)
     partition = stack.outputs["WorkerRoleArn"].split(":")[1]
     warnings = unprotected(aws, bucket, partition)
+    if key := foreign_key(aws, bucket):
+        who, rights = stack.outputs["WorkerRoleArn"], "kms:Decrypt and kms:GenerateDataKey"
+        warnings.append(f"it is encrypted with {key}; that key's policy has to give {who} {rights}")
     bucket_region = region_of(aws, bucket)
     if bucket_region != aws.region:
         warnings.append(f"it is in {bucket_region}; machines in {aws.region} pay for what crosses regions")
@@ -69,7 +72,7 @@ def setup(
     out.print(f"stack {stack.name} in {aws.region}: {change.value}", highlight=False)
     _print_outputs(stack)
     for line in warnings:
-        err.print(f"[yellow]s3://{bucket}[/]: {line}", highlight=False)
+        err.print(f"s3://{bucket}: {line}", markup=False, highlight=False)
 
 
 def teardown(
@@ -84,7 +87,7 @@ def teardown(
     there is no stack.
     """
     from infra.ec2.aws import Aws
-    from infra.ec2.bake import baked_images
+    from infra.ec2.bake import baked_images, lone_snapshots
     from infra.ec2.own_bucket import region_of
     from infra.ec2.stack import remove, settled, stack_name
     from infra.ec2.teardown import elsewhere, obstacles
@@ -96,21 +99,26 @@ def teardown(
     if stack is None or stack.status == "DELETE_COMPLETE":
         err.print(f"no stack {name} in {aws.region}: nothing to do", highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
-    if lines := obstacles(aws, bucket, open_bucket):
+    if lines := obstacles(aws, bucket, stack, open_bucket):
         for line in lines:
             err.print(line, highlight=False, markup=False)
         fail(f"stack {name} in {aws.region} is still needed")
     others = elsewhere(aws, bucket, lambda regions: progress(regions, "looking into other regions"))
     for line in others.lines():
         err.print(line, highlight=False, markup=False)
-    images, kept = baked_images(aws, bucket), region_of(aws, bucket) is not None
+    images, snapshots = baked_images(aws, bucket), lone_snapshots(aws, bucket)
+    kept = region_of(aws, bucket) is not None
     if not yes:
         typer.confirm(f"Delete stack {name} in {aws.region}? The bucket stays.", abort=True, err=True)
     with _telling() as teller:
         remove(aws, stack, teller)
     if as_json:
         living = [{"id": each.id, "region": each.region} for each in others.instances]
-        remains = {"bucket": bucket if kept else None, "images": [image.id for image in images]}
+        remains = {
+            "bucket": bucket if kept else None,
+            "images": [image.id for image in images],
+            "snapshots": snapshots,
+        }
         print_json({"stack": name, "region": aws.region, **remains, "elsewhere": living, "unseen": others.unseen})
         return
     out.print(f"stack {name} in {aws.region}: deleted", highlight=False)
@@ -119,18 +127,30 @@ def teardown(
         out.print(f"s3://{bucket} stays, with all that is in it. To delete it for good:\n  {delete}", highlight=False)
     for image in images:
         out.print(
-            f"image {image.id} ({image.name}) stays, and costs. To delete it:\n  {image.removal}", highlight=False
+            f"image {image.id} ({image.name}) stays, and costs. To delete it:\n  {image.removal}",
+            markup=False,
+            highlight=False,
+        )
+    for snapshot in snapshots:
+        delete = f"aws ec2 delete-snapshot --region {aws.region} --snapshot-id {snapshot}"
+        out.print(
+            f"snapshot {snapshot}, whose image is gone, stays, and costs. To delete it:\n  {delete}", highlight=False
         )
 
 
 @contextmanager
 def _telling() -> Iterator[Teller]:
     """Lines on stderr; where that is a terminal, also what CloudFormation does right now."""
+    from rich.markup import escape
+
     from infra.ec2.stack import Teller
 
     with err.status("") as spinner:
         try:
-            yield Teller(say=lambda line: err.print(line, highlight=False), show=spinner.update)
+            yield Teller(
+                say=lambda line: err.print(line, markup=False, highlight=False),
+                show=lambda line: spinner.update(escape(line)),
+            )
         except KeyboardInterrupt:
             err.print("CloudFormation goes on by itself; the same command again waits for it", highlight=False)
             raise
@@ -151,4 +171,4 @@ def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
 def _print_outputs(stack: Seen) -> None:
     width = max(map(len, stack.outputs))
     for name, value in stack.outputs.items():
-        out.print(f"  {name:{width}}  {value}", highlight=False)
+        out.print(f"  {name:{width}}  {value}", markup=False, highlight=False)

@@ -78,13 +78,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Totals:
-    """Living machines, and what all shown cost as far as prices are known; jobs of the buckets that could be read."""
+    """Living machines, and what all shown cost as far as prices are known; jobs of the buckets that could be read, None
+    if none could."""
 
     machines: int
     usd_per_hour: float
     usd_so_far: float
-    jobs_pending: int
-    jobs_running: int
+    jobs_pending: int | None
+    jobs_running: int | None
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,6 @@ def _totals(rows: Sequence[Row], views: Iterable[BucketView]) -> Totals:
         machines=sum(row.living for row in rows),
         usd_per_hour=sum(row.usd_per_hour or 0.0 for row in rows if row.living),
         usd_so_far=sum(row.usd_so_far or 0.0 for row in rows),
-        jobs_pending=sum(each.pending for each in seen),
-        jobs_running=sum(each.running for each in seen),
+        jobs_pending=sum(each.pending for each in seen) if seen else None,
+        jobs_running=sum(each.running for each in seen) if seen else None,
     )

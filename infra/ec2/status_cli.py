@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from infra.ec2.status import Fleet, Row
 
 REFRESH_S = 5.0
-_ROOMY, _NO_TERMINAL_WIDTH = 110, 1000  # columns
+_ROOMY = 110  # columns
 _STYLES = {
     "working": "green",
     "idle": "yellow",
@@ -65,6 +64,7 @@ def status(
     """
     from infra.ec2.aws import Aws
     from infra.ec2.status import Wanted, look, looks
+    from infra.ec2.view import chosen
     from protocol.console import open_bucket
 
     regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
@@ -72,8 +72,8 @@ def status(
     see = partial(look, regions, wanted, cache(open_bucket), time.time, lease_ttl)
     fleet = see()
     if not fleet.machines and not fleet.unasked:
-        where = ", ".join(aws.region for aws in regions)
-        err.print(f"no machines in {where}; other regions: --region NAME", highlight=False)
+        where = f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}"
+        err.print(f"no machines{where}; other regions: --region NAME", highlight=False, markup=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
     shown = fleet
     with _screen(as_json, watch) as show:
@@ -100,39 +100,39 @@ def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[Fleet], None]]:
         from rich.live import Live
 
         with Live(console=out, auto_refresh=False) as live:
-            yield lambda fleet: live.update(picture(fleet), refresh=True)
+            yield lambda fleet: live.update(picture(fleet, sum_first=True), refresh=True)
     else:
         yield lambda fleet: out.print(picture(fleet))
 
 
-def picture(fleet: Fleet) -> Group:
-    """The fleet as tables, one for each group, with totals and warnings."""
+def picture(fleet: Fleet, *, sum_first: bool = False) -> Group:
+    """The fleet as tables, one for each group, with totals and warnings.
+
+    Args:
+        sum_first: where the end may be below the window's.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[Any] = []
-    for (group, region, bucket), rows in groupby(sorted(fleet.machines, key=_heading), _heading):
-        parts.append(Text.assemble((group or "no group", "bold"), f" in {region}, bucket {bucket or '?'}"))
-        parts.append(_table(rows))
-    warnings = [Text.assemble(("warning", "yellow"), f": {line}") for line in fleet.warnings]
-    return Group(*parts, Text(_sum(fleet)), *warnings)
+    from infra.ec2.view import by_group
 
-
-def _heading(row: Row) -> tuple[str, str, str]:
-    return row.group, row.region, row.bucket
+    tables = by_group(fleet.machines, _table)
+    said = [Text(_sum(fleet)), *(Text.assemble(("warning", "yellow"), f": {line}") for line in fleet.warnings)]
+    return Group(*said, *tables) if sum_first else Group(*tables, *said)
 
 
 def _table(rows: Iterable[Row]) -> Table:
     from rich.console import Group
-    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     from infra.ec2.states import State, duration
+    from infra.ec2.view import ID_WIDTH, as_wide_as_needed
 
     roomy = not out.is_terminal or out.width >= _ROOMY
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, width in {"instance": 19, "state": 13, "age": 7, "about": 7, **({"type": 14} if roomy else {})}.items():
+    widths = {"instance": ID_WIDTH, "state": 13, "age": 7, "about": 7, **({"type": 14} if roomy else {})}
+    for name, width in widths.items():
         table.add_column(name, no_wrap=True, min_width=width)
     table.add_column("job, last log line" if roomy else "job", overflow="fold")
     for row in rows:
@@ -146,9 +146,7 @@ def _table(rows: Iterable[Row]) -> Table:
             *([Text(f"{row.type} spot" if row.market == "spot" else row.type)] if roomy else []),
             Group(*filter(None, [what, log])) if roomy else what,
         )
-    if not out.is_terminal:  # nothing need be cut where nobody's window ends
-        table.width = Measurement.get(out, out.options.update(max_width=_NO_TERMINAL_WIDTH), table).maximum
-    return table
+    return as_wide_as_needed(table, out)
 
 
 def _what(row: Row) -> str:
@@ -164,7 +162,7 @@ def _what(row: Row) -> str:
 def _sum(fleet: Fleet) -> str:
     totals = fleet.totals
     machines = "1 machine" if totals.machines == 1 else f"{totals.machines} machines"
-    return (
-        f"{machines}, about ${totals.usd_per_hour:.2f} an hour and ${totals.usd_so_far:.2f} so far; "
-        f"jobs: {totals.jobs_running} running, {totals.jobs_pending} pending"
-    )
+    jobs = "not known"
+    if totals.jobs_running is not None:
+        jobs = f"{totals.jobs_running} running, {totals.jobs_pending} pending"
+    return f"{machines}, about ${totals.usd_per_hour:.2f} an hour and ${totals.usd_so_far:.2f} so far; jobs: {jobs}"

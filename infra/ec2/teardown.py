@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
 from infra.ec2.own_bucket import region_of
+from infra.ec2.stack import Seen
 from protocol import jobs, keys
 from protocol.bucket import Bucket
 
@@ -44,7 +45,7 @@ class Elsewhere:
         return living + [f"{region}: not looked at: {why}" for region, why in self.unseen.items()]
 
 
-def obstacles(aws: Aws, bucket: str, open_bucket: Callable[[str], Bucket]) -> list[str]:
+def obstacles(aws: Aws, bucket: str, stack: Seen, open_bucket: Callable[[str], Bucket]) -> list[str]:
     """Why a bucket's stack is still needed, a line each; none if it can go.
 
     Raises:
@@ -59,6 +60,33 @@ def obstacles(aws: Aws, bucket: str, open_bucket: Callable[[str], Bucket]) -> li
         lines.append(f"{_counted(todo.federations, 'unfinished federation')}; to end one: dispatch cancel GROUP")
     if todo.jobs:
         lines.append(f"{_counted(todo.jobs, 'unfinished job')}; to end one: dispatch cancel JOB")
+    return lines + holders(aws, stack)
+
+
+def holders(aws: Aws, stack: Seen) -> list[str]:
+    """Who still has the stack's policies for people, a line each with the command that takes one away.
+
+    IAM deletes no policy that somebody has (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html),
+    and CloudFormation would find that out when half of the stack is gone.
+
+    Raises:
+        AwsError: IAM cannot be asked.
+    """
+    lines = []
+    for arn in (value for name, value in stack.outputs.items() if name.endswith("PolicyArn")):
+        try:
+            answer = aws.ask("iam", "list_entities_for_policy", PolicyArn=arn)
+        except AwsError as error:
+            if error.code != "NoSuchEntity":  # gone with an earlier try
+                raise
+            continue
+        for kind in ("User", "Group", "Role"):
+            for name in (row[f"{kind}Name"] for row in answer[f"Policy{kind}s"]):
+                option = f"{kind.lower()}-policy --{kind.lower()}-name {name}"
+                lines.append(
+                    f"{kind.lower()} {name} has a policy of it; to take it away: "
+                    f"aws iam detach-{option} --policy-arn {arn}"
+                )
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.cli import Exit, err, fail, out, print_json
-from env.errors import one_line
 from protocol.console import JsonOption
 from protocol.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console, Group
 
     from infra.ec2.fleet import Instance
     from infra.ec2.terminating import Choice, Ending, Found, Trouble
@@ -50,6 +49,7 @@ def terminate(
     """
     from infra.ec2.aws import Aws
     from infra.ec2.terminating import end, look
+    from infra.ec2.view import chosen
 
     choice = _choice(tuple(ids or ()), group, all_, bucket)
     regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
@@ -67,8 +67,8 @@ def terminate(
     if as_json:
         print_json(_document(found, endings))
     elif endings:
-        out.print(_table([(ending.instance, "ends" if ending.ended else "lives") for ending in endings]))
-    _leave(found, endings, ", ".join(aws.region for aws in regions))
+        out.print(picture([(ending.instance, "ends" if ending.ended else "lives") for ending in endings], out))
+    _leave(found, endings, f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}")
 
 
 def _choice(ids: tuple[str, ...], group: str | None, all_: bool, bucket: str | None) -> Choice:
@@ -80,7 +80,7 @@ def _choice(ids: tuple[str, ...], group: str | None, all_: bool, bucket: str | N
 
 
 def _ask(instances: Sequence[Instance]) -> None:
-    err.print(_table([(instance, instance.state) for instance in instances]))
+    err.print(picture([(instance, instance.state) for instance in instances], err))
     count = "1 instance" if len(instances) == 1 else f"{len(instances)} instances"
     if not sys.stdin.isatty():
         raise UsageError(f"--all would end {count}; confirm with --yes")
@@ -102,7 +102,7 @@ def _leave(found: Found, endings: Sequence[Ending], where: str) -> None:
     if troubles:
         raise typer.Exit(int(Exit.FAILED))
     if not endings:
-        err.print(f"nothing to end in {where}; other regions: --region NAME", markup=False, highlight=False)
+        err.print(f"nothing to end{where}; other regions: --region NAME", markup=False, highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
 
 
@@ -116,12 +116,24 @@ def _document(found: Found, endings: Sequence[Ending]) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[tuple[Instance, str]]) -> Table:
-    from rich.markup import escape
+def picture(rows: Sequence[tuple[Instance, str]], console: Console) -> Group:
+    """The instances, group by group, and what each does."""
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("instance", "machine", "region", "group", "bucket", "launched by", "", box=None, pad_edge=False)
-    for instance, what in rows:
-        tags = (one_line(text, 128) for text in (instance.group, instance.bucket, instance.owner))
-        table.add_row(instance.id, instance.type, instance.region, *map(escape, tags), what)
-    return table
+    from infra.ec2.machines import short
+    from infra.ec2.view import ID_WIDTH, as_wide_as_needed, by_group, person
+
+    what = {(instance.region, instance.id): words for instance, words in rows}
+
+    def table(instances: Iterable[Instance]) -> Table:
+        found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        found.add_column("instance", no_wrap=True, min_width=ID_WIDTH)
+        for name in ("type", "launched by", ""):
+            found.add_column(name)
+        for each in instances:
+            found.add_row(each.id, each.type, Text(short(person(each.owner))), what[each.region, each.id])
+        return as_wide_as_needed(found, console)
+
+    return Group(*by_group([instance for instance, _ in rows], table))

@@ -35,6 +35,7 @@ class _Kind(Enum):
     ERROR = "answered with an error, not carried out"
     REFUSED = "the connection ends, not carried out"
     LOST = "carried out, then the connection ends"
+    GARBLED = "carried out, then answered with what is not AWS's"
     AFTER = "called after it was carried out, before the answer is sent"
 
 
@@ -99,6 +100,10 @@ class Double:
     def lose_answer(self, operation: str, *, times: int = 1, when: Callable[[Request], bool] = _always) -> None:
         """Carry an operation out, and end the connection without an answer."""
         self._rules.append(_Rule(_Kind.LOST, operation, when, times))
+
+    def garble_answer(self, operation: str, *, times: int = 1, when: Callable[[Request], bool] = _always) -> None:
+        """Carry an operation out; somebody in between answers in AWS's place."""
+        self._rules.append(_Rule(_Kind.GARBLED, operation, when, times))
 
     def before(
         self, operation: str, call: Callable[[Request], object], *, when: Callable[[Request], bool] = _always
@@ -183,6 +188,8 @@ class Double:
         self._call(_Kind.AFTER, request)
         if self._rule(_Kind.LOST, request):
             _hang_up(environ)
+        if self._rule(_Kind.GARBLED, request):
+            answer = reply(200, "text/html", "<html><body>Who are you?<br></body></html>")
         start_response(answer.status, answer.headers)
         return [answer.body]
 

@@ -134,7 +134,60 @@ def test_json_is_one_document(launch: Callable[..., Done]) -> None:
         "usd_per_hour": 0.09644,
         "launched_now": True,
     }
-    assert [offer["type"] for offer in said["offers"]] == 5 * ["c7i.large"] + 5 * ["c6i.large"]
+    assert [(offer["type"], offer["market"]) for offer in said["offers"]] == [
+        ("c7i.large", "on-demand"),
+        ("c6i.large", "on-demand"),
+    ]
+
+
+def test_offers_of_many_zones_and_prices_are_a_line_of_json_for_each_type_and_market(
+    launch: Callable[..., Done], account: Double
+) -> None:
+    account.price("c7i.large", REGION, 0.5)
+    for zone in "abcdf":
+        account.capacity["c7i.large", f"us-east-1{zone}", ON_DEMAND] = 0
+    done = launch("--count", "1", "--spot", "--json", *TYPES)
+    spot, _, on_demand, table = done.json["offers"]
+    zones = [f"us-east-1{zone}" for zone in "abcdf"]
+    assert (spot["market"], sorted(spot["zones"])) == ("spot", zones)
+    assert spot["usd_per_hour"]["lowest"] <= spot["usd_per_hour"]["highest"]
+    extras = 20 * 0.08 / 730 + 0.005
+    assert on_demand == {
+        "type": "c7i.large",
+        "market": "on-demand",
+        "zones": zones,
+        "usd_per_hour": {"lowest": 0.5 + extras, "highest": 0.5 + extras},
+        "price_source": "AWS price list, us-east-1",
+    }
+    assert table["type"] == "c6i.large"
+
+
+def test_refusals_of_many_zones_are_one(launch: Callable[..., Done], account: Double) -> None:
+    for zone in "abcdf":
+        account.capacity["c6i.large", f"us-east-1{zone}", ON_DEMAND] = 0
+    assert launch("--count", "1", "--instance-type", "c6i.large", "--json").json["refusals"] == [
+        {
+            "type": "c6i.large",
+            "market": "on-demand",
+            "code": "InsufficientInstanceCapacity",
+            "zones": [f"us-east-1{zone}" for zone in "abcdf"],
+        }
+    ]
+
+
+def test_an_image_whose_disks_would_outlive_machines_is_refused(
+    launch: Callable[..., Done], account: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto = type(account.image(image()))
+    [root] = account.image(image()).block_device_mappings
+    data = {**root, "DeviceName": "/dev/sdb"}
+    monkeypatch.setattr(moto, "block_device_mappings", [root, data])
+    done = launch("--count", "1", *TYPES)
+    assert done.code == 2
+    assert f"--ami {image()}: its disk /dev/sdb would outlive each machine" in done.err
+    assert not account.asked("RunInstances")
+    monkeypatch.setattr(moto, "block_device_mappings", [root, {**data, "Ebs": {"DeleteOnTermination": True}}])
+    assert launch("--count", "1", *TYPES).code == 0
 
 
 def test_a_rehearsal_shows_prices_and_creates_nothing(launch: Callable[..., Done], account: Double) -> None:
@@ -193,6 +246,7 @@ def test_mistakes_are_one_line_and_start_nothing(launch: Callable[..., Done], ac
         ("--instance-type", "c7g.large"): "--instance-type c7g.large: is for arm64; workers need x86_64",
         ("--instance-type", "c99.huge"): "--instance-type c99.huge: there is none in us-east-1",
         ("--ami", "ubuntu"): "--ami ubuntu: neither an image's id (ami-…) nor the name of an SSM parameter (/…)",
+        ("--ami", ""): "--ami : neither an image's id",
         ("--ami", "/no/such"): "--ami /no/such: no such SSM parameter in us-east-1",
         ("--ami", "ami-00000000"): "--ami ami-00000000: there is none in us-east-1 that this account may use",
         ("--ami", arm): "is for arm64; workers need x86_64",

@@ -41,12 +41,19 @@ class Fleet:
     slept: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
-    def launch(self, count: int, *, now: float = 1e9, sleep: Callable[[float], None] | None = None) -> Launch:
+    def launch(
+        self,
+        count: int,
+        *,
+        now: float = 1e9,
+        sleep: Callable[[float], None] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Launch:
         """One launch, as the command does it."""
         there = find(aws(), group=GROUP, gone=True)
         living = tuple(one for one in there if one.living)
         plan = replace(self.plan, count=count, seen=tuple(one.id for one in there), living=living)
-        machine = replace(this_machine(), sleep=sleep or self.slept.append, jitter=lambda: 0.5)
+        machine = replace(this_machine(), sleep=sleep or self.slept.append, jitter=lambda: 0.5, stopping=stopping)
         under_way = Launch(aws(), plan, machine, now, self.said.append)
         under_way.run()
         return under_way
@@ -114,6 +121,15 @@ def test_an_answer_that_never_comes_is_looked_for_among_what_there_is(fleet: Fle
     assert sorted(one.id for one in under_way.launched) == sorted(everything())
     assert len(everything()) == 2
     assert (under_way.search.missing, under_way.unclear) == (0, True)
+
+
+def test_an_answer_that_a_proxy_spoils_is_asked_for_again_and_what_came_of_it_is_known(fleet: Fleet) -> None:
+    fleet.double.garble_answer("RunInstances", times=100)
+    under_way = fleet.launch(2)
+    assert len(set(tokens(fleet.double))) == 1
+    assert sorted(one.id for one in under_way.launched) == sorted(everything())
+    assert len(everything()) == 2
+    assert under_way.unclear
 
 
 def test_a_killed_launch_that_is_repeated_at_once_gets_the_same_machines(fleet: Fleet) -> None:
@@ -236,12 +252,35 @@ def test_what_no_other_offer_can_mend_ends_the_launch_and_what_runs_stays(fleet:
     assert len(everything()) == 1
 
 
+def test_what_runs_is_known_even_if_it_cannot_be_said(fleet: Fleet) -> None:
+    """Whoever listened may be gone, as in `ec2-workers launch … 2>&1 | head -1`."""
+
+    def say(line: str) -> None:
+        raise Killed
+
+    under_way = Launch(aws(), replace(fleet.plan, count=2), this_machine(), 1e9, say)
+    with pytest.raises(Killed):
+        under_way.run()
+    assert sorted(one.id for one in under_way.launched) == sorted(everything())
+    assert len(everything()) == 2
+
+
 def test_undoing_waits_for_ec2_to_know_its_own_machines(fleet: Fleet) -> None:
     under_way = fleet.launch(2)
     fleet.double.fail("TerminateInstances", "InvalidInstanceID.NotFound", times=2)
     assert under_way.undo(fleet.slept.append) == 2
     assert not everything()
     assert fleet.slept == [3, 3]
+
+
+def test_undoing_looks_for_what_a_lost_answer_has_launched(fleet: Fleet) -> None:
+    """Told to stop, a launch waits no more; EC2 may show only then what it has launched."""
+    fleet.double.lose_answer("RunInstances")
+    fleet.double.after("RunInstances", lambda request: fleet.list_nothing())
+    under_way = fleet.launch(2, stopping=lambda: bool(everything()))
+    assert (len(everything()), under_way.launched, under_way.unclear) == (2, [], True)
+    assert under_way.undo(fleet.list_all) == 2
+    assert not everything()
 
 
 def test_undoing_that_fails_says_so(fleet: Fleet) -> None:
@@ -269,6 +308,7 @@ def test_a_machine_has_no_key_no_old_metadata_and_nothing_that_outlives_it(fleet
     assert asked["IamInstanceProfile.Arn"] == fleet.plan.stack.instance_profile_arn
     assert asked["NetworkInterface.1.SecurityGroupId.1"] == fleet.plan.stack.security_group
     assert asked["NetworkInterface.1.AssociatePublicIpAddress"] == "true"
+    assert asked["NetworkInterface.1.DeleteOnTermination"] == "true", "or the security group could not be deleted"
     disk = {name.rpartition(".")[2]: value for name, value in asked.items() if name.startswith("BlockDeviceMapping.1")}
     assert disk == {
         "DeviceName": "/dev/xvda",

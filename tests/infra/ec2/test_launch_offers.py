@@ -108,6 +108,15 @@ def test_spot_comes_first_cheapest_first_and_unknown_prices_last() -> None:
     assert in_order([preferred, cheaper, dear, unknown, cheap]) == (cheap, dear, unknown, preferred, cheaper)
 
 
+def test_many_are_asked_for_a_hundred_at_a_time() -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html: faster so, and answered in time."""
+    where, asked = Search(250, (offer(),)), []
+    while not where.over:
+        asked.append(where.count)
+        where = where.gave(where.count)
+    assert asked == [100, 100, 50]
+
+
 def test_a_full_subnet_is_not_asked_again() -> None:
     after = Search(1, tuple(OFFERS)).refused(Verdict.NO_SUBNET)
     assert {one.zone for one in after.offers} == {ZONES[1]}

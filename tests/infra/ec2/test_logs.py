@@ -103,6 +103,14 @@ def test_types_without_a_console_of_now_show_the_one_that_ec2_kept(
     assert logs(machine).stdout == "kept\n"
 
 
+def test_a_bucket_that_refuses_is_not_hidden_by_the_console(double: Double, machine: str) -> None:
+    double.fail("GetObject", "AccessDenied")
+    done = logs(machine)
+    assert done.exit_code == 0
+    assert "== console, as EC2 saw it" in done.stderr
+    assert f"warning: s3://{BUCKET}: GET workers/{machine}/boot.log: 403 AccessDenied" in done.stderr
+
+
 def test_nothing_anywhere_is_exit_code_3(double: Double, machine: str, console: Callable[[str], None]) -> None:
     console("")
     done = logs(machine)

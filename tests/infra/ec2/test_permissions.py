@@ -270,7 +270,10 @@ ADMINISTRATORS = {  # setup and teardown
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
     "ec2:DescribeRegions",
+    "ec2:DescribeSnapshots",
     "ec2:DescribeVpcs",
+    "iam:ListEntitiesForPolicy",
+    "s3:GetBucketEncryption",
     "s3:GetBucketPolicy",
     "s3:GetPublicAccessBlock",
 }
@@ -297,6 +300,42 @@ def test_a_launcher_may_do_just_what_the_commands_ask_of_aws() -> None:
     granted = {action for row in LAUNCHER["Statement"] for action in listed(row["Action"])}
     assert needed - ADMINISTRATORS - ANYBODYS - granted == set()
     assert {one for one in granted - ALONG_WITH_OTHERS - BY_HAND if not one.startswith("s3:")} - needed == set()
+
+
+def reference(service: str) -> Any:
+    """AWS's Service Authorization Reference of a service, as cfn-lint brings it along."""
+    data = Path(pytest.importorskip("cfnlint").__path__[0]) / "data/AdditionalSpecs/Policies.json"
+    return json.loads(data.read_text(encoding="utf-8"))[service]
+
+
+OF_THE_REQUEST = {"ec2:CreateAction"}  # an action's key, not a resource's
+EC2_STATEMENTS = [row for row in LAUNCHER["Statement"] if all(one.startswith("ec2:") for one in listed(row["Action"]))]
+
+
+def kinds_of(row: Mapping[str, Any]) -> list[str]:
+    """The types of resources in a statement; none for `*`."""
+    return [arn.split(":", 5)[5].partition("/")[0] for arn in listed(row["Resource"]) if arn != "*"]
+
+
+@pytest.mark.parametrize("row", EC2_STATEMENTS, ids=lambda row: str(row["Sid"]))
+def test_every_condition_is_on_a_resource_that_ec2_has_it_for(row: Mapping[str, Any]) -> None:
+    """A key that EC2 does not send for a resource makes an Allow never hold."""
+    kinds, known = kinds_of(row), reference("ec2")
+    for action in listed(row["Action"]):
+        assert set(known["Actions"][action.removeprefix("ec2:").lower()]["Resources"]).intersection(kinds), action
+    asked = {key.partition("/")[0] for keyed in row.get("Condition", {}).values() for key in keyed} - OF_THE_REQUEST
+    for kind in kinds:
+        assert asked <= {key.partition("/")[0] for key in known["Resources"][kind]["ConditionKeys"]}, kind
+
+
+def test_a_launcher_may_use_all_kinds_of_resources_that_a_launch_touches() -> None:
+    """Of those that RunInstances knows, our requests name none of these."""
+    unnamed = {
+        *("capacity-reservation", "elastic-gpu", "elastic-inference", "group", "key-pair", "launch-template"),
+        *("license-configuration", "placement-group", "secondary-interface", "secondary-subnet", "snapshot"),
+    }
+    may = {kind for row in EC2_STATEMENTS if row["Action"] == "ec2:RunInstances" for kind in kinds_of(row)}
+    assert set(reference("ec2")["Actions"]["runinstances"]["Resources"]) - unnamed == may
 
 
 # -- the command ----------------------------------------------------------------------------------------------

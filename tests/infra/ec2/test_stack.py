@@ -21,11 +21,13 @@ from env.errors import SimArenaError
 from infra import s3
 from infra.ec2 import stack
 from infra.ec2.aws import Aws, AwsError
+from infra.ec2.bake import lone_snapshots
 from infra.ec2.cli import app
 from infra.ec2.fleet import Birth
-from infra.ec2.own_bucket import region_of, unprotected
+from infra.ec2.own_bucket import foreign_key, region_of, unprotected
 from infra.ec2.permissions import Scope, launcher_policy, machine_policy
 from infra.ec2.stack import Change, Seen, StackFailed, Step, Teller, next_step, stack_name
+from infra.ec2.stack_cli import _telling
 from infra.ec2.teardown import obstacles
 from infra.ec2.template import template
 from infra.policies import PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
@@ -76,7 +78,8 @@ def stand_in(region: str = s3.REGION) -> None:
     """A bucket, and a stack as setup makes it, but with next to nothing in it, which takes moto less time."""
     policy = {"PolicyDocument": role_policy(Role.READER, ARN)}
     least = {"Something": {"Type": "AWS::IAM::ManagedPolicy", "Properties": policy}}
-    body = json.dumps({**template(), "Conditions": {}, "Resources": least, "Outputs": {}})
+    outputs = {"SomethingPolicyArn": {"Value": {"Ref": "Something"}}}
+    body = json.dumps({**template(), "Conditions": {}, "Resources": least, "Outputs": outputs})
     values = {"Bucket": BUCKET, "CreateBucket": "false", "Vpc": "vpc-1"}
     rows = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
     aws(region).ask("cloudformation", "create_stack", StackName=NAME, TemplateBody=body, Parameters=rows)
@@ -247,6 +250,35 @@ def test_a_bucket_whose_policy_lacks_a_statement_is_not_protected(number: int) -
     assert [line.partition(";")[0] for line in unprotected(aws(), BUCKET)] == ["its policy does not protect results"]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "arn:aws:kms:us-east-1:123456789012:key/1"}, True),
+        ({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "arn:aws:kms:us-east-1:123456789012:alias/aws/s3"}, False),
+        ({"SSEAlgorithm": "aws:kms"}, False),
+        ({"SSEAlgorithm": "AES256"}, False),
+    ],
+)
+def test_a_bucket_with_a_key_of_its_own_needs_rights_that_the_stack_does_not_give(
+    chosen: dict[str, str], told: bool
+) -> None:
+    """Without them a machine can neither install code nor say so."""
+    create_bucket()
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]}
+    aws().ask("s3", "put_bucket_encryption", Bucket=BUCKET, ServerSideEncryptionConfiguration=rules)
+    assert foreign_key(aws(), BUCKET) == (chosen["KMSMasterKeyID"] if told else None)
+    if told:
+        [line] = [line for line in setup()["warnings"] if "encrypted" in line]
+        assert line.startswith(f"it is encrypted with {chosen['KMSMasterKeyID']}; that key's policy has to give arn:")
+
+
+def test_a_bucket_without_encryption_settings_has_no_such_key() -> None:
+    """Most S3s that are not AWS."""
+    create_bucket()
+    aws().ask("s3", "delete_bucket_encryption", Bucket=BUCKET)
+    assert foreign_key(aws(), BUCKET) is None
+
+
 def test_a_bucket_of_before_stays_out_of_the_stack_for_ever() -> None:
     create_bucket()
     make()
@@ -413,11 +445,26 @@ def test_progress_names_the_resource_that_cloudformation_is_at(double: Double) -
     assert shown == ["WorkerRole UPDATE_IN_PROGRESS"]
 
 
+def test_cloudformation_is_told_that_roles_without_names_are_fine(double: Double) -> None:
+    """Otherwise it would refuse (InsufficientCapabilities); moto does not."""
+    make()
+    make(closes_rounds=False)
+    for operation in ("CreateStack", "UpdateStack"):
+        asked = double.asked(operation)[0].parameters
+        assert {value for name, value in asked.items() if name.startswith("Capabilities.")} == {"CAPABILITY_IAM"}
+
+
 def test_a_lost_answer_makes_one_stack(double: Double) -> None:
     double.lose_answer("CreateStack")
     assert make()[1] is Change.CREATED
     tokens = {request.parameters["ClientRequestToken"] for request in double.asked("CreateStack")}
     assert (len(double.asked("CreateStack")), len(tokens)) == (2, 1)
+
+
+def test_a_repeated_request_that_cloudformation_has_taken_already_is_waited_for(double: Double) -> None:
+    double.lose_answer("CreateStack")
+    double.fail("CreateStack", "TokenAlreadyExistsException", when=lambda request: len(double.asked("CreateStack")) > 1)
+    assert make()[0].outputs["Bucket"] == BUCKET
 
 
 def test_a_stack_that_somebody_else_makes_at_the_same_moment_is_taken(double: Double) -> None:
@@ -462,6 +509,13 @@ def test_ctrl_c_leaves_at_once_and_says_that_cloudformation_goes_on(double: Doub
     assert "CloudFormation goes on by itself; the same command again waits for it" in said
 
 
+def test_what_cloudformation_says_is_not_taken_for_markup(capfd: pytest.CaptureFixture[str]) -> None:
+    with _telling() as teller:
+        teller.show("[/x]")
+        teller.say("stack is ROLLBACK_COMPLETE [/x]")
+    assert "stack is ROLLBACK_COMPLETE [/x]" in capfd.readouterr().err
+
+
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -476,6 +530,15 @@ def test_a_stack_that_is_not_whole_is_not_launched_from() -> None:
     moto_stack().status = "ROLLBACK_COMPLETE"
     with pytest.raises(SimArenaError, match=r"is ROLLBACK_COMPLETE and has no Bucket; run: ec2-workers setup"):
         stack.read(aws(), BUCKET)
+
+
+def test_a_stack_that_is_half_deleted_is_not_launched_from() -> None:
+    """It still tells its outputs, but the role may be gone."""
+    make()
+    for status in ("DELETE_IN_PROGRESS", "DELETE_FAILED"):
+        moto_stack().status = status
+        with pytest.raises(SimArenaError, match=rf"is {status}; run: ec2-workers setup"):
+            stack.read(aws(), BUCKET)
 
 
 def test_names_of_stacks_are_what_cloudformation_takes_and_tell_buckets_apart() -> None:
@@ -569,14 +632,38 @@ def test_teardown_is_refused_while_there_is_work_to_do(key: str, told: str) -> N
 def test_what_has_ended_does_not_hold_a_teardown_up() -> None:
     stand_in()
     put(keys.finished_manifest("job-1"), keys.result("job-1"), keys.active("shop"), keys.outcome("shop"))
-    assert obstacles(aws(), BUCKET, open_bucket) == []
+    assert obstacles(aws(), BUCKET, seen(), open_bucket) == []
 
 
 def test_of_much_to_do_a_few_are_named() -> None:
     stand_in()
     put(*(keys.pending_manifest(f"job-{number}") for number in range(5)))
-    [line] = obstacles(aws(), BUCKET, open_bucket)
+    [line] = obstacles(aws(), BUCKET, seen(), open_bucket)
     assert line.startswith("5 unfinished jobs (job-0, job-1, job-2 …)")
+
+
+def test_teardown_is_refused_while_somebody_has_a_policy_of_the_stack() -> None:
+    """IAM would not delete it, and CloudFormation would find that out when half of the stack is gone. moto deletes."""
+    stand_in()
+    arn, iam = seen().outputs["SomethingPolicyArn"], aws().client("iam")
+    iam.create_user(UserName="mary")
+    iam.create_role(RoleName="people", AssumeRolePolicyDocument="{}")
+    iam.attach_user_policy(UserName="mary", PolicyArn=arn)
+    iam.attach_role_policy(RoleName="people", PolicyArn=arn)
+    done = teardown()
+    assert done.code == 1
+    assert f"aws iam detach-user-policy --user-name mary --policy-arn {arn}" in done.err
+    assert f"aws iam detach-role-policy --role-name people --policy-arn {arn}" in done.err
+    assert has_stack()
+    iam.detach_user_policy(UserName="mary", PolicyArn=arn)
+    iam.detach_role_policy(RoleName="people", PolicyArn=arn)
+    assert teardown().code == 0
+
+
+def test_a_policy_that_an_earlier_try_has_deleted_does_not_hold_it_up() -> None:
+    stand_in()
+    aws().ask("iam", "delete_policy", PolicyArn=seen().outputs["SomethingPolicyArn"])
+    assert obstacles(aws(), BUCKET, seen(), open_bucket) == []
 
 
 def test_a_stack_whose_bucket_is_gone_can_go_too() -> None:
@@ -591,12 +678,37 @@ def test_images_that_were_baked_are_named_with_the_command_that_deletes_them() -
     stand_in()
     machine = launch()
     tags = [{"ResourceType": "image", "Tags": Birth("fleet-1", BUCKET, "me", 0.0, None).tags()}]
-    image = aws().ask("ec2", "create_image", InstanceId=machine, Name="baked", TagSpecifications=tags)["ImageId"]
+    odd = "baked [/x]"  # brackets and slashes are fine in the name of an image
+    image = aws().ask("ec2", "create_image", InstanceId=machine, Name=odd, TagSpecifications=tags)["ImageId"]
     aws().ask("ec2", "terminate_instances", InstanceIds=[machine])
     done = teardown()
     assert done.code == 0
-    assert f"image {image} (baked) stays, and costs" in done.out
+    assert f"image {image} ({odd}) stays, and costs" in done.out
     assert f"aws ec2 deregister-image --delete-associated-snapshots --region us-east-1 --image-id {image}" in done.out
+
+
+def test_snapshots_whose_image_was_removed_without_them_are_named_with_the_command_that_deletes_them() -> None:
+    stand_in()
+    mine, others = (Birth("fleet-1", bucket, "me", 0.0, None).tags() for bucket in (BUCKET, "other"))
+    volume = aws().ask("ec2", "create_volume", Size=1, AvailabilityZone="us-east-1a")["VolumeId"]
+    lone, _ = (
+        aws().ask(
+            "ec2",
+            "create_snapshot",
+            VolumeId=volume,
+            TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}],
+        )["SnapshotId"]
+        for tags in (mine, others)
+    )
+    machine = launch()
+    tags = [{"ResourceType": kind, "Tags": mine} for kind in ("image", "snapshot")]
+    image = aws().ask("ec2", "create_image", InstanceId=machine, Name="baked", TagSpecifications=tags)
+    aws().ask("ec2", "terminate_instances", InstanceIds=[machine])
+    assert lone_snapshots(aws(), BUCKET) == [], "while one is being made nobody knows whose they are"
+    assert lone_snapshots(aws(), BUCKET) == [lone]
+    done = teardown()
+    assert f"aws ec2 delete-snapshot --region us-east-1 --snapshot-id {lone}" in done.out
+    assert image["ImageId"] in done.out
 
 
 def test_teardown_asks_first_and_a_no_changes_nothing() -> None:

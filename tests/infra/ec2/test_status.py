@@ -143,6 +143,13 @@ def test_without_machines_the_exit_code_is_3(double: Double) -> None:
     assert "no machines in us-east-1" in done.stderr
 
 
+def test_a_name_that_no_machine_has_is_told(double: Double) -> None:
+    launch()
+    done = status("--group", "sh\u00f6p", "--bucket", "")
+    assert done.exit_code == 3
+    assert "no machines of group 'sh\u00f6p' and bucket '' in us-east-1" in done.stderr
+
+
 def test_a_bucket_that_cannot_be_read_hides_no_machine(place: Bucket) -> None:
     seen, unseen = launch(), launch(bucket=OTHER)
     says(place, seen, "working")
@@ -154,6 +161,13 @@ def test_a_bucket_that_cannot_be_read_hides_no_machine(place: Bucket) -> None:
     shown = status().stdout
     assert unseen in shown
     assert shown.count("warning") == 1
+
+
+def test_jobs_are_not_counted_where_no_bucket_can_be_read(double: Double) -> None:
+    launch(bucket=OTHER)
+    totals = look()["totals"]
+    assert (totals["jobs_pending"], totals["jobs_running"]) == (None, None)
+    assert "jobs: not known" in status().stdout
 
 
 def test_machines_of_several_regions_and_buckets_are_one_picture(double: Double, place: Bucket) -> None:
