@@ -33,9 +33,13 @@ class Exit(IntEnum):
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """The reader (`| head`) is gone: leave as `run` does, and let Python flush what is left to nowhere."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(int(Exit.DONE))
+        """The reader (`| head`) is gone: let Python flush what is left to nowhere.
+
+        Nobody wants the data any more, so leave as `run` does. Work goes on although nobody reads about it.
+        """
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        if not self.stderr:
+            raise SystemExit(int(Exit.DONE))
 
 
 # No emoji: the range `a:b:` of an error must not become a picture.

@@ -134,12 +134,14 @@ _NOT_ALLOWED = (
     "these credentials may not do this; launching needs what `sim-arena policy launcher --bucket BUCKET` prints, "
     "setup and teardown an administrator"
 )
+_EXPIRED = "the session has ended; get new credentials"
 _ADVICE = {
     "UnauthorizedOperation": _NOT_ALLOWED,
     "AccessDenied": _NOT_ALLOWED,
     "AccessDeniedException": _NOT_ALLOWED,
     "AuthFailure": "AWS does not know these credentials in this region",
     "InvalidClientTokenId": "AWS does not know these credentials",
-    "ExpiredToken": "the session has ended; get new credentials",
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
     "RequestExpired": "the session has ended, or this machine's clock is off",
 }

@@ -62,6 +62,8 @@ def check(source: Path) -> None:
         if not (source.parent / _CONSTRAINTS).is_file():
             raise UsageError(f"--source {source}: needs a {_CONSTRAINTS} beside it, with the versions to install")
         return
+    if not source.is_dir():
+        raise UsageError(f"--source {source}: there is no such checkout or wheel")
     missing = [name for name in (*_FOLDERS, *_FILES, _CONSTRAINTS) if not (source / name).exists()]
     if missing:
         raise UsageError(f"--source {source}: no checkout of Sim-Arena (no {missing[0]}); give one, or a wheel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from env.cli import Exit, err, fail, out, print_json
+from env.errors import SimArenaError
 from infra.ec2.aws import RegionOption
 from protocol import keys
 from protocol.console import BucketOption, JsonOption, LeaseOption
@@ -96,7 +98,7 @@ def launch(
     from infra.ec2 import code
     from infra.ec2.aws import Aws
     from infra.ec2.launch_view import document, offers_table
-    from infra.ec2.launching import rehearse
+    from infra.ec2.launching import interruptible, rehearse
     from infra.ec2.plan import AL2023, Wish, resolve
     from infra.ec2.user_data import Artifact, Orders
 
@@ -123,19 +125,22 @@ def launch(
     wish = Wish(
         orders, count, tuple(instance_type or ()), spot, AL2023 if ami is None else ami, tuple(subnet or ()), disk_gb
     )
-    plan = resolve(aws, wish)
-    if not plan.missing:
-        _nothing_to_do(plan, as_json)
-    _tell(plan)
-    if not as_json:
-        (out if dry_run else err).print(offers_table(plan))
-    rehearse(aws, plan, time.time())
-    if dry_run:
+    # From here on: a KeyboardInterrupt may come where Python drops it, in a finalizer, and machines would start.
+    with interruptible("ending what was launched; once more to leave at once") as stop:
+        plan = resolve(aws, wish)
+        if not plan.missing:
+            _nothing_to_do(plan, as_json)
+        _tell(plan)
+        if not as_json:
+            (out if dry_run else err).print(offers_table(plan))
+        rehearse(aws, plan, time.time())
+        _leave_if(stop)
+        if not dry_run:
+            _launch(aws, plan, source or code.HERE, as_json, stop)
+            return
         _say("EC2 would allow this; nothing was started or uploaded")
         if as_json:
             print_json(document(plan, [], dry_run=True))
-        return
-    _launch(aws, plan, source or code.HERE, as_json)
 
 
 def _new_name() -> str:
@@ -172,31 +177,45 @@ def _say(line: str) -> None:
 # -- launching -------------------------------------------------------------------------------------------
 
 
-def _launch(aws: Aws, plan: Plan, source: Path, as_json: bool) -> None:
-    from infra.ec2 import code
-    from infra.ec2.launching import Launch, interruptible
-    from protocol.console import open_bucket
+def _launch(aws: Aws, plan: Plan, source: Path, as_json: bool, stop: threading.Event) -> None:
+    from infra.ec2.launching import Launch
     from protocol.machine import this_machine
 
     recorded = _write_record(plan)
-    built = code.upload(open_bucket(plan.orders.bucket, "launch"), source)
-    plan = replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
-    with interruptible("ending what was launched; once more to leave at once") as stop:
-        under_way = Launch(aws, plan, this_machine(stop), time.time(), _say)
-        try:
-            under_way.run()
-            if stop.is_set():
-                _undo(under_way)
-        except BaseException:
-            ways = (under_way.end_command, under_way.look_command)
-            _say(f"something may have been launched; run: {' ; '.join(filter(None, ways))}")
-            raise
-        finally:
-            if recorded:
-                _write_record(plan, under_way.launched)
+    plan = _with_code(plan, source, stop)
+    under_way = Launch(aws, plan, this_machine(stop), time.time(), _say)
+    try:
+        under_way.run()
+        if stop.is_set():
+            _undo(under_way)
+    except BaseException:
+        ways = (under_way.end_command, under_way.look_command)
+        _say(f"something may have been launched; run: {' ; '.join(filter(None, ways))}")
+        raise
+    finally:
+        if recorded:
+            _write_record(plan, under_way.launched)
+    _leave_if(stop)
+    _report(under_way, as_json)
+
+
+def _with_code(plan: Plan, source: Path, stop: threading.Event) -> Plan:
+    """The plan with the code that its machines install, which is in the bucket then."""
+    from infra.ec2 import code
+    from protocol.console import open_bucket
+
+    try:
+        built = code.upload(open_bucket(plan.orders.bucket, "launch"), source)
+    except SimArenaError:
+        _leave_if(stop)  # Ctrl-C ends pip, too
+        raise
+    _leave_if(stop)
+    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
+
+
+def _leave_if(stop: threading.Event) -> None:
     if stop.is_set():
         raise typer.Exit(int(Exit.INTERRUPTED))
-    _report(under_way, as_json)
 
 
 def _undo(under_way: Launch) -> None:

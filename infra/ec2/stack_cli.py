@@ -11,6 +11,7 @@ import typer
 from env.cli import Exit, err, fail, out, print_json, progress
 from infra.ec2.aws import RegionOption
 from protocol.console import BucketOption, JsonOption
+from protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from infra.ec2.stack import Seen, Teller
@@ -47,6 +48,8 @@ def setup(
     from infra import policies
 
     policies.bucket_arn(bucket)
+    if vpc == "":
+        raise UsageError("--vpc '': name one, or leave the option out")
     if template_only:
         _print_template(bucket, vpc, closes_rounds)
         return
@@ -86,6 +89,7 @@ def teardown(
     Refused while machines of this bucket live in the region, or while the bucket has unfinished jobs. Exit code 3 if
     there is no stack.
     """
+    from infra import policies
     from infra.ec2.aws import Aws
     from infra.ec2.bake import baked_images, lone_snapshots
     from infra.ec2.own_bucket import region_of
@@ -93,6 +97,7 @@ def teardown(
     from infra.ec2.teardown import elsewhere, obstacles
     from protocol.console import open_bucket
 
+    policies.bucket_arn(bucket)
     aws, name = Aws(region), stack_name(bucket)
     with _telling() as teller:
         stack = settled(aws, name, teller)

@@ -7,7 +7,7 @@ finished jobs cost none. A bucket or a region that cannot be asked takes nothing
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -120,10 +120,12 @@ def look(
     open_bucket: Callable[[str], Bucket],
     clock: Callable[[], float],
     ttl_s: float,
+    keep: Container[str] = (),
 ) -> Fleet:
     """All machines of these regions with all that is known of them.
 
     Args:
+        keep: ids of machines that are shown although they have ended as planned.
         clock: seconds since the epoch, for machines whose bucket cannot be read.
         ttl_s: the lease of the fleet's workers.
 
@@ -148,7 +150,9 @@ def look(
             warnings.append(short(f"{error}; so nothing is known of what its machines do"))
     now = clock()
     rows = (row_of(instance, views.get(instance.bucket), now) for instance in instances)
-    shown = tuple(row for row in rows if wanted.ended or row.living or row.state is not State.TERMINATED)
+    shown = tuple(
+        row for row in rows if wanted.ended or row.living or row.state is not State.TERMINATED or row.id in keep
+    )
     return Fleet(shown, _totals(shown, views.values()), tuple(warnings), tuple(region for region, _ in refused))
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,7 +69,14 @@ def status(
 
     regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
     wanted = Wanted(bucket, group, all_)
-    see = partial(look, regions, wanted, cache(open_bucket), time.time, lease_ttl)
+    opened, alive = cache(open_bucket), set[str]()
+
+    def see() -> Fleet:
+        # Who watches a fleet to its end wants to know what all of it has cost.
+        fleet = look(regions, wanted, opened, time.time, lease_ttl, alive)
+        alive.update(row.id for row in fleet.machines if row.living)
+        return fleet
+
     fleet = see()
     if not fleet.machines and not fleet.unasked:
         where = f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}"

@@ -56,10 +56,11 @@ def obstacles(aws: Aws, bucket: str, stack: Seen, open_bucket: Callable[[str], B
         end = f"ec2-workers terminate --all --bucket {bucket} --region {aws.region}"
         lines.append(f"{_counted(living, 'living instance')} in {aws.region}; to end them: {end}")
     todo = unfinished(open_bucket(bucket)) if region_of(aws, bucket) else Unfinished()
+    cancel = f"to end one: dispatch cancel --bucket {bucket}"
     if todo.federations:
-        lines.append(f"{_counted(todo.federations, 'unfinished federation')}; to end one: dispatch cancel GROUP")
+        lines.append(f"{_counted(todo.federations, 'unfinished federation')}; {cancel} GROUP")
     if todo.jobs:
-        lines.append(f"{_counted(todo.jobs, 'unfinished job')}; to end one: dispatch cancel JOB")
+        lines.append(f"{_counted(todo.jobs, 'unfinished job')}; {cancel} JOB")
     return lines + holders(aws, stack)
 
 

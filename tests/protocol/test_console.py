@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -38,3 +40,12 @@ def test_a_signal_in_the_middle_of_a_log_line_only_asks_for_the_end(monkeypatch:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_work_goes_on_although_nobody_reads_what_is_said_of_it() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    work = "from env.cli import err\nfor _ in range(3): err.print('at work')\nprint('done')"
+    done = subprocess.run([sys.executable, "-c", work], stdout=subprocess.PIPE, stderr=writer, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, b"done\n")

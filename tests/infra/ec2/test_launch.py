@@ -253,7 +253,7 @@ def test_mistakes_are_one_line_and_start_nothing(launch: Callable[..., Done], ac
         ("--subnet", subnet): f"--subnet {subnet}: is in {elsewhere}; the stack's security group is in vpc-",
         ("--subnet", "subnet-1"): "--subnet subnet-1: there is none in us-east-1",
         ("--group", "Shop"): "group 'Shop': use 1 to 57 of",
-        ("--source", "nowhere"): "--source nowhere: no checkout",
+        ("--source", "nowhere"): "--source nowhere: there is no such checkout or wheel",
         ("--nodes", "5"): "--nodes: needs --cluster simkube",
         ("--simkube", "settle_s=5"): "--simkube: needs --cluster simkube",
     }.items():
@@ -321,6 +321,15 @@ def test_ctrl_c_ends_what_was_launched_and_nothing_else(launch: Callable[..., Do
     assert living() == before
     assert len(account.asked("TerminateInstances")) == 1
     assert asked_for(account) == [("c7i.large", ON_DEMAND, 2)], "nothing more is asked for"
+
+
+def test_ctrl_c_before_anything_runs_starts_nothing(launch: Callable[..., Done], account: Double) -> None:
+    for operation in ("DescribeImages", "PutObject"):  # while the plan is made; while the code goes into the bucket
+        account.after(operation, lambda request: interrupt())
+        done = launch("--count", "1", "--group", operation.lower(), *TYPES)
+        assert done.code == 130, operation
+    assert not living()
+    assert all(rehearsal(request) for request in account.asked("RunInstances"))
 
 
 def test_a_second_signal_leaves_at_once_and_says_how_to_end_it(launch: Callable[..., Done], account: Double) -> None:

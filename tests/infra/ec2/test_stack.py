@@ -616,8 +616,11 @@ def test_a_region_that_cannot_be_asked_is_told_of(double: Double) -> None:
 @pytest.mark.parametrize(
     ("key", "told"),
     [
-        (keys.pending_manifest("job-1"), "1 unfinished job (job-1); to end one: dispatch cancel JOB"),
-        (keys.active("shop"), "1 unfinished federation (shop); to end one: dispatch cancel GROUP"),
+        (
+            keys.pending_manifest("job-1"),
+            "1 unfinished job (job-1); to end one: dispatch cancel --bucket",
+        ),
+        (keys.active("shop"), "1 unfinished federation (shop); to end one: dispatch cancel --bucket"),
     ],
 )
 def test_teardown_is_refused_while_there_is_work_to_do(key: str, told: str) -> None:

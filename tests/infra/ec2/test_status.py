@@ -9,6 +9,7 @@ import subprocess
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -315,6 +316,14 @@ def test_a_machine_costs_until_the_end_that_ec2_tells_of() -> None:
     assert ended.ended == 1772366400
     assert ended.why == "Client.UserInitiatedShutdown: by a user"
     assert row_of(replace(ended, usd_per_hour=0.5), None, clock=2e9).usd_so_far == 1.0
+
+
+def test_who_watches_a_fleet_to_its_end_sees_what_all_of_it_has_cost(double: Double, place: Bucket) -> None:
+    machine = launch()
+    double.end(machine, "User initiated")
+    see = partial(status_of, [Aws()], Wanted(), lambda name: place, time.time, 60)
+    assert not see().machines
+    assert [row.id for row in see({machine}).machines] == [machine]
 
 
 def watching(*arguments: str) -> subprocess.Popen[str]:
