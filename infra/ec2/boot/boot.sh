@@ -17,7 +17,9 @@ again() { # again SECONDS COMMAND...: until it succeeds
     done
 }
 
-check() { sha256sum --check --strict --quiet <<<"$2  $1"; }
+check() { # check FILE SHA256
+    sha256sum --check --strict --status <<<"$2  $1" || { echo "$1: not what has the SHA-256 $2" && return 1; }
+}
 
 fetch() { # fetch FILE URL SHA256
     [[ -e $1 ]] && check "$1" "$3" && return
@@ -74,6 +76,7 @@ clean() { # for an image: away with what belongs to this machine and no other
     journalctl --rotate --vacuum-time 1s
     put_logs
     rm -rf "$log" "$R/etc/sim-arena" "$R"/etc/ssh/ssh_host_* "$R"/var/lib/amazon/ssm/* "$R/root/.cache" "$state"
+    rm -f "$R/var/lib/dbus/machine-id" # where there is one, systemd would take it again
     truncate --size 0 "$R/etc/machine-id"
 }
 

@@ -5,7 +5,10 @@
 trap 'timeout 20 systemctl poweroff --force || poweroff --force --force' EXIT
 . "${BASH_SOURCE%/*}/common.sh"
 set +e
-timeout -k 5 120 systemctl stop sim-arena-worker.service
 mkdir -p "$run"
+# One at a time, and who comes first says why: to power off also ends a boot, which then comes here.
+exec 8>"$run/end"
+if ! flock -w 300 8 || [[ $(said state) =~ ^(ending|failed)$ ]]; then exit; fi
+timeout -k 5 120 systemctl stop sim-arena-worker.service
 status "$1" "$2"
 put_logs

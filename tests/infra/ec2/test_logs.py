@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from click.testing import Result
 from double import Double
 from fleets import BUCKET, launch, new_bucket, writes
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from env.errors import SimArenaError
 from infra.ec2.cli import app

@@ -13,10 +13,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from click.testing import Result
 from double import Double
 from fleets import BUCKET, launch, launch_all, new_bucket, says, writes
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
