@@ -52,7 +52,7 @@ def test_the_closed_form_needs_as_many_actions_as_the_search(
 @given(st.sampled_from(PROBLEMS), st.integers(0, 2**63 - 1))
 def test_a_generated_problem_needs_the_actions_that_were_drawn(problem: str, seed: int) -> None:
     scenario = generate_scenario(problem, seed)
-    actions = least_actions(scenario, EmbeddedCluster())
+    actions = least_actions(scenario, EmbeddedCluster(), within=100)
     assert actions is not None
     assert len(actions) == draw_problem(problem, seed).least_actions
     assert is_solved_by(actions, scenario)
