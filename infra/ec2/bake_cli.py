@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,22 +67,20 @@ def bake(
     from infra.ec2 import code
     from infra.ec2.aws import Aws
     from infra.ec2.bake import check_name
-    from infra.ec2.launching import rehearse
+    from infra.ec2.launching import heed, interruptible, rehearse, with_code
     from infra.ec2.plan import Wish, resolve
-    from infra.ec2.user_data import Artifact, Orders
-    from protocol import keys
+    from infra.ec2.user_data import Orders
     from protocol.console import open_bucket
 
     aws = Aws(region)
     stamp = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"
     title = name if name is not None else f"sim-arena-{cluster}-{stamp}"
-    unbuilt = Artifact(keys.code("0" * 64, "sim_arena-0.0.0-py3-none-any.whl"), "0" * 64)
     orders = Orders(
         bucket=bucket,
         bucket_region=aws.region,  # until it is known
         group=f"bake-{stamp}",
-        wheel=unbuilt,
-        constraints=unbuilt,
+        wheel=code.UNBUILT,
+        constraints=code.UNBUILT,
         cluster=cluster,
         max_hours=_MAX_HOURS,
         idle_minutes=_IDLE_MINUTES,
@@ -90,12 +88,13 @@ def bake(
     )
     code.check(source or code.HERE)
     check_name(aws, title)
-    plan = resolve(aws, Wish(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
-    rehearse(aws, plan, time.time())
-    place = open_bucket(bucket, "launch")
-    built = code.upload(place, source or code.HERE)
-    plan = replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
-    image, ended = _bake(aws, plan, place, title)
+    # From here on, as in launch: a KeyboardInterrupt may come where Python drops it.
+    with interruptible("ending the machine; once more to leave at once") as stop:
+        plan = resolve(aws, Wish(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
+        rehearse(aws, plan, time.time())
+        heed(stop)
+        place = open_bucket(bucket, "launch")
+        image, ended = _bake(aws, with_code(plan, place, source or code.HERE, stop), place, title, stop)
     if as_json:
         print_json(asdict(image))
     else:
@@ -106,15 +105,15 @@ def bake(
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _bake(aws: Aws, plan: Plan, place: Bucket, name: str) -> tuple[BakedImage, bool]:
+def _bake(aws: Aws, plan: Plan, place: Bucket, name: str, stop: threading.Event) -> tuple[BakedImage, bool]:
     """The image, and whether the machine has been ended."""
     from rich.markup import escape
 
     from infra.ec2.bake import BakeFailed, Baking
-    from infra.ec2.launching import Launch, interruptible
+    from infra.ec2.launching import Launch
     from protocol.machine import this_machine
 
-    with interruptible("ending the machine; once more to leave at once") as stop, err.status("launching") as spinner:
+    with err.status("launching") as spinner:
 
         def show(line: str) -> None:
             spinner.update(escape(line)) if err.is_terminal else _say(line)
@@ -132,13 +131,14 @@ def _bake(aws: Aws, plan: Plan, place: Bucket, name: str) -> tuple[BakedImage, b
 
 
 def _launch(under_way: Launch, stop: threading.Event) -> Instance:
+    from infra.ec2.launching import heed
+
     try:
         under_way.run()
     except BaseException:
         _say(f"a machine may have been launched; run: {under_way.end_command}")
         raise
-    if stop.is_set():
-        raise KeyboardInterrupt
+    heed(stop)
     if not under_way.launched:
         fail(_shortfall(under_way))
     return under_way.launched[0]

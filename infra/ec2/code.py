@@ -37,6 +37,10 @@ class Code(NamedTuple):
     constraints: Artifact
 
 
+UNBUILT = Artifact(keys.code("0" * 64, "sim_arena-0.0.0-py3-none-any.whl"), "0" * 64)
+"""Stands in orders for what `upload` has not put into the bucket yet."""
+
+
 def upload(bucket: Bucket, source: Path) -> Code:
     """Put code into the bucket, under its hash; what is there already stays.
 

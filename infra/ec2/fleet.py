@@ -28,6 +28,7 @@ class Tag(StrEnum):
 
 LIVING = ("pending", "running", "stopping", "stopped")  # what costs, or may again
 GONE = ("shutting-down", "terminated")
+INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from env.cli import Exit, err, fail, out, print_json
-from env.errors import SimArenaError
 from infra.ec2.aws import RegionOption
 from protocol import keys
 from protocol.console import BucketOption, JsonOption, LeaseOption
@@ -98,19 +96,18 @@ def launch(
     from infra.ec2 import code
     from infra.ec2.aws import Aws
     from infra.ec2.launch_view import document, offers_table
-    from infra.ec2.launching import interruptible, rehearse
+    from infra.ec2.launching import heed, interruptible, rehearse
     from infra.ec2.plan import AL2023, Wish, resolve
-    from infra.ec2.user_data import Artifact, Orders
+    from infra.ec2.user_data import Orders
 
     aws = Aws(region)
     name = keys.valid_group(group) if group is not None else _new_name()
-    unbuilt = Artifact(keys.code("0" * 64, "sim_arena-0.0.0-py3-none-any.whl"), "0" * 64)
     orders = Orders(
         bucket=bucket,
         bucket_region=aws.region,  # until it is known
         group=name,
-        wheel=unbuilt,
-        constraints=unbuilt,
+        wheel=code.UNBUILT,
+        constraints=code.UNBUILT,
         cluster=cluster,
         max_hours=max_hours,
         idle_minutes=idle_minutes,
@@ -134,7 +131,7 @@ def launch(
         if not as_json:
             (out if dry_run else err).print(offers_table(plan))
         rehearse(aws, plan, time.time())
-        _leave_if(stop)
+        heed(stop)
         if not dry_run:
             _launch(aws, plan, source or code.HERE, as_json, stop)
             return
@@ -178,11 +175,12 @@ def _say(line: str) -> None:
 
 
 def _launch(aws: Aws, plan: Plan, source: Path, as_json: bool, stop: threading.Event) -> None:
-    from infra.ec2.launching import Launch
+    from infra.ec2.launching import Launch, heed, with_code
+    from protocol.console import open_bucket
     from protocol.machine import this_machine
 
     recorded = _write_record(plan)
-    plan = _with_code(plan, source, stop)
+    plan = with_code(plan, open_bucket(plan.orders.bucket, "launch"), source, stop)
     under_way = Launch(aws, plan, this_machine(stop), time.time(), _say)
     try:
         under_way.run()
@@ -195,27 +193,8 @@ def _launch(aws: Aws, plan: Plan, source: Path, as_json: bool, stop: threading.E
     finally:
         if recorded:
             _write_record(plan, under_way.launched)
-    _leave_if(stop)
+    heed(stop)
     _report(under_way, as_json)
-
-
-def _with_code(plan: Plan, source: Path, stop: threading.Event) -> Plan:
-    """The plan with the code that its machines install, which is in the bucket then."""
-    from infra.ec2 import code
-    from protocol.console import open_bucket
-
-    try:
-        built = code.upload(open_bucket(plan.orders.bucket, "launch"), source)
-    except SimArenaError:
-        _leave_if(stop)  # Ctrl-C ends pip, too
-        raise
-    _leave_if(stop)
-    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
-
-
-def _leave_if(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise typer.Exit(int(Exit.INTERRUPTED))
 
 
 def _undo(under_way: Launch) -> None:

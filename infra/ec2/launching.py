@@ -12,15 +12,19 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from env.errors import SimArenaError
+from infra.ec2 import code
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Birth, Instance, find, read
 from infra.ec2.offers import Market, Offer, Search, Verdict, client_token, verdict
 from infra.ec2.plan import Plan
 from infra.ec2.user_data import Orders, render
+from protocol.bucket import Bucket
 from protocol.machine import Machine
 
 _TRIES = 6  # of one request
@@ -227,6 +231,27 @@ class Launch:
 
 def _named(instances: list[Instance]) -> str:
     return " ".join(instance.id for instance in instances)
+
+
+def with_code(plan: Plan, place: Bucket, source: Path, stop: threading.Event) -> Plan:
+    """The plan with the code that its machines install, which is in the bucket then; see `code.upload`.
+
+    Raises:
+        KeyboardInterrupt: the process was told to stop.
+    """
+    try:
+        built = code.upload(place, source)
+    except SimArenaError:
+        heed(stop)  # Ctrl-C ends pip, too
+        raise
+    heed(stop)
+    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
+
+
+def heed(stop: threading.Event) -> None:
+    """Raises KeyboardInterrupt if the process was told to stop."""
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager

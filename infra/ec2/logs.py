@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.markup import escape
 
 from env.cli import Exit, err, fail
 from infra.ec2.aws import Aws, AwsError, RegionOption
+from infra.ec2.fleet import INSTANCE_ID
 from protocol.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from protocol.bucket import Bucket
 
 LOGS = ("boot.log", "worker.log")  # in the order of a machine's life
-_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +40,7 @@ def logs(
 
     They are in the bucket, so they outlive the machine. Exit code 3 if there is nothing.
     """
-    if not _ID.fullmatch(instance):
+    if not INSTANCE_ID.fullmatch(instance):
         raise UsageError(f"instance {instance[:80]!r}: no instance id; `ec2-workers status` shows them")
     aws, known, problems = _ask(instance, region)
     parts, refused = _written(instance, [bucket, known.bucket if known else None], LOGS[:1] if boot else LOGS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +19,6 @@ from protocol.errors import UsageError
 ARCHITECTURE = "x86_64"
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 DISK_GB = {"embedded": 20, "simkube": 40}
-
-_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -208,10 +205,7 @@ def _priced(aws: Aws, offers: Sequence[Offer], disk_gb: int) -> list[Offer]:
         usd = None if price.usd_per_hour is None else price.usd_per_hour + extras
         return replace(offer, usd_per_hour=usd, source=price.source)
 
-    # Spot prices are a request for each type and zone. The price list is asked in turn: if it refuses, once is enough.
-    spot = [offer for offer in offers if offer.market is Market.SPOT]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [*pool.map(priced, spot), *(priced(offer) for offer in offers if offer.market is not Market.SPOT)]
+    return [priced(offer) for offer in offers]
 
 
 def _types(aws: Aws, names: Sequence[str], *, required: bool) -> dict[str, tuple[Market, ...]]:

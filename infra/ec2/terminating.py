@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.fleet import GONE, Instance, find
+from infra.ec2.fleet import GONE, INSTANCE_ID, Instance, find
 from protocol.errors import UsageError
 
 BATCH = 100  # ids in one call; EC2 takes 1,000, filters take 200
-_INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
 # One instance is the reason, and EC2 ends none, or none of that one's zone.
 _ONE_SPOILS_ALL = ("InvalidInstanceID.NotFound", "OperationNotPermitted")
@@ -35,7 +33,7 @@ class Choice:
     def __post_init__(self) -> None:
         if self.group is not None and self.ids:
             raise UsageError("--group and instance ids: give one of them")
-        if odd := [one for one in self.ids if not _INSTANCE_ID.fullmatch(one)]:
+        if odd := [one for one in self.ids if not INSTANCE_ID.fullmatch(one)]:
             named = ", ".join(repr(one[:40]) for one in odd)
             raise UsageError(f"no instance ids: {named}; they look like i-0123456789abcdef0")
 

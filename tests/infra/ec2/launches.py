@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+import pytest
 from double import ON_DEMAND, Double, Request
 
+from env.cli import run
 from infra.ec2.aws import Aws
+from infra.ec2.cli import app
 from infra.ec2.fleet import Instance, find
 from infra.ec2.plan import AL2023
 
 BUCKET, GROUP, REGION = "a-bucket", "shop", "us-east-1"
 ZONES = ("us-east-1a", "us-east-1b")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def run_to_its_end(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str) -> Done:
+    """Runs `ec2-workers` to its end; no traceback is ever seen."""
+    monkeypatch.setattr(sys, "argv", ["ec2-workers", *arguments])
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as left:
+        run(app)
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err
+    assert isinstance(left.value.code, int)
+    return Done(left.value.code, said.out, said.err)
 
 
 @cache

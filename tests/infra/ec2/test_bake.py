@@ -6,21 +6,19 @@ import base64
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from double import Double
+from launches import Done, run_to_its_end
 
-from env.cli import run
 from infra.ec2 import bake, stack
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.bake import BakedImage, BakeFailed, Baking, baked_images, check_name, installed
-from infra.ec2.cli import app
 from infra.ec2.fleet import Birth, Instance, find
 from infra.ec2.machines import MachineState, MachineStatus, Report
 from infra.ec2.plan import AL2023
@@ -228,13 +226,6 @@ def test_a_name_is_checked_before_anything_is_launched(instance: Instance) -> No
 # -- the command -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def account(double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Double:
     """An account after setup, seen from a folder with a wheel."""
@@ -251,17 +242,7 @@ def account(double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def command(account: Double, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Runs `ec2-workers` to its end; no traceback is ever seen."""
 
-    def ran(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["ec2-workers", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            run(app)
-        said = capfd.readouterr()
-        assert "Traceback" not in said.err
-        assert isinstance(left.value.code, int)
-        return Done(left.value.code, said.out, said.err)
-
-    return ran
+    return partial(run_to_its_end, monkeypatch, capfd)
 
 
 BAKE = ("bake", "--bucket", BUCKET, "--source", "sim_arena-0.1.0-py3-none-any.whl", "--instance-type", "c6i.large")
@@ -342,6 +323,13 @@ def test_ctrl_c_ends_the_machine(account: Double, command: Callable[..., Done], 
     assert "ending the machine; once more to leave at once" in done.err
     assert states() == ["terminated"]
     assert ("may still come to be; to remove it: aws ec2 deregister-image" in done.err) == (at == "copying")
+
+
+@pytest.mark.parametrize("operation", ["DescribeSubnets", "PutObject"])
+def test_ctrl_c_before_the_machine_launches_none(account: Double, command: Callable[..., Done], operation: str) -> None:
+    account.after(operation, lambda request: os.kill(os.getpid(), signal.SIGINT))
+    assert command(*BAKE).code == 130
+    assert states() == []
 
 
 def test_a_machine_that_could_not_be_ended_is_named_with_the_command(

@@ -5,36 +5,31 @@ from __future__ import annotations
 import base64
 import json
 import signal
-import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from double import ON_DEMAND, Double
-from launches import BUCKET, GROUP, REGION, asked_for, aws, image, living, profile, rehearsal, requests
+from launches import (
+    BUCKET,
+    GROUP,
+    REGION,
+    Done,
+    asked_for,
+    aws,
+    image,
+    living,
+    profile,
+    rehearsal,
+    requests,
+    run_to_its_end,
+)
 
-from env.cli import run
 from infra.ec2 import stack
-from infra.ec2.cli import app
 from infra.ec2.fleet import Birth
 
 TYPES = ("--instance-type", "c7i.large", "--instance-type", "c6i.large")
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -67,14 +62,7 @@ def launch(account: Double, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     def launched(*arguments: str, group: str = GROUP) -> Done:
         wheel = ("--source", "sim_arena-0.1.0-py3-none-any.whl")
         named = ("--bucket", BUCKET, "--group", group)
-        monkeypatch.setattr(sys, "argv", ["ec2-workers", "launch", *named, *wheel, *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            run(app)
-        said = capfd.readouterr()
-        assert "Traceback" not in said.err
-        assert isinstance(left.value.code, int)
-        return Done(left.value.code, said.out, said.err)
+        return run_to_its_end(monkeypatch, capfd, "launch", *named, *wheel, *arguments)
 
     return launched
 
