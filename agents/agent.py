@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from agents.fields import mapping
-from agents.files import parse_json, read_bounded
+from agents.saved.fields import mapping
+from agents.saved.files import parse_json, read_bounded
 from env.errors import AgentError
 
 State = npt.NDArray[np.float32]
@@ -67,11 +67,11 @@ def make_agent(name: str, *, seed: int, settings: Mapping[str, Any] | None = Non
         AgentError: an unknown name, or settings that do not fit.
     """
     if name == "dqn":
-        from agents.dqn import DQN
+        from agents.dqn.agent import DQN
 
         return DQN(seed=seed, settings=settings)
     if name == "greedy":
-        from agents.eps_greedy import EpsilonGreedy
+        from agents.tabular import EpsilonGreedy
 
         return EpsilonGreedy(settings)
     if name in POLICY_NAMES:
@@ -92,13 +92,13 @@ def load_agent(path: Path) -> Agent:
     what = f"checkpoint {path}"
     data = read_bounded(path)
     if data.startswith(b"PK"):
-        from agents import checkpoint
+        from agents.saved import checkpoint
 
         state: Mapping[str, Any] = checkpoint.loads(data, what)
     else:
         state = parse_json(data, what)
     if WEIGHTS_MARK in state:
-        from agents.dqn import DQN
+        from agents.dqn.agent import DQN
 
         return DQN.of_weights(state, what)
     if "training" in state:

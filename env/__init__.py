@@ -11,6 +11,6 @@ ENV_ID = "SimArena/Cluster-v0"
 
 register(
     id=ENV_ID,
-    entry_point="env.gym_env:ClusterEnv",
-    vector_entry_point="env.vector_env:ClusterVectorEnv",
+    entry_point="env.gym.cluster_env:ClusterEnv",
+    vector_entry_point="env.gym.vector_env:ClusterVectorEnv",
 )

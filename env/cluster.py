@@ -1,6 +1,6 @@
 """The seam between the environment and whatever replays a trace.
 
-Two implementations: `env.embedded.EmbeddedCluster`, in this process and in virtual time; and
+Two implementations: `env.embedded.cluster.EmbeddedCluster`, in this process and in virtual time; and
 `env.simkube.cluster.SimKubeCluster`, on a real Kubernetes.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from env.actions import Resources
-from env.observation import Observation
-from env.scenario import Scenario
+from env.gym.actions import Resources
+from env.gym.observation import Observation
+from env.problems.scenario import Scenario
 
 
 class Cluster(Protocol):

@@ -1,7 +1,7 @@
 """numba's compiler, with its machine code kept on disk where there is a place for it.
 
 The cache knows compiled code by the file of the outermost function, so what is compiled into one another stands in one
-file, or the outermost function tells it of the others (see `env.vector_kernel`).
+file, or the outermost function tells it of the others (see `env.gym.vector_kernel`).
 """
 
 from __future__ import annotations

@@ -70,10 +70,10 @@ class ClusterChoice:
         cluster.close()
 
     def _simkube(self, open_bucket: OpenBucket | None) -> Cluster:
-        from env.cli import err
-        from env.simkube.api import connect
+        from env.kube.client import connect
         from env.simkube.cluster import SimKubeCluster
         from env.simkube.settings import SimKubeSettings
+        from runner.commands.console import err
 
         settings = SimKubeSettings.read(self.simkube)
         traces = self._traces(open_bucket)

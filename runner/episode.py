@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.agent import Agent, Transition
-from env.gym_env import ClusterEnv
-from env.observation import Observation
+from env.gym.cluster_env import ClusterEnv
+from env.gym.observation import Observation
 from env.quantity import format_cpu, format_memory
 
 StepRecord = dict[str, Any]

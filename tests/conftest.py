@@ -28,7 +28,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
 def embedded_s3() -> Iterator[dict[str, str]]:
     """The environment of an embedded S3 that serves this test session."""
     pytest.importorskip("moto")
-    from infra import s3
+    from infra.local import s3
 
     with s3.serving() as endpoint:
         yield s3.environment(endpoint)

@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 
 from env.demand import Verdict
-from env.engine.cron_job import CronJob
-from env.engine.daemon_set import DaemonSet
-from env.engine.deployment import Deployment
+from env.engine.controllers.cron_job import CronJob
+from env.engine.controllers.daemon_set import DaemonSet
+from env.engine.controllers.deployment import Deployment
+from env.engine.controllers.job import Job
+from env.engine.controllers.replica_set import ReplicaSet
+from env.engine.controllers.stateful_set import StatefulSet
 from env.engine.effort import Effort
 from env.engine.events import Event, Recorder
-from env.engine.job import Job
-from env.engine.node import Node
-from env.engine.objects import Record
+from env.engine.manifests.objects import Record
+from env.engine.manifests.pod_template import PodTemplate
 from env.engine.plane import Workload
-from env.engine.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Phase, Pod, crash_loop
-from env.engine.replica_set import ReplicaSet
-from env.engine.scheduler import Scheduler, Surroundings
-from env.engine.stateful_set import StatefulSet
+from env.engine.scheduling.node import Node
+from env.engine.scheduling.scheduler import Scheduler, Surroundings
 from env.errors import ClusterError
-from env.trace import WorkloadRef
-from env.workload import Asked
+from env.trace.document import WorkloadRef
+from env.trace.workload import Asked
 
 MAX_PODS = 150_000  # the most that Kubernetes supports in one cluster
 _MOST_ROUNDS = 100_000

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from env.engine.events import Recorder
-from env.engine.pod_template import PodTemplate
+from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import Pod
-from env.trace import WorkloadRef
+from env.trace.document import WorkloadRef
 
 
 class Plane(Protocol):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from env.demand import Verdict
-from env.engine.pod_template import PodTemplate
+from env.engine.manifests.pod_template import PodTemplate
 
 UNBOUND = -1
 

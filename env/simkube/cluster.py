@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
-from env.actions import Resources
 from env.errors import ClusterError
-from env.observation import Observation
-from env.scenario import NodePool, Scenario
+from env.gym.actions import Resources
+from env.gym.observation import Observation
+from env.kube.client import KubeApi, KubeError, path_of, wait
+from env.problems.scenario import NodePool, Scenario
 from env.simkube import gates, paths
-from env.simkube.api import KubeApi, KubeError, path_of, wait
 from env.simkube.hooks import run_hooks
 from env.simkube.pods import Node, differences, observation
 from env.simkube.settings import SimKubeSettings
@@ -30,7 +30,7 @@ class SimKubeCluster:
     agent may compute meanwhile. The scenario's nodes are compared with the cluster's virtual ones, see `check_nodes`.
 
     Args:
-        api: The API server; `env.simkube.api.connect` makes one. Closed with this cluster.
+        api: The API server; `env.kube.client.connect` makes one. Closed with this cluster.
         traces: How a trace gets to where the driver reads it.
         settings: Time limits and so on.
         token: Makes the names of this cluster's simulations unique; None: by chance.

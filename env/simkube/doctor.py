@@ -12,9 +12,9 @@ import kubernetes
 import yaml
 
 from env.errors import ClusterError
+from env.kube.client import KubeApi, KubeError, path_of, within
 from env.simkube import doctor_checks as checks
 from env.simkube import gates, paths
-from env.simkube.api import KubeApi, KubeError, path_of, within
 from env.simkube.doctor_checks import Finding, Level, Permission
 
 Manifest = dict[str, Any]

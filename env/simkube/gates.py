@@ -1,4 +1,4 @@
-"""What must be true before the next thing may be done, looked at once; see `env.simkube.api.wait`.
+"""What must be true before the next thing may be done, looked at once; see `env.kube.client.wait`.
 
     nodes_ready -> cluster_free -> (create) -> driver_running -> replay_ended -> settled -> (observe, delete)
 
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from env.errors import ClusterError
+from env.kube.client import KubeApi, Waiting, path_of, plain, selector_text, within
 from env.simkube import paths
-from env.simkube.api import KubeApi, Waiting, path_of, plain, selector_text, within
 from env.simkube.pods import Fate, Node, check_verdicts, fate, live, owned_by, read_node, refusal, why_undecided
 from env.simkube.traces import END_MARKER
-from env.trace import WorkloadRef
+from env.trace.document import WorkloadRef
 
 Manifest = dict[str, Any]
 

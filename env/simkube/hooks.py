@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from env.errors import ClusterError
-from env.simkube.api import plain
+from env.kube.client import plain
 
 _SHOWN = 400
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from env.actions import Resources
 from env.demand import VERDICT_ANNOTATION, Verdict
 from env.errors import ClusterError
-from env.observation import Observation
+from env.gym.actions import Resources
+from env.gym.observation import Observation
+from env.problems.scenario import NodePool
 from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
-from env.scenario import NodePool
 
 Manifest = dict[str, Any]
 

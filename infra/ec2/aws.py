@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from env.errors import SimArenaError, one_line
-from protocol.errors import UsageError
+from protocol.wire.errors import UsageError
 
 RegionOption = Annotated[
     str | None, typer.Option("--region", metavar="NAME", help="AWS region. Default: boto3's own setting.")

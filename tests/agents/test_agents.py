@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.agent import AGENTS, POLICY_NAMES, Agent, Transition, load_agent, make_agent
-from agents.eps_greedy import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
 from agents.policies import POLICIES
 from agents.settings import DQNSettings, GreedySettings, as_mapping, parse_settings
-from env.actions import Action
+from agents.tabular import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
 from env.errors import AgentError
-from env.observation import STATE_DIM, STATE_FEATURES
+from env.gym.actions import Action
+from env.gym.observation import STATE_DIM, STATE_FEATURES
 
 
 def state_with(**features: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -227,14 +227,14 @@ def test_names_and_settings_are_known_without_torch() -> None:
     import subprocess
     import sys
 
-    program = "import sys, agents.agent, agents.network, agents.settings; sys.exit('torch' in sys.modules)"
+    program = "import sys, agents.agent, agents.dqn.network, agents.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("hidden", [[8], [16, 4, 8]])
 def test_a_federations_weights_are_an_agent(tmp_path: Path, hidden: list[int]) -> None:
-    from agents import checkpoint
-    from agents.dqn import DQN
+    from agents.dqn.agent import DQN
+    from agents.saved import checkpoint
 
     trained = DQN(seed=3, settings={"hidden": hidden})
     path = tmp_path / "global_weights.pt"

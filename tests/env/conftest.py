@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from env.actions import GIB
-from env.scenario import NodePool, Scenario
-from env.trace import Trace, WorkloadRef
+from env.gym.actions import GIB
+from env.problems.scenario import NodePool, Scenario
+from env.trace.document import Trace, WorkloadRef
 
 Manifest = dict[str, Any]
 

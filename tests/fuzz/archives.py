@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from agents import checkpoint
+from agents.saved import checkpoint
 
 GOOD = checkpoint.dumps({"a": torch.arange(6.0).reshape(2, 3), "text": "x", "n": [1, 2.5, None, True]})
 TRAP = Path("/tmp") / f"sim-arena-fuzz-trap-{os.getpid()}"

@@ -13,9 +13,7 @@ import hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol import ending, inspection, keys, status
-from protocol.simulation import World
-from protocol.standin import (
+from infra.proof.standin import (
     TTL_S,
     add_sync_server,
     add_worker,
@@ -25,7 +23,10 @@ from protocol.standin import (
     final_weights,
     undisturbed,
 )
-from protocol.submit import submit_federation
+from infra.proof.virtual_time import World
+from protocol.commands import ending, inspection, status
+from protocol.jobs.submit import submit_federation
+from protocol.wire import keys
 
 HEALTHY = undisturbed(2)
 NAMES = ("x", "x-m0000", "h", "h-m0001", "..", "%2e%2e", "é", "a\nb", "")

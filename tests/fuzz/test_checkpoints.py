@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import checkpoint
-from protocol.aggregate import aggregate_of
-from protocol.rounds import Before, participant_of, update_facts
-from protocol.schemas import Federation, Strategy, TensorSpec
-from protocol.standin import federation
-from protocol.store import Blob
+from agents.saved import checkpoint
+from infra.proof.standin import federation
+from protocol.rounds.decide import RoundInputs, participant_of, update_facts
+from protocol.strategies.aggregate import aggregate_of
+from protocol.wire.documents import Federation, Strategy, TensorSpec
+from protocol.wire.store import Blob
 
 SHAPES = {"q_net.0.weight": (2, 3), "q_net.0.bias": (2,), "target_net.0.bias": (2,)}
 MODEL = tuple(TensorSpec(name=name, shape=shape) for name, shape in SHAPES.items())
@@ -54,7 +54,7 @@ def average(body: bytes, of: Federation = FEDERATION, state: bytes | None = None
     """A closer takes the update in and finishes with an honest one: the weights are finite."""
 
     def close() -> bytes:
-        aggregate = aggregate_of(of, Before(UPDATE, state) if state is not None else Before())
+        aggregate = aggregate_of(of, RoundInputs(UPDATE, state) if state is not None else RoundInputs())
         aggregate.add(UPDATE, 10)
         aggregate.add(body, 10)
         return aggregate.finish().weights

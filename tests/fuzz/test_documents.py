@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol import schemas
-from protocol.schemas import (
+from infra.proof.standin import federation, training
+from protocol.wire import documents
+from protocol.wire.documents import (
     Cancel,
     Claim,
     Decision,
@@ -27,7 +28,6 @@ from protocol.schemas import (
     Result,
     Status,
 )
-from protocol.standin import federation, training
 
 NOW = "2026-01-01T00:00:00Z"
 DOCUMENTS: list[Document] = [
@@ -60,9 +60,9 @@ of_each_kind = pytest.mark.parametrize("valid", DOCUMENTS, ids=lambda document: 
 def read(valid: Document, body: bytes) -> None:
     kind = type(valid)
     target = f"documents: {kind.__name__}"
-    found = hostile.answered(target, len(body), lambda: schemas.parse(kind, body, "jobs/x.json"))
+    found = hostile.answered(target, len(body), lambda: documents.parse(kind, body, "jobs/x.json"))
     if found is not None:
-        assert schemas.parse(kind, found.to_bytes(), "again") == found
+        assert documents.parse(kind, found.to_bytes(), "again") == found
 
 
 @of_each_kind

@@ -8,9 +8,9 @@ import hostile
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from protocol import keys
-from protocol.errors import BadId
-from protocol.keys import Mark
+from protocol.wire import keys
+from protocol.wire.errors import BadId
+from protocol.wire.keys import Mark
 
 ids = (
     hostile.text | st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}\n?", fullmatch=True) | st.sampled_from(["g-m0001", "active"])

@@ -11,12 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import checkpoint
-from protocol.learners import TrainingLearner
-from protocol.schemas import Manifest
-from protocol.simulation import World
-from protocol.standin import bucket_of, training
-from runner.training import records_of, to_lines
+from agents.saved import checkpoint
+from infra.proof.standin import bucket_of, training
+from infra.proof.virtual_time import World
+from protocol.learners.gym import TrainingLearner
+from protocol.wire.documents import Manifest
+from runner.training.training import records_of, to_lines
 
 MANIFEST = Manifest(
     job_id="j",

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from env.errors import SimArenaError
-from env.scenario import scenario_from_trace
-from env.trace import read_trace, upgrade_trace
-from protocol import keys
-from protocol.materials import Scenarios
-from protocol.schemas import Manifest
-from protocol.simulation import World
-from protocol.standin import bucket_of, training
+from env.problems.scenario import scenario_from_trace
+from env.trace.document import read_trace, upgrade_trace
+from infra.proof.standin import bucket_of, training
+from infra.proof.virtual_time import World
+from protocol.learners.materials import Scenarios
+from protocol.wire import keys
+from protocol.wire.documents import Manifest
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -93,7 +93,7 @@ def test_a_worker_refuses_a_trace_of_the_bucket_that_is_not_one(seed: int, hones
     sha256 = hashlib.sha256(body if honest else b"").hexdigest()
     world = World(seed=0)
     bucket = bucket_of(world)
-    bucket.settle(keys.trace(sha256), body)
+    bucket.ensure_created(keys.trace(sha256), body)
     manifest = Manifest(job_id="j", created_at="now", training=training(traces=(sha256,)))
     read = hostile.answered("traces: through the bucket", len(body), lambda: Scenarios(bucket).read(manifest))
     assert honest or read is None

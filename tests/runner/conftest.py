@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from env.cli import new_app, run
-from env.generate import generate_scenario
-from env.scenario import Scenario
-from runner.cli import register
+from env.problems.generate import generate_scenario
+from env.problems.scenario import Scenario
+from runner.commands.console import new_app, run
+from runner.commands.episode import register
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import hashlib
 
 from agents.agent import load_agent
 from agents.default_model import default_model_path
-from runner.evaluate import evaluate
-from runner.suite import standard
+from runner.evaluation.evaluate import evaluate
+from runner.evaluation.suite import standard
 
 
 def test_it_solves_the_standard_suite() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from agents.agent import AGENTS, Transition, make_agent
 from agents.policies import Policy
-from env.actions import Resources
-from env.embedded import EmbeddedCluster
+from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
-from env.gym_env import ClusterEnv
-from env.observation import STATE_DIM, Observation
-from env.scenario import Scenario
+from env.gym.actions import Resources
+from env.gym.cluster_env import ClusterEnv
+from env.gym.observation import STATE_DIM, Observation
+from env.problems.scenario import Scenario
 from runner.episode import EpisodeResult, Stopped, run_episode
 
 

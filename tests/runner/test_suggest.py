@@ -21,18 +21,18 @@ from hypothesis import strategies as st
 
 from agents.agent import make_agent
 from agents.policies import Policy
-from env.actions import GIB, MIB, Action, Resources
-from env.cli import new_app, run
-from env.embedded import EmbeddedCluster
+from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
-from env.generate import PROBLEMS, generate_scenario
-from env.observation import Observation
-from env.reward import goal
-from env.scenario import NodePool, Scenario, edited_trace, scenario_from_trace
-from env.trace import Manifest, Trace, WorkloadRef, load_trace
-from runner.cli import register
-from runner.suggest import Ending, net_actions, suggest
-from runner.suggest_patch import last_manifest, patch_command, strategic_patch
+from env.gym.actions import GIB, MIB, Action, Resources
+from env.gym.observation import Observation
+from env.gym.reward import goal
+from env.problems.generate import PROBLEMS, generate_scenario
+from env.problems.scenario import NodePool, Scenario, edited_trace, scenario_from_trace
+from env.trace.document import Manifest, Trace, WorkloadRef, load_trace
+from runner.commands.console import new_app, run
+from runner.commands.episode import register
+from runner.suggest.changes import Ending, net_actions, suggest
+from runner.suggest.patch import last_manifest, patch_command, strategic_patch
 
 HEURISTIC = ("--policy", "heuristic")
 KUBECTL = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from env.engine.control_plane import ControlPlane
-from env.engine.node import Node, read_node
-from env.engine.objects import priority_class, read_object
-from env.engine.pod_template import PriorityClass
+from env.engine.manifests.objects import priority_class, read_object
+from env.engine.manifests.pod_template import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
-from env.trace import Manifest, WorkloadRef
-from env.workload import Deployment
+from env.engine.scheduling.node import Node, read_node
+from env.trace.document import Manifest, WorkloadRef
+from env.trace.workload import Deployment
 
 API_VERSIONS = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from env.engine.outcomes import simulated_outcomes
-from env.truth import Outcome, Scenario, read_truth
-from env.truth_agreement import Tally, comparisons, tally
+from env.fidelity.agreement import Tally, comparisons, tally
+from env.fidelity.engine_outcomes import simulated_outcomes
+from env.fidelity.truth import Outcome, Scenario, read_truth
 
 
 def agreement(path: Path) -> Tally:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.engine.rollout import Strategy, proportional_sizes
+from env.engine.controllers.rollout import Strategy, proportional_sizes
 
 Make = Callable[..., Any]
 

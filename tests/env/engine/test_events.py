@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from env.engine.control_plane import ControlPlane
-from env.engine.objects import read_object
+from env.engine.manifests.objects import read_object
 
 Make = Callable[..., Any]
 

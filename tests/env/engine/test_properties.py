@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 
-from env.engine.objects import read_object
+from env.embedded.timeline import on_virtual_nodes
+from env.engine.manifests.objects import read_object
 from env.engine.pods import UNBOUND, Phase
 from env.errors import QuantityError, TraceError
-from env.timeline import on_virtual_nodes
-from env.trace import WorkloadRef
+from env.trace.document import WorkloadRef
 
 Make = Callable[..., Any]
 

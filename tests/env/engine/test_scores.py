@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from env.engine.kernel import nodes_to_find
+from env.engine.scheduling.kernel import nodes_to_find
 
 Make = Callable[..., Any]
 

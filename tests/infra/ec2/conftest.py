@@ -13,7 +13,7 @@ from double import Double, serving
 from formation import complete_moto
 from imds import Imds
 
-from infra import s3
+from infra.local import s3
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from wire import Answer, Request, error, forward, reply, understood
 
-from infra import s3
+from infra.local import s3
 
 ACCOUNT = "123456789012"  # moto's
 ON_DEMAND, SPOT = "on-demand", "spot"

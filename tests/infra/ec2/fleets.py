@@ -11,9 +11,9 @@ import boto3
 from double import ACCOUNT
 
 from infra.ec2.fleet import Birth
-from protocol import keys
-from protocol.bucket import Bucket
-from protocol.console import open_bucket
+from protocol.commands.console import open_bucket
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
 
 BUCKET = "fleet-bucket"
 LATER = 4e9  # no machine here is past its time, unless a test says so
@@ -58,7 +58,7 @@ def launch(group: str = "shop", bucket: str = BUCKET, **more: Any) -> str:
 
 def writes(place: Bucket, machine: str, name: str, body: bytes) -> None:
     """The machine puts a file into the bucket."""
-    place.put_once(keys.machine_file(machine, name), body)
+    place.put_without_retry(keys.machine_file(machine, name), body)
 
 
 def says(place: Bucket, machine: str, state: str, **more: Any) -> None:

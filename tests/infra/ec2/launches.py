@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from double import ON_DEMAND, Double, Request
 
-from env.cli import run
 from infra.ec2.aws import Aws
-from infra.ec2.cli import app
+from infra.ec2.commands.main import app
 from infra.ec2.fleet import Instance, find
-from infra.ec2.plan import AL2023
+from infra.ec2.launch.plan import AL2023
+from runner.commands.console import run
 
 BUCKET, GROUP, REGION = "a-bucket", "shop", "us-east-1"
 ZONES = ("us-east-1a", "us-east-1b")

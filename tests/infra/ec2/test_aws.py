@@ -10,7 +10,7 @@ import pytest
 from double import Double
 
 from infra.ec2.aws import Aws, AwsError
-from protocol.errors import UsageError
+from protocol.wire.errors import UsageError
 
 
 def test_a_region_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

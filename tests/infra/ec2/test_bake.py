@@ -16,17 +16,18 @@ import pytest
 from double import Double
 from launches import Done, run_to_its_end
 
-from infra.ec2 import bake, stack
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.bake import BakedImage, BakeFailed, Baking, baked_images, check_name, installed
 from infra.ec2.fleet import Birth, Instance, find
-from infra.ec2.machines import MachineState, MachineStatus, Report
-from infra.ec2.plan import AL2023
-from protocol import keys
-from protocol.bucket import Bucket
-from protocol.console import open_bucket
-from protocol.errors import UsageError
-from protocol.machine import Machine, this_machine
+from infra.ec2.launch import bake
+from infra.ec2.launch.bake import BakedImage, BakeFailed, Baking, baked_images, check_name, installed
+from infra.ec2.launch.plan import AL2023
+from infra.ec2.stack import stack
+from infra.ec2.watch.machines import MachineState, MachineStatus, Report
+from protocol.commands.console import open_bucket
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import Clock, system_clock
+from protocol.wire.errors import UsageError
 
 BUCKET = "a-bucket"
 BAKED = ("ending", "baked")
@@ -79,8 +80,8 @@ class Story:
     def run(self, name: str = "an-image") -> BakedImage:
         return Baking(aws(), bucket(), self.instance, self._machine(), self.shown.append, self.said.append).run(name)
 
-    def _machine(self) -> Machine:
-        return replace(this_machine(), now=lambda: self.seconds, sleep=self._sleep, stopping=lambda: self.stopped)
+    def _machine(self) -> Clock:
+        return replace(system_clock(), now=lambda: self.seconds, sleep=self._sleep, stopping=lambda: self.stopped)
 
     def _sleep(self, seconds: float) -> None:
         self.seconds += seconds

@@ -28,17 +28,17 @@ from imds import INSTANCE_ID, Imds
 from imds import serving as serving_imds
 
 from env.simkube.doctor import shipped_stages
-from infra import s3
-from infra.ec2 import code
-from infra.ec2.machines import MachineState, MachineStatus, read_reports
-from infra.ec2.pins import PINS, Download, Pins
-from infra.ec2.user_data import Artifact, Orders, render
-from protocol import keys
-from protocol.bucket import Bucket
-from protocol.console import open_bucket
-from protocol.keys import Mark
-from protocol.schemas import Training
-from protocol.submit import submit_job
+from infra.ec2.launch import code
+from infra.ec2.launch.pins import PINS, Download, Pins
+from infra.ec2.launch.user_data import Artifact, Orders, render
+from infra.ec2.watch.machines import MachineState, MachineStatus, read_reports
+from infra.local import s3
+from protocol.commands.console import open_bucket
+from protocol.jobs.submit import submit_job
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Training
+from protocol.wire.keys import Mark
 
 pytest.importorskip("moto")
 AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")

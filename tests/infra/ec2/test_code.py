@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from env.errors import ConfigError
-from infra.ec2 import code
-from protocol.bucket import Bucket
-from protocol.errors import UsageError
-from protocol.machine import this_machine
-from protocol.store import S3Store
+from infra.ec2.launch import code
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import system_clock
+from protocol.wire.errors import UsageError
+from protocol.wire.store import S3Store
 
 
 @pytest.fixture
 def bucket(bucket_name: str) -> Bucket:
-    return Bucket(S3Store(bucket_name), this_machine(), patience_s=5)
+    return Bucket(S3Store(bucket_name), system_clock(), patience_s=5)
 
 
 def a_wheel(folder: Path, content: bytes = b"wheel") -> Path:
@@ -47,7 +47,7 @@ def test_a_folder_that_is_no_checkout_and_a_wheel_without_versions_are_refused(b
 def test_the_wheel_of_a_checkout_holds_what_it_runs_on_and_nothing_that_is_no_longer_there(tmp_path: Path) -> None:
     wheel = zipfile.ZipFile(code.build(code.HERE, tmp_path))
     names = set(wheel.namelist())
-    assert {"protocol/worker.py", "env/simkube/stages.yaml", "agents/models/default.pt"} <= names
+    assert {"protocol/commands/worker.py", "env/simkube/stages.yaml", "agents/models/default.pt"} <= names
     assert any(name.startswith("infra/ec2/boot/") for name in names)
     assert not any(name.startswith(("tests/", "docs/")) or "__pycache__" in name for name in names)
     assert {info.date_time[:3] for info in wheel.infolist()} == {(1980, 1, 1)}, "the same files make the same wheel"

@@ -26,8 +26,8 @@ from launches import (
     run_to_its_end,
 )
 
-from infra.ec2 import stack
 from infra.ec2.fleet import Birth
+from infra.ec2.stack import stack
 
 TYPES = ("--instance-type", "c7i.large", "--instance-type", "c6i.large")
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from launches import BUCKET, GROUP, REGION, ZONES, asked_for, aws, image, profile, requests
 
-from infra.ec2 import stack
 from infra.ec2.aws import AwsError
 from infra.ec2.fleet import find
-from infra.ec2.launching import Launch, expiry
-from infra.ec2.offers import Market, Offer, in_order
-from infra.ec2.plan import Image, Plan
-from infra.ec2.user_data import Artifact, Orders, render
-from protocol.machine import this_machine
+from infra.ec2.launch.launching import Launch, expiry
+from infra.ec2.launch.offers import Market, Offer, in_order
+from infra.ec2.launch.plan import Image, Plan
+from infra.ec2.launch.user_data import Artifact, Orders, render
+from infra.ec2.stack import stack
+from protocol.wire.clock import system_clock
 
 CODE = Artifact("code/" + "0" * 64 + "/file", "0" * 64)
 
@@ -53,7 +53,7 @@ class Fleet:
         there = find(aws(), group=GROUP, gone=True)
         living = tuple(one for one in there if one.living)
         plan = replace(self.plan, count=count, seen=tuple(one.id for one in there), living=living)
-        machine = replace(this_machine(), sleep=sleep or self.slept.append, jitter=lambda: 0.5, stopping=stopping)
+        machine = replace(system_clock(), sleep=sleep or self.slept.append, jitter=lambda: 0.5, stopping=stopping)
         under_way = Launch(aws(), plan, machine, now, self.said.append)
         under_way.run()
         return under_way
@@ -258,7 +258,7 @@ def test_what_runs_is_known_even_if_it_cannot_be_said(fleet: Fleet) -> None:
     def say(line: str) -> None:
         raise Killed
 
-    under_way = Launch(aws(), replace(fleet.plan, count=2), this_machine(), 1e9, say)
+    under_way = Launch(aws(), replace(fleet.plan, count=2), system_clock(), 1e9, say)
     with pytest.raises(Killed):
         under_way.run()
     assert sorted(one.id for one in under_way.launched) == sorted(everything())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.ec2.offers import Market, Offer, Search, Verdict, client_token, in_order, verdict
+from infra.ec2.launch.offers import Market, Offer, Search, Verdict, client_token, in_order, verdict
 
 ZONES = ("us-east-1a", "us-east-1b")
 

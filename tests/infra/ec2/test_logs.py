@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from env.errors import SimArenaError
-from infra.ec2.cli import app
-from infra.ec2.machines import LINE, last_line, plain, short
-from protocol.bucket import Bucket
-from protocol.errors import UsageError
+from infra.ec2.commands.main import app
+from infra.ec2.watch.machines import LINE, last_line, plain, short
+from protocol.wire.bucket import Bucket
+from protocol.wire.errors import UsageError
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from infra.ec2.machines import MachineState, MachineStatus, Report, read_reports
-from protocol import keys
-from protocol.bucket import Bucket
-from protocol.machine import this_machine
-from protocol.memory import MemoryS3
+from infra.ec2.watch.machines import MachineState, MachineStatus, Report, read_reports
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import system_clock
+from protocol.wire.memory import MemoryS3
 
 ONE, TWO, SILENT = "i-00000000000000001", "i-00000000000000002", "i-00000000000000003"
 
@@ -22,12 +22,12 @@ def s3() -> MemoryS3:
 
 @pytest.fixture
 def place(s3: MemoryS3) -> Bucket:
-    return Bucket(s3.store("laptop"), this_machine())
+    return Bucket(s3.store("laptop"), system_clock())
 
 
 def at(s3: MemoryS3, place: Bucket, time: float, machine: str, name: str, text: str) -> None:
     s3.time = time
-    place.put_once(keys.machine_file(machine, name), text.encode())
+    place.put_without_retry(keys.machine_file(machine, name), text.encode())
 
 
 def test_the_last_line_is_that_of_the_log_that_was_written_last(s3: MemoryS3, place: Bucket) -> None:

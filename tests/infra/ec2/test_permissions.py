@@ -16,18 +16,18 @@ from botocore import xform_name
 from judge import allowed, listed
 
 import infra.ec2
-from infra.ec2 import launching
+from infra.access.policies import Role, bucket_arn, bucket_policy, rights_of, role_policy
+from infra.commands import app as sim_arena
 from infra.ec2.fleet import Birth
-from infra.ec2.offers import Market, Offer
-from infra.ec2.permissions import Scope, launcher_policy, machine_policy
-from infra.ec2.plan import Image, Plan
-from infra.ec2.stack import Stack, stack_name
-from infra.ec2.user_data import Artifact, Orders
-from infra.main import app as sim_arena
-from infra.policies import Role, bucket_arn, bucket_policy, rights_of, role_policy
-from protocol import keys
-from protocol.errors import UsageError
-from protocol.keys import Mark
+from infra.ec2.launch import launching
+from infra.ec2.launch.offers import Market, Offer
+from infra.ec2.launch.plan import Image, Plan
+from infra.ec2.launch.user_data import Artifact, Orders
+from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
+from infra.ec2.stack.stack import Stack, stack_name
+from protocol.wire import keys
+from protocol.wire.errors import UsageError
+from protocol.wire.keys import Mark
 
 BUCKET, REGION, ACCOUNT, SHA256 = "the-bucket", "eu-west-1", "123456789012", 64 * "a"
 ARN = bucket_arn(BUCKET)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from double import Double
 
-from infra.ec2 import prices
 from infra.ec2.aws import Aws
-from infra.ec2.offers import DEFAULT_TYPES
-from infra.ec2.prices import Price, extras_usd_per_hour, newest_by_zone, price, tabled
+from infra.ec2.launch import prices
+from infra.ec2.launch.offers import DEFAULT_TYPES
+from infra.ec2.launch.prices import Price, extras_usd_per_hour, newest_by_zone, price, tabled
 
 
 def test_on_demand_is_what_the_price_list_says_of_the_region(double: Double) -> None:

@@ -15,9 +15,9 @@ import typer.main
 import yaml
 from botocore.validate import ParamValidator
 
-from infra.ec2.cli import app
-from infra.ec2.offers import DEFAULT_TYPES
-from infra.ec2.prices import (
+from infra.ec2.commands.main import app
+from infra.ec2.launch.offers import DEFAULT_TYPES
+from infra.ec2.launch.prices import (
     GP3_USD_PER_GB_MONTH,
     IPV4_USD_PER_HOUR,
     TABLE_DATE,
@@ -25,8 +25,8 @@ from infra.ec2.prices import (
     extras_usd_per_hour,
     tabled,
 )
-from infra.ec2.states import State
-from protocol.worker import app as worker
+from infra.ec2.watch.states import State
+from protocol.commands.worker import app as worker
 
 COMMANDS: Any = typer.main.get_command(app)
 TEXT = (Path(__file__).parents[3] / "docs" / "ec2.md").read_text(encoding="utf-8")

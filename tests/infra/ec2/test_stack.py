@@ -18,23 +18,23 @@ from double import ACCOUNT, Double, Request
 from typer.testing import CliRunner
 
 from env.errors import SimArenaError
-from infra import s3
-from infra.ec2 import stack
+from infra.access.policies import PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.bake import lone_snapshots
-from infra.ec2.cli import app
+from infra.ec2.commands.main import app
+from infra.ec2.commands.stack import _telling
 from infra.ec2.fleet import Birth
-from infra.ec2.own_bucket import foreign_key, region_of, unprotected
-from infra.ec2.permissions import Scope, launcher_policy, machine_policy
-from infra.ec2.stack import Change, Seen, StackFailed, Step, Teller, next_step, stack_name
-from infra.ec2.stack_cli import _telling
-from infra.ec2.teardown import obstacles
-from infra.ec2.template import template
-from infra.policies import PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
-from infra.processes import clean_environment, command
-from protocol import keys
-from protocol.console import open_bucket
-from protocol.errors import UsageError
+from infra.ec2.launch.bake import lone_snapshots
+from infra.ec2.stack import stack
+from infra.ec2.stack.own_bucket import foreign_key, region_of, unprotected
+from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
+from infra.ec2.stack.stack import Change, Seen, StackFailed, Step, Teller, next_step, stack_name
+from infra.ec2.stack.teardown import obstacles
+from infra.ec2.stack.template import template
+from infra.local import s3
+from infra.local.processes import clean_environment, command
+from protocol.commands.console import open_bucket
+from protocol.wire import keys
+from protocol.wire.errors import UsageError
 
 BUCKET, NAME, ARN = "the-bucket", "sim-arena-the-bucket", "arn:aws:s3:::the-bucket"
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.ec2.fleet import GONE, LIVING, Instance
-from infra.ec2.machines import LINE, SPOT_NOTICE, MachineState, MachineStatus, Report
-from infra.ec2.states import OVERDUE_S, SILENT_S, Seen, State, Work, duration, state_of
+from infra.ec2.watch.machines import LINE, SPOT_NOTICE, MachineState, MachineStatus, Report
+from infra.ec2.watch.states import OVERDUE_S, SILENT_S, Seen, State, Work, duration, state_of
 
 LAUNCHED = 1_000_000.0
 NOW = LAUNCHED + 3600

@@ -19,18 +19,18 @@ from typer.testing import CliRunner, Result
 
 from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.cli import app
+from infra.ec2.commands.main import app
 from infra.ec2.fleet import Tag, read
-from infra.ec2.states import State
-from infra.ec2.status import Fleet, Wanted, looks, row_of
-from infra.ec2.status import look as status_of
-from infra.processes import command
-from protocol import keys, schemas
-from protocol.bucket import Bucket
-from protocol.keys import Mark
-from protocol.schemas import Claim, Heartbeat
-from protocol.standin import training
-from protocol.submit import submit_job
+from infra.ec2.watch.states import State
+from infra.ec2.watch.status import Fleet, Wanted, looks, row_of
+from infra.ec2.watch.status import look as status_of
+from infra.local.processes import command
+from infra.proof.standin import training
+from protocol.jobs.submit import submit_job
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Claim, Heartbeat
+from protocol.wire.keys import Mark
 
 OTHER = "other-bucket"
 
@@ -44,10 +44,10 @@ def place(double: Double) -> Bucket:
 def works(place: Bucket, machine: str, phase: str = "round 1, episode 3", episode: int = 3) -> str:
     """The machine has a new job now; the job's id."""
     job = submit_job(place, training()).job_ids[0]
-    claim = Claim(worker=machine, failures=0, progress=0, claimed_at=schemas.timestamp())
+    claim = Claim(worker=machine, failures=0, progress=0, claimed_at=documents.timestamp())
     place.create(keys.attempt_mark(job, Mark.CLAIM, 1), claim.to_bytes())
     beat = Heartbeat(worker=machine, seq=1, episode=episode, phase=phase)
-    place.put_once(keys.attempt_mark(job, Mark.HEARTBEAT, 1), beat.to_bytes())
+    place.put_without_retry(keys.attempt_mark(job, Mark.HEARTBEAT, 1), beat.to_bytes())
     return job
 
 
@@ -276,7 +276,7 @@ def test_a_price_tag_that_is_nonsense_counts_as_none(double: Double) -> None:
 def test_keys_below_workers_that_are_not_ours_are_passed_over(place: Bucket) -> None:
     machine = launch()
     for key in ("workers/UPPER/status.json", f"workers/{machine}/other", f"workers/{machine}/a/status.json"):
-        place.put_once(key, b"?")
+        place.put_without_retry(key, b"?")
     assert only()["detail"] == "no word from it yet"
 
 
@@ -293,8 +293,8 @@ def test_finished_jobs_and_machines_of_others_cost_no_requests(double: Double, p
     alone = requests()
     submit_job(place, training())  # pending: nobody has it, so there is nothing to ask
     for number in range(5):
-        place.put_once(keys.finished_manifest(f"job-{number}"), b"{}")
-        place.put_once(keys.result(f"job-{number}"), b"{}")
+        place.put_without_retry(keys.finished_manifest(f"job-{number}"), b"{}")
+        place.put_without_retry(keys.result(f"job-{number}"), b"{}")
         says(place, f"i-{number:017x}", "ending")
     assert requests() == alone == 6  # instances, workers/, its two files, pending, in_progress
     works(place, machine)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.ec2.template import template
-from infra.policies import PUBLIC_ACCESS_BLOCK
+from infra.access.policies import PUBLIC_ACCESS_BLOCK
+from infra.ec2.stack.template import template
 
 MAX_TEMPLATE_BYTES = 51_200  # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 MAX_MANAGED_POLICY, MAX_INLINE_POLICIES = 6_144, 10_240  # characters without white space

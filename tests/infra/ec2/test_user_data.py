@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from env.errors import ConfigError, SimArenaError
-from infra.ec2 import pins, user_data
-from infra.ec2.user_data import Artifact, Orders, render
-from protocol.errors import BadId, UsageError
+from infra.ec2.launch import pins, user_data
+from infra.ec2.launch.user_data import Artifact, Orders, render
+from protocol.wire.errors import BadId, UsageError
 
-BOOT = Path(user_data.__file__).parent / "boot"
+BOOT = Path(user_data.__file__).parents[1] / "boot"
 WHEEL = Artifact(f"code/{'a' * 64}/sim_arena-0.1.0-py3-none-any.whl", "a" * 64)
 CONSTRAINTS = Artifact(f"code/{'b' * 64}/constraints.txt", "b" * 64)
 EMBEDDED = Orders("the-bucket", "eu-central-1", "fleet-20261121-4f2a", WHEEL, CONSTRAINTS, "embedded")

@@ -7,12 +7,12 @@ import io
 import pytest
 from rich.console import Console
 
+from infra.ec2.commands.launch_view import instances_table
+from infra.ec2.commands.status import picture as status_picture
+from infra.ec2.commands.terminate import picture
+from infra.ec2.commands.view import chosen, person
 from infra.ec2.fleet import Instance
-from infra.ec2.launch_view import instances_table
-from infra.ec2.status import Fleet, Totals, row_of
-from infra.ec2.status_cli import picture as status_picture
-from infra.ec2.terminate_cli import picture
-from infra.ec2.view import chosen, person
+from infra.ec2.watch.status import Fleet, Totals, row_of
 
 IDS = tuple(f"i-{number:017x}" for number in range(0xA0, 0xA4))
 ARN = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/jane@example.com"

@@ -21,16 +21,16 @@ from typing import Any
 from imds import Imds
 from imds import serving as serving_imds
 
-from infra import s3
-from infra.ec2 import code
-from infra.ec2.machines import MachineState, MachineStatus, read_reports
-from infra.ec2.user_data import Artifact, Orders, render
-from protocol import keys
-from protocol.bucket import Bucket
-from protocol.console import open_bucket
-from protocol.keys import Mark
-from protocol.schemas import Training
-from protocol.submit import submit_job
+from infra.ec2.launch import code
+from infra.ec2.launch.user_data import Artifact, Orders, render
+from infra.ec2.watch.machines import MachineState, MachineStatus, read_reports
+from infra.local import s3
+from protocol.commands.console import open_bucket
+from protocol.jobs.submit import submit_job
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Training
+from protocol.wire.keys import Mark
 
 
 class Machine:
@@ -167,7 +167,7 @@ def spot(scene: Scene) -> None:
 
 def broken(scene: Scene) -> None:
     bad = Artifact(keys.code("a" * 64, "constraints.txt"), "a" * 64)
-    scene.bucket.put_once(bad.key, b"something else")
+    scene.bucket.put_without_retry(bad.key, b"something else")
     with scene.machine("broken", constraints=bad) as machine:
         machine.ends(MachineState.FAILED, "not what has the SHA-256")
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
-from infra.s3 import WSGI
+from infra.local.s3 import WSGI
 
 _STATUS = {  # all others: 400
     "AuthFailure": 401,

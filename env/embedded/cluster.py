@@ -1,0 +1,190 @@
+"""The embedded cluster: a replay in virtual time, inside this process, in well under a millisecond."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from env.demand import Verdict
+from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, Step, Timeline, read_timeline
+from env.engine.control_plane import ControlPlane
+from env.engine.events import Event
+from env.engine.manifests.labels import HOSTNAME
+from env.engine.manifests.terms import Taint
+from env.engine.pods import UNBOUND, Phase
+from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
+from env.engine.scheduling.node import Node
+from env.engine.scheduling.scheduler import MOST_RESOURCES, Surroundings
+from env.errors import ClusterError
+from env.gym.actions import Resources
+from env.gym.observation import Observation
+from env.problems.scenario import NodePool, Scenario
+from env.trace.document import Trace, WorkloadRef
+from env.trace.workload import Deployment, ResourceEdit
+
+_MOST_POOLS = 64
+_MOST_SEEN = 100_000
+_VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
+
+
+@dataclass
+class _Known:
+    """A trace as read, and what was observed of it by workload, nodes, duration and resources."""
+
+    timeline: Timeline
+    seen: dict[tuple[WorkloadRef, NodePool, float | None, Resources | None], Observation] = field(default_factory=dict)
+
+
+class EmbeddedCluster:
+    """Replays traces in virtual time; implements `env.cluster.Cluster`.
+
+    The same scenario and resources always give the same observation, so each is replayed only once. A trace is read
+    once, and what is known of it kept for as long as somebody holds it.
+    """
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Trace, _Known] = WeakKeyDictionary()
+        self._clusters: dict[NodePool, Surroundings] = {}
+
+    def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
+        """See `env.cluster.Cluster.observe`.
+
+        Raises:
+            ClusterError: The workload does not exist at the end of the replay, or there are too many pods.
+            TraceError, QuantityError: An object in the trace is not valid.
+        """
+        seen = self._of(scenario.trace).seen
+        key = (scenario.workload, scenario.nodes, scenario.duration_s, resources)
+        if key not in seen:
+            if len(seen) >= _MOST_SEEN:
+                seen.clear()
+            seen[key] = _observed(scenario, self._replayed(scenario, resources, events=False))
+        return seen[key]
+
+    def events(self, scenario: Scenario, resources: Resources | None) -> list[Event]:
+        """The Events of the same replay, as the API server would show them; times are the trace's.
+
+        Raises:
+            ClusterError, TraceError, QuantityError: As `observe`.
+        """
+        return self._replayed(scenario, resources, events=True).events
+
+    def close(self) -> None:
+        """Forget the traces read so far."""
+        self._known.clear()
+        self._clusters.clear()
+
+    def _replayed(self, scenario: Scenario, resources: Resources | None, *, events: bool) -> ControlPlane:
+        timeline = self._of(scenario.trace).timeline
+        return _replayed(timeline, self._surroundings(scenario.nodes), scenario, resources, events=events)
+
+    def _of(self, trace: Trace) -> _Known:
+        known = self._known.get(trace)
+        if known is None:
+            known = self._known[trace] = _Known(read_timeline(trace))
+        return known
+
+    def _surroundings(self, pool: NodePool) -> Surroundings:
+        found = self._clusters.get(pool)
+        if found is None or len(found.fleet.extended) > MOST_RESOURCES:
+            if len(self._clusters) >= _MOST_POOLS:
+                self._clusters.clear()
+            found = self._clusters[pool] = Surroundings(virtual_nodes(pool))
+        return found
+
+
+def virtual_nodes(pool: NodePool) -> list[Node]:
+    """The pool's nodes as SimKube expects them: labelled `type=virtual`, tainted `kwok-provider`."""
+    key, value = VIRTUAL_LABEL
+    return [
+        Node(
+            name=f"node-{i}",
+            cpu_m=pool.cpu_m,
+            memory_bytes=pool.memory_bytes,
+            pods=pool.pods,
+            labels={key: value, HOSTNAME: f"node-{i}"},
+            taints=(_VIRTUAL_TAINT,),
+        )
+        for i in range(1, pool.count + 1)
+    ]
+
+
+def _within(steps: tuple[Step, ...], duration_s: float | None) -> tuple[Step, ...]:
+    """The steps before start + duration, as `Trace.events_within`."""
+    if duration_s is None or not steps:
+        return steps
+    end = steps[0].ts + duration_s
+    return tuple(step for step in steps if step.ts < end)
+
+
+def _replayed(
+    timeline: Timeline, cluster: Surroundings, scenario: Scenario, resources: Resources | None, *, events: bool
+) -> ControlPlane:
+    steps = _within(timeline.steps, scenario.duration_s)
+    start_s = float(steps[0].ts) if steps else 0.0
+    lives = {key: cycle(spans) for key, spans in timeline.lifetimes.items()}
+
+    def lifetime_s(workload: Any) -> float | None:
+        spans = lives.get((workload.kind, workload.ref))
+        return None if spans is None else next(spans)
+
+    plane = ControlPlane(cluster, now_s=start_s, events=events, lifetimes=lifetime_s if lives else None)
+    edit = _edit(steps, scenario.workload, resources)
+    for step in steps:
+        plane.advance(step.ts)
+        for applied in step.applied:
+            record = applied.record
+            if edit is not None and isinstance(record, Deployment) and record.ref == scenario.workload:
+                plane.apply(record.asked(edit))
+            else:
+                plane.apply(applied.asked)
+        for kind, ref in step.deleted:
+            plane.delete(kind, ref)
+        plane.settle()
+    if scenario.duration_s is not None:
+        plane.advance(start_s + scenario.duration_s)
+    return plane
+
+
+def _edit(steps: tuple[Step, ...], workload: WorkloadRef, resources: Resources | None) -> ResourceEdit | None:
+    """How `resources` differ from the last recorded ones."""
+    if resources is None:
+        return None
+    recorded = [
+        applied.record.resources
+        for step in steps
+        for applied in step.applied
+        if isinstance(applied.record, Deployment) and applied.record.ref == workload
+    ]
+    return ResourceEdit.between(recorded[-1], resources) if recorded else None
+
+
+def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
+    workload = plane.workloads.get(("Deployment", scenario.workload))
+    if workload is None:
+        raise ClusterError(f"scenario {scenario.name}: no Deployment {scenario.workload} at the end of the replay")
+    pods = workload.pods()
+    pending = [pod for pod in pods if pod.phase is Phase.PENDING and pod.row == UNBOUND]
+    running = [pod.template.verdict for pod in pods if pod.phase is Phase.RUNNING and pod.template.verdict]
+    obstacles = plane.scheduler.obstacles_of(pending[0]) if pending else []
+    reasons = Counter(reason for obstacle in obstacles for reason in obstacle.reasons)
+    pool = scenario.nodes
+    return Observation(
+        ready=sum(pod.ready for pod in pods),
+        pending=len(pending),
+        total=len(pods),
+        resources=workload.asked.resources,
+        node_cpu_m=pool.cpu_m,
+        node_memory_bytes=pool.memory_bytes,
+        cluster_cpu_m=pool.count * pool.cpu_m,
+        cluster_memory_bytes=pool.count * pool.memory_bytes,
+        nodes=pool.count,
+        insufficient_cpu=reasons[INSUFFICIENT_CPU],
+        insufficient_memory=reasons[INSUFFICIENT_MEMORY],
+        too_many_pods=reasons[TOO_MANY_PODS],
+        oom_killed=running.count(Verdict.OOM_KILLED),
+        cpu_starved=running.count(Verdict.CPU_STARVED),
+    )

@@ -1,0 +1,179 @@
+"""A trace read once into the steps that a replay performs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from env.engine.manifests.fields import as_map, as_maps, as_text
+from env.engine.manifests.objects import INERT, Record, is_builtin, pod_templates, priority_class, read_object
+from env.engine.manifests.pod_template import SYSTEM_PRIORITIES, PriorityClass
+from env.errors import SimArenaError, TraceError
+from env.trace.document import Manifest, Trace, WorkloadRef, workload_ref
+from env.trace.workload import Asked, Deployment
+
+logger = logging.getLogger("env.embedded.cluster")
+
+VIRTUAL_LABEL = ("type", "virtual")
+VIRTUAL_TAINT_KEY = "kwok-provider"
+_VIRTUAL_TOLERATION = {"key": VIRTUAL_TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An object as read, and what it asks for unedited."""
+
+    record: Deployment | Record
+    asked: Asked | Record
+
+
+@dataclass(frozen=True)
+class Step:
+    """One event: objects applied in order, then those deleted.
+
+    Attributes:
+        ts: Unix seconds.
+        applied: Objects of the kinds that the engine simulates.
+        deleted: Kind and name of objects that go.
+    """
+
+    ts: int
+    applied: tuple[Applied, ...]
+    deleted: tuple[tuple[str, WorkloadRef], ...]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """All steps of a trace, and how long pods live that are known to have ended.
+
+    Attributes:
+        lifetimes: Seconds that the pods of (kind, workload) ran, in turn; infinity: for ever.
+    """
+
+    steps: tuple[Step, ...]
+    lifetimes: Mapping[tuple[str, WorkloadRef], tuple[float, ...]]
+
+
+def read_timeline(trace: Trace) -> Timeline:
+    """Read every event; what the embedded cluster does not simulate is logged, once per trace, by name.
+
+    Raises:
+        TraceError, QuantityError: An object that the API server would refuse.
+    """
+    try:
+        priorities = _priorities(trace)
+        steps = tuple(_step(event, priorities) for event in trace.events)
+        lifetimes = dict(_lifetimes(trace))
+    except SimArenaError as error:
+        raise type(error)(f"trace {trace.name}: {error}") from error
+    not_modelled = _not_modelled(trace, steps, priorities)
+    if not_modelled:
+        logger.warning("trace %s: not simulated: %s", trace.name, "; ".join(not_modelled))
+    return Timeline(steps, lifetimes)
+
+
+def on_virtual_nodes(manifest: Manifest) -> Manifest:
+    """The object as SimKube's driver applies it: its pods may run on virtual nodes and nowhere else, without ports.
+
+    Raises:
+        ValueError: A pod template that is no map.
+    """
+    for template in pod_templates(manifest):
+        pod = as_map(template, "spec")
+        if not pod:
+            continue
+        containers = [{k: v for k, v in c.items() if k != "ports"} for c in as_maps(pod, "containers")]
+        changed = {
+            **pod,
+            "containers": containers,
+            "nodeSelector": {**as_map(pod, "nodeSelector"), VIRTUAL_LABEL[0]: VIRTUAL_LABEL[1]},
+            "tolerations": [*as_maps(pod, "tolerations"), _VIRTUAL_TOLERATION],
+        }
+        return _replaced(manifest, template, {**template, "spec": changed})
+    return manifest
+
+
+def _replaced(value: Manifest, old: Manifest, new: Manifest) -> Manifest:
+    """The document with the one map `old` in it replaced; shares everything that lies beside the way to it."""
+    if value is old:
+        return new
+    for key in ("spec", "template", "jobTemplate"):
+        child = value.get(key)
+        if not isinstance(child, dict):
+            continue
+        changed = _replaced(child, old, new)
+        if changed is not child:
+            return {**value, key: changed}
+    return value
+
+
+def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> Step:
+    applied = []
+    for manifest in event["applied_objs"]:
+        try:
+            record = read_object(on_virtual_nodes(manifest), priorities)
+        except ValueError as error:
+            raise TraceError(f"{manifest['kind']} {workload_ref(manifest)}: {error}") from error
+        if record is not None:
+            applied.append(Applied(record, record.asked() if isinstance(record, Deployment) else record))
+    deleted = tuple((manifest["kind"], workload_ref(manifest)) for manifest in event["deleted_objs"])
+    return Step(event["ts"], tuple(applied), deleted)
+
+
+def _priorities(trace: Trace) -> dict[str, PriorityClass]:
+    every: dict[str, PriorityClass] = {}
+    for manifest in _applied(trace):
+        if manifest["kind"] == "PriorityClass":
+            every |= priority_class(manifest)
+    return every
+
+
+def _lifetimes(trace: Trace) -> list[tuple[tuple[str, WorkloadRef], tuple[float, ...]]]:
+    """The driver gives the pods of an owner the recorded lives in turn, and takes the first list that it finds."""
+    found = []
+    for (kind, name), lives in trace.pod_lifecycles.items():
+        namespace, _, own = name.partition("/")
+        entries = next(iter(lives.values()), [])
+        spans = tuple(_span(entry) for entry in entries)
+        if spans:
+            found.append(((kind.rpartition(".")[2], WorkloadRef(namespace, own)), spans))
+    return found
+
+
+def _span(entry: Any) -> float:
+    if isinstance(entry, dict) and "Finished" in entry:
+        start, end = entry["Finished"]
+        return float(max(0, end - start))
+    return inf
+
+
+def _not_modelled(trace: Trace, steps: tuple[Step, ...], priorities: Mapping[str, PriorityClass]) -> list[str]:
+    known = {"PriorityClass", *INERT}
+    read = {a.record.kind for step in steps for a in step.applied}
+    others = (
+        f"{m['kind']} {workload_ref(m)}"
+        for m in _applied(trace)
+        if not is_builtin(m) or (m["kind"] not in known and m["kind"] not in read)
+    )
+    fields = (
+        f"{name} of {a.record.kind} {a.record.ref}"
+        for step in steps
+        for a in step.applied
+        for name in a.record.not_modelled
+    )
+    classes = (
+        f"PriorityClass {name}, which the trace does not hold (its pods count as priority 0)"
+        for m in _applied(trace)
+        for template in pod_templates(m)
+        if (name := as_text(as_map(template, "spec"), "priorityClassName"))
+        and name not in priorities
+        and name not in SYSTEM_PRIORITIES
+    )
+    return [*dict.fromkeys(others), *dict.fromkeys(fields), *dict.fromkeys(classes)]
+
+
+def _applied(trace: Trace) -> list[Manifest]:
+    return [manifest for event in trace.events for manifest in event["applied_objs"]]

@@ -1,0 +1,99 @@
+"""The DaemonSet controller: one pod on every node that lets it in.
+
+Follows kubernetes `pkg/controller/daemon` (`daemon_controller.go`, `update.go`, `util/daemonset_util.go`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from env.engine.controllers.rollout import resolve
+from env.engine.manifests.pod_template import PodTemplate
+from env.engine.manifests.terms import Toleration
+from env.engine.plane import Plane
+from env.engine.pods import Pod
+from env.engine.scheduling.node import Node
+from env.engine.scheduling.placement import Barrier, static_table
+from env.trace.document import WorkloadRef
+
+# What the controller adds to every pod, so that a node's troubles do not drive it away.
+_TOLERATIONS = (
+    *(Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoExecute") for key in ("not-ready", "unreachable")),
+    *(
+        Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoSchedule")
+        for key in ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DaemonSetSpec:
+    """What a DaemonSet asks for.
+
+    Attributes:
+        on_delete: updateStrategy OnDelete.
+        max_unavailable: Pods that may be missing during an update, a number or a percentage.
+    """
+
+    ref: WorkloadRef
+    template: PodTemplate
+    on_delete: bool = False
+    max_unavailable: int | str = 1
+
+
+@dataclass(eq=False)
+class DaemonSet:
+    """A DaemonSet and its pods by node."""
+
+    spec: DaemonSetSpec
+    nodes: Sequence[Node]
+    members: dict[str, Pod] = field(default_factory=dict)
+    kind: str = "DaemonSet"
+
+    @property
+    def ref(self) -> WorkloadRef:
+        return self.spec.ref
+
+    def pods(self) -> list[Pod]:
+        return sorted(self.members.values(), key=lambda pod: pod.number)
+
+    def forget(self, gone: set[Pod]) -> None:
+        self.members = {node: pod for node, pod in self.members.items() if pod not in gone}
+
+    def sync(self, plane: Plane) -> bool:
+        template = self._everywhere(self.spec.template)
+        barriers = static_table(template.placement, self.nodes)[0].tolist()
+        wanted = [
+            node.name
+            for node, barrier in zip(self.nodes, barriers, strict=True)
+            if barrier == Barrier.NONE and template.node_name in ("", node.name)
+        ]
+        allowed = set(wanted)
+        stray = [pod for node, pod in self.members.items() if node not in allowed]
+        missing = [node for node in wanted if node not in self.members]
+        for node in missing:
+            self.members[node] = plane.create_pod(self._for_node(template, node), self)
+        plane.delete_pods(stray)
+        return bool(missing or stray) or self._update(plane, wanted)
+
+    def _update(self, plane: Plane, wanted: list[str]) -> bool:
+        """Remove old pods: those that are not Ready at once, others as long as few enough are missing."""
+        revision = self.spec.template.revision
+        current = {node: self.members[node].template.revision == revision for node in wanted}
+        old = [self.members[node] for node in wanted if not current[node]]
+        if not old or self.spec.on_delete:
+            return False
+        allowed = max(1, resolve(self.spec.max_unavailable, len(wanted), round_up=True))
+        missing = sum(not self.members[node].ready for node in wanted if current[node])
+        leaving = [pod for pod in old if not pod.ready]
+        leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing)]
+        plane.delete_pods(leaving)
+        return bool(leaving)
+
+    def _everywhere(self, template: PodTemplate) -> PodTemplate:
+        placement = template.placement
+        return replace(template, placement=replace(placement, tolerations=(*placement.tolerations, *_TOLERATIONS)))
+
+    def _for_node(self, template: PodTemplate, node: str) -> PodTemplate:
+        return replace(template, placement=replace(template.placement, only_node=node))

@@ -1,0 +1,88 @@
+"""The ReplicaSet controller: as many pods as asked for, and which of them go first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from env.engine.manifests.pod_template import PodTemplate
+from env.engine.plane import Plane, Workload
+from env.engine.pods import UNBOUND, Pod
+from env.engine.scheduling.node import Ints
+from env.trace.document import WorkloadRef
+
+
+@dataclass(eq=False)
+class ReplicaSet:
+    """A ReplicaSet, of a Deployment or on its own.
+
+    Attributes:
+        replicas: Pods that it should have.
+        desired: Replicas of its Deployment when it was last scaled (annotation desired-replicas).
+        most: The same with the surge (annotation max-replicas).
+        members: Its pods, in order of creation.
+        node_counts: How many of them are on each node.
+        parent: Its Deployment; None for one on its own.
+    """
+
+    ref: WorkloadRef
+    template: PodTemplate
+    replicas: int
+    node_counts: Ints
+    desired: int = 0
+    most: int = 0
+    min_ready_s: float = 0
+    members: list[Pod] = field(default_factory=list)
+    parent: Workload | None = None
+    kind: str = "ReplicaSet"
+
+    @classmethod
+    def make(cls, ref: WorkloadRef, template: PodTemplate, replicas: int, plane: Plane) -> ReplicaSet:
+        return cls(ref, template, replicas, np.zeros(plane.nodes, dtype=np.int64))
+
+    def pods(self) -> list[Pod]:
+        return self.members
+
+    def available(self, now_s: float) -> int:
+        """Pods that have been Ready for `min_ready_s`."""
+        return sum(pod.ready and pod.started_s + self.min_ready_s <= now_s for pod in self.members)
+
+    def next_available_s(self, now_s: float) -> float | None:
+        """When the next of its pods that are Ready becomes available; None where all are."""
+        if not self.min_ready_s:
+            return None
+        times = (pod.started_s + self.min_ready_s for pod in self.members if pod.ready)
+        return min((at_s for at_s in times if at_s > now_s), default=None)
+
+    def sync(self, plane: Plane) -> bool:
+        missing = self.replicas - len(self.members)
+        if missing > 0:
+            for _ in range(missing):
+                self.members.append(plane.create_pod(self.template, self))
+        elif missing < 0:
+            related = self.members if self.parent is None else self.parent.pods()
+            plane.delete_pods(first_to_leave(self.members, related)[:-missing])
+        return missing != 0
+
+    def forget(self, gone: set[Pod]) -> None:
+        """Its pods are gone."""
+        self.members = [pod for pod in self.members if pod not in gone]
+
+
+def first_to_leave(pods: Sequence[Pod], related: Sequence[Pod]) -> list[Pod]:
+    """Pods in the order in which a ReplicaSet removes them.
+
+    Unassigned before assigned, not Ready before Ready, more related pods on the node before fewer, then the newest:
+    see `ActivePodsWithRanks` in kubernetes `pkg/controller/controller_utils.go`.
+
+    Args:
+        pods: The ReplicaSet's.
+        related: Those of all ReplicaSets of its Deployment.
+    """
+    siblings = Counter(pod.row for pod in related)
+    return sorted(
+        reversed(pods), key=lambda pod: (pod.row != UNBOUND, pod.ready, -siblings[pod.row] if pod.ready else 0)
+    )

@@ -1,0 +1,85 @@
+"""Label selectors (`metav1.LabelSelector`) and node selector terms, as predicates over labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
+
+Labels = Mapping[str, str]
+Predicate = Callable[[Labels], bool]
+
+HOSTNAME = "kubernetes.io/hostname"
+
+
+def label_selector(selector: Manifest | None) -> Predicate:
+    """A selector as a predicate: None matches nothing, an empty one everything.
+
+    Raises:
+        ValueError: An expression that the API server would refuse.
+    """
+    if selector is None:
+        return lambda labels: False
+    wanted = {key: str(value) for key, value in as_map(selector, "matchLabels").items()}
+    return conjunction(wanted, as_maps(selector, "matchExpressions"))
+
+
+def conjunction(wanted: Mapping[str, str], expressions: list[Manifest]) -> Predicate:
+    """All of `wanted` labels and all `expressions`."""
+    requirements = [_requirement(expression) for expression in expressions]
+    items = tuple(wanted.items())
+
+    def matches(labels: Labels) -> bool:
+        return all(labels.get(key) == value for key, value in items) and all(holds(labels) for holds in requirements)
+
+    return matches
+
+
+def _requirement(expression: Manifest) -> Predicate:
+    key, operator = as_text(expression, "key"), as_text(expression, "operator")
+    values = _texts(expression.get("values"))
+    if operator not in _OPERATORS or not key:
+        raise ValueError(
+            f"expression {key!r:.80} {operator!r:.40}: the operator must be one of {', '.join(_OPERATORS)}"
+        )
+    if operator in ("Gt", "Lt") and not (len(values) == 1 and _is_integer(values[0])):
+        raise ValueError(f"expression {key!r:.80} {operator}: must have one whole number as its value")
+    compare = _OPERATORS[operator]
+    return lambda labels: compare(labels.get(key), values)
+
+
+def _number(value: str | None) -> int | None:
+    return int(value) if value is not None and _is_integer(value) else None
+
+
+def _is_integer(value: str) -> bool:
+    return value.lstrip("-").isascii() and value.lstrip("-").isdigit() and len(value) < 20
+
+
+def _greater(value: str | None, values: list[str]) -> bool:
+    number = _number(value)
+    return number is not None and number > int(values[0])
+
+
+def _less(value: str | None, values: list[str]) -> bool:
+    number = _number(value)
+    return number is not None and number < int(values[0])
+
+
+_OPERATORS: dict[str, Callable[[str | None, list[str]], bool]] = {
+    "In": lambda value, values: value in values,
+    "NotIn": lambda value, values: value not in values,
+    "Exists": lambda value, values: value is not None,
+    "DoesNotExist": lambda value, values: value is None,
+    "Gt": _greater,
+    "Lt": _less,
+}
+
+
+def _texts(values: Any) -> list[str]:
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise ValueError("values: must be a list")
+    return [str(value) for value in values]

@@ -1,0 +1,269 @@
+"""A pod template, read once into what scheduler, controllers and kubelet need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+
+from env.demand import VERDICT_ANNOTATION, Verdict
+from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
+from env.engine.manifests.requests import (
+    SCORE_CPU_M,
+    SCORE_MEMORY_BYTES,
+    Amount,
+    raised,
+    read_amount,
+    read_extended,
+    read_granted,
+    verdict_of,
+)
+from env.engine.manifests.terms import (
+    Placement,
+    PodAffinityTerm,
+    SpreadConstraint,
+    affinity_not_modelled,
+    as_json,
+    read_placement,
+    read_pod_affinity,
+    read_spread,
+)
+
+# The classes every cluster has; others are objects, PriorityClass.
+SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+DEFAULT_SCHEDULER = "default-scheduler"
+
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+_NOT_MODELLED = (
+    "activeDeadlineSeconds",
+    "ephemeralContainers",
+    "readinessGates",
+    "resourceClaims",
+    "resources",
+    "runtimeClassName",
+    "schedulingGroup",
+)
+
+
+@dataclass(frozen=True)
+class PriorityClass:
+    """What a PriorityClass gives its pods; `may_preempt`: its preemptionPolicy is not Never."""
+
+    value: int
+    may_preempt: bool = True
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PodTemplate:
+    """What all pods made from one template have in common.
+
+    Attributes:
+        namespace: Where the pods live.
+        labels: Their labels.
+        cpu_m: CPU that a pod takes from its node, millicores.
+        memory_bytes: Memory that it takes.
+        extended: Further resources that it takes, by name.
+        score_cpu_m: CPU that it counts for when nodes are scored.
+        score_memory_bytes: Memory that it counts for.
+        placement: Which nodes let it in.
+        spread: Its topology spread constraints; none: the scheduler's defaults apply.
+        affinity: Required and preferred affinity to other pods.
+        anti_affinity: The same for anti-affinity.
+        host_ports: (protocol, IP, port) that it occupies on its node.
+        priority: Higher goes first, and may preempt.
+        may_preempt: Its preemptionPolicy is not Never.
+        unscheduled: Nobody schedules it: a scheduling gate, or another scheduler's name.
+        node_name: The node that the manifest itself binds it to.
+        verdict: What becomes of it where it asks for less than it uses.
+        killed_container: The container that the verdict is about.
+        restart_policy: Always, OnFailure or Never.
+        first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
+        revision: Pods of equal revision are of one ReplicaSet.
+    """
+
+    namespace: str
+    labels: Mapping[str, str]
+    cpu_m: int
+    memory_bytes: int
+    extended: tuple[tuple[str, int], ...]
+    score_cpu_m: int
+    score_memory_bytes: int
+    placement: Placement
+    spread: tuple[SpreadConstraint, ...]
+    affinity: tuple[PodAffinityTerm, ...]
+    anti_affinity: tuple[PodAffinityTerm, ...]
+    host_ports: tuple[tuple[str, str, int], ...]
+    priority: int
+    may_preempt: bool
+    unscheduled: bool
+    node_name: str
+    verdict: Verdict | None
+    killed_container: str
+    restart_policy: str
+    first_requests: tuple[str, str]
+    revision: Hashable
+    is_alone: bool = field(default=True)  # nothing but its node's resources and its own ReplicaSet decide its place
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateSource:
+    """A pod template as read, from which `template` makes the PodTemplate for any requests of the first container."""
+
+    base: PodTemplate
+    cpu: Amount
+    memory: Amount
+    granted: tuple[tuple[str, int | None, int | None, int, int], ...]
+    canonical: str
+    not_modelled: tuple[str, ...]
+
+    def as_written(self) -> PodTemplate:
+        """The template with the requests of the manifest."""
+        return self.template(self.cpu.first, self.memory.first)
+
+    def template(self, cpu_m: int | None, memory_bytes: int | None) -> PodTemplate:
+        """The template whose first container requests so much; None: no request. A lower limit is raised to it."""
+        limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
+        verdict, container = verdict_of(self.granted, cpu_m, memory_bytes, limits)
+        return replace(
+            self.base,
+            cpu_m=self.cpu.request(cpu_m),
+            memory_bytes=self.memory.request(memory_bytes),
+            score_cpu_m=self.cpu.score_request(cpu_m),
+            score_memory_bytes=self.memory.score_request(memory_bytes),
+            verdict=verdict,
+            killed_container=container,
+            revision=(cpu_m, memory_bytes, limits, self.canonical),
+        )
+
+
+def read_template(
+    template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
+) -> TemplateSource:
+    """Read a pod template.
+
+    Args:
+        template: A map with `metadata` and `spec`.
+        namespace: The owner's.
+        priorities: Each PriorityClass by name, the default one by ""; one that is not there counts 0.
+
+    Raises:
+        ValueError, QuantityError: What the API server would refuse; names the field.
+    """
+    metadata, pod = as_map(template, "metadata"), as_map(template, "spec")
+    containers = as_maps(pod, "containers")
+    if not containers:
+        raise ValueError("containers: must have at least one container")
+    labels = {key: str(value) for key, value in as_map(metadata, "labels").items()}
+    cpu, memory = (
+        read_amount(pod, containers, "cpu", SCORE_CPU_M),
+        read_amount(pod, containers, "memory", SCORE_MEMORY_BYTES),
+    )
+    affinity, anti_affinity = read_pod_affinity(pod, namespace, labels)
+    spread = tuple(read_spread(entry, labels) for entry in as_maps(pod, "topologySpreadConstraints"))
+    host_ports = _host_ports(pod, containers)
+    priority = _priority(pod, priorities or {})
+    first = {
+        **as_map(as_map(containers[0], "resources"), "limits"),
+        **as_map(as_map(containers[0], "resources"), "requests"),
+    }
+    base = PodTemplate(
+        namespace=namespace,
+        labels=labels,
+        cpu_m=0,
+        memory_bytes=0,
+        extended=read_extended(pod, containers),
+        score_cpu_m=0,
+        score_memory_bytes=0,
+        placement=read_placement(pod),
+        spread=spread,
+        affinity=affinity,
+        anti_affinity=anti_affinity,
+        host_ports=host_ports,
+        priority=priority.value,
+        may_preempt=priority.may_preempt and as_text(pod, "preemptionPolicy") != "Never",
+        unscheduled=bool(as_maps(pod, "schedulingGates")) or _scheduler(pod) != DEFAULT_SCHEDULER,
+        node_name=as_text(pod, "nodeName"),
+        verdict=None,
+        killed_container="",
+        restart_policy=_restart_policy(pod),
+        first_requests=(as_text(first, "cpu"), as_text(first, "memory")),
+        revision=None,
+        is_alone=not (affinity or anti_affinity or host_ports),
+    )
+    return TemplateSource(
+        base=base,
+        cpu=cpu,
+        memory=memory,
+        granted=read_granted(metadata, containers),
+        canonical=_canonical(template),
+        not_modelled=_not_modelled(pod, containers),
+    )
+
+
+def read_lasting_template(
+    template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
+) -> TemplateSource:
+    """A template of pods that are to run for ever: see `read_template`."""
+    source = read_template(template, namespace, priorities)
+    policy = source.base.restart_policy
+    if policy != "Always":
+        raise ValueError(f"restartPolicy {policy!r}: must be Always")
+    return source
+
+
+def _host_ports(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, str, int], ...]:
+    ports: list[tuple[str, str, int]] = []
+    sidecars = [each for each in as_maps(pod, "initContainers") if each.get("restartPolicy") == "Always"]
+    for port in (port for container in [*containers, *sidecars] for port in as_maps(container, "ports")):
+        number = as_count(port, "hostPort", as_count(port, "containerPort", 0) if as_flag(pod, "hostNetwork") else 0)
+        if number:
+            ports.append((as_text(port, "protocol", "TCP"), as_text(port, "hostIP", "0.0.0.0"), number))  # noqa: S104
+    return tuple(ports)
+
+
+def _priority(pod: Manifest, priorities: Mapping[str, PriorityClass]) -> PriorityClass:
+    name = as_text(pod, "priorityClassName")
+    if name in SYSTEM_PRIORITIES:
+        return PriorityClass(SYSTEM_PRIORITIES[name])
+    value = pod.get("priority")
+    if not name and isinstance(value, int):
+        return PriorityClass(value)
+    return priorities.get(name, PriorityClass(0))
+
+
+def _restart_policy(pod: Manifest) -> str:
+    policy = as_text(pod, "restartPolicy") or "Always"
+    if policy not in _RESTART_POLICIES:
+        raise ValueError(f"restartPolicy {policy!r:.80}: must be one of {', '.join(_RESTART_POLICIES)}")
+    return policy
+
+
+def _scheduler(pod: Manifest) -> str:
+    """Whose pod it is; the API server fills in the name where it is empty."""
+    return as_text(pod, "schedulerName") or DEFAULT_SCHEDULER
+
+
+def _canonical(template: Manifest) -> str:
+    """The template as sorted JSON, less what `TemplateSource.template` holds as numbers."""
+    pod = template["spec"]
+    first = dict(pod["containers"][0])
+    resources = dict(as_map(first, "resources"))
+    for key in ("requests", "limits"):
+        resources[key] = {k: v for k, v in as_map(resources, key).items() if k not in ("cpu", "memory")}
+    metadata = dict(as_map(template, "metadata"))
+    annotations = {k: v for k, v in as_map(metadata, "annotations").items() if k != VERDICT_ANNOTATION}
+    metadata["annotations"] = annotations
+    containers = [{**first, "resources": resources}, *pod["containers"][1:]]
+    return as_json({**template, "metadata": metadata, "spec": {**pod, "containers": containers}})
+
+
+def _not_modelled(pod: Manifest, containers: list[Manifest]) -> tuple[str, ...]:
+    fields = [name for name in _NOT_MODELLED if pod.get(name)]
+    fields += affinity_not_modelled(pod)
+    if any("persistentVolumeClaim" in volume or "ephemeral" in volume for volume in as_maps(pod, "volumes")):
+        fields.append("volumes of a PersistentVolumeClaim")
+    if as_maps(pod, "schedulingGates"):
+        fields.append("schedulingGates (the pods stay pending)")
+    scheduler = _scheduler(pod)
+    if scheduler != DEFAULT_SCHEDULER:
+        fields.append(f"schedulerName {scheduler} (the pods stay pending)")
+    return tuple(fields)

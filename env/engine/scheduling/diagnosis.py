@@ -1,0 +1,122 @@
+"""Why no node takes a pod, in kube-scheduler's words.
+
+The forms are those of Kubernetes 1.36: `FitError.Error` in `pkg/scheduler/framework/types.go`, reasons counted and
+sorted as text, then what the dynamic-resources and preemption plugins add.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from env.engine.scheduling.kernel import skewed, spread_floor
+from env.engine.scheduling.node import Ints, NodeTable
+from env.engine.scheduling.placement import Barrier
+from env.engine.scheduling.pod_affinity import Block
+from env.engine.scheduling.spreading import Spread
+
+NO_VICTIMS = "No preemption victims found for incoming pod"
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+NO_NODES = "no nodes available to schedule pods"
+
+_BARRIERS = {
+    Barrier.UNSCHEDULABLE: "node(s) were unschedulable",
+    Barrier.TAINT: "node(s) had untolerated taint(s)",
+    Barrier.AFFINITY: "node(s) didn't match Pod's node affinity/selector",
+    Barrier.OTHER_NODE: "node(s) didn't satisfy plugin(s) [NodeAffinity]",
+}
+_BLOCKS = {
+    Block.PORTS: "node(s) didn't have free ports for the requested pod ports",
+    Block.AFFINITY: "node(s) didn't match pod affinity rules",
+    Block.ANTI_AFFINITY: "node(s) didn't match pod anti-affinity rules",
+    Block.EXISTING_ANTI_AFFINITY: "node(s) didn't satisfy existing pods anti-affinity rules",
+    Block.NOMINATED: "node(s) were cleared for other pods",
+}
+_SKEWED = "node(s) didn't match pod topology spread constraints"
+_UNLABELLED = f"{_SKEWED} (missing required label)"
+TOO_MANY_PODS, INSUFFICIENT_CPU, INSUFFICIENT_MEMORY = "Too many pods", "Insufficient cpu", "Insufficient memory"
+
+
+@dataclass(frozen=True, eq=False)
+class Obstacle:
+    """What the scheduler met on one node.
+
+    Attributes:
+        reasons: Of the first filter that refused; NodeResourcesFit may give several. Empty: the pod fits.
+        hopeless: Removing pods from the node could not help.
+    """
+
+    reasons: tuple[str, ...]
+    hopeless: bool = False
+
+
+_FITS = Obstacle(())
+
+
+def obstacles(
+    table: NodeTable, request: Ints, static: Ints, blocked: Ints, hard: Spread, rows: Iterable[int] | None = None
+) -> list[Obstacle]:
+    """The obstacle of each node, in the order of `rows` (all nodes by default)."""
+    floors = np.zeros(hard.domains.shape[0], dtype=np.int64)
+    sums = np.zeros((hard.domains.shape[0], max(len(table), 1)), dtype=np.int64)
+    if hard.domains.shape[0]:
+        spread_floor(hard.domains, hard.counts, hard.eligible, floors, sums, hard.limits)
+    return [
+        _obstacle(row, table, request, static, blocked, hard, sums, floors)
+        for row in (range(len(table)) if rows is None else rows)
+    ]
+
+
+def _obstacle(
+    row: int, table: NodeTable, request: Ints, static: Ints, blocked: Ints, hard: Spread, sums: Ints, floors: Ints
+) -> Obstacle:
+    barrier = static[0, row]
+    if barrier:
+        return Obstacle((_BARRIERS[Barrier(barrier)],), hopeless=True)
+    block = Block(int(blocked[row])) if blocked.shape[0] else Block.NONE
+    if block is Block.PORTS:
+        return Obstacle((_BLOCKS[block],))
+    lacking, hopeless = _lacking(row, table, request)
+    if lacking:
+        return Obstacle(lacking, hopeless)
+    if hard.domains.shape[0]:
+        skew = skewed(row, hard.domains, sums, floors, hard.limits)
+        if skew:
+            return Obstacle((_UNLABELLED if skew == 2 else _SKEWED,), hopeless=skew == 2)
+    if block:
+        return Obstacle((_BLOCKS[block],), hopeless=block is Block.AFFINITY)
+    return _FITS
+
+
+def _lacking(row: int, table: NodeTable, request: Ints) -> tuple[tuple[str, ...], bool]:
+    reasons = [TOO_MANY_PODS] if table.pods[row, 1] >= table.pods[row, 0] else []
+    names = ("cpu", "memory", *table.fleet.extended)
+    hopeless = False
+    for resource, name in enumerate(names[: len(request)]):
+        wanted, capacity = int(request[resource]), int(table.fleet.allocatable[row, resource])
+        if 0 < wanted > capacity - int(table.used[row, resource]):
+            reasons.append(f"Insufficient {name}")
+            hopeless = hopeless or wanted > capacity
+    return tuple(reasons), hopeless
+
+
+def message(every: list[Obstacle], postscript: str | None) -> str:
+    """The text of a FailedScheduling event and of the pod's PodScheduled condition."""
+    if not every:
+        return NO_NODES
+    text = summary(len(every), Counter(reason for obstacle in every for reason in obstacle.reasons))
+    return text if postscript is None else f"{text} {postscript}"
+
+
+def futile(preemption: str) -> str:
+    """What the plugins after the filters add where they could not help; `preemption` is what preemption says."""
+    return f"no new claims to deallocate, preemption: {preemption}"
+
+
+def summary(nodes: int, reasons: Counter[str]) -> str:
+    """The count of each reason, sorted as text."""
+    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+    return f"0/{nodes} nodes are available: {listed}."

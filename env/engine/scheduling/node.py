@@ -1,0 +1,146 @@
+"""Nodes: what they are, and what their pods use of them, as arrays that the compiled cycle works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
+from env.engine.manifests.labels import HOSTNAME
+from env.engine.manifests.pod_template import PodTemplate
+from env.engine.manifests.terms import Taint
+from env.quantity import parse_cpu, parse_memory
+
+Ints = NDArray[np.int64]
+
+CPU, MEMORY = 0, 1
+DEFAULT_PODS = 110
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node's allocatable resources, and what keeps pods away from it.
+
+    Attributes:
+        name: Unique in the cluster; also its hostname label where it has none.
+        cpu_m: Allocatable CPU, millicores.
+        memory_bytes: Allocatable memory.
+        pods: Pods that it takes.
+        labels: For selectors, affinity and spreading.
+        taints: Pods must tolerate them.
+        unschedulable: Cordoned.
+        extended: Further allocatable resources by name.
+    """
+
+    name: str
+    cpu_m: int
+    memory_bytes: int
+    pods: int = DEFAULT_PODS
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    extended: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_node(node: Manifest) -> Node:
+    """A node of a truth file: name, cpu, memory, and if need be pods, labels, taints, unschedulable.
+
+    Raises:
+        ValueError, QuantityError: A field that is missing or wrong.
+    """
+    name = as_text(node, "name")
+    known = {"name", "cpu", "memory", "pods", "labels", "taints", "unschedulable"}
+    labels = {key: str(value) for key, value in as_map(node, "labels").items()}
+    return Node(
+        name=name,
+        cpu_m=parse_cpu(node.get("cpu", 0)),
+        memory_bytes=parse_memory(node.get("memory", 0)),
+        pods=as_count(node, "pods", DEFAULT_PODS),
+        labels={HOSTNAME: name, **labels},
+        taints=tuple(
+            Taint(as_text(t, "key"), as_text(t, "value"), as_text(t, "effect", "NoSchedule"))
+            for t in as_maps(node, "taints")
+        ),
+        unschedulable=as_flag(node, "unschedulable"),
+        extended={key: parse_memory(value) for key, value in node.items() if key not in known},
+    )
+
+
+class Fleet:
+    """What is fixed about a set of nodes, worked out once and shared by all replays on them.
+
+    Attributes:
+        nodes: In the order of the rows.
+        row: The row of each node by name.
+        extended: Column of each extended resource; grows when a pod asks for one that no node has.
+        allocatable: int64 of shape (nodes, resources): millicores, bytes, then extended resources.
+        pods: Pods that each node takes.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+        self.row = {node.name: row for row, node in enumerate(nodes)}
+        self.extended = {
+            name: 2 + i for i, name in enumerate(sorted({name for node in nodes for name in node.extended}))
+        }
+        columns = [[n.cpu_m, n.memory_bytes, *(n.extended.get(name, 0) for name in self.extended)] for n in nodes]
+        self.allocatable: Ints = np.array(columns, dtype=np.int64).reshape(len(nodes), 2 + len(self.extended))
+        self.pods: Ints = np.array([node.pods for node in nodes], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def requests(self, template: PodTemplate) -> tuple[Ints, Ints]:
+        """What a pod takes, int64 of shape (resources,), and what it counts for in scores, of shape (2,)."""
+        new = [name for name, _ in template.extended if name not in self.extended]
+        if new:
+            self.extended |= {name: self.allocatable.shape[1] + i for i, name in enumerate(new)}
+            self.allocatable = np.pad(self.allocatable, ((0, 0), (0, len(new))))
+        request = [template.cpu_m, template.memory_bytes] + [0] * len(self.extended)
+        for name, amount in template.extended:
+            request[self.extended[name]] = amount
+        scored = [template.score_cpu_m, template.score_memory_bytes]
+        return np.array(request, dtype=np.int64), np.array(scored, dtype=np.int64)
+
+
+class NodeTable:
+    """The books: what is used of a fleet.
+
+    Attributes:
+        used: What the bound pods take, int64 of shape (nodes, resources).
+        scored: What they count for in scores: int64 of shape (nodes, 2).
+        pods: int64 of shape (nodes, 2): pods that a node takes, and pods that it has.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.used: Ints = np.zeros_like(fleet.allocatable)
+        self.scored: Ints = np.zeros((len(fleet), 2), dtype=np.int64)
+        self.pods: Ints = np.zeros((len(fleet), 2), dtype=np.int64)
+        self.pods[:, 0] = fleet.pods
+
+    def __len__(self) -> int:
+        return len(self.fleet)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return self.fleet.nodes
+
+    def widen(self) -> None:
+        """Take in columns that the fleet has got since."""
+        missing = self.fleet.allocatable.shape[1] - self.used.shape[1]
+        if missing:
+            self.used = np.pad(self.used, ((0, 0), (0, missing)))
+
+    def account(self, template: PodTemplate, row: int, sign: int) -> None:
+        """A pod takes (1) or gives back (-1) what it needs of a node."""
+        self.used[row, CPU] += sign * template.cpu_m
+        self.used[row, MEMORY] += sign * template.memory_bytes
+        for name, amount in template.extended:
+            self.used[row, self.fleet.extended[name]] += sign * amount
+        self.scored[row, CPU] += sign * template.score_cpu_m
+        self.scored[row, MEMORY] += sign * template.score_memory_bytes
+        self.pods[row, 1] += sign

@@ -1,0 +1,72 @@
+"""What a control plane decides about a scenario, in the form of a truth file (see `env.fidelity.truth`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from env.engine.control_plane import ControlPlane
+from env.engine.manifests.objects import priority_class, read_object
+from env.engine.manifests.pod_template import PriorityClass
+from env.engine.pods import UNBOUND, Phase, Pod
+from env.engine.scheduling.node import read_node
+from env.fidelity.truth import PRIORITY_CLASSES
+from env.quantity import canonical
+from env.trace.document import Manifest
+from env.trace.workload import Deployment
+
+# Recordings wait this long for a cluster to come to rest.
+_STEP_S = 3.0
+
+
+def simulated_outcomes(nodes: list[Manifest], steps: list[list[Manifest]]) -> list[dict[str, Any]]:
+    """The outcome of each step: what a recorder would have written of the embedded control plane.
+
+    Args:
+        nodes: As in a truth file.
+        steps: Of each the objects that are applied, in order.
+
+    Raises:
+        TraceError, QuantityError: An object that the API server would refuse.
+        ValueError, QuantityError: A node that is not valid.
+    """
+    plane = ControlPlane([read_node(node) for node in nodes], events=True)
+    priorities = {name: PriorityClass(value) for name, value in PRIORITY_CLASSES.items()}
+    outcomes = []
+    for step in steps:
+        for manifest in step:
+            if manifest["kind"] == "PriorityClass":
+                priorities |= priority_class(manifest)
+                continue
+            metadata = {"namespace": "default", **manifest["metadata"]}
+            record = read_object({**manifest, "metadata": metadata}, priorities)
+            if record is not None:
+                plane.apply(record.asked() if isinstance(record, Deployment) else record)
+        plane.settle()
+        plane.advance(plane.now_s + _STEP_S)
+        outcomes.append(outcome(plane))
+    return outcomes
+
+
+def outcome(plane: ControlPlane) -> dict[str, Any]:
+    """The state of every workload, and the distinct FailedScheduling messages so far."""
+    failed = {event.message for event in plane.events if event.reason == "FailedScheduling"}
+    every = ((workload.ref.name, workload.pods()) for workload in plane.workloads.values())
+    workloads = {name: _workload(plane, pods) for name, pods in every if pods}
+    return {"failed_scheduling": sorted(failed), "workloads": dict(sorted(workloads.items()))}
+
+
+def _workload(plane: ControlPlane, pods: list[Pod]) -> dict[str, Any]:
+    names = [node.name for node in plane.scheduler.table.nodes]
+    return {
+        "nodes": dict(sorted(Counter(names[pod.row] for pod in pods if pod.row != UNBOUND).items())),
+        "pending": sum(pod.phase is Phase.PENDING for pod in pods),
+        "ready": sum(pod.ready for pod in pods),
+        "revisions": dict(sorted(Counter(map(_revision, pods)).items())),
+        "succeeded": sum(pod.phase is Phase.SUCCEEDED for pod in pods),
+        "total": len(pods),
+    }
+
+
+def _revision(pod: Pod) -> str:
+    return "|".join(canonical(text) if text else "-" for text in pod.template.first_requests)

@@ -1,0 +1,273 @@
+"""The Gymnasium environment: an agent changes a workload's requests and replicas until `target` pods are ready.
+
+env = gymnasium.make("env:SimArena/Cluster-v0", reward="cost_aware_v2")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import index
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from env.cluster import Cluster
+from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
+from env.errors import ConfigError
+from env.gym.actions import Action, ActionOutcome, Resources, apply_action
+from env.gym.observation import STATE_DIM, Observation, state_vector
+from env.gym.reward import check_reward, goal, reward
+from env.problems.draw import PROBLEMS, episode_words
+from env.problems.generate import Problem, draw_problem, problem_scenario
+from env.problems.philox import below, seed_of
+from env.problems.scenario import Scenario
+from env.quantity import format_cpu, format_memory
+
+SEEDS = 2**63
+"""Seeds are taken modulo this."""
+
+_ACTIONS = tuple(Action)
+
+
+class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
+    """One episode is one scenario; every step replays its trace with what the agent has made of the workload.
+
+    Unless a cluster is given, plain scenarios (`env.embedded.closed_form`) are computed instead of replayed, with the
+    same result.
+
+    Observations are `env.gym.observation.state_vector`: float32 of shape (STATE_DIM,) within [-1, 1]. Actions are the
+    indices of `env.gym.actions.Action`. A step's `info` holds the whole `observation`, the `outcome` of the action
+    (None after reset), the `scenario`'s name, its `problem` and `target`, and `is_success`.
+
+    Args:
+        scenarios: Each reset draws one, or takes number i with `options={"scenario": i}`. None: each reset generates
+            a new one.
+        reward: One of `env.gym.reward.REWARDS`.
+        max_steps: Steps after which an episode is truncated.
+        cluster: Where every step is replayed; None: an embedded cluster, where needed. One given is not closed here.
+        render_mode: "ansi" makes `render` return one line of text.
+        problem: The kind of the generated ones, of `env.problems.draw.PROBLEMS`; None: all kinds.
+
+    Raises:
+        ConfigError: A setting out of range.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
+
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario] | None = None,
+        reward: str = "shaped",
+        max_steps: int = 100,
+        cluster: Cluster | None = None,
+        render_mode: str | None = None,
+        problem: str | None = None,
+    ) -> None:
+        check_settings(scenarios, reward, max_steps, render_mode)
+        check_problem(scenarios, problem)
+        self._problem = problem
+        self.observation_space = spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)
+        self.action_space = spaces.Discrete(len(Action))
+        self.render_mode = render_mode
+        self._scenarios = None if scenarios is None else tuple(scenarios)
+        self._reward = reward
+        self._max_steps = max_steps
+        self._owns_cluster = cluster is None
+        self._cluster = cluster
+        self._known: dict[int, _Episode] = {}
+        self._key: int | None = None
+        self._episodes = 0
+        self._episode: _Episode | None = None
+        self._observation: Observation | None = None
+        self._outcome: ActionOutcome | None = None
+        self._steps = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start an episode with the workload as recorded.
+
+        Which scenario it is follows from the last seed given and the number of episodes since.
+
+        Raises:
+            ConfigError: `options["scenario"]` is not the number of a scenario.
+            ClusterError: The workload could not be observed.
+        """
+        super().reset(seed=seed)
+        if seed is not None:
+            self._key, self._episodes = seed % SEEDS, 0
+        elif self._key is None:
+            self._key = int(self.np_random.integers(SEEDS))
+        self._episode = self._next_episode(self._key, (options or {}).get("scenario"))
+        self._episodes += 1
+        self._outcome = None
+        self._steps = 0
+        self._observation = self._episode.observe(None)
+        return self._state(), self._info()
+
+    def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Apply the action, replay, observe; the reward is this action's.
+
+        Raises:
+            ConfigError: No such action.
+            ClusterError: The workload could not be observed.
+        """
+        episode, before = self._current()
+        outcome = apply_action(before.resources, _action(action))
+        observation = episode.observe(outcome.resources)
+        self._observation, self._outcome = observation, outcome
+        self._steps += 1
+        value = reward(self._reward, observation, episode.target, outcome)
+        solved = goal(observation, episode.target)
+        return self._state(), value, solved, self._steps >= self._max_steps, self._info()
+
+    def render(self) -> str | None:
+        """One line about where the episode stands, in mode "ansi"."""
+        if self.render_mode is None or self._episode is None or self._observation is None:
+            return None
+        episode, outcome = self._episode, self._outcome
+        action, reason = (outcome.action, outcome.reason) if outcome is not None else (None, None)
+        return line(episode.name, self._steps, action, reason, self._observation, episode.target)
+
+    def close(self) -> None:
+        """Close the cluster, unless it was given."""
+        if self._owns_cluster and self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
+
+    def _next_episode(self, key: int, number: int | None) -> _Episode:
+        first, second, _, _ = episode_words(key, self._episodes)
+        if self._scenarios is None:
+            if number is not None:
+                raise ConfigError("options['scenario']: this environment generates its scenarios")
+            return self._of_problem(draw_problem(self._problem, seed_of(first, second)))
+        if number is None:
+            number = below(first, len(self._scenarios))
+        check_number(number, len(self._scenarios))
+        if number not in self._known:
+            self._known[number] = self._of_scenario(self._scenarios[number])
+        return self._known[number]
+
+    def _of_problem(self, problem: Problem) -> _Episode:
+        if not self._owns_cluster:
+            return self._of_scenario(problem_scenario(problem))
+        return _Episode(problem.name, problem.kind, problem.target, partial(_computed, problem.workload, problem.start))
+
+    def _of_scenario(self, scenario: Scenario) -> _Episode:
+        plain = plain_workload(scenario) if self._owns_cluster else None
+        observe = partial(_computed, *plain) if plain is not None else partial(self._replaying().observe, scenario)
+        return _Episode(scenario.name, scenario.problem, scenario.target, observe)
+
+    def _replaying(self) -> Cluster:
+        """Where traces are replayed; plain scenarios do without, and so without the compiler that it needs."""
+        if self._cluster is None:
+            from env.embedded.cluster import EmbeddedCluster
+
+            self._cluster = EmbeddedCluster()
+        return self._cluster
+
+    def _state(self) -> NDArray[np.float32]:
+        episode, observation = self._current()
+        return state_vector(observation, episode.target)
+
+    def _info(self) -> dict[str, Any]:
+        episode, observation = self._current()
+        return {
+            "observation": observation,
+            "outcome": self._outcome,
+            "scenario": episode.name,
+            "problem": episode.problem,
+            "target": episode.target,
+            "is_success": goal(observation, episode.target),
+        }
+
+    def _current(self) -> tuple[_Episode, Observation]:
+        """The running episode and its latest observation."""
+        if self._episode is None or self._observation is None:
+            raise gymnasium.error.ResetNeeded("call reset first")
+        return self._episode, self._observation
+
+
+@dataclass(frozen=True)
+class _Episode:
+    """What is to be solved, and how it is observed: with what is asked for, or None for what was recorded."""
+
+    name: str
+    problem: str | None
+    target: int
+    observe: Callable[[Resources | None], Observation]
+
+
+def _action(action: Any) -> Action:
+    try:
+        number = index(action)
+    except TypeError:
+        number = -1
+    if not 0 <= number < len(_ACTIONS):
+        raise ConfigError(f"action {action!r:.80}: must be a whole number from 0 to {len(_ACTIONS) - 1}")
+    return _ACTIONS[number]
+
+
+def _computed(workload: PlainWorkload, recorded: Resources, asked: Resources | None) -> Observation:
+    return observe_plain(workload, recorded if asked is None else asked)
+
+
+def line(
+    name: str, steps: int, action: Action | None, reason: str | None, observation: Observation, target: int
+) -> str:
+    """Where an episode stands, for people; `action` is None after a reset, `reason` says why it was blocked if so."""
+    o, r = observation, observation.resources
+    done = action.name.lower() if action is not None else "reset"
+    blocked = f" (blocked: {reason})" if reason else ""
+    asked = f"{r.replicas} x {format_cpu(r.cpu_m)}, {format_memory(r.memory_bytes)}"
+    failing = "".join(
+        f", {pods} {what}" for pods, what in ((o.oom_killed, "OOM-killed"), (o.cpu_starved, "CPU-starved")) if pods
+    )
+    pods = f"{o.ready} ready, {o.pending} pending{failing}, target {target}"
+    return f"{name} step {steps}: {done}{blocked} -> {asked}: {pods}"
+
+
+def check_number(number: int, scenarios: int) -> None:
+    """Accept the number of a scenario.
+
+    Raises:
+        ConfigError: There is none of that number.
+    """
+    if not isinstance(number, int | np.integer) or not 0 <= number < scenarios:
+        raise ConfigError(f"options['scenario'] {number!r:.80}: there are {scenarios} scenarios, from 0")
+
+
+def check_settings(
+    scenarios: Sequence[Scenario] | None, reward_name: str, max_steps: int, render_mode: str | None
+) -> None:
+    """Accept an environment's settings.
+
+    Raises:
+        ConfigError: One out of range.
+    """
+    check_reward(reward_name)
+    if scenarios is not None and not scenarios:
+        raise ConfigError("scenarios: must hold at least one; None generates them")
+    if not isinstance(max_steps, int) or not 1 <= max_steps < SEEDS:
+        raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
+    if render_mode not in (None, "ansi"):
+        raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")
+
+
+def check_problem(scenarios: Sequence[Scenario] | None, problem: str | None) -> None:
+    """Accept a kind of generated problems.
+
+    Raises:
+        ConfigError: There is no such kind, or nothing is generated.
+    """
+    if problem is None:
+        return
+    if problem not in PROBLEMS:
+        raise ConfigError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
+    if scenarios is not None:
+        raise ConfigError(f"problem {problem!r}: scenarios are given, so none are generated")

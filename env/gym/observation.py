@@ -1,0 +1,125 @@
+"""What an agent sees: one observation of a workload, and the bounded state vector made from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from env.gym.actions import CPU_STEP_M, GIB, MEMORY_STEP_BYTES, Resources
+
+
+class Observation(NamedTuple):
+    """A workload and its cluster at the end of a replay; a tuple, as numba compiles those.
+
+    Attributes:
+        ready: Pods of the workload that run and are Ready.
+        pending: Pods of the workload that no node would take.
+        total: All pods of the workload.
+        resources: What the workload asks for (first container's requests, replicas).
+        node_cpu_m: Allocatable CPU of the largest node, millicores.
+        node_memory_bytes: Allocatable memory of the largest node.
+        cluster_cpu_m: Allocatable CPU of all nodes, millicores.
+        cluster_memory_bytes: Allocatable memory of all nodes.
+        nodes: Number of nodes.
+        insufficient_cpu: Nodes that refuse the first pending pod with "Insufficient cpu"; 0 when none is pending.
+        insufficient_memory: The same for "Insufficient memory".
+        too_many_pods: The same for "Too many pods".
+        oom_killed: Pods of the workload that a node took and whose memory does not suffice; never Ready.
+        cpu_starved: Pods of the workload that a node took and whose CPU does not suffice; never Ready.
+    """
+
+    ready: int
+    pending: int
+    total: int
+    resources: Resources
+    node_cpu_m: int
+    node_memory_bytes: int
+    cluster_cpu_m: int
+    cluster_memory_bytes: int
+    nodes: int
+    insufficient_cpu: int
+    insufficient_memory: int
+    too_many_pods: int
+    oom_killed: int = 0
+    cpu_starved: int = 0
+
+
+STATE_FEATURES: tuple[str, ...] = (
+    "target",  # [0, 1): 5 pods are 0.5
+    "ready",
+    "pending",
+    "replicas",
+    "ready_distance",  # (-1, 1): ready - target; one pod off is 0.33
+    "total_distance",
+    "replicas_distance",
+    "cpu_request",  # [0, 1): 2 CPUs are 0.5
+    "memory_request",  # [0, 1): 4 GiB are 0.5
+    "cpu_over_node",  # (-1, 1): actions until one pod fits the largest node (> 0: too big); one action off is 0.33
+    "memory_over_node",
+    "cpu_of_cluster",  # [0, 1): what `target` pods ask for, against the whole cluster; 0.5 is exactly full
+    "memory_of_cluster",
+    "insufficient_cpu",  # [0, 1]: fraction of the nodes that give this reason for the first pending pod
+    "insufficient_memory",
+    "too_many_pods",
+    "oom_killed",  # [0, 1): one pod is 0.5, so that one of a hundred is not overlooked
+    "cpu_starved",
+    "nodes",  # [0, 1): 5 nodes are 0.5
+)
+STATE_DIM = len(STATE_FEATURES)
+
+
+def state_vector(observation: Observation, target: int) -> NDArray[np.float32]:
+    """The features an agent acts on, in the order of STATE_FEATURES.
+
+    Counts and ratios are squashed by x / (1 + x) instead of being clipped, so that no value ever leaves the
+    range and larger ones stay distinguishable (17000m on a node of 16000m, 400 replicas).
+
+    Args:
+        observation: Any observation.
+        target: Pods that should be ready.
+
+    Returns:
+        float32 of shape (STATE_DIM,), every entry within [-1, 1].
+    """
+    return np.array(features(observation, target), dtype=np.float32)
+
+
+def features(observation: Observation, target: int) -> tuple[float, ...]:
+    """The entries of `state_vector` before they are rounded to float32; numba compiles it."""
+    o, r = observation, observation.resources
+    return (
+        squash(target, 5),
+        squash(o.ready, 5),
+        squash(o.pending, 5),
+        squash(r.replicas, 5),
+        squash(o.ready - target, 2),
+        squash(o.total - target, 2),
+        squash(r.replicas - target, 2),
+        squash(r.cpu_m, 2_000),
+        squash(r.memory_bytes, 4 * GIB),
+        squash(r.cpu_m - o.node_cpu_m, 2 * CPU_STEP_M),
+        squash(r.memory_bytes - o.node_memory_bytes, 2 * MEMORY_STEP_BYTES),
+        squash(target * r.cpu_m, o.cluster_cpu_m),
+        squash(target * r.memory_bytes, o.cluster_memory_bytes),
+        fraction(o.insufficient_cpu, o.nodes),
+        fraction(o.insufficient_memory, o.nodes),
+        fraction(o.too_many_pods, o.nodes),
+        squash(o.oom_killed, 1),
+        squash(o.cpu_starved, 1),
+        squash(o.nodes, 5),
+    )
+
+
+def squash(value: int, half: int) -> float:
+    """value / (|value| + half): odd, within [-1, 1], one half at `half`; numba compiles it."""
+    size = abs(value) + half if half > 0 else abs(value)
+    return value / size if size else 0.0
+
+
+def fraction(part: int, whole: int) -> float:
+    """part / whole within [0, 1], 0 where there is no whole; numba compiles it."""
+    if part <= 0 or whole <= 0:
+        return 0.0
+    return part / whole if part < whole else 1.0

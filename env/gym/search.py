@@ -1,0 +1,131 @@
+"""The least number of actions that solves a scenario, by exact search."""
+
+from __future__ import annotations
+
+from env.cluster import Cluster
+from env.embedded.closed_form import PlainWorkload, plain_workload
+from env.gym.actions import (
+    CPU_STEP_M,
+    MAX_CPU_M,
+    MAX_MEMORY_BYTES,
+    MAX_REPLICAS,
+    MEMORY_STEP_BYTES,
+    MIN_CPU_M,
+    MIN_MEMORY_BYTES,
+    MIN_REPLICAS,
+    Action,
+    Resources,
+    apply_action,
+)
+from env.gym.reward import goal
+from env.problems.scenario import Scenario
+
+WITHIN = 20
+"""Actions that a search tries at most, unless told otherwise: some 11 000 replays."""
+
+
+def least_actions(scenario: Scenario, cluster: Cluster, within: int = WITHIN) -> list[Action] | None:
+    """A shortest list of actions that leads to the goal; empty if the start is the goal.
+
+    Plain scenarios are solved in closed form, for any number of actions. Others are searched breadth first, over
+    everything that can be asked for: at most about 4/3 within^3 replays.
+
+    Args:
+        scenario: What to solve.
+        cluster: Where it is replayed.
+        within: The most actions that are tried.
+
+    Returns:
+        None if no list of at most `within` actions solves it.
+
+    Raises:
+        ClusterError: The workload could not be observed.
+    """
+    plain = plain_workload(scenario)
+    if plain is None:
+        return searched(scenario, cluster, within)
+    actions = solved_plain(*plain, scenario.target)
+    return actions if actions is not None and len(actions) <= within else None
+
+
+def searched(scenario: Scenario, cluster: Cluster, within: int) -> list[Action] | None:
+    """`least_actions` by trying: breadth first, so that the first solution found is a shortest one."""
+    first = cluster.observe(scenario, None)
+    if goal(first, scenario.target):
+        return []
+    came_from: dict[Resources, tuple[Resources, Action] | None] = {first.resources: None}
+    reached = [first.resources]
+    for _ in range(within):
+        before, reached = reached, []
+        for resources in before:
+            for action in Action:
+                after = apply_action(resources, action).resources
+                if after in came_from:
+                    continue
+                came_from[after] = (resources, action)
+                if goal(cluster.observe(scenario, after), scenario.target):
+                    return _way(came_from, after)
+                reached.append(after)
+    return None
+
+
+def _way(came_from: dict[Resources, tuple[Resources, Action] | None], end: Resources) -> list[Action]:
+    actions = []
+    step = came_from[end]
+    while step is not None:
+        actions.append(step[1])
+        step = came_from[step[0]]
+    return actions[::-1]
+
+
+def solved_plain(workload: PlainWorkload, start: Resources, target: int) -> list[Action] | None:
+    """A shortest list of actions for a plain scenario, in closed form; None if there is none of any length.
+
+    The goal is a box: replicas are the target, and each request lies between what the workload uses and what lets
+    enough pods on a node. So each of the three is brought there by itself.
+    """
+    w = workload
+    per_node = -(-target // w.nodes)
+    if per_node > w.node_pods:
+        return None
+    cpu = _bounds(w.node_cpu_m // per_node, w.cpu_beside_m, w.cpu_least_m, w.cpu_limit_m, w.cpu_use_m)
+    memory = _bounds(
+        w.node_memory_bytes // per_node,
+        w.memory_beside_bytes,
+        w.memory_least_bytes,
+        w.memory_limit_bytes,
+        w.memory_use_bytes,
+    )
+    parts = (
+        _moves(start.cpu_m, cpu, CPU_STEP_M, (MIN_CPU_M, MAX_CPU_M)),
+        _moves(start.memory_bytes, memory, MEMORY_STEP_BYTES, (MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)),
+        _moves(start.replicas, (target, target), 1, (MIN_REPLICAS, MAX_REPLICAS)),
+    )
+    ways = (
+        (Action.BUMP_CPU_SMALL, Action.REDUCE_CPU_SMALL),
+        (Action.BUMP_MEM_SMALL, Action.REDUCE_MEM_SMALL),
+        (Action.SCALE_UP_REPLICAS, Action.SCALE_DOWN_REPLICAS),
+    )
+    actions: list[Action] = []
+    for moves, (up, down) in zip(parts, ways, strict=True):
+        if moves is None:
+            return None
+        actions += [up if moves > 0 else down] * abs(moves)
+    return actions
+
+
+def _bounds(share: int, beside: int, least: int, limit: int, use: int) -> tuple[int, int]:
+    """The requests with which a pod gets along with `share` of its node and with what it uses; may be empty."""
+    low = use if limit < use else 0
+    return low, share - beside if least <= share else -1
+
+
+def _moves(value: int, bounds: tuple[int, int], step: int, safeguards: tuple[int, int]) -> int | None:
+    """The fewest steps from `value` into the bounds, down as a negative number; None if they lead past or nowhere."""
+    low, high = bounds
+    minimum, maximum = safeguards
+    if value < low:
+        moves = -(-(low - value) // step)
+        return moves if value + moves * step <= min(high, maximum) else None
+    moves = -(-max(0, value - high) // step)
+    return -moves if moves == 0 or value - moves * step >= max(low, minimum) else None

@@ -1,0 +1,250 @@
+"""Many environments in one: a batch of ClusterEnv that steps in one compiled loop.
+
+envs = gymnasium.make_vec("env:SimArena/Cluster-v0", num_envs=1024)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
+from env.embedded.cluster import EmbeddedCluster
+from env.errors import ClusterError, ConfigError
+from env.gym.actions import Action, Resources, apply_action
+from env.gym.cluster_env import SEEDS, check_number, check_settings, line
+from env.gym.observation import STATE_DIM, Observation, features
+from env.gym.reward import REWARD_FUNCTIONS, goal
+from env.gym.vector_kernel import LANE, WORKLOAD, compiled
+from env.problems.generate import generate_scenario
+from env.problems.scenario import NodePool, Scenario
+
+MAX_ENVS = 2**20
+_LARGEST = 2**62  # a step up from here still fits an int64
+_INFOS = ("is_success", "target", "ready", "pending", "total", "cpu_m", "memory_bytes", "replicas", "blocked")
+_FIELDS = tuple(field.name for field in fields(PlainWorkload))
+
+Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]]
+
+
+class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+    """`num_envs` of `env.gym.cluster_env.ClusterEnv`, with the same numbers to the last bit.
+
+    It is what `gymnasium.vector.SyncVectorEnv` would make of them: `reset(seed=s)` seeds environment i with s + i, and
+    after an episode's last step the next step of that environment is its reset (AutoresetMode.NEXT_STEP): the action
+    is ignored, the reward is 0. Plain scenarios (`env.embedded.closed_form`) are stepped in compiled code; others are
+    replayed.
+
+    `info` holds an array for each of `is_success`, `target`, `ready`, `pending`, `total`, `cpu_m`, `memory_bytes`,
+    `replicas` and `blocked`, each with its mask `_key` as in Gymnasium.
+
+    Args:
+        num_envs: 1 to 2^20.
+        scenarios, reward, max_steps, render_mode: As in ClusterEnv.
+
+    Raises:
+        ConfigError: A setting out of range.
+    """
+
+    metadata = {  # noqa: RUF012  (Gymnasium has no ClassVar here)
+        "render_modes": ["ansi"],
+        "render_fps": 4,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenarios: Sequence[Scenario] | None = None,
+        reward: str = "shaped",
+        max_steps: int = 100,
+        render_mode: str | None = None,
+    ) -> None:
+        check_settings(scenarios, reward, max_steps, render_mode)
+        if not 1 <= num_envs <= MAX_ENVS:
+            raise ConfigError(f"num_envs {num_envs}: must be from 1 to {MAX_ENVS}")
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.single_observation_space = spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)
+        self.single_action_space = spaces.Discrete(len(Action))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._scenarios = None if scenarios is None else tuple(scenarios)
+        self._reward = reward
+        self._max_steps = max_steps
+        self._step_lanes = compiled(reward)
+        self._lanes = np.zeros(num_envs, LANE)
+        self._is_seeded = False
+        self._workloads = _drawn_later(num_envs) if scenarios is None else _workloads(scenarios)
+        self._all_plain = bool(self._workloads["plain"].all())
+        self._cluster = EmbeddedCluster()
+        self._replayed: dict[int, Observation] = {}
+        self._mask = np.ones(num_envs, np.bool_)
+        self._mask.flags.writeable = False
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
+        """Start an episode in every environment.
+
+        Args:
+            seed: Environment i gets seed + i; or one for each, None for those that go on with theirs.
+            options: With "scenario": every environment takes the scenario of that number.
+
+        Raises:
+            ConfigError: Not one seed for each, no such scenario, or a "reset_mask", which is for vector environments
+                that do not reset by themselves.
+            ClusterError: A workload could not be observed.
+        """
+        if options and "reset_mask" in options:
+            raise ConfigError("options['reset_mask']: environments start their next episodes by themselves here")
+        seed = int(seed) if isinstance(seed, np.integer) else seed
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        self._seed(seed)
+        number = (options or {}).get("scenario")
+        if number is not None:
+            if self._scenarios is None:
+                raise ConfigError("options['scenario']: this environment generates its scenarios")
+            check_number(number, len(self._scenarios))
+        self._lanes["ended"] = True
+        states, _, _, _, info = self._stepped(np.zeros(self.num_envs, np.int64), -1 if number is None else number)
+        return states, info
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Step every environment; one whose episode has ended starts the next.
+
+        Args:
+            actions: Indices of `env.gym.actions.Action`, shape (num_envs,).
+
+        Returns:
+            States float32 (num_envs, STATE_DIM); rewards float64, terminated and truncated bool (num_envs,); info.
+
+        Raises:
+            ConfigError: Not one action for each environment, or no such action.
+            ClusterError: A workload could not be observed.
+        """
+        if not self._is_seeded:
+            raise gymnasium.error.ResetNeeded("call reset first")
+        wanted = np.asarray(actions)
+        if wanted.shape != (self.num_envs,) or wanted.dtype.kind not in "iu":
+            raise ConfigError(f"actions of shape {wanted.shape}, {wanted.dtype}: must be {self.num_envs} whole numbers")
+        if wanted.min() < 0 or wanted.max() >= len(Action):
+            raise ConfigError(f"actions from {wanted.min()} to {wanted.max()}: must be from 0 to {len(Action) - 1}")
+        return self._stepped(np.ascontiguousarray(wanted, np.int64), -1)
+
+    def render(self) -> tuple[str, ...] | None:
+        """A line for each environment about where its episode stands, in mode "ansi"."""
+        if self.render_mode is None or not self._is_seeded:
+            return None
+        return tuple(map(self._line, range(self.num_envs)))
+
+    def scenario(self, number: int) -> Scenario:
+        """The scenario of environment `number`'s running episode."""
+        row = int(self._lanes[number]["scenario"])
+        if self._scenarios is not None:
+            return self._scenarios[row]
+        return generate_scenario(None, int(self._workloads[row]["seed"]))
+
+    def observation(self, number: int) -> Observation:
+        """What environment `number` has seen last."""
+        lane = self._lanes[number]
+        workload = self._workloads[lane["scenario"]]
+        if not workload["plain"]:
+            return self._replayed[number]
+        return observe_plain(PlainWorkload(*(int(workload[name]) for name in _FIELDS)), _asked(lane))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the cluster."""
+        self._cluster.close()
+
+    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+        if seed is None and self._is_seeded:
+            return
+        if seed is None:
+            seeds: list[int | None] = self.np_random.integers(SEEDS, size=self.num_envs).tolist()
+        else:
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ConfigError(f"seed: {len(seeds)} for {self.num_envs} environments")
+        wrong = [each for each in seeds if each is not None and not (isinstance(each, int | np.integer) and each >= 0)]
+        if wrong:
+            raise ConfigError(f"seed {wrong[0]!r:.80}: must be a whole number of at least 0")
+        given = np.array([each is not None for each in seeds])
+        fresh = given if self._is_seeded else np.ones_like(given)
+        keys = [int(self.np_random.integers(SEEDS)) if each is None else int(each) % SEEDS for each in seeds]
+        self._lanes["key"][fresh] = np.array(keys, np.int64)[fresh]
+        self._lanes["episodes"][fresh] = 0
+        self._is_seeded = True
+
+    def _stepped(self, wanted: NDArray[np.int64], chosen: int) -> Step:
+        n = self.num_envs
+        states, rewards = np.empty((n, STATE_DIM), np.float32), np.empty(n)
+        terminated, truncated = np.empty(n, np.bool_), np.empty(n, np.bool_)
+        results = (states, rewards, terminated, truncated)
+        generates = self._scenarios is None
+        self._step_lanes(self._lanes, self._workloads, generates, chosen, wanted, self._max_steps, *results)
+        if not self._all_plain:
+            for number in np.flatnonzero(~self._workloads["plain"][self._lanes["scenario"]]).tolist():
+                states[number], rewards[number], terminated[number], truncated[number] = self._replay(number)
+        info: dict[str, NDArray[Any]] = {}
+        for name in _INFOS:
+            info[name], info["_" + name] = self._lanes[name].copy(), self._mask
+        return states, rewards, terminated, truncated, info
+
+    def _replay(self, number: int) -> tuple[tuple[float, ...], float, bool, bool]:
+        """State, reward, terminated, truncated of an environment whose scenario is not plain."""
+        lane, scenario = self._lanes[number], self.scenario(number)
+        starts, target = lane["action"] < 0, scenario.target
+        seen = self._cluster.observe(scenario, None if starts else _asked(lane))
+        if max(seen.resources) > _LARGEST:
+            raise ClusterError(f"scenario {scenario.name}: asks for more than the vector environment can count")
+        self._replayed[number] = seen
+        lane["cpu_m"], lane["memory_bytes"], lane["replicas"] = seen.resources
+        lane["ready"], lane["pending"], lane["total"] = seen.ready, seen.pending, seen.total
+        lane["target"], lane["is_success"] = target, goal(seen, target)
+        terminated = not starts and goal(seen, target)
+        truncated = not starts and bool(lane["steps"] >= self._max_steps)
+        value = 0.0 if starts else REWARD_FUNCTIONS[self._reward](seen, target, bool(lane["blocked"]))
+        lane["ended"] = terminated or truncated
+        return features(seen, target), value, terminated, truncated
+
+    def _line(self, number: int) -> str:
+        lane, scenario, seen = self._lanes[number], self.scenario(number), self.observation(number)
+        action = None if lane["action"] < 0 else Action(int(lane["action"]))
+        reason = apply_action(_asked(lane), action).reason if action is not None and lane["blocked"] else None
+        return line(scenario.name, int(lane["steps"]), action, reason, seen, scenario.target)
+
+
+def _asked(lane: Any) -> Resources:
+    return Resources(int(lane["cpu_m"]), int(lane["memory_bytes"]), int(lane["replicas"]))
+
+
+def _drawn_later(num_envs: int) -> NDArray[Any]:
+    """A row for each environment, filled in when it starts an episode."""
+    workloads = np.zeros(num_envs, WORKLOAD)
+    workloads["plain"] = True
+    workloads["node_pods"] = NodePool().pods
+    return workloads
+
+
+def _workloads(scenarios: Sequence[Scenario]) -> NDArray[Any]:
+    """A row for each scenario."""
+    workloads = np.zeros(len(scenarios), WORKLOAD)
+    for row, scenario in zip(workloads, scenarios, strict=True):
+        plain = plain_workload(scenario)
+        if plain is None:
+            continue
+        workload, recorded = plain
+        row["target"], row["plain"] = scenario.target, True
+        row["cpu_m"], row["memory_bytes"], row["replicas"] = recorded
+        for name, value in zip(_FIELDS, astuple(workload), strict=True):
+            row[name] = value
+    return workloads

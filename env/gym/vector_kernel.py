@@ -1,0 +1,186 @@
+"""The step of many environments in one loop, compiled by numba from the functions that a single environment calls.
+
+Numba, because the alternatives cost more: NumPy would need every formula a second time, over arrays, and a hand-built
+extension a compiler at installation. No fast-math and no fused operations, so that a lane's numbers are a single
+environment's, bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+from env import jit
+from env.embedded.closed_form import PlainWorkload, observe_plain
+from env.gym import observation, reward
+from env.gym.actions import Resources, is_beyond, stepped
+from env.gym.observation import features
+from env.gym.reward import REWARD_FUNCTIONS, goal
+from env.problems import draw, philox
+from env.problems.draw import draw_kind, episode_words
+from env.problems.philox import below, seed_of
+
+WORKLOAD = np.dtype(
+    [
+        *((field.name, np.int64) for field in fields(PlainWorkload)),
+        ("target", np.int64),
+        ("cpu_m", np.int64),
+        ("memory_bytes", np.int64),
+        ("replicas", np.int64),
+        ("seed", np.int64),
+        ("plain", np.bool_),
+    ]
+)
+"""One scenario: PlainWorkload's fields, the target, and what is asked for as recorded.
+
+`seed` is what it was drawn from, if it was. Where `plain` is not set the other fields mean nothing.
+"""
+
+LANE = np.dtype(
+    [
+        ("key", np.int64),
+        ("episodes", np.int64),
+        ("scenario", np.int64),
+        ("steps", np.int64),
+        ("cpu_m", np.int64),
+        ("memory_bytes", np.int64),
+        ("replicas", np.int64),
+        ("action", np.int64),
+        ("blocked", np.bool_),
+        ("ended", np.bool_),
+        ("is_success", np.bool_),
+        ("target", np.int64),
+        ("ready", np.int64),
+        ("pending", np.int64),
+        ("total", np.int64),
+    ]
+)
+"""One environment: its seed, how many episodes it has begun, the row of its scenario in the workloads, the steps of
+this episode, what is asked for now, what the last action was (-1: a reset) and whether it was blocked, whether the
+last step ended the episode, and what was seen after it.
+"""
+
+_COMPILED_ON_THE_WAY: tuple[Any, ...] = (
+    *(stepped, is_beyond, features, observation.squash, observation.fraction, observe_plain),
+    *(goal, reward.clip, reward.health_less_cost, reward.request_cost, *REWARD_FUNCTIONS.values()),
+    *(philox.philox, below, seed_of, draw.episode_words),
+    *(draw.draw, draw_kind, draw.draw_parts, draw.draw_request, draw.draw_multiple),
+)
+
+
+@cache
+def compiled(reward_name: str) -> Callable[..., None]:
+    """The compiled `step_lanes` for one reward; machine code is kept on disk for the next process."""
+    reward_of, sources = REWARD_FUNCTIONS[reward_name], _sources()
+
+    def step_lanes(
+        lanes: NDArray[Any],
+        workloads: NDArray[Any],
+        generates: bool,
+        chosen: int,
+        wanted: NDArray[np.int64],
+        max_steps: int,
+        states: NDArray[np.float32],
+        rewards: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+    ) -> None:
+        """Step every lane, or start its next episode where the last one has ended.
+
+        Lanes of a scenario that is not plain get no state, reward or end here.
+
+        Args:
+            lanes: Of LANE, shape (n,); changed.
+            workloads: Of WORKLOAD; with `generates` of shape (n,), each drawn anew when its lane starts an episode.
+            generates: Episodes draw a new problem; otherwise one of the workloads.
+            chosen: The row in the workloads that episodes start with; -1: one drawn.
+            wanted: Actions, shape (n,).
+            max_steps: Steps after which an episode is truncated.
+            states, rewards, terminated, truncated: Results, of n rows.
+        """
+        sources  # noqa: B018  (numba's cache of compiled code knows a function by its own file and its closure)
+        for i in range(len(lanes)):
+            lane = lanes[i]
+            starts = lane.ended
+            if starts:
+                start_lane(lane, i, workloads, generates, chosen)
+            else:
+                step_lane(lane, wanted[i])
+            workload = workloads[lane.scenario]
+            lane.target = workload.target
+            if not workload.plain:
+                continue
+            seen = observe_plain(workload, Resources(lane.cpu_m, lane.memory_bytes, lane.replicas))
+            for j, value in enumerate(features(seen, workload.target)):
+                states[i, j] = value
+            lane.ready, lane.pending, lane.total = seen.ready, seen.pending, seen.total
+            lane.is_success = goal(seen, workload.target)
+            terminated[i] = not starts and lane.is_success
+            truncated[i] = not starts and lane.steps >= max_steps
+            rewards[i] = 0.0 if starts else reward_of(seen, workload.target, lane.blocked)
+            lane.ended = terminated[i] or truncated[i]
+
+    step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
+    return step
+
+
+def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool, chosen: int) -> None:
+    """Begin the lane's next episode."""
+    first, second, _, _ = episode_words(lane.key, lane.episodes)
+    lane.episodes += 1
+    lane.steps = 0
+    lane.action = -1
+    lane.blocked = False
+    lane.ended = False
+    if generates:
+        lane.scenario = number
+        seed = seed_of(first, second)
+        drawn = draw.draw(draw_kind(seed), seed)
+        new = workloads[number]
+        new.seed = seed
+        new.target = drawn.target
+        new.nodes = drawn.nodes
+        new.node_cpu_m = drawn.node_cpu_m
+        new.node_memory_bytes = drawn.node_memory_bytes
+        new.cpu_use_m = drawn.cpu_use_m
+        new.memory_use_bytes = drawn.memory_use_bytes
+        new.cpu_m = drawn.cpu_m
+        new.memory_bytes = drawn.memory_bytes
+        new.replicas = drawn.replicas
+    else:
+        lane.scenario = below(first, len(workloads)) if chosen < 0 else chosen
+    workload = workloads[lane.scenario]
+    lane.cpu_m = workload.cpu_m
+    lane.memory_bytes = workload.memory_bytes
+    lane.replicas = workload.replicas
+
+
+def step_lane(lane: Any, action: int) -> None:
+    """Apply the action to what the lane asks for, unless a safeguard refuses it."""
+    asked = stepped(Resources(lane.cpu_m, lane.memory_bytes, lane.replicas), action)
+    lane.blocked = is_beyond(asked, action)
+    if not lane.blocked:
+        lane.cpu_m = asked.cpu_m
+        lane.memory_bytes = asked.memory_bytes
+        lane.replicas = asked.replicas
+    lane.action = action
+    lane.steps += 1
+
+
+for _function in (*_COMPILED_ON_THE_WAY, start_lane, step_lane):
+    register_jitable(_function)  # the function itself stays plain Python, for the single environment
+
+
+def _sources() -> str:
+    """A digest of everything that is compiled besides this file."""
+    modules = dict.fromkeys(inspect.getmodule(function) for function in _COMPILED_ON_THE_WAY)
+    text = "".join(inspect.getsource(module) for module in modules if module is not None)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,162 @@
+"""Problems made from a seed, as scenarios and as traces; `env.problems.draw` has their numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from env.demand import DEMAND_ANNOTATION
+from env.embedded.closed_form import PlainWorkload
+from env.errors import ScenarioError
+from env.gym.actions import Resources
+from env.problems.draw import PROBLEMS, draw, draw_kind
+from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.quantity import format_cpu, format_memory
+from env.trace.document import Manifest, Trace
+from env.trace.schema import VERSION
+from env.trace.spec_hash import spec_hash
+from env.trace.upgrade import TEMPLATE_PATHS
+
+__all__ = ["PROBLEMS", "Problem", "draw_problem", "generate_scenario", "generate_trace", "problem_scenario"]
+
+_LARGEST_SEED = 2**63 - 1
+_KIND = "apps/v1.Deployment"
+_DEPLOY, _NAMESPACE = "web", "default"
+_START_TS = 1_735_689_600  # 2025-01-01T00:00:00Z
+_LENGTH_S = 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A drawn problem: the workload as recorded, one configuration that solves it, and where it runs.
+
+    Attributes:
+        kind: One of PROBLEMS.
+        seed: What it was drawn from.
+        target: Pods that should be ready.
+        nodes: The cluster.
+        start: What the workload asks for as recorded.
+        goal: The nearest configuration that solves it.
+        cpu_use_m: CPU that a pod uses, millicores; 0: whatever it gets suffices.
+        memory_use_bytes: The same for memory.
+        least_actions: Actions from start to goal; fewer do not solve it.
+    """
+
+    kind: str
+    seed: int
+    target: int
+    nodes: NodePool
+    start: Resources
+    goal: Resources
+    cpu_use_m: int
+    memory_use_bytes: int
+    least_actions: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.seed}"
+
+    @property
+    def workload(self) -> PlainWorkload:
+        """The closed form of its scenario."""
+        pool, uses = self.nodes, {"cpu_use_m": self.cpu_use_m, "memory_use_bytes": self.memory_use_bytes}
+        return PlainWorkload(pool.count, pool.cpu_m, pool.memory_bytes, pool.pods, **uses)
+
+
+def generate_scenario(problem: str | None, seed: int) -> Scenario:
+    """The scenario of (problem, seed): always the same one.
+
+    Args:
+        problem: One of PROBLEMS; None draws one from the seed.
+        seed: 0 to 2^63 - 1.
+
+    Raises:
+        ScenarioError: No such problem, or a seed out of range.
+    """
+    return problem_scenario(draw_problem(problem, seed))
+
+
+def generate_trace(problem: str | None, seed: int) -> Trace:
+    """The trace of `generate_scenario(problem, seed)`: SimKube version 2, with the scenario in its metadata."""
+    return generate_scenario(problem, seed).trace
+
+
+def problem_scenario(problem: Problem) -> Scenario:
+    """The scenario of a drawn problem, with its trace."""
+    return scenario_from_trace(_trace(problem), name=problem.name)
+
+
+def draw_problem(problem: str | None, seed: int) -> Problem:
+    """Draw the problem of (problem, seed); see `generate_scenario`."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
+        raise ScenarioError(f"seed {seed!r:.40}: must be a whole number from 0 to 2^63 - 1")
+    if problem is not None and problem not in PROBLEMS:
+        raise ScenarioError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
+    drawn = draw(draw_kind(seed) if problem is None else PROBLEMS.index(problem), seed)
+    return Problem(
+        kind=PROBLEMS[drawn.kind],
+        seed=seed,
+        target=drawn.target,
+        nodes=NodePool(drawn.nodes, drawn.node_cpu_m, drawn.node_memory_bytes),
+        start=Resources(drawn.cpu_m, drawn.memory_bytes, drawn.replicas),
+        goal=Resources(drawn.goal_cpu_m, drawn.goal_memory_bytes, drawn.target),
+        cpu_use_m=drawn.cpu_use_m,
+        memory_use_bytes=drawn.memory_use_bytes,
+        least_actions=drawn.least_actions,
+    )
+
+
+def _trace(problem: Problem) -> Trace:
+    manifest = _manifest(problem)
+    document = {
+        "version": VERSION,
+        "config": {"trackedObjects": {_KIND: {"podSpecTemplatePaths": [TEMPLATE_PATHS[_KIND]]}}},
+        "events": [
+            {"ts": _START_TS, "applied_objs": [manifest], "deleted_objs": []},
+            {"ts": _START_TS + _LENGTH_S, "applied_objs": [], "deleted_objs": []},
+        ],
+        "index": {_KIND: {f"{_NAMESPACE}/{_DEPLOY}": spec_hash(manifest["spec"])}},
+        "pod_lifecycles": {},
+        "metadata": {"scenario": _metadata(problem)},
+    }
+    return Trace(document, problem.name)
+
+
+def _manifest(problem: Problem) -> Manifest:
+    """The workload as recorded; keys sorted, as SimKube writes them."""
+    labels, start = {"app": _DEPLOY}, problem.start
+    requests = {"cpu": format_cpu(start.cpu_m), "memory": format_memory(start.memory_bytes)}
+    container = {"image": "registry.k8s.io/pause:3.10", "name": _DEPLOY, "resources": {"requests": requests}}
+    template = {"metadata": {**_annotations(problem), "labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": _DEPLOY, "namespace": _NAMESPACE},
+        "spec": {"replicas": start.replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def _annotations(problem: Problem) -> Manifest:
+    uses = {
+        **({"cpu": format_cpu(problem.cpu_use_m)} if problem.cpu_use_m else {}),
+        **({"memory": format_memory(problem.memory_use_bytes)} if problem.memory_use_bytes else {}),
+    }
+    return {"annotations": {DEMAND_ANNOTATION: json.dumps({_DEPLOY: uses})}} if uses else {}
+
+
+def _metadata(problem: Problem) -> Manifest:
+    nodes = problem.nodes
+    return {
+        "problem": problem.kind,
+        "deploy": _DEPLOY,
+        "namespace": _NAMESPACE,
+        "target": problem.target,
+        "nodes": {
+            "count": nodes.count,
+            "cpu": format_cpu(nodes.cpu_m),
+            "memory": format_memory(nodes.memory_bytes),
+            "pods": nodes.pods,
+        },
+        "seed": problem.seed,
+        "least_actions": problem.least_actions,
+    }

@@ -1,0 +1,182 @@
+"""A problem to solve: a trace, the workload to fix in it, how many pods should be ready, and the nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from env.errors import QuantityError, ScenarioError, SimArenaError
+from env.gym.actions import GIB, Resources
+from env.quantity import parse_cpu, parse_memory
+from env.trace.document import Manifest, Trace, WorkloadRef, is_deployment, workload_ref
+from env.trace.workload import ResourceEdit, edited, read_deployment
+
+MAX_NODES = 5_000  # the most that Kubernetes supports
+MAX_PODS_PER_NODE = 10_000
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """Identical virtual nodes.
+
+    Attributes:
+        count: Number of nodes.
+        cpu_m: Allocatable CPU of each, millicores.
+        memory_bytes: Allocatable memory of each.
+        pods: Pods that each can hold.
+
+    Raises:
+        ScenarioError: A value out of range.
+    """
+
+    count: int = 3
+    cpu_m: int = 16_000
+    memory_bytes: int = 32 * GIB
+    pods: int = 110
+
+    def __post_init__(self) -> None:
+        _check_range("node count", self.count, MAX_NODES)
+        _check_range("node cpu (millicores)", self.cpu_m, _LARGEST)
+        _check_range("node memory (bytes)", self.memory_bytes, _LARGEST)
+        _check_range("pods per node", self.pods, MAX_PODS_PER_NODE)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One problem to solve.
+
+    Attributes:
+        trace: What is replayed.
+        workload: The Deployment that the agent changes.
+        target: Pods of it that should exist and be ready at the end.
+        nodes: The cluster.
+        duration_s: Seconds of the trace to replay; None for all of it.
+        name: For messages and results.
+        problem: Its kind, one of `env.problems.generate.PROBLEMS` for generated ones.
+    """
+
+    trace: Trace
+    workload: WorkloadRef
+    target: int
+    nodes: NodePool
+    duration_s: float | None
+    name: str
+    problem: str | None
+
+    def __post_init__(self) -> None:
+        _check_range("target", self.target, _LARGEST)
+        if self.duration_s is not None and not (math.isfinite(self.duration_s) and self.duration_s > 0):
+            raise ScenarioError(f"duration {self.duration_s}: must be more than 0 seconds")
+
+
+def scenario_from_trace(
+    trace: Trace,
+    *,
+    name: str,
+    deploy: str | None = None,
+    namespace: str | None = None,
+    target: int | None = None,
+    nodes: NodePool | None = None,
+    duration_s: float | None = None,
+) -> Scenario:
+    """Make a scenario of a trace; what is not given comes from the trace.
+
+    Defaults: the trace's own `metadata.scenario`, where the generator wrote one; else its only Deployment, the
+    replicas that this has at the end, and three nodes of 16 CPU and 32 GiB.
+
+    Raises:
+        ScenarioError: No such Deployment at the end of the trace, more than one to choose from, or a value out
+            of range.
+    """
+    recorded = _recorded_scenario(trace)
+    wanted = (namespace or (None if deploy else recorded.get("namespace")), deploy or recorded.get("deploy"))
+    workload = _only_deployment(trace, *wanted)
+    if target is None:
+        target = recorded.get("target")
+    return Scenario(
+        trace=trace,
+        workload=workload,
+        target=recorded_resources(trace, workload, duration_s).replicas if target is None else target,
+        nodes=nodes or _recorded_pool(recorded),
+        duration_s=duration_s,
+        name=name,
+        problem=recorded.get("problem"),
+    )
+
+
+def recorded_resources(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Resources:
+    """What `workload` asks for at the end of a replay of the unedited trace.
+
+    Raises:
+        ScenarioError: It does not exist then.
+        TraceError, QuantityError: Its manifest is not valid.
+    """
+    last: Manifest | None = None
+    for event in trace.events_within(duration_s):
+        for manifest in event["applied_objs"]:
+            last = manifest if _names(manifest, workload) else last
+        if any(_names(manifest, workload) for manifest in event["deleted_objs"]):
+            last = None
+    if last is None:
+        raise ScenarioError(f"trace {trace.name}: no Deployment {workload} at the end of the replay")
+    return _in_trace(trace, last)
+
+
+def edited_trace(scenario: Scenario, resources: Resources) -> Trace:
+    """The scenario's trace with `resources` for its workload, in every event that applies it.
+
+    Fields that equal what was recorded stay as they are in each event.
+    """
+    recorded = recorded_resources(scenario.trace, scenario.workload, scenario.duration_s)
+    edit = ResourceEdit.between(recorded, resources)
+    return scenario.trace.edited(scenario.workload, lambda manifest: edited(manifest, edit))
+
+
+def _in_trace(trace: Trace, manifest: Manifest) -> Resources:
+    try:
+        return read_deployment(manifest).resources
+    except SimArenaError as error:
+        raise type(error)(f"trace {trace.name}: {error}") from error
+
+
+def _only_deployment(trace: Trace, namespace: str | None, name: str | None) -> WorkloadRef:
+    every = trace.deployments()
+    found = [ref for ref in every if namespace in (None, ref.namespace) and name in (None, ref.name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(map(str, found or every)) or "none"
+    if found:
+        raise ScenarioError(f"trace {trace.name}: {len(found)} Deployments, choose one by name and namespace: {names}")
+    wanted = f"no Deployment {namespace or '*'}/{name or '*'}"
+    raise ScenarioError(f"trace {trace.name}: {wanted}; its Deployments: {names}")
+
+
+def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
+    """What the generator wrote into the trace; other tools' `metadata.scenario` are told apart by `problem`."""
+    metadata = trace.extra.get("metadata")
+    scenario = metadata.get("scenario") if isinstance(metadata, dict) else None
+    if not isinstance(scenario, dict) or not isinstance(scenario.get("problem"), str):
+        return {}
+    return scenario
+
+
+def _recorded_pool(recorded: Mapping[str, Any]) -> NodePool:
+    nodes = recorded.get("nodes")
+    if nodes is None:
+        return NodePool()
+    try:
+        return NodePool(nodes["count"], parse_cpu(nodes["cpu"]), parse_memory(nodes["memory"]), nodes["pods"])
+    except (KeyError, TypeError, QuantityError) as error:
+        raise ScenarioError(f"metadata.scenario.nodes: must have count, cpu, memory and pods: {error}") from error
+
+
+def _names(manifest: Manifest, workload: WorkloadRef) -> bool:
+    return is_deployment(manifest) and workload_ref(manifest) == workload
+
+
+def _check_range(what: str, value: object, largest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+        raise ScenarioError(f"{what} {value!r:.80}: must be a whole number from 1 to {largest}")

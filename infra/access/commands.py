@@ -1,0 +1,103 @@
+"""`sim-arena policy`: prints what to give to IAM and to the bucket."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import Annotated
+
+import typer
+
+from infra.access import policies
+from infra.access.policies import Partition, Role
+from protocol.commands.console import BucketOption
+from protocol.wire.errors import UsageError
+from runner.commands.console import err, print_json
+
+BUCKET = "bucket"  # the policy of the bucket itself, beside those of the roles
+LAUNCHER, MACHINE = "launcher", "machine"  # whoever launches fleets on EC2, and what they launch
+_ANY_WORKER_ROLE = "arn:{}:iam::*:role/sim-arena-*-WorkerRole-*"
+_KNOWN = [*(role.value for role in Role), BUCKET, LAUNCHER, MACHINE]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(policy)
+
+
+def policy(
+    role: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(_KNOWN),
+            help="Whose policy; 'bucket': the bucket's own; 'launcher', 'machine': of fleets on EC2 (`ec2-workers`).",
+        ),
+    ],
+    bucket: BucketOption,
+    job: Annotated[str | None, typer.Option(help="Confine a worker to this job, which `worker --job` runs.")] = None,
+    closes_rounds: Annotated[
+        bool,
+        typer.Option(
+            "--closes-rounds", help="For workers and machines of federations submitted with --barrier workers."
+        ),
+    ] = False,
+    worker_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARN",
+            help="The machines' role, which a launcher passes on. Default: the roles of all stacks of `ec2-workers`.",
+        ),
+    ] = None,
+    partition: Annotated[Partition, typer.Option(help="The part of AWS that the bucket is in.")] = Partition.AWS,
+) -> None:
+    """Print the IAM policy of a role, or the bucket's own policy, as JSON."""
+    arn = policies.bucket_arn(bucket, partition)
+    if worker_role is not None and role != LAUNCHER:
+        raise UsageError(f"policy {role}: --worker-role is for launchers only")
+    if role in (BUCKET, LAUNCHER, MACHINE) and (job is not None or (closes_rounds and role != MACHINE)):
+        raise UsageError(f"policy {role}: --job and --closes-rounds are for workers only")
+    if role == LAUNCHER:
+        print_json(_launcher(bucket, partition, worker_role))
+    elif role == MACHINE:
+        from infra.ec2.stack.permissions import machine_policy
+
+        print_json(machine_policy(arn, closes_rounds=closes_rounds))
+    elif role == BUCKET:
+        _print_bucket(bucket, arn)
+    else:
+        print_json(policies.role_policy(_role(role), arn, job_id=job, closes_rounds=closes_rounds))
+
+
+def _print_bucket(bucket: str, arn: str) -> None:
+    print_json(policies.bucket_policy(arn))
+    block = ",".join(f"{name}={json.dumps(value)}" for name, value in policies.PUBLIC_ACCESS_BLOCK.items())
+    err.print(
+        f"beside it: aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration {block}",
+        highlight=False,
+    )
+
+
+def _launcher(bucket: str, partition: Partition, worker_role: str | None) -> policies.Document:
+    from infra.ec2.stack.permissions import Scope, launcher_policy
+    from infra.ec2.stack.stack import stack_name
+
+    if worker_role is None:
+        # CloudFormation cuts a stack's name where a role's would become too long, but keeps its beginning.
+        return launcher_policy(Scope(bucket, stack_name(bucket), _ANY_WORKER_ROLE.format(partition), partition))
+    found = re.fullmatch(rf"arn:{partition}:iam::([0-9]{{12}}):role/[\w+=,.@/-]+", worker_role)
+    if found is None:
+        raise UsageError(
+            f"--worker-role {worker_role[:200]!r}: no role's ARN in partition {partition.value}; "
+            "`ec2-workers setup` prints it as WorkerRoleArn"
+        )
+    return launcher_policy(Scope(bucket, stack_name(bucket), worker_role, partition, account=found[1]))
+
+
+def _role(name: str) -> Role:
+    try:
+        return Role(name)
+    except ValueError:
+        close = difflib.get_close_matches(name, _KNOWN, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(_KNOWN)}"
+        raise UsageError(f"policy {name!r}: unknown; {hint}") from None

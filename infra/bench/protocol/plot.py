@@ -1,0 +1,91 @@
+"""Pictures of what the protocol costs, and of who took part in which round."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.saved.files import write_atomic
+from infra.bench.protocol.cases import Cost
+from infra.bench.protocol.deadline import Stragglers
+from infra.bench.protocol.tables import by_barrier
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = {"sync-server": "C0", "workers": "C1"}
+
+
+def draw_costs(costs: Sequence[Cost], path: Path) -> None:
+    """Draw requests, dollars and waiting over the number of members, a line for each barrier.
+
+    Raises:
+        AgentError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.2), dpi=120, layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for barrier, rows in by_barrier(costs).items():
+        sizes, colour = [row.case.members for row in rows], COLOURS[barrier]
+        for kind, style in (("work", "-"), ("polls", "--"), ("renewals", ":")):
+            left.plot(
+                sizes, [row.own[kind] for row in rows], style, color=colour, marker=".", label=f"{barrier}: {kind}"
+            )
+        middle.plot(sizes, [r.dollars_per_1000_rounds for r in rows], color=colour, marker=".", label=barrier)
+        right.plot(sizes, [row.barrier_ms.median for row in rows], color=colour, marker=".", label=f"{barrier}: median")
+        right.plot(sizes, [row.barrier_ms.p95 for row in rows], "--", color=colour, marker=".", label=f"{barrier}: p95")
+    left.set_title("requests of a member in a round")
+    middle.set_title("dollars per 1000 rounds, requests, AWS us-east-1")
+    right.set_title("last update in → weights at a member, ms")
+    middle.set_yscale("log")
+    for axes in (left, middle, right):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.set_xlabel("members")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="x-small")
+    left.set_ylim(bottom=0)
+    right.set_ylim(bottom=0)
+    _write(figure, path)
+
+
+def draw_stragglers(run: Stragglers, path: Path) -> None:
+    """Draw who was in which round over time, and when the fast members alone would have ended.
+
+    Raises:
+        AgentError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    began = (0.0, *run.closed)
+    for row, member in enumerate(reversed(run.members)):
+        colour = "C0" if member.kind.startswith("fast") else "C1"
+        spans = [(began[round_ - 1], began[round_] - began[round_ - 1]) for round_ in member.rounds]
+        axes.broken_barh(spans, (row - 0.35, 0.7), facecolors=colour, edgecolors="white", linewidth=0.3)
+        if not spans:
+            text = f"trained {member.episodes} episodes, each too late for its round" if member.episodes else "never"
+            axes.text(0.01 * run.seconds, row, text, va="center", fontsize="small", color=colour)
+    axes.axvline(run.undisturbed_s, color="grey", linestyle=":", label="the fast five alone are done")
+    axes.axvline(run.seconds, color="black", linestyle="--", label="the federation of eight is done")
+    axes.set_yticks(range(len(run.members)), [member.kind for member in reversed(run.members)])
+    axes.set_xlim(0, 1.02 * max(run.seconds, run.undisturbed_s))
+    axes.set_xlabel("seconds")
+    plot = run.plot
+    axes.set_title(
+        f"whose update was averaged: {plot.rounds} rounds of {plot.work_s:g} s, --round-timeout {plot.timeout_s:g}, "
+        f"{run.barrier}",
+        fontsize="medium",
+    )
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    write_atomic(path, buffer.getvalue())

@@ -1,0 +1,184 @@
+"""`ec2-workers bake`: an image with everything installed, so that machines of a fleet start to work sooner."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.ec2.aws import RegionOption
+from protocol.commands.console import BucketOption, JsonOption
+from runner.commands.console import Exit, err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from infra.ec2.aws import Aws
+    from infra.ec2.fleet import Instance
+    from infra.ec2.launch.bake import BakedImage
+    from infra.ec2.launch.launching import Launch
+    from infra.ec2.launch.plan import Plan
+    from protocol.wire.bucket import Bucket
+
+_MAX_HOURS, _IDLE_MINUTES = 3.0, 60.0  # of the machine, should nobody be there to end it
+_LOG_LINES = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(bake)
+
+
+def bake(
+    bucket: BucketOption,
+    cluster: Annotated[
+        str, typer.Option(help="What its machines will replay traces on: embedded or simkube.")
+    ] = "embedded",
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The image's name. Default: a new one with the date.")
+    ] = None,
+    instance_type: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TYPE", help="What to install on; may be given again. Default: several that suit."),
+    ] = None,
+    subnet: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="May be given again. Default: the default subnets of the stack's VPC."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Code to install: a checkout, or a wheel beside its constraints.txt. Default: this one.",
+        ),
+    ] = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an image for `launch --ami`: launch a machine, let it install everything, copy its disk, end it.
+
+    The image stays until you remove it, and its snapshot costs a little. Other code than the image's is installed when
+    a machine starts. Ctrl-C ends the machine.
+    """
+    from infra.ec2.aws import Aws
+    from infra.ec2.launch import code
+    from infra.ec2.launch.bake import check_name
+    from infra.ec2.launch.launching import heed, interruptible, rehearse, with_code
+    from infra.ec2.launch.plan import Wish, resolve
+    from infra.ec2.launch.user_data import Orders
+    from protocol.commands.console import open_bucket
+
+    aws = Aws(region)
+    stamp = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"
+    title = name if name is not None else f"sim-arena-{cluster}-{stamp}"
+    orders = Orders(
+        bucket=bucket,
+        bucket_region=aws.region,  # until it is known
+        group=f"bake-{stamp}",
+        wheel=code.UNBUILT,
+        constraints=code.UNBUILT,
+        cluster=cluster,
+        max_hours=_MAX_HOURS,
+        idle_minutes=_IDLE_MINUTES,
+        bake=True,
+    )
+    code.check(source or code.HERE)
+    check_name(aws, title)
+    # From here on, as in launch: a KeyboardInterrupt may come where Python drops it.
+    with interruptible("ending the machine; once more to leave at once") as stop:
+        plan = resolve(aws, Wish(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
+        rehearse(aws, plan, time.time())
+        heed(stop)
+        place = open_bucket(bucket, "launch")
+        image, ended = _bake(aws, with_code(plan, place, source or code.HERE, stop), place, title, stop)
+    if as_json:
+        print_json(asdict(image))
+    else:
+        out.print(f"{image.id}  {image.name}", markup=False, highlight=False)
+        _say(f"use it:     ec2-workers launch --region {image.region} --ami {image.id} --cluster {cluster} …")
+        _say(f"remove it:  {image.removal}")
+    if not ended:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _bake(aws: Aws, plan: Plan, place: Bucket, name: str, stop: threading.Event) -> tuple[BakedImage, bool]:
+    """The image, and whether the machine has been ended."""
+    from rich.markup import escape
+
+    from infra.ec2.launch.bake import BakeFailed, Baking
+    from infra.ec2.launch.launching import Launch
+    from protocol.wire.clock import system_clock
+
+    with err.status("launching") as spinner:
+
+        def show(line: str) -> None:
+            spinner.update(escape(line)) if err.is_terminal else _say(line)
+
+        under_way = Launch(aws, plan, system_clock(stop), time.time(), _say)
+        try:
+            instance = _launch(under_way, stop)
+            image = Baking(aws, place, instance, system_clock(stop), show, _say).run(name)
+        except BakeFailed:
+            _show_log(place, under_way.launched[0].id)
+            raise
+        finally:
+            ended = _end(under_way)
+    return image, ended
+
+
+def _launch(under_way: Launch, stop: threading.Event) -> Instance:
+    from infra.ec2.launch.launching import heed
+
+    try:
+        under_way.run()
+    except BaseException:
+        _say(f"a machine may have been launched; run: {under_way.end_command}")
+        raise
+    heed(stop)
+    if not under_way.launched:
+        fail(_shortfall(under_way))
+    return under_way.launched[0]
+
+
+def _end(under_way: Launch) -> bool:
+    from infra.ec2.aws import AwsError
+    from protocol.wire.clock import system_clock
+
+    ids = [instance.id for instance in under_way.launched]
+    try:
+        under_way.undo(system_clock().sleep)
+    except (AwsError, KeyboardInterrupt) as error:
+        _say(f"the machine may live on ({error or 'interrupted'}); run: {under_way.end_command}")
+        return False
+    for one in ids:
+        _say(f"{one}: ended")
+    if under_way.unclear:
+        _say(f"an answer was lost; in a minute, look whether there is a machine: {under_way.look_command}")
+    return True
+
+
+def _shortfall(under_way: Launch) -> str:
+    if under_way.trouble is not None:
+        return str(under_way.trouble)
+    codes = ", ".join(dict.fromkeys(code for _, code in under_way.refusals))
+    return f"no machine can be had ({codes}); try again later, or with other --instance-type or --region"
+
+
+def _show_log(place: Bucket, worker: str) -> None:
+    from infra.ec2.watch.machines import read_log
+    from protocol.wire.errors import StoreError
+
+    try:
+        log = read_log(place, worker, "boot.log")
+    except StoreError as error:
+        log = str(error)
+    for line in (log or "it has written no boot.log").rstrip().split("\n")[-_LOG_LINES:]:
+        _say(f"  {line}")
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False, highlight=False)

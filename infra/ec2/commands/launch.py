@@ -1,0 +1,251 @@
+"""`ec2-workers launch`: N machines that find the bucket and work, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from infra.ec2.aws import RegionOption
+from protocol.commands.console import BucketOption, JsonOption, LeaseOption
+from protocol.jobs.lease import LEASE_TTL_S
+from protocol.wire import keys
+from protocol.wire.errors import UsageError
+from runner.commands import options as o
+from runner.commands.console import Exit, err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from infra.ec2.aws import Aws
+    from infra.ec2.fleet import Instance
+    from infra.ec2.launch.launching import Launch
+    from infra.ec2.launch.plan import Plan
+    from infra.ec2.launch.user_data import Orders
+
+RECORDS = Path("runs/ec2")
+_MOST_HOURS = 24 * 7.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(launch)
+
+
+def launch(
+    bucket: BucketOption,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="So many machines of the group are to live.")],
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the fleet; one that exists is filled up. Default: a new one."),
+    ] = None,
+    cluster: Annotated[
+        str,
+        typer.Option(help="What workers replay traces on: embedded; or simkube, with kind and KWOK on each machine."),
+    ] = "embedded",
+    instance_type: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TYPE", help="May be given again, in order of preference. Default: several that suit."),
+    ] = None,
+    spot: Annotated[
+        bool, typer.Option("--spot", help="Spot machines, cheapest first; what is missing then, on demand.")
+    ] = False,
+    max_hours: Annotated[
+        float, typer.Option(min=0.1, max=_MOST_HOURS, help="After so many hours each machine ends itself, busy or not.")
+    ] = 12,
+    idle_minutes: Annotated[
+        float, typer.Option(min=1, help="After so many minutes without work each machine ends itself.")
+    ] = 30,
+    ami: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="ami-…, or the name of an SSM parameter. Default: Amazon Linux 2023."),
+    ] = None,
+    subnet: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="May be given again. Default: the default subnets of the stack's VPC."),
+    ] = None,
+    disk_gb: Annotated[
+        int | None, typer.Option(min=8, max=16_384, help="Size of the disk. Default: 20; with simkube 40.")
+    ] = None,
+    lease_ttl: LeaseOption = LEASE_TTL_S,
+    nodes: Annotated[int, typer.Option(min=1, max=1000, help="Virtual nodes of each machine's cluster (simkube).")] = 3,
+    node_cpu: Annotated[str, typer.Option(help="Each node's CPU (simkube).")] = "16",
+    node_memory: Annotated[str, typer.Option(help="Each node's memory (simkube).")] = "32Gi",
+    simkube: o.SimKubeOption = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Code to run: a checkout, or a wheel beside its constraints.txt. Default: this one."
+        ),
+    ] = None,
+    region: RegionOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would start and what it costs; start and upload nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Launch machines until COUNT of the group live, and say which. They end themselves when there is no more work.
+
+    Exit codes: 0 all live, 1 fewer (those stay and work), 3 enough were there already. Ctrl-C ends what it launched.
+    """
+    from infra.ec2.aws import Aws
+    from infra.ec2.commands.launch_view import document, offers_table
+    from infra.ec2.launch import code
+    from infra.ec2.launch.launching import heed, interruptible, rehearse
+    from infra.ec2.launch.plan import AL2023, Wish, resolve
+    from infra.ec2.launch.user_data import Orders
+
+    aws = Aws(region)
+    name = keys.valid_group(group) if group is not None else _new_name()
+    orders = Orders(
+        bucket=bucket,
+        bucket_region=aws.region,  # until it is known
+        group=name,
+        wheel=code.UNBUILT,
+        constraints=code.UNBUILT,
+        cluster=cluster,
+        max_hours=max_hours,
+        idle_minutes=idle_minutes,
+        lease_ttl=lease_ttl,
+        nodes=nodes,
+        node_cpu=node_cpu,
+        node_memory=node_memory,
+        simkube=tuple(simkube or ()),
+    )
+    _check_nodes(orders)
+    code.check(source or code.HERE)
+    wish = Wish(
+        orders, count, tuple(instance_type or ()), spot, AL2023 if ami is None else ami, tuple(subnet or ()), disk_gb
+    )
+    # From here on: a KeyboardInterrupt may come where Python drops it, in a finalizer, and machines would start.
+    with interruptible("ending what was launched; once more to leave at once") as stop:
+        plan = resolve(aws, wish)
+        if not plan.missing:
+            _nothing_to_do(plan, as_json)
+        _tell(plan)
+        if not as_json:
+            (out if dry_run else err).print(offers_table(plan))
+        rehearse(aws, plan, time.time())
+        heed(stop)
+        if not dry_run:
+            _launch(aws, plan, source or code.HERE, as_json, stop)
+            return
+        _say("EC2 would allow this; nothing was started or uploaded")
+        if as_json:
+            print_json(document(plan, [], dry_run=True))
+
+
+def _new_name() -> str:
+    return f"fleet-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"
+
+
+def _check_nodes(orders: Orders) -> None:
+    for option in ("nodes", "node_cpu", "node_memory"):
+        if orders.cluster != "simkube" and getattr(orders, option) != getattr(type(orders), option):
+            raise UsageError(f"--{option.replace('_', '-')}: needs --cluster simkube")
+
+
+def _nothing_to_do(plan: Plan, as_json: bool) -> NoReturn:
+    from infra.ec2.commands.launch_view import document
+
+    err.print(f"{len(plan.living)} of group {plan.orders.group} live in {plan.region}; nothing to do", highlight=False)
+    if as_json:
+        print_json(document(plan, []))
+    raise typer.Exit(int(Exit.NOTHING_TO_DO))
+
+
+def _tell(plan: Plan) -> None:
+    orders = plan.orders
+    there = f"; {len(plan.living)} of {plan.count} live already" if plan.living else ""
+    _say(f"group {orders.group} in {plan.region}: launching {plan.missing}{there}")
+    if orders.bucket_region != plan.region:
+        _say(f"s3://{orders.bucket} is in {orders.bucket_region}: traffic between regions costs extra")
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False, highlight=False)
+
+
+# -- launching -------------------------------------------------------------------------------------------
+
+
+def _launch(aws: Aws, plan: Plan, source: Path, as_json: bool, stop: threading.Event) -> None:
+    from infra.ec2.launch.launching import Launch, heed, with_code
+    from protocol.commands.console import open_bucket
+    from protocol.wire.clock import system_clock
+
+    recorded = _write_record(plan)
+    plan = with_code(plan, open_bucket(plan.orders.bucket, "launch"), source, stop)
+    under_way = Launch(aws, plan, system_clock(stop), time.time(), _say)
+    try:
+        under_way.run()
+        if stop.is_set():
+            _undo(under_way)
+    except BaseException:
+        ways = (under_way.end_command, under_way.look_command)
+        _say(f"something may have been launched; run: {' ; '.join(filter(None, ways))}")
+        raise
+    finally:
+        if recorded:
+            _write_record(plan, under_way.launched)
+    heed(stop)
+    _report(under_way, as_json)
+
+
+def _undo(under_way: Launch) -> None:
+    from protocol.wire.clock import system_clock
+
+    _say(f"ended {under_way.undo(system_clock().sleep)}")
+    if under_way.unclear:
+        _say(f"an answer was lost; in a minute, look whether there are more: {under_way.look_command}")
+
+
+def _report(under_way: Launch, as_json: bool) -> None:
+    from infra.ec2.commands.launch_view import document, instances_table
+
+    plan, launched = under_way.plan, under_way.launched
+    if as_json:
+        print_json(document(plan, launched, under_way.refusals))
+    elif launched:
+        out.print(instances_table(launched))
+        group = plan.orders.group
+        _say(f"watch:  {under_way.look_command} --watch")
+        _say(f"logs:   ec2-workers logs --region {plan.region} {launched[0].id}")
+        _say(f"end:    ec2-workers terminate --region {plan.region} --group {group}")
+    if under_way.search.missing:
+        fail(_shortfall(under_way))
+
+
+def _shortfall(under_way: Launch) -> str:
+    """Why fewer live than were asked for, and what to do."""
+    plan, launched = under_way.plan, under_way.launched
+    parts = [f"{len(plan.living) + len(launched)} of {plan.count} live in group {plan.orders.group}"]
+    if under_way.trouble is not None:
+        parts.append(str(under_way.trouble))
+    else:
+        codes = ", ".join(dict.fromkeys(code for _, code in under_way.refusals))
+        parts.append(f"no offer is left ({codes}); launch again later, or with other --instance-type or --region")
+    if under_way.unclear:
+        parts.append(f"an answer was lost; in a minute, look whether there are more: {under_way.look_command}")
+    if launched:
+        parts.append(f"what was launched stays; to end it: {under_way.end_command}")
+    return "; ".join(parts)
+
+
+def _write_record(plan: Plan, launched: Sequence[Instance] = ()) -> bool:
+    """Leave a note for people, as far as that is possible; the inventory is the tags."""
+    from infra.ec2.commands.launch_view import document
+
+    path = RECORDS / f"{plan.orders.group}.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document(plan, launched), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        err.print(f"[yellow]warning[/]: {path} cannot be written ({error.strerror})", highlight=False)
+        return False
+    return True

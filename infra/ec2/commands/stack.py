@@ -1,0 +1,179 @@
+"""`ec2-workers setup` and `teardown`: what a bucket's fleets need of AWS, made and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.ec2.aws import RegionOption
+from protocol.commands.console import BucketOption, JsonOption
+from protocol.wire.errors import UsageError
+from runner.commands.console import Exit, err, fail, out, print_json, progress
+
+if TYPE_CHECKING:
+    from infra.ec2.stack.stack import Seen, Teller
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(setup)
+    app.command()(teardown)
+
+
+def setup(
+    bucket: BucketOption,
+    vpc: Annotated[
+        str | None, typer.Option(metavar="ID", help="Where machines will be. Default: the region's default VPC.")
+    ] = None,
+    closes_rounds: Annotated[
+        bool,
+        typer.Option(
+            "--closes-rounds/--no-closes-rounds",
+            help="Whether machines may close rounds, for `dispatch submit --barrier workers`.",
+        ),
+    ] = True,
+    region: RegionOption = None,
+    template_only: Annotated[
+        bool, typer.Option("--template-only", help="Print the CloudFormation template, and ask AWS nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make what fleets need: the bucket, a role for machines, a security group, policies for people. One stack.
+
+    It may be repeated, which brings the stack up to date. A bucket that is there already is taken as it is.
+    """
+    from infra.access import policies
+
+    policies.bucket_arn(bucket)
+    if vpc == "":
+        raise UsageError("--vpc '': name one, or leave the option out")
+    if template_only:
+        _print_template(bucket, vpc, closes_rounds)
+        return
+    from infra.ec2.aws import Aws
+    from infra.ec2.stack.own_bucket import foreign_key, region_of, unprotected
+    from infra.ec2.stack.stack import make
+
+    aws = Aws(region)
+    with _telling() as teller:
+        stack, change = make(aws, bucket, vpc=vpc, closes_rounds=closes_rounds, teller=teller)
+    partition = stack.outputs["WorkerRoleArn"].split(":")[1]
+    warnings = unprotected(aws, bucket, partition)
+    if key := foreign_key(aws, bucket):
+        who, rights = stack.outputs["WorkerRoleArn"], "kms:Decrypt and kms:GenerateDataKey"
+        warnings.append(f"it is encrypted with {key}; that key's policy has to give {who} {rights}")
+    bucket_region = region_of(aws, bucket)
+    if bucket_region != aws.region:
+        warnings.append(f"it is in {bucket_region}; machines in {aws.region} pay for what crosses regions")
+    if as_json:
+        about = {"stack": stack.name, "region": aws.region, "change": change.value, "bucket_region": bucket_region}
+        print_json({**about, "outputs": dict(stack.outputs), "warnings": warnings})
+        return
+    out.print(f"stack {stack.name} in {aws.region}: {change.value}", highlight=False)
+    _print_outputs(stack)
+    for line in warnings:
+        err.print(f"s3://{bucket}: {line}", markup=False, highlight=False)
+
+
+def teardown(
+    bucket: BucketOption,
+    region: RegionOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take the stack away. The bucket stays, with all that is in it.
+
+    Refused while machines of this bucket live in the region, or while the bucket has unfinished jobs. Exit code 3 if
+    there is no stack.
+    """
+    from infra.access import policies
+    from infra.ec2.aws import Aws
+    from infra.ec2.launch.bake import baked_images, lone_snapshots
+    from infra.ec2.stack.own_bucket import region_of
+    from infra.ec2.stack.stack import remove, settled, stack_name
+    from infra.ec2.stack.teardown import elsewhere, obstacles
+    from protocol.commands.console import open_bucket
+
+    policies.bucket_arn(bucket)
+    aws, name = Aws(region), stack_name(bucket)
+    with _telling() as teller:
+        stack = settled(aws, name, teller)
+    if stack is None or stack.status == "DELETE_COMPLETE":
+        err.print(f"no stack {name} in {aws.region}: nothing to do", highlight=False)
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+    if lines := obstacles(aws, bucket, stack, open_bucket):
+        for line in lines:
+            err.print(line, highlight=False, markup=False)
+        fail(f"stack {name} in {aws.region} is still needed")
+    others = elsewhere(aws, bucket, lambda regions: progress(regions, "looking into other regions"))
+    for line in others.lines():
+        err.print(line, highlight=False, markup=False)
+    images, snapshots = baked_images(aws, bucket), lone_snapshots(aws, bucket)
+    kept = region_of(aws, bucket) is not None
+    if not yes:
+        typer.confirm(f"Delete stack {name} in {aws.region}? The bucket stays.", abort=True, err=True)
+    with _telling() as teller:
+        remove(aws, stack, teller)
+    if as_json:
+        living = [{"id": each.id, "region": each.region} for each in others.instances]
+        remains = {
+            "bucket": bucket if kept else None,
+            "images": [image.id for image in images],
+            "snapshots": snapshots,
+        }
+        print_json({"stack": name, "region": aws.region, **remains, "elsewhere": living, "unseen": others.unseen})
+        return
+    out.print(f"stack {name} in {aws.region}: deleted", highlight=False)
+    if kept:
+        delete = f"aws s3api delete-bucket-policy --bucket {bucket}; aws s3 rb --force s3://{bucket}"
+        out.print(f"s3://{bucket} stays, with all that is in it. To delete it for good:\n  {delete}", highlight=False)
+    for image in images:
+        out.print(
+            f"image {image.id} ({image.name}) stays, and costs. To delete it:\n  {image.removal}",
+            markup=False,
+            highlight=False,
+        )
+    for snapshot in snapshots:
+        delete = f"aws ec2 delete-snapshot --region {aws.region} --snapshot-id {snapshot}"
+        out.print(
+            f"snapshot {snapshot}, whose image is gone, stays, and costs. To delete it:\n  {delete}", highlight=False
+        )
+
+
+@contextmanager
+def _telling() -> Iterator[Teller]:
+    """Lines on stderr; where that is a terminal, also what CloudFormation does right now."""
+    from rich.markup import escape
+
+    from infra.ec2.stack.stack import Teller
+
+    with err.status("") as spinner:
+        try:
+            yield Teller(
+                say=lambda line: err.print(line, markup=False, highlight=False),
+                show=lambda line: spinner.update(escape(line)),
+            )
+        except KeyboardInterrupt:
+            err.print("CloudFormation goes on by itself; the same command again waits for it", highlight=False)
+            raise
+
+
+def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
+    from infra.ec2.stack.stack import stack_name
+    from infra.ec2.stack.template import template
+
+    print_json(template(closes_rounds=closes_rounds))
+    line = (
+        f"aws cloudformation deploy --stack-name {stack_name(bucket)} --template-file FILE"
+        f" --capabilities CAPABILITY_IAM --parameter-overrides Bucket={bucket} Vpc={vpc or 'VPC'} CreateBucket=true"
+    )
+    err.print(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)", highlight=False)
+
+
+def _print_outputs(stack: Seen) -> None:
+    width = max(map(len, stack.outputs))
+    for name, value in stack.outputs.items():
+        out.print(f"  {name:{width}}  {value}", markup=False, highlight=False)

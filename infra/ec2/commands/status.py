@@ -1,0 +1,175 @@
+"""`ec2-workers status`: what runs, what it does, what it costs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from protocol.commands.console import JsonOption, LeaseOption
+from protocol.jobs.lease import LEASE_TTL_S
+from runner.commands.console import Exit, err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+    from infra.ec2.watch.status import Fleet, Row
+
+REFRESH_S = 5.0
+_ROOMY = 110  # columns
+_STYLES = {
+    "working": "green",
+    "idle": "yellow",
+    "booting": "cyan",
+    "starting": "cyan",
+    "failed": "bold red",
+    "lost": "bold red",
+    "overdue": "bold white on red",
+    "interrupted": "magenta",
+    "terminated": "dim",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(
+    bucket: Annotated[str | None, typer.Option(metavar="NAME", help="Machines of this bucket only.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="GROUP", help="Machines of this group only.")] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="AWS region; may be given several times. Default: boto3's own setting."),
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Also machines that ended as planned within the last hour.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until no machine is left. With --json, one line for each look.")
+    ] = False,
+    lease_ttl: LeaseOption = LEASE_TTL_S,
+    as_json: JsonOption = False,
+) -> None:
+    """Show all machines: state, age, cost so far, job, last heartbeat, last log line.
+
+    Machines that failed or were interrupted are shown for about an hour after their end. Exit code 3 if there are none,
+    1 if a region could not be asked.
+    """
+    from infra.ec2.aws import Aws
+    from infra.ec2.commands.view import chosen
+    from infra.ec2.watch.status import Wanted, look, looks
+    from protocol.commands.console import open_bucket
+
+    regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
+    wanted = Wanted(bucket, group, all_)
+    opened, alive = cache(open_bucket), set[str]()
+
+    def see() -> Fleet:
+        # Who watches a fleet to its end wants to know what all of it has cost.
+        fleet = look(regions, wanted, opened, time.time, lease_ttl, alive)
+        alive.update(row.id for row in fleet.machines if row.living)
+        return fleet
+
+    fleet = see()
+    if not fleet.machines and not fleet.unasked:
+        where = f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}"
+        err.print(f"no machines{where}; other regions: --region NAME", highlight=False, markup=False)
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+    shown = fleet
+    with _screen(as_json, watch) as show:
+        for shown in looks(fleet, see, _wait) if watch else [fleet]:
+            show(shown)
+    if shown.unasked:
+        fail(f"not asked: {', '.join(shown.unasked)}; there may be more machines")
+
+
+def _wait(problem: str) -> None:
+    if problem:
+        err.print(problem, markup=False, highlight=False)
+    time.sleep(REFRESH_S)
+
+
+@contextmanager
+def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[Fleet], None]]:
+    """Where looks are shown: in place on a terminal that is watched, else one after the other."""
+    if as_json and watch:
+        yield lambda fleet: typer.echo(json.dumps(fleet.as_json(), ensure_ascii=False))
+    elif as_json:
+        yield lambda fleet: print_json(fleet.as_json())
+    elif watch and out.is_terminal:
+        from rich.live import Live
+
+        with Live(console=out, auto_refresh=False) as live:
+            yield lambda fleet: live.update(picture(fleet, sum_first=True), refresh=True)
+    else:
+        yield lambda fleet: out.print(picture(fleet))
+
+
+def picture(fleet: Fleet, *, sum_first: bool = False) -> Group:
+    """The fleet as tables, one for each group, with totals and warnings.
+
+    Args:
+        sum_first: where the end may be below the window's.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    from infra.ec2.commands.view import by_group
+
+    tables = by_group(fleet.machines, _table)
+    said = [Text(_sum(fleet)), *(Text.assemble(("warning", "yellow"), f": {line}") for line in fleet.warnings)]
+    return Group(*said, *tables) if sum_first else Group(*tables, *said)
+
+
+def _table(rows: Iterable[Row]) -> Table:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed
+    from infra.ec2.watch.states import State, duration
+
+    roomy = not out.is_terminal or out.width >= _ROOMY
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    widths = {"instance": ID_WIDTH, "state": 13, "age": 7, "about": 7, **({"type": 14} if roomy else {})}
+    for name, width in widths.items():
+        table.add_column(name, no_wrap=True, min_width=width)
+    table.add_column("job, last log line" if roomy else "job", overflow="fold")
+    for row in rows:
+        word = "past its time" if row.state is State.OVERDUE else row.state.value
+        what, log = Text(_what(row)), Text(row.log_line, style="dim", no_wrap=True, overflow="ellipsis")
+        table.add_row(
+            row.id,
+            Text(word, style=_STYLES.get(row.state.value, "default")),
+            duration(row.age_s),
+            "?" if row.usd_so_far is None else f"${row.usd_so_far:.2f}",
+            *([Text(f"{row.type} spot" if row.market == "spot" else row.type)] if roomy else []),
+            Group(*filter(None, [what, log])) if roomy else what,
+        )
+    return as_wide_as_needed(table, out)
+
+
+def _what(row: Row) -> str:
+    from infra.ec2.watch.states import duration
+
+    parts = [row.detail] if row.detail else []
+    if row.job:
+        doing = row.doing or (f"episode {row.episode}" if row.episode else "")
+        parts.append(f"{row.job}{doing and ': '}{doing} ({duration(row.heartbeat_age_s or 0.0)} ago)")
+    return "; ".join(parts)
+
+
+def _sum(fleet: Fleet) -> str:
+    totals = fleet.totals
+    machines = "1 machine" if totals.machines == 1 else f"{totals.machines} machines"
+    jobs = "not known"
+    if totals.jobs_running is not None:
+        jobs = f"{totals.jobs_running} running, {totals.jobs_pending} pending"
+    return f"{machines}, about ${totals.usd_per_hour:.2f} an hour and ${totals.usd_so_far:.2f} so far; jobs: {jobs}"

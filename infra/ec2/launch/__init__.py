@@ -1,0 +1,1 @@
+"""infra/ec2/launch."""

@@ -1,0 +1,278 @@
+"""Launching: RunInstances for one offer after the other until enough instances live, and nothing left unsaid.
+
+EC2 may carry a request out although its answer never arrives. So each has a client token that the same launch would say
+again if it were repeated, and after an answer that is lost for good the group's tags tell what is there.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from env.errors import SimArenaError
+from infra.ec2.aws import Aws, AwsError
+from infra.ec2.fleet import Birth, Instance, find, read
+from infra.ec2.launch import code
+from infra.ec2.launch.offers import Market, Offer, Search, Verdict, client_token, verdict
+from infra.ec2.launch.plan import Plan
+from infra.ec2.launch.user_data import Orders, render
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import Clock
+
+_TRIES = 6  # of one request
+_FIRST_PAUSE_S = 1.0
+_LOOKS, _LOOK_S = 10, 3.0  # EC2 lists what it has launched within seconds
+_MOST_TURNS = 200
+_ROUND_S = 600  # expiry is rounded up to this, so that a launch repeated at once makes the very same requests
+
+
+def request(plan: Plan, offer: Offer, now: float, user_data: str) -> dict[str, Any]:
+    """The parameters of RunInstances for an offer, but for how many and the token.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    orders = plan.orders
+    tags = Birth(orders.group, orders.bucket, plan.owner, expiry(orders, now), offer.usd_per_hour).tags()
+    spot = offer.market is Market.SPOT
+    kinds = ("instance", "volume", *(("spot-instances-request",) if spot else ()))
+    disk = {"VolumeSize": plan.image.disk_gb, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
+    market = {
+        "MarketType": "spot",
+        "SpotOptions": {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"},
+    }
+    return {
+        "ImageId": plan.image.id,
+        "InstanceType": offer.type,
+        "IamInstanceProfile": {"Arn": plan.stack.instance_profile_arn},
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": offer.subnet,
+                "Groups": [plan.stack.security_group],
+                "AssociatePublicIpAddress": True,  # the way out without a NAT gateway; nothing is let in
+                "DeleteOnTermination": True,
+            }
+        ],
+        "BlockDeviceMappings": [{"DeviceName": plan.image.root_device, "Ebs": disk}],
+        "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in kinds],
+        "UserData": user_data,
+        **({"InstanceMarketOptions": market} if spot else {}),
+    }
+
+
+def expiry(orders: Orders, now: float) -> float:
+    """When machines launched now have ended themselves, in seconds since the epoch."""
+    return math.ceil((now + orders.max_hours * 3600) / _ROUND_S) * _ROUND_S
+
+
+def rehearse(aws: Aws, plan: Plan, now: float) -> None:
+    """Ask EC2 whether it would let these credentials do this; whether it has the machines only a launch can tell.
+
+    Raises:
+        AwsError: it would not.
+    """
+    try:
+        parameters = request(plan, plan.offers[0], now, render(plan.orders))
+        aws.ask("ec2", "run_instances", **parameters, MinCount=1, MaxCount=plan.missing, DryRun=True)
+    except AwsError as error:
+        if error.code != "DryRunOperation" and verdict(error.code) in (Verdict.FATAL, Verdict.AGAIN):
+            raise
+
+
+@dataclass
+class Launch:
+    """One launch under way.
+
+    Args:
+        now: seconds since the epoch.
+        say: where progress goes, one line at a time.
+
+    Attributes:
+        launched: instances that live because of this launch, or that an earlier one got and EC2 shows only now.
+        refusals: what EC2 answered to which offer.
+        trouble: why it ended early; None: it did not.
+    """
+
+    aws: Aws
+    plan: Plan
+    machine: Clock
+    now: float
+    say: Callable[[str], None]
+    launched: list[Instance] = field(default_factory=list)
+    refusals: list[tuple[Offer, str]] = field(default_factory=list)
+    trouble: AwsError | None = None
+    _looked: bool = False
+
+    def __post_init__(self) -> None:
+        self.search = Search(self.plan.missing, self.plan.offers)
+        self._once = self.aws.trying_once()
+        self._user_data = render(self.plan.orders)
+
+    def run(self) -> None:
+        """Ask until enough live, no offer is left, somebody says stop, or there is trouble."""
+        while not self.search.over and self.trouble is None and not self.machine.stopping():
+            offer = self.search.offers[0]
+            try:
+                got = self._asked(offer)
+            except AwsError as error:
+                self._refused(offer, error)
+            else:
+                self._got(offer, got)
+
+    def _asked(self, offer: Offer) -> list[Instance]:
+        """What an offer brings; asked again, with the same token, while it is unclear whether it was carried out."""
+        seen = (*self.plan.seen, *(instance.id for instance in self.launched))
+        token = client_token(self.plan.region, self.plan.orders.group, seen, offer, self.search.turn)
+        what = request(self.plan, offer, self.now, self._user_data)
+        parameters = {**what, "MinCount": 1, "MaxCount": self.search.count, "ClientToken": token}
+        tries = 0
+        while True:
+            try:
+                rows = self._once.ask("ec2", "run_instances", **parameters)["Instances"]
+                return [read(row, self.plan.region) for row in rows]
+            except AwsError as error:
+                tries += 1
+                if verdict(error.code) is not Verdict.AGAIN or tries == _TRIES or self.machine.stopping():
+                    raise
+                self.say(f"{offer}: {error.code}; asking again")
+            self.machine.sleep(_FIRST_PAUSE_S * 2 ** (tries - 1) * (0.5 + self.machine.jitter()))
+
+    def _got(self, offer: Offer, got: list[Instance]) -> None:
+        known = {*self.plan.seen, *(instance.id for instance in self.launched)}
+        new = [instance for instance in got if instance.id not in known and instance.living]
+        self.launched += new  # first, whatever becomes of saying so
+        self.say(f"{offer}: {len(new)} of {self.search.count} launched ({_named(new)})")
+        self.search = self.search.gave(len(new))
+
+    def _refused(self, offer: Offer, error: AwsError) -> None:
+        why = verdict(error.code)
+        if why is Verdict.TOKEN_USED and self.search.turn < _MOST_TURNS:
+            if error.code == "IdempotentParameterMismatch" and not self._looked:
+                self.say(f"an earlier launch of {self.plan.orders.group} asked for this; looking for what it got")
+                self._look(self.machine.sleep)
+        elif why in (Verdict.AGAIN, Verdict.FATAL, Verdict.TOKEN_USED):
+            if why is Verdict.AGAIN:
+                self.say(f"{offer}: {error.code}; looking for what may have been launched")
+                self._look(self.machine.sleep)
+            self.trouble = error
+        else:
+            self.refusals.append((offer, error.code))
+            self.say(f"{offer}: 0 of {self.search.count}, {error.code}")
+        self.search = self.search.refused(why)
+
+    def _look(self, sleep: Callable[[float], None]) -> None:
+        """Wait until instances turn up that nobody has told of; if none do, there are none."""
+        self._looked = True
+        known = {*self.plan.seen, *(instance.id for instance in self.launched)}
+        before: list[Instance] = []
+        for _ in range(_LOOKS):
+            found = [one for one in find(self.aws, group=self.plan.orders.group) if one.id not in known]
+            if found and len(found) == len(before):  # not while more and more turn up
+                break
+            before = found
+            sleep(_LOOK_S)
+        if before:
+            self.launched += before
+            self.search = self.search.found(len(before))
+            self.say(f"found {_named(before)}")
+
+    def undo(self, sleep: Callable[[float], None]) -> int:
+        """End what this launch got, and tell how many those were; after a lost answer, look for that first.
+
+        Args:
+            sleep: what waits although the launch was told to stop.
+
+        Raises:
+            AwsError: EC2 did not confirm it.
+        """
+        if self.unclear:  # when told to stop, the look before was without waits
+            self._look(sleep)
+        ids = [instance.id for instance in self.launched]
+        for looks_left in reversed(range(_LOOKS if ids else 0)):
+            try:
+                self.aws.ask("ec2", "terminate_instances", InstanceIds=ids)
+                self.launched.clear()
+                break
+            except AwsError as error:
+                if error.code != "InvalidInstanceID.NotFound" or not looks_left:
+                    raise
+            sleep(_LOOK_S)  # EC2 does not know them everywhere yet
+        return len(ids)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether EC2 may have launched something that it has not told of."""
+        return self.trouble is not None and verdict(self.trouble.code) is Verdict.AGAIN
+
+    @property
+    def end_command(self) -> str:
+        """What a person types to end what this launch got, and nothing else; empty if nothing is known of."""
+        if not self.plan.living:
+            return f"ec2-workers terminate --region {self.plan.region} --group {self.plan.orders.group}"
+        ids = _named(self.launched)
+        return ids and f"ec2-workers terminate --region {self.plan.region} {ids}"
+
+    @property
+    def look_command(self) -> str:
+        """What a person types to see all of the group."""
+        return f"ec2-workers status --region {self.plan.region} --group {self.plan.orders.group}"
+
+
+def _named(instances: list[Instance]) -> str:
+    return " ".join(instance.id for instance in instances)
+
+
+def with_code(plan: Plan, place: Bucket, source: Path, stop: threading.Event) -> Plan:
+    """The plan with the code that its machines install, which is in the bucket then; see `code.upload`.
+
+    Raises:
+        KeyboardInterrupt: the process was told to stop.
+    """
+    try:
+        built = code.upload(place, source)
+    except SimArenaError:
+        heed(stop)  # Ctrl-C ends pip, too
+        raise
+    heed(stop)
+    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
+
+
+def heed(stop: threading.Event) -> None:
+    """Raises KeyboardInterrupt if the process was told to stop."""
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible(say: str) -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second one raises KeyboardInterrupt.
+
+    Args:
+        say: what stands on stderr after the first one.
+    """
+    stop = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        with suppress(OSError):  # nobody is listening any more
+            os.write(2, f"{signal.Signals(number).name}: {say}\n".encode())
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,110 @@
+"""What came out of a demo: a curve, a comparison with agents that were not trained, and what S3 was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.commands.console import out
+
+if TYPE_CHECKING:
+    from env.problems.scenario import Scenario
+
+UNSEEN_SCENARIOS = 200
+UNSEEN_SEEDS = 1 << 40  # evaluation draws its scenarios from here on; training seeds stay far below
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """A JSON Lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def unseen() -> list[Scenario]:
+    """Generated scenarios that no demo trains on."""
+    from env.problems.generate import generate_scenario
+
+    return [generate_scenario(None, UNSEEN_SEEDS + number) for number in range(UNSEEN_SCENARIOS)]
+
+
+def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
+    """How trained, untrained and random agents do on scenarios, greedily; empty for no scenarios."""
+    from agents.agent import make_agent
+    from runner.evaluation.evaluate import TOTAL, evaluate
+    from runner.training.training import load_agent_weights
+
+    if not scenarios:
+        return []
+    trained, untrained = (make_agent("dqn", seed=seed) for _ in range(2))
+    load_agent_weights(trained, weights.read_bytes())
+    agents = {"trained": trained, "untrained": untrained, "random": make_agent("random", seed=seed)}
+    rows = []
+    for name, agent in agents.items():
+        total = next(score for score in evaluate(agent, scenarios, steps, seed) if score.problem == TOTAL)
+        rows.append({"agent": name, **asdict(total), "solved_rate": total.solved_rate})
+    return rows
+
+
+def draw(rounds: list[dict[str, Any]], title: str, path: Path) -> None:
+    """The learning curve of the federation: means over the members of each round."""
+    from runner.training.curves import federation_curve
+
+    federation_curve(rounds, path, title=title)
+
+
+def count_requests(log: Path, members: int, rounds: int) -> dict[str, Any]:
+    """Requests by role and method, in all and per round: a worker's for each member and round, a sync-server's for each
+    round. Reading the traces at the start and the demo's own watching are not in the figures per round."""
+    total: dict[str, dict[str, int]] = {}
+    in_rounds: dict[str, dict[str, int]] = {"worker": {}, "sync-server": {}}
+    for row in read_lines(log):
+        role, method = row["role"] or "other", row["method"]
+        _add(total.setdefault(role, {}), method)
+        if role in in_rounds and "/traces/" not in row["path"]:
+            _add(in_rounds[role], method)
+    shares = {"worker": members * rounds, "sync-server": rounds}
+    return {
+        "total": {role: dict(sorted(methods.items())) for role, methods in sorted(total.items())},
+        "per_round": {
+            role: {method: round(count / shares[role], 2) for method, count in sorted(methods.items())}
+            for role, methods in in_rounds.items()
+        },
+    }
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+def show(outcome: dict[str, Any]) -> None:
+    """All of it, for people."""
+    _show_comparison("scenarios not trained on", outcome["evaluation"])
+    if outcome["evaluation_on_its_traces"]:
+        _show_comparison("the traces trained on", outcome["evaluation_on_its_traces"])
+    rewards = [reward for reward in outcome["reward_per_round"] if reward is not None]
+    tenth = max(1, len(rewards) // 10)
+    out.print(
+        f"{outcome['rounds_closed']} rounds closed in {outcome['training_s']} s; mean reward of the first {tenth}: "
+        f"{sum(rewards[:tenth]) / tenth:+.2f}, of the last {tenth}: {sum(rewards[-tenth:]) / tenth:+.2f}",
+        highlight=False,
+    )
+    for role, methods in outcome["requests"]["per_round"].items():
+        each = ", ".join(f"{count} {method}" for method, count in methods.items())
+        per = "member and round" if role == "worker" else "round"
+        out.print(f"S3 requests of a {role} per {per}, polls and renewals included: {each}", highlight=False)
+    for name in ("weights", "learning_curve", "logs"):
+        out.print(f"{name.replace('_', ' ')}: {outcome[name]}", highlight=False)
+    out.print(f"weights sha256: {outcome['weights_sha256']}", highlight=False)
+
+
+def _show_comparison(title: str, rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table("agent", "solved", "mean steps", "mean return", title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(
+            row["agent"], f"{row['solved']}/{row['n']}", f"{row['mean_steps']:.1f}", f"{row['mean_return']:+.2f}"
+        )
+    out.print(table)

@@ -1,0 +1,278 @@
+"""`sim-arena demo`: a whole federated training on this machine, with the real commands as processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from env.errors import ConfigError, SimArenaError
+from infra.local import conclusion
+from infra.local.processes import Processes, clean_environment, command, new_folder
+from runner.commands.console import Exit, err, print_json
+
+if TYPE_CHECKING:
+    from env.problems.scenario import Scenario
+    from protocol.commands.status import GroupStatus
+    from protocol.wire.bucket import Bucket
+
+BUCKET = "sim-arena-demo"
+GROUP = "demo"
+LEASE_TTL_S = 6.0  # short, so that a killed worker's job is taken over while one watches
+EPISODES_PER_ROUND = 10
+LOOK_S = 1.0
+REPLACEMENTS = 20  # workers that may die before the demo gives up
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the demo is to do."""
+
+    members: int
+    workers: int
+    rounds: int
+    steps: int
+    seed: int
+    traces: tuple[str, ...]
+    deploy: str | None
+    target: int | None
+    folder: Path
+
+
+class Demo:
+    """One demo: processes, and the folder in which all they leave behind is kept."""
+
+    def __init__(self, plan: Plan, *, quiet: bool) -> None:
+        self.plan = plan
+        self.quiet = quiet
+        logs = plan.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.processes = Processes(logs, {})
+        self._replaced = 0
+
+    def run(self) -> dict[str, Any]:
+        """Everything from the S3 endpoint to the evaluation; what came out.
+
+        Raises:
+            SimArenaError: the federation failed, or its processes kept dying.
+        """
+        started = time.monotonic()
+        try:
+            self._start_s3()
+            self._submit()
+            self.processes.start("sync-server", command("sync-server", "--bucket", BUCKET, "--exit-when-idle"))
+            for number in range(1, self.plan.workers + 1):
+                self._start_worker(number)
+            self._watch()
+            trained = time.monotonic() - started
+            self._download()
+        finally:
+            self.processes.stop_all()
+        return self._conclude(trained)
+
+    # -- processes -------------------------------------------------------------------------------------
+
+    def _start_s3(self) -> None:
+        requests = self.plan.folder / "requests.jsonl"
+        child = self.processes.start(
+            "s3",
+            command("sim-arena", "s3", "--port", "0", "--bucket", BUCKET, "--log", str(requests), "--json"),
+            piped=True,
+        )
+        assert child.stdout is not None  # noqa: S101 (piped)
+        line = child.stdout.readline()
+        if not line:
+            raise ConfigError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
+        settings = json.loads(line)["environment"]
+        self.processes.environment = {**settings, "SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)}
+        exports = "".join(f"export {name}={value}\n" for name, value in self.processes.environment.items())
+        (self.plan.folder / "env.sh").write_text(exports, encoding="utf-8")
+        self._say(f"embedded S3 at {settings['AWS_ENDPOINT_URL']}; to join in from another shell:")
+        self._say(f"  . {shlex.quote(str(self.plan.folder / 'env.sh'))}; worker")
+
+    def _submit(self) -> None:
+        plan = self.plan
+        options = {
+            "--bucket": BUCKET,
+            "--group": GROUP,
+            "--federation-size": plan.members,
+            "--episodes": plan.rounds * EPISODES_PER_ROUND,
+            "--episodes-per-round": EPISODES_PER_ROUND,
+            "--steps": plan.steps,
+            "--seed": plan.seed,
+            "--deploy": plan.deploy,
+            "--target": plan.target,
+        }
+        given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+        traces = [part for source in plan.traces for part in ("--trace", source)]
+        self.processes.run(command("dispatch", "submit", *given, *traces))
+        rounds = f"{plan.rounds} rounds of {EPISODES_PER_ROUND} episodes"
+        self._say(f"federation {GROUP!r}: {plan.members} members, {rounds}, seed {plan.seed}")
+
+    def _start_worker(self, number: int) -> None:
+        child = self.processes.start(f"worker-{number}", command("worker", "--bucket", BUCKET))
+        self._say(f"worker-{number}: process {child.pid}")
+
+    def _replace_the_dead(self) -> None:
+        for name, code in self.processes.ended():
+            if name == "sync-server" and code == 0:
+                continue
+            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            if name == "s3" or self._replaced >= REPLACEMENTS:
+                raise SimArenaError(f"{name} ended ({how}):\n{self.processes.log_tail(name)}")
+            self._replaced += 1
+            self._say(f"{name} ended ({how}); starting another, the lease frees its job within {LEASE_TTL_S:.0f} s")
+            if name == "sync-server":
+                self.processes.start(name, command("sync-server", "--bucket", BUCKET, "--exit-when-idle"))
+            else:
+                self._start_worker(int(name.removeprefix("worker-")))
+
+    # -- watching --------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        bucket = self._bucket()
+        with _live(self.quiet) as show:
+            now = self._status(bucket, 0)
+            told = 0
+            while now.outcome is None:
+                if show:
+                    show(now)
+                else:
+                    told = self._tell(now, told)
+                self._replace_the_dead()
+                time.sleep(LOOK_S)
+                now = self._status(bucket, now.closed)
+            self._tell(now, told)
+        if now.outcome != "finished":
+            raise SimArenaError(f"the federation failed: {now.reason}")
+        # The last members may still be writing their results.
+        while any(member.state in ("running", "free", "pending") for member in now.members):
+            self._replace_the_dead()
+            time.sleep(LOOK_S)
+            now = self._status(bucket, now.closed)
+
+    def _bucket(self) -> Bucket:
+        from protocol.commands.console import open_bucket
+
+        environment = clean_environment(self.processes.environment)
+        os.environ.clear()
+        os.environ.update(environment)
+        return open_bucket(BUCKET, "demo")
+
+    def _status(self, bucket: Bucket, closed: int) -> GroupStatus:
+        from protocol.commands.status import group_status
+
+        return group_status(bucket, GROUP, LEASE_TTL_S, recent=5, closed_before=closed)
+
+    def _tell(self, status: GroupStatus, told: int) -> int:
+        for row in status.recent:
+            if row.round > told:
+                reward = "" if row.reward is None else f", mean reward {row.reward:+.2f}"
+                solved = f"{row.solved}/{row.episodes} episodes solved"
+                self._say(f"round {row.round}/{status.rounds} closed: {row.participants} members, {solved}{reward}")
+        return max(told, status.closed)
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            err.print(line, highlight=False, markup=False)
+
+    # -- what came out ---------------------------------------------------------------------------------
+
+    def _download(self) -> None:
+        self.processes.run(
+            command("dispatch", "download", GROUP, "--bucket", BUCKET, "--to", str(self.plan.folder / "group"))
+        )
+
+    def _conclude(self, trained_s: float) -> dict[str, Any]:
+        plan, folder = self.plan, self.plan.folder
+        weights = folder / "group" / "global_weights.pt"
+        rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
+        curve = folder / "learning_curve.png"
+        conclusion.draw(rounds, f"Federation of {plan.members}, seed {plan.seed}", curve)
+        self._say("evaluating …")
+        return {
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "rounds_closed": len(rounds),
+            "members": plan.members,
+            "workers": plan.workers,
+            "seed": plan.seed,
+            "training_s": round(trained_s, 1),
+            "reward_per_round": [row["reward"] for row in rounds],
+            "evaluation": conclusion.compare(weights, plan.seed, plan.steps, conclusion.unseen()),
+            "evaluation_on_its_traces": conclusion.compare(weights, plan.seed, plan.steps, self._given()),
+            "requests": conclusion.count_requests(folder / "requests.jsonl", plan.members, plan.rounds),
+            "weights": str(weights),
+            "learning_curve": str(curve),
+            "logs": str(folder / "logs"),
+        }
+
+    def _given(self) -> list[Scenario]:
+        """The scenarios of `--trace`; none where every episode generated a fresh one."""
+        from env.problems.scenario import scenario_from_trace
+        from env.trace.document import load_trace, trace_files
+
+        plan = self.plan
+        paths = [path for source in plan.traces for path in trace_files(source)]
+        return [scenario_from_trace(load_trace(p), name=p.name, deploy=plan.deploy, target=plan.target) for p in paths]
+
+
+@contextmanager
+def _live(quiet: bool) -> Iterator[Any]:
+    """A function that shows a status in place; None where stderr is no terminal."""
+    from rich.live import Live
+
+    from protocol.commands.tables import group_table
+
+    if quiet or not err.is_terminal:
+        yield None
+        return
+    with Live(console=err, auto_refresh=False) as live:
+        yield lambda status: live.update(group_table(status), refresh=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `demo` to the `sim-arena` app."""
+    app.command("demo")(demo)
+
+
+def demo(
+    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one for each member.")] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help=f"Rounds, each {EPISODES_PER_ROUND} episodes of every member and an average.")
+    ] = 120,
+    steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
+    trace: Annotated[
+        list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated problems.")
+    ] = None,
+    deploy: Annotated[str | None, typer.Option(help="The Deployment to fix, where a trace holds several.")] = None,
+    target: Annotated[int | None, typer.Option(min=1, max=100, help="Pods that should be ready.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=1 << 32, help="Same seed, same weights, to the bit.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder for everything that comes out. Default: a new one below /tmp.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")] = False,
+) -> None:
+    """Train a federation on this machine: an S3 endpoint, workers and a sync-server as processes, nothing to set up."""
+    folder = new_folder(keep, "sim-arena-demo-")
+    plan = Plan(members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the demo ends its processes
+    try:
+        outcome = Demo(plan, quiet=as_json).run()
+    except KeyboardInterrupt:
+        err.print(f"interrupted; logs are in {folder / 'logs'}", highlight=False)
+        raise typer.Exit(int(Exit.INTERRUPTED)) from None
+    if as_json:
+        print_json(outcome)
+    else:
+        conclusion.show(outcome)

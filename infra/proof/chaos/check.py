@@ -1,0 +1,108 @@
+"""After a chaos run: is everything there, once, and the same as without the chaos?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from env.errors import SimArenaError
+from protocol.jobs import queue
+from protocol.rounds.decide import DECISION_BYTES, WEIGHTS_BYTES
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Decision, Ending, Outcome, Result, Status
+
+_FACTS = ("status", "episodes_completed", "env_steps", "total_reward", "final_reward", "solved_episodes")
+_MAY_DIFFER = "learning_curve.png"  # its title is the job's id
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two federations that should have ended alike: the undisturbed one, and the other."""
+
+    bucket: Bucket
+    calm: str
+    struck: str
+    size: int
+    rounds: int
+
+
+def outcome_of(bucket: Bucket, group: str) -> Outcome | None:
+    """How a federation ended, None while it has not."""
+    body = bucket.get(keys.outcome(group))
+    return None if body is None else documents.parse(Outcome, body, keys.outcome(group))
+
+
+def results_of(bucket: Bucket, group: str, size: int) -> list[Result | None]:
+    """The results of all members."""
+    return [queue.read_result(bucket, keys.member_job(group, member)) for member in range(size)]
+
+
+def unfinished(bucket: Bucket) -> list[str]:
+    """Keys that say that something is still to be done."""
+    return [
+        entry.key for prefix in (keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE) for entry in bucket.list(prefix).entries
+    ]
+
+
+def findings(pair: Pair) -> list[str]:
+    """One line for everything that is not as it should be."""
+    found: list[str] = []
+    for part in (_ending, _members, _rounds):
+        try:
+            found += part(pair)
+        except SimArenaError as error:
+            found.append(str(error))
+    return found
+
+
+def _ending(pair: Pair) -> Iterator[str]:
+    outcome, expected = (outcome_of(pair.bucket, group) for group in (pair.struck, pair.calm))
+    if outcome is None or outcome.status is not Ending.FINISHED:
+        yield f"{pair.struck}: {f'failed: {outcome.reason}' if outcome else 'has not ended'}"
+    elif expected and outcome.weights_sha256 != expected.weights_sha256:
+        yield f"weights {outcome.weights_sha256}, undisturbed {expected.weights_sha256}"
+    for key in unfinished(pair.bucket):
+        yield f"{key}: is left over"
+
+
+def _members(pair: Pair) -> Iterator[str]:
+    results = zip(*(results_of(pair.bucket, group, pair.size) for group in (pair.struck, pair.calm)), strict=True)
+    for member, (result, expected) in enumerate(results):
+        job_id = keys.member_job(pair.struck, member)
+        if result is None or expected is None:
+            yield f"{job_id}: has no result"
+            continue
+        if result.status is not Status.SUCCESS:
+            yield f"{job_id}: {result.status}: {result.error}"
+        for name in _FACTS:
+            if getattr(result, name) != getattr(expected, name):
+                yield f"{job_id}: {name} {getattr(result, name)}, undisturbed {getattr(expected, name)}"
+        if not pair.bucket.exists(keys.finished_manifest(job_id)):
+            yield f"{keys.finished_manifest(job_id)}: is missing"
+        for name in sorted(expected.artifacts.keys() | result.artifacts.keys()):
+            if name != _MAY_DIFFER:
+                where = (keys.artifact(keys.member_job(group, member), name) for group in (pair.struck, pair.calm))
+                yield from _difference(pair.bucket, *where)
+
+
+def _rounds(pair: Pair) -> Iterator[str]:
+    for round_ in range(1, pair.rounds + 1):
+        decisions = [_decision(pair.bucket, group, round_) for group in (pair.struck, pair.calm)]
+        if decisions[0] != decisions[1]:
+            yield f"{keys.decision(pair.struck, round_)}: {decisions[0]}, undisturbed {decisions[1]}"
+        yield from _difference(pair.bucket, *(keys.global_weights(group, round_) for group in (pair.struck, pair.calm)))
+
+
+def _decision(bucket: Bucket, group: str, round_: int) -> Decision | None:
+    key = keys.decision(group, round_)
+    body = bucket.get(key, DECISION_BYTES)
+    return None if body is None else documents.parse(Decision, body, key)
+
+
+def _difference(bucket: Bucket, key: str, expected: str) -> Iterator[str]:
+    body = bucket.get(key, WEIGHTS_BYTES)
+    if body is None:
+        yield f"{key}: is missing"
+    elif body != bucket.get(expected, WEIGHTS_BYTES):
+        yield f"{key}: is not the same as {expected}"

@@ -1,0 +1,112 @@
+"""`sim-arena chaos`: kill the real processes and break their network; the weights must come out the same."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.local.processes import new_folder
+from protocol.wire.documents import Closers
+from runner.commands.console import Exit, err, out, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add `chaos` to the `sim-arena` app."""
+    app.command("chaos")(chaos)
+
+
+def chaos(
+    kills: Annotated[int, typer.Option(min=0, help="Signals to deliver: SIGKILL, SIGSTOP and SIGTERM.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training, the signals and the network's weather.")] = 0,
+    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds over which the signals are spread.")] = 40,
+    barrier: Annotated[Closers, typer.Option(help="Who closes the rounds: two sync-servers, or the workers.")] = (
+        Closers.SYNC_SERVER
+    ),
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="Run on this bucket of boto3's own endpoint (plain http://). Default: an embedded S3."),
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder for logs and journals. Default: a new one below /tmp.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")] = False,
+) -> None:
+    """Train a federation twice, undisturbed and under fire, and compare every bit.
+
+    Under fire, dispatch, workers and sync-servers are killed, frozen past their lease and woken, and told to stop; each
+    sees the bucket through a network of its own that is cut, slow, loses answers and delivers requests late or twice.
+    Exit code 1: something differs, got lost or was done twice, or a process ended without cause.
+    """
+    from infra.proof.chaos.run import Chaos, Plan
+
+    folder = new_folder(keep, "sim-arena-chaos-")
+    plan = Plan(kills, seed, members, workers, rounds, barrier, bucket, folder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this command ends its processes
+    try:
+        with _progress(quiet=as_json) as tell:
+            report = Chaos(plan, tell).run()
+    except KeyboardInterrupt:
+        err.print(f"interrupted; logs are in {folder}", highlight=False)
+        raise typer.Exit(int(Exit.INTERRUPTED)) from None
+    print_json(report) if as_json else show(report)
+    if report["findings"]:
+        for line in report["findings"]:
+            err.print(f"error: {line}", markup=False, highlight=False)
+        err.print(f"journal and logs: {report['logs']}; again: --seed {seed}", markup=False, highlight=False)
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def show(report: dict[str, Any]) -> None:
+    """The report, for people."""
+    from rich.table import Table
+
+    table = Table("what", "how many", box=None)
+    for name, roles in report["signals"].items():
+        detail = ", ".join(f"{role} {count}" for role, count in roles.items())
+        table.add_row(name, f"{sum(roles.values())} ({detail})")
+    for fault, count in report["network_faults"].items():
+        table.add_row(f"network: {fault}", str(count))
+    table.add_row("requests", ", ".join(f"{role} {count}" for role, count in report["requests"].items()))
+    table.add_row("attempts taken over", str(report["attempts_taken_over"]))
+    table.add_row("processes replaced", f"{report['processes_replaced']} ({report['false_starts']} found no network)")
+    recovery = report["recovery_s"]
+    if recovery["median"] is not None:
+        table.add_row("signal to next closed round", f"median {recovery['median']} s, worst {recovery['worst']} s")
+    table.add_row("time", f"{report['under_fire_s']} s under fire, {report['undisturbed_s']} s undisturbed")
+    out.print(table)
+    out.print(f"weights sha256: {report['weights_sha256']}", highlight=False)
+    out.print(f"undisturbed:    {report['undisturbed_sha256']}", highlight=False)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A function that shows how far each federation is: a bar, or a line now and then where stderr is no terminal."""
+    if quiet:
+        yield lambda what, done, total: None
+        return
+    if not err.is_terminal:
+        yield _lines
+        return
+    from rich.progress import Progress, TaskID
+
+    with Progress(console=err, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        yield tell
+
+
+def _lines(what: str, done: int, total: int) -> None:
+    if done == total or done % 10 == 0:
+        err.print(f"{what}: round {done}/{total}", highlight=False)

@@ -1,0 +1,190 @@
+"""Checks of what a server shows: one's own writes at once, by one clock, in order, and to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from infra.proof.conformance.endpoint import Endpoint
+from protocol.wire.clock import Clock
+from protocol.wire.errors import StoreError, Unfit
+from protocol.wire.probe import Finding, Verdict, clocks_apart, verdict, verdict_on_clocks
+from protocol.wire.store import classify
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+T = TypeVar("T")
+
+_TRIALS = 20
+_PAGE, _LISTED = 7, 40
+_RENEWAL_S = 2.0  # Last-Modified knows whole seconds only
+
+
+def check_own_writes(endpoint: Endpoint) -> list[Finding]:
+    """Write, look, delete, look, many times: what is seen, by which clocks, and how fast."""
+    bucket, took, late = endpoint.bucket, Stopwatch(endpoint.bucket.clock), Late()
+    dates, apart_s = [], 0.0
+    for number in range(_TRIALS):
+        key, body = endpoint.key(f"trial/{number}"), str(number).encode()
+        started = bucket.clock.now()
+        took.time("PUT", lambda: bucket.create(key, body))  # noqa: B023 (called at once)
+        late.note("GET", took.time("GET", lambda: bucket.get(key)) != body)  # noqa: B023
+        late.note("HEAD", bucket.metadata(key) is None)
+        listing = took.time("LIST", lambda: bucket.list(key))  # noqa: B023
+        late.note("LIST", [entry.key for entry in listing.entries] != [key])
+        if listing.entries:
+            apart_s = max(apart_s, clocks_apart(listing, bucket.clock.now() - started), key=abs)
+        bucket.delete(key)
+        gone = bucket.list(key)
+        late.note("LIST after DELETE", gone.entries != ())
+        late.note("GET after DELETE", bucket.get(key) is not None)
+        dates += [listing.server_time, gone.server_time]
+    return [
+        verdict(
+            f"own writes, {_TRIALS} times", late.fault(), "each write and deletion is seen by the next GET and LIST"
+        ),
+        verdict_on_clocks(f"one clock, {_TRIALS} times", apart_s),
+        _goes_on(dates),
+        Finding("latency", Verdict.OK, took.medians()),
+    ]
+
+
+class Late:
+    """How often a request did not show what the one before it had done."""
+
+    def __init__(self) -> None:
+        self._missed: dict[str, int] = {}
+
+    def note(self, request: str, missed: bool) -> None:
+        self._missed[request] = self._missed.get(request, 0) + missed
+
+    def fault(self) -> str | None:
+        missed = [f"{request} missed {count} of {_TRIALS}" for request, count in self._missed.items() if count]
+        return f"writes or deletions are not seen at once: {', '.join(missed)}" if missed else None
+
+
+class Stopwatch:
+    """How long requests took, by their kind."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._machine = clock
+        self._took: dict[str, list[float]] = {}
+
+    def time(self, request: str, send: Callable[[], T]) -> T:
+        started = self._machine.now()
+        answer = send()
+        self._took.setdefault(request, []).append(self._machine.now() - started)
+        return answer
+
+    def medians(self) -> str:
+        return "median " + ", ".join(f"{name} {1000 * median(took):.1f} ms" for name, took in self._took.items())
+
+
+def _goes_on(dates: Sequence[float]) -> Finding:
+    back_s = max(before - after for before, after in pairwise(dates))
+    # One second may be rounding, on machines behind one address whose clocks are not quite the same.
+    fault = f"Date went back by {back_s:.0f} s from one answer to the next" if back_s > 1 else None
+    return verdict("Date goes on", fault, f"it never went back in {len(dates)} answers")
+
+
+def check_renewal(endpoint: Endpoint) -> list[Finding]:
+    """A heartbeat is a plain write over an older one; its Last-Modified is what keeps a lease alive."""
+    bucket, key = endpoint.bucket, endpoint.key("renewed")
+    bucket.create(key, b"first")
+    first = bucket.list(key).entries
+    bucket.clock.sleep(_RENEWAL_S)
+    try:
+        bucket.put_without_retry(key, b"second")
+    except Unfit:
+        return [Finding("renewal", Verdict.SKIPPED, "a policy of the bucket allows only create-only writes here")]
+    second = bucket.list(key).entries
+    renewed = first and second and second[0].modified - first[0].modified >= _RENEWAL_S - 1
+    fault = None if renewed else "writing an object again does not renew its Last-Modified"
+    return [verdict("renewal", fault, "writing an object again renews its Last-Modified")]
+
+
+def check_listing(endpoint: Endpoint) -> list[Finding]:
+    """Order, StartAfter and pages, with names in which '-', '.', '/' and digits compete."""
+    stems = [f"{letter}{rest}" for letter in "ab" for rest in ("", "-b", ".b", "/b", "/b/c", "0", "_b", "b")]
+    names = [*stems, *(f"c/{number}" for number in range(_LISTED - len(stems)))]
+    expected = sorted(endpoint.key(f"list/{name}") for name in names)  # all ASCII: this is the order of bytes
+    for key in reversed(expected):
+        endpoint.bucket.create(key, b"")
+    fault = _listing_fault(endpoint, expected[0].removesuffix("a"), expected)
+    return [verdict("listing", fault, f"{_LISTED} keys in the order of bytes, in one answer and in pages of {_PAGE}")]
+
+
+def _listing_fault(endpoint: Endpoint, prefix: str, expected: list[str]) -> str | None:
+    whole = [entry.key for entry in endpoint.bucket.list(prefix).entries]
+    if sorted(whole) != expected:
+        return f"a listing shows {len(whole)} keys of {len(expected)}"
+    if whole != expected:
+        return "a listing is not in the order of its keys' bytes"
+    middle = expected[_LISTED // 2]
+    for after in (middle, f"{middle}!"):  # that one does not exist
+        if [entry.key for entry in endpoint.store.page(prefix, after).entries] != [k for k in expected if k > after]:
+            return "a listing with StartAfter does not begin at the next key"
+    paged = list(_pages(endpoint, prefix, len(expected)))
+    return None if paged == expected else f"pages of {_PAGE} show {len(set(paged))} keys of {len(expected)}"
+
+
+def _pages(endpoint: Endpoint, prefix: str, at_most: int) -> Iterator[str]:
+    """All keys, in pages that each begin after the last key of the one before, as the protocol asks for them."""
+    store, after = endpoint.store, ""
+    for _ in range(at_most):
+        start: dict[str, Any] = {"StartAfter": after} if after else {}
+        try:
+            answer = store.client.list_objects_v2(Bucket=store.bucket, Prefix=prefix, MaxKeys=_PAGE, **start)
+        except Exception as error:
+            raise classify(error, f"{store.name}: LIST {prefix}", store.endpoint) from error
+        found = [row["Key"] for row in answer.get("Contents", ())]
+        yield from found
+        if not found or not answer.get("IsTruncated"):
+            return
+        after = found[-1]
+
+
+def check_credentials(endpoint: Endpoint) -> list[Finding]:
+    """Whether anyone who reaches the endpoint may use it: no matter for the protocol, but one for its owner."""
+    open_to = [who for who, client in _strangers(endpoint) if _answers(endpoint, client)]
+    if open_to:
+        text = f"a listing with {' or '.join(open_to)} is answered: whoever reaches the endpoint may read the bucket"
+        return [Finding("credentials", Verdict.WARN, text)]
+    return [Finding("credentials", Verdict.OK, "a wrong secret key is refused, and so is no key")]
+
+
+def _strangers(endpoint: Endpoint) -> Iterator[tuple[str, S3Client]]:
+    """Clients that should not be let in."""
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    session, config = boto3.session.Session(), endpoint.store.client.meta.config
+    known = session.get_credentials()
+    if known is not None:
+        wrong = session.client(
+            "s3",
+            config=config,
+            aws_access_key_id=known.access_key,
+            aws_secret_access_key="wrong" * 8,
+            aws_session_token=known.token,
+        )
+        yield "a wrong secret key", wrong
+    yield "no key", session.client("s3", config=config.merge(Config(signature_version=UNSIGNED)))
+
+
+def _answers(endpoint: Endpoint, client: S3Client) -> bool:
+    store = endpoint.store
+    try:
+        client.list_objects_v2(Bucket=store.bucket, MaxKeys=1)
+    except Exception as error:
+        kind = classify(error, f"{store.name}: LIST", store.endpoint)
+        if isinstance(kind, Unfit):
+            return False
+        if isinstance(kind, StoreError):
+            raise kind from error
+        raise
+    return True

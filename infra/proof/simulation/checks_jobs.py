@@ -1,0 +1,182 @@
+"""Checks on jobs: their results, the owners of their attempts, and where anything is written at all."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+
+from infra.proof.simulation.checks_updates import trained_alone
+from infra.proof.simulation.evidence import Run
+from infra.proof.simulation.history import Landed
+from infra.proof.simulation.scenario import Doom
+from infra.proof.standin import GROUP
+from protocol.wire import keys
+from protocol.wire.documents import Ending, Result, Status
+from protocol.wire.keys import Mark
+
+# -- 1 results -------------------------------------------------------------------------------------
+
+
+def every_job_has_one_result(run: Run) -> Iterator[str]:
+    for job_id in run.jobs:
+        created = run.history.created.get(keys.result(job_id), [])
+        if not created and run.history.first(keys.pending_manifest(job_id)) and run.stuck is None:
+            yield f"{job_id}: has no result"
+
+
+def results_are_right(run: Run) -> Iterator[str]:
+    cancelled = {row.job_id for key in run.history.created if (row := keys.parse_progress(key)) and not row.attempt}
+    for job_id, (event, result) in run.results.items():
+        if result.job_id != job_id:
+            yield f"{event.key}: is that of {result.job_id}"
+        problem = _why_not(run, job_id, event, result, job_id in cancelled)
+        if problem:
+            yield f"{job_id}: ended as {result.status} ({result.error}): {problem}"
+
+
+def _why_not(run: Run, job_id: str, event: Landed, result: Result, cancelled: bool) -> str | None:
+    """What speaks against a result's status."""
+    doom = _doom(run, job_id)
+    match result.status:
+        case Status.SUCCESS:
+            return _why_no_success(run, job_id, result)
+        case Status.CANCELLED:
+            return None if cancelled else "nobody cancelled it"
+        case Status.REJECTED:
+            return None if doom is Doom.DAMAGED else "its manifest was good"
+    error = result.error or ""
+    if re.match(r"\d+ attempts failed", error):
+        claims = sum(len(c) for (job, _), c in run.claims.items() if job == job_id and c[0].place < event.place)
+        most = run.wanted.training.max_attempts
+        return None if claims >= most else f"{claims} claims were made, {most} may fail"
+    if error.startswith("federation "):
+        outcome = run.history.first(keys.outcome(GROUP))
+        failed = run.outcome is not None and run.outcome.status is Ending.FAILED
+        return None if failed and outcome and outcome.place < event.place else "the federation had not failed"
+    if "was the group purged" in error or "it was purged" in error:
+        return None if run.purged(job_id) else "nobody purged it"
+    if "took longer than" in error:
+        return None if doom is Doom.HANGS else "it hangs not"
+    return None if doom is Doom.REFUSED and "no such setting" in error else "nothing was wrong with it"
+
+
+def _doom(run: Run, job_id: str) -> Doom | None:
+    parsed = keys.parse_member_job(job_id)
+    return run.scenario.doomed.get(parsed[1]) if parsed else None
+
+
+def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
+    if _doom(run, job_id) is not None and result.episodes_completed > int(_doom(run, job_id) is Doom.CRASHES):
+        return "it was doomed"
+    training = run.training_of(job_id)
+    state = run.states[job_id].get(training.episodes)
+    log = run.body(keys.artifact(job_id, "train.log"))
+    if job_id not in run.member_jobs:
+        right = result.episodes_completed == training.episodes and log == trained_alone(training.episodes)
+        return None if right else "its weights are not those of an undisturbed run"
+    closed = max((r for r in range(1, run.wanted.rounds + 1) if run.body(keys.global_weights(GROUP, r))), default=0)
+    if closed == run.wanted.rounds:
+        return None  # members left behind may end without a state of the last round
+    return None if state is not None else "it has no last state"
+
+
+# -- 2 owners --------------------------------------------------------------------------------------
+
+
+def only_owners_write(run: Run) -> Iterator[str]:
+    """Heartbeats, releases, states, artifacts and updates come from a process that created a claim on the job."""
+    owned: dict[tuple[str, int], set[str]] = defaultdict(set)
+    workers: dict[str, set[str]] = defaultdict(set)
+    for event in run.history.writes:
+        if event.request.verb == "DELETE":
+            continue
+        row = keys.parse_progress(event.key)
+        if row is not None and row.mark is Mark.CLAIM:
+            owned[row.job_id, row.attempt].add(event.who)
+            workers[row.job_id].add(event.who)
+        elif row is not None and row.mark is not Mark.CANCEL:
+            if event.who not in owned[row.job_id, row.attempt]:
+                yield f"{event.who} wrote {event.key} and never owned that attempt"
+        elif (job_id := _trained_by(event.key)) and event.who not in workers[job_id]:
+            yield f"{event.who} wrote {event.key} and never owned an attempt"
+
+
+def _trained_by(key: str) -> str | None:
+    """The job whose owner alone writes such a key."""
+    if match := re.fullmatch(r"results/([^/]+)/(?!result\.json).+", key):
+        return match[1]
+    if match := re.fullmatch(rf"federations/{GROUP}/rounds/\d+/updates/(\d+)\.pt", key):
+        return keys.member_job(GROUP, int(match[1]))
+    return None
+
+
+def marks_are_deleted_only_when_they_are_history(run: Run) -> Iterator[str]:
+    """Those of an attempt before the last but one, by the owner of a later one; any, once the job is over."""
+    for event in run.history.writes:
+        if event.request.verb != "DELETE" or not (row := keys.parse_progress(event.key)):
+            continue
+        if run.over_before(row.job_id, event) or not _queued_at(run, row.job_id, event):
+            continue
+        later = any(
+            attempt > row.attempt + 1 and any(c.place < event.place for c in claims)
+            for (job_id, attempt), claims in run.claims.items()
+            if job_id == row.job_id
+        )
+        late_heartbeat = row.mark is Mark.HEARTBEAT and _released_before(run, row, event)
+        if row.mark is Mark.CANCEL or not (later or late_heartbeat):
+            yield f"{event.who} deleted {event.key} while the job went on"
+
+
+def _queued_at(run: Run, job_id: str, event: Landed) -> bool:
+    """Whether a job's manifest was there at the moment of a request; without it nobody can begin."""
+    created = run.history.created.get(keys.pending_manifest(job_id), [])
+    return any(c.place < event.place and not run.deleted(c, event) for c in created)
+
+
+def _released_before(run: Run, row: keys.Progress, event: Landed) -> bool:
+    """A renewal that was on its way when its owner closed the lease is taken back by its owner."""
+    return any(claim.who == event.who for claim in run.claims[row.job_id, row.attempt])
+
+
+# -- 7 keys ----------------------------------------------------------------------------------------
+
+
+def nothing_is_written_elsewhere(run: Run) -> Iterator[str]:
+    for event in run.history.writes:
+        if event.request.verb != "DELETE" and not _is_known(run, event.key):
+            yield f"{event.who} wrote {event.key}"
+
+
+def _is_known(run: Run, key: str) -> bool:
+    row = keys.parse_progress(key)
+    if row is not None:
+        return row.job_id in run.jobs
+    return key in _known(run.jobs, run.wanted.size, run.wanted.training.episodes, run.wanted.rounds)
+
+
+@cache
+def _known(jobs: tuple[str, ...], size: int, episodes: int, rounds: int) -> frozenset[str]:
+    found = {keys.active(GROUP), keys.federation(GROUP), keys.outcome(GROUP)}
+    for job_id in jobs:
+        found |= {keys.pending_manifest(job_id), keys.finished_manifest(job_id), keys.result(job_id)}
+        found |= {keys.rejected_manifest(job_id), keys.rejected_error(job_id)}
+        found |= {keys.artifact(job_id, "train.log")}
+        found |= {keys.state(job_id, episode) for episode in range(1, max(episodes, 4) + 1)}
+    for round_ in range(1, rounds + 1):
+        found |= {keys.decision(GROUP, round_), keys.global_weights(GROUP, round_), keys.server_state(GROUP, round_)}
+        found |= {keys.update(GROUP, round_, member) for member in range(size)}
+    return frozenset(found)
+
+
+def queue_entries_leave_only_with_a_result(run: Run) -> Iterator[str]:
+    for event in run.history.writes:
+        if event.request.verb != "DELETE":
+            continue
+        job_id = keys.parse_manifest(event.key)
+        if event.key.startswith(keys.PENDING) and job_id and not run.over_before(job_id, event):
+            yield f"{event.who} took {event.key} out of the queue, and it has no result"
+        outcome = run.history.first(keys.outcome(GROUP))
+        if event.key == keys.active(GROUP) and (outcome is None or outcome.place > event.place):
+            yield f"{event.who} took the federation off the index before its outcome"

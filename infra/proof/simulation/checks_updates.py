@@ -1,0 +1,159 @@
+"""Checks on what members contribute: updates, the states they are of, and the weights that come out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from infra.proof.simulation.evidence import Run
+from infra.proof.simulation.history import Landed
+from infra.proof.simulation.scenario import EVER_S
+from infra.proof.standin import GROUP, StandIn, federation, integers, training
+from protocol.rounds.decide import RoundInputs
+from protocol.wire import keys
+from protocol.wire.documents import Ending, Federation, Manifest, Membership, Status, Strategy, Training
+
+# -- 4 updates -------------------------------------------------------------------------------------
+
+
+def updates_are_their_members_own(run: Run) -> Iterator[str]:
+    """An update comes after the state it is of, holds the weights of that state and tells the truth about its round."""
+    for job_id, member, round_, update in _updates(run):
+        state = run.states[job_id].get(run.wanted.schedule.last(round_))
+        if state is None or state.place > update.place:
+            yield f"{update.key}: came before its state"
+            continue
+        content = json.loads(state.request.body)
+        if update.request.body != str(content["value"]).encode():
+            yield f"{update.key}: holds other weights than the member's state"
+        facts = json.loads(update.request.metadata["facts"])
+        rows = content["done"][-len(run.wanted.schedule.of(round_)) :]
+        if facts["transitions"] != sum(steps for _, steps, _ in rows):
+            yield f"{update.key}: tells {facts['transitions']} transitions"
+        decided = run.decisions.get(round_)
+        weights = {p.member: p.weight for p in decided[1].participants} if decided else {}
+        true = facts["transitions"] if run.wanted.strategy.by_transitions else 1
+        if weights.get(member, true) != true:
+            yield f"round {round_}: member {member} has weight {weights[member]} instead of {true}"
+
+
+def _updates(run: Run) -> Iterator[tuple[str, int, int, Landed]]:
+    for member, job_id in enumerate(run.member_jobs):
+        for round_ in range(1, run.wanted.rounds + 1):
+            for update in run.history.created.get(keys.update(GROUP, round_, member), [])[:1]:
+                yield job_id, member, round_, update
+
+
+def what_is_listed_was_there(run: Run) -> Iterator[str]:
+    for round_, (event, decision) in run.decisions.items():
+        for participant in decision.participants:
+            update = run.history.first(keys.update(GROUP, round_, participant.member))
+            if update is None or update.place > event.place:
+                yield f"round {round_}: lists member {participant.member}, whose update was not there"
+
+
+def states_follow_from_one_another(run: Run) -> Iterator[str]:
+    """Each state is what training makes of an earlier one (or of nothing) and of the round's global weights."""
+    for job_id, states in run.states.items():
+        for episode, event in states.items():
+            bases = [None] + [json.loads(s.request.body) for n, s in states.items() if n < episode]
+            if not any(_follows(run, job_id, event, base) for base in bases):
+                yield f"{event.key}: follows from no state before it"
+
+
+def _follows(run: Run, job_id: str, event: Landed, base: dict[str, Any] | None) -> bool:
+    parsed = keys.parse_member_job(job_id)
+    found = json.loads(event.request.body)
+    wanted = run.wanted if parsed else None
+    learner = _learner(run.training_of(job_id), parsed[1] if parsed else 0, wanted)
+    if base is not None:
+        learner.restore(json.dumps(base).encode())
+    first = learner.episode + 1
+    if parsed:
+        round_ = run.wanted.schedule.round_after(found["episode"]) or 0
+        first = run.wanted.schedule.last(round_ - 1) + 1
+        if round_ > 1:
+            weights = run.history.first(keys.global_weights(GROUP, round_ - 1))
+            if weights is None or weights.place > event.place:
+                return False
+            learner.load_weights(weights.request.body)
+    for episode in range(first, found["episode"] + 1):
+        learner.run_episode(episode, lambda: False)
+    return learner.state() == event.request.body
+
+
+# -- 5 weights and progress ------------------------------------------------------------------------
+
+
+def everything_ends(run: Run) -> Iterator[str]:
+    if run.stuck is not None:
+        yield run.stuck
+
+
+def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
+    """If every member was in every round. That they are in unless something drove them out is asked here too."""
+    wanted = run.wanted
+    missing = [
+        (round_, member)
+        for round_, (_, decision) in run.decisions.items()
+        for member in range(wanted.size)
+        if member not in {p.member for p in decision.participants}
+    ]
+    left = {m for m, job_id in enumerate(run.member_jobs) if _result_status(run, job_id) is not Status.SUCCESS}
+    if wanted.round_timeout_s >= EVER_S:
+        closed = {round_ for round_, (_, decision) in run.decisions.items() if decision.reason != "failed"}
+        gone = [(round_, member) for round_, member in missing if round_ in closed and member not in left]
+        yield from (f"round {round_}: is without member {member}, who finished" for round_, member in gone)
+    final = run.body(keys.global_weights(GROUP, wanted.rounds))
+    if final is not None and not missing:
+        expected = reference(wanted.size, wanted.training.episodes, wanted.episodes_per_round, wanted.strategy)
+        if final != expected:
+            yield f"the final weights are {final!r}, those of an undisturbed run {expected!r}"
+        if run.outcome and run.outcome.status is Ending.FINISHED and not run.outcome.weights_sha256:
+            yield "the outcome does not name the final weights"
+
+
+def _result_status(run: Run, job_id: str) -> Status | None:
+    found = run.results.get(job_id)
+    return found[1].status if found else None
+
+
+@cache
+def reference(size: int, episodes: int, per_round: int, strategy: Strategy) -> bytes:
+    """The final weights as a plain loop over rounds and members makes them: no bucket, no processes, no protocol."""
+    wanted = federation(size, episodes, episodes_per_round=per_round, strategy=strategy)
+    learners = [_learner(wanted.training, member, wanted) for member in range(size)]
+    before = RoundInputs()
+    for round_ in range(1, wanted.rounds + 1):
+        aggregate = integers(wanted, before)
+        for learner in learners:
+            done = [learner.run_episode(n, lambda: False) for n in wanted.schedule.of(round_)]
+            aggregate.add(learner.weights(), sum(e.steps for e in done) if strategy.by_transitions else 1)
+        found = aggregate.finish()
+        for learner in learners:
+            learner.load_weights(found.weights)
+        before = RoundInputs(found.weights, found.server_state)
+    return before.weights or b""
+
+
+@cache
+def trained_alone(episodes: int) -> bytes:
+    """The weights of a job without a federation."""
+    learner = _learner(training(episodes))
+    for episode in range(1, episodes + 1):
+        learner.run_episode(episode, lambda: False)
+    return learner.weights()
+
+
+def _learner(common: Training, member: int = 0, wanted: Federation | None = None) -> StandIn:
+    """A fresh stand-in, of a federation's member if one is given."""
+    membership = None
+    if wanted is not None:
+        membership = Membership(
+            group=wanted.group, member=member, size=wanted.size, episodes_per_round=wanted.episodes_per_round
+        )
+    job_id = keys.member_job(wanted.group, member) if wanted else "alone"
+    manifest = Manifest(job_id=job_id, created_at="", training=common, federation=membership)
+    return StandIn(manifest, lambda seconds: None, 0.0)

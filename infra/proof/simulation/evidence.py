@@ -1,0 +1,129 @@
+"""What a finished run leaves behind, indexed: the checks of all invariants look things up here."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from infra.proof.simulation.history import History, Landed
+from infra.proof.simulation.scenario import Scenario
+from infra.proof.standin import GROUP
+from infra.proof.virtual_time import Process
+from protocol.wire import documents, keys
+from protocol.wire.documents import Decision, Federation, Outcome, Result, Training
+from protocol.wire.keys import Mark
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        bodies: what is in the bucket at the end.
+        stuck: why it did not come to its end, if so.
+    """
+
+    scenario: Scenario
+    history: History
+    bodies: Mapping[str, bytes]
+    processes: tuple[Process, ...]
+    stuck: str | None
+
+    @property
+    def wanted(self) -> Federation:
+        return self.scenario.wanted
+
+    @cached_property
+    def member_jobs(self) -> tuple[str, ...]:
+        return tuple(keys.member_job(GROUP, member) for member in range(self.wanted.size))
+
+    @cached_property
+    def jobs(self) -> tuple[str, ...]:
+        return self.member_jobs + self.scenario.single_jobs
+
+    def training_of(self, job_id: str) -> Training:
+        return self.wanted.training if job_id in self.member_jobs else self.scenario.single_training
+
+    def body(self, key: str) -> bytes | None:
+        """What was first created under a key, whether or not it is still there."""
+        event = self.history.first(key)
+        return None if event is None else event.request.body
+
+    @cached_property
+    def decisions(self) -> dict[int, tuple[Landed, Decision]]:
+        found = {}
+        for round_ in range(1, self.wanted.rounds + 1):
+            event = self.history.first(keys.decision(GROUP, round_))
+            if event is not None:
+                found[round_] = (event, documents.parse(Decision, event.request.body, event.key))
+        return found
+
+    @cached_property
+    def outcome(self) -> Outcome | None:
+        body = self.body(keys.outcome(GROUP))
+        return None if body is None else documents.parse(Outcome, body, keys.outcome(GROUP))
+
+    @cached_property
+    def results(self) -> dict[str, tuple[Landed, Result]]:
+        events = {job_id: self.history.first(keys.result(job_id)) for job_id in self.jobs}
+        return {
+            job_id: (event, documents.parse(Result, event.request.body, event.key))
+            for job_id, event in events.items()
+            if event is not None
+        }
+
+    @cached_property
+    def claims(self) -> dict[tuple[str, int], list[Landed]]:
+        """Who created which attempt, in order."""
+        found: dict[tuple[str, int], list[Landed]] = defaultdict(list)
+        for key, events in self.history.created.items():
+            row = keys.parse_progress(key)
+            if row is not None and row.mark is Mark.CLAIM:
+                found[row.job_id, row.attempt] += events
+        return found
+
+    @cached_property
+    def states(self) -> dict[str, dict[int, Landed]]:
+        """Per job its states, by episode."""
+        found: dict[str, dict[int, Landed]] = {job_id: {} for job_id in self.jobs}
+        for job_id in self.jobs:
+            prefix = keys.states(job_id)
+            for key, events in self.history.created.items():
+                if events and key.startswith(prefix) and (episode := keys.parse_state(key)):
+                    found[job_id][episode] = events[0]
+        return found
+
+    def over_before(self, job_id: str, event: Landed) -> bool:
+        """Whether a job had its result when a request took effect."""
+        found = self.history.first(keys.result(job_id)) if keys.is_id(job_id) else None
+        return found is not None and found.place < event.place
+
+    def deleted(self, thing: Landed, before: Landed) -> bool:
+        """Whether what was created was deleted again before another request took effect."""
+        return any(
+            event.key == thing.key and event.request.verb == "DELETE" and thing.place < event.place < before.place
+            for event in self.history.writes
+        )
+
+    def purged(self, job_id: str) -> bool:
+        return self.scenario.purge and job_id in self.member_jobs
+
+    @property
+    def done_s(self) -> float:
+        """When the outcome and the last result were there, virtual seconds."""
+        ends = [self.history.first(key) for key in (keys.outcome(GROUP), *map(keys.result, self.jobs))]
+        return max((event.at for event in ends if event), default=0.0)
+
+    @property
+    def episodes_kept(self) -> int:
+        """Those whose training was of use: in the results, or in the states of a job that ended otherwise."""
+        completed = {job_id: result.episodes_completed for job_id, (_, result) in self.results.items()}
+        # By what a state holds, not by its name: a member that was left behind never trained the rounds it skipped.
+        held = {
+            job_id: max((len(json.loads(event.request.body)["done"]) for event in states.values()), default=0)
+            for job_id, states in self.states.items()
+        }
+        return sum(max(completed.get(job_id, 0), held[job_id]) for job_id in self.jobs)

@@ -1,0 +1,262 @@
+"""One simulated run: a scenario carried out with the protocol's own code, then judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from env.errors import SimArenaError
+from infra.proof.simulation.evidence import Run
+from infra.proof.simulation.faults import Weather
+from infra.proof.simulation.history import History
+from infra.proof.simulation.invariants import Violation, violations
+from infra.proof.simulation.scenario import Doom, Fault, Scenario, Target
+from infra.proof.standin import GROUP, StandIn, bucket_of, integers
+from infra.proof.virtual_time import DriftingClock, Process, World
+from protocol.commands.ending import cancel, purge
+from protocol.commands.sync_server import SyncServer
+from protocol.jobs import queue
+from protocol.jobs.submit import submit_federation
+from protocol.rounds.decide import AggregateOf
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import Clock
+from protocol.wire.documents import Manifest
+from protocol.wire.errors import ProtocolError
+from protocol.wire.memory import MemoryS3, MemoryStore
+from protocol.worker.attempt import Episode
+from protocol.worker.worker_loop import WorkerLoop
+
+LIMIT_S = 20_000.0  # after the calm began; the slowest member alone may need 6,000
+SETTLE_S = 60.0  # and two leases, after the end: for what was left half done
+
+NewBucket = Callable[[MemoryStore, Clock], Bucket]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a seed.
+
+    Attributes:
+        trained: episodes that ended in some process, `needed`: those that came to use.
+        virtual_s: until everything had its result.
+        history: for people to read; kept only of a run that went wrong, or when asked for.
+    """
+
+    seed: int
+    violations: tuple[Violation, ...]
+    faults: Counter[Fault]
+    requests: int
+    virtual_s: float
+    trained: int
+    needed: int
+    scenario: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+
+
+@dataclass
+class Made:
+    """What a run is made of; a test breaks it by handing in something else."""
+
+    server: Callable[[], MemoryS3] = MemoryS3
+    bucket: NewBucket = Bucket
+    aggregate_of: AggregateOf = integers
+
+
+def simulate(scenario: Scenario, *, keep_history: bool = False, made: Made | None = None) -> Report:
+    """Carry a scenario out and judge it. The same scenario gives the same history, request by request."""
+    stage = _Stage(scenario, made or Made())
+    try:
+        stuck = stage.play()
+    finally:
+        stage.world.close()
+    run = Run(scenario, stage.history, stage.world.s3.bodies(), tuple(stage.world.processes), stuck)
+    found = tuple(violations(run))
+    keep = keep_history or bool(found)
+    return Report(
+        seed=scenario.seed,
+        violations=found,
+        faults=stage.weather.counts,
+        requests=len(stage.world.s3.log),
+        virtual_s=run.done_s,
+        trained=stage.trained,
+        needed=run.episodes_kept,
+        scenario=tuple(scenario.lines()) if keep else (),
+        history=tuple(stage.history.lines()) if keep else (),
+    )
+
+
+class Learning(StandIn):
+    """A stand-in that may be doomed, and that tells how much is trained."""
+
+    def __init__(self, manifest: Manifest, stage: _Stage) -> None:
+        member = manifest.federation.member if manifest.federation else None
+        slow = member is not None and member == stage.scenario.slow_member
+        super().__init__(manifest, stage.world.pause, stage.scenario.works_s * (20 if slow else 1))
+        self.stage = stage
+        self.doom = None if member is None else stage.scenario.doomed.get(member)
+        if self.doom is Doom.REFUSED:
+            raise ProtocolError("hidden: no such setting")
+        if self.doom is Doom.HANGS:
+            self.works_s = 4 * manifest.training.episode_timeout_s
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        if self.doom is Doom.CRASHES and episode > 1:
+            raise RuntimeError("a defect of the learner")
+        done = super().run_episode(episode, must_stop)
+        self.stage.trained += 1
+        return done
+
+
+@dataclass
+class _Stage:
+    """The processes of a run and what they act on."""
+
+    scenario: Scenario
+    made: Made
+    history: History = field(default_factory=History)
+    trained: int = 0
+
+    def __post_init__(self) -> None:
+        server = self.made.server()
+        server.page_size = self.scenario.page_size
+        self.weather = Weather(self.scenario, self.history, self._again)
+        self.world = World(self.scenario.seed, s3=server, answers_at_once=True, fault=self.weather)
+        self.weather.world = self.world
+        server.witness = lambda request, answer: self.history.landed(self.world.now, request, answer)
+        self.commands: list[Process] = []  # repeated where they were cut off
+        self.jobs = (*(keys.member_job(GROUP, m) for m in range(self.scenario.wanted.size)), *self.scenario.single_jobs)
+        self._looked_at = -1
+        self._mains: dict[str, Callable[[Clock, MemoryStore], None]] = {}
+        self._people()
+
+    # -- who takes part --------------------------------------------------------------------------------
+
+    def _people(self) -> None:
+        s = self.scenario
+        for member, doom in s.doomed.items():
+            if doom is Doom.DAMAGED:
+                key = keys.pending_manifest(keys.member_job(GROUP, member))
+                bucket_of(self.world, "vandal").create(key, b'{"version": 1, "job_id": 7')
+        first = self._join("dispatch", self._submit)
+        first.kill_before = s.cut
+        if s.resubmit_s is not None:
+            self._join("dispatch-2", self._submit, s.resubmit_s)
+        for number, at in enumerate(s.workers):
+            stays = number < s.stays
+            self._join(f"w{number}", partial(self._worker, f"w{number}", stays), at)
+            if number >= len(s.workers) - s.twins:
+                self._join(f"w{number}'", partial(self._worker, f"w{number}", stays), at)
+        for number in range(s.syncs):
+            self._join(f"sync-{number}", self._sync)
+        if s.cancel:
+            self._join("canceller", self._cancel, s.cancel_s)
+            self.commands.append(self._join("canceller-2", self._cancel, s.calm_s))
+        self.commands.append(self._join("dispatch-3", self._submit, s.calm_s))
+        self._join("fresh", partial(self._worker, "fresh", False), s.calm_s)
+        if s.syncs:
+            self._join("fresh-sync", self._sync, s.calm_s)
+
+    def _join(self, name: str, main: Callable[[Clock, MemoryStore], None], at: float = 0.0) -> Process:
+        rng = self.world.random
+        clock = DriftingClock(rng.uniform(0, 1e5), rng.uniform(0.95, 1.05)) if self.scenario.skewed else DriftingClock()
+        self._mains[name] = main
+        return self.world.process(name, main, at=at, clock=clock)
+
+    def _again(self, process: Process) -> None:
+        """A supervisor starts some of those that ended, under their old names."""
+        name, _, lives = process.name.partition("+")
+        again = f"{name}+{int(lives or 0) + 1}"
+        if again in self._mains or name.startswith(("dispatch", "canceller")):
+            return
+        if self.weather.random.random() < 0.6:
+            later = self.weather.random.uniform(0.1, 90.0)
+            self.history.note(self.world.now, process.name, f"will be started again in {later:.0f} s as {again}")
+            self._join(again, self._mains[process.name], later)
+
+    def _bucket(self, store: MemoryStore, clock: Clock) -> Bucket:
+        return self.made.bucket(store, clock)
+
+    def _worker(self, worker_id: str, stays: bool, clock: Clock, store: MemoryStore) -> None:
+        shop = WorkerLoop(
+            self._bucket(store, clock),
+            worker_id,
+            self.scenario.ttl_s,
+            lambda manifest: Learning(manifest, self),
+            self.made.aggregate_of,
+            partial(self._say, store.who),
+            stays=stays,
+        )
+        if stays:
+            shop.run_one()
+        else:
+            shop.run_until_stopped()
+
+    def _sync(self, clock: Clock, store: MemoryStore) -> None:
+        SyncServer(self._bucket(store, clock), self.made.aggregate_of, partial(self._say, store.who)).run()
+
+    def _submit(self, clock: Clock, store: MemoryStore) -> None:
+        bucket = self._bucket(store, clock)
+        for job_id in self.scenario.single_jobs:
+            if not queue.is_over(bucket, job_id):
+                manifest = Manifest(
+                    job_id=job_id, created_at=documents.timestamp(), training=self.scenario.single_training
+                )
+                bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes())
+        submit_federation(bucket, self.scenario.wanted)
+
+    def _cancel(self, clock: Clock, store: MemoryStore) -> None:
+        name = {
+            Target.GROUP: GROUP,
+            Target.MEMBER: keys.member_job(GROUP, 0),
+            Target.SINGLE: (*self.scenario.single_jobs, keys.member_job(GROUP, 0))[0],
+        }[self.scenario.cancel or Target.GROUP]
+        cancel(self._bucket(store, clock), name, self.scenario.ttl_s)
+
+    def _say(self, who: str, line: str) -> None:
+        self.history.note(self.world.now, who, f"says: {line}")
+
+    # -- what happens ----------------------------------------------------------------------------------
+
+    def play(self) -> str | None:
+        """Let the run come to its end; returns what kept it from that."""
+        try:
+            self.world.run(self._over, limit_s=self.scenario.calm_s + LIMIT_S)
+        except TimeoutError:
+            return f"not over {LIMIT_S:.0f} s after the last fault"
+        self._let_settle()
+        if self.scenario.purge:
+            self.history.note(self.world.now, "purge", "everything of the group is deleted")
+            try:
+                purge(bucket_of(self.world, "purge"), GROUP)
+            except SimArenaError as error:
+                return f"cannot be purged: {error}"
+            for process in self.world.processes:
+                self.world.thaw(process)
+            self._let_settle()
+        return self._leftovers()
+
+    def _over(self) -> bool:
+        """Whether the federation has its outcome and every job that was ever queued its result."""
+        if len(self.history.writes) == self._looked_at or not all(process.ended for process in self.commands):
+            return False
+        self._looked_at = len(self.history.writes)
+        created = self.history.created
+        needed = [keys.result(job) for job in self.jobs if created.get(keys.pending_manifest(job))]
+        return all(created.get(key) for key in (keys.outcome(GROUP), *needed))
+
+    def _let_settle(self) -> None:
+        """Until whatever slept, was slow or had been given up has come back and had its effect."""
+        earliest = max(self.world.now, self.weather.lasts_until) + 10.0
+        latest = earliest + SETTLE_S + 2 * self.scenario.ttl_s
+        self.world.run(lambda: self.world.now >= latest or (self.world.now >= earliest and self._leftovers() is None))
+
+    def _leftovers(self) -> str | None:
+        """What should have been cleared away by now: somebody who lives keeps looking."""
+        objects = self.world.s3.objects
+        left = [
+            key for prefix in (keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE) for key in objects.below(prefix, "", 9)[0]
+        ]
+        return f"never cleared away: {', '.join(left)}" if left else None

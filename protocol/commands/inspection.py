@@ -1,0 +1,86 @@
+"""One job in detail."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from env.errors import SimArenaError
+from protocol.commands.status import job_status
+from protocol.jobs import queue
+from protocol.jobs.lease import attempts
+from protocol.rounds.decide import WEIGHTS_BYTES
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.errors import ProtocolError
+
+
+def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
+    """The result of a job that has one, else its manifest and its attempt's state.
+
+    Raises:
+        ProtocolError: no such job.
+    """
+    if result := queue.read_result(bucket, job_id):
+        return result.model_dump(mode="json")
+    manifest = queue.read_manifest(bucket, job_id)
+    if manifest is None:
+        raise ProtocolError(f"job {job_id!r}: not in {bucket.name}; `dispatch list` shows what there is")
+    listing = bucket.list(keys.in_progress(job_id))
+    now = job_status(bucket, job_id, attempts(listing.entries).get(job_id), listing.server_time, ttl_s)
+    return {
+        "job_id": job_id,
+        "state": now.state,
+        "attempt": now.attempt,
+        "worker": now.worker,
+        "doing": now.doing,
+        "episode": now.episode,
+        "reward": now.reward,
+        "manifest": manifest.model_dump(mode="json"),
+    }
+
+
+def text_of(bucket: Bucket, job_id: str, name: str) -> str:
+    """A text file of an ended job.
+
+    Raises:
+        ProtocolError: it is not there (yet).
+    """
+    body = bucket.get(keys.artifact(job_id, name), WEIGHTS_BYTES)
+    if body is None:
+        raise ProtocolError(f"job {job_id}: no {name} in {bucket.name}; it is written when the job ends")
+    return body.decode("utf-8", errors="replace")
+
+
+def describe_state(bucket: Bucket, job_id: str) -> dict[str, Any]:
+    """What the newest checkpoint or state of a job holds: its tensors' shapes and the plain values beside them.
+
+    Raises:
+        ProtocolError: there is none.
+        AgentError: it cannot be read safely.
+    """
+    from agents.saved import checkpoint  # torch
+    from agents.saved.files import parse_json
+
+    body = bucket.get(keys.artifact(job_id, "checkpoint_final.json"), WEIGHTS_BYTES)
+    if body is not None:
+        return dict(parse_json(body, f"job {job_id}: checkpoint_final.json"))
+    for key in (keys.artifact(job_id, "checkpoint_final.pt"), queue.newest_state(bucket, job_id)):
+        body = bucket.get(key, WEIGHTS_BYTES) if key else None
+        if key and body is not None:
+            content = checkpoint.loads(body, key, WEIGHTS_BYTES)
+            return {"key": key, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), **_outline(content)}
+    raise SimArenaError(f"job {job_id}: neither checkpoint nor state in {bucket.name} yet")
+
+
+def _outline(value: Any) -> Any:
+    """The same structure with shapes in place of tensors, and long texts and lists by their length."""
+    if isinstance(value, dict):
+        return {str(key): _outline(item) for key, item in value.items()}
+    if hasattr(value, "shape"):
+        return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+    if isinstance(value, str) and len(value) > 200:
+        return f"text of {len(value)} characters"
+    if isinstance(value, list) and len(value) > 32:
+        return f"list of {len(value)}"
+    return value

@@ -1,0 +1,188 @@
+"""What a person wants to know about jobs and federations, read from the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from protocol.jobs import queue as jobs
+from protocol.jobs.lease import Attempts, attempts
+from protocol.rounds import decide
+from protocol.rounds.decide import DECISION_BYTES, closed_rounds
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Decision, Federation, Heartbeat, Outcome
+from protocol.wire.errors import BadDocument, ProtocolError, TooLarge
+from protocol.wire.keys import Mark
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """One row. `state` is pending, running, free (its attempt ended; the next worker takes it) or a result's status."""
+
+    job_id: str
+    state: str
+    attempt: int = 0
+    worker: str | None = None
+    doing: str = ""
+    episode: int = 0
+    reward: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class RoundStatus:
+    """One closed round. `reward` is the participants' mean return; `solved` of their `episodes` reached the goal."""
+
+    round: int
+    reason: str
+    participants: int
+    episodes: int
+    reward: float | None
+    solved: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GroupStatus:
+    """A federation: its members, and how many rounds have global weights."""
+
+    group: str
+    size: int
+    rounds: int
+    closed: int
+    outcome: str | None
+    reason: str | None
+    weights_sha256: str | None
+    members: tuple[JobStatus, ...]
+    recent: tuple[RoundStatus, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def read_federation(bucket: Bucket, group: str) -> Federation:
+    """A federation's description.
+
+    Raises:
+        ProtocolError: there is none of this name.
+    """
+    federation = decide.read_federation(bucket, group)
+    if federation is None:
+        raise ProtocolError(f"federation {group!r}: not in {bucket.name}; `dispatch list` shows what there is")
+    return federation
+
+
+def read_outcome(bucket: Bucket, group: str) -> Outcome | None:
+    body = bucket.get(keys.outcome(group))
+    return None if body is None else documents.parse(Outcome, body, keys.outcome(group))
+
+
+def read_round(bucket: Bucket, group: str, round_: int) -> RoundStatus | None:
+    """A closed round's decision, None while the round is open."""
+    key = keys.decision(group, round_)
+    body = bucket.get(key, DECISION_BYTES)
+    if body is None:
+        return None
+    decision = documents.parse(Decision, body, key)
+    rewards = [p.reward for p in decision.participants if p.reward is not None]
+    return RoundStatus(
+        round=round_,
+        reason=decision.reason,
+        participants=len(decision.participants),
+        episodes=len(decision.participants) * decision.episodes,
+        reward=sum(rewards) / len(rewards) if rewards else None,
+        solved=sum(p.solved or 0 for p in decision.participants),
+        left_out=tuple(f"member {item.member}: {item.reason}" for item in decision.left_out),
+    )
+
+
+def group_status(bucket: Bucket, group: str, ttl_s: float, *, recent: int = 10, closed_before: int = 0) -> GroupStatus:
+    """Everything about a federation; the last `recent` rounds in detail.
+
+    Args:
+        closed_before: rounds known to be closed, which saves requests when watching.
+    """
+    federation = read_federation(bucket, group)
+    closed = closed_rounds(bucket, group, federation.rounds, closed_before)
+    outcome = read_outcome(bucket, group)
+    listing = bucket.list(keys.in_progress_of_group(group))
+    views = attempts(listing.entries)
+    job_ids = [keys.member_job(group, member) for member in range(federation.size)]
+    members = tuple(job_status(bucket, job_id, views.get(job_id), listing.server_time, ttl_s) for job_id in job_ids)
+    rounds = (read_round(bucket, group, n) for n in range(max(1, closed - recent + 1), closed + 1))
+    return GroupStatus(
+        group=group,
+        size=federation.size,
+        rounds=federation.rounds,
+        closed=closed,
+        outcome=outcome.status if outcome else None,
+        reason=outcome.reason if outcome else None,
+        weights_sha256=outcome.weights_sha256 if outcome else None,
+        members=members,
+        recent=tuple(found for found in rounds if found is not None),
+    )
+
+
+def job_status(bucket: Bucket, job_id: str, view: Attempts | None, server_time: float, ttl_s: float) -> JobStatus:
+    """One job, from its result if it has one, else from its attempt's heartbeat."""
+    if view is None or view.attempt == 0:
+        return finished_status(bucket, job_id) or JobStatus(job_id, "pending")
+    alive = view.alive(server_time, ttl_s)
+    if not alive and (finished := finished_status(bucket, job_id)):
+        return finished
+    key = keys.attempt_mark(job_id, Mark.HEARTBEAT, view.attempt)
+    beat = _heartbeat(bucket, key)
+    return JobStatus(
+        job_id=job_id,
+        state="running" if alive else "free",
+        attempt=view.attempt,
+        worker=beat.worker if beat else None,
+        doing=beat.phase if beat and alive else "",
+        episode=beat.episode if beat else 0,
+        reward=beat.reward if beat else None,
+    )
+
+
+def _heartbeat(bucket: Bucket, key: str) -> Heartbeat | None:
+    """What the owner says of itself; None where it says nothing that can be read."""
+    try:
+        body = bucket.get(key)
+        return documents.parse(Heartbeat, body, key) if body else None
+    except (BadDocument, TooLarge):
+        return None
+
+
+def finished_status(bucket: Bucket, job_id: str) -> JobStatus | None:
+    """The row of a job that has its result."""
+    try:
+        result = jobs.read_result(bucket, job_id)
+    except BadDocument as error:
+        return JobStatus(job_id, "unreadable", error=str(error))
+    if result is None:
+        return None
+    return JobStatus(
+        job_id=job_id,
+        state=result.status,
+        attempt=result.attempt,
+        worker=result.worker,
+        episode=result.episodes_completed,
+        reward=result.final_reward,
+        error=result.error,
+    )
+
+
+def all_jobs(bucket: Bucket, ttl_s: float, last: int) -> list[JobStatus]:
+    """Unfinished jobs, then the `last` finished and rejected ones, newest first."""
+    queue = jobs.list_queue(bucket)
+    unfinished = [
+        job_status(bucket, job_id, view, queue.server_time, ttl_s) for job_id, view in sorted(queue.jobs.items())
+    ]
+    over = [
+        job_id
+        for prefix in (keys.FINISHED, keys.REJECTED)
+        for entry in bucket.list(prefix).entries
+        if (job_id := keys.parse_manifest(entry.key))
+    ]
+    newest = sorted(set(over), reverse=True)[:last]
+    return unfinished + [found for job_id in newest if (found := finished_status(bucket, job_id))]

@@ -1,0 +1,60 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from protocol.commands.status import GroupStatus, JobStatus, RoundStatus
+
+_STYLES = {"running": "cyan", "success": "green", "failed": "red", "rejected": "red", "cancelled": "yellow"}
+
+
+def jobs_table(rows: list[JobStatus] | tuple[JobStatus, ...]) -> Table:
+    table = Table("job", "state", "attempt", "episode", "reward", "worker", "", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(
+            row.job_id,
+            f"[{_STYLES.get(row.state, 'default')}]{row.state}[/]",
+            str(row.attempt or ""),
+            str(row.episode or ""),
+            "" if row.reward is None else f"{row.reward:+.2f}",
+            escape(row.worker or ""),
+            escape(row.error or row.doing),
+        )
+    return table
+
+
+def group_table(status: GroupStatus) -> Group:
+    """A federation: headline, members, last rounds."""
+    state = f"[{_STYLES.get(status.outcome or '', 'bold')}]{status.outcome or 'running'}[/]"
+    reason = f": {escape(status.reason)}" if status.reason else ""
+    parts: list[Any] = [f"[bold]{status.group}[/]  {state}{reason}  round {status.closed} of {status.rounds} closed"]
+    if status.weights_sha256:
+        parts.append(f"weights sha256 {status.weights_sha256}")
+    parts.append(jobs_table(status.members))
+    if status.recent:
+        parts.append(_rounds_table(status.recent))
+    return Group(*parts)
+
+
+def _rounds_table(rounds: tuple[RoundStatus, ...]) -> Table:
+    table = Table("round", "closed", "members", "mean reward", "solved", "left out", box=None, pad_edge=False)
+    for row in rounds:
+        reward = "" if row.reward is None else f"{row.reward:+.2f}"
+        left_out = escape("; ".join(row.left_out))
+        solved = f"{row.solved}/{row.episodes}"
+        table.add_row(str(row.round), row.reason, str(row.participants), reward, solved, left_out)
+    return table
+
+
+def facts_table(facts: dict[str, Any]) -> Table:
+    """Names and values, one a row; what is empty is left out."""
+    table = Table("", "", box=None, show_header=False, pad_edge=False)
+    for name, value in facts.items():
+        if value not in (None, "", {}, []):
+            table.add_row(f"[bold]{name}[/]", escape(str(value)))
+    return table

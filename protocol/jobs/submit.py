@@ -1,0 +1,106 @@
+"""Writing jobs into the bucket. Every step may be repeated: what a cut-off submit began, the next one completes."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from env.problems.draw import PROBLEMS
+from protocol.jobs import queue
+from protocol.rounds.decide import read_federation
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Federation, Manifest, Membership, Training
+from protocol.wire.errors import ProtocolError
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What a submit did. `created` counts the manifests it wrote; the others were there already."""
+
+    group: str | None
+    job_ids: tuple[str, ...]
+    created: int
+
+
+def submit_job(bucket: Bucket, training: Training, retry_of: str | None = None) -> Submitted:
+    """Queue one job without a federation, under a fresh id."""
+    job_id = new_id("job")
+    manifest = Manifest(job_id=job_id, created_at=documents.timestamp(), training=training, retry_of=retry_of)
+    if not bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes()):
+        raise ProtocolError(f"job {job_id}: the id is taken; submit again")
+    return Submitted(None, (job_id,), 1)
+
+
+def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
+    """Queue all members of a federation; completes what an earlier submit of the same group began, and does nothing
+    for one that has ended.
+
+    Raises:
+        BadId: the group's name is too long for its members' job ids.
+        ProtocolError: the group exists with other settings.
+    """
+    group = federation.group
+    job_ids = tuple(keys.member_job(group, member) for member in range(federation.size))
+    if not bucket.ensure_created(keys.federation(group), federation.to_bytes()):
+        federation = _existing(bucket, federation)
+    if bucket.exists(keys.outcome(group)):
+        return Submitted(group, job_ids, 0)
+    bucket.ensure_created(keys.active(group), b"")
+    created = sum(_queue_member(bucket, federation, member) for member in range(federation.size))
+    return Submitted(group, job_ids, created)
+
+
+def _existing(bucket: Bucket, wanted: Federation) -> Federation:
+    found = read_federation(bucket, wanted.group)
+    if found is None:
+        raise ProtocolError(f"{keys.federation(wanted.group)} is gone; is somebody purging the group?")
+    differing = [
+        name
+        for name in Federation.model_fields
+        if name not in ("created_at", "training") and getattr(found, name) != getattr(wanted, name)
+    ]
+    differing += [
+        name for name in Training.model_fields if getattr(found.training, name) != getattr(wanted.training, name)
+    ]
+    if differing:
+        raise ProtocolError(
+            f"group {wanted.group!r} exists with another {', '.join(differing)}; choose another --group"
+        )
+    return found
+
+
+def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
+    job_id = keys.member_job(federation.group, member)
+    if queue.is_over(bucket, job_id):
+        return False
+    manifest = Manifest(
+        job_id=job_id,
+        created_at=federation.created_at,
+        training=share_of(federation, member),
+        federation=Membership(
+            group=federation.group,
+            member=member,
+            size=federation.size,
+            episodes_per_round=federation.episodes_per_round,
+            barrier=federation.barrier,
+        ),
+    )
+    return bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes())
+
+
+def share_of(federation: Federation, member: int) -> Training:
+    """What a member trains on: the same as all, or in a heterogeneous federation every size-th trace from its own on;
+    without traces one kind of generated problem, the kinds taken in turn."""
+    training = federation.training
+    if not federation.heterogeneous:
+        return training
+    if training.traces:
+        return training.model_copy(update={"traces": training.traces[member :: federation.size]})
+    return training.model_copy(update={"problem": PROBLEMS[member % len(PROBLEMS)]})
+
+
+def new_id(kind: str) -> str:
+    """An id that sorts by time and is never used again."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -1,0 +1,231 @@
+"""Trainings and collections of the runner as a job sees them. The only place where the protocol meets the runner."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from protocol.commands.console import say
+from protocol.learners.materials import read_weights
+from protocol.rounds.decide import WEIGHTS_BYTES
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Manifest
+from protocol.wire.errors import ProtocolError
+from protocol.worker.attempt import Episode
+from protocol.worker.barrier import Interrupted
+
+if TYPE_CHECKING:
+    from env.cluster import Cluster
+    from env.problems.scenario import Scenario
+
+
+class Facts(NamedTuple):
+    """A finished episode."""
+
+    reward: float
+    steps: int
+    solved: bool
+
+
+class TrainingLearner:
+    """`runner.training.training.Training` as a job sees it, with the files to keep beside the result.
+
+    Step records travel in the states, so that those of a job that several workers ran are complete: states that other
+    workers made are read again at the end.
+    """
+
+    def __init__(
+        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
+    ) -> None:
+        from runner.training.training import Training, TrainingConfig
+
+        wanted = manifest.training
+        config = TrainingConfig(
+            agent=wanted.agent,
+            agent_settings=wanted.agent_settings,
+            episodes=wanted.episodes,
+            steps=wanted.steps,
+            reward=wanted.reward,
+            problem=wanted.problem,
+            seed=wanted.seed,
+            member=manifest.federation.member if manifest.federation else 0,
+        )
+        self.bucket = bucket
+        self.manifest = manifest
+        self.training = Training(config, scenarios, cluster)
+        self._episodes: list[Episode] = []
+        self._steps: dict[int, str] = {}  # JSON Lines of the episodes whose records were seen here
+        self._states: set[int] | None = None  # states whose records were seen; None while nothing was run elsewhere
+        if wanted.weights:
+            self.training.load_weights(read_weights(bucket, wanted.weights))
+
+    @property
+    def history(self) -> Sequence[Episode]:
+        new = self.training.history[len(self._episodes) :]
+        self._episodes += [Facts(row["reward"], row["steps"], row["solved"]) for row in new]
+        return self._episodes
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        from runner.episode import Stopped
+
+        try:
+            return self.training.run_episode(episode, must_stop)
+        except Stopped as stopped:
+            raise Interrupted from stopped
+
+    def state(self) -> bytes:
+        state = self.training.state()
+        self._take_records()
+        return state
+
+    def restore(self, state: bytes) -> int:
+        done = self.training.restore(state)
+        self._episodes, self._states = [], set()
+        self._take_records()
+        return done
+
+    def weights(self) -> bytes:
+        return self.training.weights()
+
+    def load_weights(self, weights: bytes) -> None:
+        self.training.load_weights(weights)
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        from runner.training.curves import learning_curve
+        from runner.training.summary import log_lines
+
+        suffix = "pt" if self.training.agent.name == "dqn" else "json"
+        files = {
+            f"checkpoint_final.{suffix}": _written(self.training.agent.save),
+            "train.log": log_lines(self.training.history).encode(),
+            "steps.jsonl": self._all_steps().encode(),
+        }
+        try:
+            files["learning_curve.png"] = _written(
+                lambda path: learning_curve(self.training.history, path, title=self.manifest.job_id)
+            )
+        except Exception as error:
+            # A picture is not worth a training.
+            say(f"{self.manifest.job_id}: no learning curve: {type(error).__name__}: {error}")
+        return files
+
+    def fingerprint(self) -> dict[str, str]:
+        return fingerprint()
+
+    def _take_records(self) -> None:
+        """Keep the records since the last state, which are in this one."""
+        self._remember(self.training.records)
+        if self._states is not None:
+            self._states.add(self.training.done)
+        self.training.forget_records()
+
+    def _remember(self, records: Sequence[dict[str, Any]]) -> None:
+        from runner.training.training import to_lines
+
+        for episode, group in groupby(records, key=itemgetter("episode")):
+            self._steps[episode] = to_lines(list(group))
+
+    def _all_steps(self) -> str:
+        self._remember(self.training.records)
+        if self._states is not None:
+            self._read_other_states(self._states)
+        return "".join(lines for _, lines in sorted(self._steps.items()))
+
+    def _read_other_states(self, seen: set[int]) -> None:
+        from runner.training.training import records_of
+
+        mine = {row["episode"] for row in self.training.history}
+        for job_id in filter(None, (self.manifest.retry_of, self.manifest.job_id)):
+            for entry in self.bucket.list(keys.states(job_id)).entries:
+                if keys.parse_state(entry.key) not in seen and (body := self.bucket.get(entry.key, WEIGHTS_BYTES)):
+                    self._remember([record for record in records_of(body) if record["episode"] in mine])
+
+
+class CollectionLearner:
+    """Runs episodes greedily with given weights and keeps the transitions; nothing is learned.
+
+    It keeps no state: all of it is a function of the manifest, so an attempt that died is run again from the start.
+    """
+
+    def __init__(
+        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
+    ) -> None:
+        from agents.agent import make_agent
+        from env.gym.cluster_env import ClusterEnv
+
+        wanted = manifest.training
+        self.seed = wanted.seed
+        self.agent = make_agent(wanted.agent, seed=wanted.seed, settings=wanted.agent_settings)
+        if wanted.weights:
+            from runner.training.training import load_agent_weights
+
+            load_agent_weights(self.agent, read_weights(bucket, wanted.weights))
+        self._env = ClusterEnv(scenarios, reward=wanted.reward, max_steps=wanted.steps, cluster=cluster)
+        self._episodes: list[Any] = []
+
+    @property
+    def history(self) -> Sequence[Episode]:
+        return [Facts(result.reward, result.steps, result.solved) for result, _ in self._episodes]
+
+    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
+        import numpy as np
+
+        from runner.episode import Stopped
+        from runner.experience import collect_episode
+
+        seeds = np.random.SeedSequence((self.seed, 0, episode))
+        try:
+            collected = collect_episode(self._env, self.agent, seeds, episode, must_stop)
+        except Stopped as stopped:
+            raise Interrupted from stopped
+        self._episodes.append(collected)
+        return collected[0]
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        from runner.experience import pack_transitions
+
+        return {"transitions.msgpack": pack_transitions(self._episodes)}
+
+    def fingerprint(self) -> dict[str, str]:
+        return fingerprint()
+
+    def state(self) -> bytes:
+        raise ProtocolError("experience collection keeps no state")
+
+    def restore(self, state: bytes) -> int:
+        raise ProtocolError("experience collection keeps no state")
+
+    def weights(self) -> bytes:
+        raise ProtocolError("experience collection trains no weights")
+
+    def load_weights(self, weights: bytes) -> None:
+        raise ProtocolError("experience collection trains no weights")
+
+
+def fingerprint() -> dict[str, str]:
+    """What the bits of a training may depend on besides its seed."""
+    from runner.training.environment import cpu_model
+
+    return {
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+        "cpu": cpu_model(),
+        "platform": platform.platform(terse=True),
+    }
+
+
+def _written(write: Callable[[Path], None]) -> bytes:
+    """What `write` leaves in the file it is given."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        write(path)
+        return path.read_bytes()

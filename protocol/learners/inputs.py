@@ -1,0 +1,149 @@
+"""What `dispatch submit` takes from its user: traces, weights and settings, checked before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from agents.agent import AGENTS
+from agents.settings import DQNSettings, GreedySettings, parse_settings
+from env.errors import ConfigError
+from env.problems.scenario import NodePool, scenario_from_trace
+from env.trace.document import read_trace, trace_files
+from protocol.rounds.decide import WEIGHTS_BYTES
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Nodes, Strategy
+from protocol.wire.errors import UsageError
+from protocol.wire.store import S3Store
+from runner.commands.console import progress
+
+TRACE_BYTES = 64 << 20
+FEDPROX_MU = 0.01
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Which workload of the traces is to be fixed, and where it runs; None leaves it to each trace."""
+
+    deploy: str | None = None
+    namespace: str | None = None
+    target: int | None = None
+    nodes: Nodes | None = None
+    duration_s: float | None = None
+
+
+def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shares: int) -> tuple[str, ...]:
+    """Check every trace, then store each under its content hash.
+
+    Args:
+        sources: files, folders of traces, or s3:// URIs.
+        shares: among how many members they are shared out; 0 if all members see all.
+
+    Returns:
+        The hashes, in the order given.
+
+    Raises:
+        TraceError, ScenarioError: a trace that cannot be read, or does not hold the workload asked for.
+        UsageError: too few for each member to have one.
+    """
+    bodies: dict[bytes, None] = {}
+    for source in sources:
+        for name, body in read_sources(bucket, source):
+            check_trace(body, name, problem)
+            bodies[body] = None
+    if bodies and len(bodies) < shares:
+        raise UsageError(f"--heterogeneous: {len(bodies)} different traces for {shares} members; each needs its own")
+    return tuple(bucket.upload(keys.trace, body) for body in progress(list(bodies), "uploading traces"))
+
+
+def check_generated(problem: Problem) -> None:
+    """UsageError if something is asked of traces where there are none."""
+    given = [field.name for field in fields(problem) if getattr(problem, field.name) is not None]
+    if given:
+        raise UsageError(f"--{given[0].removesuffix('_s')}: needs --trace; a generated problem brings its own")
+
+
+def check_trace(body: bytes, name: str, problem: Problem) -> None:
+    """Raises what a worker would raise, while the user is still there to read it."""
+    scenario_from_trace(
+        read_trace(body, name),
+        name=name,
+        deploy=problem.deploy,
+        namespace=problem.namespace,
+        target=problem.target,
+        nodes=node_pool(problem.nodes),
+        duration_s=problem.duration_s,
+    )
+
+
+def node_pool(nodes: Nodes | None) -> NodePool | None:
+    return NodePool(**nodes.model_dump()) if nodes else None
+
+
+def read_sources(bucket: Bucket, source: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the trace, or of each trace in the folder, that `source` names."""
+    if source.startswith("s3://"):
+        yield source, read_s3(bucket, source, TRACE_BYTES)
+        return
+    for path in trace_files(source):
+        yield str(path), read_file(path, TRACE_BYTES)
+
+
+def upload_weights(bucket: Bucket, source: str) -> str:
+    """Store starting weights (a file or an s3:// URI) under their content hash."""
+    from_s3 = source.startswith("s3://")
+    body = read_s3(bucket, source, WEIGHTS_BYTES) if from_s3 else read_file(Path(source), WEIGHTS_BYTES)
+    return bucket.upload(keys.weights, body)
+
+
+def read_s3(bucket: Bucket, uri: str, max_bytes: int) -> bytes:
+    """The object behind an s3:// URI, whichever bucket it is in."""
+    name, _, key = uri.removeprefix("s3://").partition("/")
+    if not name or not key:
+        raise ConfigError(f"{uri}: expected s3://BUCKET/KEY")
+    place = (
+        bucket if f"s3://{name}" == bucket.name else Bucket(S3Store(name), bucket.clock, patience_s=bucket.patience_s)
+    )
+    body = place.get(key, max_bytes)
+    if body is None:
+        raise ConfigError(f"{uri}: no such object")
+    return body
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            body = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(body) > max_bytes:
+        raise ConfigError(f"{path}: larger than {max_bytes >> 20} MiB")
+    return body
+
+
+def with_strategy(settings: dict[str, Any], strategy: Strategy) -> dict[str, Any]:
+    """The agent's settings with what the strategy asks of members: fedprox's mu, unless it is given."""
+    return {"proximal": FEDPROX_MU, **settings} if strategy is Strategy.FEDPROX else settings
+
+
+def check_agent(name: str, settings: dict[str, Any]) -> None:
+    """Refuse an agent or a setting that no worker could start.
+
+    Raises:
+        AgentError, ConfigError: naming the nearest thing that exists.
+    """
+    if name == "dqn":
+        parse_settings(DQNSettings, settings)
+    elif name == "greedy":
+        parse_settings(GreedySettings, settings)
+    elif name not in AGENTS:
+        close = difflib.get_close_matches(name, AGENTS, n=1)
+        raise ConfigError(
+            f"agent {name!r}: unknown; " + (f"did you mean {close[0]!r}?" if close else ", ".join(AGENTS))
+        )
+    elif settings:
+        raise ConfigError(f"agent {name!r} has no settings; leave out --set")

@@ -1,0 +1,196 @@
+"""The bucket as the protocol uses it: create-only writes with a clear answer, and reads that survive faults.
+
+Creating, as a table (the whole safety of the protocol rests on it):
+
+    200                      won
+    412, the nonce is mine   won (an earlier try of this very request landed)
+    412, another's nonce     lost
+    409                      nothing landed: again after jitter
+    5xx, time-out, reset     it may have landed: the same body and nonce again, after jitter
+    still so at the deadline unknown: nobody acts as the owner
+    400, 403, 501            Unfit is raised: the endpoint or the permissions cannot do this
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from protocol.wire.clock import Clock
+from protocol.wire.errors import BadDocument, Conflict, Exists, Transient, Unfit
+from protocol.wire.store import Blob, Entry, Store
+
+T = TypeVar("T")
+
+NONCE = "nonce"  # the user-metadata key that tells one's own object from another's
+PATIENCE_S = 60.0  # how long a request is tried again before its failure is reported
+DOCUMENT_BYTES = 256 * 1024
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Created(Enum):
+    """The answer to a create-only write."""
+
+    WON = "won"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All entries below a prefix; `server_time` is S3's clock when the listing began, epoch seconds."""
+
+    entries: tuple[Entry, ...]
+    server_time: float
+
+
+class Bucket:
+    """A store and a machine: every object the protocol reads or writes passes here.
+
+    Args:
+        store: where the objects are.
+        machine: clock, waiting and nonces.
+        patience_s: how long an unclear or failing request is tried again.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, patience_s: float = PATIENCE_S) -> None:
+        self.store = store
+        self.clock = clock
+        self.patience_s = patience_s
+
+    @property
+    def name(self) -> str:
+        return self.store.name
+
+    def create(self, key: str, body: bytes, facts: Mapping[str, str] | None = None) -> Created:
+        """Create an object that must not exist yet; see the table above.
+
+        Args:
+            facts: user metadata beside the nonce.
+
+        Raises:
+            Unfit: the endpoint or the permissions cannot do this.
+        """
+        nonce = self.clock.nonce()
+        metadata = {**(facts or {}), NONCE: nonce}
+        deadline = self.clock.now() + self.patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                self.store.put(key, body, metadata, create_only=True)
+                return Created.WON
+            except Exists:
+                owner = self.metadata(key)
+                if owner is not None:
+                    return Created.WON if owner.get(NONCE) == nonce else Created.LOST
+                # Gone between the two requests (a purge): the next round of the loop will tell.
+            except (Conflict, Transient):
+                pass
+            if self.clock.now() >= deadline or self.clock.stopping():
+                return Created.UNKNOWN
+            pause = self._pause(pause)
+
+    def ensure_created(self, key: str, body: bytes, facts: Mapping[str, str] | None = None) -> bool:
+        """Create an object, whoever wins; True if it was this call.
+
+        Raises:
+            Transient: even at the deadline nobody knows whether it exists.
+        """
+        answer = self.create(key, body, facts)
+        if answer is Created.UNKNOWN:
+            raise Transient(f"{self.name}/{key}: no clear answer within {self.patience_s:.0f} s")
+        return answer is Created.WON
+
+    def upload(self, key_of: Callable[[str], str], body: bytes) -> str:
+        """Store content under its SHA-256 (once is enough); returns the hash."""
+        sha256 = hashlib.sha256(body).hexdigest()
+        self.ensure_created(key_of(sha256), body)
+        return sha256
+
+    def content(self, key_of: Callable[[str], str], sha256: str, max_bytes: int) -> bytes:
+        """What `upload` stored.
+
+        Raises:
+            BadDocument: it is gone, or not what its hash says.
+        """
+        key = key_of(sha256)
+        body = self.get(key, max_bytes)
+        if body is None:
+            raise BadDocument(f"{self.name}/{key}: missing; submit the job again with its input")
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise BadDocument(f"{self.name}/{key}: its content is not what its name says")
+        return body
+
+    def put_without_retry(self, key: str, body: bytes) -> None:
+        """One plain PUT, not tried again: for heartbeats, whose next one comes anyway."""
+        self.store.put(key, body, {}, create_only=False)
+
+    def get(self, key: str, max_bytes: int = DOCUMENT_BYTES) -> bytes | None:
+        """An object's content, None if there is none."""
+        blob = self.blob(key, max_bytes)
+        return None if blob is None else blob.body
+
+    def blob(self, key: str, max_bytes: int) -> Blob | None:
+        """An object's content and user metadata, None if there is none."""
+        return self._again(lambda: self.store.get(key, max_bytes))
+
+    def metadata(self, key: str) -> Mapping[str, str] | None:
+        """An object's user metadata, None if there is no object."""
+        return self._again(lambda: self.store.metadata(key))
+
+    def exists(self, key: str) -> bool:
+        return self.metadata(key) is not None
+
+    def list(self, prefix: str) -> Listing:
+        """Everything below a prefix, over as many pages as it takes."""
+        page = self._again(lambda: self.store.page(prefix, ""))
+        entries, server_time = list(page.entries), page.server_time
+        while page.more and entries:
+            after = entries[-1].key
+            page = self._again(lambda: self.store.page(prefix, after))  # noqa: B023 (called at once)
+            if page.entries and page.entries[0].key <= after:
+                raise Unfit(f"{self.name}: the endpoint ignores StartAfter, so a long listing has no end")
+            entries += page.entries
+        return Listing(tuple(entries), server_time)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; an absent one is no error."""
+        self._again(lambda: self.store.delete(key))
+
+    def _again(self, request: Callable[[], T]) -> T:
+        """An idempotent request, until it is answered or patience ends."""
+        deadline = self.clock.now() + self.patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return request()
+            except (Transient, Conflict) as error:
+                if self.clock.stopping():
+                    raise
+                if self.clock.now() >= deadline:
+                    raise Transient(f"{error}; tried again for {self.patience_s:.0f} s") from error
+            pause = self._pause(pause)
+
+    def _pause(self, pause: float) -> float:
+        """Wait a jittered pause; returns the next, longer one."""
+        self.clock.sleep(pause * (0.5 + self.clock.jitter()))
+        return min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def poll_delay(waited_s: float, jitter: float, expected_s: float = 0.0) -> float:
+    """How long to wait before looking again: a tenth of the time waited so far, so that a poll costs at most 10 % in
+    latency and the number of requests grows with the logarithm of the wait; at least 50 ms, at most 5 s.
+
+    Args:
+        waited_s: so far.
+        jitter: in [0, 1).
+        expected_s: how long it took the last time. Before four fifths of that nobody need look often.
+    """
+    early_s = 0.8 * expected_s - waited_s
+    if early_s > 0:
+        return min(5.0, early_s)
+    return min(5.0, max(0.05, 0.02 * expected_s, -0.1 * early_s)) * (0.5 + jitter)

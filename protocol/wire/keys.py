@@ -1,0 +1,311 @@
+"""Every key of the bucket, built and parsed back here and nowhere else.
+
+Ids come from users and from the bucket; `valid_id` stands between them and any key or path.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.wire.errors import BadId
+
+JOBS = "jobs/"
+PENDING = f"{JOBS}pending/"
+IN_PROGRESS = f"{JOBS}in_progress/"
+FINISHED = f"{JOBS}finished/"
+REJECTED = f"{JOBS}rejected/"
+ACTIVE = "federations/active/"
+MACHINES = "workers/"
+
+MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
+MAX_MEMBERS = 10_000
+ARTIFACTS = frozenset(
+    {
+        "checkpoint_final.pt",
+        "checkpoint_final.json",
+        "train.log",
+        "steps.jsonl",
+        "learning_curve.png",
+        "transitions.msgpack",
+    }
+)
+
+MACHINE_FILES = frozenset({"status.json", "boot.log", "worker.log"})
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
+_ATTEMPT = r"([0-9]{4}|[1-9][0-9]{4,8})"
+_IN_PROGRESS = re.compile(rf"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-{_ATTEMPT}|(cancel))\.json")
+_STATE = re.compile(r"results/([^/]+)/state/ep_([0-9]{6})\.pt")
+_UPDATE = re.compile(r"federations/([^/]+)/rounds/([0-9]{6})/updates/(0|[1-9][0-9]{0,3})\.pt")
+_CODE_FILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}")
+_MACHINE_FILE = re.compile(r"workers/([^/]+)/([^/]+)")
+_SCRATCH = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
+_MEMBER_JOB = re.compile(r"(.+)-m([0-9]{4})")
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` may name a job, a group or a worker."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_group(text: str) -> bool:
+    """Whether `text` may name a federation: its members' job ids need room, and one name is taken."""
+    return is_id(text) and len(text) <= 57 and text != "active"
+
+
+def valid_id(text: str, what: str = "id") -> str:
+    """`text` itself, if it may become part of a key; raises BadId otherwise."""
+    if not is_id(text):
+        raise BadId(f"{what} {text[:80]!r}: use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
+    return text
+
+
+def valid_group(text: str) -> str:
+    """`text` itself, if it may name a federation; raises BadId otherwise."""
+    if not is_group(text):
+        raise BadId(f"group {text[:80]!r}: use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
+    return text
+
+
+def valid_sha256(text: str) -> str:
+    """`text` itself, if it is a SHA-256 in lower-case hex; raises BadId otherwise."""
+    if not _SHA256.fullmatch(text):
+        raise BadId(f"content hash {text[:80]!r}: not a SHA-256 in lower-case hex")
+    return text
+
+
+# -- jobs ------------------------------------------------------------------------------------------
+
+
+def member_job(group: str, member: int) -> str:
+    """The job id of a federation's member; the same on every submit, so that a repeat changes nothing."""
+    if not 0 <= member < MAX_MEMBERS:
+        raise BadId(f"member {member}: use 0 to {MAX_MEMBERS - 1}")
+    return f"{valid_group(group)}-m{member:04d}"
+
+
+def parse_member_job(job_id: str) -> tuple[str, int] | None:
+    """(group, member) of a member's job id, None for any other job."""
+    match = _MEMBER_JOB.fullmatch(job_id)
+    return (match[1], int(match[2])) if match and is_group(match[1]) else None
+
+
+def pending_manifest(job_id: str) -> str:
+    return f"{PENDING}{valid_id(job_id)}/manifest.json"
+
+
+def finished_manifest(job_id: str) -> str:
+    return f"{FINISHED}{valid_id(job_id)}/manifest.json"
+
+
+def rejected_manifest(job_id: str) -> str:
+    return f"{REJECTED}{valid_id(job_id)}/manifest.json"
+
+
+def rejected_error(job_id: str) -> str:
+    return f"{REJECTED}{valid_id(job_id)}/error.json"
+
+
+def parse_manifest(key: str) -> str | None:
+    """The job id of a manifest's key; None for any other key, and for ids that are not allowed."""
+    match = _MANIFEST.fullmatch(key)
+    return match[1] if match and is_id(match[1]) else None
+
+
+class Mark(StrEnum):
+    """What an object below jobs/in_progress/<job>/ says about an attempt."""
+
+    CLAIM = "claim"
+    HEARTBEAT = "heartbeat"
+    RELEASED = "released"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A parsed key of jobs/in_progress/; `attempt` is 0 for `cancel`."""
+
+    job_id: str
+    mark: Mark
+    attempt: int
+
+
+def in_progress(job_id: str) -> str:
+    return f"{IN_PROGRESS}{valid_id(job_id)}/"
+
+
+def in_progress_of_group(group: str) -> str:
+    """A prefix that holds the attempts of all members of a group (and of nothing else)."""
+    return f"{IN_PROGRESS}{valid_group(group)}-m"
+
+
+def attempt_mark(job_id: str, mark: Mark, attempt: int) -> str:
+    return f"{in_progress(job_id)}{mark}-{attempt:04d}.json"
+
+
+def cancel(job_id: str) -> str:
+    return f"{in_progress(job_id)}cancel.json"
+
+
+def parse_progress(key: str) -> Progress | None:
+    match = _IN_PROGRESS.fullmatch(key)
+    if not match or not is_id(match[1]):
+        return None
+    if match[4]:
+        return Progress(match[1], Mark.CANCEL, 0)
+    return Progress(match[1], Mark(match[2]), int(match[3]))
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def results(job_id: str) -> str:
+    return f"results/{valid_id(job_id)}/"
+
+
+def result(job_id: str) -> str:
+    return f"{results(job_id)}result.json"
+
+
+def artifact(job_id: str, name: str) -> str:
+    """A file beside result.json; only names of ARTIFACTS."""
+    if name not in ARTIFACTS:
+        raise BadId(f"artifact {name[:80]!r}: not one of {', '.join(sorted(ARTIFACTS))}")
+    return f"{results(job_id)}{name}"
+
+
+def states(job_id: str) -> str:
+    return f"{results(job_id)}state/"
+
+
+def state(job_id: str, episode: int) -> str:
+    return f"{states(job_id)}ep_{_six(episode)}.pt"
+
+
+def parse_state(key: str) -> int | None:
+    """The episode of a state's key."""
+    match = _STATE.fullmatch(key)
+    return int(match[2]) if match else None
+
+
+# -- inputs ----------------------------------------------------------------------------------------
+
+
+def trace(sha256: str) -> str:
+    return f"traces/{valid_sha256(sha256)}.msgpack"
+
+
+def weights(sha256: str) -> str:
+    return f"weights/{valid_sha256(sha256)}.pt"
+
+
+# -- machines --------------------------------------------------------------------------------------
+
+
+def code(sha256: str, name: str) -> str:
+    """A file that machines of a fleet install, below its content's hash; its name tells pip what it is."""
+    if not _CODE_FILE.fullmatch(name):
+        raise BadId(
+            f"file name {name[:80]!r}: use 1 to 128 of a-z, A-Z, 0-9 and '._+-', starting with a letter or digit"
+        )
+    return f"code/{valid_sha256(sha256)}/{name}"
+
+
+def machine(worker: str) -> str:
+    """What a fleet's machine says of itself."""
+    return f"{MACHINES}{valid_id(worker)}/"
+
+
+def machine_file(worker: str, name: str) -> str:
+    """One of MACHINE_FILES; overwritten as time goes by."""
+    if name not in MACHINE_FILES:
+        raise BadId(f"machine's file {name[:80]!r}: not one of {', '.join(sorted(MACHINE_FILES))}")
+    return f"{machine(worker)}{name}"
+
+
+def parse_machine_file(key: str) -> tuple[str, str] | None:
+    """(worker, file) of a machine's file."""
+    match = _MACHINE_FILE.fullmatch(key)
+    return (match[1], match[2]) if match and is_id(match[1]) and match[2] in MACHINE_FILES else None
+
+
+# -- federations -----------------------------------------------------------------------------------
+
+
+def active(group: str) -> str:
+    return f"{ACTIVE}{valid_group(group)}"
+
+
+def parse_active(key: str) -> str | None:
+    group = key.removeprefix(ACTIVE)
+    return group if key.startswith(ACTIVE) and is_group(group) else None
+
+
+def federation(group: str) -> str:
+    return f"{_group(group)}federation.json"
+
+
+def outcome(group: str) -> str:
+    return f"{_group(group)}outcome.json"
+
+
+def updates(group: str, round_: int) -> str:
+    return f"{_round(group, round_)}updates/"
+
+
+def update(group: str, round_: int, member: int) -> str:
+    return f"{updates(group, round_)}{member}.pt"
+
+
+def parse_update(key: str) -> int | None:
+    """The member of an update's key."""
+    match = _UPDATE.fullmatch(key)
+    return int(match[3]) if match else None
+
+
+def decision(group: str, round_: int) -> str:
+    return f"{_round(group, round_)}round.json"
+
+
+def global_weights(group: str, round_: int) -> str:
+    return f"{_round(group, round_)}global_weights.pt"
+
+
+def server_state(group: str, round_: int) -> str:
+    """What a strategy such as fedadam carries from round to round, beside the global weights."""
+    return f"{_round(group, round_)}server_state.pt"
+
+
+def rounds(group: str) -> str:
+    """All rounds of a federation: updates, decisions, global weights, server states."""
+    return f"{_group(group)}rounds/"
+
+
+def probe(nonce: str) -> str:
+    """A scratch object by which a process tests its endpoint at start-up."""
+    return f"probe/{valid_id(nonce)}"
+
+
+def scratch(nonce: str, name: str) -> str:
+    """A scratch object of one run of `sim-arena s3 check`."""
+    if not _SCRATCH.fullmatch(name):
+        raise BadId(f"scratch name {name[:80]!r}: use 1 to 63 of a-z, 0-9 and '-._/', starting with a-z or 0-9")
+    return f"{probe(nonce)}/{name}"
+
+
+def _group(group: str) -> str:
+    return f"federations/{valid_group(group)}/"
+
+
+def _round(group: str, round_: int) -> str:
+    return f"{_group(group)}rounds/{_six(round_)}/"
+
+
+def _six(number: int) -> str:
+    if not 0 < number <= MAX_ROUNDS:
+        raise BadId(f"episode or round {number}: use 1 to {MAX_ROUNDS}")
+    return f"{number:06d}"

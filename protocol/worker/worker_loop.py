@@ -1,0 +1,217 @@
+"""What a worker does all day: find a free job, run an attempt at it, go on with the next."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+
+from env.errors import ClusterError, SimArenaError
+from protocol.jobs import queue as jobs
+from protocol.jobs.queue import ClaimedJob
+from protocol.rounds.closer import Closer
+from protocol.rounds.decide import AggregateOf, read_federation, unfinished
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.documents import Closers, Manifest, Status
+from protocol.wire.errors import StoreError, Unfit
+from protocol.worker.attempt import Attempt, Ending, Kind, Learner
+from protocol.worker.barrier import Siblings
+
+SPREAD = 8  # contenders choose by chance among so many of the oldest free jobs
+TRIES = 6  # jobs that were free in a listing; if others were faster every time, a new one shows who has what
+LOOKS = 8  # such listings, before this worker pauses
+IDLE_S = (1.0, 30.0)  # pause between looks at an empty queue, at first and at most
+CONCLUDE_EVERY_S = 60.0  # how often an idle worker looks for federations whose last member ended without concluding
+
+
+class WorkerLoop:
+    """A worker over a bucket.
+
+    Args:
+        worker: this process's id.
+        ttl_s: the fleet's lease ttl, seconds.
+        start: makes the learner of a manifest, fresh. Raises SimArenaError if the job cannot be run at all.
+        aggregate_of: makes the aggregates of federations whose members close the rounds.
+        stays: whether a job is kept to its end even while its federation waits for members that nobody runs.
+        only: the one job that this worker may touch; None if it takes whatever is free.
+        say: where progress is reported, one line each.
+        at_work: called again and again while there is a job, at each renewal of its lease.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        worker: str,
+        ttl_s: float,
+        start: Callable[[Manifest], Learner],
+        aggregate_of: AggregateOf,
+        say: Callable[[str], None],
+        *,
+        stays: bool = False,
+        only: str | None = None,
+        at_work: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.bucket = bucket
+        self.worker = worker
+        self.ttl_s = ttl_s
+        self.start = start
+        self.aggregate_of = aggregate_of
+        self.say = say
+        self.stays = stays
+        self.only = only
+        self.at_work = at_work
+        self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
+        self._conclude_at = bucket.clock.now()
+
+    def run_one(self) -> Ending | None:
+        """Run one job to its end, or as far as this worker takes it; None if none is free."""
+        taken = self._find()
+        if taken is None:
+            return None
+        ending = self._attempt(taken)
+        try:
+            self._conclude()
+        except StoreError as error:
+            self.say(f"{error}; left to other workers")  # the job has ended all the same
+        return ending
+
+    def run_until_stopped(self) -> None:
+        """Run jobs until the process is told to stop.
+
+        Raises:
+            Unfit: the endpoint or the permissions do not allow to go on.
+        """
+        clock = self.bucket.clock
+        idle_since = clock.now()
+        taken: ClaimedJob | None = None
+        while not clock.stopping():
+            try:
+                taken = taken or self._find()
+                if taken is not None:
+                    taken = self._attempt(taken).next
+                    idle_since = clock.now()
+                    continue
+                self._conclude()
+            except Unfit:
+                raise
+            except StoreError as error:
+                # Whatever was being recorded is recorded by the next attempt, once this one's lease has run out.
+                self.say(f"{error}; trying again")
+                taken = None
+            clock.sleep(idle_delay(clock.now() - idle_since) * (0.5 + clock.jitter()))
+        if taken is not None:
+            taken.lease.release("the worker was told to stop")
+
+    def _find(self) -> ClaimedJob | None:
+        for _ in range(LOOKS):
+            queue = jobs.list_queue(self.bucket, self.only)
+            jobs.sweep(self.bucket, queue.strays)
+            now = self.bucket.clock.now()
+            free = [job_id for job_id in queue.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
+            if not free:
+                return None
+            if taken := self._claim_one_of(free, queue):
+                return taken
+        return None
+
+    def _claim_one_of(self, free: list[str], queue: jobs.Queue) -> ClaimedJob | None:
+        now = self.bucket.clock.now()
+        for job_id in islice(spread(free, self.bucket.clock.jitter), TRIES):
+            try:
+                taken = jobs.claim(self.bucket, job_id, queue.jobs[job_id], self.worker, self.ttl_s)
+            except StoreError:
+                raise
+            except Exception as error:
+                # One job that cannot even be looked at must not keep this worker from the others.
+                self.say(f"{job_id}: passed over: {type(error).__name__}: {error}")
+                self._avoid[job_id] = now + self.ttl_s
+            else:
+                if taken is not None:
+                    return taken
+        return None
+
+    def _conclude(self) -> None:
+        """End federations whose members close the rounds and have all ended, none of them as the last one should."""
+        clock = self.bucket.clock
+        if clock.now() < self._conclude_at or self.only is not None:
+            return
+        self._conclude_at = clock.now() + CONCLUDE_EVERY_S
+        listed = [group for row in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(row.key))]
+        members = [keys.parse_member_job(job_id) for job_id in (jobs.list_queue(self.bucket).jobs if listed else ())]
+        for group in sorted(set(listed).difference(member[0] for member in members if member)):
+            try:
+                federation = read_federation(self.bucket, group)
+                if not federation or federation.barrier is not Closers.WORKERS:
+                    continue  # a sync-server's, and workers may not be allowed to touch it
+                if unfinished(self.bucket, group, self.say):
+                    Closer(self.bucket, federation, self.aggregate_of, self.say).drain()
+            except StoreError:
+                raise
+            except SimArenaError as error:
+                self.say(f"{group}: cannot be ended: {error}")
+            except Exception:
+                # One federation that cannot be ended must not keep this worker from its work.
+                self.say(f"{group}: cannot be ended\n{traceback.format_exc()}")
+
+    def _attempt(self, taken: ClaimedJob) -> Ending:
+        """One attempt; whatever goes wrong in it, the job goes on elsewhere or ends with a reason."""
+        job_id, lease = taken.manifest.job_id, taken.lease
+        self.say(f"{job_id}: attempt {lease.attempt} claimed by {self.worker}")
+        lease.start_renewing(self.at_work)
+        try:
+            learner = self.start(taken.manifest)
+            return Attempt(self.bucket, taken, learner, self._siblings(taken), self.aggregate_of, self.say).run()
+        except Unfit:
+            raise
+        except StoreError as error:
+            # The bucket cannot be reached: the lease runs out by itself, another attempt resumes.
+            self.say(f"{job_id}: given up: {error}")
+            if self.bucket.clock.stopping():
+                with suppress(StoreError):  # patience ends with the first failure then; the bucket may well be there
+                    lease.release("the worker was told to stop")
+                return Ending(Kind.STOPPED)
+            return Ending(Kind.LOST)
+        except ClusterError as error:
+            return self._give_up(taken, str(error))
+        except SimArenaError as error:
+            # Wrong settings or inputs: the same everywhere, so trying elsewhere is of no use.
+            self.say(f"{job_id}: failed: {error}")
+            jobs.finish(self.bucket, jobs.ended(job_id, Status.FAILED, str(error)))
+            return Ending(Kind.DONE, Status.FAILED)
+        except Exception as error:
+            self.say(traceback.format_exc())
+            return self._give_up(taken, f"{type(error).__name__}: {error}")
+        finally:
+            lease.close()
+
+    def _give_up(self, taken: ClaimedJob, reason: str) -> Ending:
+        """This worker could not; another one may."""
+        job_id = taken.manifest.job_id
+        self.say(f"{job_id}: attempt {taken.lease.attempt} failed: {reason}")
+        taken.lease.release(f"{self.worker}: {reason}", failed=True)
+        self._avoid[job_id] = self.bucket.clock.now() + self.ttl_s
+        return Ending(Kind.LOST)
+
+    def _siblings(self, taken: ClaimedJob) -> Siblings | None:
+        member = taken.manifest.federation
+        if member is None or self.stays:
+            return None
+        take = partial(jobs.claim, self.bucket, worker=self.worker, ttl_s=self.ttl_s)
+        return Siblings(self.bucket, member, self.ttl_s, take)
+
+
+def idle_delay(idle_s: float) -> float:
+    """Seconds until the next look at an empty queue: slower the longer it has been empty."""
+    shortest, longest = IDLE_S
+    return min(longest, max(shortest, 0.1 * idle_s))
+
+
+def spread(free: list[str], jitter: Callable[[], float]) -> Iterator[str]:
+    """By chance one of the SPREAD oldest, then of twice as many each time, so that contenders soon part."""
+    left, width = list(free), SPREAD
+    while left:
+        yield left.pop(int(jitter() * min(width, len(left))))
+        width *= 2

@@ -1,0 +1,93 @@
+"""Stable-Baselines3's DQN, for comparison: made with settings that mean the same as ours, and played as ours is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import gymnasium
+
+from agents.dqn.agent import DQN
+from agents.settings import DQNSettings
+from env.errors import ConfigError
+
+HOW_TO_INSTALL = (
+    "Stable-Baselines3 is not installed; for the comparison: pip install -c constraints.txt 'sim-arena[sb3]'"
+)
+
+
+def installed() -> bool:
+    """Whether there is anything to compare with."""
+    return find_spec("stable_baselines3") is not None
+
+
+def make_model(env: gymnasium.Env[Any, Any], seed: int, settings: DQNSettings, **arguments: Any) -> Any:
+    """SB3's DQN on one thread, with the net, the discount and the replay size of `settings`; the rest is SB3's default.
+
+    Args:
+        arguments: Others of `stable_baselines3.DQN`, such as those of `equal_arguments`.
+
+    Raises:
+        ConfigError: Stable-Baselines3 is not installed.
+    """
+    if not installed():
+        raise ConfigError(HOW_TO_INSTALL)
+    import torch
+
+    torch.set_num_threads(1)
+    model_class = import_module("stable_baselines3").DQN
+    return model_class(
+        "MlpPolicy",
+        env,
+        seed=seed,
+        device="cpu",
+        policy_kwargs={"net_arch": list(settings.hidden)},
+        gamma=settings.gamma,
+        buffer_size=settings.replay_size,
+        **arguments,
+    )
+
+
+def equal_arguments(settings: DQNSettings, env_steps: int) -> dict[str, Any]:
+    """SB3's arguments that mean what `settings` mean, for a training of `env_steps`.
+
+    What SB3's DQN cannot do is left out: double and dueling networks, the action gap, priorities. SB3 counts
+    environment steps between two updates of its target net where ours counts gradient steps, and updates it once an
+    environment step at most: several Polyak averages of ours, each of a share tau, become one of 1 - (1 - tau)^n.
+    """
+    s = settings
+    updates_per_step = s.updates / s.train_every
+    interval = max(1, round(s.target_every / updates_per_step))
+
+    def rate(remaining: float) -> float:
+        return s.learning_rate / (1.0 + (1.0 - remaining) * env_steps * updates_per_step / s.halving_steps)
+
+    averages = max(1.0, interval * updates_per_step / s.target_every)
+    return {
+        "learning_rate": rate,
+        "learning_starts": max(s.learning_starts, s.batch_size),
+        "batch_size": s.batch_size,
+        "train_freq": s.train_every,
+        "gradient_steps": s.updates,
+        "n_steps": s.n_step,
+        "target_update_interval": interval,
+        "tau": 1.0 - (1.0 - s.target_tau) ** averages,
+        "exploration_initial_eps": s.epsilon_start,
+        "exploration_final_eps": s.epsilon_end,
+        "exploration_fraction": min(1.0, s.epsilon_steps / env_steps),
+    }
+
+
+def as_agent(model: Any, settings: DQNSettings) -> DQN:
+    """Our agent with SB3's networks: it acts greedily as `model.predict(state, deterministic=True)` does."""
+    agent = DQN(seed=0, settings={"hidden": list(settings.hidden), "dueling": False})
+    nets = {"q_net": model.q_net, "target_net": model.q_net_target}
+    agent.load_weights(
+        {
+            f"{name}.{parameter}": tensor.detach()
+            for name, net in nets.items()
+            for parameter, tensor in net.q_net.state_dict().items()
+        }
+    )
+    return agent

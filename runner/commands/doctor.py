@@ -1,0 +1,96 @@
+"""`sim-arena doctor`: is this Kubernetes ready to run simulations?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from env.errors import ClusterError
+from runner.commands.console import Exit, err, fail, out, parse_set, print_json
+from runner.commands.options import JsonOption, KubeContextOption, SimKubeOption, TraceBucketOption
+
+if TYPE_CHECKING:
+    from env.simkube.doctor_checks import Finding
+
+KubeconfigOption = Annotated[Path | None, typer.Option(help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.")]
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_REQUEST_TIMEOUT_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to an app."""
+    app.command()(doctor)
+
+
+def doctor(
+    kubeconfig: KubeconfigOption = None,
+    kube_context: KubeContextOption = None,
+    trace_bucket: TraceBucketOption = None,
+    simkube: SimKubeOption = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Delete Sim-Arena's simulations, also running ones; create missing Stages.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check whether a Kubernetes can run simulations. Exit code 1 if anything fails.
+
+    With --trace-bucket and --simkube driver_secrets=… as for an episode, S3 credentials are checked, too.
+    """
+    from env.simkube.settings import SimKubeSettings
+
+    if trace_bucket is not None and not trace_bucket.startswith("s3://"):
+        fail(f"--trace-bucket {trace_bucket}: must be s3://BUCKET or s3://BUCKET/PREFIX", Exit.USAGE)
+    secrets = SimKubeSettings.read(parse_set(simkube or (), "--simkube")).driver_secrets
+    findings, done, server = _examined(kubeconfig, kube_context, trace_bucket or "", secrets, fix)
+    failed = [name for name, finding in findings.items() if finding.level == "fail"]
+    if as_json:
+        rows = [{"check": name, **vars(finding)} for name, finding in findings.items()]
+        print_json({"server": server, "fixed": done, "checks": rows})
+    else:
+        for line in done:
+            err.print(line, highlight=False, markup=False)
+        for name, finding in findings.items():
+            _print(name, finding)
+    if failed:
+        fail(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
+
+
+def _examined(
+    kubeconfig: Path | None, context: str | None, trace_url: str, driver_secrets: tuple[str, ...], fix: bool
+) -> tuple[dict[str, Finding], list[str], str | None]:
+    from env.kube.client import connect
+    from env.simkube.doctor import Patient, examine, mend
+    from env.simkube.doctor_checks import Finding, Level
+
+    try:
+        path = str(kubeconfig) if kubeconfig else None
+        api = replace(connect(context, kubeconfig=path), request_timeout_s=_REQUEST_TIMEOUT_S)
+    except ClusterError as error:
+        return {"API server": Finding(Level.FAIL, str(error))}, [], None
+    try:
+        done = []
+        refused = None
+        if fix:
+            try:
+                done = mend(api)
+            except ClusterError as error:
+                refused = Finding(Level.FAIL, str(error))
+        with err.status("looking at the cluster"):
+            findings = examine(Patient(api, trace_url, driver_secrets, os.environ, Path.home()))
+        return ({"--fix": refused} if refused else {}) | findings, done, api.host
+    finally:
+        api.close()
+
+
+def _print(name: str, finding: Finding) -> None:
+    from rich.text import Text
+
+    level = Text(f"{finding.level:<5}", style=_COLOURS[finding.level])
+    out.print(level, Text(f"{name:<24}"), Text(finding.said))
+    if finding.mend:
+        out.print(Text(f"{'':<6}{'':<24} mend: {finding.mend}"))

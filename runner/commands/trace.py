@@ -1,0 +1,163 @@
+"""`sim-arena trace`: look into traces, bring old ones up to date, generate new ones, solve them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runner.commands import options as o
+from runner.commands import tables
+from runner.commands.console import Exit, err, fail, new_app, print_json, progress
+from runner.commands.options import JsonOption, ProblemOption
+
+if TYPE_CHECKING:
+    from env.gym.actions import Action, Resources
+    from env.trace.document import Trace
+
+app = new_app("Look into traces, upgrade old ones, generate new ones, solve them.")
+
+TraceArgument = Annotated[Path, typer.Argument(metavar="TRACE", help="A trace file.")]
+
+
+@app.command()
+def show(trace: TraceArgument, as_json: JsonOption = False) -> None:
+    """What a trace holds: its events, and the Deployments as they are at the end."""
+    from env.trace.document import load_trace
+
+    content = describe(load_trace(trace))
+    if as_json:
+        print_json(content)
+        return
+    deployments = content.pop("deployments")
+    tables.show_facts(content)
+    tables.show(tables.deployments(deployments))
+
+
+@app.command()
+def upgrade(
+    trace: TraceArgument,
+    to: Annotated[Path | None, typer.Option(help="Where to write it. Default: in place of TRACE.")] = None,
+) -> None:
+    """Bring a trace to version 2, which SimKube 2.x reads. Exit code 3 if it is already."""
+    from agents.saved.files import write_atomic
+    from env.trace.document import read_trace_file, upgrade_trace
+
+    data = read_trace_file(trace)
+    upgraded = upgrade_trace(data, str(trace)).to_bytes()
+    if upgraded == data:
+        fail(f"trace {trace}: is version 2 already; nothing to do", Exit.NOTHING_TO_DO)
+    write_atomic(to or trace, upgraded)
+    err.print(f"wrote {to or trace}", highlight=False)
+
+
+@app.command()
+def generate(
+    to: Annotated[Path, typer.Option(help="Folder for the traces; it is made if missing.")],
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 1,
+    problem: ProblemOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first trace; the others follow.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write traces of solvable problems: always the same ones for the same problem and seed."""
+    from agents.saved.files import write_atomic
+    from env.problems.generate import draw_problem, problem_scenario
+
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"folder {to}: cannot be made ({error.strerror})")
+    written = []
+    for number in progress(range(seed, seed + count), "generating"):
+        drawn = draw_problem(problem, number)
+        path = to / f"{drawn.name}.msgpack"
+        write_atomic(path, problem_scenario(drawn).trace.to_bytes())
+        facts = {"problem": drawn.kind, "seed": number, "target": drawn.target, "nodes": drawn.nodes.count}
+        written.append({"path": str(path), **facts, "least_actions": drawn.least_actions})
+    if as_json:
+        print_json(written)
+    else:
+        tables.show(tables.generated(written))
+
+
+@app.command()
+def solve(
+    trace: TraceArgument,
+    deploy: o.DeployOption = None,
+    namespace: o.NamespaceOption = None,
+    target: o.TargetOption = None,
+    nodes: o.NodesOption = None,
+    node_cpu: o.NodeCpuOption = "16",
+    node_memory: o.NodeMemoryOption = "32Gi",
+    node_pods: o.NodePodsOption = 110,
+    duration: o.DurationOption = None,
+    within: Annotated[int, typer.Option(min=0, max=1000, help="Look for at most so many actions.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """The least number of actions that solves a trace, and which. Exit code 1 if there is no such solution."""
+    from env.embedded.cluster import EmbeddedCluster
+    from env.gym.search import least_actions
+    from env.problems.scenario import recorded_resources
+
+    inputs = o.Inputs((str(trace),), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
+    scenario = o.one_scenario(inputs, None, 0)
+    with err.status("searching"):
+        actions = least_actions(scenario, EmbeddedCluster(), within)
+    solution = _solution(recorded_resources(scenario.trace, scenario.workload, scenario.duration_s), actions)
+    facts = {"scenario": scenario.name, "workload": str(scenario.workload), "target": scenario.target, **solution}
+    if as_json:
+        print_json({**facts, "within": within})
+    elif actions is not None:
+        tables.show_facts(tables.solution(facts))
+    if actions is None:
+        fail(f"trace {trace}: no solution within {within} actions")
+
+
+def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, Any]:
+    """The actions and what they lead to, as JSON holds them; all None but the start if there are none."""
+    from env.gym.actions import apply_action
+
+    if actions is None:
+        return {"least_actions": None, "actions": None, "start": _asked(start), "end": None}
+    end = start
+    for action in actions:
+        end = apply_action(end, action).resources
+    names = [action.name.lower() for action in actions]
+    return {"least_actions": len(names), "actions": names, "start": _asked(start), "end": _asked(end)}
+
+
+def _asked(resources: Resources) -> dict[str, Any]:
+    from env.quantity import format_cpu, format_memory
+
+    cpu, memory = format_cpu(resources.cpu_m), format_memory(resources.memory_bytes)
+    return {"replicas": resources.replicas, "cpu": cpu, "memory": memory}
+
+
+def describe(trace: Trace) -> dict[str, Any]:
+    """A trace's facts as JSON holds them; resources as at the end of it, None for a Deployment deleted by then."""
+    times = [event["ts"] for event in trace.events]
+    scenario = (trace.extra.get("metadata") or {}).get("scenario") if isinstance(trace.extra, dict) else None
+    return {
+        "name": trace.name,
+        "version": trace.version,
+        "events": len(times),
+        "duration_s": times[-1] - times[0] if times else 0,
+        "tracked": sorted(trace.config.get("trackedObjects") or {}),
+        "pod_lifecycles": len(trace.pod_lifecycles),
+        "scenario": scenario,
+        "deployments": [_deployment(trace, ref) for ref in trace.deployments()],
+    }
+
+
+def _deployment(trace: Trace, ref: Any) -> dict[str, Any]:
+    from env.errors import ScenarioError
+    from env.problems.scenario import recorded_resources
+
+    named = {"namespace": ref.namespace, "name": ref.name}
+    try:
+        resources = recorded_resources(trace, ref)
+    except ScenarioError:
+        return {**named, "replicas": None, "cpu": None, "memory": None}
+    return {**named, **_asked(resources)}

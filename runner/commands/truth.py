@@ -1,0 +1,100 @@
+"""`sim-arena truth`: record what a cluster decides, for `sim-arena fidelity`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runner.commands.console import Exit, err, fail, new_app, print_json, progress
+from runner.commands.doctor import KubeconfigOption
+from runner.commands.options import JsonOption, KubeContextOption
+
+if TYPE_CHECKING:
+    from env.fidelity.truth import Scenario
+    from env.kube.client import KubeApi
+
+app = new_app("Record what a real control plane decides.")
+
+
+@app.callback()
+def _group() -> None:
+    """Record what a real control plane decides."""
+
+
+@app.command()
+def record(
+    to: Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="The new file. A scenario a line.")],
+    scenarios: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Record these scenarios (again). Default: generated ones.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Generate so many.")] = 26,
+    seed: Annotated[int, typer.Option(min=0, help="Of the generated scenarios.")] = 0,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Generate this kind only; see docs/fidelity.md. May be given again.")
+    ] = None,
+    kubeconfig: KubeconfigOption = None,
+    kube_context: KubeContextOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play scenarios on a cluster and write what it decided. Its own nodes must be cordoned or tainted.
+
+    Makes nodes, a namespace and PriorityClasses for each scenario, plays the nodes' kubelets and deletes everything
+    again, also on failure and Ctrl-C. A scenario takes about 5 to 20 seconds a step; the file grows with each.
+    """
+    from env.errors import SimArenaError
+
+    try:
+        wanted = _wanted(scenarios, count, seed, kind or [])
+    except SimArenaError as error:
+        fail(str(error), Exit.USAGE)
+    if to.exists():
+        fail(f"{to}: exists already; give --out another name", Exit.USAGE)
+    from env.kube.client import connect
+
+    # A kubelet has a pod Ready within a moment; a rollout of many waves would else take long.
+    api = replace(connect(kube_context, kubeconfig=str(kubeconfig) if kubeconfig else None), poll_s=0.25)
+    try:
+        outcomes = _record(api, wanted, to)
+    finally:
+        api.close()
+    if as_json:
+        print_json({"file": str(to), "scenarios": len(wanted), "outcomes": outcomes})
+    else:
+        err.print(f"wrote {to}: {len(wanted)} scenarios, {outcomes} outcomes", highlight=False)
+
+
+def _wanted(path: Path | None, count: int, seed: int, kinds: list[str]) -> list[Scenario]:
+    if path is None:
+        from env.fidelity.scenarios import generate_scenarios
+
+        return generate_scenarios(count, seed, kinds)
+    from env.fidelity.truth import read_truth
+
+    return read_truth(path, recorded=False)
+
+
+def _record(api: KubeApi, wanted: list[Scenario], to: Path) -> int:
+    import secrets
+
+    from env.fidelity.recorder import check_recordable, other_nodes, record
+    from env.fidelity.truth import truth_line
+
+    for scenario in wanted:
+        check_recordable(scenario)
+    others = other_nodes(api)
+    token = secrets.token_hex(4)
+    outcomes = 0
+    try:
+        file = to.open("x", encoding="utf-8")
+    except OSError as error:
+        fail(f"{to}: cannot be written ({error.strerror})")
+    with file:
+        for number, scenario in enumerate(progress(wanted, "recording")):
+            recorded = record(api, scenario, f"{token}-{number}", others)
+            file.write(truth_line(recorded))
+            file.flush()
+            outcomes += len(recorded.outcome)
+    return outcomes

@@ -1,0 +1,112 @@
+"""What an agent makes of a workload that fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from agents.agent import Agent
+from env.cluster import Cluster
+from env.gym.actions import Action, ActionOutcome
+from env.gym.cluster_env import ClusterEnv
+from env.gym.observation import Observation
+from env.problems.scenario import Scenario, edited_trace
+from runner.episode import Stopped
+from runner.suggest.patch import check_names, last_manifest, strategic_patch
+
+_OPPOSITES = {
+    Action.BUMP_CPU_SMALL: Action.REDUCE_CPU_SMALL,
+    Action.BUMP_MEM_SMALL: Action.REDUCE_MEM_SMALL,
+    Action.SCALE_UP_REPLICAS: Action.SCALE_DOWN_REPLICAS,
+}
+_OPPOSITES |= {down: up for up, down in _OPPOSITES.items()}
+
+
+class Ending(StrEnum):
+    """How an agent's work on a scenario ended."""
+
+    HEALTHY = "healthy"  # the goal is reached with what was recorded
+    SOLVED = "solved"
+    LOOPED = "looped"  # it asks for something that it has asked for before
+    UNSOLVED = "unsolved"  # no step is left
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What an agent did about a scenario.
+
+    Attributes:
+        ending: How it ended.
+        before: What was observed of the recorded workload.
+        after: What was observed in the end.
+        outcomes: What became of every action, in order.
+        patch: A strategic merge patch of the Deployment; None unless solved.
+    """
+
+    ending: Ending
+    before: Observation
+    after: Observation
+    outcomes: tuple[ActionOutcome, ...]
+    patch: dict[str, Any] | None
+
+
+def suggest(
+    scenario: Scenario,
+    agent: Agent,
+    max_steps: int,
+    cluster: Cluster | None = None,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_step: Callable[[int, Observation], None] = lambda step, observation: None,
+) -> Suggestion:
+    """Let an agent work on a scenario, greedily, until the goal, a loop, or the step limit.
+
+    Args:
+        cluster: Where traces are replayed; None: an embedded cluster, where needed.
+        should_stop: Asked before every step.
+        on_step: Gets the number of each step and what it led to.
+
+    Raises:
+        ScenarioError: The workload's manifest cannot be patched by name.
+        ClusterError: The workload could not be observed.
+        Stopped: `should_stop` turned true.
+    """
+    manifest = last_manifest(scenario.trace, scenario)
+    check_names(manifest)
+    agent.seed(np.random.default_rng(0))
+    env = ClusterEnv([scenario], max_steps=max_steps, cluster=cluster)
+    state, info = env.reset(seed=0)
+    before: Observation = info["observation"]
+    outcomes: list[ActionOutcome] = []
+    asked_for = {before.resources}
+    looped = False
+    while not (info["is_success"] or looped or len(outcomes) == max_steps):
+        if should_stop():
+            raise Stopped
+        state, _, _, _, info = env.step(np.int64(agent.act(state, explore=False)))
+        outcomes.append(info["outcome"])
+        on_step(len(outcomes), info["observation"])
+        looped = info["outcome"].resources in asked_for
+        asked_for.add(info["outcome"].resources)
+    after: Observation = info["observation"]
+    patch = None
+    if not info["is_success"]:
+        ending = Ending.LOOPED if looped else Ending.UNSOLVED
+    elif after.resources == before.resources:
+        ending = Ending.HEALTHY
+    else:
+        ending = Ending.SOLVED
+        patch = strategic_patch(manifest, last_manifest(edited_trace(scenario, after.resources), scenario))
+    return Suggestion(ending, before, after, tuple(outcomes), patch)
+
+
+def net_actions(outcomes: Sequence[ActionOutcome]) -> list[tuple[Action, int]]:
+    """The actions that had an effect and were not undone, each with its count, in the order of their first use."""
+    counts = Counter(outcome.action for outcome in outcomes if outcome.changed)
+    net = {action: counts[action] - counts[_OPPOSITES[action]] for action in counts}
+    return [(action, count) for action, count in net.items() if count > 0]

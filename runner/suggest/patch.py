@@ -1,0 +1,103 @@
+"""The difference between a recorded Deployment and a changed one, as a patch for kubectl."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+
+from env.errors import ScenarioError
+from env.problems.scenario import Scenario
+from env.trace.document import Manifest, Trace, WorkloadRef, is_deployment, workload_ref
+
+# k8s.io/apimachinery, pkg/util/validation: IsDNS1123Label and IsDNS1123Subdomain.
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.ASCII)
+_LONGEST_LABEL, _LONGEST_SUBDOMAIN = 63, 253
+
+
+def last_manifest(trace: Trace, scenario: Scenario) -> Manifest:
+    """The scenario's Deployment as `trace`, the recorded one or an edit of it, applies it last.
+
+    Raises:
+        ScenarioError: The replay does not apply it.
+    """
+    found: list[Manifest] = [
+        manifest
+        for event in trace.events_within(scenario.duration_s)
+        for manifest in event["applied_objs"]
+        if is_deployment(manifest) and workload_ref(manifest) == scenario.workload
+    ]
+    if not found:
+        raise ScenarioError(f"trace {trace.name}: the replay applies no Deployment {scenario.workload}")
+    return found[-1]
+
+
+def strategic_patch(old: Manifest, new: Manifest) -> dict[str, Any]:
+    """The smallest strategic merge patch that makes `new` of `old`, of which `env.trace.workload.edited` made it.
+
+    Containers are merged by their name, so the patch holds the first one's name and nothing of the others.
+    """
+    patch: dict[str, Any] = {}
+    if new["spec"].get("replicas") != old["spec"].get("replicas"):
+        patch["replicas"] = new["spec"]["replicas"]
+    asked, before = _first_container(new).get("resources") or {}, _first_container(old).get("resources") or {}
+    changed = {part: _changed(before.get(part) or {}, asked.get(part) or {}) for part in ("requests", "limits")}
+    resources = {part: amounts for part, amounts in changed.items() if amounts}
+    if resources:
+        container = {"name": _first_container(old)["name"], "resources": resources}
+        patch["template"] = {"spec": {"containers": [container]}}
+    return {"spec": patch}
+
+
+def patch_command(workload: WorkloadRef, patch: dict[str, Any]) -> str:
+    """The kubectl command that applies a patch to a Deployment, quoted for a POSIX shell."""
+    text = json.dumps(patch, separators=(",", ":"))
+    where = ["deployment", workload.name, "-n", workload.namespace]
+    return shlex.join(["kubectl", "patch", *where, "--type", "strategic", "-p", text])
+
+
+def check_names(manifest: Manifest) -> None:
+    """Accept a Deployment whose names the API server would accept, so that a patch by name hits what it is meant for.
+
+    Raises:
+        ScenarioError: A name that it would refuse, or two containers of one name.
+    """
+    ref = workload_ref(manifest)
+    names = [container.get("name") for container in _containers(manifest)]
+    _check_name("Deployment", ref.name, _SUBDOMAIN, _LONGEST_SUBDOMAIN)
+    _check_name("namespace", ref.namespace, _LABEL, _LONGEST_LABEL)
+    for name in names:
+        _check_name("container", name, _LABEL, _LONGEST_LABEL)
+    if len(set(names)) < len(names):
+        raise ScenarioError(f"Deployment {ref}: two containers of one name; Kubernetes would refuse it")
+
+
+def _check_name(what: str, name: object, pattern: re.Pattern[str], longest: int) -> None:
+    if not isinstance(name, str) or len(name) > longest or not pattern.fullmatch(name):
+        wanted = f"at most {longest} lower-case letters, digits and '-'" + (" or '.'" if pattern is _SUBDOMAIN else "")
+        raise ScenarioError(f"{what} name {name!r:.80}: Kubernetes would refuse it; must be {wanted}")
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in new.items() if old.get(name) != value}
+
+
+def _first_container(manifest: Manifest) -> dict[str, Any]:
+    return _containers(manifest)[0]
+
+
+def _containers(manifest: Manifest) -> list[dict[str, Any]]:
+    """The containers of a manifest that a replay has accepted or will refuse.
+
+    Raises:
+        ScenarioError: There are none.
+    """
+    try:
+        found = manifest["spec"]["template"]["spec"]["containers"]
+    except (KeyError, TypeError):
+        found = None
+    if not isinstance(found, list) or not found or not all(isinstance(container, dict) for container in found):
+        raise ScenarioError(f"Deployment {workload_ref(manifest)}: has no containers in its pod template")
+    return found

@@ -1,0 +1,184 @@
+"""The settings of a training as a file holds them: the options of `sim-arena train`, by their names.
+
+A user writes one as TOML or JSON for `--config`; the folder of a run has one, with everything that was left open
+filled in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from env.errors import ConfigError
+from runner.clusters import TRACE_DIR, ClusterChoice
+from runner.commands.options import Inputs
+
+if TYPE_CHECKING:
+    from runner.training.loop import Plan
+    from runner.training.training import TrainingConfig
+
+MAX_BYTES = 1 << 20
+_EVALUATIONS, _CHECKPOINTS, _FEWEST = 20, 10, 50
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class RunConfig(BaseModel):
+    """What `sim-arena train` is told. None: left to the program, or to each trace."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    agent: str = "dqn"
+    episodes: Count | None = None
+    steps: Count = 100
+    reward: str = "shaped"
+    problem: str | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    settings: dict[str, Any] = {}
+    weights: str | None = None
+    trace: list[str] = []
+    deploy: str | None = None
+    namespace: str | None = None
+    target: Count | None = None
+    nodes: Count | None = None
+    node_cpu: str = "16"
+    node_memory: str = "32Gi"
+    node_pods: Count = 110
+    duration: float | None = None
+    evaluate_every: Annotated[int, Field(ge=0)] | None = None
+    stop_solved: Annotated[float, Field(gt=0, le=1)] | None = None
+    patience: Count | None = None
+    checkpoint_every: Count | None = None
+    runs: str = "runs"
+    cluster: str = "embedded"
+    kube_context: str | None = None
+    trace_dir: str = TRACE_DIR
+    trace_bucket: str | None = None
+    simkube: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], what: str) -> RunConfig:
+        """Settings from a mapping, which errors call `what`; ConfigError that names the first key that does not fit."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(map(str, first["loc"]))
+            if first["type"] == "extra_forbidden":
+                raise ConfigError(f"{what}: {key!r:.80} is unknown{_nearest(key)}") from error
+            raise ConfigError(f"{what}: {key} = {first['input']!r:.80}: {first['msg']}") from error
+
+    @classmethod
+    def read(cls, path: Path) -> RunConfig:
+        """Settings from a .toml or .json file; ConfigError if it cannot be read or a key does not fit."""
+        return cls.of(_document(path), str(path))
+
+    def over(self, given: Mapping[str, Any]) -> RunConfig:
+        """These settings with others over them; agent's settings and SimKube's are merged one by one."""
+        merged = {name: {**getattr(self, name), **given[name]} for name in ("settings", "simkube") if name in given}
+        return self.of({**self.model_dump(), **given, **merged}, "options")
+
+    def filled(self) -> RunConfig:
+        """The same with what the number of episodes decides and the agent's own settings; ConfigError if two settings
+        contradict each other.
+
+        A run has about 20 evaluations and 10 checkpoints, a short one fewer: an evaluation takes as long as the
+        training of some hundred episodes. On a real cluster there are none, since a step takes a minute there.
+        """
+        from agents.settings import filled_settings
+        from runner.training.training import TrainingConfig
+
+        if self.trace and self.problem is not None:
+            raise ConfigError(f"--problem {self.problem}: generates traces, but --trace {self.trace[0]} is given")
+        episodes = self.episodes or TrainingConfig.episodes
+        evaluate_every = 0 if self.cluster != "embedded" else max(_FEWEST, episodes // _EVALUATIONS)
+        if self.evaluate_every is not None:
+            evaluate_every = self.evaluate_every
+        rule = "stop_solved" if self.stop_solved is not None else "patience" if self.patience is not None else None
+        if rule is not None and evaluate_every == 0:
+            raise ConfigError(f"{rule} = {getattr(self, rule)}: needs evaluations; give --evaluate-every too")
+        checkpoint_every = self.checkpoint_every or max(_FEWEST, episodes // _CHECKPOINTS)
+        return self.over(
+            {
+                "episodes": episodes,
+                "evaluate_every": evaluate_every,
+                "checkpoint_every": checkpoint_every,
+                "settings": filled_settings(self.agent, self.settings),
+            }
+        )
+
+    def portable(self) -> RunConfig:
+        """The same with absolute paths of what is read."""
+        weights = None if self.weights is None else str(Path(self.weights).resolve())
+        return self.over({"trace": [str(Path(path).resolve()) for path in self.trace], "weights": weights})
+
+    def inputs(self) -> Inputs:
+        """Which traces, which workload in them and on which nodes."""
+        return Inputs(
+            tuple(self.trace),
+            self.deploy,
+            self.namespace,
+            self.target,
+            self.nodes,
+            self.node_cpu,
+            self.node_memory,
+            self.node_pods,
+            self.duration,
+        )
+
+    def choice(self) -> ClusterChoice:
+        """Where traces are replayed."""
+        return ClusterChoice(self.cluster, self.kube_context, self.trace_dir, self.trace_bucket, self.simkube)
+
+    def training(self) -> TrainingConfig:
+        """What the training is, apart from its scenarios; of filled settings."""
+        from runner.training.training import TrainingConfig
+
+        return TrainingConfig(
+            agent=self.agent,
+            agent_settings=self.settings,
+            episodes=self.episodes or TrainingConfig.episodes,
+            steps=self.steps,
+            reward=self.reward,
+            seed=self.seed,
+            problem=self.problem,
+        )
+
+    def plan(self) -> Plan:
+        """When it is looked at and ended; of filled settings."""
+        from runner.training.loop import Plan
+        from runner.training.validation import StopRule
+
+        stop = StopRule(self.stop_solved, self.patience)
+        return Plan(self.evaluate_every or 0, self.checkpoint_every or 1, stop)
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    """What is in the file: TOML if its name says so, else JSON."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB; a config has a few lines")
+    try:
+        document = tomllib.loads(data.decode()) if path.suffix == ".toml" else json.loads(data)
+    except (ValueError, RecursionError) as error:
+        kind = "TOML" if path.suffix == ".toml" else "JSON"
+        raise ConfigError(f"{path}: no {kind} ({' '.join(str(error).split())})") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: holds a {type(document).__name__}, not names and values")
+    return document
+
+
+def _nearest(key: str) -> str:
+    names = list(RunConfig.model_fields)
+    close = difflib.get_close_matches(key, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"

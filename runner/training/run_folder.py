@@ -1,0 +1,76 @@
+"""The folder of one run of `sim-arena train`: what was asked for, what happened, where to go on from."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agents.saved.files import write_atomic
+from env.errors import ConfigError
+
+CONFIG = "config.json"
+
+
+class RunFolder:
+    """Paths and files of a run. Every file but the logs and the JSON Lines is replaced in one piece."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, parent: Path, agent: str, command: Sequence[str], config: Mapping[str, Any]) -> RunFolder:
+        """A new folder `parent`/<agent>-<time>; ConfigError if it cannot be made."""
+        started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        for number in range(1, 1000):
+            path = parent / f"{agent}-{started}{f'-{number}' if number > 1 else ''}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+                raise ConfigError(f"run folder {path}: cannot be made ({getattr(error, 'strerror', error)})") from error
+            run = cls(path)
+            write_atomic(path / "command.txt", (shlex.join(command) + "\n").encode())
+            run.write_json(CONFIG, config)
+            return run
+        raise ConfigError(f"run folder {parent}/{agent}-{started}: a thousand of them exist")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run that `path`, a folder or a checkpoint in it, belongs to; ConfigError if there is none."""
+        folder = path if path.is_dir() else path.parent
+        if not (folder / CONFIG).is_file():
+            raise ConfigError(f"{path}: no run of sim-arena train (there is no {folder / CONFIG})")
+        return cls(folder)
+
+    @property
+    def config(self) -> Path:
+        """What the run came to be, as `sim-arena train --config` reads it."""
+        return self.path / CONFIG
+
+    @property
+    def latest(self) -> Path:
+        """The newest state to go on from."""
+        return self.path / "checkpoint_latest.pt"
+
+    @property
+    def steps(self) -> Path:
+        """Step records, as JSON Lines."""
+        return self.path / "step.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """What was measured of each episode and between them, as JSON Lines."""
+        return self.path / "metrics.jsonl"
+
+    def checkpoint(self, name: str, agent: str) -> Path:
+        """Where an agent alone is kept, in the format of its kind."""
+        return self.path / f"checkpoint_{name}{'.pt' if agent == 'dqn' else '.json'}"
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a document of the run."""
+        write_atomic(self.path / name, json.dumps(value, indent=2).encode() + b"\n")

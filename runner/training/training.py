@@ -1,0 +1,251 @@
+"""A training that can be stopped after any episode and continued anywhere, to the same bits."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from agents.agent import Agent, make_agent
+from agents.dqn.agent import DQN
+from agents.saved import checkpoint
+from agents.saved.fields import check_equal, count, mapping
+from agents.saved.files import parse_json
+from env.cluster import Cluster
+from env.errors import AgentError, ConfigError
+from env.gym.cluster_env import ClusterEnv
+from env.gym.reward import REWARDS
+from env.problems.draw import PROBLEMS
+from env.problems.scenario import Scenario
+from runner.episode import EpisodeResult, OnStep, StepRecord, run_episode
+
+Summary = dict[str, Any]
+"""An `EpisodeResult` and the number of its `episode`, as JSON holds it."""
+_SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))}
+DEFAULT_EPISODES = 10_000
+RECORDED_EPISODES = 1_000
+MAX_EPISODES = 1_000_000
+MAX_STEPS = 100_000
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a training is, apart from its scenarios.
+
+    Attributes:
+        agent, agent_settings: Who learns, and how.
+        episodes: In all.
+        steps: At most so many environment steps an episode.
+        reward: One of `env.gym.reward.REWARDS`.
+        seed: What everything random follows from.
+        problem: The kind of problems that are generated, where no scenarios are given; None: all kinds.
+        member: Its place in a federation.
+    """
+
+    agent: str = "dqn"
+    agent_settings: Mapping[str, Any] = field(default_factory=dict)
+    episodes: int = DEFAULT_EPISODES
+    steps: int = 100
+    reward: str = "shaped"
+    seed: int = 0
+    problem: str | None = None
+    member: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("episodes", 1, MAX_EPISODES),
+            ("steps", 1, MAX_STEPS),
+            ("seed", 0, MAX_SEED),
+            ("member", 0, MAX_SEED),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name}: {getattr(self, name)} is outside {low} to {high}")
+        if self.reward not in REWARDS:
+            raise ConfigError(f"reward {self.reward!r} is unknown; there are {', '.join(REWARDS)}")
+        if self.problem is not None and self.problem not in PROBLEMS:
+            raise ConfigError(f"problem {self.problem!r} is unknown; there are {', '.join(PROBLEMS)}")
+
+
+class Training:
+    """One member's training: an agent, its environment and what became of its episodes.
+
+    Everything random in an episode follows from (seed, member, episode), the agent's first weights from
+    the seed alone, so all members of a federation start equal.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
+    ) -> None:
+        """`scenarios` None: every episode generates a fresh one. `cluster` None: the embedded one.
+
+        Raises:
+            AgentError, ConfigError: an agent, a setting or a reward that does not exist.
+        """
+        self.config = config
+        self.agent = make_agent(config.agent, seed=config.seed, settings=config.agent_settings)
+        self.history: list[Summary] = []
+        self.env_steps = 0
+        self.records: list[StepRecord] = []
+        """Step records of the recorded episodes since `forget_records`."""
+        self._env = ClusterEnv(
+            scenarios, reward=config.reward, max_steps=config.steps, cluster=cluster, problem=config.problem
+        )
+        self._whole = True
+
+    @staticmethod
+    def records_steps(episode: int) -> bool:
+        """Whether the steps of an episode are recorded: of the first `RECORDED_EPISODES`, then of every second, of
+        twice as many every fourth, and so on. However long a training is, its records stay small."""
+        return bool(episode % (1 << ((episode - 1) // RECORDED_EPISODES).bit_length()) == 0)
+
+    @property
+    def done(self) -> int:
+        """Number of the last whole episode, 0 before the first."""
+        return int(self.history[-1]["episode"]) if self.history else 0
+
+    def run_episode(
+        self,
+        episode: int,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_step: OnStep = lambda record: None,
+    ) -> EpisodeResult:
+        """Train episode number `episode`: the one after the last, or a later one (a federation's member that was
+        left behind goes on with the newest round). `on_step` gets the step records, if they are kept of this one.
+
+        Raises:
+            Stopped, ClusterError: the episode was cut short. What it taught cannot be taken back, so this
+                object is of no more use: restore the state before it into a new one.
+        """
+        if episode <= self.done or not self._whole:
+            raise AgentError(f"episode {episode} cannot follow {self._describe()}")
+        records: list[StepRecord] = []
+
+        def keep(record: StepRecord) -> None:
+            records.append(record)
+            on_step(record)
+
+        self._whole = False
+        result = run_episode(
+            self._env,
+            self.agent,
+            seed_sequence=np.random.SeedSequence((self.config.seed, self.config.member, episode)),
+            explore=True,
+            learn=self.agent.learns,
+            episode=episode,
+            should_stop=should_stop,
+            on_step=keep if self.records_steps(episode) else None,
+        )
+        self._whole = True
+        self.env_steps += result.steps
+        self.history.append({"episode": episode, **asdict(result)})
+        self.records += records
+        return result
+
+    def state(self) -> bytes:
+        """Everything needed to go on bit-exactly, replay buffer included; equal states are equal bytes."""
+        if not self._whole:
+            raise AgentError(f"there is no state to save: {self._describe()}")
+        return checkpoint.dumps(
+            {
+                "training": self._identity(),
+                "agent": self.agent.state_dict(),
+                "env_steps": self.env_steps,
+                "history": to_lines(self.history),
+                "records": to_lines(self.records),
+            }
+        )
+
+    def restore(self, data: bytes) -> int:
+        """Go on from `state()`, possibly another process's; the number of the last episode.
+
+        Raises:
+            AgentError: damaged, or of a training with another agent, seed, member, reward or step limit.
+        """
+        what = "training state"
+        state = checkpoint.loads(data, what)
+        check_equal(mapping(state, "training", what), self._identity(), what)
+        history, records = from_lines(state.get("history"), what), from_lines(state.get("records"), what)
+        env_steps = count(state, "env_steps", what)
+        _check_history(history, env_steps, what)
+        self.agent.load_state_dict(mapping(state, "agent", what))
+        self.history, self.records, self.env_steps, self._whole = history, records, env_steps, True
+        return self.done
+
+    def forget_records(self) -> None:
+        """Drop the step records, for a caller that has put them elsewhere; the next state is without them."""
+        self.records = []
+
+    def weights(self) -> bytes:
+        """The federated update: both nets' float32 tensors; equal weights are equal bytes."""
+        return checkpoint.dumps(_dqn(self.agent).weights())
+
+    def load_weights(self, data: bytes) -> None:
+        """Go on from averaged weights; optimizer, replay and exploration stay. AgentError if unfit."""
+        load_agent_weights(self.agent, data)
+
+    def _identity(self) -> dict[str, Any]:
+        return {name: getattr(self.config, name) for name in ("agent", "steps", "reward", "seed", "problem", "member")}
+
+    def _describe(self) -> str:
+        return f"episode {self.done}" + ("" if self._whole else " and one that was cut short")
+
+
+def load_agent_weights(agent: Agent, data: bytes) -> None:
+    """Put networks into an agent: bytes of `Training.weights`, of `Training.state` or of the agent's checkpoint.
+
+    Raises:
+        AgentError: they do not fit, or the agent has no networks.
+    """
+    found = checkpoint.loads(data, "weights")
+    for inner in ("agent", "weights"):
+        found = found[inner] if isinstance(found.get(inner), dict) else found
+    _dqn(agent).load_weights(found)
+
+
+def records_of(state: bytes) -> list[StepRecord]:
+    """The step records in the bytes of `Training.state`; AgentError if they are damaged."""
+    what = "training state"
+    return from_lines(checkpoint.loads(state, what).get("records"), what)
+
+
+def to_lines(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records as JSON Lines."""
+    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+
+
+def from_lines(text: object, what: str) -> list[dict[str, Any]]:
+    """Records of episodes from JSON Lines; AgentError if the text is anything else."""
+    if not isinstance(text, str):
+        raise AgentError(f"{what}: records are missing")
+    lines = (line.encode("utf-8", "surrogatepass") for line in text.splitlines())  # which no JSON reader takes
+    records = [dict(parse_json(line, f"{what}: records")) for line in lines]
+    for record in records:
+        count(record, "episode", f"{what}: records")
+    return records
+
+
+def _dqn(agent: Agent) -> DQN:
+    if not isinstance(agent, DQN):
+        raise AgentError(f"agent {agent.name!r} has no networks to average; only 'dqn' has")
+    return agent
+
+
+def _check_history(history: list[Summary], env_steps: int, what: str) -> None:
+    """AgentError unless the episodes are in order, each with all that is reported later."""
+    last = 0
+    for summary in history:
+        means = [summary[name] for name in ("loss", "q_mean", "epsilon") if summary.get(name) is not None]
+        numbers = [summary.get("reward"), *means]
+        whole = summary.keys() == _SUMMARY and isinstance(summary["solved"], bool)
+        if not whole or not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
+            raise AgentError(f"{what}: damaged summary of an episode after {last}")
+        if count(summary, "episode", what) <= last:
+            raise AgentError(f"{what}: episode {summary['episode']} follows {last}")
+        last = summary["episode"]
+    if sum(count(summary, "steps", what) for summary in history) != env_steps:
+        raise AgentError(f"{what}: its episodes have not {env_steps} steps together")

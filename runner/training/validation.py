@@ -1,0 +1,132 @@
+"""How good a training is by now: greedy episodes on fixed problems that it never trains on, and what follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.agent import Agent, make_agent
+from env.cluster import Cluster
+from env.embedded.closed_form import plain_workload
+from env.gym.actions import Action
+from env.gym.cluster_env import ClusterEnv
+from env.gym.search import solved_plain
+from env.problems.generate import generate_scenario
+from env.problems.scenario import Scenario
+from runner.evaluation.evaluate import evaluate
+
+SEED = 1 << 40
+"""Of the first validation problem; the others follow."""
+PROBLEMS = 200
+BASELINES = ("random", "heuristic")
+PROBES = 64
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a training ends before its last episode; None: never for that reason.
+
+    Attributes:
+        solved: An evaluation solves this share.
+        patience: So many evaluations in a row were not the best so far.
+    """
+
+    solved: float | None = None
+    patience: int | None = None
+
+    def reason(self, evaluations: Sequence[Row]) -> str | None:
+        """Why to end after these evaluations; None to go on."""
+        if not evaluations:
+            return None
+        rate = evaluations[-1]["solved_rate"]
+        if self.solved is not None and rate >= self.solved:
+            return f"an evaluation solved {100 * rate:.1f} %, {100 * self.solved:g} % were asked for"
+        since = len(evaluations) - 1 - evaluations.index(best(evaluations))
+        if self.patience is not None and since >= self.patience:
+            return f"{since} evaluations without a better one"
+        return None
+
+
+def best(evaluations: Sequence[Row]) -> Row:
+    """The one that solved most; of those the one with the fewest steps; of those the first."""
+    return max(evaluations, key=lambda row: (row["solved_rate"], -row["mean_steps"]))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The problems of an evaluation and how they are played.
+
+    Attributes:
+        scenarios: One greedy episode is played on each.
+        max_steps: Steps of an episode.
+        reward: One of `env.gym.reward.REWARDS`.
+        cluster: Where traces are replayed; None: the embedded one.
+    """
+
+    scenarios: Sequence[Scenario]
+    max_steps: int
+    reward: str
+    cluster: Cluster | None = None
+
+    def score(self, agent: Agent, should_stop: Callable[[], bool]) -> dict[str, Any]:
+        """Results of one evaluation as a metric has them. It draws from `agent`'s generator.
+
+        Raises:
+            ClusterError: the cluster could not be observed.
+            Stopped: `should_stop` turned true.
+        """
+        total = evaluate(
+            agent,
+            self.scenarios,
+            self.max_steps,
+            SEED,
+            reward=self.reward,
+            cluster=self.cluster,
+            should_stop=should_stop,
+        )[-1]
+        return {
+            "n": total.n,
+            "solved_rate": total.solved_rate,
+            "mean_steps": total.mean_steps,
+            "mean_return": total.mean_return,
+        }
+
+    def baseline(self, name: str, should_stop: Callable[[], bool]) -> dict[str, Any]:
+        """`score` of a hand-written policy."""
+        return self.score(make_agent(name, seed=0), should_stop)
+
+    def probes(self) -> npt.NDArray[np.float32]:
+        """First states of up to `PROBES` of the scenarios, float32 (n, STATE_DIM)."""
+        env = ClusterEnv(self.scenarios, reward=self.reward, cluster=self.cluster)
+        shown = range(min(PROBES, len(self.scenarios)))
+        return np.stack([env.reset(seed=0, options={"scenario": number})[0] for number in shown])
+
+    def optimal_shares(self) -> list[float] | None:
+        """Share of each action in the shortest solutions; None unless all are known in closed form.
+
+        Where the start is the goal already, noop is the shortest.
+        """
+        counts: Counter[Action] = Counter()
+        for scenario in self.scenarios:
+            plain = plain_workload(scenario)
+            actions = solved_plain(*plain, scenario.target) if plain is not None else None
+            if actions is None:
+                return None
+            counts.update(actions or [Action.NOOP])
+        return [counts[action] / counts.total() for action in Action]
+
+
+def validation_problems(problem: str | None) -> list[Scenario]:
+    """The fixed problems of a training without traces, of the kind `problem` if it trains on one only.
+
+    Raises:
+        ScenarioError: no such kind.
+    """
+    return [generate_scenario(problem, SEED + number) for number in range(PROBLEMS)]

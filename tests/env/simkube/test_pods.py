@@ -1,0 +1,165 @@
+"""What objects of a cluster say, read into an observation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from env.demand import VERDICT_ANNOTATION, Verdict
+from env.errors import ClusterError, QuantityError
+from env.gym.actions import GIB, MIB, Resources
+from env.kube.client import selector_text
+from env.problems.scenario import NodePool
+from env.simkube.pods import (
+    Fate,
+    Node,
+    check_verdicts,
+    differences,
+    fate,
+    live,
+    observation,
+    read_node,
+    refusals,
+    resources_of,
+)
+
+Manifest = dict[str, Any]
+
+OOM = {"reason": "OOMKilled", "exitCode": 137}
+
+
+def pod(name: str = "web-1", *, node: str | None = "n", verdict: str | None = None, **status: Any) -> Manifest:
+    metadata: Manifest = {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    if verdict:
+        metadata["annotations"] = {VERDICT_ANNOTATION: verdict}
+    return {"metadata": metadata, "spec": {"nodeName": node} if node else {}, "status": status}
+
+
+def ready(value: str) -> list[Manifest]:
+    return [{"type": "Ready", "status": value}]
+
+
+def refused(message: str, reason: str = "Unschedulable") -> list[Manifest]:
+    return [{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}]
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (pod(phase="Running", conditions=ready("True")), Fate.READY),
+        (pod(phase="Running", conditions=ready("False")), Fate.UNDECIDED),
+        (pod(phase="Pending"), Fate.UNDECIDED),
+        (pod(node=None), Fate.UNDECIDED),
+        (pod(node=None, conditions=refused("0/1 nodes are available")), Fate.REFUSED),
+        (pod(node=None, conditions=refused("gated", "SchedulingGated")), Fate.REFUSED),
+        (pod(node=None, conditions=refused("try again", "SchedulerError")), Fate.UNDECIDED),
+        (pod(phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]), Fate.OOM_KILLED),
+        (pod(phase="Running", containerStatuses=[{"state": {"terminated": OOM}}]), Fate.OOM_KILLED),
+        (pod(phase="Running", containerStatuses=[{"state": {"waiting": {"reason": "X"}}}]), Fate.UNDECIDED),
+        (pod(verdict="cpu-starved", phase="Running", conditions=ready("False")), Fate.CPU_STARVED),
+        (pod(verdict="cpu-starved", phase="Pending"), Fate.UNDECIDED),
+        (pod(verdict="nonsense", phase="Running"), Fate.UNDECIDED),
+    ],
+)
+def test_a_pods_fate_is_what_its_status_says(seen: Manifest, expected: Fate) -> None:
+    assert fate(seen) is expected
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_pod_that_is_ready_against_its_verdict_is_refused(verdict: Verdict) -> None:
+    with pytest.raises(ClusterError, match=f"pod web-1: is Ready, but must be {verdict}"):
+        check_verdicts([pod(verdict=verdict, phase="Running", conditions=ready("True"))])
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("0/3 nodes are available: 3 Insufficient cpu.", {"Insufficient cpu": 3}),
+        (
+            "0/13 nodes are available: 1 Too many pods, 10 Insufficient memory, 2 Insufficient cpu. preemption: 0/13 "
+            "nodes are available: 13 No preemption victims found for incoming pod..",
+            {"Too many pods": 1, "Insufficient memory": 10, "Insufficient cpu": 2},
+        ),
+        (
+            "0/4 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, "
+            "3 Insufficient cpu, 3 Insufficient memory.",
+            {"Insufficient cpu": 3, "Insufficient memory": 3},
+        ),
+        ("no nodes available to schedule pods", {}),
+        ("0/1 nodes are available: 1 Insufficient cpushares, 1 Insufficient nvidia.com/gpu.", {}),
+        ("0/1 nodes are available. preemption: 1 Insufficient cpu", {}),
+        ("", {}),
+    ],
+)
+def test_reasons_are_counted_by_node(message: str, expected: dict[str, int]) -> None:
+    assert refusals(message) == expected
+
+
+def test_ended_and_terminating_pods_do_not_count_and_the_oldest_comes_first() -> None:
+    going = pod("going")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    old = pod("z")
+    old["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
+    pods = [pod("b"), pod("a"), old, going, pod("done", phase="Succeeded"), pod("failed", phase="Failed")]
+    assert [p["metadata"]["name"] for p in live(pods)] == ["z", "a", "b"]
+
+
+def deployment(requests: Manifest, limits: Manifest | None = None, **spec: Any) -> Manifest:
+    containers = [
+        {"resources": {"requests": requests, "limits": limits or {}}},
+        {"resources": {"requests": {"cpu": 9}}},
+    ]
+    return {"spec": {"template": {"spec": {"containers": containers}}, **spec}}
+
+
+def test_resources_are_the_first_containers_requests_else_its_limits() -> None:
+    asked = deployment({"cpu": "500m"}, {"cpu": "1", "memory": "1Gi"}, replicas=4)
+    assert resources_of(asked) == Resources(500, GIB, 4)
+    assert resources_of(deployment({})) == Resources(0, 0, 1)
+
+
+def test_an_observation_adds_up_nodes_and_takes_the_oldest_refused_pods_reasons() -> None:
+    message = "0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods."
+    pods = [
+        pod("a", phase="Running", conditions=ready("True")),
+        pod("b", node=None, conditions=refused(message)),
+        pod("c", node=None, conditions=refused("0/2 nodes are available: 2 Insufficient memory.")),
+        pod("d", phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]),
+        pod("e", verdict="cpu-starved", phase="Running"),
+    ]
+    nodes = [Node("n1", 4_000, GIB, 110, True), Node("n2", 2_000, 2 * GIB, 110, True)]
+    seen = observation(deployment({"cpu": "1", "memory": "1Mi"}, replicas=5), pods, nodes)
+    assert (seen.ready, seen.pending, seen.total, seen.oom_killed, seen.cpu_starved) == (1, 2, 5, 1, 1)
+    assert (seen.insufficient_cpu, seen.insufficient_memory, seen.too_many_pods) == (1, 0, 1)
+    assert (seen.node_cpu_m, seen.node_memory_bytes, seen.nodes) == (4_000, 2 * GIB, 2)
+    assert (seen.cluster_cpu_m, seen.cluster_memory_bytes) == (6_000, 3 * GIB)
+    assert seen.resources == Resources(1_000, MIB, 5)
+
+
+def test_a_nodes_size_is_what_pods_may_use_of_it() -> None:
+    status = {"allocatable": {"cpu": "3920m", "memory": "8Gi", "pods": "110"}, "conditions": ready("True")}
+    node = read_node({"metadata": {"name": "n"}, "status": {**status, "capacity": {"cpu": "4"}}})
+    assert node == Node("n", 3_920, 8 * GIB, 110, True)
+    assert read_node({"metadata": {"name": "n"}}) == Node("n", 0, 0, 0, False)
+    with pytest.raises(QuantityError):
+        read_node({"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "many"}}})
+
+
+def test_differing_nodes_are_told_by_size() -> None:
+    pool = NodePool(2, 4_000, GIB, 110)
+    same = Node("n", 4_000, GIB, 110, True)
+    assert differences(pool, [same, same]) is None
+    text = "made for 2 virtual nodes of 4 CPU, 1Gi, 110 pods, the cluster has 1 of 4 CPU, 1Gi, 110 pods; "
+    assert differences(pool, [same, Node("m", 500, GIB, 9, True)]) == text + "1 of 500m CPU, 1Gi, 9 pods"
+
+
+def test_a_selector_is_written_as_the_api_reads_it() -> None:
+    expressions = [
+        {"key": "tier", "operator": "In", "values": ["a", "b"]},
+        {"key": "old", "operator": "DoesNotExist"},
+        {"key": "new", "operator": "Exists"},
+        {"key": "env", "operator": "NotIn", "values": ["dev"]},
+    ]
+    selector = {"matchLabels": {"app": "web"}, "matchExpressions": expressions}
+    assert selector_text(selector) == "app=web,tier in (a,b),!old,new,env notin (dev)"

@@ -1,0 +1,604 @@
+"""The policies, held against every request of whole runs, and against what nobody should be able to do.
+
+Two judges look at each request that the embedded S3 gets: moto's IAM, which knows users, signatures, actions and
+resources, but no conditions; and `Judge`, which evaluates the documents as AWS describes it, conditions included, with
+the bucket's policy. It also turns 404 into 403 where the asker may not list the key, as S3 does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import pytest
+from judge import allowed
+
+from env.errors import ConfigError
+from env.problems.generate import generate_scenario
+from infra.access import policies
+from infra.access.policies import Role, bucket_policy, role_policy
+from infra.commands import app as sim_arena
+from infra.local import s3
+from infra.local.processes import clean_environment, command
+from infra.proof.standin import TTL_S, StandIn, integers, training
+from protocol.commands import dispatch, inspection
+from protocol.commands.ending import download
+from protocol.commands.status import all_jobs, group_status, read_federation, read_outcome
+from protocol.commands.sync_server import SyncServer
+from protocol.jobs.submit import submit_federation, submit_job
+from protocol.learners.materials import Scenarios, read_weights
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import system_clock
+from protocol.wire.documents import Closers, Ending, Federation, Manifest
+from protocol.wire.errors import ProtocolError, Unfit, UsageError
+from protocol.wire.keys import Mark
+from protocol.wire.probe import probe
+from protocol.wire.store import S3Store
+from protocol.worker.attempt import Learner
+from protocol.worker.worker_loop import WorkerLoop
+
+pytest.importorskip("moto")
+
+BUCKET = "the-bucket"
+ARN = policies.bucket_arn(BUCKET)
+ADMIN = "admin"
+CLOSER = "worker that closes rounds"
+POLICIES = {
+    **{role.value: role_policy(role, ARN) for role in Role},
+    CLOSER: role_policy(Role.WORKER, ARN, closes_rounds=True),
+    **{job: role_policy(Role.WORKER, ARN, job_id=job) for job in ("own-m0000", "own-m0001", "real-m0001")},
+}
+OWN = bucket_policy(ARN)
+
+
+# -- the judge -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a policy sees of a request; `context` holds the condition keys that it has."""
+
+    who: str
+    action: str
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def to(cls, who: str, action: str, key: str = "", **context: str) -> Request:
+        named = {name.replace("__", ":").replace("_", "-"): value for name, value in context.items()}
+        return cls(who, f"s3:{action}", f"{ARN}/{key}" if key else ARN, {"aws:SecureTransport": "true", **named})
+
+
+class Judge:
+    """An embedded S3 in which users may do what their policies say; keeps every request it was asked."""
+
+    def __init__(self, application: s3.WSGI, bucket: policies.Document) -> None:
+        self.application = application
+        self.bucket = bucket
+        self.users: dict[str, str] = {}  # by access key
+        self.requests: list[Request] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        key_id = re.search(r"Credential=([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+        who = self.users.get(key_id[1] if key_id else "", ADMIN)
+        path = unquote(environ["PATH_INFO"]).removeprefix("/")
+        if who == ADMIN or not path.startswith(BUCKET):
+            return self.application(environ, start_response)
+        key = path.removeprefix(BUCKET).removeprefix("/")
+        if not self.may(request_of(who, key, environ)):
+            return denied(environ, start_response)
+        answers: list[tuple[Any, ...]] = []
+        body = self.application(environ, lambda *answer: answers.append(answer))
+        absent = key and environ["REQUEST_METHOD"] in ("GET", "HEAD") and answers[0][0].startswith("404")
+        if absent and not self.may(Request.to(who, "ListBucket", s3__prefix=key)):
+            return denied(environ, start_response)
+        start_response(*answers[0])
+        return body
+
+    def may(self, request: Request) -> bool:
+        self.requests.append(request)
+        return allowed(request, POLICIES[request.who], self.bucket)
+
+
+def request_of(who: str, key: str, environ: Mapping[str, Any]) -> Request:
+    if not key:
+        query = parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
+        assert environ["REQUEST_METHOD"] == "GET"
+        assert query["list-type"] == ["2"]
+        return Request.to(who, "ListBucket", s3__prefix=query["prefix"][0])
+    action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+    found = environ.get("HTTP_IF_NONE_MATCH")
+    context = {"s3__if_none_match": found} if found else {}
+    return Request.to(who, action[environ["REQUEST_METHOD"]], key, **context)
+
+
+def denied(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    start_response("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+
+def without_conditions(document: policies.Document) -> policies.Document:
+    """What moto can evaluate: it takes any condition for unmet."""
+    rows = [{name: value for name, value in row.items() if name != "Condition"} for row in document["Statement"]]
+    return {**document, "Statement": rows}
+
+
+# -- a bucket with users -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Cloud:
+    """A served bucket: credentials for each role, and the log of who asked what."""
+
+    judge: Judge
+    endpoint: str
+    secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stores: dict[str, S3Store] = field(default_factory=dict)
+    turn: threading.RLock = field(default_factory=threading.RLock)  # the environment is everybody's
+
+    def environment(self, who: str) -> dict[str, str]:
+        key_id, secret = self.secrets[who]
+        added = {**s3.environment(self.endpoint), "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret}
+        return clean_environment({**added, "SIM_ARENA_BUCKET": BUCKET})
+
+    @contextmanager
+    def as_user(self, who: str) -> Iterator[None]:
+        with self.turn, pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith(("AWS_", "SIM_ARENA_"))]:
+                patch.delenv(name)
+            for name, value in self.environment(who).items():
+                patch.setenv(name, value)
+            yield
+
+    def bucket(self, who: str, stop: threading.Event | None = None) -> Bucket:
+        with self.as_user(who):
+            if who not in self.stores:
+                self.stores[who] = S3Store(BUCKET)
+        return Bucket(self.stores[who], system_clock(stop), patience_s=5.0)
+
+    def dispatch(self, *arguments: str, who: str = Role.DISPATCHER) -> None:
+        with self.as_user(who):
+            dispatch.app(list(arguments), standalone_mode=False)
+
+    def of(self, who: str) -> list[Request]:
+        return [request for request in self.judge.requests if request.who == who]
+
+
+@contextmanager
+def serving(bucket: policies.Document) -> Iterator[Cloud]:
+    import boto3
+    from moto.core.authorization import enable_iam_authentication
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Silent(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
+
+    judge = Judge(DomainDispatcherApplication(create_backend_app), bucket)
+    server = make_server("127.0.0.1", 0, s3.one_at_a_time(judge), threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    cloud = Cloud(judge, f"http://127.0.0.1:{server.server_port}")
+    root = {
+        "endpoint_url": cloud.endpoint,
+        "aws_access_key_id": s3.ACCESS_KEY,
+        "aws_secret_access_key": s3.SECRET_KEY,
+        "region_name": s3.REGION,
+    }
+    s3.create_bucket(cloud.endpoint, BUCKET)
+    iam = boto3.session.Session().client("iam", **root)
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    for who, document in {**POLICIES, ADMIN: everything}.items():
+        name = who.replace(" ", "-")
+        iam.create_user(UserName=name)
+        text = json.dumps(without_conditions(document))
+        iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=text)
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        cloud.secrets[who] = (made["AccessKeyId"], made["SecretAccessKey"])
+        judge.users[made["AccessKeyId"]] = who
+    try:
+        with enable_iam_authentication():
+            yield cloud
+        for who, (key_id, _) in cloud.secrets.items():
+            name = who.replace(" ", "-")
+            iam.delete_access_key(UserName=name, AccessKeyId=key_id)
+            iam.delete_user_policy(UserName=name, PolicyName="policy")
+            iam.delete_user(UserName=name)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with serving(OWN) as served:
+        yield served
+
+
+# -- everything that every role does -------------------------------------------------------------------------
+
+
+def work(
+    cloud: Cloud, who: str, jobs: int, stop: threading.Event, *, early: bool = False, only: str | None = None
+) -> None:
+    """Run so many jobs to their end; `early`: one, and only as far as its first episode."""
+    bucket, ended = cloud.bucket(who, stop), []
+
+    def start(manifest: Manifest) -> Learner:
+        if manifest.training.traces:
+            Scenarios(bucket).read(manifest)
+        if manifest.training.weights:
+            read_weights(bucket, manifest.training.weights)
+        return StandIn(manifest, lambda seconds: stop.set() if early else None, 1.0)
+
+    def say(line: str) -> None:
+        if re.search(r": (success|failed|cancelled)", line):
+            ended.append(line)
+        if len(ended) == jobs:
+            stop.set()
+
+    probe(bucket)
+    shop = WorkerLoop(bucket, "a-worker", TTL_S, start, integers, say, stays=only is not None, only=only)
+    shop.run_one() if only else shop.run_until_stopped()
+
+
+def serve(cloud: Cloud, stop: threading.Event) -> None:
+    bucket = cloud.bucket(Role.SYNC_SERVER, stop)
+    probe(bucket)
+    SyncServer(bucket, integers, lambda line: None).run(exit_when_idle=True)
+
+
+def beside(*works: Callable[[threading.Event], object]) -> None:
+    """Run them side by side; if one fails, the others stop."""
+    stops = [threading.Event() for _ in works]
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(each, stop) for each, stop in zip(works, stops, strict=True)]
+        wait(running, return_when=FIRST_EXCEPTION)
+        if any(each.done() and each.exception() for each in running):
+            for stop in stops:
+                stop.set()
+        for each in running:
+            each.result()
+
+
+NOTHING = 64 * "0"
+
+
+def jobs_that_cannot_run(cloud: Cloud, who: str) -> None:
+    """A manifest that cannot be read, and jobs whose inputs are gone."""
+    name = f"bad-{len(who)}"
+    cloud.bucket(ADMIN).create(keys.pending_manifest(name), b"no manifest")
+    beside(partial(work, cloud, who, 0, only=name))
+    for inputs in ({"traces": (NOTHING,)}, {"weights": NOTHING}):
+        submit_job(cloud.bucket(Role.DISPATCHER), training(2, **{"traces": (), **inputs}))
+    beside(partial(work, cloud, who, 2))
+
+
+def federation_without_its_weights(cloud: Cloud, like_this: Federation) -> None:
+    """A round could be closed, but what it started from is gone."""
+    lost = like_this.model_copy(
+        update={
+            "group": "lost",
+            "size": 1,
+            "barrier": Closers.SYNC_SERVER,
+            "training": like_this.training.model_copy(update={"weights": NOTHING}),
+        }
+    )
+    submit_federation(cloud.bucket(Role.DISPATCHER), lost)
+    cloud.bucket(ADMIN).create(keys.update("lost", 1, 0), b"1")
+    beside(partial(serve, cloud))
+    cloud.dispatch("cancel", "lost")
+
+
+@pytest.fixture(scope="module")
+def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    """Federations of all kinds, single jobs, and all that a person can ask for, each with its role's credentials."""
+    folder = tmp_path_factory.mktemp("run")
+    trace, weights = folder / "trace.msgpack", folder / "weights.pt"
+    trace.write_bytes(generate_scenario(None, 1).trace.to_bytes())
+    weights.write_bytes(b"5")
+    small = ("--episodes", "2", "--steps", "20")
+
+    shop = ("submit", "--group", "shop", "--federation-size", "2", "--strategy", "fedadam", *small)
+    for _ in range(2):  # the second one finds everything there
+        cloud.dispatch(*shop, "--trace", str(trace), "--weights", str(weights))
+    beside(partial(work, cloud, Role.WORKER, 2), partial(serve, cloud))
+
+    cloud.dispatch("submit", "--group", "own", "--federation-size", "2", *small, "--trace", str(trace))
+    members = [partial(work, cloud, job, 1, only=job) for job in ("own-m0000", "own-m0001")]
+    beside(*members, partial(serve, cloud))
+
+    by_members = read_federation(cloud.bucket(ADMIN), "shop").model_copy(
+        update={"group": "self", "barrier": Closers.WORKERS}
+    )
+    submit_federation(cloud.bucket(Role.DISPATCHER), by_members)
+    beside(partial(work, cloud, CLOSER, 2))
+
+    cloud.dispatch("submit", *small)
+    [job] = (key for entry in cloud.bucket(ADMIN).list(keys.PENDING).entries if (key := keys.parse_manifest(entry.key)))
+    for _ in range(2):
+        beside(partial(work, cloud, Role.WORKER, 1, early=True))
+    for who in (Role.READER, Role.DISPATCHER):
+        bucket = cloud.bucket(who)
+        assert job in {row.job_id for row in all_jobs(bucket, TTL_S, 20)}
+        assert inspection.about(bucket, job, TTL_S)["state"] == "free"
+    cloud.dispatch("cancel", job)
+    cloud.dispatch("retry", job)
+    beside(partial(work, cloud, Role.WORKER, 1))
+    for who in (Role.WORKER, CLOSER):
+        jobs_that_cannot_run(cloud, who)
+
+    federation_without_its_weights(cloud, by_members)
+    cloud.dispatch("submit", "--group", "late", "--federation-size", "2", *small)
+    cloud.dispatch("cancel", "late")
+    for option, key in (("--trace", keys.trace(NOTHING)), ("--weights", keys.weights(NOTHING))):
+        with pytest.raises(ConfigError, match="no such object"):
+            cloud.dispatch("submit", option, f"s3://{BUCKET}/{key}")
+    for who in (Role.READER, Role.DISPATCHER):
+        bucket = cloud.bucket(who)
+        with pytest.raises(ProtocolError, match="not in s3://"):
+            group_status(bucket, "nobodys", TTL_S)
+        assert group_status(bucket, "shop", TTL_S).outcome == Ending.FINISHED
+        assert inspection.text_of(bucket, "shop-m0000", "train.log")
+        assert "global_weights.pt" in download(bucket, "shop", folder / who)
+    cloud.dispatch("purge", "shop", "--yes")
+    return cloud
+
+
+# -- what the policies allow ---------------------------------------------------------------------------------
+
+
+def test_all_that_the_commands_do_is_allowed(whole_run: Cloud) -> None:
+    assert [one for one in whole_run.judge.requests if not allowed(one, POLICIES[one.who], OWN)] == []
+    finished = {"shop", "own", "self"}
+    outcomes = {group: read_outcome(whole_run.bucket(ADMIN), group) for group in finished}
+    assert {group for group, outcome in outcomes.items() if outcome and outcome.status is Ending.FINISHED} == finished
+
+
+def test_each_pattern_of_each_policy_is_needed(whole_run: Cloud) -> None:
+    """Without it, some request of the run would have been refused."""
+    for who in (*Role, CLOSER):
+        requests = set(map(repr, whole_run.of(who)))
+        distinct = [one for one in whole_run.of(who) if repr(one) in requests and not requests.discard(repr(one))]
+        for pattern, document in narrower(POLICIES[who]):
+            assert not all(allowed(one, document, OWN) for one in distinct), f"{who}: {pattern} is not used"
+
+
+def narrower(document: policies.Document) -> Iterator[tuple[str, policies.Document]]:
+    """The policy without one of its patterns, for each of them."""
+    for number, statement in enumerate(document["Statement"]):
+        for place in range(len(patterns(statement))):
+            without = deepcopy(document)
+            yield patterns(without["Statement"][number]).pop(place), without
+
+
+def patterns(statement: policies.Statement) -> list[str]:
+    return statement["Condition"]["StringLike"]["s3:prefix"] if "Condition" in statement else statement["Resource"]
+
+
+@contextmanager
+def started(line: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def test_the_commands_run_a_federation_with_the_credentials_of_their_roles(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "trace.msgpack").write_bytes(generate_scenario(None, 2).trace.to_bytes())
+    small = ("--episodes", "2", "--steps", "20", "--federation-size", "2", "--group", "real")
+    cloud.dispatch("submit", *small, "--trace", str(tmp_path))
+    commands = {
+        Role.SYNC_SERVER: command("sync-server", "--exit-when-idle"),
+        Role.WORKER: command("worker", "--job", "real-m0000"),
+        "real-m0001": command("worker", "--job", "real-m0001"),
+    }
+    with ExitStack() as children:
+        running = [children.enter_context(started(line, cloud.environment(who))) for who, line in commands.items()]
+        logs = [child.communicate(timeout=300)[1] for child in running]
+    assert [child.returncode for child in running] == [0, 0, 0], "\n".join(logs)
+    cloud.dispatch("download", "real", "--to", str(tmp_path / "out"), who=Role.READER)
+    assert (tmp_path / "out" / "global_weights.pt").exists()
+
+
+# -- what nobody may do ----------------------------------------------------------------------------------------
+
+OTHERS = keys.result("other")
+DECISIONS = [
+    keys.decision("shop", 1),
+    keys.global_weights("shop", 1),
+    keys.server_state("shop", 1),
+    keys.outcome("shop"),
+    keys.federation("shop"),
+    keys.active("shop"),
+    keys.pending_manifest("other"),
+    keys.cancel("other"),
+    keys.trace(NOTHING),
+    keys.weights(NOTHING),
+]
+FACTS = [OTHERS, keys.update("shop", 1, 0), keys.state("other", 1), *DECISIONS[:5], keys.trace(NOTHING)]
+
+
+@pytest.mark.parametrize("who", [Role.WORKER, "own-m0000", Role.READER])
+def test_neither_workers_nor_readers_write_decisions_or_what_is_to_be_done(cloud: Cloud, who: str) -> None:
+    for key in DECISIONS:
+        with pytest.raises(Unfit, match="403 AccessDenied"):
+            cloud.bucket(who).create(key, b"forged")
+
+
+@pytest.mark.parametrize("who", [Role.WORKER, CLOSER, "own-m0000", Role.SYNC_SERVER, Role.READER])
+def test_only_the_dispatcher_deletes_facts(cloud: Cloud, who: str) -> None:
+    for key in FACTS:
+        with pytest.raises(Unfit, match="403 AccessDenied"):
+            cloud.bucket(who).delete(key)
+
+
+def test_a_worker_confined_to_a_job_reaches_no_other_jobs_or_members_objects(cloud: Cloud) -> None:
+    bucket = cloud.bucket("own-m0000")
+    mark = partial(keys.attempt_mark, attempt=1)
+    siblings = [keys.result("own-m0001"), keys.state("own-m0001", 1), keys.update("own", 1, 1)]
+    marks = [mark(job, each) for job in ("own-m0001", "other") for each in (Mark.CLAIM, Mark.RELEASED)]
+    for key in [*siblings, *marks, OTHERS, keys.update("shop", 1, 0)]:
+        with pytest.raises(Unfit, match="403"):
+            bucket.create(key, b"forged")
+        with pytest.raises(Unfit, match="403"):
+            bucket.get(key)
+        with pytest.raises(Unfit, match="403"):
+            bucket.delete(key)
+    with pytest.raises(Unfit, match="403"):
+        bucket.put_without_retry(mark("own-m0001", Mark.HEARTBEAT), b"alive")
+    for prefix in ("", keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE, keys.results("own-m0001")):
+        with pytest.raises(Unfit, match="403"):
+            bucket.list(prefix)
+
+
+def test_a_worker_overwrites_nothing_but_heartbeats(cloud: Cloud) -> None:
+    admin, worker = cloud.bucket(ADMIN), cloud.bucket(Role.WORKER)
+    admin.create(OTHERS, b"true")
+    with pytest.raises(Unfit, match="403 AccessDenied"):
+        worker.put_without_retry(OTHERS, b"forged")
+    assert not worker.ensure_created(OTHERS, b"forged")
+    assert admin.get(OTHERS) == b"true"
+    for _ in range(2):
+        worker.put_without_retry(keys.attempt_mark("other", Mark.HEARTBEAT, 1), b"alive")
+
+
+def test_a_sync_server_does_not_touch_jobs_and_a_reader_sees_no_updates(cloud: Cloud) -> None:
+    for key in (keys.result("other"), keys.update("shop", 1, 0), keys.attempt_mark("other", Mark.CLAIM, 1)):
+        with pytest.raises(Unfit, match="403 AccessDenied"):
+            cloud.bucket(Role.SYNC_SERVER).create(key, b"forged")
+    for who, prefix in ((Role.SYNC_SERVER, keys.IN_PROGRESS), (Role.READER, "traces/")):
+        with pytest.raises(Unfit, match="403 AccessDenied"):
+            cloud.bucket(who).list(prefix)
+    with pytest.raises(Unfit, match="403 AccessDenied"):
+        cloud.bucket(Role.READER).get(keys.update("shop", 1, 0))
+
+
+def test_what_is_refused_is_one_clear_line(cloud: Cloud) -> None:
+    cloud.bucket(ADMIN).ensure_created(keys.pending_manifest("waits"), b"{}")
+    line = command("dispatch", "cancel", "waits")
+    done = subprocess.run(line, env=cloud.environment(Role.READER), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    told = rf"error: s3://{BUCKET}: [A-Z]+ \S+: 403 AccessDenied \(these credentials may not do this\)\n"
+    assert re.fullmatch(told, done.stderr)
+
+
+# -- the bucket's own policy -------------------------------------------------------------------------------------
+
+ANYBODY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": f"{ARN}*"}]}
+
+
+def test_the_bucket_takes_nothing_without_tls(cloud: Cloud) -> None:
+    for request in (Request.to(ADMIN, "GetObject", OTHERS), Request.to(ADMIN, "ListBucket", s3__prefix="jobs/")):
+        assert allowed(request, ANYBODY, OWN)
+        assert not allowed(replace(request, context={**request.context, "aws:SecureTransport": "false"}), ANYBODY, OWN)
+
+
+def test_the_bucket_takes_only_conditional_writes_of_all_that_is_created_once(whole_run: Cloud) -> None:
+    """Of everything that anybody wrote in the whole run: with the condition yes, without it no, but for
+    heartbeats and the scratch objects of probes."""
+    written = {one.resource.removeprefix(f"{ARN}/") for one in whole_run.judge.requests if one.action == "s3:PutObject"}
+    assert len({key.split("/")[0] for key in written}) == 6
+    for key in written:
+        row = keys.parse_progress(key)
+        plain = (row is not None and row.mark is Mark.HEARTBEAT) or key.startswith("probe/")
+        assert allowed(Request.to(ADMIN, "PutObject", key, s3__if_none_match="*"), ANYBODY, OWN)
+        assert allowed(Request.to(ADMIN, "PutObject", key), ANYBODY, OWN) == plain
+
+
+def test_the_bucket_never_forgets_a_federations_name() -> None:
+    for key in (keys.federation("shop"), keys.outcome("shop")):
+        for action in ("DeleteObject", "DeleteObjectVersion"):
+            assert not allowed(Request.to(ADMIN, action, key), ANYBODY, OWN)
+    assert allowed(Request.to(ADMIN, "DeleteObject", keys.decision("shop", 1)), ANYBODY, OWN)
+
+
+def test_the_bucket_policy_only_forbids() -> None:
+    assert {row["Effect"] for row in OWN["Statement"]} == {"Deny"}
+    assert all(policies.PUBLIC_ACCESS_BLOCK.values())
+
+
+# -- the documents ------------------------------------------------------------------------------------------------
+
+
+def test_policies_fit_into_what_aws_takes() -> None:
+    """Characters without white space: 6,144 in a managed policy, 10,240 in all inline policies of a role
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html); 20 KB in a bucket's."""
+    longest = policies.bucket_arn("b" * 63, policies.Partition.US_GOV)
+    for role in Role:
+        assert size(role_policy(role, longest)) <= 6_144
+    assert size(role_policy(Role.WORKER, longest, job_id="g" * 57 + "-m0000")) <= 6_144
+    assert size(role_policy(Role.WORKER, longest, closes_rounds=True)) <= 6_144
+    assert size(bucket_policy(longest)) <= 20_480
+
+
+def size(document: policies.Document) -> int:
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+def test_no_policy_reaches_beyond_its_bucket() -> None:
+    for document in [*POLICIES.values(), OWN]:
+        for statement in document["Statement"]:
+            assert all(resource == ARN or resource.startswith(f"{ARN}/") for resource in statement["Resource"])
+            assert statement["Action"] != "*"
+    for document in POLICIES.values():
+        actions = {statement["Action"] for statement in document["Statement"]}
+        assert actions <= {"s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:DeleteObject"}
+
+
+def test_a_partition_and_a_placeholder_for_an_arn_are_kept() -> None:
+    assert policies.bucket_arn("b-1", policies.Partition.CHINA) == "arn:aws-cn:s3:::b-1"
+    document = role_policy(Role.READER, "arn:${AWS::Partition}:s3:::${Bucket}")
+    assert "arn:${AWS::Partition}:s3:::${Bucket}/results/*" in document["Statement"][0]["Resource"]
+
+
+def printed(*arguments: str) -> None:
+    sim_arena(["policy", *arguments], standalone_mode=False)
+
+
+def test_the_command_prints_what_the_functions_return(capfd: pytest.CaptureFixture[str]) -> None:
+    for role in Role:
+        printed(role, "--bucket", BUCKET)
+        assert json.loads(capfd.readouterr().out) == POLICIES[role]
+    printed("worker", "--bucket", BUCKET, "--job", "own-m0000")
+    assert json.loads(capfd.readouterr().out) == POLICIES["own-m0000"]
+    printed("worker", "--bucket", BUCKET, "--closes-rounds")
+    assert json.loads(capfd.readouterr().out) == POLICIES[CLOSER]
+    printed("bucket", "--bucket", BUCKET)
+    shown = capfd.readouterr()
+    assert json.loads(shown.out) == OWN
+    assert f"aws s3api put-public-access-block --bucket {BUCKET}" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["wroker"], "did you mean 'worker'"),
+        (["somebody"], "choose from dispatcher, worker, sync-server, reader, bucket"),
+        (["reader", "--job", "j"], "for workers only"),
+        (["bucket", "--closes-rounds"], "for workers only"),
+        (["worker", "--job", "j", "--closes-rounds"], "choose one"),
+        (["worker", "--bucket", "*"], "use 3 to 63 of"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        printed("--bucket", BUCKET, *arguments)

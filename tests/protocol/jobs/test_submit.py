@@ -1,0 +1,65 @@
+"""Which member gets which problems."""
+
+from __future__ import annotations
+
+import pytest
+
+from env.problems.draw import PROBLEMS
+from infra.proof.standin import federation, training
+from protocol.jobs.submit import share_of
+from protocol.learners.inputs import Problem, check_generated, with_strategy
+from protocol.wire import documents
+from protocol.wire.documents import ROBUST_BYTES, Federation, Strategy, TensorSpec
+from protocol.wire.errors import UsageError
+
+HASHES = tuple(f"{number:064x}" for number in range(7))
+
+
+def test_members_share_all_problems_unless_they_are_heterogeneous() -> None:
+    wanted = federation(3, training=training(traces=HASHES))
+    assert [share_of(wanted, member) for member in range(3)] == [wanted.training] * 3
+
+
+def test_traces_are_shared_out_and_each_has_one_member() -> None:
+    wanted = federation(3, training=training(traces=HASHES), heterogeneous=True)
+    shares = [share_of(wanted, member).traces for member in range(3)]
+    assert shares == [(HASHES[0], HASHES[3], HASHES[6]), (HASHES[1], HASHES[4]), (HASHES[2], HASHES[5])]
+
+
+def test_without_traces_each_member_has_one_kind_of_problem_in_turn() -> None:
+    wanted = federation(7, training=training(traces=()), heterogeneous=True)
+    kinds = [share_of(wanted, member).problem for member in range(7)]
+    assert kinds == [*PROBLEMS, *PROBLEMS[:2]]
+
+
+def test_fedprox_pulls_members_to_the_global_weights_unless_told_how_much() -> None:
+    assert with_strategy({"gamma": 0.9}, Strategy.FEDPROX) == {"gamma": 0.9, "proximal": 0.01}
+    assert with_strategy({"proximal": 0.5}, Strategy.FEDPROX) == {"proximal": 0.5}
+    assert with_strategy({}, Strategy.FEDADAM) == {}
+
+
+def test_what_only_a_trace_can_answer_needs_one() -> None:
+    check_generated(Problem())
+    with pytest.raises(UsageError, match="--duration: needs --trace"):
+        check_generated(Problem(duration_s=5.0))
+
+
+def built(**values: object) -> Federation:
+    return documents.build(
+        Federation, **{name: getattr(federation(3), name) for name in Federation.model_fields} | values
+    )
+
+
+@pytest.mark.parametrize("strategy", ["trimmed-mean", "median"])
+def test_of_two_members_nobody_can_tell_which_one_lies(strategy: str) -> None:
+    with pytest.raises(UsageError, match=f"strategy {strategy} needs at least 3 members, there are 2"):
+        built(size=2, strategy=Strategy(strategy))
+
+
+def test_a_robust_round_that_does_not_fit_into_memory_is_refused_before_it_starts() -> None:
+    model = (TensorSpec(name="w", shape=(1 << 20,)),)
+    most = ROBUST_BYTES // (4 << 20)
+    assert built(size=most, model=model, strategy=Strategy.MEDIAN).size == most
+    assert built(size=most + 1, model=model, strategy=Strategy.FEDADAM).size == most + 1
+    with pytest.raises(UsageError, match="1025 are 4100 MiB, more than 4096 MiB"):
+        built(size=most + 1, model=model, strategy=Strategy.MEDIAN)

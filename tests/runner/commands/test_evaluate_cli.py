@@ -1,0 +1,89 @@
+"""`sim-arena evaluate`: what it plays by default, what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.agent import POLICY_NAMES, make_agent
+from runner.evaluation.suite import fingerprint, standard
+
+FEW = ("--scenarios", "6", "--steps", "20")
+
+
+def test_it_measures_every_agent_on_every_problem(cli: Any) -> None:
+    result = cli("evaluate", "heuristic", "noop", *FEW, "--json")
+    document = json.loads(result.out)
+    assert result.code == 0
+    assert document["agents"]["heuristic"][-1]["solved_rate"] == 1.0
+    assert document["agents"]["heuristic"][-1]["median_steps_ratio_interval"] == [1.0, 1.0]
+    assert document["agents"]["noop"][-1]["solved_rate"] < 1.0
+    assert document["suite"] is None
+    assert document["confidence"] == 0.95
+
+
+def test_it_prints_a_table_with_intervals(cli: Any) -> None:
+    out = cli("evaluate", "heuristic", "--problem", "cpu", "--scenarios", "2").out
+    assert "100.0 (34.2–100.0)" in out
+    assert "1.00 (1.00–1.00)" in out
+
+
+def test_the_standard_suite_is_what_is_played_unless_told_otherwise(cli: Any) -> None:
+    named = cli("evaluate", "heuristic", "--suite", "standard", "--json").out
+    assert cli("evaluate", "heuristic", "--json").out == named
+    document = json.loads(named)
+    assert (document["suite"], document["scenarios"]) == ("standard", 1000)
+    assert document["sha256"] == fingerprint(standard())
+    assert [row["problem"] for row in document["agents"]["heuristic"]] == [
+        "combined", "cpu", "memory", "over-allocation", "replica-deficit", "all",
+    ]  # fmt: skip
+
+
+def test_a_folder_of_traces_is_measured_the_same_way(cli: Any, trace: Path) -> None:
+    document = json.loads(cli("evaluate", "heuristic", "optimum", "--trace", str(trace.parent), "--json").out)
+    assert (document["scenarios"], document["suite"]) == (1, None)
+    assert document["agents"]["heuristic"] == document["agents"]["optimum"]
+
+
+def test_policies_and_weights_may_be_named_as_such(cli: Any, tmp_path: Path) -> None:
+    make_agent("greedy", seed=0).save(tmp_path / "table.json")
+    arguments = ("--weights", "table.json", "--policy", "noop", "--policy", "optimum", *FEW, "--json")
+    assert list(json.loads(cli("evaluate", *arguments).out)["agents"]) == ["table.json", "noop", "optimum"]
+
+
+def test_the_baselines_are_all_policies_and_the_optimum(cli: Any) -> None:
+    document = json.loads(cli("evaluate", "--baselines", *FEW, "--json").out)
+    assert list(document["agents"]) == [*POLICY_NAMES, "optimum"]
+
+
+def test_a_name_that_has_weights_of_its_own_comes_with_the_baselines_if_asked(cli: Any) -> None:
+    document = json.loads(cli("evaluate", "greedy", "--baselines", *FEW, "--json").out)
+    assert list(document["agents"]) == ["greedy", *POLICY_NAMES, "optimum"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["random", "--trace", "empty"], "holds no .msgpack"),
+        (["random", "--suite", "standrad"], "choose from standard"),
+        (["random", "--suite", "standard", "--scenarios", "3"], "--scenarios 3"),
+        (["random", "--suite", "standard", "--problem", "cpu"], "--problem cpu"),
+        (["random", "--suite", "standard", "--trace", "here"], "--suite standard"),
+        (["random", "--problem", "cpu", "--trace", "here"], "--problem cpu"),
+        (["--policy", "greedy"], "--policy greedy"),
+        (["--weights", "nowhere.pt"], "nowhere.pt"),
+        (["dnq"], "did you mean 'dqn'"),
+        (["random", "--target", "3"], "--target: needs --trace"),
+        (["random", "--reward", "shapd"], "did you mean shaped"),
+    ],
+)
+def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    result = cli("evaluate", *arguments)
+    assert result.code == 1
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert result.out == ""
