@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("sim-arena", "numpy", "numba", "torch", "gymnasium", "matplotlib")
-_SOURCE = Path(__file__).resolve().parent.parent
+_SOURCE = Path(__file__).resolve().parents[2]
 
 
 def environment() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from protocol.wire.errors import UsageError
 if TYPE_CHECKING:
     from protocol.wire.bucket import Bucket
 
-HERE = Path(__file__).resolve().parents[2]  # the checkout, where this is run from one
+HERE = Path(__file__).resolve().parents[3]  # the checkout, where this is run from one
 
 _CONSTRAINTS = "constraints.txt"
 _FOLDERS = ("env", "agents", "runner", "protocol", "infra")

@@ -287,7 +287,7 @@ def asked() -> Iterator[str]:
     session = botocore.session.Session()
     models = {service: session.get_service_model(service) for service in SERVICES}
     names = {service: {xform_name(each): each for each in model.operation_names} for service, model in models.items()}
-    for path in Path(infra.ec2.__path__[0]).glob("*.py"):
+    for path in Path(infra.ec2.__path__[0]).rglob("*.py"):
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         for service in texts.intersection(SERVICES):

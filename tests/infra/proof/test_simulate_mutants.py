@@ -266,7 +266,7 @@ def test_weights_before_the_servers_state_are_caught(monkeypatch: pytest.MonkeyP
             ensure_created(self, *late.pop())
         return done
 
-    monkeypatch.setattr(Bucket, "settle", weights_first)
+    monkeypatch.setattr(Bucket, "ensure_created", weights_first)
     assert Invariant.DECISION in violated(caught())
 
 
@@ -331,7 +331,7 @@ def test_a_claim_on_a_cancelled_job_is_caught(monkeypatch: pytest.MonkeyPatch) -
         faults = {Fault.KILL_BEFORE: 0.05, Fault.KILL_AFTER: 0.02}
         return replace(scenario, cancel=Target.MEMBER, cancel_s=1.0, faults=faults)
 
-    monkeypatch.setattr(queue, "take", blind)
+    monkeypatch.setattr(queue, "claim", blind)
     assert Invariant.COST in violated(caught(focus=half_cancelled))
 
 
