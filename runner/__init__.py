@@ -1,1 +1,6 @@
-"""Agents at work: one step, one episode, trainings, evaluation and plots."""
+"""Agents at work: steps, episodes, trainings, evaluations, suggestions, and the commands that run them.
+
+May import `agents` and `env`. Read `episode.py` first (one step, one episode), then `training/`, `evaluation/`,
+`suggest/`. `experience.py` collects transitions, `clusters.py` opens the cluster that traces are replayed on,
+`commands/` holds the command line, `bench/` the benchmarks; nothing else here imports `bench/`.
+"""

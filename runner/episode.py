@@ -20,7 +20,7 @@ State = npt.NDArray[np.float32]
 
 
 class Stopped(Exception):
-    """Somebody asked for an end between two steps; the episode is not finished and does not count."""
+    """The caller asked for a stop between two steps; the episode is not finished and does not count."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def run_episode(
 
 
 def step_record(state: State, info: dict[str, Any], reward: float, after: dict[str, Any]) -> StepRecord:
-    """What was seen, what was done and what came of it, as JSON holds it; no clock time, so it repeats."""
+    """Observation, action and result of a step, as JSON holds them; no clock time, so equal steps are equal."""
     outcome = after["outcome"]
     return {
         "scenario": info["scenario"],

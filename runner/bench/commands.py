@@ -18,8 +18,8 @@ from runner.commands.options import JsonOption
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
-    from runner.bench.environments import Effort, Rate
-    from runner.bench.exam import Outcome
+    from runner.bench.environments import Rate, RateBudget
+    from runner.bench.exam import ExamResult
 
 Measurement = tuple[str, dict[str, Any], "Callable[[], Rate]"]
 
@@ -45,10 +45,10 @@ def env(
     as_json: JsonOption = False,
 ) -> None:
     """Steps per second of one environment and of many, and pods placed per second; median (lowest to highest)."""
-    from runner.bench.environments import QUICK, Effort, machine
+    from runner.bench.environments import QUICK, RateBudget, machine
 
     measured: dict[str, list[dict[str, Any]]] = {"single": [], "vector": [], "placing": []}
-    for part, facts, measure in progress(_plan(trace or [], QUICK if quick else Effort()), "measuring"):
+    for part, facts, measure in progress(_plan(trace or [], QUICK if quick else RateBudget()), "measuring"):
         measured[part].append({**facts, **asdict(measure())})
     document = {"machine": machine(), **measured, **_conclusions(measured)}
     if as_json:
@@ -79,10 +79,10 @@ def dqn(quick: QuickOption = False, as_json: JsonOption = False) -> None:
     from runner.bench.environments import machine
 
     facts = {**machine(), **_versions("torch", "stable_baselines3"), "load_before": os.getloadavg()[0]}
-    effort = bench_dqn.QUICK if quick else bench_dqn.Effort()
-    measured = [bench_dqn.compare(case, effort, perf_counter) for case in progress(bench_dqn.cases(), "measuring")]
+    budget = bench_dqn.QUICK if quick else bench_dqn.LearnerBudget()
+    measured = [bench_dqn.compare(case, budget, perf_counter) for case in progress(bench_dqn.cases(), "measuring")]
     if as_json:
-        print_json({"machine": facts, "effort": asdict(effort), "cases": [asdict(each) for each in measured]})
+        print_json({"machine": facts, "budget": asdict(budget), "cases": [asdict(each) for each in measured]})
     else:
         tables.show_facts(facts)
         out.print()
@@ -141,7 +141,7 @@ def ablation(
 
 
 def report(
-    title: str, groups: Mapping[str, Sequence[Any]], outcomes: Mapping[str, Sequence[Outcome]], as_json: bool
+    title: str, groups: Mapping[str, Sequence[Any]], outcomes: Mapping[str, Sequence[ExamResult]], as_json: bool
 ) -> None:
     """Print groups of trainings: a table of their summaries, or everything as JSON."""
     from runner.bench import runs
@@ -170,7 +170,7 @@ def _versions(*names: str) -> dict[str, str]:
     return found
 
 
-def _plan(traces: Sequence[Path], effort: Effort) -> list[Measurement]:
+def _plan(traces: Sequence[Path], budget: RateBudget) -> list[Measurement]:
     """What is measured, as (part, what tells it from others, how)."""
     from env.problems.generate import PROBLEMS, generate_scenario
     from runner.bench import environments
@@ -183,14 +183,14 @@ def _plan(traces: Sequence[Path], effort: Effort) -> list[Measurement]:
         if not environments.is_plain(scenarios):
             ways = [("replay", environments.Unseen()), ("replay, or kept from an earlier visit", None)]
         for way, cluster in ways:
-            measure = partial(environments.single_rate, scenarios, effort, perf_counter, cluster)
+            measure = partial(environments.single_rate, scenarios, budget, perf_counter, cluster)
             plan.append(("single", {"scenario": name, "each step": way}, measure))
     for name, scenarios in (("one Deployment", [environments.one_deployment()]), ("generated", None)):
-        for batch in effort.batches:
-            measure = partial(environments.vector_rate, scenarios, batch, effort, perf_counter)
+        for batch in budget.batches:
+            measure = partial(environments.vector_rate, scenarios, batch, budget, perf_counter)
             plan.append(("vector", {"scenario": name, "environments": batch}, measure))
-    for nodes in effort.nodes:
-        measure = partial(environments.placing_rate, nodes, effort, perf_counter)
+    for nodes in budget.nodes:
+        measure = partial(environments.placing_rate, nodes, budget, perf_counter)
         plan.append(("placing", {"nodes": nodes, "pods": nodes * environments.PODS_PER_NODE}, measure))
     return plan
 

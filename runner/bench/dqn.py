@@ -30,7 +30,7 @@ _STATES = 256
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeedCase:
     """What is equal for both: widths of the hidden layers, transitions in a batch, env steps between two updates."""
 
     hidden: tuple[int, ...]
@@ -54,7 +54,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Effort:
+class LearnerBudget:
     """How much is measured.
 
     Attributes:
@@ -68,10 +68,10 @@ class Effort:
     warm_up: int = 1_000
 
 
-QUICK = Effort(repetitions=3, env_steps=100, warm_up=150)
+QUICK = LearnerBudget(repetitions=3, env_steps=100, warm_up=150)
 
 
-class Learner(Protocol):
+class TimedLearner(Protocol):
     """A DQN in its own training loop."""
 
     def run(self, env_steps: int) -> tuple[int, int]:
@@ -130,14 +130,14 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SpeedComparison:
     """Both learners in one case; `theirs` and the ratios are None without Stable-Baselines3.
 
     A ratio is ours over theirs, or for `act` theirs over ours: above 1 ours is faster. It is taken within each
     repetition, and the median of these is kept with their range.
     """
 
-    case: Case
+    case: SpeedCase
     ours: Speed
     theirs: Speed | None = None
     updates_ratio: Rate | None = None
@@ -145,20 +145,20 @@ class Comparison:
     act_ratio: Rate | None = None
 
 
-def cases() -> list[Case]:
+def cases() -> list[SpeedCase]:
     """64 x 64 and the default network, two batch sizes, an update every environment step and every fourth."""
     nets = dict.fromkeys([(64, 64), DQNSettings().hidden])
-    return [Case(*each) for each in product(nets, (32, 128), (1, 4))]
+    return [SpeedCase(*each) for each in product(nets, (32, 128), (1, 4))]
 
 
-def compare(case: Case, effort: Effort, clock: Clock) -> Comparison:
+def compare(case: SpeedCase, budget: LearnerBudget, clock: Clock) -> SpeedComparison:
     """Measure one case, both learners in turn."""
-    learners: list[Learner] = [Ours(case.settings)]
+    learners: list[TimedLearner] = [Ours(case.settings)]
     if sb3.installed():
         learners.append(StableBaselines(case.settings))
     for learner in learners:
-        learner.run(effort.warm_up)
-    rounds = [[_measure(learner, effort, clock) for learner in learners] for _ in range(effort.repetitions)]
+        learner.run(budget.warm_up)
+    rounds = [[_measure(learner, budget, clock) for learner in learners] for _ in range(budget.repetitions)]
     return summarise(case, rounds)
 
 
@@ -171,12 +171,12 @@ class Sample:
     act_us: float
 
 
-def summarise(case: Case, rounds: Sequence[Sequence[Sample]]) -> Comparison:
+def summarise(case: SpeedCase, rounds: Sequence[Sequence[Sample]]) -> SpeedComparison:
     """Medians and ranges of repetitions, each holding our sample and, where there is one, theirs."""
     ours, *theirs = (_speed(column) for column in zip(*rounds, strict=True))
     if not theirs:
-        return Comparison(case, ours)
-    return Comparison(
+        return SpeedComparison(case, ours)
+    return SpeedComparison(
         case,
         ours,
         theirs[0],
@@ -194,9 +194,9 @@ def _speed(samples: Sequence[Sample]) -> Speed:
     )
 
 
-def _measure(learner: Learner, effort: Effort, clock: Clock) -> Sample:
+def _measure(learner: TimedLearner, budget: LearnerBudget, clock: Clock) -> Sample:
     start = clock()
-    env_steps, updates = learner.run(effort.env_steps)
+    env_steps, updates = learner.run(budget.env_steps)
     elapsed = clock() - start
     return Sample(updates / elapsed, env_steps / elapsed, _act_us(learner.act, clock))
 

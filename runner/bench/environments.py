@@ -42,7 +42,7 @@ _BEYOND_ALL_S = 1e9
 
 
 @dataclass(frozen=True)
-class Effort:
+class RateBudget:
     """How much is measured.
 
     Attributes:
@@ -58,7 +58,7 @@ class Effort:
     nodes: tuple[int, ...] = (10, 100, 1000, 5000)
 
 
-QUICK = Effort(repetitions=3, seconds=0.05, batches=(1, 64, 4096), nodes=(10, 100))
+QUICK = RateBudget(repetitions=3, seconds=0.05, batches=(1, 64, 4096), nodes=(10, 100))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Unseen:
 
 
 def single_rate(
-    scenarios: Sequence[Scenario] | None, effort: Effort, clock: Clock, cluster: Cluster | None = None
+    scenarios: Sequence[Scenario] | None, budget: RateBudget, clock: Clock, cluster: Cluster | None = None
 ) -> Rate:
     """Steps per second of one environment from `gymnasium.make`, with random actions, resets included.
 
@@ -115,10 +115,10 @@ def single_rate(
                 env.reset()
         return _CHUNK
 
-    return _rate(steps, effort, clock)
+    return _rate(steps, budget, clock)
 
 
-def vector_rate(scenarios: Sequence[Scenario] | None, num_envs: int, effort: Effort, clock: Clock) -> Rate:
+def vector_rate(scenarios: Sequence[Scenario] | None, num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
     """Environment steps per second of `num_envs` environments from `gymnasium.make_vec`, resets included."""
     envs = gymnasium.make_vec(f"env:{ENV_ID}", num_envs=num_envs, scenarios=scenarios)
     actions = cycle(np.random.default_rng(0).integers(len(Action), size=(_CHUNK, num_envs)))
@@ -129,10 +129,10 @@ def vector_rate(scenarios: Sequence[Scenario] | None, num_envs: int, effort: Eff
             envs.step(next(actions))
         return _CHUNK * num_envs
 
-    return _rate(steps, effort, clock)
+    return _rate(steps, budget, clock)
 
 
-def placing_rate(nodes: int, effort: Effort, clock: Clock) -> Rate:
+def placing_rate(nodes: int, budget: RateBudget, clock: Clock) -> Rate:
     """Pods per second that the engine places on empty nodes, ten on each, all of which fit."""
     scenario = crowd(nodes)
     cluster = Unseen()
@@ -140,7 +140,7 @@ def placing_rate(nodes: int, effort: Effort, clock: Clock) -> Rate:
     def placed() -> int:
         return cluster.observe(scenario, None).ready
 
-    return _rate(placed, effort, clock)
+    return _rate(placed, budget, clock)
 
 
 def crowd(nodes: int) -> Scenario:
@@ -188,12 +188,12 @@ def is_plain(scenarios: Sequence[Scenario] | None) -> bool:
     return scenarios is None or all(plain_workload(scenario) is not None for scenario in scenarios)
 
 
-def _rate(work: Callable[[], int], effort: Effort, clock: Clock) -> Rate:
+def _rate(work: Callable[[], int], budget: RateBudget, clock: Clock) -> Rate:
     work()  # whatever is compiled or read once
     rates = []
-    for _ in range(effort.repetitions):
+    for _ in range(budget.repetitions):
         start, done = clock(), 0
-        while (elapsed := clock() - start) < effort.seconds:
+        while (elapsed := clock() - start) < budget.seconds:
             done += work()
         rates.append(done / elapsed)
     return Rate.of(rates)

@@ -49,7 +49,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExamResult:
     """What became of one training.
 
     Attributes:
@@ -107,7 +107,7 @@ class Summary:
     failures: tuple[str, ...]
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome]) -> Summary:
+    def of(cls, outcomes: Sequence[ExamResult]) -> Summary:
         kinds = sorted({kind for outcome in outcomes for kind in outcome.final.by_problem})
         return cls(
             solved=Spread.of([outcome.final.solved for outcome in outcomes]),
@@ -177,10 +177,10 @@ class Curve:
             self.points.append(Point(env_steps, self._exams.validation.marks(agent()).solved))
             self._examined_s += self._clock() - start
 
-    def outcome(self, env_steps: int, agent: Agent, failure: str | None = None) -> Outcome:
+    def outcome(self, env_steps: int, agent: Agent, failure: str | None = None) -> ExamResult:
         """The end of the training."""
         seconds = self._clock() - self._start - self._examined_s
-        return Outcome(tuple(self.points), self._exams.suite.marks(agent), env_steps, seconds, failure)
+        return ExamResult(tuple(self.points), self._exams.suite.marks(agent), env_steps, seconds, failure)
 
 
 def _play(env: ClusterEnv, number: int, agent: Agent) -> int | None:

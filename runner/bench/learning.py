@@ -10,7 +10,7 @@ from typing import Any
 from agents.settings import DQNSettings, as_mapping, parse_settings
 from env.gym.cluster_env import ClusterEnv
 from runner.bench import sb3
-from runner.bench.exam import MAX_STEPS, Curve, Exams, Outcome, standard_exams
+from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
 from runner.training.training import MAX_EPISODES, Training, TrainingConfig
 
 OURS, THEIRS, THEIRS_TUNED = "sim-arena", "SB3", "SB3, our settings"
@@ -48,7 +48,7 @@ def learning_runs(
     }
 
 
-def train(run: LearningRun, exams: Exams | None = None) -> Outcome:
+def train(run: LearningRun, exams: Exams | None = None) -> ExamResult:
     """Do one run; `exams` None: the standard ones.
 
     Raises:
@@ -58,7 +58,7 @@ def train(run: LearningRun, exams: Exams | None = None) -> Outcome:
     return _train_ours(run, exams) if run.learner == OURS else _train_theirs(run, exams)
 
 
-def _train_ours(run: LearningRun, exams: Exams) -> Outcome:
+def _train_ours(run: LearningRun, exams: Exams) -> ExamResult:
     config = TrainingConfig(
         agent_settings=run.settings, episodes=MAX_EPISODES, steps=MAX_STEPS, reward=run.reward, seed=run.seed
     )
@@ -71,7 +71,7 @@ def _train_ours(run: LearningRun, exams: Exams) -> Outcome:
     return curve.outcome(training.env_steps, training.agent)
 
 
-def _train_theirs(run: LearningRun, exams: Exams) -> Outcome:
+def _train_theirs(run: LearningRun, exams: Exams) -> ExamResult:
     settings = parse_settings(DQNSettings, run.settings)
     tuned = sb3.equal_arguments(settings, run.env_steps) if run.learner == THEIRS_TUNED else {}
     env = ClusterEnv(reward=run.reward, max_steps=MAX_STEPS)

@@ -19,21 +19,21 @@ from rich.progress import Progress
 
 from agents.saved.files import read_bounded, write_atomic
 from env.errors import ConfigError
-from runner.bench.exam import Outcome, Summary
+from runner.bench.exam import ExamResult, Summary
 from runner.commands.console import Exit, err, fail
 
 R = TypeVar("R")
-_OUTCOME = TypeAdapter(Outcome)
+_OUTCOME = TypeAdapter(ExamResult)
 
 
 def run_all(
-    train: Callable[[R], Outcome],
+    train: Callable[[R], ExamResult],
     runs: Sequence[R],
     *,
     jobs: int = 1,
     results: Path | None = None,
     on_done: Callable[[], None] = lambda: None,
-) -> list[Outcome]:
+) -> list[ExamResult]:
     """The outcome of every run, in their order.
 
     Args:
@@ -60,8 +60,8 @@ def run_all(
 
 
 def run_groups(
-    train: Callable[[R], Outcome], groups: Mapping[str, Sequence[R]], jobs: int, results: Path | None
-) -> dict[str, list[Outcome]]:
+    train: Callable[[R], ExamResult], groups: Mapping[str, Sequence[R]], jobs: int, results: Path | None
+) -> dict[str, list[ExamResult]]:
     """The outcomes of named groups of runs, see `run_all`; with a progress bar on stderr, where that is a terminal."""
     runs = [run for group in groups.values() for run in group]
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
@@ -74,7 +74,7 @@ def run_groups(
     return {name: list(islice(outcomes, len(group))) for name, group in groups.items()}
 
 
-def as_json(groups: Mapping[str, Sequence[Any]], outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+def as_json(groups: Mapping[str, Sequence[Any]], outcomes: Mapping[str, Sequence[ExamResult]]) -> dict[str, Any]:
     """By name: the summary of the group's outcomes, and every run with its own."""
     return {
         name: {
@@ -93,7 +93,7 @@ def key_of(run: Any) -> str:
     return json.dumps({"run": type(run).__name__, **asdict(run)}, sort_keys=True)
 
 
-def read_results(path: Path) -> dict[str, Outcome]:
+def read_results(path: Path) -> dict[str, ExamResult]:
     """Outcomes by `key_of`, from a file that `write_results` wrote.
 
     Raises:
@@ -109,13 +109,13 @@ def read_results(path: Path) -> dict[str, Outcome]:
     return known
 
 
-def write_results(path: Path, known: dict[str, Outcome]) -> None:
+def write_results(path: Path, known: dict[str, ExamResult]) -> None:
     """Replace the file; a line for each outcome. AgentError if it cannot be written."""
     rows = ({"of": json.loads(key), "outcome": asdict(outcome)} for key, outcome in known.items())
     write_atomic(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
-def _each(train: Callable[[R], Outcome], todo: dict[str, R], jobs: int) -> Iterator[tuple[str, Outcome]]:
+def _each(train: Callable[[R], ExamResult], todo: dict[str, R], jobs: int) -> Iterator[tuple[str, ExamResult]]:
     """Keys and outcomes as they come."""
     if jobs == 1:
         for key, run in todo.items():

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from runner.bench.dqn import Comparison
+from runner.bench.dqn import SpeedComparison
 from runner.bench.environments import Rate
-from runner.bench.exam import Outcome, Spread, Summary
+from runner.bench.exam import ExamResult, Spread, Summary
 
 
-def speeds(comparisons: Sequence[Comparison]) -> Table:
+def speeds(comparisons: Sequence[SpeedComparison]) -> Table:
     """A row for each case; SB3's columns only where it was measured."""
     both = all(each.theirs is not None for each in comparisons)
     table = Table("hidden", "batch", "update every", box=None, pad_edge=False)
@@ -58,7 +58,7 @@ def kinds(title: str, rows: Mapping[str, Summary]) -> Table:
     return table
 
 
-def trainings(title: str, rows: Iterable[tuple[str, int, Outcome]]) -> Table:
+def trainings(title: str, rows: Iterable[tuple[str, int, ExamResult]]) -> Table:
     """A row for each training: a name, the seed, and what came out."""
     columns = (title, "seed", "env steps", "solved %", "steps / fewest", "env steps to 95 %", "seconds")
     table = Table(*columns, box=None, pad_edge=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from env.gym.actions import Resources
     from env.gym.observation import Observation
     from env.problems.scenario import Scenario
-    from runner.suggest.changes import Suggestion
+    from runner.suggest.suggestion import Suggestion
 
 
 def suggest(
@@ -50,9 +50,9 @@ def suggest(
     as_json: o.JsonOption = False,
 ) -> None:
     """What would fix a workload in a trace, as a kubectl patch. Exit code 1: nothing found, 3: nothing is wrong."""
-    from runner.suggest.changes import Ending
-    from runner.suggest.changes import suggest as play
     from runner.suggest.patch import patch_command
+    from runner.suggest.suggestion import SuggestionEnd
+    from runner.suggest.suggestion import suggest as play
 
     if weights is not None and policy is not None:
         fail("--weights and --policy: give one of them", Exit.USAGE)
@@ -80,9 +80,9 @@ def suggest(
     if patch is not None and found.patch is not None:
         _write(patch, found.patch)
     match found.ending:
-        case Ending.HEALTHY:
+        case SuggestionEnd.HEALTHY:
             fail(f"Deployment {scenario.workload}: nothing is wrong; nothing to do", Exit.NOTHING_TO_DO)
-        case Ending.LOOPED | Ending.UNSOLVED:
+        case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
             fail(f"{_failure(scenario, agent, found)}; the exact search may know more: {_solve_command(inputs)}")
 
 
@@ -107,7 +107,7 @@ def _write(path: Path, patch: dict[str, Any]) -> None:
 
 def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any]:
     from env.quantity import format_cpu, format_memory
-    from runner.suggest.changes import net_actions
+    from runner.suggest.suggestion import net_actions
 
     old, new, pool = found.before.resources, found.after.resources, scenario.nodes
     actions = ", ".join(f"{count} x {action.name.lower()}" for action, count in net_actions(found.outcomes))
@@ -153,11 +153,11 @@ def state(seen: Observation, target: int) -> str:
 
 def _failure(scenario: Scenario, agent: Agent, found: Suggestion) -> str:
     """Why there is no patch, for an ending without the goal."""
-    from runner.suggest.changes import Ending
+    from runner.suggest.suggestion import SuggestionEnd
 
     last = found.outcomes[-1]
     came = f"agent {agent.name}: {found.after.ready} of {scenario.target} ready after {_steps(found)}"
-    if found.ending is Ending.UNSOLVED:
+    if found.ending is SuggestionEnd.UNSOLVED:
         return f"{came}, the most that --steps allows"
     if last.blocked:
         return f"{came}, and stuck at {last.action.name.lower()}: {last.reason}"
@@ -179,7 +179,7 @@ def _solve_command(inputs: Inputs) -> str:
 
 
 def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any]:
-    from runner.suggest.changes import net_actions
+    from runner.suggest.suggestion import net_actions
 
     return {
         "scenario": scenario.name,

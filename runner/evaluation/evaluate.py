@@ -16,7 +16,7 @@ from runner.episode import Stopped
 
 TOTAL = "all"
 GIVEN = "given"
-"""The kind of a problem that nobody generated."""
+"""The kind of a problem that comes from a trace."""
 
 
 @dataclass(frozen=True)

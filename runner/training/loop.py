@@ -35,7 +35,7 @@ _SHARE_OF_SAVING = 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoopPlan:
     """When a training is looked at; in episodes.
 
     Attributes:
@@ -57,7 +57,7 @@ class Plan:
 def train(
     training: Training,
     run: RunFolder,
-    plan: Plan,
+    plan: LoopPlan,
     validation: Validation | None = None,
     *,
     should_stop: Callable[[], bool] = lambda: False,
@@ -104,7 +104,7 @@ class _Loop:
         self,
         training: Training,
         run: RunFolder,
-        plan: Plan,
+        plan: LoopPlan,
         validation: Validation | None,
         should_stop: Callable[[], bool],
         clock: Callable[[], float],

@@ -20,7 +20,7 @@ from runner.clusters import TRACE_DIR, ClusterChoice
 from runner.commands.options import Inputs
 
 if TYPE_CHECKING:
-    from runner.training.loop import Plan
+    from runner.training.loop import LoopPlan
     from runner.training.training import TrainingConfig
 
 MAX_BYTES = 1 << 20
@@ -150,13 +150,13 @@ class RunConfig(BaseModel):
             problem=self.problem,
         )
 
-    def plan(self) -> Plan:
+    def plan(self) -> LoopPlan:
         """When it is looked at and ended; of filled settings."""
-        from runner.training.loop import Plan
+        from runner.training.loop import LoopPlan
         from runner.training.validation import StopRule
 
         stop = StopRule(self.stop_solved, self.patience)
-        return Plan(self.evaluate_every or 0, self.checkpoint_every or 1, stop)
+        return LoopPlan(self.evaluate_every or 0, self.checkpoint_every or 1, stop)
 
 
 def _document(path: Path) -> Mapping[str, Any]:

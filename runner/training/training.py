@@ -38,11 +38,11 @@ class TrainingConfig:
     """What a training is, apart from its scenarios.
 
     Attributes:
-        agent, agent_settings: Who learns, and how.
+        agent, agent_settings: The agent that learns, and its settings.
         episodes: In all.
         steps: At most so many environment steps an episode.
         reward: One of `env.gym.reward.REWARDS`.
-        seed: What everything random follows from.
+        seed: Everything random follows from it.
         problem: The kind of problems that are generated, where no scenarios are given; None: all kinds.
         member: Its place in a federation.
     """
@@ -72,7 +72,7 @@ class TrainingConfig:
 
 
 class Training:
-    """One member's training: an agent, its environment and what became of its episodes.
+    """One member's training: an agent, its environment and the results of its episodes.
 
     Everything random in an episode follows from (seed, member, episode), the agent's first weights from
     the seed alone, so all members of a federation start equal.

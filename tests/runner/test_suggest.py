@@ -31,8 +31,8 @@ from env.problems.scenario import NodePool, Scenario, edited_trace, scenario_fro
 from env.trace.document import Manifest, Trace, WorkloadRef, load_trace
 from runner.commands.console import new_app, run
 from runner.commands.episode import register
-from runner.suggest.changes import Ending, net_actions, suggest
 from runner.suggest.patch import last_manifest, patch_command, strategic_patch
+from runner.suggest.suggestion import SuggestionEnd, net_actions, suggest
 
 HEURISTIC = ("--policy", "heuristic")
 KUBECTL = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -216,7 +216,7 @@ def test_actions_that_cancel_out_are_in_neither_the_patch_nor_the_list() -> None
 
 def test_a_workload_that_is_healthy_already_gets_no_step() -> None:
     found = suggest(scenario_of(deployment()), Script(), 10)
-    assert (found.ending, found.outcomes, found.patch) == (Ending.HEALTHY, (), None)
+    assert (found.ending, found.outcomes, found.patch) == (SuggestionEnd.HEALTHY, (), None)
 
 
 def test_a_goal_reached_without_a_change_is_no_fix() -> None:
@@ -228,19 +228,19 @@ def test_a_goal_reached_without_a_change_is_no_fix() -> None:
             return seen._replace(ready=0) if resources is None else seen
 
     found = suggest(scenario_of(deployment()), make_agent("noop", seed=0), 10, Late())
-    assert (found.ending, len(found.outcomes), found.patch) == (Ending.HEALTHY, 1, None)
+    assert (found.ending, len(found.outcomes), found.patch) == (SuggestionEnd.HEALTHY, 1, None)
 
 
 def test_an_agent_that_goes_in_circles_is_stopped_at_the_first_repetition() -> None:
     scenario = scenario_of(deployment({"requests": {"cpu": "1", "memory": "1Gi"}}, 1))
     up, down = Action.BUMP_CPU_SMALL, Action.REDUCE_CPU_SMALL
     found = suggest(scenario, Script(Action.BUMP_MEM_SMALL, up, up, down, down), 100)
-    assert (found.ending, len(found.outcomes), found.patch) == (Ending.LOOPED, 4, None)
+    assert (found.ending, len(found.outcomes), found.patch) == (SuggestionEnd.LOOPED, 4, None)
 
 
 def test_an_agent_that_has_no_step_left_has_no_fix() -> None:
     found = suggest(scenario_of(deployment(replicas=1)), make_agent("bump_cpu", seed=0), 2)
-    assert (found.ending, len(found.outcomes), found.patch) == (Ending.UNSOLVED, 2, None)
+    assert (found.ending, len(found.outcomes), found.patch) == (SuggestionEnd.UNSOLVED, 2, None)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_a_recorded_workload_is_fixed_by_the_command(
 ) -> None:
     scenario = scenario_from_trace(load_trace(data / "traces" / file), name=file, **options)
     found = suggest(scenario, make_agent("heuristic", seed=0), 100)
-    assert found.ending is Ending.SOLVED
+    assert found.ending is SuggestionEnd.SOLVED
     assert found.patch is not None
     recorded = last_manifest(scenario.trace, scenario)
     used = last_manifest(edited_trace(scenario, found.after.resources), scenario)

@@ -16,7 +16,7 @@ from runner.commands.options import JsonOption
 
 if TYPE_CHECKING:
     from infra.bench.federation.members import Attack
-    from runner.bench.exam import Outcome
+    from runner.bench.exam import ExamResult
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +69,7 @@ def federation(
         err.print(f"wrote {png}", highlight=False)
 
 
-def draw(outcomes: Mapping[str, Sequence[Outcome]], path: Path) -> None:
+def draw(outcomes: Mapping[str, Sequence[ExamResult]], path: Path) -> None:
     """Draw how many of the validation problems are solved over each member's environment steps, a line a group.
 
     Lines are medians over seeds, shades their range, both as far as all seeds of the group came.
@@ -105,7 +105,7 @@ def draw(outcomes: Mapping[str, Sequence[Outcome]], path: Path) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def band(outcomes: Sequence[Outcome]) -> tuple[Any, Any, Any, Any]:
+def band(outcomes: Sequence[ExamResult]) -> tuple[Any, Any, Any, Any]:
     """A group's curves on common environment steps: those, and the least, median and greatest percentage solved."""
     import numpy as np
 

@@ -23,7 +23,7 @@ from protocol.strategies.aggregate import aggregate_of
 from protocol.wire.documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
 from protocol.wire.documents import Training as Job
 from protocol.wire.errors import BadDocument
-from runner.bench.exam import MAX_STEPS, Curve, Exams, Outcome, standard_exams
+from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
 from runner.bench.learning import settings_of
 from runner.training.training import MAX_EPISODES, Training, TrainingConfig, load_agent_weights
 
@@ -118,7 +118,7 @@ def federation_runs(
     return groups
 
 
-def train(run: FederationRun | AloneRun, exams: Exams | None = None) -> Outcome:
+def train(run: FederationRun | AloneRun, exams: Exams | None = None) -> ExamResult:
     """Do one run; `exams` None: the standard ones."""
     exams = exams or standard_exams()
     return _alone(run, exams) if isinstance(run, AloneRun) else _federation(run, exams)
@@ -171,7 +171,7 @@ def _document(strategy: Strategy, members: int, weights: bytes) -> Federation:
     )
 
 
-def _federation(run: FederationRun, exams: Exams) -> Outcome:
+def _federation(run: FederationRun, exams: Exams) -> ExamResult:
     members = [_member(run, number) for number in range(run.members)]
     server = Server(run.strategy, run.members, members[0].weights())
     agent = make_agent("dqn", seed=run.seed, settings=run.settings)
@@ -191,7 +191,7 @@ def _federation(run: FederationRun, exams: Exams) -> Outcome:
     return curve.outcome(env_steps, agent, failure)
 
 
-def _alone(run: AloneRun, exams: Exams) -> Outcome:
+def _alone(run: AloneRun, exams: Exams) -> ExamResult:
     training = _member(run, run.member)
     curve = Curve(run.evaluate_every, exams, perf_counter)
     while training.env_steps < run.env_steps:

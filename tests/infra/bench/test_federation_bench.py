@@ -29,7 +29,7 @@ from infra.bench.federation.members import (
 from infra.commands import app
 from protocol.wire.documents import Strategy
 from protocol.wire.errors import BadDocument
-from runner.bench.exam import Exam, Exams, Marks, Outcome, Point
+from runner.bench.exam import Exam, ExamResult, Exams, Marks, Point
 from runner.bench.learning import settings_of
 from runner.training.training import Training, TrainingConfig
 
@@ -181,8 +181,8 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_a_band_goes_as_far_as_every_seed_came() -> None:
-    def outcome(*points: tuple[int, float]) -> Outcome:
-        return Outcome(tuple(Point(*point) for point in points), Marks(0.0, None, {}), 0, 0.0)
+    def outcome(*points: tuple[int, float]) -> ExamResult:
+        return ExamResult(tuple(Point(*point) for point in points), Marks(0.0, None, {}), 0, 0.0)
 
     env_steps, low, median, high = band([outcome((10, 0.0), (30, 0.2)), outcome((10, 0.1), (20, 0.3), (40, 1.0))])
     assert env_steps.tolist() == [10, 20, 30]

@@ -15,8 +15,8 @@ from env.problems.generate import generate_scenario
 from env.trace.document import Trace
 from runner.bench.commands import app
 from runner.bench.environments import (
-    Effort,
     Rate,
+    RateBudget,
     Unseen,
     crowd,
     exponent,
@@ -35,7 +35,7 @@ def ticking(step_s: float = 1.0) -> Any:
     return lambda: step_s * next(ticks)
 
 
-EFFORT = Effort(repetitions=3, seconds=2.5, batches=(4,), nodes=(2,))
+BUDGET = RateBudget(repetitions=3, seconds=2.5, batches=(4,), nodes=(2,))
 
 
 def test_a_rate_is_a_median_with_its_spread() -> None:
@@ -44,9 +44,9 @@ def test_a_rate_is_a_median_with_its_spread() -> None:
 
 def test_a_repetition_counts_the_work_done_until_its_time_is_over() -> None:
     """The clock is read at 0, 1, 2 and 3 s; work is done after two of these, 64 steps each."""
-    assert single_rate([one_deployment()], EFFORT, ticking()) == Rate(128 / 3, 128 / 3, 128 / 3)
-    assert vector_rate(None, 4, EFFORT, ticking()).median == 4 * 128 / 3
-    assert placing_rate(2, EFFORT, ticking()).median == 2 * 20 / 3
+    assert single_rate([one_deployment()], BUDGET, ticking()) == Rate(128 / 3, 128 / 3, 128 / 3)
+    assert vector_rate(None, 4, BUDGET, ticking()).median == 4 * 128 / 3
+    assert placing_rate(2, BUDGET, ticking()).median == 2 * 20 / 3
 
 
 def test_placing_is_measured_where_there_is_no_closed_form_and_all_pods_fit() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from agents.settings import DQNSettings
 from runner.bench.commands import app
-from runner.bench.dqn import Case, Effort, Ours, Sample, StableBaselines, cases, compare, summarise
+from runner.bench.dqn import LearnerBudget, Ours, Sample, SpeedCase, StableBaselines, cases, compare, summarise
 from runner.bench.environments import Rate
 
-CASE = Case((8,), batch_size=8, train_every=4)
+CASE = SpeedCase((8,), batch_size=8, train_every=4)
 
 
 def test_the_cases_are_two_nets_two_batches_and_two_intervals() -> None:
@@ -33,7 +33,7 @@ def test_both_take_one_update_every_so_many_steps(learner: Any) -> None:
 
 
 def test_both_have_networks_of_the_same_shape() -> None:
-    settings = Case((64, 64), 32, 1).settings
+    settings = SpeedCase((64, 64), 32, 1).settings
     ours, theirs = Ours(settings), StableBaselines(settings)
     shapes = [sorted(tuple(p.shape) for p in net) for net in (weights(ours), theirs._model.q_net.parameters())]
     assert shapes[0] == shapes[1]
@@ -62,7 +62,7 @@ def test_without_the_other_there_is_no_ratio() -> None:
 def test_every_repetition_is_measured_after_the_warm_up() -> None:
     """The clock moves 1 s a look: a run takes one second, an action too."""
     ticks = count()
-    comparison = compare(CASE, Effort(repetitions=3, env_steps=100, warm_up=50), lambda: float(next(ticks)))
+    comparison = compare(CASE, LearnerBudget(repetitions=3, env_steps=100, warm_up=50), lambda: float(next(ticks)))
     assert comparison.ours.act_us == Rate(1e6, 1e6, 1e6)
     assert comparison.ours.env_steps.low >= 100
     assert comparison.theirs is not None

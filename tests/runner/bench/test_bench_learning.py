@@ -21,7 +21,7 @@ from env.gym.reward import REWARDS
 from env.problems.generate import generate_scenario
 from runner.bench import commands, sb3
 from runner.bench.ablation import DEFAULT, VARIANTS, ablation_runs
-from runner.bench.exam import Curve, Exam, Exams, Marks, Outcome, Point, Spread, Summary
+from runner.bench.exam import Curve, Exam, ExamResult, Exams, Marks, Point, Spread, Summary
 from runner.bench.learning import LEARNERS, OURS, LearningRun, settings_of, train
 from runner.bench.runs import key_of, read_results, run_all, write_results
 from runner.evaluation.evaluate import evaluate
@@ -32,9 +32,9 @@ TINY = LearningRun(OURS, seed=1, env_steps=120, evaluate_every=60, settings=SMAL
 EXAMS = Exams(*(Exam([generate_scenario(None, first + i) for i in range(20)]) for first in (0, 20)))
 
 
-def outcome(solved: float, *curve: tuple[int, float], seconds: float = 1.0) -> Outcome:
+def outcome(solved: float, *curve: tuple[int, float], seconds: float = 1.0) -> ExamResult:
     points = tuple(Point(*point) for point in curve)
-    return Outcome(points, Marks(solved, 1.0, {"cpu": solved}), 100, seconds)
+    return ExamResult(points, Marks(solved, 1.0, {"cpu": solved}), 100, seconds)
 
 
 # -- marks -----------------------------------------------------------------------------------------------
@@ -184,11 +184,11 @@ class Run:
     number: int
 
 
-def square(run: Run) -> Outcome:
+def square(run: Run) -> ExamResult:
     return outcome(run.number**2, (run.number, 0.5))
 
 
-def unwilling(run: Run) -> Outcome:
+def unwilling(run: Run) -> ExamResult:
     raise AssertionError(f"{run} was to be taken from the file")
 
 
@@ -217,7 +217,7 @@ def test_what_is_in_the_file_is_not_done_again(tmp_path: Path) -> None:
 def test_what_was_finished_before_a_failure_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
 
-    def first_only(run: Run) -> Outcome:
+    def first_only(run: Run) -> ExamResult:
         if run.number == 1:
             raise ConfigError("no")
         return square(run)

@@ -15,13 +15,13 @@ from env.errors import AgentError, ConfigError
 from env.problems.generate import generate_scenario
 from runner.episode import Stopped
 from runner.training.json_lines import JsonLines, records
-from runner.training.loop import Plan, train
+from runner.training.loop import LoopPlan, train
 from runner.training.run_folder import RunFolder
 from runner.training.summary import log_lines, summarise
 from runner.training.training import Training, TrainingConfig
 from runner.training.validation import StopRule, Validation
 
-PLAN = Plan(evaluate_every=7, checkpoint_every=20)
+PLAN = LoopPlan(evaluate_every=7, checkpoint_every=20)
 SMALL = {"hidden": [8], "batch_size": 8, "learning_starts": 8}
 
 
@@ -122,8 +122,8 @@ def test_metrics_have_every_episode_the_baselines_the_evaluations_and_snapshots(
 
 def test_evaluations_leave_no_trace_in_the_training(tmp_path: Path) -> None:
     evaluated, plain = training(), training()
-    train(evaluated, new_run(tmp_path), Plan(7, 100), validation())
-    train(plain, new_run(tmp_path), Plan(0, 100))
+    train(evaluated, new_run(tmp_path), LoopPlan(7, 100), validation())
+    train(plain, new_run(tmp_path), LoopPlan(0, 100))
     assert evaluated.state() == plain.state()
 
 
@@ -205,25 +205,25 @@ def test_the_best_agent_of_a_later_episode_is_gone_when_an_earlier_state_is_load
 
 def test_the_checkpoint_of_the_best_is_the_agent_of_the_best_evaluation(tmp_path: Path) -> None:
     run, trainee = new_run(tmp_path), training()
-    summary = train(trainee, run, Plan(evaluate_every=1, checkpoint_every=100), validation())
+    summary = train(trainee, run, LoopPlan(evaluate_every=1, checkpoint_every=100), validation())
     scores = rows(run, "evaluation")
     top = max(scores, key=lambda row: (row["solved_rate"], -row["mean_steps"]))
     assert summary["best_episode"] == top["episode"]
     replayed = training(episodes=top["episode"])
     other = new_run(tmp_path)
-    train(replayed, other, Plan(0, 100))
+    train(replayed, other, LoopPlan(0, 100))
     assert run.checkpoint("best", "dqn").read_bytes() == other.checkpoint("final", "dqn").read_bytes()
 
 
 def test_a_run_ends_once_an_evaluation_solves_enough(tmp_path: Path) -> None:
-    plan = Plan(evaluate_every=2, checkpoint_every=100, stop=StopRule(solved=0.5))
+    plan = LoopPlan(evaluate_every=2, checkpoint_every=100, stop=StopRule(solved=0.5))
     summary = train(training("heuristic"), new_run(tmp_path), plan, validation())
     assert summary["episodes"] == 2
     assert "50 % were asked for" in summary["stopped_early"]
 
 
 def test_a_run_ends_when_evaluations_no_longer_get_better(tmp_path: Path) -> None:
-    plan = Plan(evaluate_every=1, checkpoint_every=100, stop=StopRule(patience=3))
+    plan = LoopPlan(evaluate_every=1, checkpoint_every=100, stop=StopRule(patience=3))
     summary = train(training("noop"), new_run(tmp_path), plan, validation())
     assert summary["episodes"] == 4
     assert summary["best_episode"] == 1
@@ -245,7 +245,7 @@ def _snapshots_of(agent: str, folder: Path) -> list[dict[str, Any]]:
 
 def test_many_episodes_are_summed_up_in_a_hundred_lines_of_the_log(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    train(training("heuristic", episodes=250), run, Plan(0, 1000))
+    train(training("heuristic", episodes=250), run, LoopPlan(0, 1000))
     lines = (run.path / "train.log").read_text().splitlines()
     assert any("episodes 1 to 3: " in line for line in lines)
     assert len(lines) == 250 // 3 + 2

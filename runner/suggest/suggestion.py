@@ -1,4 +1,4 @@
-"""What an agent makes of a workload that fails."""
+"""What an agent does about a workload that fails: greedy steps on the recorded trace, and the patch they amount to."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _OPPOSITES = {
 _OPPOSITES |= {down: up for up, down in _OPPOSITES.items()}
 
 
-class Ending(StrEnum):
-    """How an agent's work on a scenario ended."""
+class SuggestionEnd(StrEnum):
+    """How the agent's steps on a scenario ended."""
 
     HEALTHY = "healthy"  # the goal is reached with what was recorded
     SOLVED = "solved"
@@ -44,11 +44,11 @@ class Suggestion:
         ending: How it ended.
         before: What was observed of the recorded workload.
         after: What was observed in the end.
-        outcomes: What became of every action, in order.
+        outcomes: The effect of every action, in order.
         patch: A strategic merge patch of the Deployment; None unless solved.
     """
 
-    ending: Ending
+    ending: SuggestionEnd
     before: Observation
     after: Observation
     outcomes: tuple[ActionOutcome, ...]
@@ -96,11 +96,11 @@ def suggest(
     after: Observation = info["observation"]
     patch = None
     if not info["is_success"]:
-        ending = Ending.LOOPED if looped else Ending.UNSOLVED
+        ending = SuggestionEnd.LOOPED if looped else SuggestionEnd.UNSOLVED
     elif after.resources == before.resources:
-        ending = Ending.HEALTHY
+        ending = SuggestionEnd.HEALTHY
     else:
-        ending = Ending.SOLVED
+        ending = SuggestionEnd.SOLVED
         patch = strategic_patch(manifest, last_manifest(edited_trace(scenario, after.resources), scenario))
     return Suggestion(ending, before, after, tuple(outcomes), patch)
 
