@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from env.errors import AgentError
 
@@ -23,6 +23,8 @@ _MAX_WEIGHTS = 1 << 22  # between hidden layers: a state, with five vectors of t
 class DQNSettings:
     """DQN. Lengths of schedules count the agent's own environment steps or gradient steps."""
 
+    RETIRED: ClassVar[Mapping[str, Any]] = {"dueling": False}
+    """Settings of older releases with the one value that checkpoints and jobs may still hold."""
     hidden: tuple[int, ...] = (64, 64)
     """Units of the hidden ReLU layers."""
     learning_rate: float = 1e-3
@@ -36,8 +38,6 @@ class DQNSettings:
     """Rewards that are summed before a value is bootstrapped."""
     double: bool = True
     """Whether the online network picks the next action that the target network values."""
-    dueling: bool = False
-    """Whether the network has outputs for the state's value and each action's advantage."""
     action_gap: float = 0.7
     """Share of its disadvantage that is taken off an action's value: advantage learning's alpha. It keeps small errors
     of the network from changing which action is the best."""
@@ -94,6 +94,7 @@ class DQNSettings:
 class GreedySettings:
     """Tabular epsilon-greedy Q-learning."""
 
+    RETIRED: ClassVar[Mapping[str, Any]] = {}
     learning_rate: float = 0.2
     """Share of the new estimate in an update of one table entry."""
     gamma: float = 0.97
@@ -124,11 +125,23 @@ def parse_settings(kind: type[Settings], given: Mapping[str, Any] | None) -> Set
     """
     defaults = {field.name: field.default for field in fields(kind)}
     values = {}
-    for name, value in (given or {}).items():
+    for name, value in without_retired(kind, given or {}).items():
         if name not in defaults:
             raise AgentError(f"setting {name!r} is unknown{_nearest(name, list(defaults))}")
         values[name] = _convert(name, value, defaults[name])
     return kind(**values)
+
+
+def without_retired(kind: type[Settings], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings without those that an older release stored and that exist no longer, where they change nothing.
+
+    Raises:
+        AgentError: such a setting has another value than its default.
+    """
+    for name, default in kind.RETIRED.items():
+        if name in given and given[name] is not default:
+            raise AgentError(f"setting {name}: {given[name]!r}; it is gone, and only {default!r} is accepted")
+    return {name: value for name, value in given.items() if name not in kind.RETIRED}
 
 
 def filled_settings(agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """DQN: Q-learning with a neural network, a replay buffer and a target network.
 
 Mnih et al., Nature 2015 (replay, target network); by setting double Q-learning (van Hasselt et al., AAAI 2016), n-step
-returns (Sutton 1988) and a dueling network (Wang et al., ICML 2016). Deviations: Huber loss, Adam, and the value of a
-truncated episode is bootstrapped (Pardo et al., ICML 2018). `agents.dqn.kernel` has the arithmetic.
+returns (Sutton 1988), advantage learning (Bellemare et al., AAAI 2016), prioritised replay (Schaul et al., ICLR 2016).
+Deviations: Huber loss, Adam, and the value of a truncated episode is bootstrapped (Pardo et al., ICML 2018).
+`agents.dqn.kernel` has the arithmetic.
 
 Equal seeds and transitions give equal bits, on any machine.
 """
@@ -20,12 +21,13 @@ from torch import Tensor
 
 from agents.agent import State, Transition
 from agents.dqn import kernel
+from agents.dqn.kernel import Batch, Moments, Networks, Objective, Workspace
 from agents.dqn.network import NETS, initial_weights, layout, settings_of
 from agents.dqn.replay import Replay
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.saved.files import read_bounded, write_atomic
-from agents.settings import DQNSettings, as_mapping, epsilon, parse_settings
+from agents.settings import DQNSettings, as_mapping, epsilon, parse_settings, without_retired
 from env.errors import AgentError
 from env.gym.actions import Action
 from env.gym.observation import STATE_DIM, STATE_FEATURES
@@ -45,10 +47,11 @@ class DQN:
         self.settings = s = settings
         self._shapes = layout(s)
         self._of_one_net = {name: shape for name, shape in self._shapes.items() if name.startswith(NETS[0])}
-        self._widths = np.array([STATE_DIM, *s.hidden, len(Action) + s.dueling])
+        self._widths = np.array([STATE_DIM, *s.hidden, len(Action)])
         widest = max(max(s.batch_size, m) * n for n, m in zip(self._widths, self._widths[1:], strict=False))
         layers = s.batch_size * int(self._widths.sum())
-        self._workspace = (np.zeros(layers, np.float32), np.zeros(layers, np.float32), np.zeros(widest, np.float32))
+        self._workspace = Workspace(*(np.zeros(size, np.float32) for size in (layers, layers, widest)))
+        self._objective = Objective(s.double, s.action_gap, s.proximal)
         self._acting = np.zeros(int(self._widths.sum()), np.float32)
         first = initial_weights(self._shapes, seed)
         self._nets = {net: self._joined({name: torch.from_numpy(w) for name, w in first.items()}, net) for net in NETS}
@@ -87,7 +90,7 @@ class DQN:
 
     def q_values(self, state: State) -> State:
         """Q-value of every action, float32 (7,); valid until the next call."""
-        q: State = kernel.act(self._nets["q_net"], self._widths, self._acting, state[None], self.settings.dueling)[0]
+        q: State = kernel.act(self._nets["q_net"], self._widths, self._acting, state[None])[0]
         return q
 
     def learn(self, transition: Transition) -> dict[str, float]:
@@ -138,7 +141,8 @@ class DQN:
         what = "dqn checkpoint"
         check_equal(state, {"agent": self.name}, "checkpoint")
         check_equal(state, {"features": list(STATE_FEATURES)}, what)
-        check_equal(mapping(state, "settings", what), as_mapping(self.settings), what)
+        stored = without_retired(DQNSettings, mapping(state, "settings", what))
+        check_equal(stored, as_mapping(self.settings), what)
         optimizer = mapping(state, "optimizer", what)
         weights = checkpoint.tensors(state.get("weights"), self._shapes, what)
         nets = {net: self._joined(weights, net) for net in NETS}
@@ -177,21 +181,12 @@ class DQN:
         s = self.settings
         rows, weights = self._replay.sample(self._rng, s.batch_size)
         errors, loss, q_mean = kernel.gradient_step(
-            self._nets["q_net"],
-            self._nets["target_net"],
-            self._widths,
-            self._moments,
-            self._beta_powers,
-            self._replay.columns,
-            rows,
-            weights,
-            self._workspace,
+            Networks(self._nets["q_net"], self._nets["target_net"], self._anchor, self._widths),
+            Moments(self._moments[0], self._moments[1], self._beta_powers),
+            Batch(self._replay.columns, rows, weights),
+            self._objective,
             s.learning_rate / (1.0 + self._train_steps / s.halving_steps),
-            s.double,
-            s.dueling,
-            s.action_gap,
-            s.proximal,
-            self._anchor,
+            self._workspace,
         )
         self._replay.learned(rows, errors)
         self._train_steps += 1

@@ -2,11 +2,14 @@
 
 Small networks spend their time in a framework's calls, not in arithmetic. These loops add in one fixed order, and
 nothing is contracted or reassociated, so IEEE 754 leaves no choice: the bits are the same on every CPU, with any number
-of cores, and no BLAS is asked. Zeros are skipped: half of what passes a ReLU is zero, and all but one action's error.
+of cores. No BLAS is used. Zeros are skipped: half of a ReLU's outputs are zero, and all errors but one action's.
 
 A network with layers of widths (w0, w1, ..., wn) is one float32 vector: for each layer its weights as (inputs, outputs)
-in C order, then its biases. All layers but the last are followed by max(0, x). With `dueling` the last layer has one
-output more than there are actions, the value of the state: Q = value + advantage - mean advantage.
+in C order, then its biases. All layers but the last are followed by max(0, x). The last one has an output for each
+action, its Q-value.
+
+Sources: Mnih et al., Nature 2015 (the loss, the target network); van Hasselt et al., AAAI 2016 (double Q-learning);
+Bellemare et al., AAAI 2016 (advantage learning); Li et al., MLSys 2020 (FedProx); Kingma & Ba, ICLR 2015 (Adam).
 """
 
 from __future__ import annotations
@@ -22,17 +25,16 @@ from env.jit import compiled
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # Adam's (Kingma & Ba, ICLR 2015)
+BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # Adam's defaults
 NOTHING = np.float32(1e-30)
-"""Moments below it are 0. What is never active would otherwise fade into subnormal numbers and stay there, where a CPU
-takes a hundred times as long for each."""
+"""Moments below it become 0. Those of a weight without gradients would otherwise fade into subnormal numbers and stay
+there, where a CPU takes a hundred times as long for each."""
+
+# The named tuples stand here and not with their users, because the cache of compiled code looks at this file alone.
 
 
 class Columns(NamedTuple):
-    """Of n transitions; states are of shape (n, STATE_DIM), the others (n,).
-
-    Here and not with the replay buffer, because the cache of compiled code looks at this file alone.
-    """
+    """n transitions; states have the shape (n, STATE_DIM), the others (n,)."""
 
     states: Floats
     actions: Ints
@@ -40,7 +42,61 @@ class Columns(NamedTuple):
     """Discounted rewards of the steps from the state to the next one."""
     next_states: Floats
     discounts: Floats
-    """What the next state's value counts: gamma to the number of steps, 0 where the episode terminated."""
+    """Factor of the next state's value: gamma to the number of steps, 0 where the episode terminated."""
+
+
+class Batch(NamedTuple):
+    """The transitions of one gradient step."""
+
+    transitions: Columns
+    rows: Ints
+    """Which of the transitions."""
+    weights: Floats
+    """Factor of each one's loss, like `rows`."""
+
+
+class Networks(NamedTuple):
+    """Vectors of equal length, and the widths of their layers."""
+
+    net: Floats
+    """The online network, which learns."""
+    target: Floats
+    anchor: Floats
+    """What the proximal term pulls the online network to."""
+    widths: Ints
+
+
+class Moments(NamedTuple):
+    """The state of Adam."""
+
+    mean: Floats
+    """Of the gradients, as long as a network."""
+    square: Floats
+    """Mean of the gradients' squares."""
+    powers: NDArray[np.float64]
+    """The two betas to the power of the number of steps taken."""
+
+
+class Objective(NamedTuple):
+    """What a gradient step reduces."""
+
+    double: bool
+    """Whether the online network picks the next action that the target network values: double Q-learning."""
+    gap: float
+    """Share of an action's disadvantage, by the target network, that is taken off its value: advantage learning."""
+    proximal: float
+    """Adds `proximal` / 2 |net - anchor|^2 to the loss: FedProx."""
+
+
+class Workspace(NamedTuple):
+    """Memory that is allocated once."""
+
+    layers: Floats
+    """For all layers of a batch."""
+    errors: Floats
+    """For the derivatives of the loss by them."""
+    matrix: Floats
+    """For the largest transposed layer or matrix of weights."""
 
 
 @register_jitable
@@ -50,7 +106,7 @@ def add_products(x: Floats, weights: Floats, y: Floats) -> None:
     found = np.empty(x.shape[1], np.int64)
     for r in range(rows):
         count = 0
-        for i in range(x.shape[1]):  # without a branch, as none of these could be foretold
+        for i in range(x.shape[1]):  # branch-free: the branch would be unpredictable
             found[count] = i
             count += x[r, i] != 0
         fours = count - count % 4
@@ -108,30 +164,14 @@ def forward(net: Floats, widths: Ints, layers: Floats, rows: int) -> Floats:
 
 
 @register_jitable
-def to_values(outputs: Floats, dueling: bool) -> Floats:
-    """Q-values from the last layer, in place; (rows, actions)."""
-    if not dueling:
-        return outputs
-    actions = outputs.shape[1] - 1
-    for r in range(outputs.shape[0]):
-        mean = np.float32(0)
-        for a in range(actions):
-            mean += outputs[r, a]
-        mean /= np.float32(actions)
-        for a in range(actions):
-            outputs[r, a] += outputs[r, actions] - mean
-    return outputs[:, :actions]
-
-
-@register_jitable
-def backward(net: Floats, widths: Ints, layers: Floats, errors: Floats, rows: int, space: Floats) -> Floats:
-    """Add up the gradients of a loss, in a vector like `net`.
+def backward(net: Floats, widths: Ints, workspace: Workspace, rows: int) -> Floats:
+    """The gradients of a loss, a vector like `net`.
 
     Args:
-        layers: As `forward` left them.
-        errors: Like `layers`; its last part is the loss's derivative by the last layer, the rest is overwritten.
-        space: For the largest layer or matrix.
+        workspace: Layers as `forward` left them; the last part of `errors` is the derivative of the loss by the last
+            layer, the rest is overwritten.
     """
+    layers, errors, space = workspace
     gradients = np.zeros_like(net)
     at, start = len(net), rows * widths.sum()
     for k in range(len(widths) - 1, 0, -1):
@@ -160,10 +200,9 @@ def backward(net: Floats, widths: Ints, layers: Floats, errors: Floats, rows: in
 
 
 @register_jitable
-def adam(
-    net: Floats, gradients: Floats, mean: Floats, square: Floats, powers: NDArray[np.float64], rate: float
-) -> None:
-    """One step of Adam, in place; `powers` are the betas to the number of steps before this one."""
+def adam(net: Floats, gradients: Floats, moments: Moments, rate: float) -> None:
+    """One step of Adam, in place."""
+    mean, square, powers = moments
     powers[0] *= BETA1
     powers[1] *= BETA2
     step = np.float32(rate * np.sqrt(1 - powers[1]) / (1 - powers[0]))
@@ -178,118 +217,83 @@ def adam(
         net[i] -= step * mean[i] / (np.sqrt(square[i]) + tiny)
 
 
-def act(net: Floats, widths: Ints, layers: Floats, states: Floats, dueling: bool) -> Floats:
+def act(net: Floats, widths: Ints, layers: Floats, states: Floats) -> Floats:
     """Q-values of some states, (n, actions); `layers` has space for n rows, and the result lies in it."""
     rows = states.shape[0]
     layers[: states.size].reshape(states.shape)[:] = states
-    return to_values(forward(net, widths, layers, rows), dueling)
+    return forward(net, widths, layers, rows)
 
 
 @register_jitable
-def wanted_values(
-    net: Floats,
-    target: Floats,
-    widths: Ints,
-    transitions: Columns,
-    rows: Ints,
-    layers: Floats,
-    double: bool,
-    dueling: bool,
-    gap: float,
-) -> Floats:
-    """What the value of each transition's action should be; leaves the transitions' states in the first layer."""
-    states, actions, returns, next_states, discounts = transitions
+def wanted_values(networks: Networks, batch: Batch, objective: Objective, layers: Floats) -> Floats:
+    """What the Q-value of each transition's action should be; leaves the transitions' states in the first layer."""
+    net, target, _, widths = networks
+    states, actions, returns, next_states, discounts = batch.transitions
+    rows = batch.rows
     n = len(rows)
     first = layers[: n * widths[0]].reshape(n, widths[0])
     best = np.empty(n, np.int64)
     wanted = np.empty(n, np.float32)
     for r in range(n):
         first[r] = next_states[rows[r]]
-    q = to_values(forward(net if double else target, widths, layers, n), dueling)
+    q = forward(net if objective.double else target, widths, layers, n)
     for r in range(n):
         best[r] = q[r].argmax()
-    if double:
-        q = to_values(forward(target, widths, layers, n), dueling)
+    if objective.double:
+        q = forward(target, widths, layers, n)
     for r in range(n):
         wanted[r] = returns[rows[r]] + discounts[rows[r]] * q[r, best[r]]
         first[r] = states[rows[r]]
-    if gap > 0:
-        q = to_values(forward(target, widths, layers, n), dueling)
+    if objective.gap > 0:
+        q = forward(target, widths, layers, n)
         for r in range(n):
-            wanted[r] += np.float32(gap) * (q[r, actions[rows[r]]] - q[r].max())
+            wanted[r] += np.float32(objective.gap) * (q[r, actions[rows[r]]] - q[r].max())
     return wanted
 
 
 @register_jitable
-def slopes(differences: Floats, actions: Ints, weights: Floats, error: Floats, dueling: bool) -> float:
+def slopes(differences: Floats, actions: Ints, weights: Floats, error: Floats) -> float:
     """The derivative of the mean Huber loss by the last layer, written into `error`; returns the loss."""
-    n, outputs = error.shape
+    n = len(differences)
     error[:] = 0
     loss = 0.0
     for r in range(n):
         d = differences[r]
         size = abs(d)
         loss += weights[r] * (0.5 * d * d if size < 1 else size - 0.5)
-        slope = weights[r] * max(np.float32(-1), min(np.float32(1), d)) / np.float32(n)
-        error[r, actions[r]] = slope
-        if dueling:
-            error[r, outputs - 1] = slope
-            for a in range(outputs - 1):
-                error[r, a] -= slope / np.float32(outputs - 1)
+        error[r, actions[r]] = weights[r] * max(np.float32(-1), min(np.float32(1), d)) / np.float32(n)
     mean: float = loss / n
     return mean
 
 
 def gradient_step(
-    net: Floats,
-    target: Floats,
-    widths: Ints,
-    moments: Floats,
-    powers: NDArray[np.float64],
-    transitions: Columns,
-    rows: Ints,
-    weights: Floats,
-    workspace: tuple[Floats, Floats, Floats],
-    rate: float,
-    double: bool,
-    dueling: bool,
-    gap: float,
-    proximal: float,
-    anchor: Floats,
+    networks: Networks, moments: Moments, batch: Batch, objective: Objective, rate: float, workspace: Workspace
 ) -> tuple[Floats, float, float]:
-    """One step of Adam on the Huber loss of some transitions.
-
-    With `double` the online network picks the next action that the target network values (van Hasselt et al., AAAI
-    2016). `gap` of what an action falls short of the best one, by the target network, is taken off its value: advantage
-    learning (Bellemare et al., AAAI 2016). `proximal` / 2 |net - anchor|^2 is added to the loss: FedProx (Li et al.,
-    MLSys 2020).
+    """One step of Adam on the mean Huber loss of a batch; changes the online network and the moments in place.
 
     Args:
-        moments: Adam's, (2, len(net)).
-        transitions: Those to choose from.
-        rows: Which of them.
-        weights: Of each one's loss.
-        workspace: Space for the layers of `rows`, for as much again, and for the largest layer or matrix.
+        rate: Adam's step size.
 
     Returns:
         (temporal-difference errors, mean loss, mean Q-value of the transitions' actions).
     """
-    layers, errors, space = workspace
-    n = len(rows)
-    wanted = wanted_values(net, target, widths, transitions, rows, layers, double, dueling, gap)
-    q = to_values(forward(net, widths, layers, n), dueling)
-    actions = transitions.actions[rows]
+    net, _, anchor, widths = networks
+    layers, errors, _ = workspace
+    n = len(batch.rows)
+    wanted = wanted_values(networks, batch, objective, layers)
+    q = forward(net, widths, layers, n)
+    actions = batch.transitions.actions[batch.rows]
     differences = np.empty(n, np.float32)
     q_sum = 0.0
     for r in range(n):
         differences[r] = q[r, actions[r]] - wanted[r]
         q_sum += q[r, actions[r]]
     last = errors[n * (widths.sum() - widths[-1]) : n * widths.sum()].reshape(n, widths[-1])
-    loss = slopes(differences, actions, weights, last, dueling)
-    gradients = backward(net, widths, layers, errors, n, space)
-    if proximal > 0:
-        gradients += np.float32(proximal) * (net - anchor)
-    adam(net, gradients, moments[0], moments[1], powers, rate)
+    loss = slopes(differences, actions, batch.weights, last)
+    gradients = backward(net, widths, workspace, n)
+    if objective.proximal > 0:
+        gradients += np.float32(objective.proximal) * (net - anchor)
+    adam(net, gradients, moments, rate)
     return differences, loss, q_sum / n
 
 

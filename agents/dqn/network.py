@@ -27,7 +27,7 @@ Weights = dict[str, npt.NDArray[np.float32]]
 
 def net_layout(settings: DQNSettings) -> Layout:
     """Name -> shape of ONE net, without prefix: "0.weight" (out, in), "0.bias" (out,), "2.weight" …"""
-    widths = (STATE_DIM, *settings.hidden, len(Action) + settings.dueling)
+    widths = (STATE_DIM, *settings.hidden, len(Action))
     shapes: Layout = {}
     for layer, (inputs, outputs) in enumerate(pairwise(widths)):
         shapes[f"{2 * layer}.weight"] = (outputs, inputs)
@@ -58,8 +58,8 @@ def settings_of(weights: Mapping[str, Any], what: str) -> DQNSettings:
     widths = [tuple(getattr(bias, "shape", ())) for bias in biases]
     if len(widths) < 2 or any(len(width) != 1 for width in widths):
         raise AgentError(f"{what}: holds no networks of this kind")
-    *hidden, outputs = (int(width[0]) for width in widths)
-    return DQNSettings(hidden=tuple(hidden), dueling=outputs == len(Action) + 1)
+    *hidden, _ = (int(width[0]) for width in widths)
+    return DQNSettings(hidden=tuple(hidden))
 
 
 def initial_weights(shapes: Layout, seed: int) -> Weights:

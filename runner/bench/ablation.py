@@ -24,7 +24,6 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     DEFAULT: Variant(),
     "not double": Variant({"double": False}),
-    "dueling": Variant({"dueling": True}),
     "prioritised 0.6": Variant({"priority": 0.6}),
     "1-step": Variant({"n_step": 1}),
     "5-step": Variant({"n_step": 5}),

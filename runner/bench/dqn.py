@@ -47,7 +47,6 @@ class SpeedCase:
             updates=1,
             learning_starts=self.batch_size,
             n_step=1,
-            dueling=False,  # SB3 has no such network
             epsilon_start=_EPSILON,
             epsilon_end=_EPSILON,
         )

@@ -52,7 +52,7 @@ def make_model(env: gymnasium.Env[Any, Any], seed: int, settings: DQNSettings, *
 def equal_arguments(settings: DQNSettings, env_steps: int) -> dict[str, Any]:
     """SB3's arguments that mean what `settings` mean, for a training of `env_steps`.
 
-    What SB3's DQN cannot do is left out: double and dueling networks, the action gap, priorities. SB3 counts
+    What SB3's DQN cannot do is left out: double Q-learning, the action gap, priorities. SB3 counts
     environment steps between two updates of its target net where ours counts gradient steps, and updates it once an
     environment step at most: several Polyak averages of ours, each of a share tau, become one of 1 - (1 - tau)^n.
     """
@@ -81,7 +81,7 @@ def equal_arguments(settings: DQNSettings, env_steps: int) -> dict[str, Any]:
 
 def as_agent(model: Any, settings: DQNSettings) -> DQN:
     """Our agent with SB3's networks: it acts greedily as `model.predict(state, deterministic=True)` does."""
-    agent = DQN(seed=0, settings={"hidden": list(settings.hidden), "dueling": False})
+    agent = DQN(seed=0, settings={"hidden": list(settings.hidden)})
     nets = {"q_net": model.q_net, "target_net": model.q_net_target}
     agent.load_weights(
         {

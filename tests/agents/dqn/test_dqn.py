@@ -18,7 +18,7 @@ from env.gym.actions import Action
 from env.gym.observation import STATE_DIM
 
 SMALL = {"hidden": [16], "batch_size": 8, "learning_starts": 8, "replay_size": 40, "target_every": 5}
-ALL = {**SMALL, "dueling": True, "priority": 0.6, "n_step": 4, "proximal": 0.01, "target_tau": 0.5}
+ALL = {**SMALL, "priority": 0.6, "n_step": 4, "proximal": 0.01, "target_tau": 0.5}
 
 
 def practise(agent: DQN, steps: int, seed: int) -> dict[str, float]:
@@ -194,7 +194,7 @@ def test_a_training_comes_every_so_many_steps_and_takes_so_many_gradient_steps()
     assert agent.train_steps == (60 // 10) * 3
 
 
-@pytest.mark.parametrize("setting", [{"priority": 0.5}, {"dueling": True}, {"double": False}, {"action_gap": 0.0}])
+@pytest.mark.parametrize("setting", [{"priority": 0.5}, {"double": False}, {"action_gap": 0.0}])
 def test_each_part_of_the_algorithm_makes_a_difference(setting: dict[str, object]) -> None:
     with_it, without = DQN(seed=1, settings={**SMALL, **setting}), DQN(seed=1, settings=SMALL)
     for agent in (with_it, without):
@@ -265,6 +265,20 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change: dict[s
     with pytest.raises(AgentError, match=message):
         agent.load_state_dict({**other.state_dict(), **change})
     assert fingerprint(agent) == before
+
+
+def test_a_state_of_a_release_with_dueling_networks_is_taken_if_it_had_none() -> None:
+    agent = DQN(seed=1, settings=SMALL)
+    practise(agent, 30, seed=1)
+    stored = agent.state_dict()
+    stored["settings"] = {**stored["settings"], "dueling": False}
+    other = DQN(seed=2, settings={**SMALL, "dueling": False})
+    other.load_state_dict(stored)
+    assert fingerprint(other) == fingerprint(agent)
+    with pytest.raises(AgentError, match="setting dueling: True; it is gone, and only False is accepted"):
+        agent.load_state_dict({**stored, "settings": {**stored["settings"], "dueling": True}})
+    with pytest.raises(AgentError, match="setting dueling"):
+        DQN(seed=1, settings={"dueling": True})
 
 
 @pytest.mark.parametrize("action", [-1, 7])

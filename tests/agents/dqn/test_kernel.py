@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import smooth_l1_loss
 
 from agents.dqn import kernel
-from agents.dqn.kernel import Columns
+from agents.dqn.kernel import Batch, Columns, Moments, Networks, Objective, Workspace
 from env.gym.actions import Action
 from env.gym.observation import STATE_DIM
 
@@ -21,9 +21,8 @@ ACTIONS = len(Action)
 class Reference(nn.Module):
     """The same network in torch."""
 
-    def __init__(self, widths: list[int], vector: np.ndarray, dueling: bool) -> None:  # type: ignore[type-arg]
+    def __init__(self, widths: list[int], vector: np.ndarray) -> None:  # type: ignore[type-arg]
         super().__init__()
-        self.dueling = dueling
         self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths))
         at = 0
         for layer, (n, m) in zip(self.layers, pairwise(widths), strict=True):
@@ -35,10 +34,8 @@ class Reference(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.layers[:-1]:
             x = layer(x).relu()
-        x = self.layers[-1](x)
-        if self.dueling:
-            x = x[:, -1:] + x[:, :-1] - x[:, :-1].mean(dim=1, keepdim=True)
-        return x
+        last: torch.Tensor = self.layers[-1](x)
+        return last
 
     def vector(self) -> np.ndarray:  # type: ignore[type-arg]
         parts = [p.detach().numpy().T.ravel() for p in self.parameters()]
@@ -55,29 +52,25 @@ def columns(rng: np.random.Generator, n: int) -> Columns:
     )
 
 
-@pytest.mark.parametrize(
-    ("double", "dueling", "gap", "proximal"), list(product([True, False], [True, False], [0.0, 0.5], [0.0, 0.1]))
-)
+@pytest.mark.parametrize(("double", "gap", "proximal"), list(product([True, False], [0.0, 0.5], [0.0, 0.1])))
 @pytest.mark.parametrize("hidden", [[16], [33, 17]])
-def test_gradient_steps_are_those_of_torch(
-    hidden: list[int], double: bool, dueling: bool, gap: float, proximal: float
-) -> None:
+def test_gradient_steps_are_those_of_torch(hidden: list[int], double: bool, gap: float, proximal: float) -> None:
     rng = np.random.default_rng(7)
-    widths = [STATE_DIM, *hidden, ACTIONS + dueling]
+    widths = [STATE_DIM, *hidden, ACTIONS]
     size = sum(n * m + m for n, m in pairwise(widths))
     net, target, anchor = ((0.3 * rng.normal(size=size)).astype(np.float32) for _ in range(3))
     data, batch = columns(rng, 50), 32
-    theirs, their_target = Reference(widths, net, dueling), Reference(widths, target, dueling)
+    theirs, their_target = Reference(widths, net), Reference(widths, target)
     optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01)
-    moments, powers = np.zeros((2, size), np.float32), np.ones(2)
-    spaces = tuple(np.zeros(n, np.float32) for n in (batch * sum(widths), batch * sum(widths), batch * max(widths) * 4))
+    networks = Networks(net, target, anchor, np.array(widths))
+    moments = Moments(np.zeros(size, np.float32), np.zeros(size, np.float32), np.ones(2))
+    spaces = [np.zeros(n, np.float32) for n in (batch * sum(widths), batch * sum(widths), batch * max(widths) * 4)]
     for _ in range(4):
         rows = rng.integers(50, size=batch)
         weights = rng.uniform(0.5, 1, batch).astype(np.float32)
         errors, loss, q_mean = kernel.gradient_step(
-            net, target, np.array(widths), moments, powers, data, rows, weights, spaces, 0.01, double, dueling, gap,
-            proximal, anchor,
-        )  # fmt: skip
+            networks, moments, Batch(data, rows, weights), Objective(double, gap, proximal), 0.01, Workspace(*spaces)
+        )
         states, actions, returns, following, discounts = (torch.from_numpy(column[rows]) for column in data)
         with torch.no_grad():
             best = (theirs if double else their_target)(following).argmax(dim=1, keepdim=True)
@@ -88,7 +81,7 @@ def test_gradient_steps_are_those_of_torch(
         expected = (torch.from_numpy(weights) * smooth_l1_loss(q, wanted, reduction="none")).mean()
         pull = sum(
             ((p - a) ** 2).sum()
-            for p, a in zip(theirs.parameters(), Reference(widths, anchor, dueling).parameters(), strict=True)
+            for p, a in zip(theirs.parameters(), Reference(widths, anchor).parameters(), strict=True)
         )
         optimizer.zero_grad()
         (expected + proximal / 2 * pull).backward()
@@ -100,11 +93,11 @@ def test_gradient_steps_are_those_of_torch(
 
 
 def test_moments_of_weights_without_gradients_fade_to_zero_and_move_nothing_on_the_way() -> None:
-    mean, square = np.array([1e-28, -1e-28], np.float32), np.array([1e-37, 2e-37], np.float32)
-    net, powers = np.array([1e-3, -1e-3], np.float32), np.full(2, 0.5)
+    moments = Moments(np.array([1e-28, -1e-28], np.float32), np.array([1e-37, 2e-37], np.float32), np.full(2, 0.5))
+    net = np.array([1e-3, -1e-3], np.float32)
     for _ in range(900):
-        kernel.adam(net, np.zeros(2, np.float32), mean, square, powers, 1e-3)
-    assert mean.tolist() == square.tolist() == [0.0, 0.0]
+        kernel.adam(net, np.zeros(2, np.float32), moments, 1e-3)
+    assert moments.mean.tolist() == moments.square.tolist() == [0.0, 0.0]
     assert net.tolist() == np.array([1e-3, -1e-3], np.float32).tolist()
 
 
@@ -113,7 +106,7 @@ def test_one_state_and_many_have_the_same_values_bit_for_bit() -> None:
     widths = np.array([STATE_DIM, 20, ACTIONS])
     net = rng.normal(size=int((widths[:-1] * widths[1:] + widths[1:]).sum())).astype(np.float32)
     states = rng.uniform(-1, 1, (9, STATE_DIM)).astype(np.float32)
-    together = kernel.act(net, widths, np.zeros(9 * int(widths.sum()), np.float32), states, False).copy()
+    together = kernel.act(net, widths, np.zeros(9 * int(widths.sum()), np.float32), states).copy()
     for row, state in zip(together, states, strict=True):
-        alone = kernel.act(net, widths, np.zeros(int(widths.sum()), np.float32), state[None], False)
+        alone = kernel.act(net, widths, np.zeros(int(widths.sum()), np.float32), state[None])
         assert np.array_equal(alone[0], row)
