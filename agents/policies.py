@@ -11,9 +11,9 @@ import numpy as np
 from agents.agent import State, Transition
 from agents.saved.fields import check_equal
 from agents.saved.files import read_json, write_json
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_FEATURES
+from env.gym.features import STATE_FEATURES
 
 Features = Mapping[str, float]
 

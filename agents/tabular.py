@@ -17,9 +17,9 @@ from agents.agent import State, Transition
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.saved.files import read_json, write_json
 from agents.settings import GreedySettings, as_mapping, epsilon, parse_settings
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_FEATURES
+from env.gym.features import STATE_FEATURES
 
 # Feature -> the thresholds that divide its range; digit k means that k of them are at or below the value.
 QUESTIONS: dict[str, tuple[float, ...]] = {

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from env.gym.actions import Resources
-from env.gym.observation import Observation
+from env.observation import Observation
 from env.problems.scenario import Scenario
+from env.workload import Resources
 
 
 class Cluster(Protocol):

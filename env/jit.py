@@ -10,6 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+"""The arrays that compiled code works on, of any shape."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,6 +12,9 @@ from functools import lru_cache
 
 from env.errors import QuantityError
 
+MIB = 1024**2
+GIB = 1024**3
+
 _QUANTITY = re.compile(
     r"\+?(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE](?P<exponent>[+-]?[0-9]{1,3})|(?P<suffix>[numkMGTPE]|[KMGTPE]i)?)",
     re.ASCII,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from agents.agent import Agent, Transition
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import Observation
+from env.observation import Observation
 from env.quantity import format_cpu, format_memory
 
 StepRecord = dict[str, Any]

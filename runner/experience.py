@@ -9,9 +9,9 @@ import msgpack
 import numpy as np
 
 from agents.agent import Agent, Transition
-from env.gym.actions import Action
+from env.actions import Action
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import STATE_FEATURES
+from env.gym.features import STATE_FEATURES
 from runner.episode import EpisodeResult, run_episode
 
 FORMAT_VERSION = 1

@@ -28,9 +28,9 @@ from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.saved.files import read_bounded, write_atomic
 from agents.settings import DQNSettings, as_mapping, epsilon, parse_settings, without_retired
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM, STATE_FEATURES
+from env.gym.features import STATE_DIM, STATE_FEATURES
 
 Vector = NDArray[np.float32]
 

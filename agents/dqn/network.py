@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.settings import DQNSettings, parse_settings
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM
+from env.gym.features import STATE_DIM
 
 NETS = ("q_net", "target_net")
 

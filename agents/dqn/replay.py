@@ -15,9 +15,9 @@ from agents.dqn import sum_tree
 from agents.dqn.kernel import Columns
 from agents.saved import checkpoint
 from agents.saved.fields import count
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM
+from env.gym.features import STATE_DIM
 
 _CORRECTION = 0.4
 _LEAST_ERROR = 1e-3  # so that nothing is never drawn again

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from env.demand import read_demand
+from env.engine.manifests.deployment import read_deployment
 from env.engine.manifests.requests import Amount
 from env.errors import SimArenaError
-from env.gym.actions import Resources
-from env.gym.observation import Observation
+from env.observation import Observation
+from env.problems.generate import Problem
 from env.problems.scenario import Scenario
-from env.trace.document import Manifest, is_deployment, workload_ref
-from env.trace.workload import read_deployment
+from env.trace.document import Manifest
+from env.workload import Resources, is_deployment, workload_ref
 
 # Below these every product of two numbers here is below 2^53, so that float64 holds it exactly.
 _LARGEST_AMOUNT = 2**40  # 1 TiB, or a thousand million CPUs
@@ -118,6 +119,12 @@ def observe_plain(workload: PlainWorkload, asked: Resources) -> Observation:
     )
 
 
+def generated_workload(problem: Problem) -> PlainWorkload:
+    """The numbers of a generated problem; the same that `plain_workload` reads from its scenario."""
+    pool, uses = problem.nodes, {"cpu_use_m": problem.cpu_use_m, "memory_use_bytes": problem.memory_use_bytes}
+    return PlainWorkload(pool.count, pool.cpu_m, pool.memory_bytes, pool.pods, **uses)
+
+
 def plain_workload(scenario: Scenario) -> tuple[PlainWorkload, Resources] | None:
     """The numbers of a plain scenario and what it asks for as recorded.
 
@@ -128,7 +135,7 @@ def plain_workload(scenario: Scenario) -> tuple[PlainWorkload, Resources] | None
         return None
     try:
         deployment = read_deployment(manifest)
-        demand = _first_demand(manifest, deployment.cpu, deployment.memory)
+        demand = _first_demand(manifest, deployment.source.cpu, deployment.source.memory)
     except (SimArenaError, ValueError):
         return None
     if demand is None:
@@ -139,9 +146,9 @@ def plain_workload(scenario: Scenario) -> tuple[PlainWorkload, Resources] | None
         nodes.cpu_m,
         nodes.memory_bytes,
         nodes.pods,
-        *_amounts(deployment.cpu),
+        *_amounts(deployment.source.cpu),
         demand[0],
-        *_amounts(deployment.memory),
+        *_amounts(deployment.source.memory),
         demand[1],
     )
     return (workload, deployment.resources) if _is_exact(scenario, workload, deployment.resources) else None

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from env.demand import Verdict
 from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, Step, Timeline, read_timeline
 from env.engine.control_plane import ControlPlane
+from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
+from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.labels import HOSTNAME
+from env.engine.manifests.objects import KubeObject
 from env.engine.manifests.terms import Taint
 from env.engine.pods import UNBOUND, Phase
 from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
 from env.engine.scheduling.node import Node
 from env.engine.scheduling.scheduler import MOST_RESOURCES, Surroundings
+from env.engine.workload import Workload
 from env.errors import ClusterError
-from env.gym.actions import Resources
-from env.gym.observation import Observation
+from env.observation import Observation
 from env.problems.scenario import NodePool, Scenario
-from env.trace.document import Trace, WorkloadRef
-from env.trace.workload import Deployment, ResourceEdit
+from env.trace.document import Trace
+from env.workload import ResourceEdit, Resources, WorkloadRef
 
 _MOST_POOLS = 64
 _MOST_SEEN = 100_000
@@ -127,7 +129,7 @@ def _replayed(
     start_s = float(steps[0].ts) if steps else 0.0
     lives = {key: cycle(spans) for key, spans in timeline.lifetimes.items()}
 
-    def lifetime_s(workload: Any) -> float | None:
+    def lifetime_s(workload: Workload) -> float | None:
         spans = lives.get((workload.kind, workload.ref))
         return None if spans is None else next(spans)
 
@@ -136,11 +138,7 @@ def _replayed(
     for step in steps:
         plane.advance(step.ts)
         for applied in step.applied:
-            record = applied.record
-            if edit is not None and isinstance(record, Deployment) and record.ref == scenario.workload:
-                plane.apply(record.asked(edit))
-            else:
-                plane.apply(applied.asked)
+            plane.apply(applied if edit is None else _edited(applied, scenario.workload, edit))
         for kind, ref in step.deleted:
             plane.delete(kind, ref)
         plane.settle()
@@ -154,29 +152,35 @@ def _edit(steps: tuple[Step, ...], workload: WorkloadRef, resources: Resources |
     if resources is None:
         return None
     recorded = [
-        applied.record.resources
+        applied.spec.resources
         for step in steps
         for applied in step.applied
-        if isinstance(applied.record, Deployment) and applied.record.ref == workload
+        if isinstance(applied.spec, DeploymentSpec) and applied.ref == workload
     ]
     return ResourceEdit.between(recorded[-1], resources) if recorded else None
 
 
+def _edited(applied: KubeObject, workload: WorkloadRef, edit: ResourceEdit) -> KubeObject:
+    if isinstance(applied.spec, DeploymentSpec) and applied.ref == workload:
+        return replace(applied, spec=applied.spec.edited(edit))
+    return applied
+
+
 def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
     workload = plane.workloads.get(("Deployment", scenario.workload))
-    if workload is None:
+    if not isinstance(workload, Deployment):
         raise ClusterError(f"scenario {scenario.name}: no Deployment {scenario.workload} at the end of the replay")
     pods = workload.pods()
     pending = [pod for pod in pods if pod.phase is Phase.PENDING and pod.row == UNBOUND]
     running = [pod.template.verdict for pod in pods if pod.phase is Phase.RUNNING and pod.template.verdict]
-    obstacles = plane.scheduler.obstacles_of(pending[0]) if pending else []
+    obstacles = plane.api.scheduler.obstacles_of(pending[0]) if pending else []
     reasons = Counter(reason for obstacle in obstacles for reason in obstacle.reasons)
     pool = scenario.nodes
     return Observation(
         ready=sum(pod.ready for pod in pods),
         pending=len(pending),
         total=len(pods),
-        resources=workload.asked.resources,
+        resources=workload.spec.resources,
         node_cpu_m=pool.cpu_m,
         node_memory_bytes=pool.memory_bytes,
         cluster_cpu_m=pool.count * pool.cpu_m,

@@ -8,26 +8,18 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from env.engine.manifests.fields import as_map, as_maps, as_text
-from env.engine.manifests.objects import INERT, Record, is_builtin, pod_templates, priority_class, read_object
+from env.engine.manifests.fields import as_map, as_maps, as_text, naming
+from env.engine.manifests.objects import INERT, KubeObject, is_builtin, pod_templates, priority_class, read_object
 from env.engine.manifests.pod_template import SYSTEM_PRIORITIES, PriorityClass
-from env.errors import SimArenaError, TraceError
-from env.trace.document import Manifest, Trace, WorkloadRef, workload_ref
-from env.trace.workload import Asked, Deployment
+from env.errors import SimArenaError
+from env.trace.document import Manifest, Trace
+from env.workload import WorkloadRef, workload_ref
 
 logger = logging.getLogger("env.embedded.cluster")
 
 VIRTUAL_LABEL = ("type", "virtual")
 VIRTUAL_TAINT_KEY = "kwok-provider"
 _VIRTUAL_TOLERATION = {"key": VIRTUAL_TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
-
-
-@dataclass(frozen=True)
-class Applied:
-    """An object as read, and what it asks for unedited."""
-
-    record: Deployment | Record
-    asked: Asked | Record
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class Step:
     """
 
     ts: int
-    applied: tuple[Applied, ...]
+    applied: tuple[KubeObject, ...]
     deleted: tuple[tuple[str, WorkloadRef], ...]
 
 
@@ -113,12 +105,11 @@ def _replaced(value: Manifest, old: Manifest, new: Manifest) -> Manifest:
 def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> Step:
     applied = []
     for manifest in event["applied_objs"]:
-        try:
-            record = read_object(on_virtual_nodes(manifest), priorities)
-        except ValueError as error:
-            raise TraceError(f"{manifest['kind']} {workload_ref(manifest)}: {error}") from error
-        if record is not None:
-            applied.append(Applied(record, record.asked() if isinstance(record, Deployment) else record))
+        with naming(f"{manifest['kind']} {workload_ref(manifest)}"):
+            virtual = on_virtual_nodes(manifest)
+        read = read_object(virtual, priorities)
+        if read is not None:
+            applied.append(read)
     deleted = tuple((manifest["kind"], workload_ref(manifest)) for manifest in event["deleted_objs"])
     return Step(event["ts"], tuple(applied), deleted)
 
@@ -152,17 +143,14 @@ def _span(entry: Any) -> float:
 
 def _not_modelled(trace: Trace, steps: tuple[Step, ...], priorities: Mapping[str, PriorityClass]) -> list[str]:
     known = {"PriorityClass", *INERT}
-    read = {a.record.kind for step in steps for a in step.applied}
+    read = {each.kind for step in steps for each in step.applied}
     others = (
         f"{m['kind']} {workload_ref(m)}"
         for m in _applied(trace)
         if not is_builtin(m) or (m["kind"] not in known and m["kind"] not in read)
     )
     fields = (
-        f"{name} of {a.record.kind} {a.record.ref}"
-        for step in steps
-        for a in step.applied
-        for name in a.record.not_modelled
+        f"{name} of {each.kind} {each.ref}" for step in steps for each in step.applied for name in each.not_modelled
     )
     classes = (
         f"PriorityClass {name}, which the trace does not hold (its pods count as priority 0)"

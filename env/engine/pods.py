@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from env.demand import Verdict
 from env.engine.manifests.pod_template import PodTemplate
+from env.engine.workload import PodOwner
 
 UNBOUND = -1
 
@@ -49,7 +49,7 @@ class Pod:
     """
 
     template: PodTemplate
-    owner: Any
+    owner: PodOwner
     number: int
     name: str = ""
     phase: Phase = Phase.PENDING

@@ -13,7 +13,6 @@ from env.engine.scheduling.node import read_node
 from env.fidelity.truth import PRIORITY_CLASSES
 from env.quantity import canonical
 from env.trace.document import Manifest
-from env.trace.workload import Deployment
 
 # Recordings wait this long for a cluster to come to rest.
 _STEP_S = 3.0
@@ -41,9 +40,9 @@ def simulated_outcomes(nodes: list[Manifest], steps: list[list[Manifest]]) -> li
             metadata = {"namespace": "default", **manifest["metadata"]}
             record = read_object({**manifest, "metadata": metadata}, priorities)
             if record is not None:
-                plane.apply(record.asked() if isinstance(record, Deployment) else record)
+                plane.apply(record)
         plane.settle()
-        plane.advance(plane.now_s + _STEP_S)
+        plane.advance(plane.api.now_s + _STEP_S)
         outcomes.append(outcome(plane))
     return outcomes
 
@@ -57,7 +56,7 @@ def outcome(plane: ControlPlane) -> dict[str, Any]:
 
 
 def _workload(plane: ControlPlane, pods: list[Pod]) -> dict[str, Any]:
-    names = [node.name for node in plane.scheduler.table.nodes]
+    names = [node.name for node in plane.api.scheduler.table.nodes]
     return {
         "nodes": dict(sorted(Counter(names[pod.row] for pod in pods if pod.row != UNBOUND).items())),
         "pending": sum(pod.phase is Phase.PENDING for pod in pods),

@@ -16,17 +16,19 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from env.actions import Action, ActionOutcome, apply_action
 from env.cluster import Cluster
-from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
+from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain, plain_workload
 from env.errors import ConfigError
-from env.gym.actions import Action, ActionOutcome, Resources, apply_action
-from env.gym.observation import STATE_DIM, Observation, state_vector
+from env.gym.features import STATE_DIM, state_vector
 from env.gym.reward import check_reward, goal, reward
+from env.observation import Observation
 from env.problems.draw import PROBLEMS, episode_words
 from env.problems.generate import Problem, draw_problem, problem_scenario
 from env.problems.philox import below, seed_of
 from env.problems.scenario import Scenario
 from env.quantity import format_cpu, format_memory
+from env.workload import Resources
 
 SEEDS = 2**63
 """Seeds are taken modulo this."""
@@ -40,8 +42,8 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     Unless a cluster is given, plain scenarios (`env.embedded.closed_form`) are computed instead of replayed, with the
     same result.
 
-    Observations are `env.gym.observation.state_vector`: float32 of shape (STATE_DIM,) within [-1, 1]. Actions are the
-    indices of `env.gym.actions.Action`. A step's `info` holds the whole `observation`, the `outcome` of the action
+    Observations are `env.gym.features.state_vector`: float32 of shape (STATE_DIM,) within [-1, 1]. Actions are the
+    indices of `env.actions.Action`. A step's `info` holds the whole `observation`, the `outcome` of the action
     (None after reset), the `scenario`'s name, its `problem` and `target`, and `is_success`.
 
     Args:
@@ -156,7 +158,9 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     def _of_problem(self, problem: Problem) -> _Episode:
         if not self._owns_cluster:
             return self._of_scenario(problem_scenario(problem))
-        return _Episode(problem.name, problem.kind, problem.target, partial(_computed, problem.workload, problem.start))
+        return _Episode(
+            problem.name, problem.kind, problem.target, partial(_computed, generated_workload(problem), problem.start)
+        )
 
     def _of_scenario(self, scenario: Scenario) -> _Episode:
         plain = plain_workload(scenario) if self._owns_cluster else None

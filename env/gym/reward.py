@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from env.actions import MAX_CPU_M, MAX_MEMORY_BYTES, MAX_REPLICAS, ActionOutcome
 from env.errors import ConfigError
-from env.gym.actions import GIB, MAX_CPU_M, MAX_MEMORY_BYTES, MAX_REPLICAS, MIB, ActionOutcome
-from env.gym.observation import Observation
+from env.observation import Observation
+from env.quantity import GIB, MIB
 
 
 def goal(observation: Observation, target: int) -> bool:

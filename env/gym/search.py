@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from env.cluster import Cluster
-from env.embedded.closed_form import PlainWorkload, plain_workload
-from env.gym.actions import (
+from env.actions import (
     CPU_STEP_M,
     MAX_CPU_M,
     MAX_MEMORY_BYTES,
@@ -14,11 +12,13 @@ from env.gym.actions import (
     MIN_MEMORY_BYTES,
     MIN_REPLICAS,
     Action,
-    Resources,
     apply_action,
 )
+from env.cluster import Cluster
+from env.embedded.closed_form import PlainWorkload, plain_workload
 from env.gym.reward import goal
 from env.problems.scenario import Scenario
+from env.workload import Resources
 
 WITHIN = 20
 """Actions that a search tries at most, unless told otherwise: some 11 000 replays."""

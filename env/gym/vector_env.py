@@ -16,16 +16,18 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from env.actions import Action, apply_action
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
-from env.gym.actions import Action, Resources, apply_action
 from env.gym.cluster_env import SEEDS, check_number, check_settings, line
-from env.gym.observation import STATE_DIM, Observation, features
+from env.gym.features import STATE_DIM, features
 from env.gym.reward import REWARD_FUNCTIONS, goal
 from env.gym.vector_kernel import LANE, WORKLOAD, compiled
+from env.observation import Observation
 from env.problems.generate import generate_scenario
 from env.problems.scenario import NodePool, Scenario
+from env.workload import Resources
 
 MAX_ENVS = 2**20
 _LARGEST = 2**62  # a step up from here still fits an int64
@@ -122,7 +124,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         """Step every environment; one whose episode has ended starts the next.
 
         Args:
-            actions: Indices of `env.gym.actions.Action`, shape (num_envs,).
+            actions: Indices of `env.actions.Action`, shape (num_envs,).
 
         Returns:
             States float32 (num_envs, STATE_DIM); rewards float64, terminated and truncated bool (num_envs,); info.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -19,14 +19,13 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from env import jit
+from env.actions import is_beyond, stepped
 from env.embedded.closed_form import PlainWorkload, observe_plain
-from env.gym import observation, reward
-from env.gym.actions import Resources, is_beyond, stepped
-from env.gym.observation import features
+from env.gym.features import features
 from env.gym.reward import REWARD_FUNCTIONS, goal
-from env.problems import draw, philox
-from env.problems.draw import draw_kind, episode_words
+from env.problems.draw import draw, draw_kind, episode_words
 from env.problems.philox import below, seed_of
+from env.workload import Resources
 
 WORKLOAD = np.dtype(
     [
@@ -68,18 +67,11 @@ this episode, what is asked for now, what the last action was (-1: a reset) and 
 last step ended the episode, and what was seen after it.
 """
 
-_COMPILED_ON_THE_WAY: tuple[Any, ...] = (
-    *(stepped, is_beyond, features, observation.squash, observation.fraction, observe_plain),
-    *(goal, reward.clip, reward.health_less_cost, reward.request_cost, *REWARD_FUNCTIONS.values()),
-    *(philox.philox, below, seed_of, draw.episode_words),
-    *(draw.draw, draw_kind, draw.draw_parts, draw.draw_request, draw.draw_multiple),
-)
-
 
 @cache
 def compiled(reward_name: str) -> Callable[..., None]:
     """The compiled `step_lanes` for one reward; machine code is kept on disk for the next process."""
-    reward_of, sources = REWARD_FUNCTIONS[reward_name], _sources()
+    reward_of, sources = REWARD_FUNCTIONS[reward_name], ""
 
     def step_lanes(
         lanes: NDArray[Any],
@@ -128,6 +120,9 @@ def compiled(reward_name: str) -> Callable[..., None]:
             rewards[i] = 0.0 if starts else reward_of(seen, workload.target, lane.blocked)
             lane.ended = terminated[i] or truncated[i]
 
+    callees, sources = _compiled_with(step_lanes)
+    for function in callees:
+        _register(function)  # the function itself stays plain Python, for the single environment
     step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
     return step
 
@@ -143,7 +138,7 @@ def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool,
     if generates:
         lane.scenario = number
         seed = seed_of(first, second)
-        drawn = draw.draw(draw_kind(seed), seed)
+        drawn = draw(draw_kind(seed), seed)
         new = workloads[number]
         new.seed = seed
         new.target = drawn.target
@@ -175,12 +170,35 @@ def step_lane(lane: Any, action: int) -> None:
     lane.steps += 1
 
 
-for _function in (*_COMPILED_ON_THE_WAY, start_lane, step_lane):
-    register_jitable(_function)  # the function itself stays plain Python, for the single environment
+@cache
+def _register(function: Callable[..., Any]) -> None:
+    """Let compiled code call a function of Python, by compiling that as well."""
+    register_jitable(function)
 
 
-def _sources() -> str:
-    """A digest of everything that is compiled besides this file."""
-    modules = dict.fromkeys(inspect.getmodule(function) for function in _COMPILED_ON_THE_WAY)
-    text = "".join(inspect.getsource(module) for module in modules if module is not None)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any]], str]:
+    """The functions of `env` that a function calls, directly or not; and a digest of all that they are compiled from.
+
+    numba compiles globals into the code as constants, so the digest holds their values, and the sources of classes.
+    """
+    callees: dict[Callable[..., Any], None] = {}
+    text: dict[str, None] = {}
+    todo = [function]
+    for each in todo:
+        for name, value in _globals_of(each):
+            if inspect.isfunction(value) and value.__module__.startswith("env."):
+                if value not in callees:
+                    callees[value] = None
+                    todo.append(value)
+                    text[inspect.getsource(value)] = None
+            elif inspect.isclass(value) and value.__module__.startswith("env."):
+                text[inspect.getsource(value)] = None
+            elif isinstance(value, int | float | str | tuple):
+                text[f"{name} = {value!r}"] = None
+    return [*callees], hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """What a function reads of its module and of the functions around it."""
+    found = inspect.getclosurevars(function)
+    yield from sorted({**found.globals, **found.nonlocals}.items())

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
+import kubernetes
 import urllib3
 from kubernetes import client, config, dynamic
 from kubernetes.client.exceptions import ApiException
@@ -29,6 +30,7 @@ from env.errors import ClusterError
 Manifest = dict[str, Any]
 T = TypeVar("T")
 
+CLIENT_VERSION: str = kubernetes.__version__
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ITEMS = 200_000
 _PAGE = 500

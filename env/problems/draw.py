@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from env.gym.actions import CPU_STEP_M, GIB, MAX_REPLICAS, MEMORY_STEP_BYTES, MIB, MIN_CPU_M, MIN_MEMORY_BYTES
+from env.actions import CPU_STEP_M, MAX_REPLICAS, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES
 from env.problems.philox import below, philox
+from env.quantity import GIB, MIB
 
 PROBLEMS: tuple[str, ...] = ("cpu", "memory", "replica-deficit", "combined", "over-allocation")
 _CPU, _MEMORY, _REPLICA_DEFICIT, _COMBINED, _OVER_ALLOCATION = range(5)

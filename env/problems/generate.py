@@ -6,9 +6,7 @@ import json
 from dataclasses import dataclass
 
 from env.demand import DEMAND_ANNOTATION
-from env.embedded.closed_form import PlainWorkload
 from env.errors import ScenarioError
-from env.gym.actions import Resources
 from env.problems.draw import PROBLEMS, draw, draw_kind
 from env.problems.scenario import NodePool, Scenario, scenario_from_trace
 from env.quantity import format_cpu, format_memory
@@ -16,6 +14,7 @@ from env.trace.document import Manifest, Trace
 from env.trace.schema import VERSION
 from env.trace.spec_hash import spec_hash
 from env.trace.upgrade import TEMPLATE_PATHS
+from env.workload import Resources
 
 __all__ = ["PROBLEMS", "Problem", "draw_problem", "generate_scenario", "generate_trace", "problem_scenario"]
 
@@ -55,12 +54,6 @@ class Problem:
     @property
     def name(self) -> str:
         return f"{self.kind}-{self.seed}"
-
-    @property
-    def workload(self) -> PlainWorkload:
-        """The closed form of its scenario."""
-        pool, uses = self.nodes, {"cpu_use_m": self.cpu_use_m, "memory_use_bytes": self.memory_use_bytes}
-        return PlainWorkload(pool.count, pool.cpu_m, pool.memory_bytes, pool.pods, **uses)
 
 
 def generate_scenario(problem: str | None, seed: int) -> Scenario:

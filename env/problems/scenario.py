@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from env.engine.manifests.deployment import read_deployment
 from env.errors import QuantityError, ScenarioError, SimArenaError
-from env.gym.actions import GIB, Resources
-from env.quantity import parse_cpu, parse_memory
-from env.trace.document import Manifest, Trace, WorkloadRef, is_deployment, workload_ref
-from env.trace.workload import ResourceEdit, edited, read_deployment
+from env.quantity import GIB, parse_cpu, parse_memory
+from env.trace.document import Manifest, Trace
+from env.trace.edit import edited
+from env.workload import ResourceEdit, Resources, WorkloadRef, is_deployment, workload_ref
 
 MAX_NODES = 5_000  # the most that Kubernetes supports
 MAX_PODS_PER_NODE = 10_000

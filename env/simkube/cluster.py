@@ -9,9 +9,8 @@ from dataclasses import replace
 from itertools import count
 
 from env.errors import ClusterError
-from env.gym.actions import Resources
-from env.gym.observation import Observation
 from env.kube.client import KubeApi, KubeError, path_of, wait
+from env.observation import Observation
 from env.problems.scenario import NodePool, Scenario
 from env.simkube import gates, paths
 from env.simkube.hooks import run_hooks
@@ -19,6 +18,7 @@ from env.simkube.pods import Node, differences, observation
 from env.simkube.settings import SimKubeSettings
 from env.simkube.simulation import Manifest, simulation
 from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
+from env.workload import Resources
 
 logger = logging.getLogger("env.simkube")
 

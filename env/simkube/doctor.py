@@ -8,11 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import kubernetes
 import yaml
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, KubeError, path_of, within
+from env.kube.client import CLIENT_VERSION, KubeApi, KubeError, path_of, within
 from env.simkube import doctor_checks as checks
 from env.simkube import gates, paths
 from env.simkube.doctor_checks import Finding, Level, Permission
@@ -133,7 +132,7 @@ def _api_server(patient: Patient) -> Finding:
     version = patient.api.get("/version")
     if version is None or "gitVersion" not in version:
         return Finding(Level.FAIL, f"{patient.api.host} is no Kubernetes API server", "kubectl config get-contexts")
-    return checks.api_server(version, patient.api.host, kubernetes.__version__)
+    return checks.api_server(version, patient.api.host, CLIENT_VERSION)
 
 
 def _definitions(patient: Patient) -> Finding:

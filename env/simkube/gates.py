@@ -17,7 +17,7 @@ from env.kube.client import KubeApi, Waiting, path_of, plain, selector_text, wit
 from env.simkube import paths
 from env.simkube.pods import Fate, Node, check_verdicts, fate, live, owned_by, read_node, refusal, why_undecided
 from env.simkube.traces import END_MARKER
-from env.trace.document import WorkloadRef
+from env.workload import WorkloadRef
 
 Manifest = dict[str, Any]
 

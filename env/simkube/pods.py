@@ -11,10 +11,10 @@ from typing import Any
 
 from env.demand import VERDICT_ANNOTATION, Verdict
 from env.errors import ClusterError
-from env.gym.actions import Resources
-from env.gym.observation import Observation
+from env.observation import Observation
 from env.problems.scenario import NodePool
 from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
+from env.workload import Resources
 
 Manifest = dict[str, Any]
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from env.demand import DEMAND_ANNOTATION, VERDICT_ANNOTATION, Verdict, container_verdict, read_demand
 from env.errors import ClusterError, ScenarioError, SimArenaError, TraceError
-from env.gym.actions import Resources
 from env.problems.scenario import Scenario, edited_trace
 from env.quantity import parse_cpu, parse_memory
 from env.trace.document import Manifest, Trace
+from env.workload import Resources
 
 END_MARKER = "sim-arena-end-of-replay"
 """Name of the ConfigMap that the last event applies: once it is there, all that was before it has been applied."""

@@ -17,21 +17,11 @@ from env.errors import TraceError, one_line
 from env.trace.msgpack_document import MAX_BYTES, pack, unpack
 from env.trace.schema import TRACE_KEYS, VERSION, check_trace
 from env.trace.upgrade import upgraded
+from env.workload import WorkloadRef, is_deployment, workload_ref
 
 Manifest = dict[str, Any]
 
 TRACE_SUFFIXES = (".msgpack", ".sktrace")
-
-
-@dataclass(frozen=True, order=True)
-class WorkloadRef:
-    """A Deployment by namespace and name."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +109,6 @@ class Trace:
     def _map(self, key: str) -> Manifest:
         value: Manifest = self.document[key]
         return value
-
-
-def is_deployment(manifest: Manifest) -> bool:
-    return bool(manifest["kind"] == "Deployment" and manifest["apiVersion"] == "apps/v1")
-
-
-def workload_ref(manifest: Manifest) -> WorkloadRef:
-    return WorkloadRef(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
 
 
 def load_trace(path: str | os.PathLike[str]) -> Trace:

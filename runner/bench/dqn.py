@@ -19,7 +19,7 @@ from agents.agent import State
 from agents.dqn.agent import DQN
 from agents.settings import DQNSettings, as_mapping
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import STATE_DIM
+from env.gym.features import STATE_DIM
 from runner.bench import sb3
 from runner.bench.environments import Clock, Rate
 from runner.training.training import MAX_EPISODES, Training, TrainingConfig

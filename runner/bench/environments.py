@@ -17,15 +17,16 @@ import gymnasium
 import numpy as np
 
 from env import ENV_ID
+from env.actions import Action
 from env.cluster import Cluster
 from env.embedded.closed_form import plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
-from env.gym.actions import Action, Resources
-from env.gym.observation import Observation
+from env.observation import Observation
 from env.problems.generate import generate_scenario
 from env.problems.scenario import NodePool, Scenario, recorded_resources, scenario_from_trace
-from env.trace.document import Manifest, Trace, WorkloadRef, read_trace_file, trace_files, upgrade_trace
+from env.trace.document import Manifest, Trace, read_trace_file, trace_files, upgrade_trace
+from env.workload import Resources, WorkloadRef
 from runner.training.environment import cpu_model
 
 Clock = Callable[[], float]

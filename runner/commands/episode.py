@@ -139,7 +139,7 @@ def episode(
 
 
 def _action(name: str) -> int:
-    from env.gym.actions import Action
+    from env.actions import Action
 
     names = [action.name.lower() for action in Action]
     if name.lower() not in names:
@@ -150,9 +150,9 @@ def _action(name: str) -> int:
 def _save(path: Path | None, scenario: Scenario, record: StepRecord) -> None:
     """Write the scenario's trace with the resources that the step of `record` led to."""
     from agents.saved.files import write_atomic
-    from env.gym.actions import Resources
     from env.problems.scenario import edited_trace
     from env.quantity import parse_cpu, parse_memory
+    from env.workload import Resources
 
     if path is not None:
         asked = record["after"]["resources"]

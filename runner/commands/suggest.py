@@ -19,9 +19,9 @@ from runner.commands.options import Inputs
 
 if TYPE_CHECKING:
     from agents.agent import Agent
-    from env.gym.actions import Resources
-    from env.gym.observation import Observation
+    from env.observation import Observation
     from env.problems.scenario import Scenario
+    from env.workload import Resources
     from runner.suggest.suggestion import Suggestion
 
 

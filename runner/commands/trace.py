@@ -14,8 +14,9 @@ from runner.commands.console import Exit, err, fail, new_app, print_json, progre
 from runner.commands.options import JsonOption, ProblemOption
 
 if TYPE_CHECKING:
-    from env.gym.actions import Action, Resources
+    from env.actions import Action
     from env.trace.document import Trace
+    from env.workload import Resources
 
 app = new_app("Look into traces, upgrade old ones, generate new ones, solve them.")
 
@@ -117,7 +118,7 @@ def solve(
 
 def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, Any]:
     """The actions and what they lead to, as JSON holds them; all None but the start if there are none."""
-    from env.gym.actions import apply_action
+    from env.actions import apply_action
 
     if actions is None:
         return {"least_actions": None, "actions": None, "start": _asked(start), "end": None}

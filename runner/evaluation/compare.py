@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 
 from agents.agent import Agent
+from env.actions import Action
 from env.cluster import Cluster
 from env.embedded.cluster import EmbeddedCluster
-from env.gym.actions import Action
 from env.gym.cluster_env import ClusterEnv
 from env.problems.scenario import Scenario
 from runner.episode import Stopped

@@ -9,9 +9,9 @@ import numpy as np
 
 from agents.agent import Agent, State
 from env.cluster import Cluster
-from env.gym.actions import Resources
 from env.gym.cluster_env import ClusterEnv
 from env.problems.scenario import Scenario
+from env.workload import Resources
 from runner.episode import Stopped
 
 TOTAL = "all"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action
 from env.cluster import Cluster
 from env.embedded.closed_form import observe_plain, plain_workload
-from env.gym.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action, Resources
-from env.gym.observation import Observation
 from env.gym.reward import goal
 from env.gym.search import WITHIN, searched, solved_plain
+from env.observation import Observation
 from env.problems.scenario import Scenario
+from env.workload import Resources
 
 
 class Yardstick:

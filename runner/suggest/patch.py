@@ -9,7 +9,8 @@ from typing import Any
 
 from env.errors import ScenarioError
 from env.problems.scenario import Scenario
-from env.trace.document import Manifest, Trace, WorkloadRef, is_deployment, workload_ref
+from env.trace.document import Manifest, Trace
+from env.workload import WorkloadRef, is_deployment, workload_ref
 
 # k8s.io/apimachinery, pkg/util/validation: IsDNS1123Label and IsDNS1123Subdomain.
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from agents.agent import Agent
+from env.actions import Action, ActionOutcome
 from env.cluster import Cluster
-from env.gym.actions import Action, ActionOutcome
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import Observation
+from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
 from runner.episode import Stopped
 from runner.suggest.patch import check_names, last_manifest, strategic_patch

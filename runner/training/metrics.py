@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
 from runner.training.json_lines import records
 
 Row = dict[str, Any]

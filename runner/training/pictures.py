@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from env.gym.actions import Action
+from env.actions import Action
 from runner.training.curves import Series, learning_curve, save
 from runner.training.metrics import Metrics
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.agent import Agent, State
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
 
 
 @runtime_checkable

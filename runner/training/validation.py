@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.agent import Agent, make_agent
+from env.actions import Action
 from env.cluster import Cluster
 from env.embedded.closed_form import plain_workload
-from env.gym.actions import Action
 from env.gym.cluster_env import ClusterEnv
 from env.gym.search import solved_plain
 from env.problems.generate import generate_scenario

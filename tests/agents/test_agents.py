@@ -14,9 +14,9 @@ from agents.agent import AGENTS, POLICY_NAMES, Agent, Transition, load_agent, ma
 from agents.policies import POLICIES
 from agents.settings import DQNSettings, GreedySettings, as_mapping, parse_settings
 from agents.tabular import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM, STATE_FEATURES
+from env.gym.features import STATE_DIM, STATE_FEATURES
 
 
 def state_with(**features: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

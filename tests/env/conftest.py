@@ -12,9 +12,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from env.gym.actions import GIB
 from env.problems.scenario import NodePool, Scenario
-from env.trace.document import Trace, WorkloadRef
+from env.quantity import GIB
+from env.trace.document import Trace
+from env.workload import WorkloadRef
 
 Manifest = dict[str, Any]
 

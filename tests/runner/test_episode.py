@@ -12,10 +12,11 @@ from agents.agent import AGENTS, Transition, make_agent
 from agents.policies import Policy
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
-from env.gym.actions import Resources
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import STATE_DIM, Observation
+from env.gym.features import STATE_DIM
+from env.observation import Observation
 from env.problems.scenario import Scenario
+from env.workload import Resources
 from runner.episode import EpisodeResult, Stopped, run_episode
 
 

@@ -21,14 +21,16 @@ from hypothesis import strategies as st
 
 from agents.agent import make_agent
 from agents.policies import Policy
+from env.actions import Action
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
-from env.gym.actions import GIB, MIB, Action, Resources
-from env.gym.observation import Observation
 from env.gym.reward import goal
+from env.observation import Observation
 from env.problems.generate import PROBLEMS, generate_scenario
 from env.problems.scenario import NodePool, Scenario, edited_trace, scenario_from_trace
-from env.trace.document import Manifest, Trace, WorkloadRef, load_trace
+from env.quantity import GIB, MIB
+from env.trace.document import Manifest, Trace, load_trace
+from env.workload import Resources, WorkloadRef
 from runner.commands.console import new_app, run
 from runner.commands.episode import register
 from runner.suggest.patch import last_manifest, patch_command, strategic_patch

@@ -8,42 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf
-from zoneinfo import ZoneInfo
+from typing import ClassVar
 
 from cronsim import CronSim
 
-from env.engine.controllers.job import Job, JobSpec
-from env.engine.plane import Plane
+from env.engine.api_server import ApiServer
+from env.engine.controllers.job import Job
+from env.engine.manifests.jobs import CronJobSpec
 from env.engine.pods import Pod
-from env.trace.document import WorkloadRef
+from env.workload import WorkloadRef
 
 # Calendars of Python go from year 1 to 9999, and cronsim looks ahead for decades; a trace may hold any time.
 _FIRST_S = datetime(100, 1, 1, tzinfo=UTC).timestamp()
 _LAST_S = datetime(9900, 1, 1, tzinfo=UTC).timestamp()
-
-
-@dataclass(frozen=True, eq=False)
-class CronJobSpec:
-    """What a CronJob asks for.
-
-    Attributes:
-        schedule: Five fields, as in crontab; "" for never.
-        zone: Time zone of the schedule.
-        concurrency: Allow, Forbid or Replace.
-        suspended: No new Jobs for now.
-        job: The Job that each tick makes.
-        kept: Complete Jobs that are kept (successfulJobsHistoryLimit).
-        kept_failed: Failed Jobs that are kept (failedJobsHistoryLimit).
-    """
-
-    ref: WorkloadRef
-    schedule: str
-    zone: ZoneInfo
-    concurrency: str
-    suspended: bool
-    job: JobSpec
-    kept: int = 3
-    kept_failed: int = 1
 
 
 @dataclass(eq=False)
@@ -57,7 +34,7 @@ class CronJob:
     spec: CronJobSpec
     since_s: float
     jobs: list[Job] = field(default_factory=list)
-    kind: str = "CronJob"
+    kind: ClassVar[str] = "CronJob"
 
     @property
     def ref(self) -> WorkloadRef:
@@ -66,44 +43,44 @@ class CronJob:
     def pods(self) -> list[Pod]:
         return [pod for job in self.jobs for pod in job.members]
 
-    def sync(self, plane: Plane) -> bool:
-        changed = any([job.sync(plane) for job in self.jobs])
-        self._clean(plane)
+    def sync(self, api: ApiServer) -> bool:
+        changed = any([job.sync(api) for job in self.jobs])
+        self._clean(api)
         if self.spec.suspended:
             return changed
-        plane.wake(self, next_tick(self.spec, plane.now_s))
+        api.wake(self, next_tick(self.spec, api.now_s))
         # Of several missed ticks only the last one counts.
-        due_s = last_tick(self.spec, plane.now_s)
-        return (due_s > self.since_s and self._start(plane, due_s)) or changed
+        due_s = last_tick(self.spec, api.now_s)
+        return (due_s > self.since_s and self._start(api, due_s)) or changed
 
-    def _start(self, plane: Plane, due_s: float) -> bool:
+    def _start(self, api: ApiServer, due_s: float) -> bool:
         running = [job for job in self.jobs if not job.finished]
         if running and self.spec.concurrency == "Forbid":
             return False
         if self.spec.concurrency == "Replace":
             for job in running:
-                self._remove(plane, job)
+                self._remove(api, job)
         # Jobs are named after the minute they were due, so that a tick never starts two.
         name = f"{self.ref.name}-{int(due_s) // 60}"
         spec = replace(self.spec.job, ref=WorkloadRef(self.ref.namespace, name))
         self.jobs.append(Job(spec, parent=self))
         self.since_s = due_s
-        self._tell(plane, "SuccessfulCreate", f"Created job {name}")
+        self._tell(api, "SuccessfulCreate", f"Created job {name}")
         return True
 
-    def _clean(self, plane: Plane) -> None:
+    def _clean(self, api: ApiServer) -> None:
         for failed, kept in ((False, self.spec.kept), (True, self.spec.kept_failed)):
             finished = [job for job in self.jobs if job.finished and job.failed == failed]
             for job in finished[: max(0, len(finished) - kept)]:
-                self._remove(plane, job)
+                self._remove(api, job)
 
-    def _remove(self, plane: Plane, job: Job) -> None:
-        plane.delete_pods(list(job.members))
+    def _remove(self, api: ApiServer, job: Job) -> None:
+        api.delete_pods(list(job.members))
         self.jobs.remove(job)
-        self._tell(plane, "SuccessfulDelete", f"Deleted job {job.ref.name}")
+        self._tell(api, "SuccessfulDelete", f"Deleted job {job.ref.name}")
 
-    def _tell(self, plane: Plane, reason: str, text: str) -> None:
-        plane.recorder.owner(self.kind, self.ref.namespace, self.ref.name, reason, text, "cronjob-controller")
+    def _tell(self, api: ApiServer, reason: str, text: str) -> None:
+        api.recorder.owner(self.kind, self.ref.namespace, self.ref.name, reason, text, "cronjob-controller")
 
 
 def next_tick(spec: CronJobSpec, after_s: float) -> float:

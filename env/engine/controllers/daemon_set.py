@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from env.engine.controllers.rollout import resolve
+from env.engine.api_server import ApiServer
 from env.engine.manifests.pod_template import PodTemplate
+from env.engine.manifests.replicated import DaemonSetSpec
+from env.engine.manifests.strategy import resolve
 from env.engine.manifests.terms import Toleration
-from env.engine.plane import Plane
 from env.engine.pods import Pod
 from env.engine.scheduling.node import Node
 from env.engine.scheduling.placement import Barrier, static_table
-from env.trace.document import WorkloadRef
+from env.engine.workload import NOT_COUNTED, Workload
+from env.jit import Ints
+from env.workload import WorkloadRef
 
 # What the controller adds to every pod, so that a node's troubles do not drive it away.
 _TOLERATIONS = (
@@ -27,21 +31,6 @@ _TOLERATIONS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class DaemonSetSpec:
-    """What a DaemonSet asks for.
-
-    Attributes:
-        on_delete: updateStrategy OnDelete.
-        max_unavailable: Pods that may be missing during an update, a number or a percentage.
-    """
-
-    ref: WorkloadRef
-    template: PodTemplate
-    on_delete: bool = False
-    max_unavailable: int | str = 1
-
-
 @dataclass(eq=False)
 class DaemonSet:
     """A DaemonSet and its pods by node."""
@@ -49,7 +38,9 @@ class DaemonSet:
     spec: DaemonSetSpec
     nodes: Sequence[Node]
     members: dict[str, Pod] = field(default_factory=dict)
-    kind: str = "DaemonSet"
+    kind: ClassVar[str] = "DaemonSet"
+    parent: ClassVar[Workload | None] = None
+    node_counts: ClassVar[Ints] = NOT_COUNTED
 
     @property
     def ref(self) -> WorkloadRef:
@@ -61,7 +52,7 @@ class DaemonSet:
     def forget(self, gone: set[Pod]) -> None:
         self.members = {node: pod for node, pod in self.members.items() if pod not in gone}
 
-    def sync(self, plane: Plane) -> bool:
+    def sync(self, api: ApiServer) -> bool:
         template = self._everywhere(self.spec.template)
         barriers = static_table(template.placement, self.nodes)[0].tolist()
         wanted = [
@@ -73,11 +64,11 @@ class DaemonSet:
         stray = [pod for node, pod in self.members.items() if node not in allowed]
         missing = [node for node in wanted if node not in self.members]
         for node in missing:
-            self.members[node] = plane.create_pod(self._for_node(template, node), self)
-        plane.delete_pods(stray)
-        return bool(missing or stray) or self._update(plane, wanted)
+            self.members[node] = api.create_pod(self._for_node(template, node), self)
+        api.delete_pods(stray)
+        return bool(missing or stray) or self._update(api, wanted)
 
-    def _update(self, plane: Plane, wanted: list[str]) -> bool:
+    def _update(self, api: ApiServer, wanted: list[str]) -> bool:
         """Remove old pods: those that are not Ready at once, others as long as few enough are missing."""
         revision = self.spec.template.revision
         current = {node: self.members[node].template.revision == revision for node in wanted}
@@ -88,7 +79,7 @@ class DaemonSet:
         missing = sum(not self.members[node].ready for node in wanted if current[node])
         leaving = [pod for pod in old if not pod.ready]
         leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing)]
-        plane.delete_pods(leaving)
+        api.delete_pods(leaving)
         return bool(leaving)
 
     def _everywhere(self, template: PodTemplate) -> PodTemplate:

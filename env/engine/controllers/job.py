@@ -6,32 +6,16 @@ Follows kubernetes `pkg/controller/job/job_controller.go` and `backoff_utils.go`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from env.engine.manifests.pod_template import PodTemplate
-from env.engine.plane import Plane, Workload
+from env.engine.api_server import ApiServer
+from env.engine.manifests.jobs import JobSpec
 from env.engine.pods import Phase, Pod, next_restart_s
-from env.trace.document import WorkloadRef
+from env.engine.workload import NOT_COUNTED, Workload
+from env.jit import Ints
+from env.workload import WorkloadRef
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 10.0, 600.0
-
-
-@dataclass(frozen=True, eq=False)
-class JobSpec:
-    """What a Job asks for.
-
-    Attributes:
-        completions: Pods that must succeed; None: one success ends it (a work queue).
-        parallelism: Pods at one time.
-        suspended: No pods for now.
-        backoff_limit: Failures that it bears.
-    """
-
-    ref: WorkloadRef
-    template: PodTemplate
-    completions: int | None = 1
-    parallelism: int = 1
-    suspended: bool = False
-    backoff_limit: int = 6
 
 
 @dataclass(eq=False)
@@ -47,7 +31,8 @@ class Job:
     members: list[Pod] = field(default_factory=list)
     parent: Workload | None = None
     failed: bool = False
-    kind: str = "Job"
+    kind: ClassVar[str] = "Job"
+    node_counts: ClassVar[Ints] = NOT_COUNTED
 
     @property
     def ref(self) -> WorkloadRef:
@@ -67,43 +52,43 @@ class Job:
     def forget(self, gone: set[Pod]) -> None:
         self.members = [pod for pod in self.members if pod not in gone]
 
-    def sync(self, plane: Plane) -> bool:
+    def sync(self, api: ApiServer) -> bool:
         active = [pod for pod in self.members if not pod.ended]
         succeeded = sum(pod.phase is Phase.SUCCEEDED for pod in self.members)
-        self._look_at_failures(plane, active)
+        self._look_at_failures(api, active)
         wanted = 0 if self.failed else self._wanted(succeeded, len(active))
-        if wanted > len(active) and self._backs_off(plane):
+        if wanted > len(active) and self._backs_off(api):
             return False
         # Slow start: 1 pod, then 2, 4, ... as long as the last batch went well.
         batch = min(wanted - len(active), len(self.members) + 1)
         for _ in range(batch):
-            self.members.append(plane.create_pod(self.spec.template, self))
+            self.members.append(api.create_pod(self.spec.template, self))
         if wanted < len(active):
             # Pods that wait go first, then the newest, as for a ReplicaSet.
             leaving = sorted(active, key=lambda pod: (pod.ready, -pod.number))
-            plane.delete_pods(leaving[: len(active) - wanted])
+            api.delete_pods(leaving[: len(active) - wanted])
         return wanted != len(active)
 
-    def _look_at_failures(self, plane: Plane, active: list[Pod]) -> None:
+    def _look_at_failures(self, api: ApiServer, active: list[Pod]) -> None:
         """Give up after more failed pods than the limit, or as many restarts of containers in pods that are kept."""
         limit = self.spec.backoff_limit
         failures = sum(pod.phase is Phase.FAILED for pod in self.members)
         looping = [pod for pod in active if pod.is_crash_looping]
-        restarts = sum(pod.restarts(plane.now_s) for pod in looping)
+        restarts = sum(pod.restarts(api.now_s) for pod in looping)
         self.failed = self.failed or failures > limit or (restarts > 0 and restarts >= limit)
         if not self.failed and looping:
-            at_s = min(pod.started_s + next_restart_s(plane.now_s - pod.started_s) for pod in looping)
-            plane.wake(self.parent or self, at_s)
+            at_s = min(pod.started_s + next_restart_s(api.now_s - pod.started_s) for pod in looping)
+            api.wake(self.parent or self, at_s)
 
-    def _backs_off(self, plane: Plane) -> bool:
+    def _backs_off(self, api: ApiServer) -> bool:
         """Whether it waits before it replaces failed pods: 10 s, doubling to 10 minutes."""
         failed = [pod for pod in self.members if pod.phase is Phase.FAILED]
         if not failed:
             return False
         wait_s = min(_FIRST_BACKOFF_S * 2.0 ** min(len(failed) - 1, 10), _LONGEST_BACKOFF_S)
         due_s = max(pod.ended_s for pod in failed) + wait_s
-        plane.wake(self.parent or self, due_s)
-        return due_s > plane.now_s
+        api.wake(self.parent or self, due_s)
+        return due_s > api.now_s
 
     def _wanted(self, succeeded: int, active: int) -> int:
         spec = self.spec

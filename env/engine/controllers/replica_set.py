@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from env.engine.api_server import ApiServer
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.plane import Plane, Workload
 from env.engine.pods import UNBOUND, Pod
-from env.engine.scheduling.node import Ints
-from env.trace.document import WorkloadRef
+from env.engine.workload import Workload
+from env.jit import Ints
+from env.workload import WorkloadRef
 
 
 @dataclass(eq=False)
@@ -37,11 +39,11 @@ class ReplicaSet:
     min_ready_s: float = 0
     members: list[Pod] = field(default_factory=list)
     parent: Workload | None = None
-    kind: str = "ReplicaSet"
+    kind: ClassVar[str] = "ReplicaSet"
 
     @classmethod
-    def make(cls, ref: WorkloadRef, template: PodTemplate, replicas: int, plane: Plane) -> ReplicaSet:
-        return cls(ref, template, replicas, np.zeros(plane.nodes, dtype=np.int64))
+    def make(cls, ref: WorkloadRef, template: PodTemplate, replicas: int, api: ApiServer) -> ReplicaSet:
+        return cls(ref, template, replicas, np.zeros(api.nodes, dtype=np.int64))
 
     def pods(self) -> list[Pod]:
         return self.members
@@ -57,14 +59,14 @@ class ReplicaSet:
         times = (pod.started_s + self.min_ready_s for pod in self.members if pod.ready)
         return min((at_s for at_s in times if at_s > now_s), default=None)
 
-    def sync(self, plane: Plane) -> bool:
+    def sync(self, api: ApiServer) -> bool:
         missing = self.replicas - len(self.members)
         if missing > 0:
             for _ in range(missing):
-                self.members.append(plane.create_pod(self.template, self))
+                self.members.append(api.create_pod(self.template, self))
         elif missing < 0:
             related = self.members if self.parent is None else self.parent.pods()
-            plane.delete_pods(first_to_leave(self.members, related)[:-missing])
+            api.delete_pods(first_to_leave(self.members, related)[:-missing])
         return missing != 0
 
     def forget(self, gone: set[Pod]) -> None:

@@ -6,30 +6,6 @@ Follows kubernetes `pkg/controller/deployment/util/deployment_util.go`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """How a Deployment replaces its pods.
-
-    Attributes:
-        recreate: Remove all old pods first (type Recreate); the other fields then mean nothing.
-        max_surge: Pods above the replicas, a number or a percentage such as "25%".
-        max_unavailable: Replicas that may be missing, likewise.
-    """
-
-    recreate: bool = False
-    max_surge: int | str = "25%"
-    max_unavailable: int | str = "25%"
-
-    def fenceposts(self, replicas: int) -> tuple[int, int]:
-        """(surge, unavailable) in pods: surge rounded up, unavailable down, never both 0."""
-        if self.recreate:
-            return 0, 0
-        surge = resolve(self.max_surge, replicas, round_up=True)
-        unavailable = min(resolve(self.max_unavailable, replicas, round_up=False), replicas)
-        return surge, unavailable or int(surge == 0)
 
 
 def proportional_sizes(sets: Sequence[tuple[int, int]], allowed: int, replicas: int) -> list[int]:
@@ -65,11 +41,3 @@ def _share(size: int, most: int, allowed: int, replicas: int, to_add: int, added
 
 def _rounded(value: float) -> int:
     return int(value + 0.5)
-
-
-def resolve(value: int | str, replicas: int, *, round_up: bool) -> int:
-    """A number of pods, or a percentage of the replicas."""
-    if isinstance(value, int):
-        return value
-    share = int(value.removesuffix("%")) * replicas
-    return -(-share // 100) if round_up else share // 100

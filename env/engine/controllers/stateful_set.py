@@ -6,32 +6,17 @@ Follows kubernetes `pkg/controller/statefulset/stateful_set_control.go`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+import numpy as np
+
+from env.engine.api_server import ApiServer
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.plane import Plane
+from env.engine.manifests.replicated import StatefulSetSpec
 from env.engine.pods import Pod
-from env.engine.scheduling.node import Ints
-from env.trace.document import WorkloadRef
-
-
-@dataclass(frozen=True, eq=False)
-class StatefulSetSpec:
-    """What a StatefulSet asks for.
-
-    Attributes:
-        parallel: podManagementPolicy Parallel: pods do not wait for each other.
-        on_delete: updateStrategy OnDelete: old pods stay until somebody deletes them.
-        partition: So many pods, those of the lowest numbers, are not updated.
-        first: The lowest number (`ordinals.start`).
-    """
-
-    ref: WorkloadRef
-    template: PodTemplate
-    replicas: int
-    parallel: bool = False
-    on_delete: bool = False
-    partition: int = 0
-    first: int = 0
+from env.engine.workload import Workload
+from env.jit import Ints
+from env.workload import WorkloadRef
 
 
 @dataclass(eq=False)
@@ -42,7 +27,13 @@ class StatefulSet:
     node_counts: Ints
     members: dict[int, Pod] = field(default_factory=dict)
     settled: PodTemplate | None = None  # the revision that new pods below the partition get
-    kind: str = "StatefulSet"
+    kind: ClassVar[str] = "StatefulSet"
+    parent: ClassVar[Workload | None] = None
+
+    @classmethod
+    def make(cls, spec: StatefulSetSpec, api: ApiServer) -> StatefulSet:
+        """One without pods."""
+        return cls(spec, np.zeros(api.nodes, dtype=np.int64))
 
     @property
     def ref(self) -> WorkloadRef:
@@ -54,19 +45,19 @@ class StatefulSet:
     def forget(self, gone: set[Pod]) -> None:
         self.members = {number: pod for number, pod in self.members.items() if pod not in gone}
 
-    def sync(self, plane: Plane) -> bool:
+    def sync(self, api: ApiServer) -> bool:
         spec = self.spec
         self.settled = self.settled or spec.template
         wanted = range(spec.first, spec.first + spec.replicas)
-        created = self._create(plane, wanted)
+        created = self._create(api, wanted)
         if created is not None:
             return created
-        removed = self._condemn(plane, wanted)
+        removed = self._condemn(api, wanted)
         if removed is not None:
             return removed
-        return self._update(plane, wanted)
+        return self._update(api, wanted)
 
-    def _create(self, plane: Plane, wanted: range) -> bool | None:
+    def _create(self, api: ApiServer, wanted: range) -> bool | None:
         """Make the first missing pod (all of them in parallel); None when nothing stands in the way of going on."""
         changed = False
         for number in wanted:
@@ -74,7 +65,7 @@ class StatefulSet:
             if pod is None:
                 template = self._revision(number)
                 name = f"{self.ref.name}-{number}"
-                self.members[number] = plane.create_pod(template, self, name=name, ordinal=number)
+                self.members[number] = api.create_pod(template, self, name=name, ordinal=number)
                 changed = True
                 if not self.spec.parallel:
                     return True
@@ -82,18 +73,18 @@ class StatefulSet:
                 return False
         return True if changed else None
 
-    def _condemn(self, plane: Plane, wanted: range) -> bool | None:
+    def _condemn(self, api: ApiServer, wanted: range) -> bool | None:
         """Remove what is beyond the replicas, the highest number first."""
         condemned = sorted((number for number in self.members if number not in wanted), reverse=True)
         if not condemned:
             return None
         if self.spec.parallel:
-            plane.delete_pods([self.members[number] for number in condemned])
+            api.delete_pods([self.members[number] for number in condemned])
         else:
-            plane.delete_pods([self.members[condemned[0]]])
+            api.delete_pods([self.members[condemned[0]]])
         return True
 
-    def _update(self, plane: Plane, wanted: range) -> bool:
+    def _update(self, api: ApiServer, wanted: range) -> bool:
         """Replace old pods from the highest number down, each once the one above it is Ready."""
         if self.spec.on_delete:
             return False
@@ -102,7 +93,7 @@ class StatefulSet:
                 break
             pod = self.members[number]
             if pod.template.revision != self.spec.template.revision:
-                plane.delete_pods([pod])
+                api.delete_pods([pod])
                 return True
             if not pod.ready:
                 return False

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from env.errors import QuantityError, TraceError
 
 Manifest = dict[str, Any]
 
@@ -73,3 +77,14 @@ def as_count_or_percent(parent: Manifest, key: str, default: int | str) -> int |
     if isinstance(value, str) and _PERCENT.fullmatch(value):
         return value
     return as_count(parent, key, 0)
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Put the object in front of what is wrong with a field: ValueError becomes TraceError, QuantityError stays."""
+    try:
+        yield
+    except QuantityError as error:
+        raise QuantityError(f"{what}: {error}") from error
+    except ValueError as error:
+        raise TraceError(f"{what}: {error}") from error

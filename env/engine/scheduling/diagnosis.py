@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from env.engine.scheduling.kernel import skewed, spread_floor
-from env.engine.scheduling.node import Ints, NodeTable
+from env.engine.scheduling.node import NodeTable
 from env.engine.scheduling.placement import Barrier
 from env.engine.scheduling.pod_affinity import Block
 from env.engine.scheduling.spreading import Spread
+from env.jit import Ints
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"

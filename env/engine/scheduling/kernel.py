@@ -17,9 +17,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from env.jit import compiled
-
-Ints = NDArray[np.int64]
+from env.jit import Ints, compiled
 
 MISSING = -1  # no such topology label
 OWN = -2  # the hostname: every node is its own domain

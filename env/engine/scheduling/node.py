@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
 from env.engine.manifests.labels import HOSTNAME
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import Taint
+from env.jit import Ints
 from env.quantity import parse_cpu, parse_memory
-
-Ints = NDArray[np.int64]
 
 CPU, MEMORY = 0, 1
 DEFAULT_PODS = 110

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import PodAffinityTerm
 from env.engine.scheduling.kernel import MISSING
-from env.engine.scheduling.node import Ints
 from env.engine.scheduling.spreading import Topology
+from env.jit import Ints
 
 Flags = NDArray[np.bool_]
 

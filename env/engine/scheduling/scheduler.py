@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from env.engine.effort import Effort
+from env.engine.budget import ReplayBudget
 from env.engine.events import Recorder
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import Placement
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.diagnosis import NO_VICTIMS, NOT_HELPFUL, Obstacle, futile, message, obstacles, summary
 from env.engine.scheduling.kernel import place
-from env.engine.scheduling.node import Fleet, Ints, Node, NodeTable
+from env.engine.scheduling.node import Fleet, Node, NodeTable
 from env.engine.scheduling.placement import Barrier, static_table
 from env.engine.scheduling.pod_affinity import Block, Crowd, blocks, preferences
 from env.engine.scheduling.preemption import Candidate, best_candidate, find_victims
 from env.engine.scheduling.spreading import NO_SPREAD, Spread, Topology
 from env.errors import ClusterError
+from env.jit import Ints
 
 _LONGEST_BACKOFF_S = 10.0
 _MOST_CACHED = 1024
@@ -86,10 +87,12 @@ class Scheduler:
         cluster: The cluster's nodes.
         recorder: Where events go.
         clock: The time in seconds.
-        effort: Counts the work.
+        budget: Counts the work.
     """
 
-    def __init__(self, cluster: Surroundings, recorder: Recorder, clock: Callable[[], float], effort: Effort) -> None:
+    def __init__(
+        self, cluster: Surroundings, recorder: Recorder, clock: Callable[[], float], budget: ReplayBudget
+    ) -> None:
         self.table = NodeTable(cluster.fleet)
         self.bound: dict[Pod, None] = {}  # those that hold a node, in order of binding
         self.waiting: dict[Pod, None] = {}  # unschedulable for now
@@ -100,7 +103,7 @@ class Scheduler:
         self._cluster = cluster
         self._topology = cluster.topology
         self._crowd = Crowd(len(cluster.fleet))
-        self._effort = effort
+        self._budget = budget
         self._met: set[PodTemplate] = set()
         self._resources: set[str] = set()
         self._recorder = recorder
@@ -134,7 +137,7 @@ class Scheduler:
     def attach(self, pod: Pod, row: int) -> None:
         """Bind a pod that names its node itself."""
         self._lowest = min(self._lowest, pod.template.priority)
-        self._effort.spend(self._looks(pod.template))
+        self._budget.spend(self._looks(pod.template))
         self._cluster.fleet.requests(pod.template)  # makes columns for what it asks for
         self.table.widen()
         pod.row = row
@@ -260,7 +263,7 @@ class Scheduler:
 
     def _cycle(self, pod: Pod) -> tuple[_Cycle, Spread]:
         template = pod.template
-        self._effort.spend(self._looks(template))
+        self._budget.spend(self._looks(template))
         cycle = self._cluster.cycle(template)
         if len(cycle.request) > self.table.used.shape[1]:
             self.table.widen()
@@ -302,8 +305,7 @@ class Scheduler:
 
     def _counts(self, pod: Pod) -> Ints:
         """Pods of the same owner per node, where the scheduler spreads by them."""
-        counts: Ints | None = getattr(pod.owner, "node_counts", None)
-        return _NONE if counts is None else counts
+        return pod.owner.node_counts
 
     def _blocked(self, template: PodTemplate) -> Ints:
         if self._terms or not template.is_alone:
@@ -371,7 +373,7 @@ class Scheduler:
         may_preempt = pod.template.priority > self._lowest and pod.template.may_preempt
         if not (may_preempt or self._recorder.wanted):
             return
-        self._effort.spend(20 * len(self.table))
+        self._budget.spend(20 * len(self.table))
         with self._rivals(pod):
             every = self.obstacles_of(pod)
             text = message(every, self._post_filter(pod, every))
@@ -407,7 +409,7 @@ class Scheduler:
         """The bound pods of lower priority, by row."""
         found: dict[int, list[Pod]] = {}
         if priority > self._lowest:
-            self._effort.spend(2 * len(self.bound))
+            self._budget.spend(2 * len(self.bound))
             for pod in self.bound:
                 if pod.template.priority < priority:
                     found.setdefault(pod.row, []).append(pod)

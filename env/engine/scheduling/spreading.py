@@ -12,8 +12,9 @@ from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import SpreadConstraint
 from env.engine.pods import Pod
 from env.engine.scheduling.kernel import MISSING, OWN
-from env.engine.scheduling.node import Ints, Node
+from env.engine.scheduling.node import Node
 from env.engine.scheduling.placement import admits_affinity, untolerated
+from env.jit import Ints
 
 _ZONE = "topology.kubernetes.io/zone"
 _MOST_CACHED = 1024

@@ -13,9 +13,9 @@ from agents.dqn.agent import DQN
 from agents.dqn.network import initial_weights, layout
 from agents.saved import checkpoint
 from agents.settings import DQNSettings
+from env.actions import Action
 from env.errors import AgentError
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM
+from env.gym.features import STATE_DIM
 
 SMALL = {"hidden": [16], "batch_size": 8, "learning_starts": 8, "replay_size": 40, "target_every": 5}
 ALL = {**SMALL, "priority": 0.6, "n_step": 4, "proximal": 0.01, "target_tau": 0.5}

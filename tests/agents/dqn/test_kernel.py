@@ -12,8 +12,8 @@ from torch.nn.functional import smooth_l1_loss
 
 from agents.dqn import kernel
 from agents.dqn.kernel import Batch, Columns, Moments, Networks, Objective, Workspace
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM
+from env.actions import Action
+from env.gym.features import STATE_DIM
 
 ACTIONS = len(Action)
 

@@ -11,7 +11,7 @@ from agents.agent import Transition
 from agents.dqn import sum_tree
 from agents.dqn.replay import Replay
 from env.errors import AgentError
-from env.gym.observation import STATE_DIM
+from env.gym.features import STATE_DIM
 
 
 def state(number: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

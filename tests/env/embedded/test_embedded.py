@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from env.embedded.cluster import EmbeddedCluster, virtual_nodes
-from env.engine.control_plane import MAX_PODS
+from env.engine.api_server import MAX_PODS
 from env.errors import ClusterError, QuantityError, TraceError
-from env.gym.actions import GIB, MIB, Resources
 from env.problems.scenario import NodePool, Scenario, edited_trace, recorded_resources, scenario_from_trace
-from env.trace.document import Manifest, Trace, WorkloadRef, load_trace
+from env.quantity import GIB, MIB
+from env.trace.document import Manifest, Trace, load_trace
+from env.workload import Resources, WorkloadRef
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
-from env.gym.actions import GIB, MIB, Resources
 from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
+from env.workload import Resources
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]

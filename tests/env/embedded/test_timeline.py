@@ -16,7 +16,8 @@ from env.embedded.timeline import Timeline, on_virtual_nodes, read_timeline
 from env.engine.control_plane import ControlPlane
 from env.errors import QuantityError, TraceError
 from env.problems.scenario import NodePool, Scenario
-from env.trace.document import Manifest, Trace, WorkloadRef, load_trace
+from env.trace.document import Manifest, Trace, load_trace
+from env.workload import WorkloadRef
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]
@@ -51,7 +52,7 @@ def replayed(timeline: Timeline) -> ControlPlane:
     for step in timeline.steps:
         plane.advance(step.ts)
         for applied in step.applied:
-            plane.apply(applied.asked)
+            plane.apply(applied)
         for kind, ref in step.deleted:
             plane.delete(kind, ref)
         plane.settle()
@@ -131,7 +132,7 @@ def test_a_kind_of_another_api_group_is_not_taken_for_kubernetes_own(
     service = other("Service", "knative", "serving.knative.dev/v1")
     job = {**deployment("volcano"), "kind": "Job", "apiVersion": "batch.volcano.sh/v1alpha1"}
     made = trace([service, job, deployment()])
-    assert [applied.record.kind for applied in read_timeline(made).steps[0].applied] == ["Deployment"]
+    assert [applied.kind for applied in read_timeline(made).steps[0].applied] == ["Deployment"]
     caplog.clear()
     assert warnings(made, caplog) == ["trace test: not simulated: Service default/knative; Job default/volcano"]
 
@@ -206,7 +207,7 @@ def test_bare_pods_end_as_recorded(data: Path) -> None:
     assert sorted(pod.ended_s - pod.started_s for w in plane.workloads.values() for pod in w.pods() if pod.ended) == [
         *(12, 30, 30)
     ]
-    plane.advance(plane.now_s + 3600)
+    plane.advance(plane.api.now_s + 3600)
     assert phases(plane) == {"Succeeded": 3, "Running": 1}
 
 

@@ -14,8 +14,8 @@ from env.engine.manifests.objects import priority_class, read_object
 from env.engine.manifests.pod_template import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.scheduling.node import Node, read_node
-from env.trace.document import Manifest, WorkloadRef
-from env.trace.workload import Deployment
+from env.trace.document import Manifest
+from env.workload import WorkloadRef
 
 API_VERSIONS = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}
 
@@ -33,8 +33,9 @@ class Cluster:
             if manifest["kind"] == "PriorityClass":
                 self.priorities |= priority_class(manifest)
                 continue
-            record = read_object(manifest, self.priorities)
-            self.plane.apply(record.asked() if isinstance(record, Deployment) else record)
+            given = read_object(manifest, self.priorities)
+            assert given is not None
+            self.plane.apply(given)
         self.plane.settle()
         return self
 
@@ -44,7 +45,7 @@ class Cluster:
         return self
 
     def wait(self, seconds: float) -> Cluster:
-        self.plane.advance(self.plane.now_s + seconds)
+        self.plane.advance(self.plane.api.now_s + seconds)
         return self
 
     def workload(self, name: str = "web") -> Any:
@@ -54,7 +55,7 @@ class Cluster:
         return list(self.workload(name).pods())
 
     def node_of(self, pod: Pod) -> str:
-        return "" if pod.row == UNBOUND else self.plane.scheduler.table.nodes[pod.row].name
+        return "" if pod.row == UNBOUND else self.plane.api.scheduler.table.nodes[pod.row].name
 
     def placed(self, name: str = "web") -> Counter[str]:
         """Pods per node; "" for those without."""

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.engine.controllers.rollout import Strategy, proportional_sizes
+from env.engine.controllers.rollout import proportional_sizes
+from env.engine.manifests.strategy import RolloutStrategy
 
 Make = Callable[..., Any]
 
@@ -34,15 +35,15 @@ def wide(cluster: Make, node: Make) -> Any:
 
 @pytest.mark.parametrize(("replicas", "posts"), [(1, (1, 0)), (2, (1, 0)), (4, (1, 1)), (10, (3, 2)), (100, (25, 25))])
 def test_a_quarter_surges_rounded_up_and_is_unavailable_rounded_down(replicas: int, posts: tuple[int, int]) -> None:
-    assert Strategy().fenceposts(replicas) == posts
+    assert RolloutStrategy().fenceposts(replicas) == posts
 
 
 def test_numbers_are_taken_as_they_are() -> None:
-    assert Strategy(max_surge=2, max_unavailable=0).fenceposts(10) == (2, 0)
+    assert RolloutStrategy(max_surge=2, max_unavailable=0).fenceposts(10) == (2, 0)
 
 
 def test_one_pod_may_be_missing_when_both_are_zero() -> None:
-    assert Strategy(max_surge=0, max_unavailable="10%").fenceposts(4) == (0, 1)
+    assert RolloutStrategy(max_surge=0, max_unavailable="10%").fenceposts(4) == (0, 1)
 
 
 def test_growth_amid_a_rollout_is_shared_in_proportion() -> None:
@@ -202,7 +203,7 @@ def test_a_replica_set_of_its_own_does_not_replace_pods(wide: Any, manifest: Mak
 
 def test_a_deployment_that_is_deleted_takes_its_pods_along(wide: Any, manifest: Make) -> None:
     wide.apply(manifest(replicas=4)).delete("Deployment", "web")
-    assert not wide.plane.scheduler.table.used.any()
+    assert not wide.plane.api.scheduler.table.used.any()
     assert wide.apply(manifest(replicas=2, image="web:2")).state() == (2, 0, 2)
 
 

@@ -16,7 +16,7 @@ from env.embedded.timeline import on_virtual_nodes
 from env.engine.manifests.objects import read_object
 from env.engine.pods import UNBOUND, Phase
 from env.errors import QuantityError, TraceError
-from env.trace.document import WorkloadRef
+from env.workload import WorkloadRef
 
 Make = Callable[..., Any]
 
@@ -195,10 +195,10 @@ def play(
 
 
 def check_books(made: Any) -> None:
-    table = made.plane.scheduler.table
+    table = made.plane.api.scheduler.table
     pods = [pod for workload in made.plane.workloads.values() for pod in workload.pods()]
     held = [pod for pod in pods if pod.row != UNBOUND and not pod.ended]
-    assert set(made.plane.scheduler.bound) == set(held)
+    assert set(made.plane.api.scheduler.bound) == set(held)
     for row in range(len(table)):
         here = [pod for pod in held if pod.row == row]
         assert table.used[row, 0] == sum(pod.template.cpu_m for pod in here)
@@ -214,10 +214,10 @@ def check_books(made: Any) -> None:
         assert not pod.deleted
         assert (pod.row == UNBOUND) == (pod.phase is Phase.PENDING)
         assert not pod.ready or pod.phase is Phase.RUNNING
-        counts = getattr(pod.owner, "node_counts", None)
-        if counts is not None:
+        counts = pod.owner.node_counts
+        if len(counts):
             assert counts.sum() == sum(each in held for each in pod.owner.pods())
-    assert made.plane.scheduler._terms == sum(bool(p.template.affinity or p.template.anti_affinity) for p in held)
+    assert made.plane.api.scheduler._terms == sum(bool(p.template.affinity or p.template.anti_affinity) for p in held)
 
 
 @settings(**LARGE, max_examples=300)

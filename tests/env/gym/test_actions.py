@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.gym.actions import GIB, MIB, Action, Resources, apply_action
+from env.actions import Action, apply_action
+from env.quantity import GIB, MIB
+from env.workload import Resources
 
 START = Resources(1000, 512 * MIB, 3)
 

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from env.actions import Action
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
-from env.gym.actions import Action, Resources
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import Observation, state_vector
+from env.gym.features import state_vector
 from env.gym.reward import REWARDS, reward
+from env.observation import Observation
 from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, problem_scenario
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Manifest, Trace, load_trace
+from env.workload import Resources
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]
@@ -246,7 +248,7 @@ def test_the_info_explains_the_reward(problem: Scenario) -> None:
         "import env, gymnasium; gymnasium.make('SimArena/Cluster-v0')",
         "import env, gymnasium; gymnasium.make('env:SimArena/Cluster-v0')",
         "import gymnasium; gymnasium.make('env:SimArena/Cluster-v0')",
-        "import env.gym.actions, gymnasium.spaces; gymnasium.make('env:SimArena/Cluster-v0')",
+        "import env.actions, gymnasium.spaces; gymnasium.make('env:SimArena/Cluster-v0')",
         "import env.gym.cluster_env, gymnasium; gymnasium.make('SimArena/Cluster-v0')",
     ],
 )

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from env.gym.actions import GIB, MIB, Resources
-from env.gym.observation import STATE_DIM, STATE_FEATURES, Observation, state_vector
+from env.gym.features import STATE_DIM, STATE_FEATURES, state_vector
+from env.observation import Observation
+from env.quantity import GIB, MIB
+from env.workload import Resources
 
 GOAL = Observation(
     ready=3,

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from env.actions import Action, ActionOutcome
 from env.errors import ConfigError
-from env.gym.actions import GIB, MIB, Action, ActionOutcome, Resources
-from env.gym.observation import Observation
 from env.gym.reward import REWARDS, goal, reward
+from env.observation import Observation
+from env.quantity import GIB, MIB
+from env.workload import Resources
 
 TARGET = 3
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from env.actions import Action, apply_action
 from env.embedded.closed_form import plain_workload
 from env.embedded.cluster import EmbeddedCluster
-from env.gym.actions import Action, apply_action
 from env.gym.reward import goal
 from env.gym.search import least_actions, searched
 from env.problems.generate import PROBLEMS, draw_problem, generate_scenario

@@ -14,9 +14,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from env.actions import Action
 from env.embedded.closed_form import plain_workload
 from env.errors import ClusterError, ConfigError
-from env.gym.actions import Action
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import REWARDS
 from env.gym.vector_env import ClusterVectorEnv

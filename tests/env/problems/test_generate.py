@@ -4,16 +4,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from env.embedded.closed_form import observe_plain, plain_workload
+from env.actions import MAX_REPLICAS, MIN_CPU_M, MIN_MEMORY_BYTES
+from env.embedded.closed_form import generated_workload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
-from env.gym.actions import MAX_REPLICAS, MIB, MIN_CPU_M, MIN_MEMORY_BYTES, Resources
 from env.gym.reward import goal
 from env.problems.draw import FAR_ACTIONS, LARGE_NODES, LARGE_TARGET, MAX_ACTIONS, MAX_NODES
 from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, generate_trace
 from env.problems.scenario import Scenario, scenario_from_trace
+from env.quantity import MIB
 from env.trace.document import read_trace
 from env.trace.spec_hash import spec_hash
+from env.workload import Resources
 
 problems = st.sampled_from(PROBLEMS)
 seeds = st.integers(0, 2**63 - 1)
@@ -34,7 +36,7 @@ def test_the_start_is_the_goal_of_healthy_problems_only_and_the_goal_solves_all(
 @given(problems, seeds)
 def test_the_numbers_of_a_problem_are_those_of_its_trace(problem: str, seed: int) -> None:
     drawn = draw_problem(problem, seed)
-    assert plain_workload(generate_scenario(problem, seed)) == (drawn.workload, drawn.start)
+    assert plain_workload(generate_scenario(problem, seed)) == (generated_workload(drawn), drawn.start)
 
 
 @given(problems, seeds)
@@ -121,12 +123,15 @@ def test_a_share_of_the_clusters_is_large(problem: str) -> None:
 @pytest.mark.parametrize(("problem", "what"), [("cpu", "cpu_starved"), ("memory", "oom_killed")])
 def test_about_half_of_the_wrong_requests_are_too_small(problem: str, what: str) -> None:
     drawn = [draw_problem(problem, seed) for seed in range(400)]
-    failing = [getattr(observe_plain(each.workload, each.start), what) > 0 for each in drawn]
+    failing = [getattr(observe_plain(generated_workload(each), each.start), what) > 0 for each in drawn]
     assert 160 < sum(failing) < 240
 
 
 def test_too_much_and_too_little_meet_in_combined_problems() -> None:
-    starts = [observe_plain(each.workload, each.start) for each in (draw_problem("combined", i) for i in range(300))]
+    starts = [
+        observe_plain(generated_workload(each), each.start)
+        for each in (draw_problem("combined", i) for i in range(300))
+    ]
     assert any(seen.insufficient_memory and seen.cpu_starved for seen in starts)
     assert any(seen.insufficient_cpu and seen.oom_killed for seen in starts)
 

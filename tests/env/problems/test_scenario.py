@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from env.errors import ScenarioError
-from env.gym.actions import GIB, MIB, Resources
 from env.problems.scenario import NodePool, Scenario, edited_trace, recorded_resources, scenario_from_trace
-from env.trace.document import Manifest, Trace, WorkloadRef, load_trace
+from env.quantity import GIB, MIB
+from env.trace.document import Manifest, Trace, load_trace
+from env.workload import Resources, WorkloadRef
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]

@@ -30,7 +30,8 @@ from env.simkube import paths
 from env.simkube.cluster import SimKubeCluster
 from env.simkube.settings import SimKubeSettings
 from env.simkube.traces import NodeFolder
-from env.trace.document import Trace, WorkloadRef
+from env.trace.document import Trace
+from env.workload import WorkloadRef
 
 Manifest = dict[str, Any]
 

@@ -8,9 +8,9 @@ import pytest
 
 from env.demand import VERDICT_ANNOTATION, Verdict
 from env.errors import ClusterError, QuantityError
-from env.gym.actions import GIB, MIB, Resources
 from env.kube.client import selector_text
 from env.problems.scenario import NodePool
+from env.quantity import GIB, MIB
 from env.simkube.pods import (
     Fate,
     Node,
@@ -23,6 +23,7 @@ from env.simkube.pods import (
     refusals,
     resources_of,
 )
+from env.workload import Resources
 
 Manifest = dict[str, Any]
 

@@ -15,11 +15,12 @@ from world import World
 from env.demand import DEMAND_ANNOTATION
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
-from env.gym.actions import GIB, MIB, Resources
 from env.kube.client import KubeApi, path_of, within
 from env.problems.scenario import NodePool, Scenario
+from env.quantity import GIB, MIB
 from env.simkube import gates, paths
 from env.simkube.cluster import SimKubeCluster
+from env.workload import Resources
 
 Manifest = dict[str, Any]
 MakeCluster = Callable[..., SimKubeCluster]

@@ -12,11 +12,11 @@ import pytest
 
 from env.demand import DEMAND_ANNOTATION, VERDICT_ANNOTATION
 from env.errors import ClusterError, QuantityError, ScenarioError, TraceError
-from env.gym.actions import Resources
 from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario
 from env.simkube.traces import END_MARKER, NodeFolder, namespaces_of, replayed_trace, with_verdicts
 from env.trace.document import Trace, read_trace
+from env.workload import Resources
 
 Manifest = dict[str, Any]
 

@@ -19,14 +19,15 @@ from server import MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, 
 
 from env.demand import Verdict
 from env.embedded.cluster import EmbeddedCluster
-from env.gym.observation import Observation
 from env.kube.client import KubeApi, KubeError, path_of, within
+from env.observation import Observation
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.quantity import format_cpu, format_memory
 from env.simkube import paths
 from env.simkube.pods import owned_by, verdict_of
 from env.simkube.traces import END_MARKER
-from env.trace.document import Trace, WorkloadRef, read_trace
+from env.trace.document import Trace, read_trace
+from env.workload import WorkloadRef
 
 Manifest = dict[str, Any]
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env.errors import TraceError
-from env.trace.document import Manifest, Trace, WorkloadRef, load_trace, read_trace
+from env.trace.document import Manifest, Trace, load_trace, read_trace
 from env.trace.msgpack_document import MAX_BYTES, MAX_CONTAINERS, MAX_DEPTH
 from env.trace.schema import TRACE_KEYS
+from env.workload import WorkloadRef
 
 WEB = WorkloadRef("default", "web")
 

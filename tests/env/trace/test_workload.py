@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from env.engine.manifests.deployment import read_deployment
 from env.errors import QuantityError, TraceError
-from env.gym.actions import GIB, MIB, Resources
+from env.quantity import GIB, MIB
 from env.trace.document import Manifest
-from env.trace.workload import ResourceEdit, edited, read_deployment
+from env.trace.edit import edited
+from env.workload import ResourceEdit, Resources
 
 
 def container(cpu: str | None = None, memory: str | None = None, **fields: Any) -> Manifest:
@@ -40,18 +42,18 @@ def test_a_limit_without_a_request_is_the_request(deployment: Callable[..., Mani
 
 def test_a_pod_takes_the_sum_of_its_containers(deployment: Callable[..., Manifest]) -> None:
     manifest = with_containers(deployment(), container("250m", "1Gi"), container("1", "2Gi"), container())
-    template = read_deployment(manifest).asked().template
+    template = read_deployment(manifest).template
     assert (template.cpu_m, template.memory_bytes) == (1250, 3 * GIB)
 
 
 def test_containers_without_requests_count_in_scores(deployment: Callable[..., Manifest]) -> None:
-    template = read_deployment(with_containers(deployment(), container("1", "1Gi"), container())).asked().template
+    template = read_deployment(with_containers(deployment(), container("1", "1Gi"), container())).template
     assert (template.score_cpu_m, template.score_memory_bytes) == (1100, GIB + 200 * MIB)
 
 
 def test_init_containers_count_by_their_maximum(deployment: Callable[..., Manifest]) -> None:
     manifest = deployment(cpu="1", memory="1Gi", initContainers=[container("3", "128Mi"), container("2", "2Gi")])
-    template = read_deployment(manifest).asked().template
+    template = read_deployment(manifest).template
     assert (template.cpu_m, template.memory_bytes) == (3000, 2 * GIB)
 
 
@@ -59,18 +61,16 @@ def test_sidecars_add_to_the_containers_and_to_later_init_containers(deployment:
     sidecar = container("500m", "64Mi", restartPolicy="Always")
     before = deployment(cpu="1", initContainers=[container("2"), sidecar])
     after = deployment(cpu="1", initContainers=[sidecar, container("2")])
-    assert read_deployment(before).asked().template.cpu_m == 2000
-    assert read_deployment(after).asked().template.cpu_m == 2500
+    assert read_deployment(before).template.cpu_m == 2000
+    assert read_deployment(after).template.cpu_m == 2500
 
 
 def test_overhead_comes_on_top(deployment: Callable[..., Manifest]) -> None:
-    assert read_deployment(deployment(cpu="1", overhead={"cpu": "100m"})).asked().template.cpu_m == 1100
+    assert read_deployment(deployment(cpu="1", overhead={"cpu": "100m"})).template.cpu_m == 1100
 
 
 def test_equal_quantities_are_one_revision_whatever_their_spelling(deployment: Callable[..., Manifest]) -> None:
-    one, other = (
-        read_deployment(deployment(cpu=cpu, memory=m)).asked() for cpu, m in (("1", "1Gi"), ("1000m", "1024Mi"))
-    )
+    one, other = (read_deployment(deployment(cpu=cpu, memory=m)) for cpu, m in (("1", "1Gi"), ("1000m", "1024Mi")))
     assert one.template.revision == other.template.revision
 
 
@@ -78,14 +78,11 @@ def test_equal_quantities_are_one_revision_whatever_their_spelling(deployment: C
 def test_every_change_of_the_template_is_a_new_revision(
     change: dict[str, Any], deployment: Callable[..., Manifest]
 ) -> None:
-    assert (
-        read_deployment(deployment()).asked().template.revision
-        != read_deployment(deployment(**change)).asked().template.revision
-    )
+    assert read_deployment(deployment()).template.revision != read_deployment(deployment(**change)).template.revision
 
 
 def test_replicas_are_no_part_of_the_revision(deployment: Callable[..., Manifest]) -> None:
-    one, other = (read_deployment(deployment(replicas=n)).asked() for n in (1, 9))
+    one, other = (read_deployment(deployment(replicas=n)) for n in (1, 9))
     assert one.template.revision == other.template.revision
 
 
@@ -137,8 +134,8 @@ def test_editing_the_record_is_editing_the_manifest(edit: ResourceEdit, cpu: str
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"replicas": 2, "template": {"spec": pod}},
     }
-    asked = read_deployment(manifest).asked(edit)
-    written = read_deployment(edited(copy.deepcopy(manifest), edit)).asked()
+    asked = read_deployment(manifest).edited(edit)
+    written = read_deployment(edited(copy.deepcopy(manifest), edit))
     assert asked.resources == written.resources
     assert asked.template.revision == written.template.revision
     for name in ("cpu_m", "memory_bytes", "score_cpu_m", "score_memory_bytes"):

@@ -10,9 +10,9 @@ import pytest
 from env.embedded.closed_form import plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
-from env.gym.actions import Resources
 from env.problems.generate import generate_scenario
 from env.trace.document import Trace
+from env.workload import Resources
 from runner.bench.commands import app
 from runner.bench.environments import (
     Rate,

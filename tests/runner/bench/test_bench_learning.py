@@ -16,7 +16,7 @@ from agents.dqn.agent import DQN
 from agents.settings import DQNSettings, as_mapping
 from env.errors import AgentError, ConfigError
 from env.gym.cluster_env import ClusterEnv
-from env.gym.observation import STATE_DIM
+from env.gym.features import STATE_DIM
 from env.gym.reward import REWARDS
 from env.problems.generate import generate_scenario
 from runner.bench import commands, sb3

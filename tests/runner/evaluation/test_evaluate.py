@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.agent import make_agent
+from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action
 from env.embedded.closed_form import observe_plain
 from env.embedded.cluster import EmbeddedCluster
-from env.gym.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action, Resources
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
 from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, problem_scenario
 from env.problems.scenario import NodePool, Scenario, scenario_from_trace
 from env.trace.document import load_trace
+from env.workload import Resources
 from runner.evaluation.compare import OPTIMUM, compare
 from runner.evaluation.evaluate import TOTAL, Played, Score, evaluate, play, play_all, score
 from runner.evaluation.measure import measure

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agents.agent import make_agent
-from env.gym.actions import Action
-from env.gym.observation import STATE_DIM
+from env.actions import Action
+from env.gym.features import STATE_DIM
 from env.problems.generate import generate_scenario
 from runner.training.validation import PROBES, PROBLEMS, StopRule, Validation, best, validation_problems
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from env.errors import ClusterError
 
-MOST_EFFORT = 600_000_000
+MOST_LOOKS = 600_000_000
 
 
-class Effort:
+class ReplayBudget:
     """Adds up what is looked at, so that the same replay is given up at the same point on every machine.
 
     The unit is one look at a pod or a node from compiled or built-in code, about 0.1 microseconds.
@@ -20,10 +20,10 @@ class Effort:
         """Count work that is about to be done, or just was.
 
         Raises:
-            ClusterError: More than MOST_EFFORT was spent, about a minute.
+            ClusterError: More than MOST_LOOKS were spent, about a minute.
         """
         self._spent += looks
-        if self._spent > MOST_EFFORT:
+        if self._spent > MOST_LOOKS:
             raise ClusterError(
                 "the replay is more work than the embedded cluster takes on: replay fewer pods, nodes or seconds"
             )

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
 
-from env.quantity import format_memory
-
-MIB = 1024**2
-GIB = 1024**3
+from env.quantity import GIB, MIB, format_memory
+from env.workload import Resources
 
 CPU_STEP_M = 500
 MEMORY_STEP_BYTES = 256 * MIB
@@ -30,14 +27,6 @@ class Action(IntEnum):
     REDUCE_CPU_SMALL = 4
     REDUCE_MEM_SMALL = 5
     SCALE_DOWN_REPLICAS = 6
-
-
-class Resources(NamedTuple):
-    """What a workload asks for: its first container's requests and its replicas; a tuple, as numba compiles those."""
-
-    cpu_m: int
-    memory_bytes: int
-    replicas: int
 
 
 @dataclass(frozen=True)

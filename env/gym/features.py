@@ -1,50 +1,13 @@
-"""What an agent sees: one observation of a workload, and the bounded state vector made from it."""
+"""The bounded state vector that an agent sees, made of an observation and the target."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from env.gym.actions import CPU_STEP_M, GIB, MEMORY_STEP_BYTES, Resources
-
-
-class Observation(NamedTuple):
-    """A workload and its cluster at the end of a replay; a tuple, as numba compiles those.
-
-    Attributes:
-        ready: Pods of the workload that run and are Ready.
-        pending: Pods of the workload that no node would take.
-        total: All pods of the workload.
-        resources: What the workload asks for (first container's requests, replicas).
-        node_cpu_m: Allocatable CPU of the largest node, millicores.
-        node_memory_bytes: Allocatable memory of the largest node.
-        cluster_cpu_m: Allocatable CPU of all nodes, millicores.
-        cluster_memory_bytes: Allocatable memory of all nodes.
-        nodes: Number of nodes.
-        insufficient_cpu: Nodes that refuse the first pending pod with "Insufficient cpu"; 0 when none is pending.
-        insufficient_memory: The same for "Insufficient memory".
-        too_many_pods: The same for "Too many pods".
-        oom_killed: Pods of the workload that a node took and whose memory does not suffice; never Ready.
-        cpu_starved: Pods of the workload that a node took and whose CPU does not suffice; never Ready.
-    """
-
-    ready: int
-    pending: int
-    total: int
-    resources: Resources
-    node_cpu_m: int
-    node_memory_bytes: int
-    cluster_cpu_m: int
-    cluster_memory_bytes: int
-    nodes: int
-    insufficient_cpu: int
-    insufficient_memory: int
-    too_many_pods: int
-    oom_killed: int = 0
-    cpu_starved: int = 0
-
+from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES
+from env.observation import Observation
+from env.quantity import GIB
 
 STATE_FEATURES: tuple[str, ...] = (
     "target",  # [0, 1): 5 pods are 0.5

@@ -1,0 +1,40 @@
+"""A Pod that no controller owns. There is no Kubernetes controller to follow: the API server keeps it as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from env.engine.api_server import ApiServer
+from env.engine.manifests.pod_template import PodTemplate
+from env.engine.pods import Pod
+from env.engine.workload import NOT_COUNTED, Workload
+from env.jit import Ints
+from env.workload import WorkloadRef
+
+
+@dataclass(eq=False)
+class BarePod:
+    """A Pod as an object of its own; once gone, it stays away until it is applied again."""
+
+    template: PodTemplate
+    ref: WorkloadRef
+    member: Pod | None = None
+    wanted: bool = True
+    kind: ClassVar[str] = "Pod"
+    parent: ClassVar[Workload | None] = None
+    node_counts: ClassVar[Ints] = NOT_COUNTED
+
+    def pods(self) -> list[Pod]:
+        return [self.member] if self.member is not None else []
+
+    def sync(self, api: ApiServer) -> bool:
+        if not self.wanted:
+            return False
+        self.wanted = False
+        self.member = api.create_pod(self.template, self, name=self.ref.name)
+        return True
+
+    def forget(self, gone: set[Pod]) -> None:
+        if self.member in gone:
+            self.member = None

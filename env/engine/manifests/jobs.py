@@ -1,0 +1,142 @@
+"""What manifests of Jobs and CronJobs ask for.
+
+Defaults are the API server's (`pkg/apis/batch/v1/defaults.go`, kubernetes 1.36). Schedules are checked by cronsim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_text
+from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_template
+from env.workload import WorkloadRef
+
+Priorities = Mapping[str, PriorityClass]
+
+_JOB_NOT_MODELLED = (
+    *("activeDeadlineSeconds", "backoffLimitPerIndex", "managedBy", "maxFailedIndexes", "podFailurePolicy"),
+    *("successPolicy", "ttlSecondsAfterFinished"),
+)
+
+_SCHEDULES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class JobSpec:
+    """What a Job asks for.
+
+    Attributes:
+        ref: Its namespace and name.
+        template: What its pods are made from.
+        completions: Pods that must succeed; None: one success ends it (a work queue).
+        parallelism: Pods at one time.
+        suspended: No pods for now.
+        backoff_limit: Failures after which it gives up.
+    """
+
+    ref: WorkloadRef
+    template: PodTemplate
+    completions: int | None = 1
+    parallelism: int = 1
+    suspended: bool = False
+    backoff_limit: int = 6
+
+
+@dataclass(frozen=True, eq=False)
+class CronJobSpec:
+    """What a CronJob asks for.
+
+    Attributes:
+        ref: Its namespace and name.
+        schedule: Five fields, as in crontab; "" for never.
+        zone: Time zone of the schedule.
+        concurrency: Allow, Forbid or Replace.
+        suspended: No new Jobs for now.
+        job: The Job that each tick makes.
+        kept: Complete Jobs that are kept (successfulJobsHistoryLimit).
+        kept_failed: Failed Jobs that are kept (failedJobsHistoryLimit).
+    """
+
+    ref: WorkloadRef
+    schedule: str
+    zone: ZoneInfo
+    concurrency: str
+    suspended: bool
+    job: JobSpec
+    kept: int = 3
+    kept_failed: int = 1
+
+
+def job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[JobSpec, list[str]]:
+    """A Job's `spec`, and the fields that are not modelled."""
+    source = read_template(as_map(spec, "template"), ref.namespace, priorities)
+    completions = spec.get("completions")
+    parallelism = as_count(spec, "parallelism", 1)
+    if completions is not None:
+        completions = as_count(spec, "completions", 1)
+    elif spec.get("parallelism") is None:
+        completions = 1
+    asked = JobSpec(
+        ref,
+        source.as_written(),
+        completions,
+        parallelism,
+        as_flag(spec, "suspend"),
+        as_count(spec, "backoffLimit", 6),
+    )
+    missing = [name for name in _JOB_NOT_MODELLED if spec.get(name) is not None]
+    return asked, [*source.not_modelled, *missing]
+
+
+def cron_job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[CronJobSpec, list[str]]:
+    """A CronJob's `spec`, and the fields that are not modelled."""
+    job, not_modelled = job_spec(ref, as_map(as_map(spec, "jobTemplate"), "spec"), priorities)
+    asked = CronJobSpec(
+        ref,
+        _schedule(as_text(spec, "schedule")),
+        _zone(as_text(spec, "timeZone", "UTC")),
+        as_text(spec, "concurrencyPolicy", "Allow"),
+        as_flag(spec, "suspend"),
+        job,
+        as_count(spec, "successfulJobsHistoryLimit", 3),
+        as_count(spec, "failedJobsHistoryLimit", 1),
+    )
+    missing = ["startingDeadlineSeconds"] if spec.get("startingDeadlineSeconds") else []
+    return asked, [*not_modelled, *missing]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"timeZone {name!r:.80}: unknown") from error
+
+
+def _schedule(text: str) -> str:
+    """Five fields, also for a name such as @daily; "" for a day that never comes, such as 31 February."""
+    fields = _SCHEDULES.get(text, text).replace("?", "*").split()
+    if len(fields) != 5:
+        raise ValueError(f"schedule {text!r:.80}: must have five fields")
+    try:
+        CronSim(" ".join([*fields[:3], "*", fields[4]]), datetime(2025, 1, 1, tzinfo=UTC))
+        CronSim(" ".join(["0", "0", "1", *fields[3:]]), datetime(2025, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"schedule {text!r:.80}: {error}") from error
+    try:
+        CronSim(" ".join(fields), datetime(2025, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        return ""
+    return " ".join(fields)

@@ -1,0 +1,39 @@
+"""Timers on the virtual clock: what falls due, and when."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+
+from env.engine.pods import Pod
+from env.engine.workload import Workload
+
+Awaiting = Workload | Pod
+
+
+class Timers:
+    """A queue of workloads to sync and pods to end, by time; of equal times the one that was set first comes first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Awaiting]] = []
+        self._set: set[tuple[float, Awaiting]] = set()
+        self._numbers = 0
+
+    def set(self, what: Awaiting, at_s: float) -> None:
+        """Let `what` fall due at that time; never for infinity, and once however often it is set."""
+        if math.isfinite(at_s) and (at_s, what) not in self._set:
+            self._set.add((at_s, what))
+            self._numbers += 1
+            heapq.heappush(self._heap, (at_s, self._numbers, what))
+
+    def next_s(self) -> float:
+        """When the next one falls due; infinity where none is set."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def due(self, now_s: float) -> Iterator[Awaiting]:
+        """Take out what is due at `now_s`, in order, what is set meanwhile included."""
+        while self._heap and self._heap[0][0] <= now_s:
+            at_s, _, what = heapq.heappop(self._heap)
+            self._set.discard((at_s, what))
+            yield what
