@@ -36,7 +36,7 @@ def last_manifest(trace: Trace, scenario: Scenario) -> Manifest:
 
 
 def strategic_patch(old: Manifest, new: Manifest) -> dict[str, Any]:
-    """The smallest strategic merge patch that makes `new` of `old`, of which `env.trace.workload.edited` made it.
+    """The smallest strategic merge patch that makes `new` of `old`, of which `env.trace.edit.edited` made it.
 
     Containers are merged by their name, so the patch holds the first one's name and nothing of the others.
     """
