@@ -12,17 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.proof.virtual_time import Process, World
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.decide import Aggregated, RoundInputs
+from protocol.rounds.aggregation import Aggregated, RoundInputs
+from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
 from protocol.wire.documents import Federation, Manifest, Strategy, TensorSpec, Training
 from protocol.wire.errors import BadDocument
 from protocol.wire.memory import MemoryStore
-from protocol.worker.attempt import Episode
-from protocol.worker.barrier import Interrupted
+from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop
 
 GROUP = "g"

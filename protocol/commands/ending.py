@@ -9,9 +9,9 @@ from pathlib import Path
 from protocol.commands.status import read_federation, read_outcome, read_round
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
-from protocol.rounds.decide import FEDERATION_BYTES, WEIGHTS_BYTES, closed_rounds, end
+from protocol.rounds.federation import FEDERATION_BYTES, closed_rounds, end
 from protocol.wire import documents, keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.documents import Cancel, Ending, Status
 from protocol.wire.errors import ProtocolError
 from runner.commands.console import progress

@@ -9,9 +9,8 @@ from env.errors import SimArenaError
 from protocol.commands.status import job_status
 from protocol.jobs import queue
 from protocol.jobs.lease import attempts
-from protocol.rounds.decide import WEIGHTS_BYTES
 from protocol.wire import keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.errors import ProtocolError
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from protocol.jobs import queue as jobs
 from protocol.jobs.lease import Attempts, attempts
-from protocol.rounds import decide
-from protocol.rounds.decide import DECISION_BYTES, closed_rounds
+from protocol.rounds import federation as federations
+from protocol.rounds.federation import DECISION_BYTES, closed_rounds
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.documents import Decision, Federation, Heartbeat, Outcome
@@ -67,7 +67,7 @@ def read_federation(bucket: Bucket, group: str) -> Federation:
     Raises:
         ProtocolError: there is none of this name.
     """
-    federation = decide.read_federation(bucket, group)
+    federation = federations.read_federation(bucket, group)
     if federation is None:
         raise ProtocolError(f"federation {group!r}: not in {bucket.name}; `dispatch list` shows what there is")
     return federation

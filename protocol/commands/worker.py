@@ -14,12 +14,13 @@ from protocol.jobs.lease import LEASE_TTL_S
 from protocol.learners.gym import CollectionLearner, TrainingLearner
 from protocol.learners.materials import Scenarios
 from protocol.learners.trace_bucket import open_trace_bucket
-from protocol.rounds.decide import Aggregate, RoundInputs
+from protocol.rounds.aggregation import Aggregate, RoundInputs
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.documents import Federation, JobType, Manifest, Status
 from protocol.wire.errors import UsageError
-from protocol.worker.attempt import Kind, Learner
+from protocol.worker.attempt import AttemptEnd
+from protocol.worker.learner import Learner
 from protocol.worker.worker_loop import WorkerLoop
 from runner.clusters import TRACE_DIR, ClusterChoice
 from runner.commands import options as o
@@ -113,19 +114,19 @@ def _work(
         given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
         return kind(place, manifest, given, cluster)
 
-    workshop = WorkerLoop(place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job, at_work=at_work)
+    loop = WorkerLoop(place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job, at_work=at_work)
     if not run_once:
         say(f"{name}: working on {place.name}")
-        workshop.run_until_stopped()
+        loop.run_until_stopped()
         return
-    ending = workshop.run_one()
-    if ending is None:
+    result = loop.run_one()
+    if result is None:
         nothing = f"{job}: not queued, or a living worker has it; nothing to do" if job else "no free job"
         err.print(f"{nothing} in {place.name}", highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
-    if ending.kind is Kind.STOPPED:
+    if result.end is AttemptEnd.STOPPED:
         raise typer.Exit(int(Exit.INTERRUPTED))
-    if ending.status is not Status.SUCCESS:
+    if result.status is not Status.SUCCESS:
         raise typer.Exit(int(Exit.FAILED))
 
 

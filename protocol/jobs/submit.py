@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from env.problems.draw import PROBLEMS
 from protocol.jobs import queue
-from protocol.rounds.decide import read_federation
+from protocol.rounds.federation import read_federation
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.documents import Federation, Manifest, Membership, Training

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from protocol.commands.console import say
 from protocol.learners.materials import read_weights
-from protocol.rounds.decide import WEIGHTS_BYTES
 from protocol.wire import keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.documents import Manifest
 from protocol.wire.errors import ProtocolError
-from protocol.worker.attempt import Episode
-from protocol.worker.barrier import Interrupted
+from protocol.worker.learner import Episode, Interrupted
 
 if TYPE_CHECKING:
     from env.cluster import Cluster

@@ -13,9 +13,8 @@ from agents.settings import DQNSettings, GreedySettings, parse_settings
 from env.errors import ConfigError
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.trace.document import read_trace, trace_files
-from protocol.rounds.decide import WEIGHTS_BYTES
 from protocol.wire import keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.documents import Nodes, Strategy
 from protocol.wire.errors import UsageError
 from protocol.wire.store import S3Store

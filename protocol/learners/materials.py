@@ -5,9 +5,8 @@ from __future__ import annotations
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import read_trace
 from protocol.learners.inputs import TRACE_BYTES, node_pool
-from protocol.rounds.decide import WEIGHTS_BYTES
 from protocol.wire import keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.documents import Manifest, Nodes
 
 Problems = tuple[tuple[str, ...], str | None, str | None, int | None, Nodes | None, float | None]

@@ -1,4 +1,4 @@
-"""Closing rounds: carries out what `protocol.rounds.decide.decide` says.
+"""Closing rounds: carries out what `decide` says.
 
 Who calls it does not matter, nor how many at once: the decision is created before the aggregate, which is computed from
 exactly what the decision lists, in member order, so two closers write the same bytes.
@@ -13,25 +13,12 @@ from functools import partial
 
 from env.errors import one_line
 from protocol.jobs import queue
-from protocol.rounds.decide import (
-    DECISION_BYTES,
-    WEIGHTS_BYTES,
-    Aggregate,
-    AggregateOf,
-    Close,
-    Fail,
-    RoundInputs,
-    Wait,
-    closable_at,
-    closed_rounds,
-    decide,
-    delivered_updates,
-    end,
-    max_update_bytes,
-    participant_of,
-)
+from protocol.rounds.aggregation import Aggregate, AggregateOf, RoundInputs
+from protocol.rounds.decide import Close, Fail, Wait, closable_at, decide
+from protocol.rounds.federation import DECISION_BYTES, closed_rounds, end
+from protocol.rounds.updates import delivered_updates, max_update_bytes, participant_of
 from protocol.wire import documents, keys
-from protocol.wire.bucket import Bucket, Listing
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, Listing
 from protocol.wire.documents import Decision, Ending, Federation, LeftOut, Participant
 from protocol.wire.errors import BadDocument, FederationFailed, TooLarge
 from protocol.wire.store import Blob

@@ -18,9 +18,11 @@ from agents.dqn.network import initial_weights
 from agents.saved import checkpoint
 from agents.saved.frame import Frame
 from env.errors import AgentError
-from protocol.rounds.decide import WEIGHTS_BYTES, Aggregate, Aggregated, RoundInputs, max_update_bytes
+from protocol.rounds.aggregation import Aggregate, Aggregated, RoundInputs
+from protocol.rounds.updates import max_update_bytes
 from protocol.strategies.fedadam import Moments, adam_step, first_moments
 from protocol.strategies.means import Floats, Update, WeightedMean, median_cut, trimmed_cut, trimmed_mean
+from protocol.wire.bucket import WEIGHTS_BYTES
 from protocol.wire.documents import Federation, Strategy
 from protocol.wire.errors import BadDocument
 

@@ -28,6 +28,7 @@ T = TypeVar("T")
 NONCE = "nonce"  # the user-metadata key that tells one's own object from another's
 PATIENCE_S = 60.0  # how long a request is tried again before its failure is reported
 DOCUMENT_BYTES = 256 * 1024
+WEIGHTS_BYTES = 1 << 30  # no update, weights or state is read beyond this
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 

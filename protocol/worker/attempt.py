@@ -10,22 +10,25 @@ that of a whole round, so a stop in the middle of one costs its episodes. All a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from protocol.jobs import queue
 from protocol.jobs.lease import EndReason
 from protocol.jobs.queue import ClaimedJob
+from protocol.rounds.aggregation import AggregateOf
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import WEIGHTS_BYTES, AggregateOf, read_federation, update_facts
+from protocol.rounds.federation import read_federation
+from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.documents import Closers, JobType, Membership, Result, Status
 from protocol.wire.errors import BadDocument, FederationFailed
 from protocol.wire.schedule import Schedule
-from protocol.worker.barrier import Barrier, Interrupted, Siblings
+from protocol.worker.barrier import Barrier
+from protocol.worker.learner import Episode, Interrupted, Learner
+from protocol.worker.siblings import Siblings
 
 SAVE_EVERY_S = 30.0  # a job without a federation keeps its state this often; an embedded episode takes milliseconds
 SAY_EVERY_S = 5.0  # and tells its log this often how it does
@@ -34,47 +37,7 @@ GRACE_S = (
 )
 
 
-class Episode(Protocol):
-    """What is known of a finished episode."""
-
-    @property
-    def reward(self) -> float: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def solved(self) -> bool: ...
-
-
-class Learner(Protocol):
-    """A member's training: `runner` behind it in earnest, a cheap stand-in in simulations."""
-
-    @property
-    def history(self) -> Sequence[Episode]:
-        """All finished episodes, also those of earlier attempts."""
-
-    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
-        """Train one episode. Raises Interrupted when `must_stop` turns true."""
-
-    def state(self) -> bytes:
-        """Everything needed to go on exactly."""
-
-    def restore(self, state: bytes) -> int:
-        """Go on from `state()`; returns its episode. Raises SimArenaError if it is unfit."""
-
-    def weights(self) -> bytes:
-        """The update: the networks alone, byte for byte a function of the state."""
-
-    def load_weights(self, weights: bytes) -> None:
-        """Go on from global weights. Raises SimArenaError if they are unfit."""
-
-    def artifacts(self) -> Mapping[str, bytes]:
-        """Files to keep beside the result, by a name of keys.ARTIFACTS."""
-
-    def fingerprint(self) -> dict[str, str]:
-        """What the numbers may depend on besides the seed: versions and CPU."""
-
-
-class Kind(Enum):
+class AttemptEnd(Enum):
     """How an attempt ended."""
 
     DONE = "done"  # the job has a result
@@ -84,10 +47,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Ending:
+class AttemptResult:
     """`status` with DONE, `next` with SWITCHED."""
 
-    kind: Kind
+    end: AttemptEnd
     status: Status | None = None
     next: ClaimedJob | None = None
 
@@ -123,7 +86,7 @@ class Attempt:
         self._episode_ends_by: float | None = None
         self._stop_seen: float | None = None
 
-    def run(self) -> Ending:
+    def run(self) -> AttemptResult:
         """Train until the result, or until there is a reason to stop.
 
         Raises:
@@ -135,7 +98,7 @@ class Attempt:
                 self._alone(done)
             elif sibling := self._federated(self.manifest.federation, done):
                 self.lease.release("runs a member that nobody ran")
-                return Ending(Kind.SWITCHED, next=sibling)
+                return AttemptResult(AttemptEnd.SWITCHED, next=sibling)
             return self._finish(Status.SUCCESS)
         except FederationFailed as failure:
             return self._finish(Status.FAILED, str(failure))
@@ -283,27 +246,27 @@ class Attempt:
     def _timed_out(self) -> bool:
         return self._episode_ends_by is not None and self.bucket.clock.now() > self._episode_ends_by
 
-    def _interrupted(self) -> Ending:
+    def _interrupted(self) -> AttemptResult:
         over = self.lease.end_reason()
         if over is EndReason.CANCELLED:
             return self._finish(Status.CANCELLED, "cancelled by a user")
         if over is EndReason.LOST:
             self.say(f"{self.manifest.job_id}: attempt {self.lease.attempt} is over: {EndReason.LOST.value}")
-            return Ending(Kind.LOST)
+            return AttemptResult(AttemptEnd.LOST)
         if self._timed_out():
             limit = self.manifest.training.episode_timeout_s
             return self._finish(Status.FAILED, f"episode {self.lease.episode} took longer than {limit:g} s")
         self.lease.release("the worker was told to stop")
-        return Ending(Kind.STOPPED)
+        return AttemptResult(AttemptEnd.STOPPED)
 
-    def _finish(self, status: Status, error: str | None = None) -> Ending:
+    def _finish(self, status: Status, error: str | None = None) -> AttemptResult:
         """Upload what was made, then the result: whoever sees the result finds all it names.
 
         Only a whole training has files: they are a function of the manifest, the same whichever attempt uploads them.
         What an attempt that failed has made stands in the job's states.
         """
         if self.lease.end_reason() is EndReason.LOST:
-            return Ending(Kind.LOST)  # the result is another's to write
+            return AttemptResult(AttemptEnd.LOST)  # the result is another's to write
         self.lease.doing = "finishing"
         job_id = self.manifest.job_id
         names = {}
@@ -313,7 +276,7 @@ class Attempt:
         self.lease.close()
         queue.finish(self.bucket, self._result(status, error, names))
         self.say(f"{job_id}: {status}{f': {error}' if error else ''}")
-        return Ending(Kind.DONE, status)
+        return AttemptResult(AttemptEnd.DONE, status)
 
     def _result(self, status: Status, error: str | None, names: dict[str, str]) -> Result:
         history = self.learner.history

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.jobs import queue
-from protocol.jobs.lease import Attempts, attempts
 from protocol.jobs.queue import ClaimedJob
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import WEIGHTS_BYTES, closed_rounds, delivered_updates
-from protocol.wire import documents, keys
-from protocol.wire.bucket import Bucket, poll_delay
-from protocol.wire.documents import Ending, Membership, Outcome
+from protocol.rounds.federation import closed_rounds, has_finished
+from protocol.wire import keys
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, poll_delay
+from protocol.wire.documents import Membership
 from protocol.wire.errors import FederationFailed
+from protocol.worker.learner import Interrupted
+from protocol.worker.siblings import Siblings
 
 PATIENT_S = 60.0  # a wait this long is worth a line about sync-server
 LOOK_S = (1.0, 20.0)  # where members close rounds: how long until the next look at the updates, at first and at most
 SPREAD_S = 2.0  # members that could all close a round do not begin at the same moment
-
-Take = Callable[[str, Attempts], ClaimedJob | None]
 
 
 @dataclass(frozen=True)
@@ -28,52 +26,6 @@ class Arrived:
 
     round: int
     weights: bytes
-
-
-class Interrupted(Exception):
-    """The process was told to stop, or the attempt is not its own any more."""
-
-
-class Siblings:
-    """The other members of a federation, as a worker sees them that could run one of them while it waits.
-
-    Args:
-        me: whose barrier it is.
-        take: claims a job, or answers None where that is not possible.
-    """
-
-    def __init__(self, bucket: Bucket, me: Membership, ttl_s: float, take: Take) -> None:
-        self.bucket = bucket
-        self.me = me
-        self.ttl_s = ttl_s
-        self.take = take
-        self.unowned = True  # whether the last look saw any without an owner; unknown before the first
-        self._ended: set[str] = set()
-
-    def idle_one(self, round_: int) -> ClaimedJob | None:
-        """Take a member that still owes its update of this round and has no living owner."""
-        listing = self.bucket.list(keys.in_progress_of_group(self.me.group))
-        views = attempts(listing.entries)
-        others = [self._job((self.me.member + i) % self.me.size) for i in range(1, self.me.size)]
-        unowned = [
-            job_id
-            for job_id in others
-            if job_id not in self._ended and not views.get(job_id, Attempts()).alive(listing.server_time, self.ttl_s)
-        ]
-        self.unowned = bool(unowned)
-        if not unowned:
-            return None
-        delivered = delivered_updates(self.bucket.list(keys.updates(self.me.group, round_)).entries)
-        owing = [job_id for job_id in unowned if job_id not in {self._job(member) for member in delivered}]
-        for job_id in owing:
-            if taken := self.take(job_id, views.get(job_id, Attempts())):
-                return taken
-            if queue.is_over(self.bucket, job_id):
-                self._ended.add(job_id)
-        return None
-
-    def _job(self, member: int) -> str:
-        return keys.member_job(self.me.group, member)
 
 
 class Barrier:
@@ -188,21 +140,3 @@ class Barrier:
         if body is None:
             raise FederationFailed(f"the global weights of round {round_} are gone; was the group purged?")
         return Arrived(round_, body)
-
-
-def has_finished(bucket: Bucket, group: str) -> bool:
-    """Whether all rounds are closed.
-
-    Raises:
-        FederationFailed: with the recorded reason, if the federation ended without a result or is gone.
-    """
-    key = keys.outcome(group)
-    body = bucket.get(key)
-    if body is None and not bucket.exists(keys.federation(group)):
-        raise FederationFailed(f"federation {group}: it was never submitted as a whole, or it was purged")
-    if body is None:
-        return False
-    outcome = documents.parse(Outcome, body, key)
-    if outcome.status is Ending.FAILED:
-        raise FederationFailed(f"federation {group}: {outcome.reason}")
-    return True

@@ -11,14 +11,16 @@ from itertools import islice
 from env.errors import ClusterError, SimArenaError
 from protocol.jobs import queue as jobs
 from protocol.jobs.queue import ClaimedJob
+from protocol.rounds.aggregation import AggregateOf
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import AggregateOf, read_federation, unfinished
+from protocol.rounds.federation import read_federation, unfinished
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.documents import Closers, Manifest, Status
 from protocol.wire.errors import StoreError, Unfit
-from protocol.worker.attempt import Attempt, Ending, Kind, Learner
-from protocol.worker.barrier import Siblings
+from protocol.worker.attempt import Attempt, AttemptEnd, AttemptResult
+from protocol.worker.learner import Learner
+from protocol.worker.siblings import Siblings
 
 SPREAD = 8  # contenders choose by chance among so many of the oldest free jobs
 TRIES = 6  # jobs that were free in a listing; if others were faster every time, a new one shows who has what
@@ -66,17 +68,17 @@ class WorkerLoop:
         self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
         self._conclude_at = bucket.clock.now()
 
-    def run_one(self) -> Ending | None:
+    def run_one(self) -> AttemptResult | None:
         """Run one job to its end, or as far as this worker takes it; None if none is free."""
         taken = self._find()
         if taken is None:
             return None
-        ending = self._attempt(taken)
+        result = self._attempt(taken)
         try:
             self._conclude()
         except StoreError as error:
             self.say(f"{error}; left to other workers")  # the job has ended all the same
-        return ending
+        return result
 
     def run_until_stopped(self) -> None:
         """Run jobs until the process is told to stop.
@@ -156,7 +158,7 @@ class WorkerLoop:
                 # One federation that cannot be ended must not keep this worker from its work.
                 self.say(f"{group}: cannot be ended\n{traceback.format_exc()}")
 
-    def _attempt(self, taken: ClaimedJob) -> Ending:
+    def _attempt(self, taken: ClaimedJob) -> AttemptResult:
         """One attempt; whatever goes wrong in it, the job goes on elsewhere or ends with a reason."""
         job_id, lease = taken.manifest.job_id, taken.lease
         self.say(f"{job_id}: attempt {lease.attempt} claimed by {self.worker}")
@@ -172,28 +174,28 @@ class WorkerLoop:
             if self.bucket.clock.stopping():
                 with suppress(StoreError):  # patience ends with the first failure then; the bucket may well be there
                     lease.release("the worker was told to stop")
-                return Ending(Kind.STOPPED)
-            return Ending(Kind.LOST)
+                return AttemptResult(AttemptEnd.STOPPED)
+            return AttemptResult(AttemptEnd.LOST)
         except ClusterError as error:
             return self._give_up(taken, str(error))
         except SimArenaError as error:
             # Wrong settings or inputs: the same everywhere, so trying elsewhere is of no use.
             self.say(f"{job_id}: failed: {error}")
             jobs.finish(self.bucket, jobs.ended(job_id, Status.FAILED, str(error)))
-            return Ending(Kind.DONE, Status.FAILED)
+            return AttemptResult(AttemptEnd.DONE, Status.FAILED)
         except Exception as error:
             self.say(traceback.format_exc())
             return self._give_up(taken, f"{type(error).__name__}: {error}")
         finally:
             lease.close()
 
-    def _give_up(self, taken: ClaimedJob, reason: str) -> Ending:
+    def _give_up(self, taken: ClaimedJob, reason: str) -> AttemptResult:
         """This worker could not; another one may."""
         job_id = taken.manifest.job_id
         self.say(f"{job_id}: attempt {taken.lease.attempt} failed: {reason}")
         taken.lease.release(f"{self.worker}: {reason}", failed=True)
         self._avoid[job_id] = self.bucket.clock.now() + self.ttl_s
-        return Ending(Kind.LOST)
+        return AttemptResult(AttemptEnd.LOST)
 
     def _siblings(self, taken: ClaimedJob) -> Siblings | None:
         member = taken.manifest.federation

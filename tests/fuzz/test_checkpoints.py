@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from agents.saved import checkpoint
 from infra.proof.standin import federation
-from protocol.rounds.decide import RoundInputs, participant_of, update_facts
+from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.updates import participant_of, update_facts
 from protocol.strategies.aggregate import aggregate_of
 from protocol.wire.documents import Federation, Strategy, TensorSpec
 from protocol.wire.store import Blob

@@ -18,7 +18,7 @@ from agents.settings import DQNSettings, as_mapping
 from env.errors import AgentError, ConfigError
 from env.problems.generate import PROBLEMS
 from protocol.learners.inputs import with_strategy
-from protocol.rounds.decide import RoundInputs
+from protocol.rounds.aggregation import RoundInputs
 from protocol.strategies.aggregate import aggregate_of
 from protocol.wire.documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
 from protocol.wire.documents import Training as Job

@@ -25,9 +25,9 @@ from infra.bench.protocol.meter import Ledger, Meter
 from infra.bench.protocol.world import NoOp, no_mean, no_op_federation, quiet
 from infra.local.processes import Processes, clean_environment, command
 from infra.proof.standin import GROUP
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_federation
+from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock

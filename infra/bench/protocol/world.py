@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from infra.bench.protocol.meter import Ledger, Meter
 from infra.proof.standin import GROUP, Result, bucket_of, training
 from infra.proof.virtual_time import Process, World
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.decide import Aggregated, RoundInputs
+from protocol.rounds.aggregation import Aggregated, RoundInputs
+from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
 from protocol.wire.documents import Closers, Federation, Manifest, TensorSpec
 from protocol.wire.memory import MemoryStore
-from protocol.worker.attempt import Episode
-from protocol.worker.barrier import Interrupted
+from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop
 
 # Of the default DQN; its replay buffer is full after some 300 episodes (`Training.weights()`, `Training.state()`).

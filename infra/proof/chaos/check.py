@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from env.errors import SimArenaError
 from protocol.jobs import queue
-from protocol.rounds.decide import DECISION_BYTES, WEIGHTS_BYTES
+from protocol.rounds.federation import DECISION_BYTES
 from protocol.wire import documents, keys
-from protocol.wire.bucket import Bucket
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.documents import Decision, Ending, Outcome, Result, Status
 
 _FACTS = ("status", "episodes_completed", "env_steps", "total_reward", "final_reward", "solved_episodes")

@@ -9,7 +9,7 @@ from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import Landed
 from infra.proof.simulation.scenario import Target
 from infra.proof.standin import GROUP, integers
-from protocol.rounds.decide import RoundInputs
+from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import keys
 from protocol.wire.documents import Decision, Ending
 from protocol.wire.keys import Mark

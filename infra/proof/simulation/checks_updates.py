@@ -11,7 +11,7 @@ from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import Landed
 from infra.proof.simulation.scenario import EVER_S
 from infra.proof.standin import GROUP, StandIn, federation, integers, training
-from protocol.rounds.decide import RoundInputs
+from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import keys
 from protocol.wire.documents import Ending, Federation, Manifest, Membership, Status, Strategy, Training
 

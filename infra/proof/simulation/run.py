@@ -16,17 +16,17 @@ from infra.proof.simulation.scenario import Doom, Fault, Scenario, Target
 from infra.proof.standin import GROUP, StandIn, bucket_of, integers
 from infra.proof.virtual_time import DriftingClock, Process, World
 from protocol.commands.ending import cancel, purge
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.decide import AggregateOf
+from protocol.rounds.aggregation import AggregateOf
+from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
 from protocol.wire.documents import Manifest
 from protocol.wire.errors import ProtocolError
 from protocol.wire.memory import MemoryS3, MemoryStore
-from protocol.worker.attempt import Episode
+from protocol.worker.learner import Episode
 from protocol.worker.worker_loop import WorkerLoop
 
 LIMIT_S = 20_000.0  # after the calm began; the slowest member alone may need 6,000

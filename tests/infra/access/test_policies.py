@@ -36,9 +36,9 @@ from infra.proof.standin import TTL_S, StandIn, integers, training
 from protocol.commands import dispatch, inspection
 from protocol.commands.ending import download
 from protocol.commands.status import all_jobs, group_status, read_federation, read_outcome
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.learners.materials import Scenarios, read_weights
+from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
@@ -47,7 +47,7 @@ from protocol.wire.errors import ProtocolError, Unfit, UsageError
 from protocol.wire.keys import Mark
 from protocol.wire.probe import probe
 from protocol.wire.store import S3Store
-from protocol.worker.attempt import Learner
+from protocol.worker.learner import Learner
 from protocol.worker.worker_loop import WorkerLoop
 
 pytest.importorskip("moto")

@@ -19,7 +19,7 @@ from infra.proof.standin import (
 )
 from infra.proof.virtual_time import Process, World
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.decide import RoundInputs
+from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import documents, keys
 from protocol.wire.documents import Decision, Federation, Status, Strategy
 from protocol.wire.errors import Conflict, Transient

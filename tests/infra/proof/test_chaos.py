@@ -22,7 +22,7 @@ from infra.proof.chaos.journal import Journal
 from infra.proof.chaos.plan import SUBMIT, Strike, names, strikes, weather
 from infra.proof.chaos.proxy import Exchange, Fault
 from infra.proof.chaos.run import recovery_s
-from protocol.rounds.decide import update_facts
+from protocol.rounds.updates import update_facts
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock

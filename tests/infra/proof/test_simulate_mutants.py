@@ -16,13 +16,13 @@ from infra.proof.simulation.invariants import Invariant
 from infra.proof.simulation.run import Made, Report, simulate
 from infra.proof.simulation.scenario import Fault, Scenario, Target, draw
 from infra.proof.standin import federation
-from protocol.commands import sync_server
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, Lease
 from protocol.jobs.queue import ClaimedJob
-from protocol.rounds import closer
+from protocol.rounds import closer, server
+from protocol.rounds.aggregation import Aggregate
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import Aggregate, Close, Wait
+from protocol.rounds.decide import Close, Wait
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket, Created, Listing
 from protocol.wire.documents import Decision
@@ -381,7 +381,7 @@ def purged(scenario: Scenario) -> Scenario:
 
 
 def test_polls_that_never_back_off_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (barrier, sync_server):
+    for module in (barrier, server):
         monkeypatch.setattr(module, "poll_delay", lambda *how: 0.05)
     assert Invariant.COST in violated(caught())
 

@@ -21,7 +21,7 @@ from protocol.commands.status import group_status
 from protocol.jobs import queue as jobs
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import update_facts
+from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.documents import Decision, Outcome, Status

@@ -15,7 +15,9 @@ from infra.proof.standin import GROUP, bucket_of, federation, integers
 from infra.proof.virtual_time import World
 from protocol.jobs import queue
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import Close, Fail, Wait, closed_rounds, decide, participant_of, update_facts
+from protocol.rounds.decide import Close, Fail, Wait, decide
+from protocol.rounds.federation import closed_rounds
+from protocol.rounds.updates import participant_of, update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import in_turn

@@ -24,8 +24,9 @@ from agents.saved import checkpoint
 from agents.saved.frame import Frame
 from infra.proof.standin import GROUP, bucket_of, federation
 from infra.proof.virtual_time import World
+from protocol.rounds.aggregation import Aggregate, RoundInputs
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import Aggregate, RoundInputs, update_facts
+from protocol.rounds.updates import update_facts
 from protocol.strategies.aggregate import aggregate_of
 from protocol.wire import documents, keys
 from protocol.wire.documents import Decision, Federation, Strategy, TensorSpec

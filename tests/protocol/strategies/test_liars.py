@@ -12,16 +12,16 @@ from agents.dqn.network import layout
 from agents.saved import checkpoint
 from infra.proof.standin import GROUP, TTL_S, all_over, bucket_of, federation, training
 from infra.proof.virtual_time import World
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs.submit import submit_federation
 from protocol.learners.gym import TrainingLearner
+from protocol.rounds.server import SyncServer
 from protocol.strategies.aggregate import aggregate_of
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
 from protocol.wire.documents import Federation, Manifest, Strategy, TensorSpec
 from protocol.wire.memory import MemoryStore
-from protocol.worker.attempt import Learner
+from protocol.worker.learner import Learner
 from protocol.worker.worker_loop import WorkerLoop
 
 SETTINGS: dict[str, Any] = {"hidden": [16], "learning_starts": 20, "batch_size": 8}

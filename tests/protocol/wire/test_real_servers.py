@@ -12,10 +12,10 @@ import pytest
 from infra.proof.standin import GROUP, TTL_S, StandIn, federation, integers, undisturbed
 from protocol.commands.ending import cancel, purge
 from protocol.commands.status import group_status
-from protocol.commands.sync_server import SyncServer
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation
+from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock

@@ -1,0 +1,125 @@
+"""Closes the rounds of every unfinished federation. Any number of servers may run; they write the same bytes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from env.errors import SimArenaError
+from protocol.rounds.aggregation import AggregateOf
+from protocol.rounds.closer import Closer
+from protocol.rounds.federation import unfinished
+from protocol.wire import keys
+from protocol.wire.bucket import Bucket, poll_delay
+from protocol.wire.errors import StoreError, Unfit
+
+T = TypeVar("T")
+
+INDEX_EVERY_S = 5.0  # how often the index of federations is listed for new ones
+
+
+class SyncServer:
+    """One closer for each unfinished federation, each polled at the pace of its rounds.
+
+    Args:
+        aggregate_of: makes the aggregate of a round by its federation's strategy.
+        say: where progress is reported, one line each.
+    """
+
+    def __init__(self, bucket: Bucket, aggregate_of: AggregateOf, say: Callable[[str], None]) -> None:
+        self.bucket = bucket
+        self.aggregate_of = aggregate_of
+        self.say = say
+        self._closers: dict[str, Closer] = {}
+        self._due: dict[str, float] = {}
+        self._index_due = bucket.clock.now()
+
+    @property
+    def idle(self) -> bool:
+        return not self._closers
+
+    def run(self, *, exit_when_idle: bool = False) -> bool:
+        """Close rounds until the process is told to stop, or until nothing is left; whether there was ever anything.
+
+        Raises:
+            Unfit: the endpoint or the permissions do not allow to go on.
+        """
+        clock = self.bucket.clock
+        seen = False
+        while not clock.stopping():
+            try:
+                pause = self.step()
+            except Unfit:
+                raise
+            except StoreError as error:
+                self.say(f"{error}; trying again")
+                pause = INDEX_EVERY_S
+            else:
+                seen = seen or not self.idle
+                if exit_when_idle and self.idle:
+                    return seen
+            clock.sleep(pause)
+        return True
+
+    def step(self) -> float:
+        """Look at whatever is due; returns the seconds until something is again."""
+        clock = self.bucket.clock
+        if clock.now() >= self._index_due:
+            self._read_index()
+            self._index_due = clock.now() + INDEX_EVERY_S
+        for group in [group for group, due in self._due.items() if due <= clock.now()]:
+            self._look(group)
+        soonest = min([self._index_due, *self._due.values()])
+        return max(0.0, soonest - clock.now())
+
+    def drain(self) -> bool:
+        """One pass: close whatever can be closed now; whether there was any unfinished federation."""
+        self._read_index()
+        any_unfinished = not self.idle
+        for group, closer in list(self._closers.items()):
+            if self._sheltered(group, closer.drain):
+                del self._closers[group], self._due[group]
+        return any_unfinished
+
+    def _look(self, group: str) -> None:
+        closer = self._closers[group]
+        clock = self.bucket.clock
+        ended = self._sheltered(group, closer.step)
+        if ended:
+            del self._closers[group], self._due[group]
+        elif ended is None:
+            self._due[group] = clock.now() + INDEX_EVERY_S
+        else:
+            pause = poll_delay(clock.now() - closer.opened, clock.jitter(), closer.expected_s)
+            if closer.time_left_s is not None and closer.time_left_s >= 0:
+                pause = min(pause, closer.time_left_s + 1.0)  # S3's clock counts whole seconds
+            self._due[group] = clock.now() + pause
+
+    def _read_index(self) -> None:
+        """Take up federations that are new, let go of those that were cancelled, or ended by another closer."""
+        listed = {group for entry in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(entry.key))}
+        for group in [group for group in self._closers if group not in listed]:
+            del self._closers[group], self._due[group]
+        for group in sorted(listed.difference(self._closers)):
+            self._sheltered(group, partial(self._adopt, group))
+
+    def _sheltered(self, group: str, work: Callable[[], T]) -> T | None:
+        """Work on one federation, whose trouble must not hold up the others; None if there was any."""
+        try:
+            return work()
+        except Unfit:
+            raise
+        except SimArenaError as error:
+            self.say(f"{group}: {error}; trying again")
+        except Exception:
+            self.say(f"{group}: a defect of sync-server; trying again\n{traceback.format_exc()}")
+        return None
+
+    def _adopt(self, group: str) -> None:
+        federation = unfinished(self.bucket, group, self.say)
+        if federation is not None:
+            self.say(f"{group}: {federation.size} members, {federation.rounds} rounds")
+            self._closers[group] = Closer(self.bucket, federation, self.aggregate_of, self.say)
+            self._due[group] = self.bucket.clock.now()

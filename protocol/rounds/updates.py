@@ -1,0 +1,58 @@
+"""The updates of a round: which are there, what their metadata says, how large they may be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+from protocol.wire import keys
+from protocol.wire.documents import Federation, Participant
+from protocol.wire.errors import BadDocument
+from protocol.wire.store import Blob, Entry
+
+MAX_RETURN = 1e12  # an episode's is far smaller; sums of what is believed stay finite
+
+
+def delivered_updates(entries: Collection[Entry]) -> dict[int, float]:
+    """Last-Modified of each member's update in a listing of a round's updates."""
+    return {member: entry.modified for entry in entries if (member := keys.parse_update(entry.key)) is not None}
+
+
+def max_update_bytes(federation: Federation) -> int:
+    """A generous bound on a true update's size: its float32 tensors and a kilobyte or so of frame for each."""
+    return sum(4 * spec.elements + 4096 for spec in federation.model) + 65_536
+
+
+def participant_of(federation: Federation, round_: int, member: int, blob: Blob) -> Participant:
+    """What an update's user metadata says about it, checked.
+
+    Raises:
+        BadDocument: the number of transitions is missing or impossible.
+    """
+    try:
+        facts = json.loads(blob.metadata.get("facts", ""))
+        transitions = int(facts["transitions"])
+        reward = facts.get("reward")
+        solved = facts.get("solved")
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise BadDocument("its metadata does not tell its number of transitions") from error
+    episodes, steps = len(federation.schedule.of(round_)), federation.training.steps
+    if not 0 < transitions <= episodes * steps:
+        raise BadDocument(f"{transitions} transitions in {episodes} episodes of at most {steps} steps")
+    return Participant(
+        member=member,
+        weight=transitions if federation.strategy.by_transitions else 1,
+        reward=reward if isinstance(reward, float) and abs(reward) <= MAX_RETURN else None,
+        solved=solved if type(solved) is int and 0 <= solved <= episodes else None,
+    )
+
+
+def update_facts(transitions: int, reward: float, solved: int) -> dict[str, str]:
+    """The user metadata of an update; `participant_of` reads it back.
+
+    Args:
+        transitions: of all episodes of the round.
+        reward: mean return of its episodes.
+        solved: how many of them reached the goal.
+    """
+    return {"facts": json.dumps({"transitions": transitions, "reward": float(reward), "solved": int(solved)})}
