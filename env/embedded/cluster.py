@@ -17,9 +17,9 @@ from env.engine.manifests.labels import HOSTNAME
 from env.engine.manifests.objects import KubeObject
 from env.engine.manifests.terms import Taint
 from env.engine.pods import UNBOUND, Phase
+from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
 from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
-from env.engine.scheduling.node import Node
-from env.engine.scheduling.scheduler import MOST_RESOURCES, Surroundings
+from env.engine.scheduling.nodes import Node
 from env.engine.workload import Workload
 from env.errors import ClusterError
 from env.observation import Observation
@@ -49,7 +49,7 @@ class EmbeddedCluster:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Trace, _Known] = WeakKeyDictionary()
-        self._clusters: dict[NodePool, Surroundings] = {}
+        self._clusters: dict[NodePool, ClusterShape] = {}
 
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`.
@@ -81,7 +81,7 @@ class EmbeddedCluster:
 
     def _replayed(self, scenario: Scenario, resources: Resources | None, *, events: bool) -> ControlPlane:
         timeline = self._of(scenario.trace).timeline
-        return _replayed(timeline, self._surroundings(scenario.nodes), scenario, resources, events=events)
+        return _replayed(timeline, self._shape(scenario.nodes), scenario, resources, events=events)
 
     def _of(self, trace: Trace) -> _Known:
         known = self._known.get(trace)
@@ -89,12 +89,12 @@ class EmbeddedCluster:
             known = self._known[trace] = _Known(read_timeline(trace))
         return known
 
-    def _surroundings(self, pool: NodePool) -> Surroundings:
+    def _shape(self, pool: NodePool) -> ClusterShape:
         found = self._clusters.get(pool)
-        if found is None or len(found.fleet.extended) > MOST_RESOURCES:
+        if found is None or len(found.nodes.extended) > MOST_RESOURCES:
             if len(self._clusters) >= _MOST_POOLS:
                 self._clusters.clear()
-            found = self._clusters[pool] = Surroundings(virtual_nodes(pool))
+            found = self._clusters[pool] = ClusterShape(virtual_nodes(pool))
         return found
 
 
@@ -123,7 +123,7 @@ def _within(steps: tuple[Step, ...], duration_s: float | None) -> tuple[Step, ..
 
 
 def _replayed(
-    timeline: Timeline, cluster: Surroundings, scenario: Scenario, resources: Resources | None, *, events: bool
+    timeline: Timeline, cluster: ClusterShape, scenario: Scenario, resources: Resources | None, *, events: bool
 ) -> ControlPlane:
     steps = _within(timeline.steps, scenario.duration_s)
     start_s = float(steps[0].ts) if steps else 0.0

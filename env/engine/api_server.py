@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 
 from env.demand import Verdict
 from env.engine.budget import ReplayBudget
-from env.engine.events import Recorder
+from env.engine.events import EventRecorder
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Phase, Pod, crash_loop
-from env.engine.scheduling.scheduler import Scheduler, Surroundings
+from env.engine.scheduling.cluster_shape import ClusterShape
+from env.engine.scheduling.scheduler import Scheduler
 from env.engine.timers import Timers
 from env.engine.workload import PodOwner, Workload
 from env.errors import ClusterError
@@ -45,10 +46,10 @@ class ApiServer:
     """
 
     def __init__(
-        self, cluster: Surroundings, *, now_s: float = 0.0, events: bool = False, lifetimes: Lifetimes | None = None
+        self, cluster: ClusterShape, *, now_s: float = 0.0, events: bool = False, lifetimes: Lifetimes | None = None
     ) -> None:
         self.now_s = now_s
-        self.recorder = Recorder(lambda: self.now_s, wanted=events)
+        self.recorder = EventRecorder(lambda: self.now_s, wanted=events)
         self.budget = ReplayBudget()
         self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget)
         self.timers = Timers()
@@ -66,7 +67,7 @@ class ApiServer:
     @property
     def nodes(self) -> int:
         """How many nodes there are."""
-        return len(self.scheduler.table)
+        return len(self.scheduler.bound.table)
 
     def create_pod(self, template: PodTemplate, owner: PodOwner, *, name: str = "", ordinal: int = 0) -> Pod:
         """Make a pod and queue it for scheduling; without `name` it gets a generated one.
@@ -85,7 +86,7 @@ class ApiServer:
         if template.node_name:
             self._attach(pod)
         else:
-            self.scheduler.add(pod)
+            self.scheduler.queue.add(pod)
         return pod
 
     def delete_pods(self, pods: Iterable[Pod]) -> None:
@@ -116,11 +117,12 @@ class ApiServer:
 
     def schedule(self) -> bool:
         """Work off the scheduler's queue; whether there was one."""
-        if not self.scheduler.has_work:
+        if not self.scheduler.queue:
             return False
         for pod in self.scheduler.run():
             self._start(pod)
-        victims, self.scheduler.victims = self.scheduler.victims, {}
+        preemption = self.scheduler.preemption
+        victims, preemption.victims = preemption.victims, {}
         self.remove([pod for pod in victims if not pod.deleted])
         return True
 
@@ -145,7 +147,7 @@ class ApiServer:
             self.recorder.killed(pod, restarts, pod.started_s + last_s)
 
     def _attach(self, pod: Pod) -> None:
-        row = self.scheduler.table.fleet.row.get(pod.template.node_name, UNBOUND)
+        row = self.scheduler.bound.table.set.row.get(pod.template.node_name, UNBOUND)
         if row != UNBOUND:
             self.scheduler.attach(pod, row)
             self._start(pod)

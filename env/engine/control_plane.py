@@ -23,8 +23,8 @@ from env.engine.manifests.jobs import CronJobSpec, JobSpec
 from env.engine.manifests.objects import KubeObject
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.replicated import DaemonSetSpec, ReplicaSetSpec, StatefulSetSpec
-from env.engine.scheduling.node import Node
-from env.engine.scheduling.scheduler import Surroundings
+from env.engine.scheduling.cluster_shape import ClusterShape
+from env.engine.scheduling.nodes import Node
 from env.engine.workload import Workload
 from env.errors import ClusterError
 from env.workload import WorkloadRef
@@ -40,7 +40,7 @@ class ControlPlane:
     """A cluster.
 
     Args:
-        nodes: Its nodes; replays on the same ones are faster when they share their Surroundings.
+        nodes: Its nodes; replays on the same ones are faster when they share their ClusterShape.
         now_s: Where the clock starts.
         events: Whether to record events.
         lifetimes: How long the next pod of a workload runs, infinity for ever; None, or None for it: Jobs' pods end at
@@ -53,13 +53,13 @@ class ControlPlane:
 
     def __init__(
         self,
-        nodes: Sequence[Node] | Surroundings,
+        nodes: Sequence[Node] | ClusterShape,
         *,
         now_s: float = 0.0,
         events: bool = False,
         lifetimes: Lifetimes | None = None,
     ) -> None:
-        cluster = nodes if isinstance(nodes, Surroundings) else Surroundings(nodes)
+        cluster = nodes if isinstance(nodes, ClusterShape) else ClusterShape(nodes)
         self.api = ApiServer(cluster, now_s=now_s, events=events, lifetimes=lifetimes)
         self.workloads: dict[Key, Workload] = {}
 
@@ -93,7 +93,7 @@ class ControlPlane:
             ClusterError: It does not end.
         """
         for _ in range(_MOST_ROUNDS):
-            if not self.api.scheduler.retry():
+            if not self.api.scheduler.queue.retry():
                 return
             self._act()
         raise ClusterError(f"the cluster does not come to rest within {_MOST_ROUNDS} rounds")
@@ -122,7 +122,7 @@ class ControlPlane:
     def events(self) -> list[Event]:
         """What the API server would show, in order of when each last happened."""
         if self.api.recorder.wanted:
-            for pod in self.api.scheduler.bound:
+            for pod in self.api.scheduler.bound.pods:
                 self.api.tell_kills(pod)
         return self.api.recorder.events
 
@@ -170,7 +170,7 @@ def _made(given: KubeObject, api: ApiServer) -> Workload:
         case StatefulSetSpec() as spec:
             return StatefulSet.make(spec, api)
         case DaemonSetSpec() as spec:
-            return DaemonSet(spec, api.scheduler.table.nodes)
+            return DaemonSet(spec, api.scheduler.bound.table.nodes)
         case JobSpec() as spec:
             return Job(spec)
         case CronJobSpec() as spec:

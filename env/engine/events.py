@@ -38,7 +38,7 @@ class Event:
     count: int = 1
 
 
-class Recorder:
+class EventRecorder:
     """Collects events; does nothing where nobody wants them. An event that happens again is counted, as client-go does.
 
     Args:

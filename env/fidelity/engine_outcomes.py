@@ -9,7 +9,7 @@ from env.engine.control_plane import ControlPlane
 from env.engine.manifests.objects import priority_class, read_object
 from env.engine.manifests.pod_template import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
-from env.engine.scheduling.node import read_node
+from env.engine.scheduling.nodes import read_node
 from env.fidelity.truth import PRIORITY_CLASSES
 from env.quantity import canonical
 from env.trace.document import Manifest
@@ -56,7 +56,7 @@ def outcome(plane: ControlPlane) -> dict[str, Any]:
 
 
 def _workload(plane: ControlPlane, pods: list[Pod]) -> dict[str, Any]:
-    names = [node.name for node in plane.api.scheduler.table.nodes]
+    names = [node.name for node in plane.api.scheduler.bound.table.nodes]
     return {
         "nodes": dict(sorted(Counter(names[pod.row] for pod in pods if pod.row != UNBOUND).items())),
         "pending": sum(pod.phase is Phase.PENDING for pod in pods),

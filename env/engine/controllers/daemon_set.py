@@ -15,7 +15,7 @@ from env.engine.manifests.replicated import DaemonSetSpec
 from env.engine.manifests.strategy import resolve
 from env.engine.manifests.terms import Toleration
 from env.engine.pods import Pod
-from env.engine.scheduling.node import Node
+from env.engine.scheduling.nodes import Node
 from env.engine.scheduling.placement import Barrier, static_table
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from env.engine.scheduling.kernel import skewed, spread_floor
-from env.engine.scheduling.node import NodeTable
+from env.engine.scheduling.kernel import Cycle, skewed, spread_floor
+from env.engine.scheduling.nodes import NodeTable
 from env.engine.scheduling.placement import Barrier
 from env.engine.scheduling.pod_affinity import Block
-from env.engine.scheduling.spreading import Spread
 from env.jit import Ints
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
@@ -57,34 +56,28 @@ class Obstacle:
 _FITS = Obstacle(())
 
 
-def obstacles(
-    table: NodeTable, request: Ints, static: Ints, blocked: Ints, hard: Spread, rows: Iterable[int] | None = None
-) -> list[Obstacle]:
+def obstacles(table: NodeTable, cycle: Cycle, rows: Iterable[int] | None = None) -> list[Obstacle]:
     """The obstacle of each node, in the order of `rows` (all nodes by default)."""
-    floors = np.zeros(hard.domains.shape[0], dtype=np.int64)
-    sums = np.zeros((hard.domains.shape[0], max(len(table), 1)), dtype=np.int64)
-    if hard.domains.shape[0]:
-        spread_floor(hard.domains, hard.counts, hard.eligible, floors, sums, hard.limits)
-    return [
-        _obstacle(row, table, request, static, blocked, hard, sums, floors)
-        for row in (range(len(table)) if rows is None else rows)
-    ]
+    constraints = cycle.hard.domains.shape[0]
+    floors = np.zeros(constraints, dtype=np.int64)
+    sums = np.zeros((constraints, max(len(table), 1)), dtype=np.int64)
+    if constraints:
+        spread_floor(cycle.hard, floors, sums)
+    return [_obstacle(row, table, cycle, floors, sums) for row in (range(len(table)) if rows is None else rows)]
 
 
-def _obstacle(
-    row: int, table: NodeTable, request: Ints, static: Ints, blocked: Ints, hard: Spread, sums: Ints, floors: Ints
-) -> Obstacle:
-    barrier = static[0, row]
+def _obstacle(row: int, table: NodeTable, cycle: Cycle, floors: Ints, sums: Ints) -> Obstacle:
+    barrier = cycle.static[0, row]
     if barrier:
         return Obstacle((_BARRIERS[Barrier(barrier)],), hopeless=True)
-    block = Block(int(blocked[row])) if blocked.shape[0] else Block.NONE
+    block = Block(int(cycle.blocked[row])) if cycle.blocked.shape[0] else Block.NONE
     if block is Block.PORTS:
         return Obstacle((_BLOCKS[block],))
-    lacking, hopeless = _lacking(row, table, request)
+    lacking, hopeless = _lacking(row, table, cycle.request)
     if lacking:
         return Obstacle(lacking, hopeless)
-    if hard.domains.shape[0]:
-        skew = skewed(row, hard.domains, sums, floors, hard.limits)
+    if cycle.hard.domains.shape[0]:
+        skew = skewed(row, cycle.hard.domains, cycle.hard.limits, floors, sums)
         if skew:
             return Obstacle((_UNLABELLED if skew == 2 else _SKEWED,), hopeless=skew == 2)
     if block:
@@ -94,10 +87,10 @@ def _obstacle(
 
 def _lacking(row: int, table: NodeTable, request: Ints) -> tuple[tuple[str, ...], bool]:
     reasons = [TOO_MANY_PODS] if table.pods[row, 1] >= table.pods[row, 0] else []
-    names = ("cpu", "memory", *table.fleet.extended)
+    names = ("cpu", "memory", *table.set.extended)
     hopeless = False
     for resource, name in enumerate(names[: len(request)]):
-        wanted, capacity = int(request[resource]), int(table.fleet.allocatable[row, resource])
+        wanted, capacity = int(request[resource]), int(table.set.allocatable[row, resource])
         if 0 < wanted > capacity - int(table.used[row, resource]):
             reasons.append(f"Insufficient {name}")
             hopeless = hopeless or wanted > capacity

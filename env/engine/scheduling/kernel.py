@@ -1,18 +1,19 @@
 """The scheduling cycle, compiled: filter the nodes, rank those that fit, bind, and again for the next equal pod.
 
-It is all in one file because numba's cache knows compiled code by its file. Sources are kube-scheduler's, in kubernetes
-`pkg/scheduler/framework/plugins`: `noderesources` (`fit.go`, `least_allocated.go`, `balanced_allocation.go`),
+Longer than 300 lines, because numba's cache knows compiled code by its file. Inner functions take single arrays:
+compiled code counts references to each member of a tuple that is passed on. Sources are kube-scheduler's, in kubernetes
+1.36 `pkg/scheduler/framework/plugins`: `noderesources` (`fit.go`, `least_allocated.go`, `balanced_allocation.go`),
 `podtopologyspread` (`filtering.go`, `scoring.go`), `interpodaffinity/scoring.go` and `helper/normalize_score.go`; how
 many nodes are looked at is in `pkg/scheduler/schedule_one.go`.
 
-All arrays are int64; scores run from 0 to 100 before their weight. Where a function takes `feasible`, that holds rows
-of nodes, of which the first `found` count; `_add_*` adds to as many of `scores`. Where kube-scheduler chooses at random
-among nodes of equal score, the first one wins.
+All arrays are int64; scores run from 0 to 100 before their weight. `feasible` holds rows of nodes, and `_add_*` adds to
+the score of each of them. Where kube-scheduler chooses at random among nodes of equal score, the first one wins.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,65 @@ OWN = -2  # the hostname: every node is its own domain
 
 _MAX = 100
 _FAR = 2**62
+
+
+class NodeArrays(NamedTuple):
+    """What nodes have, and what their pods use of it, a row each; all but `allocatable` are updated.
+
+    Attributes:
+        allocatable: Shape (nodes, resources): millicores, bytes, then extended resources.
+        used: What the bound pods take, likewise.
+        scored: What they count for in scores, shape (nodes, 2).
+        pods: Pods that a node takes, and pods that it has, shape (nodes, 2).
+    """
+
+    allocatable: Ints
+    used: Ints
+    scored: Ints
+    pods: Ints
+
+
+class SpreadArrays(NamedTuple):
+    """Topology spread constraints: the hard ones of a pod, or the soft ones.
+
+    Attributes:
+        domains: Domain of each node, MISSING or OWN; shape (constraints, nodes).
+        counts: Pods that match, likewise; updated where the pod matches itself.
+        eligible: Whether a node counts, likewise.
+        limits: maxSkew, minDomains, whether the pod matches itself; shape (constraints, 3).
+    """
+
+    domains: Ints
+    counts: Ints
+    eligible: Ints
+    limits: Ints
+
+
+class Cycle(NamedTuple):
+    """What the cycle of a pod looks at besides what is used.
+
+    Attributes:
+        request: What the pod takes, shape (resources,).
+        score_request: What it counts for in scores, shape (2,).
+        static: Shape (3, nodes): 0 or why the node never takes the pod; PreferNoSchedule taints that the pod does not
+            tolerate; weight of its preferred node affinity.
+        blocked: Not 0 where ports or other pods' affinity refuse; shape (nodes,) or (0,).
+        affinity: Preferred pod affinity, shape (nodes,) or (0,).
+        own_counts: Pods of the same owner per node, updated; shape (nodes,) or (0,).
+        hard: Constraints that a node must keep.
+        soft: Constraints that count in scores.
+        all_labels: Nodes that lack a topology label get no spread score.
+    """
+
+    request: Ints
+    score_request: Ints
+    static: Ints
+    blocked: Ints
+    affinity: Ints
+    own_counts: Ints
+    hard: SpreadArrays
+    soft: SpreadArrays
+    all_labels: bool
 
 
 # --- filters ---------------------------------------------------------------------------------------------------------
@@ -50,12 +110,10 @@ def _lacks(row: int, request: Ints, allocatable: Ints, used: Ints, pods: Ints) -
 
 
 @compiled
-def spread_floor(domains: Ints, counts: Ints, eligible: Ints, floors: Ints, sums: Ints, limits: Ints) -> None:
-    """Per hard constraint: matching pods in each domain (into `sums`), and the least of them (into `floors`).
-
-    `limits` holds maxSkew, minDomains and whether the pod matches itself, per constraint.
-    """
+def spread_floor(hard: SpreadArrays, floors: Ints, sums: Ints) -> None:
+    """Per hard constraint: matching pods in each domain (into `sums`), and the least of them (into `floors`)."""
     sums[:] = 0
+    domains, counts, eligible, limits = hard
     for c in range(domains.shape[0]):
         seen = np.zeros(sums.shape[1], dtype=np.bool_)
         for row in range(domains.shape[1]):
@@ -71,7 +129,7 @@ def spread_floor(domains: Ints, counts: Ints, eligible: Ints, floors: Ints, sums
 
 
 @compiled
-def skewed(row: int, domains: Ints, sums: Ints, floors: Ints, limits: Ints) -> int:
+def skewed(row: int, domains: Ints, limits: Ints, floors: Ints, sums: Ints) -> int:
     """0: the constraints hold on this node; 1: one would be broken; 2: the node lacks a topology label."""
     for c in range(domains.shape[0]):
         domain = domains[c, row]
@@ -83,21 +141,11 @@ def skewed(row: int, domains: Ints, sums: Ints, floors: Ints, limits: Ints) -> i
 
 
 @compiled
-def _find(
-    start: int,
-    request: Ints,
-    allocatable: Ints,
-    used: Ints,
-    pods: Ints,
-    barriers: Ints,
-    blocked: Ints,
-    hard: Ints,
-    sums: Ints,
-    floors: Ints,
-    limits: Ints,
-    feasible: Ints,
-) -> tuple[int, int]:
+def _find(start: int, cycle: Cycle, nodes: NodeArrays, floors: Ints, sums: Ints, feasible: Ints) -> tuple[int, int]:
     """Rows of nodes that fit into `feasible`; how many, and how many nodes were looked at."""
+    allocatable, used, _, pods = nodes
+    request, barriers, blocked = cycle.request, cycle.static[0], cycle.blocked
+    domains, _, _, limits = cycle.hard
     count = allocatable.shape[0]
     enough = nodes_to_find(count)
     found = examined = 0
@@ -105,7 +153,7 @@ def _find(
         row = (start + examined) % count
         examined += 1
         fits = barriers[row] == 0 and not _lacks(row, request, allocatable, used, pods)
-        fits = fits and (hard.shape[0] == 0 or skewed(row, hard, sums, floors, limits) == 0)
+        fits = fits and (domains.shape[0] == 0 or skewed(row, domains, limits, floors, sums) == 0)
         if fits and (blocked.shape[0] == 0 or blocked[row] == 0):
             feasible[found] = row
             found += 1
@@ -116,19 +164,12 @@ def _find(
 
 
 @compiled
-def _add_resources(
-    feasible: Ints,
-    found: int,
-    request: Ints,
-    score_request: Ints,
-    allocatable: Ints,
-    used: Ints,
-    scored: Ints,
-    scores: Ints,
-) -> None:
+def _add_resources(feasible: Ints, cycle: Cycle, nodes: NodeArrays, scores: Ints) -> None:
     """LeastAllocated and BalancedAllocation, weight 1 each; pods without requests have no balance to keep."""
+    request, score_request = cycle.request, cycle.score_request
+    allocatable, used, scored, _ = nodes
     balances = request[0] > 0 or request[1] > 0
-    for i in range(found):
+    for i in range(feasible.shape[0]):
         row = feasible[i]
         scores[i] += _least_allocated(row, score_request, allocatable, scored)
         if balances:
@@ -161,44 +202,43 @@ def _balanced(row: int, request: Ints, allocatable: Ints, used: Ints) -> int:
 
 
 @compiled
-def _add_normalized(feasible: Ints, found: int, values: Ints, scores: Ints, weight: int, reverse: bool) -> None:
+def _add_normalized(feasible: Ints, values: Ints, scores: Ints, weight: int, reverse: bool) -> None:
     """`DefaultNormalizeScore`: each value (of all nodes) in proportion to the largest."""
     most = 0
-    for i in range(found):
+    for i in range(feasible.shape[0]):
         most = max(most, values[feasible[i]])
-    for i in range(found):
+    for i in range(feasible.shape[0]):
         score = _MAX * values[feasible[i]] // most if most > 0 else 0
         scores[i] += weight * (_MAX - score if reverse else score)
 
 
 @compiled
-def _add_affinity(feasible: Ints, found: int, values: Ints, scores: Ints) -> None:
+def _add_affinity(feasible: Ints, values: Ints, scores: Ints) -> None:
     """InterPodAffinity, weight 2: where the value lies between the least and the most."""
     least, most = np.int64(_FAR), -np.int64(_FAR)
-    for i in range(found):
+    for i in range(feasible.shape[0]):
         least = min(least, values[feasible[i]])
         most = max(most, values[feasible[i]])
     if most > least:
-        for i in range(found):
+        for i in range(feasible.shape[0]):
             scores[i] += 2 * int(_MAX * (float(values[feasible[i]] - least) / float(most - least)))
 
 
 @compiled
-def _add_spread(
-    feasible: Ints, found: int, domains: Ints, counts: Ints, eligible: Ints, skews: Ints, all_labels: bool, scores: Ints
-) -> None:
+def _add_spread(feasible: Ints, soft: SpreadArrays, all_labels: bool, scores: Ints) -> None:
     """PodTopologySpread, weight 2: fewer matching pods in the node's domains are better."""
+    found, constraints = feasible.shape[0], soft.domains.shape[0]
     ignored = np.zeros(found, dtype=np.bool_)
     if all_labels:
         for i in range(found):
-            for c in range(domains.shape[0]):
-                ignored[i] |= domains[c, feasible[i]] == MISSING
+            for c in range(constraints):
+                ignored[i] |= soft.domains[c, feasible[i]] == MISSING
     sums = np.zeros(found, dtype=np.float64)
-    for c in range(domains.shape[0]):
-        if _by_host(domains[c]):
-            _count_hosts(feasible, ignored, domains[c], counts[c], skews[c], sums)
+    for c in range(constraints):
+        if _by_host(soft.domains[c]):
+            _count_hosts(feasible, ignored, soft, c, sums)
         else:
-            _count_domains(feasible, ignored, domains[c], counts[c], eligible[c], skews[c], sums)
+            _count_domains(feasible, ignored, soft, c, sums)
     least, most = np.int64(_FAR), np.int64(0)
     for i in range(found):
         if not ignored[i]:
@@ -217,9 +257,10 @@ def _by_host(domains: Ints) -> bool:
 
 @compiled
 def _count_hosts(
-    feasible: Ints, ignored: NDArray[np.bool_], domains: Ints, counts: Ints, skew: int, sums: NDArray[np.float64]
+    feasible: Ints, ignored: NDArray[np.bool_], soft: SpreadArrays, c: int, sums: NDArray[np.float64]
 ) -> None:
-    """Each node's own pods, weighted by the number of nodes in question."""
+    """For constraint `c` each node's own pods, weighted by the number of nodes in question."""
+    domains, counts, skew = soft.domains[c], soft.counts[c], soft.limits[c, 0]
     weight = math.log(ignored.shape[0] - np.sum(ignored) + 2.0)
     for i in range(ignored.shape[0]):
         if not ignored[i] and domains[feasible[i]] == OWN:
@@ -228,15 +269,10 @@ def _count_hosts(
 
 @compiled
 def _count_domains(
-    feasible: Ints,
-    ignored: NDArray[np.bool_],
-    domains: Ints,
-    counts: Ints,
-    eligible: Ints,
-    skew: int,
-    sums: NDArray[np.float64],
+    feasible: Ints, ignored: NDArray[np.bool_], soft: SpreadArrays, c: int, sums: NDArray[np.float64]
 ) -> None:
     """The pods of each node's domain, weighted by the number of domains in question; no label counts as one, too."""
+    domains, counts, eligible, skew = soft.domains[c], soft.counts[c], soft.eligible[c], soft.limits[c, 0]
     unlabelled = domains.max() + 1
     present = np.zeros(unlabelled + 1, dtype=np.bool_)
     for i in range(ignored.shape[0]):
@@ -255,11 +291,11 @@ def _count_domains(
 
 
 @compiled
-def _best(feasible: Ints, found: int, scores: Ints) -> np.int64:
+def _best(feasible: Ints, scores: Ints) -> np.int64:
     """The row with the highest score; the first one of several."""
     best: np.int64 = feasible[0]
     top = scores[0]
-    for i in range(1, found):
+    for i in range(1, feasible.shape[0]):
         if scores[i] > top or (scores[i] == top and feasible[i] < best):
             top, best = scores[i], feasible[i]
     return best
@@ -269,94 +305,49 @@ def _best(feasible: Ints, found: int, scores: Ints) -> np.int64:
 
 
 @compiled
-def place(
-    wanted: int,
-    start: int,
-    request: Ints,
-    score_request: Ints,
-    allocatable: Ints,
-    used: Ints,
-    scored: Ints,
-    pods: Ints,
-    static: Ints,
-    blocked: Ints,
-    affinity: Ints,
-    own_counts: Ints,
-    hard: Ints,
-    hard_counts: Ints,
-    hard_eligible: Ints,
-    hard_limits: Ints,
-    soft: Ints,
-    soft_counts: Ints,
-    soft_eligible: Ints,
-    soft_limits: Ints,
-    all_labels: bool,
-) -> tuple[Ints, int]:
-    """Place up to `wanted` equal pods, one cycle each, and account for them in the books.
+def place(wanted: int, start: int, cycle: Cycle, nodes: NodeArrays) -> tuple[Ints, int]:
+    """Place up to `wanted` equal pods, one cycle each, and update what is used and counted.
 
     Args:
         wanted: Pods.
         start: Row to start looking at, carried from cycle to cycle.
-        request: What a pod takes, shape (resources,).
-        score_request: What it counts for in scores, shape (2,).
-        allocatable, used, scored, pods: The books, see `NodeTable`; all but `allocatable` are updated.
-        static: Shape (3, nodes): 0 or why the node never takes the pod; PreferNoSchedule taints that the pod does not
-            bear; weight of its preferred node affinity.
-        blocked: Not 0 where ports or other pods' affinity refuse; shape (nodes,) or (0,).
-        affinity: Preferred pod affinity, shape (nodes,) or (0,).
-        own_counts: Pods of the same owner per node, updated; shape (nodes,) or (0,).
-        hard, soft: Domain of each node per spread constraint, MISSING or OWN; shape (constraints, nodes).
-        hard_counts, soft_counts: Pods that match, likewise; updated where the pod matches itself.
-        hard_eligible, soft_eligible: Whether a node counts.
-        hard_limits, soft_limits: Per constraint: maxSkew, minDomains, whether the pod matches itself.
-        all_labels: Nodes that lack a topology label get no spread score.
+        cycle: What all of them ask for.
+        nodes: Where they may go.
 
     Returns:
         Rows of the nodes, one a pod placed, and where the next cycle starts.
     """
-    count = allocatable.shape[0]
+    count = nodes.allocatable.shape[0]
+    request, hard, soft = cycle.request, cycle.hard, cycle.soft
     rows = np.empty(wanted, dtype=np.int64)
-    feasible = np.empty(count, dtype=np.int64)
-    scores = np.empty(count, dtype=np.int64)
-    sums = np.zeros((hard.shape[0], max(count, 1)), dtype=np.int64)
-    floors = np.zeros(hard.shape[0], dtype=np.int64)
+    candidates = np.empty(count, dtype=np.int64)
+    totals = np.empty(count, dtype=np.int64)
+    sums = np.zeros((hard.domains.shape[0], max(count, 1)), dtype=np.int64)
+    floors = np.zeros(hard.domains.shape[0], dtype=np.int64)
     for number in range(wanted):
-        if hard.shape[0] > 0:
-            spread_floor(hard, hard_counts, hard_eligible, floors, sums, hard_limits)
-        found, examined = _find(
-            start,
-            request,
-            allocatable,
-            used,
-            pods,
-            static[0],
-            blocked,
-            hard,
-            sums,
-            floors,
-            hard_limits,
-            feasible,
-        )
+        if hard.domains.shape[0] > 0:
+            spread_floor(hard, floors, sums)
+        found, examined = _find(start, cycle, nodes, floors, sums, candidates)
         start = (start + examined) % max(count, 1)
         if found == 0:
             return rows[:number], start
-        best = feasible[0]
+        best = candidates[0]
         if found > 1:
-            scores[:found] = 0
-            _add_resources(feasible, found, request, score_request, allocatable, used, scored, scores)
-            _add_normalized(feasible, found, static[1], scores, 3, True)
-            _add_normalized(feasible, found, static[2], scores, 2, False)
-            if soft.shape[0] > 0:
-                skews = soft_limits[:, 0]
-                _add_spread(feasible, found, soft, soft_counts, soft_eligible, skews, all_labels, scores)
-            if affinity.shape[0] > 0:
-                _add_affinity(feasible, found, affinity, scores)
-            best = _best(feasible, found, scores)
+            feasible, scores = candidates[:found], totals[:found]
+            scores[:] = 0
+            _add_resources(feasible, cycle, nodes, scores)
+            _add_normalized(feasible, cycle.static[1], scores, 3, True)
+            _add_normalized(feasible, cycle.static[2], scores, 2, False)
+            if soft.domains.shape[0] > 0:
+                _add_spread(feasible, soft, cycle.all_labels, scores)
+            if cycle.affinity.shape[0] > 0:
+                _add_affinity(feasible, cycle.affinity, scores)
+            best = _best(feasible, scores)
         rows[number] = best
-        used[best, : request.shape[0]] += request
-        scored[best] += score_request
-        pods[best, 1] += 1
-        own_counts[best : best + 1] += 1  # nothing where nobody counts
-        hard_counts[:, best] += hard_limits[:, 2]
-        soft_counts[:, best] += soft_limits[:, 2]
+        nodes.used[best, : request.shape[0]] += request
+        nodes.scored[best] += cycle.score_request
+        nodes.pods[best, 1] += 1
+        cycle.own_counts[best : best + 1] += 1  # nothing where pods are not counted
+        hard.counts[:, best] += hard.limits[:, 2]
+        soft.counts[:, best] += soft.limits[:, 2]
     return rows, start

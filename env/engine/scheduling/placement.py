@@ -12,7 +12,7 @@ import numpy as np
 from env.engine.manifests.fields import as_maps
 from env.engine.manifests.labels import Predicate, conjunction
 from env.engine.manifests.terms import Placement, Taint, Toleration
-from env.engine.scheduling.node import Node
+from env.engine.scheduling.nodes import Node
 from env.jit import Ints
 
 _UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable")

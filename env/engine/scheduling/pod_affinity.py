@@ -28,7 +28,7 @@ class Block(IntEnum):
     NOMINATED = 5  # pods of at least its priority are about to fill the node
 
 
-class Crowd:
+class PodCounts:
     """The pods that hold nodes, counted by node and by what terms and ports of others tell apart.
 
     Pods of one manifest, whatever they request, are one group: it has their labels, terms and ports.
@@ -52,25 +52,25 @@ class Crowd:
         return iter(self._groups.values())
 
 
-def blocks(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: int) -> Ints:
+def blocks(template: PodTemplate, counted: PodCounts, topology: Topology, nodes: int) -> Ints:
     """The Block of every node, given the pods that hold nodes; int64 of shape (nodes,).
 
     Follows `interpodaffinity/filtering.go` and `nodeports`.
     """
     blocked = np.zeros(nodes, dtype=np.int64)
-    for number, reason in _inter_pod(template, crowd, topology, nodes):
+    for number, reason in _inter_pod(template, counted, topology, nodes):
         blocked[(blocked == 0) & number] = reason
-    for other, counts in crowd if template.host_ports else ():
+    for other, counts in counted if template.host_ports else ():
         if _conflict(template, other):
             blocked[counts > 0] = Block.PORTS
     return blocked
 
 
-def preferences(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: int) -> Ints:
+def preferences(template: PodTemplate, counted: PodCounts, topology: Topology, nodes: int) -> Ints:
     """The weight of preferred affinity for every node, of the pod and of those that run (`scoring.go`)."""
     weights = np.zeros(nodes, dtype=np.int64)
     own = [term for term in (*template.affinity, *template.anti_affinity) if term.weight]
-    for other, counts in crowd:
+    for other, counts in counted:
         # A required affinity of a running pod counts as a preference of weight 1 (hardPodAffinityWeight).
         wanted = [(term, term.weight) for term in own if _means(term, other)]
         wanted += [(term, term.weight or 1) for term in other.affinity if _means(term, template)]
@@ -81,26 +81,28 @@ def preferences(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: 
     return weights
 
 
-def _inter_pod(template: PodTemplate, crowd: Crowd, topology: Topology, nodes: int) -> Iterable[tuple[Flags, Block]]:
+def _inter_pod(
+    template: PodTemplate, counted: PodCounts, topology: Topology, nodes: int
+) -> Iterable[tuple[Flags, Block]]:
     required = [term for term in template.affinity if not term.weight]
     if required:
-        yield ~_affinity_holds(template, required, crowd, topology, nodes), Block.AFFINITY
+        yield ~_affinity_holds(template, required, counted, topology, nodes), Block.AFFINITY
     for term in (each for each in template.anti_affinity if not each.weight):
-        for other, counts in crowd:
+        for other, counts in counted:
             if _means(term, other):
                 yield _in_domain(topology.domains(term.topology_key), counts) > 0, Block.ANTI_AFFINITY
-    for other, counts in crowd:
+    for other, counts in counted:
         for term in other.anti_affinity:
             if not term.weight and _means(term, template):
                 yield _in_domain(topology.domains(term.topology_key), counts) > 0, Block.EXISTING_ANTI_AFFINITY
 
 
 def _affinity_holds(
-    template: PodTemplate, required: list[PodAffinityTerm], crowd: Crowd, topology: Topology, nodes: int
+    template: PodTemplate, required: list[PodAffinityTerm], counted: PodCounts, topology: Topology, nodes: int
 ) -> Flags:
     """All terms hold on a node; the first pod of a group that only matches itself may start anywhere labelled."""
     matching = np.zeros(nodes, dtype=np.int64)
-    for other, counts in crowd:
+    for other, counts in counted:
         if all(_means(term, other) for term in required):
             matching += counts
     labelled = np.ones(nodes, dtype=np.bool_)

@@ -1,16 +1,23 @@
-"""Who has to go for a pod of higher priority.
+"""Which pods have to go for one of higher priority.
 
-Follows kubernetes `pkg/scheduler/framework/plugins/defaultpreemption` and `framework/preemption`: on each node all
-pods of lower priority are taken away, and put back one by one, the most important first, where the pod still fits;
-the node with the least loss is chosen. PodDisruptionBudgets are not modelled.
+Follows kubernetes 1.36 `pkg/scheduler/framework/plugins/defaultpreemption` and `pkg/scheduler/framework/preemption`: on
+each node all pods of lower priority are taken away, and put back one by one, the most important first, where the pod
+still fits; the node with the least loss is chosen. PodDisruptionBudgets are not modelled.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from env.engine.pods import Pod
+from env.engine.budget import ReplayBudget
+from env.engine.events import EventRecorder
+from env.engine.pods import UNBOUND, Pod
+from env.engine.scheduling.bound_pods import BoundPods
+from env.engine.scheduling.cycles import Cycles
+from env.engine.scheduling.diagnosis import NO_VICTIMS, NOT_HELPFUL, Obstacle, futile, summary
+from env.engine.scheduling.queue import SchedulingQueue
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +26,102 @@ class Candidate:
 
     row: int
     victims: tuple[Pod, ...]
+
+
+class Preemption:
+    """Clears nodes for pods that fit nowhere.
+
+    Args:
+        bound: The pods that hold nodes.
+        cycles: Knows what each pod asks for.
+        queue: Knows the lowest priority.
+        recorder: Where events go.
+        budget: Counts the work.
+
+    Attributes:
+        victims: Pods to be deleted for others.
+    """
+
+    def __init__(
+        self,
+        bound: BoundPods,
+        cycles: Cycles,
+        queue: SchedulingQueue,
+        recorder: EventRecorder,
+        budget: ReplayBudget,
+    ) -> None:
+        self.victims: dict[Pod, None] = {}
+        self._bound = bound
+        self._cycles = cycles
+        self._queue = queue
+        self._recorder = recorder
+        self._budget = budget
+
+    def may_help(self, pod: Pod) -> bool:
+        """Whether there may be pods of lower priority, and the pod may preempt them."""
+        return pod.template.priority > self._queue.lowest and pod.template.may_preempt
+
+    def post_filter(self, pod: Pod, every: list[Obstacle]) -> str | None:
+        """Preempt if that helps; otherwise what is said about it.
+
+        Args:
+            pod: It fits nowhere.
+            every: What keeps it from each node.
+        """
+        if not pod.template.may_preempt:
+            return futile("not eligible due to preemptionPolicy=Never.")
+        candidates: list[Candidate] = []
+        reasons: Counter[str] = Counter()
+        lower = self._lower(pod.template.priority)
+        enough = max(len(every) // 10, 100)  # `GetOffsetAndNumCandidates`; from a node drawn by lot there
+        before = dict(self._bound.pods)
+        for row, obstacle in enumerate(every):
+            if len(candidates) >= enough:
+                break
+            found = (NOT_HELPFUL,) if obstacle.hopeless else self._candidate(pod, row, lower.get(row, []))
+            if isinstance(found, Candidate):
+                candidates.append(found)
+            else:
+                reasons.update(found)
+        self._bound.pods = before  # the same pods, in order of binding again
+        if not candidates:
+            pod.nominated = UNBOUND
+            self._cycles.nominated.pop(pod, None)
+            return futile(summary(len(every), reasons))
+        self._nominate(pod, best_candidate(candidates))
+        return None
+
+    def _lower(self, priority: int) -> dict[int, list[Pod]]:
+        """The bound pods of lower priority, by row."""
+        found: dict[int, list[Pod]] = {}
+        if priority > self._queue.lowest:
+            self._budget.spend(2 * len(self._bound.pods))
+            for pod in self._bound.pods:
+                if pod.template.priority < priority:
+                    found.setdefault(pod.row, []).append(pod)
+        return found
+
+    def _candidate(self, pod: Pod, row: int, lower: list[Pod]) -> Candidate | tuple[str, ...]:
+        """Which pods of lower priority to remove from a node for the pod; or why that is no use."""
+        if not lower:
+            return (NO_VICTIMS,)
+        reasons: tuple[str, ...] = ()
+
+        def fits() -> bool:
+            nonlocal reasons
+            found = self._cycles.obstacles(pod, [row])[0].reasons
+            reasons = reasons or found
+            return not found
+
+        victims = find_victims(lower, self._bound.remove, self._bound.add, fits)
+        return reasons if victims is None else Candidate(row, victims)
+
+    def _nominate(self, pod: Pod, chosen: Candidate) -> None:
+        pod.nominated = chosen.row
+        self._cycles.nominated[pod] = None
+        for victim in chosen.victims:
+            self._recorder.preempted(victim, pod, self._bound.table.nodes[chosen.row].name)
+            self.victims[victim] = None
 
 
 def find_victims(

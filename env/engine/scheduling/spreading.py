@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from env.engine.manifests.labels import HOSTNAME
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import SpreadConstraint
 from env.engine.pods import Pod
-from env.engine.scheduling.kernel import MISSING, OWN
-from env.engine.scheduling.node import Node
+from env.engine.scheduling.kernel import MISSING, OWN, SpreadArrays
+from env.engine.scheduling.nodes import Node
 from env.engine.scheduling.placement import admits_affinity, untolerated
 from env.jit import Ints
 
@@ -24,20 +23,7 @@ DEFAULTS = ((HOSTNAME, 3), (_ZONE, 5))
 _NO_ROWS: Ints = np.zeros((0, 0), dtype=np.int64)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Spread:
-    """The constraints of one template that are hard, or those that are soft; arrays as `kernel.place` takes them.
-
-    `limits` has a row (maxSkew, minDomains, whether the pod matches itself) per constraint.
-    """
-
-    domains: Ints
-    counts: Ints
-    eligible: Ints
-    limits: Ints
-
-
-NO_SPREAD = Spread(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros((0, 3), dtype=np.int64))
+NO_SPREAD = SpreadArrays(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros((0, 3), dtype=np.int64))
 
 
 class Topology:
@@ -57,7 +43,7 @@ class Topology:
             self._domains[key] = np.array(rows, dtype=np.int64)
         return self._domains[key]
 
-    def default_spread(self, template: PodTemplate, own_counts: Ints) -> Spread:
+    def default_spread(self, template: PodTemplate, own_counts: Ints) -> SpreadArrays:
         """The scheduler's own constraints for a pod whose siblings are counted in `own_counts`."""
         found = self._defaults.get(template)
         if found is None:
@@ -71,9 +57,9 @@ class Topology:
         domains, eligible, limits = found
         counts = np.empty_like(domains)
         counts[:] = own_counts
-        return Spread(domains, counts, eligible, limits)
+        return SpreadArrays(domains, counts, eligible, limits)
 
-    def spread(self, template: PodTemplate, owner: object, pods: Iterable[Pod], *, hard: bool) -> Spread:
+    def spread(self, template: PodTemplate, owner: object, pods: Iterable[Pod], *, hard: bool) -> SpreadArrays:
         """The template's own constraints of that kind, counted over the pods that hold nodes."""
         constraints = [each for each in template.spread if each.hard == hard]
         if not constraints:
@@ -82,7 +68,7 @@ class Topology:
         lacking = np.zeros(len(self._nodes), dtype=np.bool_)
         for each in constraints:
             lacking |= self.domains(each.topology_key) == MISSING
-        return Spread(
+        return SpreadArrays(
             np.array(
                 [self.domains(c.topology_key) if hard else self._soft_domains(c.topology_key) for c in constraints]
             ),

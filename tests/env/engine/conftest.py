@@ -13,7 +13,7 @@ from env.engine.control_plane import ControlPlane
 from env.engine.manifests.objects import priority_class, read_object
 from env.engine.manifests.pod_template import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
-from env.engine.scheduling.node import Node, read_node
+from env.engine.scheduling.nodes import Node, read_node
 from env.trace.document import Manifest
 from env.workload import WorkloadRef
 
@@ -55,7 +55,7 @@ class Cluster:
         return list(self.workload(name).pods())
 
     def node_of(self, pod: Pod) -> str:
-        return "" if pod.row == UNBOUND else self.plane.api.scheduler.table.nodes[pod.row].name
+        return "" if pod.row == UNBOUND else self.plane.api.scheduler.bound.table.nodes[pod.row].name
 
     def placed(self, name: str = "web") -> Counter[str]:
         """Pods per node; "" for those without."""

@@ -53,7 +53,7 @@ def test_a_pod_short_of_memory_crashes_again_and_again(cluster: Make, node: Make
     (pod,) = made.wait(100).pods()
     assert (made.phases(), made.state()) == ({"Running": 1}, (0, 0, 1))
     assert (pod.restarts(0), pod.restarts(100)) == (1, 4)
-    assert made.plane.api.scheduler.table.pods[0, 1] == 1  # it holds its place
+    assert made.plane.api.scheduler.bound.table.pods[0, 1] == 1  # it holds its place
 
 
 def test_a_pod_with_enough_never_restarts(cluster: Make, node: Make, manifest: Make) -> None:

@@ -203,7 +203,7 @@ def test_a_replica_set_of_its_own_does_not_replace_pods(wide: Any, manifest: Mak
 
 def test_a_deployment_that_is_deleted_takes_its_pods_along(wide: Any, manifest: Make) -> None:
     wide.apply(manifest(replicas=4)).delete("Deployment", "web")
-    assert not wide.plane.api.scheduler.table.used.any()
+    assert not wide.plane.api.scheduler.bound.table.used.any()
     assert wide.apply(manifest(replicas=2, image="web:2")).state() == (2, 0, 2)
 
 

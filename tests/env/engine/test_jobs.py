@@ -85,7 +85,7 @@ def test_parallelism_may_change(world: Make, manifest: Make) -> None:
 def test_pods_that_have_succeeded_hold_nothing(world: Make, manifest: Make) -> None:
     made = world().apply(manifest("Job", cpu="64", **job(completions=3)))
     assert made.phases() == {"Succeeded": 3}
-    assert not made.plane.api.scheduler.table.used.any()
+    assert not made.plane.api.scheduler.bound.table.used.any()
     assert set(made.placed()) == {"a"}
 
 
@@ -184,9 +184,9 @@ def test_a_schedule_that_never_comes_starts_nothing(world: Make, manifest: Make)
 
 def test_a_cron_job_that_is_deleted_takes_its_pods_along(world: Make, manifest: Make) -> None:
     made = world(600).apply(manifest("CronJob", **cron())).wait(90).delete("CronJob", "web")
-    assert not made.plane.api.scheduler.table.used.any()
+    assert not made.plane.api.scheduler.bound.table.used.any()
     made.apply(manifest("CronJob", **cron("@yearly"))).wait(600)
-    assert not made.plane.api.scheduler.bound  # no tick of the first one is left
+    assert not made.plane.api.scheduler.bound.pods  # no tick of the first one is left
 
 
 # --- Pods -----------------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_a_pod_runs_for_ever_or_as_long_as_is_known(world: Make, manifest: Make)
     made = world(30).apply(manifest("Pod"))
     assert made.wait(29).phases() == {"Running": 1}
     assert made.wait(1).phases() == {"Succeeded": 1}
-    assert not made.plane.api.scheduler.table.used.any()
+    assert not made.plane.api.scheduler.bound.table.used.any()
 
 
 def test_a_pod_that_has_ended_does_not_start_again(world: Make, manifest: Make) -> None:

@@ -195,10 +195,10 @@ def play(
 
 
 def check_books(made: Any) -> None:
-    table = made.plane.api.scheduler.table
+    table = made.plane.api.scheduler.bound.table
     pods = [pod for workload in made.plane.workloads.values() for pod in workload.pods()]
     held = [pod for pod in pods if pod.row != UNBOUND and not pod.ended]
-    assert set(made.plane.api.scheduler.bound) == set(held)
+    assert set(made.plane.api.scheduler.bound.pods) == set(held)
     for row in range(len(table)):
         here = [pod for pod in held if pod.row == row]
         assert table.used[row, 0] == sum(pod.template.cpu_m for pod in here)
@@ -208,7 +208,7 @@ def check_books(made: Any) -> None:
         assert table.pods[row, 1] == len(here)
         scheduled = [pod for pod in here if not pod.template.node_name]
         if len(scheduled) == len(here):
-            assert (table.used[row] <= table.fleet.allocatable[row, : table.used.shape[1]]).all()
+            assert (table.used[row] <= table.set.allocatable[row, : table.used.shape[1]]).all()
             assert table.pods[row, 1] <= table.pods[row, 0]
     for pod in pods:
         assert not pod.deleted
@@ -217,7 +217,9 @@ def check_books(made: Any) -> None:
         counts = pod.owner.node_counts
         if len(counts):
             assert counts.sum() == sum(each in held for each in pod.owner.pods())
-    assert made.plane.api.scheduler._terms == sum(bool(p.template.affinity or p.template.anti_affinity) for p in held)
+    assert made.plane.api.scheduler.bound.with_terms == sum(
+        bool(p.template.affinity or p.template.anti_affinity) for p in held
+    )
 
 
 @settings(**LARGE, max_examples=300)

@@ -11,6 +11,7 @@ from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_
 from env.engine.manifests.labels import HOSTNAME
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import Taint
+from env.engine.scheduling.kernel import NodeArrays
 from env.jit import Ints
 from env.quantity import parse_cpu, parse_memory
 
@@ -67,7 +68,7 @@ def read_node(node: Manifest) -> Node:
     )
 
 
-class Fleet:
+class NodeSet:
     """What is fixed about a set of nodes, worked out once and shared by all replays on them.
 
     Attributes:
@@ -105,7 +106,7 @@ class Fleet:
 
 
 class NodeTable:
-    """The books: what is used of a fleet.
+    """The books: what is used of the nodes.
 
     Attributes:
         used: What the bound pods take, int64 of shape (nodes, resources).
@@ -113,32 +114,36 @@ class NodeTable:
         pods: int64 of shape (nodes, 2): pods that a node takes, and pods that it has.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
-        self.used: Ints = np.zeros_like(fleet.allocatable)
-        self.scored: Ints = np.zeros((len(fleet), 2), dtype=np.int64)
-        self.pods: Ints = np.zeros((len(fleet), 2), dtype=np.int64)
-        self.pods[:, 0] = fleet.pods
+    def __init__(self, nodes: NodeSet) -> None:
+        self.set = nodes
+        self.used: Ints = np.zeros_like(nodes.allocatable)
+        self.scored: Ints = np.zeros((len(nodes), 2), dtype=np.int64)
+        self.pods: Ints = np.zeros((len(nodes), 2), dtype=np.int64)
+        self.pods[:, 0] = nodes.pods
 
     def __len__(self) -> int:
-        return len(self.fleet)
+        return len(self.set)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        return self.fleet.nodes
+        return self.set.nodes
 
     def widen(self) -> None:
-        """Take in columns that the fleet has got since."""
-        missing = self.fleet.allocatable.shape[1] - self.used.shape[1]
+        """Take in columns that the nodes have got since."""
+        missing = self.set.allocatable.shape[1] - self.used.shape[1]
         if missing:
             self.used = np.pad(self.used, ((0, 0), (0, missing)))
+
+    def arrays(self) -> NodeArrays:
+        """The table as the compiled cycle takes it."""
+        return NodeArrays(self.set.allocatable, self.used, self.scored, self.pods)
 
     def account(self, template: PodTemplate, row: int, sign: int) -> None:
         """A pod takes (1) or gives back (-1) what it needs of a node."""
         self.used[row, CPU] += sign * template.cpu_m
         self.used[row, MEMORY] += sign * template.memory_bytes
         for name, amount in template.extended:
-            self.used[row, self.fleet.extended[name]] += sign * amount
+            self.used[row, self.set.extended[name]] += sign * amount
         self.scored[row, CPU] += sign * template.score_cpu_m
         self.scored[row, MEMORY] += sign * template.score_memory_bytes
         self.pods[row, 1] += sign

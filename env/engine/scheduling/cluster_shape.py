@@ -1,0 +1,83 @@
+"""What is fixed about a cluster's nodes, worked out once and shared by all replays on them.
+
+It has no counterpart in Kubernetes, which meets other nodes at every cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from env.engine.manifests.pod_template import PodTemplate
+from env.engine.manifests.terms import Placement
+from env.engine.scheduling.kernel import Cycle
+from env.engine.scheduling.nodes import Node, NodeSet
+from env.engine.scheduling.placement import Barrier, static_table
+from env.engine.scheduling.spreading import NO_SPREAD, Topology
+from env.engine.workload import NOT_COUNTED
+from env.jit import Ints
+
+MOST_RESOURCES = 1000  # by name, besides CPU and memory
+NOTHING: Ints = np.zeros(0, dtype=np.int64)
+"""`blocked` and `affinity` of a cycle in which no other pod matters."""
+
+_MOST_CACHED = 1024
+
+
+class ClusterShape:
+    """Nodes, their topology, and where each template may go.
+
+    Args:
+        nodes: In the order in which the scheduler looks at them.
+
+    Attributes:
+        nodes: The nodes as arrays.
+        topology: Their domains.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = NodeSet(nodes)
+        self.topology = Topology(nodes)
+        self._statics: dict[Placement, Ints] = {}
+        self._cycles: dict[PodTemplate, Cycle] = {}
+
+    def cycle(self, template: PodTemplate) -> Cycle:
+        """What is fixed about the cycles of a template's pods: nothing is blocked, and nothing spread."""
+        found = self._cycles.get(template)
+        if found is None:
+            if len(self._cycles) >= _MOST_CACHED:
+                self._cycles.clear()
+            request, scored = self.nodes.requests(template)
+            found = self._cycles[template] = Cycle(
+                request=request,
+                score_request=scored,
+                static=self._static(template.placement),
+                blocked=NOTHING,
+                affinity=NOTHING,
+                own_counts=NOT_COUNTED,
+                hard=NO_SPREAD,
+                soft=NO_SPREAD,
+                all_labels=bool(template.spread),
+            )
+        return found
+
+    def _static(self, placement: Placement) -> Ints:
+        """See `placement.static_table`."""
+        found = self._statics.get(placement)
+        if found is None:
+            if len(self._statics) >= _MOST_CACHED:
+                self._statics.clear()
+            found = self._statics[placement] = self._computed(placement)
+        return found
+
+    def _computed(self, placement: Placement) -> Ints:
+        if placement.only_node is None:
+            return static_table(placement, self.nodes.nodes)
+        everywhere = self._static(replace(placement, only_node=None))
+        table = np.zeros_like(everywhere)
+        table[0] = Barrier.OTHER_NODE
+        row = self.nodes.row[placement.only_node]
+        table[:, row] = everywhere[:, row]
+        return table
