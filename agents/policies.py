@@ -1,4 +1,8 @@
-"""Hand-written policies: from the named features of a state to an action. The baselines to beat."""
+"""Hand-written policies: from the named features of a state to an action. The baselines to beat.
+
+A policy is a function here and its name in `agents.kinds.POLICY_NAMES`. `autoscaler` follows Kubernetes' Horizontal Pod
+Autoscaler and Vertical Pod Autoscaler.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from agents.agent import State, Transition
 from agents.saved.fields import check_equal
 from agents.saved.files import read_json, write_json
 from env.actions import Action
-from env.errors import AgentError
 from env.gym.features import STATE_FEATURES
 
 Features = Mapping[str, float]
@@ -85,21 +88,14 @@ def scale_replicas(features: Features, rng: np.random.Generator) -> Action:
     return Action.SCALE_UP_REPLICAS
 
 
-POLICIES: dict[str, Callable[[Features, np.random.Generator], Action]] = {
-    policy.__name__: policy for policy in (noop, heuristic, autoscaler, random, bump_cpu, bump_mem, scale_replicas)
-}
-
-
 class Policy:
-    """One of `POLICIES` as an agent; it has nothing to learn or to set."""
+    """One of these functions as an agent; it has nothing to learn or to set."""
 
     learns = False
 
-    def __init__(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
-        if settings:
-            raise AgentError(f"agent {name!r} has no settings, {', '.join(settings)} given")
-        self.name = name
-        self._policy = POLICIES[name]
+    def __init__(self, policy: Callable[[Features, np.random.Generator], Action]) -> None:
+        self.name = policy.__name__
+        self._policy = policy
         self._rng = np.random.default_rng(0)
 
     def seed(self, rng: np.random.Generator) -> None:

@@ -12,6 +12,9 @@ SimArenaError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class SimArenaError(Exception):
     """Root of all errors shown to a user: the message names the thing, its value and what to do."""
@@ -43,6 +46,12 @@ class AgentError(SimArenaError):
 
 class ConfigError(SimArenaError):
     """A setting that does not exist or is out of range."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of an unknown name: the valid one that is most like it, or all of them."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
 
 
 def one_line(text: str, longest: int = 1000) -> str:

@@ -24,10 +24,11 @@ from agents.dqn import kernel
 from agents.dqn.kernel import Batch, Moments, Networks, Objective, Workspace
 from agents.dqn.network import NETS, initial_weights, layout, settings_of
 from agents.dqn.replay import Replay
+from agents.dqn.settings import DQNSettings
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.saved.files import read_bounded, write_atomic
-from agents.settings import DQNSettings, as_mapping, epsilon, parse_settings, without_retired
+from agents.settings import as_mapping, linear, parse_settings, without_retired
 from env.actions import Action
 from env.errors import AgentError
 from env.gym.features import STATE_DIM, STATE_FEATURES
@@ -76,7 +77,8 @@ class DQN:
     @property
     def epsilon(self) -> float:
         """Probability of a random action at the next exploring step."""
-        return epsilon(self.settings, self._env_steps)
+        s = self.settings
+        return linear(s.epsilon_start, s.epsilon_end, s.epsilon_steps, self._env_steps)
 
     def seed(self, rng: np.random.Generator) -> None:
         """Take exploration and batches from `rng` from now on."""

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agents.settings import DQNSettings, parse_settings
+from agents.dqn.settings import DQNSettings
+from agents.settings import parse_settings
 from env.actions import Action
 from env.errors import AgentError
 from env.gym.features import STATE_DIM

@@ -6,10 +6,9 @@ They are written in the part of Python that numba compiles, for `env.gym.vector_
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from env.actions import MAX_CPU_M, MAX_MEMORY_BYTES, MAX_REPLICAS, ActionOutcome
-from env.errors import ConfigError
+from env.errors import ConfigError, nearest
 from env.observation import Observation
 from env.quantity import GIB, MIB
 
@@ -36,9 +35,7 @@ def check_reward(name: str) -> None:
         ConfigError: No reward of that name; names the nearest.
     """
     if name not in REWARD_FUNCTIONS:
-        nearest = get_close_matches(name, REWARDS, n=1)
-        hint = f"did you mean {nearest[0]}? " if nearest else ""
-        raise ConfigError(f"reward {name!r}: unknown; {hint}choose from {', '.join(REWARDS)}")
+        raise ConfigError(f"reward {name!r} is unknown; {nearest(name, REWARDS)}")
 
 
 def base(observation: Observation, target: int, blocked: bool) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from typing import Annotated
 
 import typer
 
+from env.errors import nearest
 from infra.access import policies
 from infra.access.policies import Partition, Role
 from protocol.commands.console import BucketOption
@@ -98,6 +98,4 @@ def _role(name: str) -> Role:
     try:
         return Role(name)
     except ValueError:
-        close = difflib.get_close_matches(name, _KNOWN, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(_KNOWN)}"
-        raise UsageError(f"policy {name!r}: unknown; {hint}") from None
+        raise UsageError(f"policy {name!r} is unknown; {nearest(name, _KNOWN)}") from None

@@ -31,7 +31,7 @@ def unseen() -> list[Scenario]:
 
 def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """How trained, untrained and random agents do on scenarios, greedily; empty for no scenarios."""
-    from agents.agent import make_agent
+    from agents.kinds import make_agent
     from runner.evaluation.evaluate import TOTAL, evaluate
     from runner.training.training import load_agent_weights
 

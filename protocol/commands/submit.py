@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agents.kinds import DEFAULT, KINDS, agent_kind, with_weights
 from protocol.commands.console import BucketOption, JsonOption, open_bucket
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.wire import documents, keys
@@ -28,9 +29,7 @@ def submit(
             "Default: every episode generates a fresh problem."
         ),
     ] = None,
-    agent: Annotated[
-        str, typer.Option(help="dqn, greedy, random, noop, heuristic, autoscaler, bump_cpu, bump_mem, scale_replicas.")
-    ] = "dqn",
+    agent: Annotated[str, typer.Option(help=f"{', '.join(KINDS)}.")] = DEFAULT,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes; in a federation those of each member.")] = 20,
     steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
     federation_size: Annotated[
@@ -119,9 +118,10 @@ def submit(
     if per_episode_sync and (federation_size or 1, episodes_per_round or 1) != (1, 1):
         fail("--per-episode-sync is a federation of one with a round for each episode; leave it out", Exit.USAGE)
     chosen = inputs.with_strategy(parse_set(settings or []), strategy)
-    inputs.check_agent(agent, chosen)
-    if weights and agent != "dqn":
-        fail(f"--weights: agent {agent!r} has none; only dqn has", Exit.USAGE)
+    kind = agent_kind(agent)
+    kind.filled(chosen)
+    if weights and not kind.has_weights:
+        fail(f"--weights: agent {agent!r} has none; only {with_weights()} has", Exit.USAGE)
     pool = None
     if nodes:
         cpu_m, memory_bytes = parse_cpu(node_cpu), parse_memory(node_memory)
@@ -178,16 +178,15 @@ def submit(
 
 
 def _check_federation(agent: str, job_type: JobType, size: int, min_participants: int) -> None:
-    if agent != "dqn" or job_type is not JobType.TRAINING:
-        fail("only the training of a dqn has weights to average; leave out --federation-size", Exit.USAGE)
+    if not agent_kind(agent).has_weights or job_type is not JobType.TRAINING:
+        fail(f"only the training of {with_weights()} has weights to average; leave out --federation-size", Exit.USAGE)
     if min_participants > size:
         fail(f"--min-participants {min_participants}: the federation has {size} members", Exit.USAGE)
 
 
 def _model(training: Training) -> tuple[TensorSpec, ...]:
-    from agents.dqn.network import layout
-
-    return tuple(TensorSpec(name=name, shape=shape) for name, shape in layout(training.agent_settings).items())
+    tensors = agent_kind(training.agent).tensors(training.agent_settings)
+    return tuple(TensorSpec(name=name, shape=shape) for name, shape in tensors.items())
 
 
 def _report(bucket: Bucket, submitted: Submitted, as_json: bool, barrier: Closers) -> None:

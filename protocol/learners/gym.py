@@ -96,12 +96,12 @@ class TrainingLearner:
         self.training.load_weights(weights)
 
     def artifacts(self) -> Mapping[str, bytes]:
+        from agents.kinds import agent_kind
         from runner.training.curves import learning_curve
         from runner.training.summary import log_lines
 
-        suffix = "pt" if self.training.agent.name == "dqn" else "json"
         files = {
-            f"checkpoint_final.{suffix}": _written(self.training.agent.save),
+            f"checkpoint_final{agent_kind(self.training.agent.name).suffix}": _written(self.training.agent.save),
             "train.log": log_lines(self.training.history).encode(),
             "steps.jsonl": self._all_steps().encode(),
         }
@@ -155,7 +155,7 @@ class CollectionLearner:
     def __init__(
         self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
     ) -> None:
-        from agents.agent import make_agent
+        from agents.kinds import make_agent
         from env.gym.cluster_env import ClusterEnv
 
         wanted = manifest.training

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from agents.agent import AGENTS
-from agents.settings import DQNSettings, GreedySettings, parse_settings
 from env.errors import ConfigError
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.trace.document import read_trace, trace_files
@@ -127,22 +124,3 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 def with_strategy(settings: dict[str, Any], strategy: Strategy) -> dict[str, Any]:
     """The agent's settings with what the strategy asks of members: fedprox's mu, unless it is given."""
     return {"proximal": FEDPROX_MU, **settings} if strategy is Strategy.FEDPROX else settings
-
-
-def check_agent(name: str, settings: dict[str, Any]) -> None:
-    """Refuse an agent or a setting that no worker could start.
-
-    Raises:
-        AgentError, ConfigError: naming the nearest thing that exists.
-    """
-    if name == "dqn":
-        parse_settings(DQNSettings, settings)
-    elif name == "greedy":
-        parse_settings(GreedySettings, settings)
-    elif name not in AGENTS:
-        close = difflib.get_close_matches(name, AGENTS, n=1)
-        raise ConfigError(
-            f"agent {name!r}: unknown; " + (f"did you mean {close[0]!r}?" if close else ", ".join(AGENTS))
-        )
-    elif settings:
-        raise ConfigError(f"agent {name!r} has no settings; leave out --set")

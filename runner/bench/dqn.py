@@ -17,7 +17,8 @@ import numpy as np
 
 from agents.agent import State
 from agents.dqn.agent import DQN
-from agents.settings import DQNSettings, as_mapping
+from agents.dqn.settings import DQNSettings
+from agents.settings import as_mapping
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_DIM
 from runner.bench import sb3

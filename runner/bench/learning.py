@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
 
-from agents.settings import DQNSettings, as_mapping, parse_settings
+from agents.dqn.settings import DQNSettings
+from agents.settings import as_mapping, parse_settings
 from env.gym.cluster_env import ClusterEnv
 from runner.bench import sb3
 from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams

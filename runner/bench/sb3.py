@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 
 from agents.dqn.agent import DQN
-from agents.settings import DQNSettings
+from agents.dqn.settings import DQNSettings
 from env.errors import ConfigError
 
 HOW_TO_INSTALL = (

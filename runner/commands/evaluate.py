@@ -106,8 +106,9 @@ def _actors(
         AgentError: one that does not exist, or cannot be read.
         ConfigError: a policy that does not exist.
     """
-    from agents.agent import POLICY_NAMES, load_agent
     from agents.default_model import default_model_path
+    from agents.kinds import POLICY_NAMES
+    from agents.load import load_agent
     from runner.evaluation.compare import OPTIMUM
 
     actors: dict[str, Agent | None] = {}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.kinds import KINDS
 from env.errors import ConfigError
 
 if TYPE_CHECKING:
     from agents.agent import Agent
     from env.problems.scenario import NodePool, Scenario
 
-AGENT_NAMES = "dqn, greedy, random, noop, heuristic, autoscaler, bump_cpu, bump_mem, scale_replicas"
+AGENT_NAMES = ", ".join(KINDS)
 
 TraceOption = Annotated[
     list[Path] | None,
@@ -139,7 +140,8 @@ def open_agent(name: str, seed: int) -> Agent:
     Raises:
         AgentError: neither an agent's name nor a file that holds an agent.
     """
-    from agents.agent import AGENTS, load_agent, make_agent
+    from agents.kinds import KINDS, make_agent
+    from agents.load import load_agent
 
-    is_file = name not in AGENTS and (Path(name).suffix in (".pt", ".json") or Path(name).exists())
+    is_file = name not in KINDS and (Path(name).suffix in (".pt", ".json") or Path(name).exists())
     return load_agent(Path(name)) if is_file else make_agent(name, seed=seed)

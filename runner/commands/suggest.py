@@ -87,8 +87,9 @@ def suggest(
 
 
 def _agent(weights: Path | None, policy: str | None) -> Agent:
-    from agents.agent import POLICY_NAMES, load_agent, make_agent
     from agents.default_model import default_model_path
+    from agents.kinds import POLICY_NAMES, make_agent
+    from agents.load import load_agent
 
     if policy is None:
         return load_agent(default_model_path() if weights is None else weights)

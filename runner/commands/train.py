@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.kinds import DEFAULT
 from env.errors import AgentError, ConfigError
 from runner.clusters import TRACE_DIR
 from runner.commands import options as o
@@ -34,7 +35,7 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="Options from a .toml or .json file; those on the command line go over them.")
     ] = None,
-    agent: Annotated[str, typer.Option(help=f"{o.AGENT_NAMES}.")] = "dqn",
+    agent: Annotated[str, typer.Option(help=f"{o.AGENT_NAMES}.")] = DEFAULT,
     episodes: Annotated[
         int | None, typer.Option(min=1, help="Episodes in all. Default: enough for a good DQN.")
     ] = None,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.agent import make_agent
+from agents.kinds import agent_kind, make_agent
 from agents.saved.files import write_atomic
 from env.errors import SimArenaError
 from runner.episode import StepRecord, Stopped
@@ -239,6 +239,7 @@ class _Loop:
         state = self._save()
         self._draw()
         top = best(self._known.evaluations) if self._known.evaluations else {}
+        weights = training.weights() if agent_kind(config.agent).has_weights else None
         summary = {
             "agent": config.agent,
             "seed": config.seed,
@@ -250,7 +251,7 @@ class _Loop:
             "wall_s": wall_s,
             "env_steps_per_s": (training.env_steps - self._env_steps_before) / wall_s if wall_s > 0 else None,
             "state_sha256": hashlib.sha256(state).hexdigest(),
-            "weights_sha256": hashlib.sha256(training.weights()).hexdigest() if config.agent == "dqn" else None,
+            "weights_sha256": hashlib.sha256(weights).hexdigest() if weights is not None else None,
             "checkpoint": str(final),
             "best_checkpoint": str(best_path) if best_path.is_file() else None,
         }

@@ -6,7 +6,6 @@ filled in.
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from env.errors import ConfigError
+from agents.kinds import DEFAULT, agent_kind
+from env.errors import ConfigError, nearest
 from runner.clusters import TRACE_DIR, ClusterChoice
 from runner.commands.options import Inputs
 
@@ -34,7 +34,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    agent: str = "dqn"
+    agent: str = DEFAULT
     episodes: Count | None = None
     steps: Count = 100
     reward: str = "shaped"
@@ -71,7 +71,7 @@ class RunConfig(BaseModel):
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
             if first["type"] == "extra_forbidden":
-                raise ConfigError(f"{what}: {key!r:.80} is unknown{_nearest(key)}") from error
+                raise ConfigError(f"{what}: {key!r:.80} is unknown; {nearest(key, RunConfig.model_fields)}") from error
             raise ConfigError(f"{what}: {key} = {first['input']!r:.80}: {first['msg']}") from error
 
     @classmethod
@@ -91,7 +91,6 @@ class RunConfig(BaseModel):
         A run has about 20 evaluations and 10 checkpoints, a short one fewer: an evaluation takes as long as the
         training of some hundred episodes. On a real cluster there are none, since a step takes a minute there.
         """
-        from agents.settings import filled_settings
         from runner.training.training import TrainingConfig
 
         if self.trace and self.problem is not None:
@@ -109,7 +108,7 @@ class RunConfig(BaseModel):
                 "episodes": episodes,
                 "evaluate_every": evaluate_every,
                 "checkpoint_every": checkpoint_every,
-                "settings": filled_settings(self.agent, self.settings),
+                "settings": agent_kind(self.agent).filled(self.settings),
             }
         )
 
@@ -176,9 +175,3 @@ def _document(path: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: holds a {type(document).__name__}, not names and values")
     return document
-
-
-def _nearest(key: str) -> str:
-    names = list(RunConfig.model_fields)
-    close = difflib.get_close_matches(key, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agents.kinds import agent_kind
 from agents.saved.files import write_atomic
 from env.errors import ConfigError
 
@@ -69,7 +70,7 @@ class RunFolder:
 
     def checkpoint(self, name: str, agent: str) -> Path:
         """Where an agent alone is kept, in the format of its kind."""
-        return self.path / f"checkpoint_{name}{'.pt' if agent == 'dqn' else '.json'}"
+        return self.path / f"checkpoint_{name}{agent_kind(agent).suffix}"
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a document of the run."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.agent import Agent, make_agent
-from agents.dqn.agent import DQN
+from agents.agent import Agent, WeightedAgent
+from agents.kinds import DEFAULT, make_agent, with_weights
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, mapping
 from agents.saved.files import parse_json
@@ -47,7 +47,7 @@ class TrainingConfig:
         member: Its place in a federation.
     """
 
-    agent: str = "dqn"
+    agent: str = DEFAULT
     agent_settings: Mapping[str, Any] = field(default_factory=dict)
     episodes: int = DEFAULT_EPISODES
     steps: int = 100
@@ -182,7 +182,7 @@ class Training:
 
     def weights(self) -> bytes:
         """The federated update: both nets' float32 tensors; equal weights are equal bytes."""
-        return checkpoint.dumps(_dqn(self.agent).weights())
+        return checkpoint.dumps(_weighted(self.agent).weights())
 
     def load_weights(self, data: bytes) -> None:
         """Go on from averaged weights; optimizer, replay and exploration stay. AgentError if unfit."""
@@ -204,7 +204,7 @@ def load_agent_weights(agent: Agent, data: bytes) -> None:
     found = checkpoint.loads(data, "weights")
     for inner in ("agent", "weights"):
         found = found[inner] if isinstance(found.get(inner), dict) else found
-    _dqn(agent).load_weights(found)
+    _weighted(agent).load_weights(found)
 
 
 def records_of(state: bytes) -> list[StepRecord]:
@@ -229,9 +229,9 @@ def from_lines(text: object, what: str) -> list[dict[str, Any]]:
     return records
 
 
-def _dqn(agent: Agent) -> DQN:
-    if not isinstance(agent, DQN):
-        raise AgentError(f"agent {agent.name!r} has no networks to average; only 'dqn' has")
+def _weighted(agent: Agent) -> WeightedAgent:
+    if not isinstance(agent, WeightedAgent):
+        raise AgentError(f"agent {agent.name!r} has no networks to average; only {with_weights()} has")
     return agent
 
 

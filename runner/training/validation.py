@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agents.agent import Agent, make_agent
+from agents.agent import Agent
+from agents.kinds import make_agent
 from env.actions import Action
 from env.cluster import Cluster
 from env.embedded.closed_form import plain_workload

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.agent import AGENTS, POLICY_NAMES, Agent, Transition, load_agent, make_agent
-from agents.policies import POLICIES
-from agents.settings import DQNSettings, GreedySettings, as_mapping, parse_settings
-from agents.tabular import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
+from agents.agent import Agent, Transition, WeightedAgent
+from agents.dqn.settings import DQNSettings
+from agents.kinds import KINDS, POLICY_NAMES, make_agent
+from agents.load import load_agent
+from agents.settings import as_mapping, parse_settings
+from agents.tabular.agent import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
+from agents.tabular.settings import GreedySettings
 from env.actions import Action
 from env.errors import AgentError
 from env.gym.features import STATE_DIM, STATE_FEATURES
@@ -37,7 +40,7 @@ def practise(agent: Agent, steps: int, seed: int) -> None:
         state = following
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_agent_repeats_itself_after_a_save_and_a_load(name: str, tmp_path: Path) -> None:
     agent, other = make_agent(name, seed=1), make_agent(name, seed=1)
     practise(agent, 20, seed=3)
@@ -51,7 +54,7 @@ def test_every_agent_repeats_itself_after_a_save_and_a_load(name: str, tmp_path:
         assert copy.name == name
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_agent_refuses_the_checkpoint_of_another(name: str, tmp_path: Path) -> None:
     other = make_agent("noop" if name != "noop" else "random", seed=0)
     with pytest.raises(AgentError, match="agent is"):
@@ -105,8 +108,23 @@ def test_settings_round_trip_through_json(kind: type[DQNSettings] | type[GreedyS
     assert parse_settings(kind, json.loads(json.dumps(as_mapping(settings)))) == settings
 
 
-def test_the_policies_are_the_names_that_agents_go_by() -> None:
-    assert tuple(POLICIES) == POLICY_NAMES
+@pytest.mark.parametrize("name", KINDS)
+def test_the_list_says_what_an_agent_is(name: str, tmp_path: Path) -> None:
+    kind, agent = KINDS[name], make_agent(name, seed=0)
+    assert agent.name == name
+    assert agent.learns == (kind.settings is not None) == (name not in POLICY_NAMES)
+    assert kind.has_weights == isinstance(agent, WeightedAgent) == bool(kind.tensors({}))
+    if isinstance(agent, WeightedAgent):
+        assert {tensor: tuple(value.shape) for tensor, value in agent.weights().items()} == kind.tensors({})
+    agent.save(tmp_path / "agent")
+    assert (tmp_path / "agent").read_bytes().startswith(b"{") == (kind.suffix == ".json")
+
+
+def test_the_list_fills_settings_in_and_refuses_what_an_agent_would() -> None:
+    assert KINDS["greedy"].filled({"gamma": 1}) == as_mapping(GreedySettings(gamma=1.0))
+    assert KINDS["noop"].filled({}) == {}
+    with pytest.raises(AgentError, match="did you mean 'gamma'"):
+        KINDS["dqn"].filled({"gama": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -227,7 +245,7 @@ def test_names_and_settings_are_known_without_torch() -> None:
     import subprocess
     import sys
 
-    program = "import sys, agents.agent, agents.dqn.network, agents.settings; sys.exit('torch' in sys.modules)"
+    program = "import sys, agents.kinds, agents.dqn.network; sys.exit(bool({'torch', 'numba'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

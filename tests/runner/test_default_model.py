@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from agents.agent import load_agent
 from agents.default_model import default_model_path
+from agents.load import load_agent
 from runner.evaluation.evaluate import evaluate
 from runner.evaluation.suite import standard
 

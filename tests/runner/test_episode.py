@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.agent import AGENTS, Transition, make_agent
-from agents.policies import Policy
+from agents.agent import Transition
+from agents.kinds import KINDS, make_agent
+from agents.policies import Policy, heuristic
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
 from env.gym.cluster_env import ClusterEnv
@@ -41,7 +42,7 @@ class Recording(Policy):
     """The heuristic, remembering what it is taught."""
 
     def __init__(self) -> None:
-        super().__init__("heuristic")
+        super().__init__(heuristic)
         self.learned: list[Transition] = []
 
     def learn(self, transition: Transition) -> dict[str, float]:
@@ -60,7 +61,7 @@ def run(env: ClusterEnv, agent: Any, seed: int = 0, **options: Any) -> tuple[Epi
     return result, records
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_agent_runs_a_whole_episode(name: str) -> None:
     result, records = run(ClusterEnv(max_steps=30), make_agent(name, seed=1), seed=4)
     assert len(records) == result.steps <= 30

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.agent import make_agent
-from agents.policies import Policy
+from agents.kinds import make_agent
+from agents.policies import Policy, noop
 from env.actions import Action
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
@@ -50,7 +50,7 @@ class Script(Policy):
     """Does what it is told, one action after the other."""
 
     def __init__(self, *actions: Action) -> None:
-        super().__init__("noop")
+        super().__init__(noop)
         self._actions = iter(actions)
 
     def act(self, state: Any, *, explore: bool) -> int:

@@ -12,9 +12,10 @@ from enum import StrEnum
 from time import perf_counter
 from typing import Any
 
-from agents.agent import make_agent
+from agents.dqn.settings import DQNSettings
+from agents.kinds import make_agent
 from agents.saved import checkpoint
-from agents.settings import DQNSettings, as_mapping
+from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
 from env.problems.generate import PROBLEMS
 from protocol.learners.inputs import with_strategy

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from agents.agent import Transition, make_agent
+from agents.agent import Transition
 from agents.dqn.agent import DQN
 from agents.dqn.network import initial_weights, layout
+from agents.dqn.settings import DQNSettings
+from agents.kinds import make_agent
 from agents.saved import checkpoint
-from agents.settings import DQNSettings
 from env.actions import Action
 from env.errors import AgentError
 from env.gym.features import STATE_DIM

@@ -99,5 +99,5 @@ def test_shaped_and_cost_aware_stay_in_their_ranges(observation: Observation, ta
 
 def test_an_unknown_reward_names_the_nearest() -> None:
     observation = observe(3, 0)
-    with pytest.raises(ConfigError, match="'shape': unknown; did you mean shaped"):
+    with pytest.raises(ConfigError, match="'shape' is unknown; did you mean 'shaped'"):
         reward("shape", observation, TARGET, outcome(observation))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.dqn.settings import DQNSettings
 from agents.saved import checkpoint
-from agents.settings import DQNSettings
 from env.errors import ConfigError
 from env.problems.generate import PROBLEMS, generate_scenario
 from infra.bench.federation.commands import band

@@ -234,7 +234,7 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
         (["--trace", "{traces}", "--reward", "shapd"], 2, "--reward shapd"),
         (["--trace", "{traces}", "--deploy", "nope"], 1, "nope"),
         (["--trace", "{traces}", "--group", "../x", "--federation-size", "2"], 2, "group '../x'"),
-        (["--trace", "{traces}", "--agent", "greedy", "--federation-size", "2"], 2, "only the training of a dqn"),
+        (["--trace", "{traces}", "--agent", "greedy", "--federation-size", "2"], 2, "only the training of dqn"),
         (["--trace", "{traces}", "--federation-size", "2", "--min-participants", "3"], 2, "has 2 members"),
         (["--trace", "{traces}", "--episodes", "0"], 2, "--episodes"),
         (["--trace", "{traces}", "--episodes", "2000000"], 2, "--episodes: Input should be less"),

@@ -18,8 +18,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.agent import make_agent
 from agents.dqn.network import layout
+from agents.kinds import make_agent
 from agents.saved import checkpoint
 from agents.saved.frame import Frame
 from infra.proof.standin import GROUP, bucket_of, federation

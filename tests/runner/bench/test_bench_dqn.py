@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.settings import DQNSettings
+from agents.dqn.settings import DQNSettings
 from runner.bench.commands import app
 from runner.bench.dqn import LearnerBudget, Ours, Sample, SpeedCase, StableBaselines, cases, compare, summarise
 from runner.bench.environments import Rate

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.agent import make_agent
 from agents.dqn.agent import DQN
-from agents.settings import DQNSettings, as_mapping
+from agents.dqn.settings import DQNSettings
+from agents.kinds import make_agent
+from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_DIM

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.agent import POLICY_NAMES, make_agent
+from agents.kinds import POLICY_NAMES, make_agent
 from runner.evaluation.suite import fingerprint, standard
 
 FEW = ("--scenarios", "6", "--steps", "20")
@@ -77,7 +77,7 @@ def test_a_name_that_has_weights_of_its_own_comes_with_the_baselines_if_asked(cl
         (["--weights", "nowhere.pt"], "nowhere.pt"),
         (["dnq"], "did you mean 'dqn'"),
         (["random", "--target", "3"], "--target: needs --trace"),
-        (["random", "--reward", "shapd"], "did you mean shaped"),
+        (["random", "--reward", "shapd"], "did you mean 'shaped'"),
     ],
 )
 def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, arguments: list[str], message: str) -> None:

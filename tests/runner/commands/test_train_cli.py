@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from agents.settings import DQNSettings, as_mapping
+from agents.dqn.settings import DQNSettings
+from agents.settings import as_mapping
 from runner.commands.train import train
 from runner.training.run_config import RunConfig
 from runner.training.training import Training, TrainingConfig

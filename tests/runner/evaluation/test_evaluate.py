@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.agent import make_agent
+from agents.kinds import make_agent
 from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action
 from env.embedded.closed_form import observe_plain
 from env.embedded.cluster import EmbeddedCluster

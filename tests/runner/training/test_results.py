@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.agent import make_agent
+from agents.kinds import make_agent
 from env.problems.generate import generate_scenario
 from runner.evaluation.evaluate import evaluate
 from runner.training.training import Training, TrainingConfig

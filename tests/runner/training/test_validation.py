@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.agent import make_agent
+from agents.kinds import make_agent
 from env.actions import Action
 from env.gym.features import STATE_DIM
 from env.problems.generate import generate_scenario

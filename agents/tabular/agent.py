@@ -16,7 +16,8 @@ import numpy as np
 from agents.agent import State, Transition
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.saved.files import read_json, write_json
-from agents.settings import GreedySettings, as_mapping, epsilon, parse_settings
+from agents.settings import as_mapping, linear, parse_settings
+from agents.tabular.settings import GreedySettings
 from env.actions import Action
 from env.errors import AgentError
 from env.gym.features import STATE_FEATURES
@@ -57,7 +58,8 @@ class EpsilonGreedy:
     @property
     def epsilon(self) -> float:
         """Probability of a random action at the next exploring step."""
-        return epsilon(self.settings, self._env_steps)
+        s = self.settings
+        return linear(s.epsilon_start, s.epsilon_end, s.epsilon_steps, self._env_steps)
 
     def seed(self, rng: np.random.Generator) -> None:
         """Take all randomness from `rng` from now on."""

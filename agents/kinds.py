@@ -1,0 +1,132 @@
+"""The one list of agents: what each is called, what can be set, how it is made.
+
+An agent is imported when it is made, not before: help, completion and the checks of a submitted job ask this list, and
+must not wait for torch or a compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agents.dqn.settings import DQNSettings
+from agents.settings import Settings, as_mapping, parse_settings
+from agents.tabular.settings import GreedySettings
+from env.errors import AgentError, nearest
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AgentKind:
+    """One kind of agent.
+
+    Attributes:
+        name: What users call it.
+        make: Makes one from a seed and settings.
+        settings: What can be set; None: nothing, as for a hand-written policy.
+        layout: Makes the names and shapes of its networks' tensors from settings; None: it has no networks.
+        suffix: Of its checkpoints' file names.
+    """
+
+    name: str
+    make: Callable[[int, Given], Agent]
+    settings: type[Settings] | None = None
+    layout: Callable[[Given], Mapping[str, tuple[int, ...]]] | None = None
+    suffix: str = ".json"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it has networks, which can be averaged in a federation and loaded on their own."""
+        return self.layout is not None
+
+    def tensors(self, settings: Given) -> Mapping[str, tuple[int, ...]]:
+        """Name -> shape of all tensors of its networks; empty if it has none."""
+        return {} if self.layout is None else self.layout(settings)
+
+    def filled(self, given: Given | None) -> dict[str, Any]:
+        """Checked settings as JSON holds them, with the defaults of those that are not given.
+
+        Raises:
+            AgentError: an unknown name (the nearest one is shown), a wrong type, a value out of range.
+        """
+        if self.settings is not None:
+            return as_mapping(parse_settings(self.settings, given))
+        if given:
+            raise AgentError(f"agent {self.name!r} has no settings, {', '.join(given)} given; leave them out")
+        return {}
+
+
+def _dqn(seed: int, settings: Given) -> Agent:
+    from agents.dqn.agent import DQN
+
+    return DQN(seed=seed, settings=settings)
+
+
+def _dqn_layout(settings: Given) -> Mapping[str, tuple[int, ...]]:
+    from agents.dqn.network import layout
+
+    return layout(settings)
+
+
+def _greedy(seed: int, settings: Given) -> Agent:
+    from agents.tabular.agent import EpsilonGreedy
+
+    return EpsilonGreedy(settings)
+
+
+def _policy(name: str, seed: int, settings: Given) -> Agent:
+    from agents import policies
+
+    return policies.Policy(getattr(policies, name))
+
+
+POLICY_NAMES = (
+    "noop",
+    "heuristic",
+    "autoscaler",
+    "random",
+    "bump_cpu",
+    "bump_mem",
+    "scale_replicas",
+)
+"""The functions of `agents.policies` that are agents."""
+
+KINDS: Mapping[str, AgentKind] = {
+    kind.name: kind
+    for kind in (
+        AgentKind("dqn", _dqn, DQNSettings, _dqn_layout, ".pt"),
+        AgentKind("greedy", _greedy, GreedySettings),
+        *(AgentKind(name, partial(_policy, name)) for name in POLICY_NAMES),
+    )
+}
+
+DEFAULT = "dqn"
+"""Who is trained if nothing else is asked for."""
+
+
+def agent_kind(name: str) -> AgentKind:
+    """The kind of a name; AgentError, with the nearest name, if there is none."""
+    if name not in KINDS:
+        raise AgentError(f"agent {name!r} is unknown; {nearest(name, KINDS)}")
+    return KINDS[name]
+
+
+def with_weights() -> str:
+    """The names of the agents that have networks, for messages."""
+    return " and ".join(name for name, kind in KINDS.items() if kind.has_weights)
+
+
+def make_agent(name: str, *, seed: int, settings: Given | None = None) -> Agent:
+    """A fresh agent. Equal names, seeds and settings give equal agents, on any machine.
+
+    Raises:
+        AgentError: an unknown name, or settings that do not fit.
+    """
+    kind = agent_kind(name)
+    return kind.make(seed, kind.filled(settings))
