@@ -24,16 +24,16 @@ VERDICT_ANNOTATION = "sim-arena.io/verdict"
 _LONGEST = 64 * 1024
 
 
-class Verdict(StrEnum):
+class Shortage(StrEnum):
     """What becomes of a pod that asks for too little; the value is the annotation's."""
 
     OOM_KILLED = "oom-killed"
     CPU_STARVED = "cpu-starved"
 
 
-def container_verdict(
+def container_shortage(
     cpu_granted_m: int | None, memory_granted: int | None, cpu_use_m: int, memory_use: int
-) -> Verdict | None:
+) -> Shortage | None:
     """The verdict on one container.
 
     Args:
@@ -43,9 +43,9 @@ def container_verdict(
         memory_use: Memory that it uses, bytes; 0: not known.
     """
     if memory_granted is not None and memory_granted < memory_use:
-        return Verdict.OOM_KILLED
+        return Shortage.OOM_KILLED
     if cpu_granted_m is not None and cpu_granted_m < cpu_use_m:
-        return Verdict.CPU_STARVED
+        return Shortage.CPU_STARVED
     return None
 
 

@@ -70,7 +70,7 @@ class ClusterChoice:
         cluster.close()
 
     def _simkube(self, open_bucket: OpenBucket | None) -> Cluster:
-        from env.kube.client import connect
+        from env.kube.connect import connect
         from env.simkube.cluster import SimKubeCluster
         from env.simkube.settings import SimKubeSettings
         from runner.commands.console import err

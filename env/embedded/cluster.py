@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import cycle
 from weakref import WeakKeyDictionary
 
-from env.demand import Verdict
-from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, Step, Timeline, read_timeline
+from env.demand import Shortage
+from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
 from env.engine.control_plane import ControlPlane
 from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
@@ -114,7 +114,7 @@ def virtual_nodes(pool: NodePool) -> list[Node]:
     ]
 
 
-def _within(steps: tuple[Step, ...], duration_s: float | None) -> tuple[Step, ...]:
+def _within(steps: tuple[ReplayStep, ...], duration_s: float | None) -> tuple[ReplayStep, ...]:
     """The steps before start + duration, as `Trace.events_within`."""
     if duration_s is None or not steps:
         return steps
@@ -147,7 +147,7 @@ def _replayed(
     return plane
 
 
-def _edit(steps: tuple[Step, ...], workload: WorkloadRef, resources: Resources | None) -> ResourceEdit | None:
+def _edit(steps: tuple[ReplayStep, ...], workload: WorkloadRef, resources: Resources | None) -> ResourceEdit | None:
     """How `resources` differ from the last recorded ones."""
     if resources is None:
         return None
@@ -172,7 +172,7 @@ def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
         raise ClusterError(f"scenario {scenario.name}: no Deployment {scenario.workload} at the end of the replay")
     pods = workload.pods()
     pending = [pod for pod in pods if pod.phase is Phase.PENDING and pod.row == UNBOUND]
-    running = [pod.template.verdict for pod in pods if pod.phase is Phase.RUNNING and pod.template.verdict]
+    running = [pod.template.shortage for pod in pods if pod.phase is Phase.RUNNING and pod.template.shortage]
     obstacles = plane.api.scheduler.obstacles_of(pending[0]) if pending else []
     reasons = Counter(reason for obstacle in obstacles for reason in obstacle.reasons)
     pool = scenario.nodes
@@ -189,6 +189,6 @@ def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
         insufficient_cpu=reasons[INSUFFICIENT_CPU],
         insufficient_memory=reasons[INSUFFICIENT_MEMORY],
         too_many_pods=reasons[TOO_MANY_PODS],
-        oom_killed=running.count(Verdict.OOM_KILLED),
-        cpu_starved=running.count(Verdict.CPU_STARVED),
+        oom_killed=running.count(Shortage.OOM_KILLED),
+        cpu_starved=running.count(Shortage.CPU_STARVED),
     )

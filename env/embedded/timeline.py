@@ -23,7 +23,7 @@ _VIRTUAL_TOLERATION = {"key": VIRTUAL_TAINT_KEY, "operator": "Exists", "effect":
 
 
 @dataclass(frozen=True)
-class Step:
+class ReplayStep:
     """One event: objects applied in order, then those deleted.
 
     Attributes:
@@ -45,7 +45,7 @@ class Timeline:
         lifetimes: Seconds that the pods of (kind, workload) ran, in turn; infinity: for ever.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[ReplayStep, ...]
     lifetimes: Mapping[tuple[str, WorkloadRef], tuple[float, ...]]
 
 
@@ -102,7 +102,7 @@ def _replaced(value: Manifest, old: Manifest, new: Manifest) -> Manifest:
     return value
 
 
-def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> Step:
+def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> ReplayStep:
     applied = []
     for manifest in event["applied_objs"]:
         with naming(f"{manifest['kind']} {workload_ref(manifest)}"):
@@ -111,7 +111,7 @@ def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> Step:
         if read is not None:
             applied.append(read)
     deleted = tuple((manifest["kind"], workload_ref(manifest)) for manifest in event["deleted_objs"])
-    return Step(event["ts"], tuple(applied), deleted)
+    return ReplayStep(event["ts"], tuple(applied), deleted)
 
 
 def _priorities(trace: Trace) -> dict[str, PriorityClass]:
@@ -141,7 +141,7 @@ def _span(entry: Any) -> float:
     return inf
 
 
-def _not_modelled(trace: Trace, steps: tuple[Step, ...], priorities: Mapping[str, PriorityClass]) -> list[str]:
+def _not_modelled(trace: Trace, steps: tuple[ReplayStep, ...], priorities: Mapping[str, PriorityClass]) -> list[str]:
     known = {"PriorityClass", *INERT}
     read = {each.kind for step in steps for each in step.applied}
     others = (

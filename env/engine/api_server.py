@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from env.demand import Verdict
+from env.demand import Shortage
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
 from env.engine.manifests.pod_template import PodTemplate
@@ -156,9 +156,9 @@ class ApiServer:
         """The kubelet takes over."""
         pod.phase = Phase.RUNNING
         pod.started_s = self.now_s
-        verdict = pod.template.verdict
+        verdict = pod.template.shortage
         pod.ready = verdict is None
-        fails = verdict is Verdict.OOM_KILLED and pod.template.restart_policy == "Never"
+        fails = verdict is Shortage.OOM_KILLED and pod.template.restart_policy == "Never"
         if fails or (pod.lifetime_s == 0 and not pod.is_crash_looping):
             self._just_bound.append(pod)
         elif pod.lifetime_s is not None and not pod.is_crash_looping:
@@ -169,7 +169,7 @@ class ApiServer:
         """A pod ends by itself; all controllers but a Job's make another in its place."""
         if pod.deleted:
             return
-        killed = pod.template.verdict is Verdict.OOM_KILLED
+        killed = pod.template.shortage is Shortage.OOM_KILLED
         if killed:
             self.recorder.killed(pod, 0, self.now_s)
         pod.phase, pod.ready, pod.ended_s = Phase.FAILED if killed else Phase.SUCCEEDED, False, self.now_s

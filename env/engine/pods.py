@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from env.demand import Verdict
+from env.demand import Shortage
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.workload import PodOwner
 
@@ -79,7 +79,7 @@ class Pod:
     def is_crash_looping(self) -> bool:
         """Whether a container of it is OOM-killed again and again."""
         template = self.template
-        killed = template.verdict is Verdict.OOM_KILLED
+        killed = template.shortage is Shortage.OOM_KILLED
         return killed and self.phase is Phase.RUNNING and template.restart_policy != "Never"
 
     def restarts(self, now_s: float) -> int:

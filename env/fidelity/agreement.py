@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from env.errors import SimArenaError
-from env.fidelity.truth import Outcome, Scenario, WorkloadOutcome
+from env.fidelity.truth import RecordedOutcome, RecordedScenario, WorkloadOutcome
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ GOALS: Mapping[str, float] = {"counts": 99.0, "spread": 97.0, "messages": 95.0}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class OutcomeComparison:
     """One outcome, recorded and simulated.
 
     Attributes:
@@ -50,8 +50,8 @@ class Comparison:
     scenario: str
     kind: str
     step: int
-    recorded: Outcome
-    simulated: Outcome | None
+    recorded: RecordedOutcome
+    simulated: RecordedOutcome | None
     refusal: str = ""
 
     @property
@@ -73,7 +73,7 @@ class Tally:
         return 100 * self.agreeing[aspect] / self.n if self.n else None
 
 
-def compare(recorded: Outcome, simulated: Outcome) -> Agreement:
+def compare(recorded: RecordedOutcome, simulated: RecordedOutcome) -> Agreement:
     """On what the two agree. Node names do not count: the scheduler draws lots between nodes of the same score."""
     ours, theirs = _with_pods(recorded), _with_pods(simulated)
     return Agreement(
@@ -83,7 +83,7 @@ def compare(recorded: Outcome, simulated: Outcome) -> Agreement:
     )
 
 
-def differences(recorded: Outcome, simulated: Outcome) -> list[str]:
+def differences(recorded: RecordedOutcome, simulated: RecordedOutcome) -> list[str]:
     """What differs, a line each, recorded first; empty where `compare` finds full agreement."""
     ours, theirs = _with_pods(recorded), _with_pods(simulated)
     lines = []
@@ -98,19 +98,21 @@ def differences(recorded: Outcome, simulated: Outcome) -> list[str]:
     return lines
 
 
-def comparisons(scenario: Scenario, simulate: Callable[[Scenario], list[Outcome]]) -> Iterator[Comparison]:
+def comparisons(
+    scenario: RecordedScenario, simulate: Callable[[RecordedScenario], list[RecordedOutcome]]
+) -> Iterator[OutcomeComparison]:
     """A comparison of every step; if the engine refuses the scenario, all of them disagree."""
     try:
-        simulated: list[Outcome | None] = [*simulate(scenario)]
+        simulated: list[RecordedOutcome | None] = [*simulate(scenario)]
         refusal = "" if len(simulated) == len(scenario.steps) else f"{len(simulated)} outcomes"
     except (SimArenaError, ValueError) as error:
         simulated, refusal = [], str(error) or type(error).__name__
     simulated += [None] * (len(scenario.steps) - len(simulated))
     for step, (recorded, outcome) in enumerate(zip(scenario.outcome, simulated, strict=False)):
-        yield Comparison(scenario.id, scenario.kind, step, recorded, outcome, refusal)
+        yield OutcomeComparison(scenario.id, scenario.kind, step, recorded, outcome, refusal)
 
 
-def tally(rows: Iterable[Comparison]) -> Tally:
+def tally(rows: Iterable[OutcomeComparison]) -> Tally:
     """How many outcomes agree on what."""
     agreements = [row.agreement for row in rows]
     return Tally(len(agreements), {name: sum(getattr(a, name) for a in agreements) for name in ASPECTS})
@@ -129,7 +131,7 @@ def _shown(value: object) -> str:
     return ", ".join(f"{name} {count}" for name, count in value.items()) if isinstance(value, dict) else str(value)
 
 
-def _with_pods(outcome: Outcome) -> dict[str, WorkloadOutcome]:
+def _with_pods(outcome: RecordedOutcome) -> dict[str, WorkloadOutcome]:
     return {name: workload for name, workload in outcome.workloads.items() if workload.total}
 
 
@@ -143,6 +145,6 @@ def _spread(workload: WorkloadOutcome) -> list[int]:
     return sorted(count for count in workload.nodes.values() if count)
 
 
-def _messages(outcome: Outcome) -> frozenset[str]:
+def _messages(outcome: RecordedOutcome) -> frozenset[str]:
     """Without full stops at the end: some releases print two."""
     return frozenset(message.rstrip(". ") for message in outcome.failed_scheduling)

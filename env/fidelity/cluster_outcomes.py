@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from env.fidelity.kubelet import is_ready
-from env.fidelity.truth import Outcome, WorkloadOutcome, revision
+from env.fidelity.truth import RecordedOutcome, WorkloadOutcome, revision
 
 Manifest = dict[str, Any]
 
@@ -18,7 +18,7 @@ _OBSERVING = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
 
 
 @dataclass(frozen=True)
-class View:
+class NamespaceState:
     """A namespace.
 
     Attributes:
@@ -45,7 +45,7 @@ class View:
         return (tuple(sorted(pods)), tuple(messages(self.events)))
 
 
-def unsettled(view: View) -> str | None:
+def unsettled(view: NamespaceState) -> str | None:
     """Why it cannot have come to rest; None: it may have, if nothing changes any more."""
     for kind in _OBSERVING:
         for workload in view.workloads.get(kind, ()):
@@ -63,7 +63,7 @@ def unsettled(view: View) -> str | None:
     return None
 
 
-def outcome(view: View) -> Outcome:
+def outcome(view: NamespaceState) -> RecordedOutcome:
     """The outcome; pods that are being deleted are not counted."""
     owners = _owner_names(view.workloads)
     pods = defaultdict(list)
@@ -71,7 +71,7 @@ def outcome(view: View) -> Outcome:
         if "deletionTimestamp" not in pod["metadata"]:
             pods[_workload_name(pod, owners)].append(pod)
     workloads = {name: _counted(members) for name, members in sorted(pods.items())}
-    return Outcome(failed_scheduling=messages(view.events), workloads=workloads)
+    return RecordedOutcome(failed_scheduling=messages(view.events), workloads=workloads)
 
 
 def messages(events: Iterable[Manifest]) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from env.fidelity.truth import Node
+from env.fidelity.truth import RecordedNode
 from env.simkube.paths import MANAGED_BY, SIM_ARENA
 
 Manifest = dict[str, Any]
 
 
-def node_manifest(node: Node) -> Manifest:
+def node_manifest(node: RecordedNode) -> Manifest:
     """The Node, as KWOK's annotation wants it."""
     labels = {"kubernetes.io/hostname": node.name, **node.labels, MANAGED_BY: SIM_ARENA}
     spec: Manifest = {"taints": taints(node)} if node.taints else {}
@@ -21,12 +21,12 @@ def node_manifest(node: Node) -> Manifest:
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
 
 
-def taints(node: Node) -> list[Manifest]:
+def taints(node: RecordedNode) -> list[Manifest]:
     """The node's own taints."""
     return [taint.model_dump(exclude_none=True) for taint in node.taints]
 
 
-def node_status(node: Node, now: str) -> Manifest:
+def node_status(node: RecordedNode, now: str) -> Manifest:
     """Ready, with what it can allocate; `now` in RFC 3339."""
     room = {"cpu": node.cpu, "memory": node.memory, "pods": str(node.pods)}
     ready = {

@@ -18,10 +18,11 @@ from typing import Any
 
 from env.errors import ClusterError
 from env.fidelity import cluster_outcomes, kubelet
-from env.fidelity.cluster_outcomes import View
-from env.fidelity.truth import Node, Outcome, Scenario, Taint, priority_classes
-from env.kube.client import KubeApi, KubeError, Waiting, path_of, wait, within
-from env.quantity import parse_cpu, parse_memory
+from env.fidelity.cluster_outcomes import NamespaceState
+from env.fidelity.recorded_nodes import all_taints, is_up
+from env.fidelity.truth import RecordedNode, RecordedOutcome, RecordedScenario, priority_classes
+from env.kube.client import KubeApi, KubeError, Waiting, wait
+from env.kube.paths import path_of, within
 from env.simkube import paths
 
 Manifest = dict[str, Any]
@@ -59,7 +60,7 @@ class Pace:
     clean_up_s: float = 120.0
 
 
-def check_recordable(scenario: Scenario) -> None:
+def check_recordable(scenario: RecordedScenario) -> None:
     """Refuse a scenario with objects that cannot be recorded.
 
     Raises:
@@ -71,34 +72,14 @@ def check_recordable(scenario: Scenario) -> None:
             raise ClusterError(f"scenario {scenario.id}: {manifest['kind']} cannot be recorded; there are {known}")
 
 
-def other_nodes(api: KubeApi) -> list[Node]:
-    """The nodes that the cluster has already. They take no pods, but the scheduler counts them in its messages.
-
-    Raises:
-        ClusterError: One of them would take pods; or is left over from a recording.
-    """
-    found = api.list(paths.NODES)
-    for node in found:
-        name = node["metadata"]["name"]
-        if (node["metadata"].get("labels") or {}).get(paths.MANAGED_BY) == paths.SIM_ARENA:
-            mend = f"kubectl delete nodes -l {paths.MANAGED_BY}={paths.SIM_ARENA}"
-            raise ClusterError(f"node {name} is left over from a recording, or one is running; if not: {mend}")
-        if _takes_pods(node):
-            raise ClusterError(
-                f"node {name} would take pods of the scenarios; keep it out of the way: kubectl cordon {name}, "
-                "or record on a cluster without nodes"
-            )
-    return [_as_recorded(node) for node in found]
-
-
 def record(
     api: KubeApi,
-    scenario: Scenario,
+    scenario: RecordedScenario,
     token: str,
-    others: Sequence[Node] = (),
+    others: Sequence[RecordedNode] = (),
     pace: Pace | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Scenario:
+) -> RecordedScenario:
     """Play a scenario on a cluster.
 
     Args:
@@ -129,7 +110,7 @@ def record(
         raise
     finally:
         recording.clean_up(failed)
-    return Scenario(
+    return RecordedScenario(
         id=scenario.id,
         kind=scenario.kind,
         nodes=[*scenario.nodes, *others],
@@ -142,7 +123,7 @@ class _Recording:
     """One scenario on the cluster."""
 
     def __init__(
-        self, api: KubeApi, scenario: Scenario, namespace: str, pace: Pace, now: Callable[[], datetime]
+        self, api: KubeApi, scenario: RecordedScenario, namespace: str, pace: Pace, now: Callable[[], datetime]
     ) -> None:
         self._api = api
         self._scenario = scenario
@@ -168,7 +149,7 @@ class _Recording:
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
         self._apply(path_of(SERVICE_ACCOUNTS, "default", self._namespace), account)
 
-    def play(self, number: int) -> Outcome:
+    def play(self, number: int) -> RecordedOutcome:
         """Apply a step, wait until it has settled, read."""
         for manifest in self._scenario.steps[number]:
             if manifest["kind"] == "PriorityClass":
@@ -223,22 +204,22 @@ class _Recording:
     def _nodes_up(self, api: KubeApi) -> Waiting | None:
         """Correct all nodes that are not as they should be; whether there were none."""
         found = {node["metadata"]["name"]: node for node in api.list(paths.NODES)}
-        wrong = [node for node in self._scenario.nodes if not _is_up(found.get(node.name) or {}, node)]
+        wrong = [node for node in self._scenario.nodes if not is_up(found.get(node.name) or {}, node)]
         for node in wrong:
             self._beat(api, node)
         return Waiting(f"{len(wrong)} nodes are not as they should be, {wrong[0].name} first") if wrong else None
 
-    def _beat(self, api: KubeApi, node: Node) -> None:
+    def _beat(self, api: KubeApi, node: RecordedNode) -> None:
         """What a kubelet writes from time to time, and the node controller would take for its own."""
         path = path_of(paths.NODES, node.name)
         api.patch(f"{path}/status", {"status": kubelet.node_status(node, self._time())})
-        api.patch(path, {"spec": {"taints": _taints(node)}})
+        api.patch(path, {"spec": {"taints": all_taints(node)}})
 
-    def _settling(self) -> Callable[[KubeApi], View | Waiting]:
+    def _settling(self) -> Callable[[KubeApi], NamespaceState | Waiting]:
         """A look that plays the kubelets, and returns what is there once it has not changed for long enough."""
         steady: tuple[tuple[object, ...], float] | None = None
 
-        def look(api: KubeApi) -> View | Waiting:
+        def look(api: KubeApi) -> NamespaceState | Waiting:
             nonlocal steady
             self._play_kubelets(api)
             view = self._view(api)
@@ -280,11 +261,11 @@ class _Recording:
                     raise
         return f"{served} pods have just been served by their kubelets" if served else None
 
-    def _view(self, api: KubeApi) -> View:
+    def _view(self, api: KubeApi) -> NamespaceState:
         workloads = {kind: api.list(within(COLLECTIONS[kind], self._namespace)) for kind in self._kinds}
         pods = api.list(within(paths.PODS, self._namespace))
         events = api.list(within(paths.EVENTS, self._namespace), fields="reason=FailedScheduling")
-        return View(pods, dict(workloads), events)
+        return NamespaceState(pods, dict(workloads), events)
 
     def _gone(self, api: KubeApi, path: str) -> Waiting | None:
         if path == path_of(paths.NAMESPACES, self._namespace):
@@ -310,43 +291,3 @@ def _applied(api: KubeApi, path: str, manifest: Manifest) -> Manifest | Waiting:
         if error.status == 403 and "no PriorityClass with name" in str(error):
             return Waiting(str(error))
         raise
-
-
-def _is_up(found: Manifest, node: Node) -> bool:
-    status, spec = found.get("status") or {}, found.get("spec") or {}
-    room = status.get("allocatable") or {}
-    asked = (parse_cpu(node.cpu), parse_memory(node.memory), node.pods)
-    there = (parse_cpu(room.get("cpu", 0)), parse_memory(room.get("memory", 0)), parse_memory(room.get("pods", 0)))
-    tainted = sorted((taint["key"], taint["effect"]) for taint in spec.get("taints") or ())
-    wanted = sorted((taint["key"], taint["effect"]) for taint in _taints(node))
-    return kubelet.is_ready(found) and there == asked and tainted == wanted
-
-
-def _taints(node: Node) -> list[Manifest]:
-    """The node's own, and what the node controller adds to a cordoned one; none of what it adds to new ones."""
-    cordoned = [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}] if node.unschedulable else []
-    return kubelet.taints(node) + cordoned
-
-
-def _takes_pods(node: Manifest) -> bool:
-    spec = node.get("spec") or {}
-    kept_off = any(taint.get("effect") != "PreferNoSchedule" for taint in spec.get("taints") or ())
-    return not kept_off and not spec.get("unschedulable")
-
-
-def _as_recorded(node: Manifest) -> Node:
-    metadata, spec = node["metadata"], node.get("spec") or {}
-    room = (node.get("status") or {}).get("allocatable") or {}
-    return Node(
-        name=metadata["name"],
-        cpu=str(room.get("cpu", "0")),
-        memory=str(room.get("memory", "0")),
-        pods=parse_memory(room.get("pods", 0)),
-        labels=dict(metadata.get("labels") or {}),
-        taints=[
-            Taint(key=taint["key"], value=taint.get("value"), effect=taint["effect"])
-            for taint in spec.get("taints") or ()
-            if taint["key"] != "node.kubernetes.io/unschedulable"
-        ],
-        unschedulable=bool(spec.get("unschedulable")),
-    )

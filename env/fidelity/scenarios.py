@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from env.errors import ConfigError
-from env.fidelity.truth import Manifest, Node, Scenario, Taint
+from env.fidelity.truth import Manifest, RecordedNode, RecordedScenario, RecordedTaint
 
 Draw = np.random.Generator
-Play = tuple[list[Node], list[list[Manifest]]]
+Play = tuple[list[RecordedNode], list[list[Manifest]]]
 
 _ZONES = ("a", "b", "c")
 _NODE_CPU = ("2", "4", "8", "16")
@@ -29,7 +29,7 @@ _NODE_MEMORY = ("4Gi", "8Gi", "16Gi", "32Gi")
 _NODE_COUNTS = (1, 2, 3, 3, 4, 6, 8)
 
 
-def generate_scenarios(count: int, seed: int, kinds: Sequence[str] = ()) -> list[Scenario]:
+def generate_scenarios(count: int, seed: int, kinds: Sequence[str] = ()) -> list[RecordedScenario]:
     """Scenarios without outcomes: always the same ones for the same arguments.
 
     Args:
@@ -47,10 +47,10 @@ def generate_scenarios(count: int, seed: int, kinds: Sequence[str] = ()) -> list
     return [_scenario(deck[number % len(deck)], seed, number) for number in range(count)]
 
 
-def _scenario(kind: str, seed: int, number: int) -> Scenario:
+def _scenario(kind: str, seed: int, number: int) -> RecordedScenario:
     draw = np.random.default_rng([seed, number])
     nodes, steps = KINDS[kind][1](draw)
-    return Scenario(id=f"{kind}-{seed}-{number}", kind=kind, nodes=nodes, steps=steps)
+    return RecordedScenario(id=f"{kind}-{seed}-{number}", kind=kind, nodes=nodes, steps=steps)
 
 
 def _single(draw: Draw) -> Play:
@@ -119,11 +119,13 @@ def _placement(draw: Draw) -> Play:
     nodes = []
     for i in range(_pick(draw, (3, 4, 6))):
         zone, kind = _ZONES[i % 3], _pick(draw, ("virtual", "real"))
-        taints = [Taint(key="kwok-provider", value="true", effect="NoSchedule")] if kind == "virtual" else []
+        taints = [RecordedTaint(key="kwok-provider", value="true", effect="NoSchedule")] if kind == "virtual" else []
         labels = {"topology.kubernetes.io/zone": zone, "zone": zone, "type": kind}
         cpu, memory = _pick(draw, _NODE_CPU), _pick(draw, _NODE_MEMORY[1:])
         nodes.append(
-            Node(name=f"n{i}", cpu=cpu, memory=memory, labels=labels, taints=taints, unschedulable=draw.random() < 0.15)
+            RecordedNode(
+                name=f"n{i}", cpu=cpu, memory=memory, labels=labels, taints=taints, unschedulable=draw.random() < 0.15
+            )
         )
     return nodes, [[_deployment("web", _count(draw, 1, 6), [_asks(draw)], **_constraints(draw))]]
 
@@ -152,7 +154,7 @@ def _constraints(draw: Draw) -> Manifest:
 
 def _podcap(draw: Draw) -> Play:
     counts = [_pick(draw, (3, 5, 8)) for _ in range(_count(draw, 1, 3))]
-    nodes = [Node(name=f"n{i}", cpu="32", memory="64Gi", pods=pods) for i, pods in enumerate(counts)]
+    nodes = [RecordedNode(name=f"n{i}", cpu="32", memory="64Gi", pods=pods) for i, pods in enumerate(counts)]
     return nodes, [[_deployment("web", _count(draw, 1, 30), [{"cpu": "10m", "memory": "16Mi"}])]]
 
 
@@ -196,15 +198,19 @@ KINDS: dict[str, tuple[int, Callable[[Draw], Play]]] = {
 }
 
 
-def _mixed_nodes(draw: Draw) -> list[Node]:
+def _mixed_nodes(draw: Draw) -> list[RecordedNode]:
     count = _pick(draw, _NODE_COUNTS)
-    return [Node(name=f"n{i}", cpu=_pick(draw, _NODE_CPU), memory=_pick(draw, _NODE_MEMORY)) for i in range(count)]
+    return [
+        RecordedNode(name=f"n{i}", cpu=_pick(draw, _NODE_CPU), memory=_pick(draw, _NODE_MEMORY)) for i in range(count)
+    ]
 
 
 def _equal_nodes(
     draw: Draw, cpu: str, memory: str, *, most: int = 6, labels: dict[str, str] | None = None
-) -> list[Node]:
-    return [Node(name=f"n{i}", cpu=cpu, memory=memory, labels=labels or {}) for i in range(_count(draw, 1, most))]
+) -> list[RecordedNode]:
+    return [
+        RecordedNode(name=f"n{i}", cpu=cpu, memory=memory, labels=labels or {}) for i in range(_count(draw, 1, most))
+    ]
 
 
 def _containers(draw: Draw) -> list[Manifest]:

@@ -51,7 +51,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class Taint(_Record):
+class RecordedTaint(_Record):
     """A node's taint."""
 
     key: Name
@@ -59,7 +59,7 @@ class Taint(_Record):
     effect: Annotated[str, Field(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")]
 
 
-class Node(_Record):
+class RecordedNode(_Record):
     """A node and what it can allocate; `cpu` and `memory` as Kubernetes quantities."""
 
     name: Name
@@ -67,7 +67,7 @@ class Node(_Record):
     memory: str
     pods: Count = 110
     labels: dict[str, str] = {}
-    taints: list[Taint] = []
+    taints: list[RecordedTaint] = []
     unschedulable: bool = False
 
     @field_validator("cpu", "memory")
@@ -91,27 +91,27 @@ class WorkloadOutcome(_Record):
     revisions: dict[str, Count]
 
 
-class Outcome(_Record):
+class RecordedOutcome(_Record):
     """What was there when all had come to rest after a step."""
 
     failed_scheduling: Annotated[list[Message], Field(max_length=100_000)]
     workloads: dict[str, WorkloadOutcome]
 
 
-class Scenario(_Record):
+class RecordedScenario(_Record):
     """Nodes, what is applied step by step, and the outcome of each step; none where it is still to be recorded."""
 
     id: Name
     kind: Name
-    nodes: Annotated[list[Node], Field(max_length=MAX_NODES)]
+    nodes: Annotated[list[RecordedNode], Field(max_length=MAX_NODES)]
     steps: Annotated[
         list[Annotated[list[Manifest], Field(max_length=MAX_OBJECTS)]], Field(min_length=1, max_length=MAX_STEPS)
     ]
-    outcome: list[Outcome] = []
+    outcome: list[RecordedOutcome] = []
 
     @field_validator("nodes")
     @classmethod
-    def _have_names_of_their_own(cls, nodes: list[Node]) -> list[Node]:
+    def _have_names_of_their_own(cls, nodes: list[RecordedNode]) -> list[RecordedNode]:
         if len({node.name for node in nodes}) < len(nodes):
             raise ValueError("two of the same name")
         return nodes
@@ -132,7 +132,7 @@ class Scenario(_Record):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-def read_truth(path: Path, *, recorded: bool = True) -> list[Scenario]:
+def read_truth(path: Path, *, recorded: bool = True) -> list[RecordedScenario]:
     """The scenarios of a file.
 
     Args:
@@ -152,7 +152,7 @@ def read_truth(path: Path, *, recorded: bool = True) -> list[Scenario]:
     return scenarios
 
 
-def truth_line(scenario: Scenario) -> str:
+def truth_line(scenario: RecordedScenario) -> str:
     """The scenario as a line of a truth file, with its line end."""
     return json.dumps(scenario.to_json(), sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -196,9 +196,9 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
     raise TruthError(f"{path}: more than {MAX_SCENARIOS:,} scenarios; split the file")
 
 
-def _scenario(line: bytes, place: str, recorded: bool) -> Scenario:
+def _scenario(line: bytes, place: str, recorded: bool) -> RecordedScenario:
     try:
-        scenario = Scenario.model_validate(json.loads(line))
+        scenario = RecordedScenario.model_validate(json.loads(line))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise TruthError(f"{place}: {_path(first['loc'])}: {first['msg']}") from error

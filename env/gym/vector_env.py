@@ -34,7 +34,9 @@ _LARGEST = 2**62  # a step up from here still fits an int64
 _INFOS = ("is_success", "target", "ready", "pending", "total", "cpu_m", "memory_bytes", "replicas", "blocked")
 _FIELDS = tuple(field.name for field in fields(PlainWorkload))
 
-Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]]
+VectorStep = tuple[
+    NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
+]
 
 
 class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
@@ -120,7 +122,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         states, _, _, _, info = self._stepped(np.zeros(self.num_envs, np.int64), -1 if number is None else number)
         return states, info
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
+    def step(self, actions: NDArray[np.int64]) -> VectorStep:
         """Step every environment; one whose episode has ended starts the next.
 
         Args:
@@ -186,7 +188,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         self._lanes["episodes"][fresh] = 0
         self._is_seeded = True
 
-    def _stepped(self, wanted: NDArray[np.int64], chosen: int) -> Step:
+    def _stepped(self, wanted: NDArray[np.int64], chosen: int) -> VectorStep:
         n = self.num_envs
         states, rewards = np.empty((n, STATE_DIM), np.float32), np.empty(n)
         terminated, truncated = np.empty(n, np.bool_), np.empty(n, np.bool_)

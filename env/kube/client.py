@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
-from urllib.parse import quote
 
-import kubernetes
 import urllib3
-from kubernetes import client, config, dynamic
+from kubernetes import client, dynamic
 from kubernetes.client.exceptions import ApiException
 
 from env.errors import ClusterError
@@ -30,7 +27,6 @@ from env.errors import ClusterError
 Manifest = dict[str, Any]
 T = TypeVar("T")
 
-CLIENT_VERSION: str = kubernetes.__version__
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ITEMS = 200_000
 _PAGE = 500
@@ -174,42 +170,6 @@ class KubeApi:
         return _document(data, what)
 
 
-def connect(context: str | None = None, *, kubeconfig: str | None = None, timer: Timer | None = None) -> KubeApi:
-    """The API server of a kubeconfig's context, or of the cluster that this process runs in.
-
-    Args:
-        context: Its name; None: the current one.
-        kubeconfig: The file; None: KUBECONFIG, else ~/.kube/config, else the pod's service account.
-        timer: Clock and sleep.
-
-    Raises:
-        ClusterError: No kubeconfig, no such context, or a damaged one.
-    """
-    settings = client.Configuration()
-    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None  # the client reads it once, at its import
-    try:
-        try:
-            config.load_kube_config(kubeconfig, context, client_configuration=settings)
-        except config.ConfigException as missing:
-            if context is not None or kubeconfig is not None:
-                raise
-            try:
-                config.load_incluster_config(client_configuration=settings)
-            except config.ConfigException:
-                raise missing from None
-    except Exception as error:  # the client lets through whatever a damaged file makes its parsers raise
-        raise _unusable(str(error).partition("\n")[0], kubeconfig, context) from error
-    if not settings.host.startswith(("https://", "http://")):
-        raise _unusable(f"server {settings.host!r} must be a URL, https://…", kubeconfig, context)
-    settings.retries = False  # they would sleep on their own clock
-    return KubeApi(client.ApiClient(settings), timer or Timer())
-
-
-def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ClusterError:
-    what = "kubeconfig" + (f" {kubeconfig}" if kubeconfig else "") + (f", context {context}" if context else "")
-    return ClusterError(f"{what}: {plain(reason)}; set KUBECONFIG, or see: kubectl config get-contexts")
-
-
 def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | Waiting]) -> T:
     """Look until it is there.
 
@@ -248,35 +208,6 @@ def plain(text: object, limit: int = 400) -> str:
     """What a cluster says, fit for one line of a message: no control characters, not too long."""
     printable = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * limit])
     return " ".join(printable.split())[:limit]
-
-
-def path_of(collection: str, name: str, namespace: str | None = None) -> str:
-    """`/apis/apps/v1/deployments` and names to `/apis/apps/v1/namespaces/<namespace>/deployments/<name>`."""
-    return f"{within(collection, namespace) if namespace else collection}/{quote(name, safe='')}"
-
-
-def within(collection: str, namespace: str) -> str:
-    """`/apis/apps/v1/deployments` to `/apis/apps/v1/namespaces/<namespace>/deployments`."""
-    root, _, plural = collection.rpartition("/")
-    return f"{root}/namespaces/{quote(namespace, safe='')}/{plural}"
-
-
-def selector_text(selector: Manifest) -> str:
-    """A LabelSelector as the query parameter `labelSelector`."""
-    equal = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    return ",".join([*equal, *map(_expression, selector.get("matchExpressions") or ())])
-
-
-def _expression(expression: Manifest) -> str:
-    key, values = expression["key"], ",".join(expression.get("values") or ())
-    match expression["operator"]:
-        case "In":
-            return f"{key} in ({values})"
-        case "NotIn":
-            return f"{key} notin ({values})"
-        case "DoesNotExist":
-            return f"!{key}"
-    return str(key)
 
 
 def _no_discovery(requests: object, cache_file: object) -> None:

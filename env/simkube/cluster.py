@@ -9,12 +9,13 @@ from dataclasses import replace
 from itertools import count
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, KubeError, path_of, wait
+from env.kube.client import KubeApi, KubeError, wait
+from env.kube.paths import path_of
 from env.observation import Observation
 from env.problems.scenario import NodePool, Scenario
 from env.simkube import gates, paths
 from env.simkube.hooks import run_hooks
-from env.simkube.pods import Node, differences, observation
+from env.simkube.pods import VirtualNode, differences, observation
 from env.simkube.settings import SimKubeSettings
 from env.simkube.simulation import Manifest, simulation
 from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
@@ -30,7 +31,7 @@ class SimKubeCluster:
     agent may compute meanwhile. The scenario's nodes are compared with the cluster's virtual ones, see `check_nodes`.
 
     Args:
-        api: The API server; `env.kube.client.connect` makes one. Closed with this cluster.
+        api: The API server; `env.kube.connect.connect` makes one. Closed with this cluster.
         traces: How a trace gets to where the driver reads it.
         settings: Time limits and so on.
         token: Makes the names of this cluster's simulations unique; None: by chance.
@@ -110,7 +111,9 @@ class SimKubeCluster:
             finally:
                 self._api.close()
 
-    def _simulated(self, manifest: Manifest, scenario: Scenario, nodes: list[Node], replay_s: float) -> Observation:
+    def _simulated(
+        self, manifest: Manifest, scenario: Scenario, nodes: list[VirtualNode], replay_s: float
+    ) -> Observation:
         wanted, name = self.settings, manifest["metadata"]["name"]
         what = f"scenario {scenario.name}, simulation {name}"
         self._last = name
@@ -160,7 +163,7 @@ class SimKubeCluster:
             run_hooks("after_episode", self.settings.after_episode, self.settings.hook_timeout_s)
 
 
-def check_nodes(scenario: Scenario, nodes: list[Node]) -> None:
+def check_nodes(scenario: Scenario, nodes: list[VirtualNode]) -> None:
     """Refuse a cluster whose virtual nodes are not those that the scenario was made for.
 
     A trace without nodes of its own, and a scenario that leaves them at their default, run on any.

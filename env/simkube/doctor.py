@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from env.errors import ClusterError
-from env.kube.client import CLIENT_VERSION, KubeApi, KubeError, path_of, within
+from env.kube.client import KubeApi, KubeError
+from env.kube.connect import CLIENT_VERSION
+from env.kube.paths import path_of, within
 from env.simkube import doctor_checks as checks
 from env.simkube import gates, paths
-from env.simkube.doctor_checks import Finding, Level, Permission
+from env.simkube.doctor_results import NEEDED, CheckResult, Level, Permission
 
 Manifest = dict[str, Any]
 
@@ -46,7 +48,7 @@ class Patient:
     home: Path = Path("~")
 
 
-Check = Callable[[Patient], Finding]
+Check = Callable[[Patient], CheckResult]
 
 
 def checks_for(patient: Patient) -> dict[str, Check]:
@@ -85,22 +87,22 @@ def checks_for(patient: Patient) -> dict[str, Check]:
     return named
 
 
-def examine(patient: Patient) -> dict[str, Finding]:
+def examine(patient: Patient) -> dict[str, CheckResult]:
     """All findings by check, in order.
 
     A check that cannot read what it needs fails alone. Where nothing answers at all, the first is the only one.
     """
-    findings: dict[str, Finding] = {}
+    findings: dict[str, CheckResult] = {}
     for name, check in checks_for(patient).items():
         try:
             findings[name] = check(patient)
         except KubeError as error:
-            findings[name] = Finding(Level.FAIL, str(error), _way_out(error))
+            findings[name] = CheckResult(Level.FAIL, str(error), _way_out(error))
             if error.status == 0 and not any(finding.level is Level.OK for finding in findings.values()):
                 break
         except (ClusterError, LookupError, TypeError, AttributeError) as error:
             # What the cluster holds is not what Kubernetes' schemas promise.
-            findings[name] = Finding(Level.FAIL, f"cannot be judged: {type(error).__name__}: {error}")
+            findings[name] = CheckResult(Level.FAIL, f"cannot be judged: {type(error).__name__}: {error}")
     return findings
 
 
@@ -128,20 +130,20 @@ def shipped_stages() -> list[Manifest]:
     return [stage for stage in yaml.safe_load_all(text) if stage]
 
 
-def _api_server(patient: Patient) -> Finding:
+def _api_server(patient: Patient) -> CheckResult:
     version = patient.api.get("/version")
     if version is None or "gitVersion" not in version:
-        return Finding(Level.FAIL, f"{patient.api.host} is no Kubernetes API server", "kubectl config get-contexts")
+        return CheckResult(Level.FAIL, f"{patient.api.host} is no Kubernetes API server", "kubectl config get-contexts")
     return checks.api_server(version, patient.api.host, CLIENT_VERSION)
 
 
-def _definitions(patient: Patient) -> Finding:
+def _definitions(patient: Patient) -> CheckResult:
     names = ("simulations.simkube.io", "simulationroots.simkube.io")
     return checks.definitions(*(patient.api.get(path_of(_DEFINITIONS, name)) for name in names))
 
 
-def _permissions(patient: Patient) -> Finding:
-    return checks.permissions([needed for needed in checks.NEEDED if not _allowed(patient.api, needed)])
+def _permissions(patient: Patient) -> CheckResult:
+    return checks.permissions([needed for needed in NEEDED if not _allowed(patient.api, needed)])
 
 
 def _allowed(api: KubeApi, needed: Permission) -> bool:
@@ -154,7 +156,7 @@ def _allowed(api: KubeApi, needed: Permission) -> bool:
     return bool((api.create(_REVIEWS, review).get("status") or {}).get("allowed"))
 
 
-def _driver_secrets(patient: Patient) -> Finding:
+def _driver_secrets(patient: Patient) -> CheckResult:
     place = paths.CONTROLLER_NAMESPACE
     found = {name: patient.api.get(path_of(_SECRETS, name, place)) for name in patient.driver_secrets}
     return checks.driver_secrets(found, patient.trace_url)

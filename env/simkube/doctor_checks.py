@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from env.simkube import paths
+from env.simkube.doctor_results import NEEDED, CheckResult, Level, Permission
 
 Manifest = dict[str, Any]
 
@@ -31,102 +30,50 @@ _AWS_SOURCES = (
 )
 
 
-class Level(StrEnum):
-    """How good a finding is; only `fail` keeps simulations from running."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report.
-
-    Attributes:
-        level: How good it is.
-        said: What was found.
-        mend: What to do about it, mostly a command; empty where nothing is to be done.
-    """
-
-    level: Level
-    said: str
-    mend: str = ""
-
-
-@dataclass(frozen=True)
-class Permission:
-    """Something that the user must be allowed to do; `group` is empty for the core group."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        place = f" in {self.namespace}" if self.namespace else ""
-        return f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}{place}"
-
-
-def _needed(verbs: str, group: str, resource: str, namespace: str = "") -> list[Permission]:
-    return [Permission(verb, group, resource, namespace) for verb in verbs.split()]
-
-
-NEEDED: tuple[Permission, ...] = (
-    *_needed("get list create delete", "simkube.io", "simulations"),
-    *_needed("get list", "", "namespaces"),
-    *_needed("list", "", "nodes"),
-    *_needed("list", "", "pods"),
-    *_needed("list", "", "events"),
-    *_needed("get", "", "configmaps"),
-    *_needed("get list", "apps", "deployments"),
-    *_needed("list", "apps", "replicasets"),
-    *_needed("get", "coordination.k8s.io", "leases", paths.CONTROLLER_NAMESPACE),
-)
-
-
-def api_server(version: Manifest, host: str, client_version: str) -> Finding:
+def api_server(version: Manifest, host: str, client_version: str) -> CheckResult:
     """Which API server answers."""
-    return Finding(Level.OK, f"Kubernetes {version.get('gitVersion')} at {host}, client {client_version}")
+    return CheckResult(Level.OK, f"Kubernetes {version.get('gitVersion')} at {host}, client {client_version}")
 
 
-def definitions(simulations: Manifest | None, roots: Manifest | None) -> Finding:
+def definitions(simulations: Manifest | None, roots: Manifest | None) -> CheckResult:
     """SimKube's CustomResourceDefinitions."""
     missing = [name for name, crd in (("Simulation", simulations), ("SimulationRoot", roots)) if crd is None]
     if missing or simulations is None:
-        return Finding(Level.FAIL, f"no CustomResourceDefinition of {' and '.join(missing)}", _INSTALL_SIMKUBE)
+        return CheckResult(Level.FAIL, f"no CustomResourceDefinition of {' and '.join(missing)}", _INSTALL_SIMKUBE)
     versions = {version["name"]: version for version in simulations["spec"]["versions"] if version.get("served")}
     if "v1" not in versions:
-        return Finding(Level.FAIL, f"Simulation is served as {', '.join(versions)}, not as v1", _INSTALL_SIMKUBE)
+        return CheckResult(Level.FAIL, f"Simulation is served as {', '.join(versions)}, not as v1", _INSTALL_SIMKUBE)
     # Required from 2.7 on; older ones drop what they do not know.
     known = "lifecycleParams" in json.dumps(versions["v1"].get("schema"))
-    return Finding(Level.OK, f"simkube.io/v1, {'with' if known else 'without'} lifecycleParams")
+    return CheckResult(Level.OK, f"simkube.io/v1, {'with' if known else 'without'} lifecycleParams")
 
 
-def controller(deployments: Sequence[Manifest]) -> Finding:
+def controller(deployments: Sequence[Manifest]) -> CheckResult:
     """sk-ctrl, which turns Simulations into drivers."""
     if not deployments:
-        return Finding(Level.FAIL, f"no sk-ctrl in namespace {paths.CONTROLLER_NAMESPACE}", _INSTALL_SIMKUBE)
+        return CheckResult(Level.FAIL, f"no sk-ctrl in namespace {paths.CONTROLLER_NAMESPACE}", _INSTALL_SIMKUBE)
     found = deployments[0]
     name = found["metadata"]["name"]
     image = found["spec"]["template"]["spec"]["containers"][0].get("image")
     if _ready(found) < 1:
         mend = f"kubectl -n {paths.CONTROLLER_NAMESPACE} describe pods -l {paths.CONTROLLER_LABEL}"
-        return Finding(
+        return CheckResult(
             Level.FAIL, f"Deployment {name} ({image}) has no ready pod; it runs on nodes type=kind-worker", mend
         )
-    return Finding(Level.OK, f"Deployment {name} is ready, image {image}")
+    return CheckResult(Level.OK, f"Deployment {name} is ready, image {image}")
 
 
-def service_account(account: Manifest | None) -> Finding:
+def service_account(account: Manifest | None) -> CheckResult:
     """The account that drivers run under, in the driver's own namespace."""
     name = f"{paths.CONTROLLER_NAMESPACE}/{SERVICE_ACCOUNT}"
     if account is None:
-        return Finding(Level.FAIL, f"no ServiceAccount {name}: driver pods would never be created", _INSTALL_SIMKUBE)
-    return Finding(Level.OK, f"ServiceAccount {name}")
+        return CheckResult(
+            Level.FAIL, f"no ServiceAccount {name}: driver pods would never be created", _INSTALL_SIMKUBE
+        )
+    return CheckResult(Level.OK, f"ServiceAccount {name}")
 
 
-def issuer(found: Manifest | None) -> Finding:
+def issuer(found: Manifest | None) -> CheckResult:
     """cert-manager's ClusterIssuer, for the driver's webhook."""
     document = {
         "apiVersion": "cert-manager.io/v1",
@@ -136,45 +83,51 @@ def issuer(found: Manifest | None) -> Finding:
     }
     mend = f"install cert-manager, then: echo '{json.dumps(document)}' | kubectl apply -f -"
     if found is None:
-        return Finding(Level.FAIL, f"no ClusterIssuer {ISSUER}: drivers would wait for their certificate forever", mend)
+        return CheckResult(
+            Level.FAIL, f"no ClusterIssuer {ISSUER}: drivers would wait for their certificate forever", mend
+        )
     if not _condition(found, "Ready"):
-        return Finding(Level.WARN, f"ClusterIssuer {ISSUER} is not Ready", f"kubectl describe clusterissuer {ISSUER}")
-    return Finding(Level.OK, f"ClusterIssuer {ISSUER} is Ready")
+        return CheckResult(
+            Level.WARN, f"ClusterIssuer {ISSUER} is not Ready", f"kubectl describe clusterissuer {ISSUER}"
+        )
+    return CheckResult(Level.OK, f"ClusterIssuer {ISSUER} is Ready")
 
 
-def metrics_namespace(namespace: Manifest | None) -> Finding:
+def metrics_namespace(namespace: Manifest | None) -> CheckResult:
     """A namespace that sk-ctrl asks for even where a simulation has no metrics."""
     if namespace is None:
         mend = f"kubectl create namespace {METRICS_NAMESPACE}"
-        return Finding(Level.FAIL, f"no namespace {METRICS_NAMESPACE}: every simulation would fail", mend)
-    return Finding(Level.OK, f"namespace {METRICS_NAMESPACE}")
+        return CheckResult(Level.FAIL, f"no namespace {METRICS_NAMESPACE}: every simulation would fail", mend)
+    return CheckResult(Level.OK, f"namespace {METRICS_NAMESPACE}")
 
 
-def kwok_controller(deployments: Sequence[Manifest]) -> Finding:
+def kwok_controller(deployments: Sequence[Manifest]) -> CheckResult:
     """KWOK, which plays the virtual nodes' kubelets."""
     if not deployments:
-        return Finding(Level.WARN, "no Deployment kwok-controller; right only if KWOK runs elsewhere", _INSTALL_KWOK)
+        return CheckResult(
+            Level.WARN, "no Deployment kwok-controller; right only if KWOK runs elsewhere", _INSTALL_KWOK
+        )
     found = deployments[0]
     name = f"{found['metadata'].get('namespace')}/{found['metadata']['name']}"
     if _ready(found) < 1:
         mend = f"kubectl -n {found['metadata'].get('namespace')} describe deployment {found['metadata']['name']}"
-        return Finding(Level.FAIL, f"Deployment {name} has no ready pod", mend)
-    return Finding(Level.OK, f"Deployment {name} is ready")
+        return CheckResult(Level.FAIL, f"Deployment {name} has no ready pod", mend)
+    return CheckResult(Level.OK, f"Deployment {name} is ready")
 
 
-def stages(found: Sequence[Manifest] | None, ours: Sequence[Manifest]) -> Finding:
+def stages(found: Sequence[Manifest] | None, ours: Sequence[Manifest]) -> CheckResult:
     """KWOK's rules for what becomes of pods; None where the API server knows no Stages."""
     if found is None:
-        return Finding(
+        return CheckResult(
             Level.FAIL, "no CustomResourceDefinition of Stage: virtual nodes and pods stay as they are", _INSTALL_KWOK
         )
     missing = missing_stages(found, ours)
     if missing:
         names = ", ".join(stage["metadata"]["name"] for stage in missing)
-        return Finding(Level.FAIL, f"missing Stages of Sim-Arena: {names}", _FIX)
+        return CheckResult(Level.FAIL, f"missing Stages of Sim-Arena: {names}", _FIX)
     if not any(_makes_pods_run(stage) for stage in found):
-        return Finding(Level.FAIL, "no Stage makes pods run: they would stay Pending", _INSTALL_STAGES)
-    return Finding(Level.OK, f"{len(found)} Stages, Sim-Arena's {len(ours)} among them")
+        return CheckResult(Level.FAIL, "no Stage makes pods run: they would stay Pending", _INSTALL_STAGES)
+    return CheckResult(Level.OK, f"{len(found)} Stages, Sim-Arena's {len(ours)} among them")
 
 
 def missing_stages(found: Sequence[Manifest], ours: Sequence[Manifest]) -> list[Manifest]:
@@ -183,97 +136,97 @@ def missing_stages(found: Sequence[Manifest], ours: Sequence[Manifest]) -> list[
     return [stage for stage in ours if stage["metadata"]["name"] not in names]
 
 
-def virtual_nodes(nodes: Sequence[Manifest]) -> Finding:
+def virtual_nodes(nodes: Sequence[Manifest]) -> CheckResult:
     """The nodes that simulated pods may run on; the first defect that is found."""
     virtual = [node for node in nodes if is_virtual(node)]
     if not virtual:
-        return Finding(Level.FAIL, f"no node is labelled {paths.VIRTUAL_NODES}", "make some: see docs/simkube.md")
+        return CheckResult(Level.FAIL, f"no node is labelled {paths.VIRTUAL_NODES}", "make some: see docs/simkube.md")
     findings = [finding for node in virtual if (finding := _virtual_node(node))]
     for finding in sorted(findings, key=lambda each: each.level is Level.WARN):
         return finding
-    return Finding(Level.OK, f"{len(virtual)} nodes labelled {paths.VIRTUAL_NODES}, annotated, tainted and Ready")
+    return CheckResult(Level.OK, f"{len(virtual)} nodes labelled {paths.VIRTUAL_NODES}, annotated, tainted and Ready")
 
 
-def _virtual_node(node: Manifest) -> Finding | None:
+def _virtual_node(node: Manifest) -> CheckResult | None:
     name, spec = node["metadata"]["name"], node.get("spec") or {}
     taints = [taint for taint in spec.get("taints") or () if taint.get("effect") != "PreferNoSchedule"]
     if (node["metadata"].get("annotations") or {}).get(NODE_ANNOTATION) != "fake":
         mend = f"kubectl annotate node {name} {NODE_ANNOTATION}=fake --overwrite"
-        return Finding(
+        return CheckResult(
             Level.FAIL, f"node {name} is not annotated {NODE_ANNOTATION}=fake: KWOK leaves its pods alone", mend
         )
     if not _condition(node, "Ready"):
-        return Finding(Level.FAIL, f"node {name} is not Ready; is KWOK running?", f"kubectl describe node {name}")
+        return CheckResult(Level.FAIL, f"node {name} is not Ready; is KWOK running?", f"kubectl describe node {name}")
     for taint in taints:
         if taint["key"] != NODE_TAINT:
             mend = f"kubectl taint node {name} {taint['key']}-"
-            return Finding(
+            return CheckResult(
                 Level.FAIL, f"node {name} has a taint {taint['key']}: simulated pods do not tolerate it", mend
             )
     if spec.get("unschedulable"):
-        return Finding(Level.FAIL, f"node {name} is cordoned", f"kubectl uncordon {name}")
+        return CheckResult(Level.FAIL, f"node {name} is cordoned", f"kubectl uncordon {name}")
     if not taints:
         mend = f"kubectl taint node {name} {NODE_TAINT}=true:NoSchedule"
-        return Finding(
+        return CheckResult(
             Level.WARN, f"node {name} has no taint {NODE_TAINT}: drivers and other pods may land on it", mend
         )
     return None
 
 
-def driver_nodes(nodes: Sequence[Manifest]) -> Finding:
+def driver_nodes(nodes: Sequence[Manifest]) -> CheckResult:
     """Real nodes, one of which the driver's pod needs."""
     usable = [node for node in nodes if not is_virtual(node) and _takes_any_pod(node)]
     if not usable:
-        return Finding(
+        return CheckResult(
             Level.FAIL, "no real node that is Ready and untainted: drivers have nowhere to run", "add a worker node"
         )
-    return Finding(Level.OK, f"{len(usable)} real nodes for drivers")
+    return CheckResult(Level.OK, f"{len(usable)} real nodes for drivers")
 
 
-def simulations(found: Sequence[Manifest] | None) -> Finding:
+def simulations(found: Sequence[Manifest] | None) -> CheckResult:
     """Simulations that are there; one runs at a time, so that any of them makes the next one wait."""
     if not found:
-        return Finding(Level.OK, "none there")
+        return CheckResult(Level.OK, "none there")
     ours, others = ([_named(o) for o in found if is_ours(o) is wanted] for wanted in (True, False))
     if others:
         mend = f"if nobody needs it: kubectl delete simulation {others[0][0]}"
-        return Finding(Level.WARN, f"not Sim-Arena's, and others wait for it: {_listed(others)}", mend)
+        return CheckResult(Level.WARN, f"not Sim-Arena's, and others wait for it: {_listed(others)}", mend)
     mend = f"if no episode is running now: {_FIX}"
-    return Finding(Level.WARN, f"left over, or of a running episode: {_listed(ours)}", mend)
+    return CheckResult(Level.WARN, f"left over, or of a running episode: {_listed(ours)}", mend)
 
 
-def virtual_namespaces(namespaces: Sequence[Manifest], running: Sequence[Manifest] | None) -> Finding:
+def virtual_namespaces(namespaces: Sequence[Manifest], running: Sequence[Manifest] | None) -> CheckResult:
     """Namespaces of replays that are over."""
     left = [o for o in namespaces if _is_replays(o["metadata"])]
     if not left or running:
-        return Finding(Level.OK, f"{len(left)} virtual namespaces, of a simulation" if left else "none left over")
+        return CheckResult(Level.OK, f"{len(left)} virtual namespaces, of a simulation" if left else "none left over")
     names = " ".join(o["metadata"]["name"] for o in left)
     if all((o.get("status") or {}).get("phase") == "Terminating" for o in left):
-        return Finding(
+        return CheckResult(
             Level.WARN, f"still terminating: {names}", f"wait; if that is long: kubectl get namespace {names} -o yaml"
         )
-    return Finding(Level.WARN, f"left over, without a simulation: {names}", f"kubectl delete namespace {names}")
+    return CheckResult(Level.WARN, f"left over, without a simulation: {names}", f"kubectl delete namespace {names}")
 
 
-def lease(holder: str | None, running: Sequence[Manifest] | None) -> Finding:
+def lease(holder: str | None, running: Sequence[Manifest] | None) -> CheckResult:
     """The lease that lets one simulation run at a time."""
     if holder is None:
-        return Finding(Level.OK, f"{paths.LEASE} is free")
+        return CheckResult(Level.OK, f"{paths.LEASE} is free")
     if running:
-        return Finding(Level.OK, f"{paths.LEASE} is held by {holder}")
+        return CheckResult(Level.OK, f"{paths.LEASE} is held by {holder}")
     mend = f"kubectl -n {paths.CONTROLLER_NAMESPACE} delete lease {paths.LEASE}"
-    return Finding(Level.WARN, f"{paths.LEASE} is held by {holder}, but there is no simulation", mend)
+    return CheckResult(Level.WARN, f"{paths.LEASE} is held by {holder}, but there is no simulation", mend)
 
 
-def permissions(denied: Sequence[Permission]) -> Finding:
+def permissions(denied: Sequence[Permission]) -> CheckResult:
     """What access reviews said."""
     if denied:
         said = f"not allowed: {', '.join(map(str, denied))}"
-        return Finding(Level.FAIL, said, "ask for a ClusterRole with these verbs, or use another context")
-    return Finding(Level.OK, f"all {len(NEEDED)} that are needed")
+        return CheckResult(Level.FAIL, said, "ask for a ClusterRole with these verbs, or use another context")
+    return CheckResult(Level.OK, f"all {len(NEEDED)} that are needed")
 
 
-def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> Finding:
+def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> CheckResult:
     """S3 credentials of the driver, which reads the trace in the cluster."""
     missing = [name for name, secret in found.items() if secret is None]
     place = paths.CONTROLLER_NAMESPACE
@@ -281,21 +234,21 @@ def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> Find
     create = f"kubectl -n {place} create secret generic NAME {keys}"
     if missing:
         said = f"no Secret {', '.join(missing)} in namespace {place}: driver pods would not start"
-        return Finding(Level.FAIL, said, create.replace("NAME", missing[0]))
+        return CheckResult(Level.FAIL, said, create.replace("NAME", missing[0]))
     if not found:
         said = f"no driver secret for {trace_url}: right only if the nodes' own role may read it"
-        return Finding(Level.WARN, said, f"{create}, then --simkube 'driver_secrets=[\"NAME\"]'")
-    return Finding(Level.OK, f"Secret {', '.join(found)} in namespace {place}")
+        return CheckResult(Level.WARN, said, f"{create}, then --simkube 'driver_secrets=[\"NAME\"]'")
+    return CheckResult(Level.OK, f"Secret {', '.join(found)} in namespace {place}")
 
 
-def own_credentials(environment: Mapping[str, str], has_file: bool) -> Finding:
+def own_credentials(environment: Mapping[str, str], has_file: bool) -> CheckResult:
     """S3 credentials of this machine, which uploads the trace."""
     named = [name for name in _AWS_SOURCES if environment.get(name)]
     if named:
-        return Finding(Level.OK, f"from {named[0]}")
+        return CheckResult(Level.OK, f"from {named[0]}")
     if has_file:
-        return Finding(Level.OK, "from ~/.aws")
-    return Finding(
+        return CheckResult(Level.OK, "from ~/.aws")
+    return CheckResult(
         Level.WARN,
         "none in the environment; right only on a machine with a role",
         "set AWS_ACCESS_KEY_ID or AWS_PROFILE",

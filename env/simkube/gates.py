@@ -13,9 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, Waiting, path_of, plain, selector_text, within
+from env.kube.client import KubeApi, Waiting, plain
+from env.kube.paths import path_of, selector_text, within
 from env.simkube import paths
-from env.simkube.pods import Fate, Node, check_verdicts, fate, live, owned_by, read_node, refusal, why_undecided
+from env.simkube.pods import (
+    PodState,
+    VirtualNode,
+    check_verdicts,
+    live,
+    owned_by,
+    pod_state,
+    read_node,
+    refusal,
+    why_undecided,
+)
 from env.simkube.traces import END_MARKER
 from env.workload import WorkloadRef
 
@@ -25,7 +36,7 @@ _OVER = ("Finished", "Failed")
 
 
 @dataclass(frozen=True)
-class Seen:
+class WorkloadState:
     """A workload: its live Deployment, and its live pods, oldest first."""
 
     deployment: Manifest
@@ -34,18 +45,18 @@ class Seen:
     @property
     def counts(self) -> tuple[object, ...]:
         """Equal as long as nothing has happened to any pod."""
-        fates = sorted((pod["metadata"]["uid"], fate(pod).name, refusal(pod)) for pod in self.pods)
-        return (self.deployment["metadata"].get("generation"), *fates)
+        states = sorted((pod["metadata"]["uid"], pod_state(pod).name, refusal(pod)) for pod in self.pods)
+        return (self.deployment["metadata"].get("generation"), *states)
 
     @property
     def rolled_out(self) -> bool:
         """Whether every pod that is asked for is of the newest revision and Ready; then nothing is left to happen."""
         wanted = self.deployment["spec"].get("replicas", 1)
         updated = (self.deployment.get("status") or {}).get("updatedReplicas", 0)
-        return updated == wanted == len(self.pods) and all(fate(pod) is Fate.READY for pod in self.pods)
+        return updated == wanted == len(self.pods) and all(pod_state(pod) is PodState.READY for pod in self.pods)
 
 
-def nodes_ready(api: KubeApi) -> list[Node] | Waiting:
+def nodes_ready(api: KubeApi) -> list[VirtualNode] | Waiting:
     """The virtual nodes, once there are some and all of them are Ready."""
     nodes = [read_node(node) for node in api.list(paths.NODES, labels=paths.VIRTUAL_NODES)]
     if not nodes:
@@ -163,11 +174,11 @@ def simulation_state(api: KubeApi, name: str) -> str:
     return state
 
 
-def settling(workload: WorkloadRef, name: str, settle_s: float) -> Callable[[KubeApi], Seen | Waiting]:
+def settling(workload: WorkloadRef, name: str, settle_s: float) -> Callable[[KubeApi], WorkloadState | Waiting]:
     """A look at the workload that returns it once every pod is decided and nothing has changed for `settle_s`."""
     steady: tuple[tuple[object, ...], float] | None = None
 
-    def look(api: KubeApi) -> Seen | Waiting:
+    def look(api: KubeApi) -> WorkloadState | Waiting:
         nonlocal steady
         simulation_state(api, name)
         seen = workload_seen(api, workload)
@@ -187,7 +198,7 @@ def settling(workload: WorkloadRef, name: str, settle_s: float) -> Callable[[Kub
     return look
 
 
-def workload_seen(api: KubeApi, workload: WorkloadRef) -> Seen:
+def workload_seen(api: KubeApi, workload: WorkloadRef) -> WorkloadState:
     """The workload as it is now: pods that its Deployment's ReplicaSets own.
 
     Raises:
@@ -200,10 +211,10 @@ def workload_seen(api: KubeApi, workload: WorkloadRef) -> Seen:
     labels = selector_text(deployment["spec"]["selector"])
     sets = owned_by(api.list(within(paths.REPLICA_SETS, namespace), labels=labels), [deployment["metadata"]["uid"]])
     pods = owned_by(api.list(within(paths.PODS, namespace), labels=labels), [o["metadata"]["uid"] for o in sets])
-    return Seen(deployment, live(pods))
+    return WorkloadState(deployment, live(pods))
 
 
-def why_unsettled(seen: Seen) -> str | None:
+def why_unsettled(seen: WorkloadState) -> str | None:
     """Why a workload cannot be observed yet; None: it can.
 
     Raises:
@@ -219,7 +230,7 @@ def why_unsettled(seen: Seen) -> str | None:
     if counted != len(seen.pods) or (counted < wanted and not paused):
         return f"{len(seen.pods)} pods, the Deployment counts {counted} and asks for {wanted}{_failure(status)}"
     check_verdicts(seen.pods)
-    undecided = [pod for pod in seen.pods if fate(pod) is Fate.UNDECIDED]
+    undecided = [pod for pod in seen.pods if pod_state(pod) is PodState.UNDECIDED]
     if undecided:
         return f"{len(undecided)} of {wanted} pods undecided: {why_undecided(undecided[0])}"
     return None

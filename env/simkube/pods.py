@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from env.demand import VERDICT_ANNOTATION, Verdict
+from env.demand import VERDICT_ANNOTATION, Shortage
 from env.errors import ClusterError
 from env.observation import Observation
 from env.problems.scenario import NodePool
@@ -21,7 +21,7 @@ Manifest = dict[str, Any]
 _REFUSAL = re.compile(r"(?<!\d)(\d{1,6}) (Insufficient cpu|Insufficient memory|Too many pods)\b")
 
 
-class Fate(Enum):
+class PodState(Enum):
     """What has become of a pod; the value is how messages call it."""
 
     READY = "Ready"
@@ -32,7 +32,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Node:
+class VirtualNode:
     """A virtual node and what of it pods may use."""
 
     name: str
@@ -45,7 +45,7 @@ class Node:
         return f"{format_cpu(self.cpu_m)} CPU, {format_memory(self.memory_bytes)}, {self.pods} pods"
 
 
-def read_node(node: Manifest) -> Node:
+def read_node(node: Manifest) -> VirtualNode:
     """A node's allocatable.
 
     Raises:
@@ -54,10 +54,12 @@ def read_node(node: Manifest) -> Node:
     status = node.get("status") or {}
     allocatable = status.get("allocatable") or {}
     cpu, memory, pods = (allocatable.get(name, 0) for name in ("cpu", "memory", "pods"))
-    return Node(node["metadata"]["name"], parse_cpu(cpu), parse_memory(memory), parse_memory(pods), _is_ready(status))
+    return VirtualNode(
+        node["metadata"]["name"], parse_cpu(cpu), parse_memory(memory), parse_memory(pods), _is_ready(status)
+    )
 
 
-def differences(pool: NodePool, nodes: Sequence[Node]) -> str | None:
+def differences(pool: NodePool, nodes: Sequence[VirtualNode]) -> str | None:
     """How nodes differ from those of a scenario, in words; None: not at all."""
     wanted = f"{format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, {pool.pods} pods"
     sizes = Counter(map(str, nodes))
@@ -67,26 +69,26 @@ def differences(pool: NodePool, nodes: Sequence[Node]) -> str | None:
     return f"made for {pool.count} virtual nodes of {wanted}, the cluster has {there}"
 
 
-def fate(pod: Manifest) -> Fate:
+def pod_state(pod: Manifest) -> PodState:
     """What has become of a pod that exists."""
     status = pod.get("status") or {}
     if not pod["spec"].get("nodeName"):
         scheduled = _condition(status, "PodScheduled")
         refused = scheduled.get("status") == "False" and scheduled.get("reason") in ("Unschedulable", "SchedulingGated")
-        return Fate.REFUSED if refused else Fate.UNDECIDED
+        return PodState.REFUSED if refused else PodState.UNDECIDED
     if _is_ready(status):
-        return Fate.READY
+        return PodState.READY
     if any(map(_oom_killed, status.get("containerStatuses") or ())):
-        return Fate.OOM_KILLED
-    if status.get("phase") == "Running" and verdict_of(pod) is Verdict.CPU_STARVED:
-        return Fate.CPU_STARVED
-    return Fate.UNDECIDED
+        return PodState.OOM_KILLED
+    if status.get("phase") == "Running" and shortage_of(pod) is Shortage.CPU_STARVED:
+        return PodState.CPU_STARVED
+    return PodState.UNDECIDED
 
 
-def verdict_of(pod: Manifest) -> Verdict | None:
+def shortage_of(pod: Manifest) -> Shortage | None:
     """What the pod's annotation says must become of it; None also for what is no verdict."""
     text = (pod["metadata"].get("annotations") or {}).get(VERDICT_ANNOTATION)
-    return next((verdict for verdict in Verdict if verdict == text), None)
+    return next((verdict for verdict in Shortage if verdict == text), None)
 
 
 def live(pods: Iterable[Manifest]) -> list[Manifest]:
@@ -130,7 +132,7 @@ def resources_of(deployment: Manifest) -> Resources:
     return Resources(parse_cpu(asked.get("cpu", 0)), parse_memory(asked.get("memory", 0)), spec.get("replicas", 1))
 
 
-def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[Node]) -> Observation:
+def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[VirtualNode]) -> Observation:
     """The observation of a workload whose pods are all decided.
 
     Args:
@@ -138,11 +140,11 @@ def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[
         pods: Its live pods, oldest first.
         nodes: The virtual nodes, at least one.
     """
-    fates = Counter(map(fate, pods))
-    reasons = next((refusals(refusal(pod)) for pod in pods if fate(pod) is Fate.REFUSED), Counter[str]())
+    states = Counter(map(pod_state, pods))
+    reasons = next((refusals(refusal(pod)) for pod in pods if pod_state(pod) is PodState.REFUSED), Counter[str]())
     return Observation(
-        ready=fates[Fate.READY],
-        pending=fates[Fate.REFUSED],
+        ready=states[PodState.READY],
+        pending=states[PodState.REFUSED],
         total=len(pods),
         resources=resources_of(deployment),
         node_cpu_m=max(node.cpu_m for node in nodes),
@@ -153,8 +155,8 @@ def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[
         insufficient_cpu=reasons["Insufficient cpu"],
         insufficient_memory=reasons["Insufficient memory"],
         too_many_pods=reasons["Too many pods"],
-        oom_killed=fates[Fate.OOM_KILLED],
-        cpu_starved=fates[Fate.CPU_STARVED],
+        oom_killed=states[PodState.OOM_KILLED],
+        cpu_starved=states[PodState.CPU_STARVED],
     )
 
 
@@ -170,8 +172,8 @@ def check_verdicts(pods: Iterable[Manifest]) -> None:
         ClusterError: The cluster's KWOK does not know the verdicts.
     """
     for pod in pods:
-        verdict = verdict_of(pod)
-        if verdict is not None and fate(pod) is Fate.READY:
+        verdict = shortage_of(pod)
+        if verdict is not None and pod_state(pod) is PodState.READY:
             raise ClusterError(
                 f"pod {pod['metadata']['name']}: is Ready, but must be {verdict}: KWOK lacks the Stages of "
                 "sim-arena; run: sim-arena doctor --fix"

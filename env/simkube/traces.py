@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from env.demand import DEMAND_ANNOTATION, VERDICT_ANNOTATION, Verdict, container_verdict, read_demand
+from env.demand import DEMAND_ANNOTATION, VERDICT_ANNOTATION, Shortage, container_shortage, read_demand
 from env.errors import ClusterError, ScenarioError, SimArenaError, TraceError
 from env.problems.scenario import Scenario, edited_trace
 from env.quantity import parse_cpu, parse_memory
@@ -129,7 +129,7 @@ def with_verdicts(trace: Trace) -> Trace:
     return Trace({**trace.document, "events": events}, trace.name)
 
 
-def pod_verdict(template: Manifest) -> Verdict | None:
+def pod_shortage(template: Manifest) -> Shortage | None:
     """What becomes of the pods of a template.
 
     Raises:
@@ -142,8 +142,8 @@ def pod_verdict(template: Manifest) -> Verdict | None:
         cpu, memory = _granted(container, "cpu"), _granted(container, "memory")
         cpu_m = None if cpu is None else parse_cpu(cpu)
         memory_bytes = None if memory is None else parse_memory(memory)
-        verdicts.add(container_verdict(cpu_m, memory_bytes, cpu_use_m, memory_use))
-    return next((v for v in (Verdict.OOM_KILLED, Verdict.CPU_STARVED) if v in verdicts), None)
+        verdicts.add(container_shortage(cpu_m, memory_bytes, cpu_use_m, memory_use))
+    return next((v for v in (Shortage.OOM_KILLED, Shortage.CPU_STARVED) if v in verdicts), None)
 
 
 def _with_verdicts(event: Manifest, trace: str) -> Manifest:
@@ -159,7 +159,7 @@ def _judged(manifest: Manifest, trace: str) -> Manifest:
     if path is None or template is None or not annotations.keys() & {DEMAND_ANNOTATION, VERDICT_ANNOTATION}:
         return manifest
     try:
-        verdict = pod_verdict(template)
+        verdict = pod_shortage(template)
     except (SimArenaError, ValueError) as error:
         metadata = manifest["metadata"]
         what = f"trace {trace}: {manifest['kind']} {metadata['namespace']}/{metadata['name']}: {error}"

@@ -14,7 +14,7 @@ from runner.commands.console import Exit, err, fail, out, parse_set, print_json
 from runner.commands.options import JsonOption, KubeContextOption, SimKubeOption, TraceBucketOption
 
 if TYPE_CHECKING:
-    from env.simkube.doctor_checks import Finding
+    from env.simkube.doctor_results import CheckResult
 
 KubeconfigOption = Annotated[Path | None, typer.Option(help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.")]
 
@@ -62,16 +62,16 @@ def doctor(
 
 def _examined(
     kubeconfig: Path | None, context: str | None, trace_url: str, driver_secrets: tuple[str, ...], fix: bool
-) -> tuple[dict[str, Finding], list[str], str | None]:
-    from env.kube.client import connect
+) -> tuple[dict[str, CheckResult], list[str], str | None]:
+    from env.kube.connect import connect
     from env.simkube.doctor import Patient, examine, mend
-    from env.simkube.doctor_checks import Finding, Level
+    from env.simkube.doctor_results import CheckResult, Level
 
     try:
         path = str(kubeconfig) if kubeconfig else None
         api = replace(connect(context, kubeconfig=path), request_timeout_s=_REQUEST_TIMEOUT_S)
     except ClusterError as error:
-        return {"API server": Finding(Level.FAIL, str(error))}, [], None
+        return {"API server": CheckResult(Level.FAIL, str(error))}, [], None
     try:
         done = []
         refused = None
@@ -79,7 +79,7 @@ def _examined(
             try:
                 done = mend(api)
             except ClusterError as error:
-                refused = Finding(Level.FAIL, str(error))
+                refused = CheckResult(Level.FAIL, str(error))
         with err.status("looking at the cluster"):
             findings = examine(Patient(api, trace_url, driver_secrets, os.environ, Path.home()))
         return ({"--fix": refused} if refused else {}) | findings, done, api.host
@@ -87,7 +87,7 @@ def _examined(
         api.close()
 
 
-def _print(name: str, finding: Finding) -> None:
+def _print(name: str, finding: CheckResult) -> None:
     from rich.text import Text
 
     level = Text(f"{finding.level:<5}", style=_COLOURS[finding.level])

@@ -13,8 +13,8 @@ from runner.commands.console import Exit, err, fail, out, print_json, progress
 from runner.commands.options import JsonOption
 
 if TYPE_CHECKING:
-    from env.fidelity.agreement import Comparison, Tally
-    from env.fidelity.truth import Outcome, Scenario
+    from env.fidelity.agreement import OutcomeComparison, Tally
+    from env.fidelity.truth import RecordedOutcome, RecordedScenario
 
 _LONGEST_DIFF = 40
 
@@ -60,12 +60,12 @@ def fidelity(
         fail(_missed(over_all))
 
 
-def _simulate(scenario: Scenario) -> list[Outcome]:
+def _simulate(scenario: RecordedScenario) -> list[RecordedOutcome]:
     from env.fidelity.engine_outcomes import simulated_outcomes
-    from env.fidelity.truth import Outcome
+    from env.fidelity.truth import RecordedOutcome
 
     content = scenario.to_json()
-    return [Outcome.model_validate(each) for each in simulated_outcomes(content["nodes"], content["steps"])]
+    return [RecordedOutcome.model_validate(each) for each in simulated_outcomes(content["nodes"], content["steps"])]
 
 
 def _figures(counted: Tally) -> dict[str, float | int | None]:
@@ -88,7 +88,7 @@ def _print_table(by_kind: dict[str, Tally], over_all: Tally) -> None:
     tables.show(table)
 
 
-def _print_disagreements(rows: Sequence[Comparison], show: int) -> None:
+def _print_disagreements(rows: Sequence[OutcomeComparison], show: int) -> None:
     for row in rows[:show]:
         on = ", ".join(_described(row)["disagrees_on"])
         out.print(f"\n{row.scenario} ({row.kind}), step {row.step + 1}: {on}", highlight=False, markup=False)
@@ -98,7 +98,7 @@ def _print_disagreements(rows: Sequence[Comparison], show: int) -> None:
         err.print(f"{len(rows)} outcomes disagree; --show {len(rows)} shows them all", highlight=False)
 
 
-def _described(row: Comparison) -> dict[str, Any]:
+def _described(row: OutcomeComparison) -> dict[str, Any]:
     from env.fidelity.agreement import ASPECTS
 
     return {
@@ -112,7 +112,7 @@ def _described(row: Comparison) -> dict[str, Any]:
     }
 
 
-def _lines(row: Comparison) -> list[str]:
+def _lines(row: OutcomeComparison) -> list[str]:
     from env.fidelity.agreement import differences
 
     if row.simulated is None:

@@ -13,7 +13,7 @@ from runner.commands.doctor import KubeconfigOption
 from runner.commands.options import JsonOption, KubeContextOption
 
 if TYPE_CHECKING:
-    from env.fidelity.truth import Scenario
+    from env.fidelity.truth import RecordedScenario
     from env.kube.client import KubeApi
 
 app = new_app("Record what a real control plane decides.")
@@ -52,7 +52,7 @@ def record(
         fail(str(error), Exit.USAGE)
     if to.exists():
         fail(f"{to}: exists already; give --out another name", Exit.USAGE)
-    from env.kube.client import connect
+    from env.kube.connect import connect
 
     # A kubelet has a pod Ready within a moment; a rollout of many waves would else take long.
     api = replace(connect(kube_context, kubeconfig=str(kubeconfig) if kubeconfig else None), poll_s=0.25)
@@ -66,7 +66,7 @@ def record(
         err.print(f"wrote {to}: {len(wanted)} scenarios, {outcomes} outcomes", highlight=False)
 
 
-def _wanted(path: Path | None, count: int, seed: int, kinds: list[str]) -> list[Scenario]:
+def _wanted(path: Path | None, count: int, seed: int, kinds: list[str]) -> list[RecordedScenario]:
     if path is None:
         from env.fidelity.scenarios import generate_scenarios
 
@@ -76,10 +76,11 @@ def _wanted(path: Path | None, count: int, seed: int, kinds: list[str]) -> list[
     return read_truth(path, recorded=False)
 
 
-def _record(api: KubeApi, wanted: list[Scenario], to: Path) -> int:
+def _record(api: KubeApi, wanted: list[RecordedScenario], to: Path) -> int:
     import secrets
 
-    from env.fidelity.recorder import check_recordable, other_nodes, record
+    from env.fidelity.recorded_nodes import other_nodes
+    from env.fidelity.recorder import check_recordable, record
     from env.fidelity.truth import truth_line
 
     for scenario in wanted:

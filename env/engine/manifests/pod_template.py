@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 
-from env.demand import VERDICT_ANNOTATION, Verdict
+from env.demand import VERDICT_ANNOTATION, Shortage
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
 from env.engine.manifests.requests import (
     SCORE_CPU_M,
@@ -15,7 +15,7 @@ from env.engine.manifests.requests import (
     read_amount,
     read_extended,
     read_granted,
-    verdict_of,
+    shortage_of,
 )
 from env.engine.manifests.terms import (
     Placement,
@@ -73,8 +73,8 @@ class PodTemplate:
         may_preempt: Its preemptionPolicy is not Never.
         unscheduled: Nobody schedules it: a scheduling gate, or another scheduler's name.
         node_name: The node that the manifest itself binds it to.
-        verdict: What becomes of it where it asks for less than it uses.
-        killed_container: The container that the verdict is about.
+        shortage: What it lacks where it requests less than it uses; None: nothing.
+        killed_container: The container that is short of it.
         restart_policy: Always, OnFailure or Never.
         first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
         revision: Pods of equal revision are of one ReplicaSet.
@@ -96,7 +96,7 @@ class PodTemplate:
     may_preempt: bool
     unscheduled: bool
     node_name: str
-    verdict: Verdict | None
+    shortage: Shortage | None
     killed_container: str
     restart_policy: str
     first_requests: tuple[str, str]
@@ -122,14 +122,14 @@ class TemplateSource:
     def template(self, cpu_m: int | None, memory_bytes: int | None) -> PodTemplate:
         """The template whose first container requests so much; None: no request. A lower limit is raised to it."""
         limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
-        verdict, container = verdict_of(self.granted, cpu_m, memory_bytes, limits)
+        shortage, container = shortage_of(self.granted, cpu_m, memory_bytes, limits)
         return replace(
             self.base,
             cpu_m=self.cpu.request(cpu_m),
             memory_bytes=self.memory.request(memory_bytes),
             score_cpu_m=self.cpu.score_request(cpu_m),
             score_memory_bytes=self.memory.score_request(memory_bytes),
-            verdict=verdict,
+            shortage=shortage,
             killed_container=container,
             revision=(cpu_m, memory_bytes, limits, self.canonical),
         )
@@ -182,7 +182,7 @@ def read_template(
         may_preempt=priority.may_preempt and as_text(pod, "preemptionPolicy") != "Never",
         unscheduled=bool(as_maps(pod, "schedulingGates")) or _scheduler(pod) != DEFAULT_SCHEDULER,
         node_name=as_text(pod, "nodeName"),
-        verdict=None,
+        shortage=None,
         killed_container="",
         restart_policy=_restart_policy(pod),
         first_requests=(as_text(first, "cpu"), as_text(first, "memory")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from env.demand import DEMAND_ANNOTATION, Verdict, container_verdict, read_demand
+from env.demand import DEMAND_ANNOTATION, Shortage, container_shortage, read_demand
 from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
 from env.quantity import parse_cpu, parse_memory
 
@@ -129,23 +129,23 @@ def _granted_of(container: Manifest, name: str) -> int | None:
     return _request(container, name) if limit is None else limit
 
 
-def verdict_of(
+def shortage_of(
     granted: tuple[tuple[str, int | None, int | None, int, int], ...],
     cpu_m: int | None,
     memory_bytes: int | None,
     limits: tuple[int | None, int | None],
-) -> tuple[Verdict | None, str]:
-    found: list[tuple[Verdict, str]] = []
+) -> tuple[Shortage | None, str]:
+    found: list[tuple[Shortage, str]] = []
     for number, (name, cpu_granted, memory_granted, cpu_use, memory_use) in enumerate(granted):
         if number == 0:
             cpu_granted = cpu_m if limits[0] is None else limits[0]
             memory_granted = memory_bytes if limits[1] is None else limits[1]
-        verdict = container_verdict(cpu_granted, memory_granted, cpu_use, memory_use)
+        verdict = container_shortage(cpu_granted, memory_granted, cpu_use, memory_use)
         if verdict is not None:
             found.append((verdict, name))
     if not found:
         return None, ""
-    return next((each for each in found if each[0] is Verdict.OOM_KILLED), found[0])
+    return next((each for each in found if each[0] is Shortage.OOM_KILLED), found[0])
 
 
 def raised(limit: int | None, request: int | None) -> int | None:

@@ -8,16 +8,16 @@ import pytest
 
 from env.fidelity.agreement import Tally, comparisons, tally
 from env.fidelity.engine_outcomes import simulated_outcomes
-from env.fidelity.truth import Outcome, Scenario, read_truth
+from env.fidelity.truth import RecordedOutcome, RecordedScenario, read_truth
 
 
 def agreement(path: Path) -> Tally:
     if not path.exists():
         pytest.skip(f"no {path.name} in SIM_ARENA_DATA")
 
-    def simulate(scenario: Scenario) -> list[Outcome]:
+    def simulate(scenario: RecordedScenario) -> list[RecordedOutcome]:
         nodes = [node.model_dump(exclude_unset=True) for node in scenario.nodes]
-        return [Outcome.model_validate(each) for each in simulated_outcomes(nodes, scenario.steps)]
+        return [RecordedOutcome.model_validate(each) for each in simulated_outcomes(nodes, scenario.steps)]
 
     return tally(row for scenario in read_truth(path) for row in comparisons(scenario, simulate))
 

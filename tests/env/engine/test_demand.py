@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from env.demand import Verdict, container_verdict
+from env.demand import Shortage, container_shortage
 from env.engine.pods import crash_loop, next_restart_s
 
 Make = Callable[..., Any]
@@ -19,16 +19,16 @@ HUNGRY = {"memory": "2Gi"}
     ("granted", "use", "verdict"),
     [
         ((1000, 100), (1000, 100), None),
-        ((1000, 99), (1000, 100), Verdict.OOM_KILLED),
-        ((999, 100), (1000, 100), Verdict.CPU_STARVED),
-        ((999, 99), (1000, 100), Verdict.OOM_KILLED),
+        ((1000, 99), (1000, 100), Shortage.OOM_KILLED),
+        ((999, 100), (1000, 100), Shortage.CPU_STARVED),
+        ((999, 99), (1000, 100), Shortage.OOM_KILLED),
         ((None, None), (1000, 100), None),
         ((1, 1), (0, 0), None),
-        ((0, 0), (1, 1), Verdict.OOM_KILLED),
+        ((0, 0), (1, 1), Shortage.OOM_KILLED),
     ],
 )
-def test_the_verdict_on_a_container(granted: Any, use: Any, verdict: Verdict | None) -> None:
-    assert container_verdict(*granted, *use) == verdict
+def test_the_verdict_on_a_container(granted: Any, use: Any, verdict: Shortage | None) -> None:
+    assert container_shortage(*granted, *use) == verdict
 
 
 @pytest.mark.parametrize(

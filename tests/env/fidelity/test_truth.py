@@ -8,9 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from env.errors import ConfigError, ScenarioError, TruthError
-from env.fidelity.agreement import Comparison, Tally, compare, comparisons, differences, missed_goals, tally
+from env.fidelity.agreement import OutcomeComparison, Tally, compare, comparisons, differences, missed_goals, tally
 from env.fidelity.scenarios import KINDS, generate_scenarios
-from env.fidelity.truth import Outcome, Scenario, WorkloadOutcome, priority_classes, read_truth, revision, truth_line
+from env.fidelity.truth import (
+    RecordedOutcome,
+    RecordedScenario,
+    WorkloadOutcome,
+    priority_classes,
+    read_truth,
+    revision,
+    truth_line,
+)
 
 PENDING = "0/1 nodes are available: 1 Insufficient cpu."
 
@@ -20,8 +28,8 @@ def workload(**changes: Any) -> WorkloadOutcome:
     return WorkloadOutcome(**{**fields, "revisions": {"1|1Gi": 3}, **changes})
 
 
-def outcome(*messages: str, **workloads: WorkloadOutcome) -> Outcome:
-    return Outcome(failed_scheduling=list(messages), workloads=workloads)
+def outcome(*messages: str, **workloads: WorkloadOutcome) -> RecordedOutcome:
+    return RecordedOutcome(failed_scheduling=list(messages), workloads=workloads)
 
 
 def line(**changes: Any) -> str:
@@ -182,10 +190,10 @@ def test_differences_name_the_workload_and_both_sides() -> None:
 
 
 def test_a_scenario_that_the_engine_refuses_disagrees_in_every_step() -> None:
-    def refuse(scenario: Scenario) -> list[Outcome]:
+    def refuse(scenario: RecordedScenario) -> list[RecordedOutcome]:
         raise ScenarioError("no such kind")
 
-    two = Scenario(id="a", kind="k", nodes=[], steps=[[], []], outcome=[outcome(), outcome()])
+    two = RecordedScenario(id="a", kind="k", nodes=[], steps=[[], []], outcome=[outcome(), outcome()])
     rows = list(comparisons(two, refuse))
     assert [(row.step, row.agreement.complete, row.refusal) for row in rows] == [
         (0, False, "no such kind"),
@@ -194,8 +202,8 @@ def test_a_scenario_that_the_engine_refuses_disagrees_in_every_step() -> None:
 
 
 def test_a_tally_counts_outcomes_and_misses_goals_below_them() -> None:
-    def row(simulated: Outcome) -> Comparison:
-        return Comparison("a", "k", 0, outcome(web=workload()), simulated)
+    def row(simulated: RecordedOutcome) -> OutcomeComparison:
+        return OutcomeComparison("a", "k", 0, outcome(web=workload()), simulated)
 
     right, wrong = row(outcome(web=workload())), row(outcome(PENDING, web=workload()))
     counted = tally([right] * 94 + [wrong] * 6)
@@ -276,7 +284,7 @@ def test_26_generated_scenarios_hold_every_kind_and_the_engine_takes_them_all() 
     for scenario in scenarios:
         content = scenario.to_json()
         outcomes = simulated_outcomes(content["nodes"], content["steps"])
-        assert [Outcome.model_validate(each) for each in outcomes]
+        assert [RecordedOutcome.model_validate(each) for each in outcomes]
         assert len(outcomes) == len(scenario.steps)
 
 

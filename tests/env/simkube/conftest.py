@@ -20,11 +20,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fake_api import RESOURCES, SPARED, FakeApi, definition
+from fake_api import FakeApi
+from fake_http import SPARED
+from fake_objects import RESOURCES, definition
 from server import CRDS, MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, surroundings, until
 from world import World, WorldTime
 
-from env.kube.client import KubeApi, KubeError, Timer, connect, path_of, within
+from env.kube.client import KubeApi, KubeError, Timer
+from env.kube.connect import connect
+from env.kube.paths import path_of, within
 from env.problems.scenario import NodePool, Scenario
 from env.simkube import paths
 from env.simkube.cluster import SimKubeCluster

@@ -19,8 +19,9 @@ from server import Surroundings, end_namespace, request
 
 from env.fidelity.engine_outcomes import simulated_outcomes
 from env.fidelity.recorder import COLLECTIONS
-from env.fidelity.truth import Node, Scenario
-from env.kube.client import KubeApi, KubeError, path_of, selector_text, within
+from env.fidelity.truth import RecordedNode, RecordedScenario
+from env.kube.client import KubeApi, KubeError
+from env.kube.paths import path_of, selector_text, within
 from env.simkube import paths
 from env.simkube.pods import live
 
@@ -45,10 +46,10 @@ class Deciders:
     def __init__(
         self,
         api: KubeApi,
-        scenario: Scenario,
+        scenario: RecordedScenario,
         token: str,
         around: Surroundings | None = None,
-        others: Sequence[Node] = (),
+        others: Sequence[RecordedNode] = (),
     ) -> None:
         self.api = api
         self.nodes = scenario.model_copy(update={"nodes": [*scenario.nodes, *others]}).to_json()["nodes"]

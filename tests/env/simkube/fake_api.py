@@ -16,107 +16,34 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import re
 import threading
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 import yaml
-
-Manifest = dict[str, Any]
-
-SPARED = "world"
-"""The User-Agent of requests that meet no faults and are not recorded: they play the rest of the cluster."""
-
-
-@dataclass(frozen=True)
-class Resource:
-    group: str
-    version: str
-    plural: str
-    kind: str
-    namespaced: bool
-    status: bool = False
-    """Whether status can only be written through the subresource."""
-    custom: bool = False
-    """Whether it is served only while its CustomResourceDefinition exists."""
-
-
-RESOURCES = (
-    Resource("", "v1", "namespaces", "Namespace", False, status=True),
-    Resource("", "v1", "nodes", "Node", False, status=True),
-    Resource("", "v1", "pods", "Pod", True, status=True),
-    Resource("", "v1", "events", "Event", True),
-    Resource("", "v1", "serviceaccounts", "ServiceAccount", True),
-    Resource("", "v1", "secrets", "Secret", True),
-    Resource("", "v1", "configmaps", "ConfigMap", True),
-    Resource("", "v1", "services", "Service", True),
-    Resource("apps", "v1", "deployments", "Deployment", True, status=True),
-    Resource("apps", "v1", "replicasets", "ReplicaSet", True, status=True),
-    Resource("apps", "v1", "statefulsets", "StatefulSet", True, status=True),
-    Resource("apps", "v1", "daemonsets", "DaemonSet", True, status=True),
-    Resource("batch", "v1", "jobs", "Job", True, status=True),
-    Resource("batch", "v1", "cronjobs", "CronJob", True, status=True),
-    Resource("coordination.k8s.io", "v1", "leases", "Lease", True),
-    Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False),
-    Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False),
-    Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
-    Resource("simkube.io", "v1", "simulations", "Simulation", False, status=True, custom=True),
-    Resource("simkube.io", "v1", "simulationroots", "SimulationRoot", False, custom=True),
-    Resource("kwok.x-k8s.io", "v1alpha1", "stages", "Stage", False, custom=True),
-    Resource("cert-manager.io", "v1", "clusterissuers", "ClusterIssuer", False, status=True, custom=True),
+from fake_http import ApiError, Fault, http_server
+from fake_objects import (
+    RESOURCES,
+    Resource,
+    born,
+    definition,
+    discovered,
+    fields_match,
+    group_entry,
+    labels_match,
+    merged,
+    now,
+    owners,
+    resource_of,
+    root_path,
+    without,
 )
 
-
-@dataclass
-class Fault:
-    """What goes wrong with the next `times` requests that match."""
-
-    status: int | None
-    method: str
-    path: str
-    times: int
-    reason: str = ""
-    retry_after: int | None = None
-    cut: bool = False
-    hang: bool = False
-
-
-class ApiError(Exception):
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.reason, self.message = code, reason, message
-
-    def status(self) -> Manifest:
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "code": self.code,
-            "reason": self.reason,
-            "message": self.message,
-        }
-
-
-_REASONS = {
-    400: "BadRequest",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "Conflict",
-    410: "Expired",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-}
+Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -159,7 +86,7 @@ class FakeApi:
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def __enter__(self) -> FakeApi:
-        self._server = _server(self)
+        self._server = http_server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
         return self
@@ -215,12 +142,12 @@ class FakeApi:
         """Create or replace an object as it is, status included, without any check."""
         with self._lock:
             manifest = copy.deepcopy(manifest)
-            resource = _resource_of(manifest)
+            resource = resource_of(manifest)
             metadata = manifest["metadata"]
             if resource.namespaced:
                 metadata.setdefault("namespace", "default")
             key = (resource.plural, metadata.get("namespace", ""), metadata["name"])
-            return copy.deepcopy(self._store(key, _born(manifest)))
+            return copy.deepcopy(self._store(key, born(manifest)))
 
     def get(self, plural: str, name: str, namespace: str = "") -> Manifest | None:
         with self._lock:
@@ -291,8 +218,8 @@ class FakeApi:
         served = [r for r in RESOURCES if self._served(r)]
         if path == "/apis":
             groups = sorted({(r.group, r.version) for r in served if r.group})
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g, v) for g, v in groups]}
-        here = [r for r in served if path == _root(r)]
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group_entry(g, v) for g, v in groups]}
+        here = [r for r in served if path == root_path(r)]
         if not here:
             return None
         version = f"{here[0].group}/{here[0].version}".lstrip("/")
@@ -300,12 +227,12 @@ class FakeApi:
             "kind": "APIResourceList",
             "apiVersion": "v1",
             "groupVersion": version,
-            "resources": [_discovered(r) for r in here],
+            "resources": [discovered(r) for r in here],
         }
 
     def _target(self, path: str) -> Target:
         for resource in RESOURCES:
-            root = _root(resource)
+            root = root_path(resource)
             if not path.startswith(root + "/") or not self._served(resource):
                 continue
             parts = [unquote(part) for part in path[len(root) + 1 :].split("/")]
@@ -335,8 +262,8 @@ class FakeApi:
             for (plural, namespace, _), o in sorted(self._objects.items())
             if plural == target.resource.plural
             and target.namespace in (None, namespace)
-            and _labels_match(o, query.get("labelSelector", ""))
-            and _fields_match(o, query.get("fieldSelector", ""))
+            and labels_match(o, query.get("labelSelector", ""))
+            and fields_match(o, query.get("fieldSelector", ""))
         ]
         if target.resource.plural == "namespaces":
             for o in found:
@@ -349,7 +276,7 @@ class FakeApi:
             "apiVersion": f"{target.resource.group}/{target.resource.version}".lstrip("/"),
             "metadata": {"resourceVersion": str(self._revision), **more},
             # As the real one: the items of a list carry neither kind nor apiVersion.
-            "items": [_without(o, "kind", "apiVersion") for o in copy.deepcopy(found[start:end])],
+            "items": [without(o, "kind", "apiVersion") for o in copy.deepcopy(found[start:end])],
         }
 
     def _read(self, target: Target) -> Manifest:
@@ -381,7 +308,7 @@ class FakeApi:
         manifest["apiVersion"] = f"{target.resource.group}/{target.resource.version}".lstrip("/")
         manifest["kind"] = target.resource.kind
         key = (target.resource.plural, metadata.get("namespace", ""), metadata["name"])
-        return copy.deepcopy(self._store(key, _born(manifest, generation=1)))
+        return copy.deepcopy(self._store(key, born(manifest, generation=1)))
 
     def _bind(self, target: Target, body: Manifest) -> Manifest:
         pod = copy.deepcopy(self._existing(Target(target.resource, target.namespace, target.name, None)))
@@ -491,7 +418,7 @@ class FakeApi:
         if key[0] != "namespaces" and not o["metadata"].get("finalizers") and not held:
             self._purge(key)
             return
-        o["metadata"].setdefault("deletionTimestamp", _now())
+        o["metadata"].setdefault("deletionTimestamp", now())
         if key[0] == "namespaces":
             o["status"] = {"phase": "Terminating"}
             if self.bare:
@@ -521,7 +448,7 @@ class FakeApi:
             for inside in [k for k in self._objects if k[1] == key[2]]:
                 self._purge(inside)
         uid = gone["metadata"]["uid"]
-        for owned in [k for k, o in self._objects.items() if uid in _owners(o)]:
+        for owned in [k for k, o in self._objects.items() if uid in owners(o)]:
             if owned in self._objects:
                 self._mark(owned)
 
@@ -540,195 +467,3 @@ class FakeApi:
         manifest["metadata"]["resourceVersion"] = str(self._revision)
         self._objects[key] = manifest
         return manifest
-
-
-def definition(resource: Resource) -> Manifest:
-    """The CustomResourceDefinition of a resource, without a schema worth the name."""
-    schema: Manifest = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    if resource.kind == "Simulation":
-        schema["properties"] = {"spec": {"type": "object", "properties": {"lifecycleParams": {"type": "object"}}}}
-        schema["properties"]["spec"]["x-kubernetes-preserve-unknown-fields"] = True
-        schema["properties"]["status"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version: Manifest = {
-        "name": resource.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-    }
-    if resource.status:
-        version["subresources"] = {"status": {}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.plural}.{resource.group}"},
-        "spec": {
-            "group": resource.group,
-            "scope": "Namespaced" if resource.namespaced else "Cluster",
-            "names": {
-                "plural": resource.plural,
-                "singular": resource.kind.lower(),
-                "kind": resource.kind,
-                "listKind": f"{resource.kind}List",
-            },
-            "versions": [version],
-        },
-        "status": {"conditions": [{"type": "Established", "status": "True"}]},
-    }
-
-
-def merged(old: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7386)."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    result = old if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
-def _born(manifest: Manifest, generation: int | None = None) -> Manifest:
-    metadata = manifest["metadata"]
-    metadata.setdefault("uid", str(uuid.uuid4()))
-    metadata.setdefault("creationTimestamp", _now())
-    if generation is not None or "generation" not in metadata:
-        metadata["generation"] = generation or 1
-    if manifest["kind"] == "Namespace":
-        manifest.setdefault("status", {"phase": "Active"})
-        metadata.setdefault("labels", {})["kubernetes.io/metadata.name"] = metadata["name"]
-    return manifest
-
-
-def _resource_of(manifest: Manifest) -> Resource:
-    group, _, version = manifest["apiVersion"].rpartition("/")
-    for resource in RESOURCES:
-        if (resource.group, resource.version, resource.kind) == (group, version, manifest["kind"]):
-            return resource
-    raise LookupError(f"{manifest['apiVersion']} {manifest['kind']}: not served here")
-
-
-def _root(resource: Resource) -> str:
-    return f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-
-
-def _group(group: str, version: str) -> Manifest:
-    entry = {"groupVersion": f"{group}/{version}", "version": version}
-    return {"name": group, "versions": [entry], "preferredVersion": entry}
-
-
-def _discovered(resource: Resource) -> Manifest:
-    verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update"]
-    return {
-        "name": resource.plural,
-        "singularName": resource.kind.lower(),
-        "namespaced": resource.namespaced,
-        "kind": resource.kind,
-        "verbs": ["create"] if resource.kind == "SelfSubjectAccessReview" else verbs,
-    }
-
-
-def _labels_match(o: Manifest, selector: str) -> bool:
-    labels = o["metadata"].get("labels") or {}
-    return all(_requirement_holds(labels, part.strip()) for part in _split(selector))
-
-
-def _split(selector: str) -> Iterator[str]:
-    """The parts of a selector, at commas outside of parentheses."""
-    return (part for part in re.split(r",(?![^(]*\))", selector) if part.strip())
-
-
-def _requirement_holds(labels: dict[str, str], part: str) -> bool:
-    if match := re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", part):
-        values = [value.strip() for value in match[3].split(",")]
-        return (labels.get(match[1]) in values) == (match[2] == "in")
-    if "!=" in part:
-        key, _, value = part.partition("!=")
-        return labels.get(key) != value
-    if "=" in part:
-        key, value = re.split(r"==?", part, maxsplit=1)
-        return labels.get(key) == value
-    return part[1:] not in labels if part.startswith("!") else part in labels
-
-
-def _fields_match(o: Manifest, selector: str) -> bool:
-    for part in _split(selector):
-        path, operator, value = re.split(r"(!=|==|=)", part, maxsplit=1)
-        found: Any = o
-        for step in path.split("."):
-            found = found.get(step, "") if isinstance(found, dict) else ""
-        if (str(found) == value) == (operator == "!="):
-            return False
-    return True
-
-
-def _owners(o: Manifest) -> list[str]:
-    return [reference["uid"] for reference in o["metadata"].get("ownerReferences") or ()]
-
-
-def _without(o: Manifest, *keys: str) -> Manifest:
-    return {key: value for key, value in o.items() if key not in keys}
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _server(api: FakeApi) -> ThreadingHTTPServer:
-    return _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": api}))
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass  # a client that went away in the middle of an answer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two packets; the second would wait 40 ms for an ACK
-    api: FakeApi
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def handle_any(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        spared = self.headers.get("User-Agent") == SPARED
-        fault = None if spared else self.api.fault(self.command, self.path)
-        if fault is not None and fault.hang:
-            self.api.hang()
-            self.close_connection = True
-        elif fault is not None and not fault.cut:
-            code = fault.status or 500
-            error = ApiError(code, fault.reason or _REASONS.get(code, "Unknown"), f"injected {code}")
-            self.reply(code, error.status(), fault.retry_after)
-        else:
-            self.answer(raw, cut=fault is not None)
-
-    def answer(self, raw: bytes, *, cut: bool) -> None:
-        url = urlsplit(self.path)
-        query = {key: values[-1] for key, values in parse_qs(url.query).items()}
-        kind = self.headers.get("Content-Type", "").split(";")[0]
-        try:
-            body = yaml.safe_load(raw) if "yaml" in kind else json.loads(raw or b"null")
-            code, document = self.api.answer(self.command, url.path.rstrip("/"), query, kind, body)
-        except ApiError as error:
-            code, document = error.code, error.status()
-        self.reply(code, document, cut=cut)
-
-    def reply(self, code: int, document: Manifest, retry_after: int | None = None, *, cut: bool = False) -> None:
-        data = json.dumps(document).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        if retry_after is not None:
-            self.send_header("Retry-After", str(retry_after))
-        self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if cut else data)
-        self.close_connection = self.close_connection or cut
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any

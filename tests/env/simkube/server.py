@@ -11,7 +11,8 @@ from typing import Any
 
 from kubernetes import dynamic
 
-from env.kube.client import KubeApi, KubeError, path_of, within
+from env.kube.client import KubeApi, KubeError
+from env.kube.paths import path_of, within
 from env.simkube import paths
 
 Manifest = dict[str, Any]

@@ -9,10 +9,11 @@ import pytest
 from fake_api import FakeApi
 from typer.testing import CliRunner
 
-from env.kube.client import KubeApi, connect
+from env.kube.client import KubeApi
+from env.kube.connect import connect
 from env.simkube import doctor_checks as checks
 from env.simkube.doctor import Patient, checks_for, examine, mend, shipped_stages
-from env.simkube.doctor_checks import Finding, Level
+from env.simkube.doctor_results import CheckResult, Level
 
 Manifest = dict[str, Any]
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -79,7 +80,7 @@ def api(fake: FakeApi, tmp_path: Path) -> Iterator[KubeApi]:
     connection.close()
 
 
-def bad(findings: dict[str, Finding]) -> dict[str, Finding]:
+def bad(findings: dict[str, CheckResult]) -> dict[str, CheckResult]:
     return {name: finding for name, finding in findings.items() if finding.level is not Level.OK}
 
 

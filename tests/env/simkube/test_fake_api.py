@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from server import MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, until
 
-from env.kube.client import KubeApi, KubeError, path_of, within
+from env.kube.client import KubeApi, KubeError
+from env.kube.paths import path_of, within
 from env.simkube import paths
 from env.simkube.simulation import simulation as simulation_of
 

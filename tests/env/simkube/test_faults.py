@@ -11,7 +11,8 @@ from fake_api import FakeApi
 from world import World, WorldTime
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, KubeError, Timer, Waiting, connect, wait
+from env.kube.client import KubeApi, KubeError, Timer, Waiting, wait
+from env.kube.connect import connect
 from env.problems.scenario import Scenario
 from env.simkube import paths
 from env.simkube.cluster import SimKubeCluster

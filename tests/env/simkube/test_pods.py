@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from env.demand import VERDICT_ANNOTATION, Verdict
+from env.demand import VERDICT_ANNOTATION, Shortage
 from env.errors import ClusterError, QuantityError
-from env.kube.client import selector_text
+from env.kube.paths import selector_text
 from env.problems.scenario import NodePool
 from env.quantity import GIB, MIB
 from env.simkube.pods import (
-    Fate,
-    Node,
+    PodState,
+    VirtualNode,
     check_verdicts,
     differences,
-    fate,
     live,
     observation,
+    pod_state,
     read_node,
     refusals,
     resources_of,
@@ -48,27 +48,27 @@ def refused(message: str, reason: str = "Unschedulable") -> list[Manifest]:
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        (pod(phase="Running", conditions=ready("True")), Fate.READY),
-        (pod(phase="Running", conditions=ready("False")), Fate.UNDECIDED),
-        (pod(phase="Pending"), Fate.UNDECIDED),
-        (pod(node=None), Fate.UNDECIDED),
-        (pod(node=None, conditions=refused("0/1 nodes are available")), Fate.REFUSED),
-        (pod(node=None, conditions=refused("gated", "SchedulingGated")), Fate.REFUSED),
-        (pod(node=None, conditions=refused("try again", "SchedulerError")), Fate.UNDECIDED),
-        (pod(phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]), Fate.OOM_KILLED),
-        (pod(phase="Running", containerStatuses=[{"state": {"terminated": OOM}}]), Fate.OOM_KILLED),
-        (pod(phase="Running", containerStatuses=[{"state": {"waiting": {"reason": "X"}}}]), Fate.UNDECIDED),
-        (pod(verdict="cpu-starved", phase="Running", conditions=ready("False")), Fate.CPU_STARVED),
-        (pod(verdict="cpu-starved", phase="Pending"), Fate.UNDECIDED),
-        (pod(verdict="nonsense", phase="Running"), Fate.UNDECIDED),
+        (pod(phase="Running", conditions=ready("True")), PodState.READY),
+        (pod(phase="Running", conditions=ready("False")), PodState.UNDECIDED),
+        (pod(phase="Pending"), PodState.UNDECIDED),
+        (pod(node=None), PodState.UNDECIDED),
+        (pod(node=None, conditions=refused("0/1 nodes are available")), PodState.REFUSED),
+        (pod(node=None, conditions=refused("gated", "SchedulingGated")), PodState.REFUSED),
+        (pod(node=None, conditions=refused("try again", "SchedulerError")), PodState.UNDECIDED),
+        (pod(phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]), PodState.OOM_KILLED),
+        (pod(phase="Running", containerStatuses=[{"state": {"terminated": OOM}}]), PodState.OOM_KILLED),
+        (pod(phase="Running", containerStatuses=[{"state": {"waiting": {"reason": "X"}}}]), PodState.UNDECIDED),
+        (pod(verdict="cpu-starved", phase="Running", conditions=ready("False")), PodState.CPU_STARVED),
+        (pod(verdict="cpu-starved", phase="Pending"), PodState.UNDECIDED),
+        (pod(verdict="nonsense", phase="Running"), PodState.UNDECIDED),
     ],
 )
-def test_a_pods_fate_is_what_its_status_says(seen: Manifest, expected: Fate) -> None:
-    assert fate(seen) is expected
+def test_a_pods_fate_is_what_its_status_says(seen: Manifest, expected: PodState) -> None:
+    assert pod_state(seen) is expected
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_pod_that_is_ready_against_its_verdict_is_refused(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", list(Shortage))
+def test_a_pod_that_is_ready_against_its_verdict_is_refused(verdict: Shortage) -> None:
     with pytest.raises(ClusterError, match=f"pod web-1: is Ready, but must be {verdict}"):
         check_verdicts([pod(verdict=verdict, phase="Running", conditions=ready("True"))])
 
@@ -129,7 +129,7 @@ def test_an_observation_adds_up_nodes_and_takes_the_oldest_refused_pods_reasons(
         pod("d", phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]),
         pod("e", verdict="cpu-starved", phase="Running"),
     ]
-    nodes = [Node("n1", 4_000, GIB, 110, True), Node("n2", 2_000, 2 * GIB, 110, True)]
+    nodes = [VirtualNode("n1", 4_000, GIB, 110, True), VirtualNode("n2", 2_000, 2 * GIB, 110, True)]
     seen = observation(deployment({"cpu": "1", "memory": "1Mi"}, replicas=5), pods, nodes)
     assert (seen.ready, seen.pending, seen.total, seen.oom_killed, seen.cpu_starved) == (1, 2, 5, 1, 1)
     assert (seen.insufficient_cpu, seen.insufficient_memory, seen.too_many_pods) == (1, 0, 1)
@@ -141,18 +141,18 @@ def test_an_observation_adds_up_nodes_and_takes_the_oldest_refused_pods_reasons(
 def test_a_nodes_size_is_what_pods_may_use_of_it() -> None:
     status = {"allocatable": {"cpu": "3920m", "memory": "8Gi", "pods": "110"}, "conditions": ready("True")}
     node = read_node({"metadata": {"name": "n"}, "status": {**status, "capacity": {"cpu": "4"}}})
-    assert node == Node("n", 3_920, 8 * GIB, 110, True)
-    assert read_node({"metadata": {"name": "n"}}) == Node("n", 0, 0, 0, False)
+    assert node == VirtualNode("n", 3_920, 8 * GIB, 110, True)
+    assert read_node({"metadata": {"name": "n"}}) == VirtualNode("n", 0, 0, 0, False)
     with pytest.raises(QuantityError):
         read_node({"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "many"}}})
 
 
 def test_differing_nodes_are_told_by_size() -> None:
     pool = NodePool(2, 4_000, GIB, 110)
-    same = Node("n", 4_000, GIB, 110, True)
+    same = VirtualNode("n", 4_000, GIB, 110, True)
     assert differences(pool, [same, same]) is None
     text = "made for 2 virtual nodes of 4 CPU, 1Gi, 110 pods, the cluster has 1 of 4 CPU, 1Gi, 110 pods; "
-    assert differences(pool, [same, Node("m", 500, GIB, 9, True)]) == text + "1 of 500m CPU, 1Gi, 9 pods"
+    assert differences(pool, [same, VirtualNode("m", 500, GIB, 9, True)]) == text + "1 of 500m CPU, 1Gi, 9 pods"
 
 
 def test_a_selector_is_written_as_the_api_reads_it() -> None:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_api import RESOURCES, FakeApi
+from fake_api import FakeApi
+from fake_objects import RESOURCES
 
 SOME = "test_fake_api or embedded_cluster or nothing_is_left or at_its_deadline or (decided and scale) or leaves_no"
 ROOT = Path(__file__).parents[3]

@@ -14,24 +14,26 @@ from typer.testing import CliRunner
 from env.errors import ClusterError
 from env.fidelity import kubelet
 from env.fidelity.agreement import compare
-from env.fidelity.cluster_outcomes import View, messages, outcome, unsettled
+from env.fidelity.cluster_outcomes import NamespaceState, messages, outcome, unsettled
 from env.fidelity.engine_outcomes import simulated_outcomes
-from env.fidelity.recorder import PRIORITY_CLASSES, Pace, other_nodes, record
+from env.fidelity.recorded_nodes import other_nodes
+from env.fidelity.recorder import PRIORITY_CLASSES, Pace, record
 from env.fidelity.scenarios import generate_scenarios
-from env.fidelity.truth import Node, Outcome, Scenario, Taint, truth_line
-from env.kube.client import KubeApi, Timer, path_of, within
+from env.fidelity.truth import RecordedNode, RecordedOutcome, RecordedScenario, RecordedTaint, truth_line
+from env.kube.client import KubeApi, Timer
+from env.kube.paths import path_of, within
 from env.simkube import paths
 
 Manifest = dict[str, Any]
-Play = Callable[..., Scenario]
+Play = Callable[..., RecordedScenario]
 
 
-def generated(kind: str, number: int = 0) -> Scenario:
+def generated(kind: str, number: int = 0) -> RecordedScenario:
     return generate_scenarios(number + 1, 0, [kind])[number]
 
 
 @pytest.fixture
-def others(kube: KubeApi, around: Surroundings) -> list[Node]:
+def others(kube: KubeApi, around: Surroundings) -> list[RecordedNode]:
     """The server's own nodes."""
     try:
         return other_nodes(kube) if around.real else []
@@ -40,16 +42,16 @@ def others(kube: KubeApi, around: Surroundings) -> list[Node]:
 
 
 @pytest.fixture
-def deciders(kube: KubeApi, around: Surroundings, others: list[Node]) -> Callable[[Scenario], Deciders]:
+def deciders(kube: KubeApi, around: Surroundings, others: list[RecordedNode]) -> Callable[[RecordedScenario], Deciders]:
     """Makes what decides about a scenario; it is the clock of the recording, too."""
     return lambda scenario: Deciders(kube, scenario, "test", around, others)
 
 
 @pytest.fixture
-def play(kube: KubeApi, deciders: Callable[[Scenario], Deciders], others: list[Node]) -> Play:
+def play(kube: KubeApi, deciders: Callable[[RecordedScenario], Deciders], others: list[RecordedNode]) -> Play:
     """Records a scenario on the API server; `by` decides about it."""
 
-    def run(scenario: Scenario, by: Deciders | None = None, **options: Any) -> Scenario:
+    def run(scenario: RecordedScenario, by: Deciders | None = None, **options: Any) -> RecordedScenario:
         around = by or deciders(scenario)
         api = KubeApi(kube.client, Timer(around.now, around.sleep))
         return record(api, scenario, "test", **{"others": others, **options})
@@ -65,12 +67,12 @@ def nothing_left(kube: KubeApi) -> bool:
 @pytest.mark.parametrize("kind", ["single", "multi", "scale", "podcap", "quantities"])
 @pytest.mark.parametrize("number", range(3))
 def test_what_is_recorded_is_what_was_decided(
-    kube: KubeApi, around: Surroundings, play: Play, others: list[Node], kind: str, number: int
+    kube: KubeApi, around: Surroundings, play: Play, others: list[RecordedNode], kind: str, number: int
 ) -> None:
     scenario = generated(kind, number)
     recorded = play(scenario)
     content = recorded.to_json()
-    decided = [Outcome.model_validate(each) for each in simulated_outcomes(content["nodes"], content["steps"])]
+    decided = [RecordedOutcome.model_validate(each) for each in simulated_outcomes(content["nodes"], content["steps"])]
     if around.scheduler:  # it draws lots between nodes of the same score
         assert [compare(*pair).counts for pair in zip(recorded.outcome, decided, strict=True)] == [True] * len(decided)
     else:
@@ -80,10 +82,12 @@ def test_what_is_recorded_is_what_was_decided(
 
 
 def test_nodes_have_what_the_scenario_says_while_it_is_played(
-    kube: KubeApi, play: Play, deciders: Callable[[Scenario], Deciders]
+    kube: KubeApi, play: Play, deciders: Callable[[RecordedScenario], Deciders]
 ) -> None:
-    taint = Taint(key="kwok-provider", value="true", effect="NoSchedule")
-    node = Node(name="n0", cpu="4", memory="8Gi", pods=5, labels={"zone": "a"}, taints=[taint], unschedulable=True)
+    taint = RecordedTaint(key="kwok-provider", value="true", effect="NoSchedule")
+    node = RecordedNode(
+        name="n0", cpu="4", memory="8Gi", pods=5, labels={"zone": "a"}, taints=[taint], unschedulable=True
+    )
     scenario = generated("single").model_copy(update={"nodes": [node]})
     around = deciders(scenario)
     seen: list[Manifest] = []
@@ -109,7 +113,7 @@ def test_nodes_have_what_the_scenario_says_while_it_is_played(
 
 
 def test_what_others_do_to_new_nodes_is_undone_before_anything_is_applied(
-    fake: FakeApi, play: Play, deciders: Callable[[Scenario], Deciders]
+    fake: FakeApi, play: Play, deciders: Callable[[RecordedScenario], Deciders]
 ) -> None:
     scenario = generated("single")
     around = deciders(scenario)
@@ -134,7 +138,7 @@ def test_what_others_do_to_new_nodes_is_undone_before_anything_is_applied(
 
 
 def test_a_scenario_that_does_not_settle_ends_with_the_reason_and_leaves_nothing(
-    kube: KubeApi, play: Play, deciders: Callable[[Scenario], Deciders]
+    kube: KubeApi, play: Play, deciders: Callable[[RecordedScenario], Deciders]
 ) -> None:
     scenario = generated("single")
     around = deciders(scenario)
@@ -149,7 +153,7 @@ def test_a_scenario_that_does_not_settle_ends_with_the_reason_and_leaves_nothing
 
 
 def test_an_interrupted_recording_leaves_nothing(
-    kube: KubeApi, play: Play, deciders: Callable[[Scenario], Deciders]
+    kube: KubeApi, play: Play, deciders: Callable[[RecordedScenario], Deciders]
 ) -> None:
     scenario = generated("single")
     around = deciders(scenario)
@@ -185,8 +189,11 @@ def test_a_pod_whose_priority_class_is_not_yet_known_to_admission_is_applied_aga
     pod |= {"spec": {**_template()["spec"], "nodeName": "n0", "priorityClassName": "truth-high"}}
     reason = "Forbidden: no PriorityClass with name truth-high was found"
     fake.fail(403, path="pods/p", method="PATCH", times=2, reason=reason)
-    nodes = [Node(name="n0", cpu="4", memory="8Gi")]
-    assert play(Scenario(id="late", kind="preempt", nodes=nodes, steps=[[pod]])).outcome[0].workloads["p"].ready == 1
+    nodes = [RecordedNode(name="n0", cpu="4", memory="8Gi")]
+    assert (
+        play(RecordedScenario(id="late", kind="preempt", nodes=nodes, steps=[[pod]])).outcome[0].workloads["p"].ready
+        == 1
+    )
 
 
 def test_faults_that_pass_are_got_over(fake: FakeApi, play: Play) -> None:
@@ -228,7 +235,7 @@ def test_a_cluster_whose_own_nodes_take_pods_is_refused(fake: FakeApi, kube: Kub
 
 
 def test_nodes_left_over_from_a_recording_are_refused(fake: FakeApi, kube: KubeApi) -> None:
-    fake.put(kubelet.node_manifest(Node(name="n0", cpu="1", memory="1Gi")))
+    fake.put(kubelet.node_manifest(RecordedNode(name="n0", cpu="1", memory="1Gi")))
     with pytest.raises(ClusterError, match=r"kubectl delete nodes -l app.kubernetes.io/managed-by=sim-arena"):
         other_nodes(kube)
 
@@ -248,7 +255,7 @@ def test_nodes_that_take_no_pods_become_part_of_the_scenario(fake: FakeApi, kube
 
 def test_a_node_name_that_is_taken_is_refused_before_anything_is_made(fake: FakeApi, play: Play) -> None:
     with pytest.raises(ClusterError, match="has a node n0 already"):
-        play(generated("single"), others=[Node(name="n0", cpu="1", memory="1Gi")])
+        play(generated("single"), others=[RecordedNode(name="n0", cpu="1", memory="1Gi")])
     assert [request for request in fake.requests if request[0] != "GET"] == []
 
 
@@ -263,8 +270,8 @@ def test_pods_of_jobs_succeed_and_all_others_become_ready(kube: KubeApi, play: P
     job = {"completions": 2, "parallelism": 2, "template": _template()}
     job["template"]["spec"]["restartPolicy"] = "Never"
     steps = [[{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "w"}, "spec": job}]]
-    nodes = [Node(name="n0", cpu="4", memory="8Gi")]
-    recorded = play(Scenario(id="job", kind="kinds", nodes=nodes, steps=steps))
+    nodes = [RecordedNode(name="n0", cpu="4", memory="8Gi")]
+    recorded = play(RecordedScenario(id="job", kind="kinds", nodes=nodes, steps=steps))
     counted = recorded.outcome[0].workloads["w"]
     assert (counted.succeeded, counted.ready, counted.total) == (2, 0, 2)
     bare = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}
@@ -278,7 +285,9 @@ def test_a_kubelet_keeps_what_the_scheduler_said() -> None:
     assert scheduled in kubelet.pod_status(pod, "2025-01-01T00:00:00Z")["conditions"]
 
 
-def test_terminating_pods_end_at_once(fake: FakeApi, play: Play, deciders: Callable[[Scenario], Deciders]) -> None:
+def test_terminating_pods_end_at_once(
+    fake: FakeApi, play: Play, deciders: Callable[[RecordedScenario], Deciders]
+) -> None:
     scenario = generated("single")
     around = deciders(scenario)
     asked: list[str] = []
@@ -322,7 +331,7 @@ def test_pods_count_for_the_workload_at_the_top_and_bare_ones_for_themselves() -
         "ReplicaSet": [{"metadata": {"name": "web-1", "uid": "rs", **owned("Deployment", "web", "d")}}],
         "Job": [{"metadata": {"name": "cron-7", "uid": "job", **owned("CronJob", "cron", "c")}}],
     }
-    assert list(outcome(View(pods, workloads, [])).workloads) == ["bare", "cron", "db", "web"]
+    assert list(outcome(NamespaceState(pods, workloads, [])).workloads) == ["bare", "cron", "db", "web"]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +355,7 @@ def test_pods_count_for_the_workload_at_the_top_and_bare_ones_for_themselves() -
     ],
 )
 def test_a_workload_its_controller_is_not_done_with_is_not_settled(kind: str, workload: Manifest, reason: str) -> None:
-    assert reason in str(unsettled(View([], {kind: [workload]}, [])))
+    assert reason in str(unsettled(NamespaceState([], {kind: [workload]}, [])))
 
 
 @pytest.mark.parametrize(
@@ -361,11 +370,11 @@ def test_a_workload_its_controller_is_not_done_with_is_not_settled(kind: str, wo
 )
 def test_a_pod_is_settled_once_it_is_ready_ended_or_refused(status: Manifest, settled: bool) -> None:
     pod = {"metadata": {"name": "p", "uid": "1"}, "spec": {}, "status": status}
-    assert (unsettled(View([pod], {}, [])) is None) is settled
+    assert (unsettled(NamespaceState([pod], {}, [])) is None) is settled
 
 
 def test_where_pods_are_pending_it_is_waited_for_the_schedulers_next_look(
-    play: Play, deciders: Callable[[Scenario], Deciders]
+    play: Play, deciders: Callable[[RecordedScenario], Deciders]
 ) -> None:
     scenario = generated("podcap", 1)
     around = deciders(scenario)

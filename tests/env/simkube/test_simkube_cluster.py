@@ -15,7 +15,8 @@ from world import World
 from env.demand import DEMAND_ANNOTATION
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
-from env.kube.client import KubeApi, path_of, within
+from env.kube.client import KubeApi
+from env.kube.paths import path_of, within
 from env.problems.scenario import NodePool, Scenario
 from env.quantity import GIB, MIB
 from env.simkube import gates, paths

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from env.demand import VERDICT_ANNOTATION, Verdict
+from env.demand import VERDICT_ANNOTATION, Shortage
 from env.simkube import paths
 
 Manifest = dict[str, Any]
@@ -55,11 +55,11 @@ def pod(verdict: str | None, phase: str = "Pending", **metadata: str) -> Manifes
     [
         (pod(None), ["sim-arena-pod-ready"]),
         (pod(None, "Running"), []),
-        (pod(Verdict.OOM_KILLED), ["sim-arena-pod-oom-killed"]),
-        (pod(Verdict.OOM_KILLED, "Running"), ["sim-arena-pod-oom-killed-again"]),
-        (pod(Verdict.CPU_STARVED), ["sim-arena-pod-cpu-starved"]),
-        (pod(Verdict.CPU_STARVED, "Running"), []),
-        (pod(Verdict.OOM_KILLED, "Running", deletionTimestamp="now"), ["sim-arena-pod-delete"]),
+        (pod(Shortage.OOM_KILLED), ["sim-arena-pod-oom-killed"]),
+        (pod(Shortage.OOM_KILLED, "Running"), ["sim-arena-pod-oom-killed-again"]),
+        (pod(Shortage.CPU_STARVED), ["sim-arena-pod-cpu-starved"]),
+        (pod(Shortage.CPU_STARVED, "Running"), []),
+        (pod(Shortage.OOM_KILLED, "Running", deletionTimestamp="now"), ["sim-arena-pod-delete"]),
     ],
 )
 def test_a_pod_is_taken_by_the_stage_of_its_verdict(seen: Manifest, expected: list[str]) -> None:

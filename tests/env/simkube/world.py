@@ -17,14 +17,15 @@ from typing import Any
 
 from server import MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, request, until
 
-from env.demand import Verdict
+from env.demand import Shortage
 from env.embedded.cluster import EmbeddedCluster
-from env.kube.client import KubeApi, KubeError, path_of, within
+from env.kube.client import KubeApi, KubeError
+from env.kube.paths import path_of, within
 from env.observation import Observation
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.quantity import format_cpu, format_memory
 from env.simkube import paths
-from env.simkube.pods import owned_by, verdict_of
+from env.simkube.pods import owned_by, shortage_of
 from env.simkube.traces import END_MARKER
 from env.trace.document import Trace, read_trace
 from env.workload import WorkloadRef
@@ -272,7 +273,7 @@ class World:
                     self._run(pod, path)
 
     def _run(self, pod: Manifest, path: str) -> None:
-        verdict = verdict_of(pod) if self.kwok_knows_verdicts else None
+        verdict = shortage_of(pod) if self.kwok_knows_verdicts else None
         self.api.patch(f"{path}/status", {"status": running(pod, verdict)})
 
     def _deployment(self, ref: WorkloadRef) -> Manifest:
@@ -419,11 +420,11 @@ def refused(outcome: Observation) -> Manifest:
     return {"phase": "Pending", "conditions": [condition]}
 
 
-def running(pod: Manifest, verdict: Verdict | None) -> Manifest:
+def running(pod: Manifest, verdict: Shortage | None) -> Manifest:
     """What KWOK writes onto a pod that has a node."""
     ready = str(verdict is None)
     state: Manifest = {"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
-    if verdict is Verdict.OOM_KILLED:
+    if verdict is Shortage.OOM_KILLED:
         ended = {"exitCode": 137, "reason": "OOMKilled"}
         state = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": ended}}
     containers = [
