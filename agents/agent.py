@@ -24,7 +24,7 @@ class Transition(NamedTuple):
 
 
 class Agent(Protocol):
-    """Anything that picks one of the seven actions from a state (float32, shape `(STATE_DIM,)`)."""
+    """Anything that picks an action from a state (float32, shape `(STATE_DIM,)`)."""
 
     name: str
     learns: bool

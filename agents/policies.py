@@ -69,7 +69,7 @@ def autoscaler(features: Features, rng: np.random.Generator) -> Action:
 
 
 def random(features: Features, rng: np.random.Generator) -> Action:
-    """Any of the seven, uniformly."""
+    """Any action, uniformly."""
     return Action(int(rng.integers(len(Action))))
 
 

@@ -1,4 +1,7 @@
-"""The seven things an agent can do to a workload, and the safeguards around them."""
+"""What an agent can do to a workload, and the safeguards around it.
+
+numba compiles `stepped` and `is_beyond`, and `STEPS` with them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ REPLICAS_STEP = 1
 MIN_CPU_M, MAX_CPU_M = 50, 16_000
 MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 64 * MIB, 32 * GIB
 MIN_REPLICAS, MAX_REPLICAS = 1, 100
+LEAST = Resources(MIN_CPU_M, MIN_MEMORY_BYTES, MIN_REPLICAS)
+MOST = Resources(MAX_CPU_M, MAX_MEMORY_BYTES, MAX_REPLICAS)
 
 
 class Action(IntEnum):
@@ -27,6 +32,18 @@ class Action(IntEnum):
     REDUCE_CPU_SMALL = 4
     REDUCE_MEM_SMALL = 5
     SCALE_DOWN_REPLICAS = 6
+
+
+STEPS: tuple[Resources, ...] = (
+    Resources(0, 0, 0),
+    Resources(CPU_STEP_M, 0, 0),
+    Resources(0, MEMORY_STEP_BYTES, 0),
+    Resources(0, 0, REPLICAS_STEP),
+    Resources(-CPU_STEP_M, 0, 0),
+    Resources(0, -MEMORY_STEP_BYTES, 0),
+    Resources(0, 0, -REPLICAS_STEP),
+)
+"""What each action adds to the requests, in the order of `Action`."""
 
 
 @dataclass(frozen=True)
@@ -61,55 +78,44 @@ def apply_action(resources: Resources, action: Action) -> ActionOutcome:
 
 
 def stepped(before: Resources, action: int) -> Resources:
-    """What `action` makes of `before`, whatever the safeguards say; numba compiles it."""
-    cpu_m, memory_bytes, replicas = before
-    if action == Action.BUMP_CPU_SMALL:
-        cpu_m += CPU_STEP_M
-    elif action == Action.BUMP_MEM_SMALL:
-        memory_bytes += MEMORY_STEP_BYTES
-    elif action == Action.SCALE_UP_REPLICAS:
-        replicas += REPLICAS_STEP
-    elif action == Action.REDUCE_CPU_SMALL:
-        cpu_m -= CPU_STEP_M
-    elif action == Action.REDUCE_MEM_SMALL:
-        memory_bytes -= MEMORY_STEP_BYTES
-    elif action == Action.SCALE_DOWN_REPLICAS:
-        replicas -= REPLICAS_STEP
-    return Resources(cpu_m, memory_bytes, replicas)
+    """What `action` makes of `before`, whatever the safeguards say."""
+    step = STEPS[action]
+    return Resources(
+        before.cpu_m + step.cpu_m, before.memory_bytes + step.memory_bytes, before.replicas + step.replicas
+    )
 
 
 def is_beyond(after: Resources, action: int) -> bool:
-    """Whether a safeguard refuses `action`, which would lead to `after`; numba compiles it."""
-    if action == Action.BUMP_CPU_SMALL:
-        return after.cpu_m > MAX_CPU_M
-    if action == Action.BUMP_MEM_SMALL:
-        return after.memory_bytes > MAX_MEMORY_BYTES
-    if action == Action.SCALE_UP_REPLICAS:
-        return after.replicas > MAX_REPLICAS
-    if action == Action.REDUCE_CPU_SMALL:
-        return after.cpu_m < MIN_CPU_M
-    if action == Action.REDUCE_MEM_SMALL:
-        return after.memory_bytes < MIN_MEMORY_BYTES
-    if action == Action.SCALE_DOWN_REPLICAS:
-        return after.replicas < MIN_REPLICAS
-    return False
+    """Whether a safeguard refuses `action`, which would lead to `after`."""
+    step = STEPS[action]
+    return (
+        passes(after.cpu_m, step.cpu_m, LEAST.cpu_m, MOST.cpu_m)
+        or passes(after.memory_bytes, step.memory_bytes, LEAST.memory_bytes, MOST.memory_bytes)
+        or passes(after.replicas, step.replicas, LEAST.replicas, MOST.replicas)
+    )
+
+
+def passes(after: int, step: int, least: int, most: int) -> bool:
+    """Whether a step led past the limit that lies in its direction."""
+    return after > most if step > 0 else step < 0 and after < least
 
 
 def _reason(after: Resources, action: Action) -> str:
     """The safeguard that refuses `action`, in words."""
-    memory = format_memory(after.memory_bytes)
-    match action:
-        case Action.BUMP_CPU_SMALL:
-            return f"cpu {after.cpu_m}m would exceed the maximum {MAX_CPU_M}m"
-        case Action.BUMP_MEM_SMALL:
-            return f"memory {memory} would exceed the maximum {format_memory(MAX_MEMORY_BYTES)}"
-        case Action.SCALE_UP_REPLICAS:
-            return f"{after.replicas} replicas would exceed the maximum {MAX_REPLICAS}"
-        case Action.REDUCE_CPU_SMALL:
-            return f"cpu {after.cpu_m}m would fall below the minimum {MIN_CPU_M}m"
-        case Action.REDUCE_MEM_SMALL:
-            return f"memory {memory} would fall below the minimum {format_memory(MIN_MEMORY_BYTES)}"
-        case Action.SCALE_DOWN_REPLICAS:
-            return f"{after.replicas} replicas would fall below the minimum {MIN_REPLICAS}"
-        case Action.NOOP:
-            return "nothing is done, so nothing can be refused"
+    for here, step, least, most, name in zip(after, STEPS[action], LEAST, MOST, Resources._fields, strict=True):
+        if passes(here, step, least, most):
+            limit, end = ("exceed the maximum", most) if step > 0 else ("fall below the minimum", least)
+            return f"{_asked(name, here)} would {limit} {_written(name, end)}"
+    return ""
+
+
+def _written(name: str, amount: int) -> str:
+    """An amount of CPU, memory or replicas, in words."""
+    if name == "memory_bytes":
+        return format_memory(amount)
+    return f"{amount}m" if name == "cpu_m" else str(amount)
+
+
+def _asked(name: str, amount: int) -> str:
+    """What a workload would ask for."""
+    return f"{amount} replicas" if name == "replicas" else f"{name.split('_')[0]} {_written(name, amount)}"

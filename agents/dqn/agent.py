@@ -91,7 +91,7 @@ class DQN:
         return int(self.q_values(state).argmax())
 
     def q_values(self, state: State) -> State:
-        """Q-value of every action, float32 (7,); valid until the next call."""
+        """Q-value of every action, float32 (actions,); valid until the next call."""
         q: State = kernel.act(self._nets["q_net"], self._widths, self._acting, state[None])[0]
         return q
 

@@ -73,7 +73,7 @@ class EpsilonGreedy:
         return values.index(max(values))
 
     def q_values(self, state: State) -> State:
-        """Q-value of every action, float32 (7,)."""
+        """Q-value of every action, float32 (actions,)."""
         return np.array(self._values(discretise(state)), dtype=np.float32)
 
     def learn(self, transition: Transition) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from agents.kinds import DEFAULT, KINDS, agent_kind, with_weights
+from env.gym.reward import REWARDS
 from protocol.commands.console import BucketOption, JsonOption, open_bucket
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.wire import documents, keys
@@ -69,7 +70,7 @@ def submit(
     job_type: Annotated[
         JobType, typer.Option(help="Train, or run episodes and keep their transitions.")
     ] = JobType.TRAINING,
-    reward: Annotated[str, typer.Option(help="base, shaped, max_punish or cost_aware_v2.")] = "shaped",
+    reward: Annotated[str, typer.Option(help=f"{', '.join(REWARDS)}.")] = "shaped",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same weights.")] = 0,
     deploy: Annotated[str | None, typer.Option(help="The Deployment to fix, where a trace holds several.")] = None,
     namespace: Annotated[str | None, typer.Option(help="Its namespace in the trace.")] = None,
@@ -104,7 +105,6 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Queue a job, or all members of a federation."""
-    from env.gym.reward import REWARDS
     from env.quantity import parse_cpu, parse_memory
     from protocol.learners import inputs
 

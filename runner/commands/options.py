@@ -11,6 +11,7 @@ import typer
 
 from agents.kinds import KINDS
 from env.errors import ConfigError
+from env.gym.reward import REWARDS
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -36,7 +37,7 @@ ProblemOption = Annotated[
 ]
 AgentOption = Annotated[str, typer.Option(help=f"{AGENT_NAMES}; or a checkpoint file.")]
 StepsOption = Annotated[int, typer.Option(min=1, help="At most so many steps an episode.")]
-RewardOption = Annotated[str, typer.Option(help="base, shaped, max_punish or cost_aware_v2.")]
+RewardOption = Annotated[str, typer.Option(help=f"{', '.join(REWARDS)}.")]
 SaveOption = Annotated[Path | None, typer.Option(help="Write the trace with the resources at the end.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ClusterOption = Annotated[

@@ -11,20 +11,13 @@ from typing import Any
 import numpy as np
 
 from agents.agent import Agent
-from env.actions import Action, ActionOutcome
+from env.actions import STEPS, Action, ActionOutcome
 from env.cluster import Cluster
 from env.gym.cluster_env import ClusterEnv
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
 from runner.episode import Stopped
 from runner.suggest.patch import check_names, last_manifest, strategic_patch
-
-_OPPOSITES = {
-    Action.BUMP_CPU_SMALL: Action.REDUCE_CPU_SMALL,
-    Action.BUMP_MEM_SMALL: Action.REDUCE_MEM_SMALL,
-    Action.SCALE_UP_REPLICAS: Action.SCALE_DOWN_REPLICAS,
-}
-_OPPOSITES |= {down: up for up, down in _OPPOSITES.items()}
 
 
 class SuggestionEnd(StrEnum):
@@ -108,5 +101,10 @@ def suggest(
 def net_actions(outcomes: Sequence[ActionOutcome]) -> list[tuple[Action, int]]:
     """The actions that had an effect and were not undone, each with its count, in the order of their first use."""
     counts = Counter(outcome.action for outcome in outcomes if outcome.changed)
-    net = {action: counts[action] - counts[_OPPOSITES[action]] for action in counts}
-    return [(action, count) for action, count in net.items() if count > 0]
+    undone = {action: sum(counts[other] for other in counts if _undoes(other, action)) for action in counts}
+    return [(action, counts[action] - undone[action]) for action in counts if counts[action] > undone[action]]
+
+
+def _undoes(one: Action, other: Action) -> bool:
+    """Whether one action takes away what the other adds."""
+    return all(step == -back for step, back in zip(STEPS[other], STEPS[one], strict=True))

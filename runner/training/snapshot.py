@@ -18,7 +18,7 @@ class Values(Protocol):
     """An agent that can tell the value of each action."""
 
     def q_values(self, state: State) -> State:
-        """Q-value of every action, shape (7,); valid until the next call."""
+        """Q-value of every action, shape (actions,); valid until the next call."""
 
 
 class Actions:

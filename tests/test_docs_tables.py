@@ -1,0 +1,82 @@
+"""The tables of the docs name all that there is: agents and their settings, actions, features, rewards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from agents.kinds import KINDS, AgentKind
+from agents.settings import parse_settings
+from env.actions import Action
+from env.errors import AgentError
+from env.gym.features import STATE_FEATURES
+from env.gym.reward import REWARDS
+
+DOCS = Path(__file__).parent.parent / "docs"
+AGENTS, GYM = ((DOCS / name).read_text() for name in ("agents.md", "gym.md"))
+LEARNING = [kind for kind in KINDS.values() if kind.settings]
+
+
+def rows(text: str, head: str) -> list[list[str]]:
+    """The cells of the first table whose head begins so."""
+    lines = text[text.index(f"| {head} |") :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def number(text: str) -> float:
+    return float(text.replace(" ", ""))
+
+
+def settings_table(kind: AgentKind) -> list[list[str]]:
+    return rows(AGENTS[AGENTS.index(f"\n## {kind.name}\n") :], "setting")
+
+
+def test_every_agent_has_a_row() -> None:
+    named = [name for row in rows(AGENTS, "name") for name in re.findall("`(.+?)`", row[0])]
+    assert sorted(named) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("kind", LEARNING, ids=lambda kind: kind.name)
+def test_every_setting_has_a_row_with_its_default(kind: AgentKind) -> None:
+    assert kind.settings is not None
+    table = settings_table(kind)
+    assert [row[0] for row in table] == [f"`{field.name}`" for field in fields(kind.settings)]
+    for field, row in zip(fields(kind.settings), table, strict=True):
+        written = row[1].strip("`")
+        if isinstance(field.default, tuple | bool):
+            assert written == str(list(field.default) if isinstance(field.default, tuple) else field.default).lower()
+        else:
+            assert number(written) == field.default
+
+
+@pytest.mark.parametrize("kind", LEARNING, ids=lambda kind: kind.name)
+def test_the_ranges_of_settings_are_those_that_are_checked(kind: AgentKind) -> None:
+    assert kind.settings is not None
+    defaults = {field.name: field.default for field in fields(kind.settings)}
+    for name, _, *cells in settings_table(kind):
+        found = re.fullmatch(r"([\d.e -]+) to ([\d.e ]+)", cells[0])
+        if found is None:
+            continue
+        whole = type(defaults[name.strip("`")])
+        low, high = (whole(number(bound)) for bound in found.groups())
+        for inside in (low, high):
+            parse_settings(kind.settings, {name.strip("`"): inside})
+        for outside in (low - 1, high + 1):
+            with pytest.raises(AgentError, match="outside"):
+                parse_settings(kind.settings, {name.strip("`"): outside})
+
+
+def test_every_action_has_a_row_at_its_index() -> None:
+    assert [row[:2] for row in rows(GYM, "index")] == [[str(int(a)), f"`{a.name.lower()}`"] for a in Action]
+
+
+def test_every_feature_has_a_row_at_its_place() -> None:
+    assert [row[:2] for row in rows(GYM, "#")] == [[str(i), f"`{name}`"] for i, name in enumerate(STATE_FEATURES)]
+
+
+def test_every_reward_has_its_formula() -> None:
+    section = GYM[GYM.index("\n## Rewards\n") :].split("\n## ")[1]
+    assert re.findall(r"^\*\*`(\w+)`\*\*", section, re.MULTILINE) == list(REWARDS)
