@@ -1,5 +1,19 @@
 """The world: traces, clusters, what is observed of them, actions, rewards and the Gymnasium environment.
 
+It imports nothing of the other rooms. Words that its folders share stand in files beside them: `workload.py` (names,
+what a workload requests), `actions.py`, `observation.py`, `demand.py` (what containers use), `quantity.py`,
+`errors.py`, `jit.py`. The folders, each of which imports only those above it:
+
+engine/    Kubernetes in virtual time
+kube/      the client of a real API server
+trace/     SimKube's trace files: read, edited, written
+problems/  what is to be solved: scenarios, and generated ones
+cluster.py the seam: what replays a scenario
+embedded/  a cluster in this process, on the engine
+simkube/   a cluster on a real Kubernetes, through SimKube
+gym/       the environments of Gymnasium
+fidelity/  the engine held against recorded decisions
+
 Importing it registers the environment, as Gymnasium's `module:id` names expect:
 
     gymnasium.make("env:SimArena/Cluster-v0")

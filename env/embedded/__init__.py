@@ -1,1 +1,5 @@
-"""env/embedded."""
+"""A cluster in this process and in virtual time: replays on the engine, in well under a millisecond.
+
+It imports problems, traces and the engine. To be read in this order: `timeline.py` (a trace, read once), `cluster.py`
+(the replay), `closed_form.py` (plain scenarios, computed instead of replayed).
+"""

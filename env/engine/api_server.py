@@ -1,7 +1,7 @@
 """What controllers work with: pods and their names and events, on a virtual clock; and the kubelets, which run pods.
 
-A pod that is bound runs at once, and is Ready unless it requests less than it uses. Names are generated as in
-kubernetes 1.36 `staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`.
+A pod that is bound runs at once, and is Ready unless it requests less than it uses. Names look like those of kubernetes
+1.36 `staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`; the rest follows no Kubernetes source.
 """
 
 from __future__ import annotations

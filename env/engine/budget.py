@@ -1,4 +1,7 @@
-"""What one replay may cost. A trace is not trusted: a few hundred bytes of it can ask for hours of work."""
+"""What one replay may cost. A trace is not trusted: a few hundred bytes of it can ask for hours of work.
+
+Follows no Kubernetes source.
+"""
 
 from __future__ import annotations
 

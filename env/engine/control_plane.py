@@ -1,6 +1,6 @@
 """API server, controllers, scheduler and kubelets in one, in virtual time: apply or delete, settle, let time pass.
 
-The loop is our own: real components run beside each other, here they act in turns until nothing is left to do.
+Follows no Kubernetes source: real components run beside each other, here they act in turns until nothing is left to do.
 """
 
 from __future__ import annotations

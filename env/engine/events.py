@@ -1,4 +1,7 @@
-"""Events as the API server would show them."""
+"""Events as the API server would show them.
+
+Equal events are counted as in kubernetes 1.36 `staging/src/k8s.io/client-go/tools/record/events_cache.go`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pods: where they are, and what becomes of them there."""
+"""Pods: where they are, and what happens to them there.
+
+The back-off of containers that fail follows kubernetes 1.36 `pkg/kubelet/kubelet.go` (`MaxCrashLoopBackOff`).
+"""
 
 from __future__ import annotations
 

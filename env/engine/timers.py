@@ -1,4 +1,7 @@
-"""Timers on the virtual clock: what falls due, and when."""
+"""Timers on the virtual clock: what falls due, and when.
+
+Follows no Kubernetes source.
+"""
 
 from __future__ import annotations
 

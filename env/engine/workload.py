@@ -1,4 +1,7 @@
-"""What controllers keep: an object that makes pods, and what pods need of the one that made them."""
+"""What controllers keep: an object that makes pods, and what pods need of the one that made them.
+
+Follows no Kubernetes source.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """SimKube on a real Kubernetes: traces replayed by a cluster's own control plane, on KWOK's virtual nodes.
 
-`cluster.SimKubeCluster` is the second implementation of `env.cluster.Cluster`. Only this package may import the
-`kubernetes` client.
+It imports the client, problems and traces. To be read in this order: `paths.py` (where objects are), `settings.py`,
+`traces.py` and `simulation.py` (what SimKube gets), `pods.py` (what pods say), `gates.py` (what must be true before the
+next step), `hooks.py`, `cluster.py` (`SimKubeCluster`, the second implementation of `env.cluster.Cluster`);
+`doctor_results.py`, `doctor_checks.py` and `doctor.py` (what keeps simulations from running).
 """

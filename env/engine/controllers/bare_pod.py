@@ -1,4 +1,7 @@
-"""A Pod that no controller owns. There is no Kubernetes controller to follow: the API server keeps it as it is."""
+"""A Pod that no controller owns.
+
+Follows no Kubernetes source: the API server keeps such a pod as it is.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The CronJob controller: a Job at every tick of a schedule, in virtual time.
 
-Follows kubernetes `pkg/controller/cronjob/cronjob_controllerv2.go`. Schedules are read by cronsim.
+Follows kubernetes 1.36 `pkg/controller/cronjob/cronjob_controllerv2.go`. Schedules are read by cronsim.
 """
 
 from __future__ import annotations

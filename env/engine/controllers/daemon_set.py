@@ -1,6 +1,6 @@
 """The DaemonSet controller: one pod on every node that lets it in.
 
-Follows kubernetes `pkg/controller/daemon` (`daemon_controller.go`, `update.go`, `util/daemonset_util.go`).
+Follows kubernetes 1.36 `pkg/controller/daemon` (`daemon_controller.go`, `update.go`, `util/daemonset_util.go`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Deployment controller: which ReplicaSets there are, and how many pods each should have next.
 
-Follows kubernetes `pkg/controller/deployment` (`sync.go`, `rolling.go`, `recreate.go`, `util/deployment_util.go`). One
-call of `sync` is one sync of the controller.
+Follows kubernetes 1.36 `pkg/controller/deployment` (`sync.go`, `rolling.go`, `recreate.go`, `util/deployment_util.go`).
+One call of `sync` is one sync of the controller.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Job controller: pods until enough of them have succeeded, or too many have failed.
 
-Follows kubernetes `pkg/controller/job/job_controller.go` and `backoff_utils.go`.
+Follows kubernetes 1.36 `pkg/controller/job/job_controller.go` and `backoff_utils.go`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The ReplicaSet controller: as many pods as asked for, and which of them go first."""
+"""The ReplicaSet controller: as many pods as asked for, and which of them go first.
+
+Follows kubernetes 1.36 `pkg/controller/replicaset/replica_set.go`, and `pkg/controller/controller_utils.go`
+(`ActivePodsWithRanks`) for the order.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The arithmetic of rolling updates.
 
-Follows kubernetes `pkg/controller/deployment/util/deployment_util.go`.
+Follows kubernetes 1.36 `pkg/controller/deployment/util/deployment_util.go`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The StatefulSet controller: numbered pods, one after another.
 
-Follows kubernetes `pkg/controller/statefulset/stateful_set_control.go`.
+Follows kubernetes 1.36 `pkg/controller/statefulset/stateful_set_control.go`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,13 @@
-"""env/engine/manifests."""
+"""What manifests ask for, checked as the API server checks it.
+
+It imports nothing else of the engine. To be read in this order:
+
+fields.py        checked access to a manifest
+labels.py        label selectors and node selector terms
+requests.py      what a pod takes of a node's resources
+terms.py         what a pod spec says about where its pods may run
+pod_template.py  a pod template, read once into what the others need
+strategy.py, deployment.py, replicated.py, jobs.py
+                 what the objects of each kind ask for
+objects.py       manifests of all kinds, read
+"""

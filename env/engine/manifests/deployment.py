@@ -1,6 +1,6 @@
 """What a Deployment's manifest asks for.
 
-Defaults are the API server's (`pkg/apis/apps/v1/defaults.go`, kubernetes 1.36): 1 replica, 25% surge and
+Defaults are the API server's (kubernetes 1.36 `pkg/apis/apps/v1/defaults.go`): 1 replica, 25% surge and
 unavailability, a limit without a request is the request.
 """
 

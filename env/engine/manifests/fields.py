@@ -1,4 +1,7 @@
-"""Checked access to what a manifest holds: a wrong type is a ValueError that names the field."""
+"""Checked access to what a manifest holds: a wrong type is a ValueError that names the field.
+
+Follows no Kubernetes source.
+"""
 
 from __future__ import annotations
 

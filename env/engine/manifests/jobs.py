@@ -1,6 +1,6 @@
 """What manifests of Jobs and CronJobs ask for.
 
-Defaults are the API server's (`pkg/apis/batch/v1/defaults.go`, kubernetes 1.36). Schedules are checked by cronsim.
+Defaults are the API server's (kubernetes 1.36 `pkg/apis/batch/v1/defaults.go`). Schedules are checked by cronsim.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Label selectors (`metav1.LabelSelector`) and node selector terms, as predicates over labels."""
+"""Label selectors (`metav1.LabelSelector`) and node selector terms, as predicates over labels.
+
+Operators are those of kubernetes 1.36 `staging/src/k8s.io/apimachinery/pkg/labels/selector.go`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Objects of every kind that the engine knows: their manifests, read into what their controllers need."""
+"""Objects of every kind that the engine knows: their manifests, read into what their controllers need.
+
+Follows no Kubernetes source.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A pod template, read once into what scheduler, controllers and kubelet need of it."""
+"""A pod template, read once into what scheduler, controllers and kubelet need of it.
+
+Defaults are the API server's, in kubernetes 1.36 `pkg/apis/core/v1/defaults.go`; priorities follow
+`plugin/pkg/admission/priority/admission.go`.
+"""
 
 from __future__ import annotations
 

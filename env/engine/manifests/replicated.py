@@ -1,6 +1,6 @@
 """What manifests of ReplicaSets, StatefulSets and DaemonSets ask for.
 
-Defaults are the API server's (`pkg/apis/apps/v1/defaults.go`, kubernetes 1.36).
+Defaults are the API server's (kubernetes 1.36 `pkg/apis/apps/v1/defaults.go`).
 """
 
 from __future__ import annotations

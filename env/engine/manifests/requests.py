@@ -1,4 +1,7 @@
-"""What a pod takes of a node's resources: containers, init containers, sidecars and overhead, added up."""
+"""What a pod takes of a node's resources: containers, init containers, sidecars and overhead, added up.
+
+Follows kubernetes 1.36 `staging/src/k8s.io/component-helpers/resource/helpers.go` (`PodRequests`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What a pod spec says about where its pods may run: tolerations, affinity, topology spread."""
+"""What a pod spec says about where its pods may run: tolerations, affinity, topology spread.
+
+Tolerations follow kubernetes 1.36 `staging/src/k8s.io/api/core/v1/toleration.go`; topology spread
+`pkg/scheduler/framework/plugins/podtopologyspread/common.go`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is fixed about a cluster's nodes, worked out once and shared by all replays on them.
 
-It has no counterpart in Kubernetes, which meets other nodes at every cycle.
+Follows no Kubernetes source: there, nodes may be others at every cycle.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Why no node takes a pod, in kube-scheduler's words.
 
-The forms are those of Kubernetes 1.36: `FitError.Error` in `pkg/scheduler/framework/types.go`, reasons counted and
-sorted as text, then what the dynamic-resources and preemption plugins add.
+The forms are those of kubernetes 1.36 `pkg/scheduler/framework/types.go` (`FitError.Error`): reasons counted and sorted
+as text, then what the dynamic-resources and preemption plugins add.
 """
 
 from __future__ import annotations

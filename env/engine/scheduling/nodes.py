@@ -1,4 +1,7 @@
-"""Nodes: what they are, and what their pods use of them, as arrays that the compiled cycle works on."""
+"""Nodes: what they are, and what their pods use of them, as arrays that the compiled cycle works on.
+
+The numbers are those of kubernetes 1.36 `pkg/scheduler/framework/types.go` (`NodeInfo`).
+"""
 
 from __future__ import annotations
 

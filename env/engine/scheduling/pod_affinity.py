@@ -1,4 +1,8 @@
-"""Affinity between pods, and host ports: what the pods already on the nodes forbid or prefer."""
+"""Affinity between pods, and host ports: what the pods already on the nodes forbid or prefer.
+
+Follows kubernetes 1.36 `pkg/scheduler/framework/plugins`: `interpodaffinity/filtering.go`,
+`interpodaffinity/scoring.go` and `nodeports/node_ports.go`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Which pods have to go for one of higher priority.
 
-Follows kubernetes 1.36 `pkg/scheduler/framework/plugins/defaultpreemption` and `pkg/scheduler/framework/preemption`: on
-each node all pods of lower priority are taken away, and put back one by one, the most important first, where the pod
-still fits; the node with the least loss is chosen. PodDisruptionBudgets are not modelled.
+Follows kubernetes 1.36 `pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go` and
+`pkg/scheduler/framework/preemption/preemption.go`: on each node all pods of lower priority are taken away, and put back
+one by one, the most important first, where the pod still fits; the node with the least loss is chosen.
+PodDisruptionBudgets are not modelled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Topology spread constraints as arrays: which domain each node is in, and how many matching pods it has."""
+"""Topology spread constraints as arrays: which domain each node is in, and how many matching pods it has.
+
+Follows kubernetes 1.36 `pkg/scheduler/framework/plugins/podtopologyspread` (`common.go`, `filtering.go`, `scoring.go`);
+the default constraints are those of its `plugin.go`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from env.embedded.closed_form import generated_workload, observe_plain, plain_wo
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
 from env.gym.reward import goal
+from env.gym.search import solved_plain
 from env.problems.draw import FAR_ACTIONS, LARGE_NODES, LARGE_TARGET, MAX_ACTIONS, MAX_NODES
 from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, generate_trace
 from env.problems.scenario import Scenario, scenario_from_trace
@@ -178,3 +182,16 @@ def test_a_problem_and_its_seed_mean_the_same_in_every_version() -> None:
 def test_what_cannot_be_generated_is_an_error(problem: str, seed: int) -> None:
     with pytest.raises(ScenarioError):
         generate_scenario(problem, seed)
+
+
+def test_the_table_of_generated_traces_in_the_docs_is_what_the_generator_makes() -> None:
+    text = (Path(__file__).parents[3] / "docs/gym.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^traces/\S+\.msgpack +(\S+) +(\d+) +(\d+) +(\d+) +(\d+)$", text, re.MULTILINE)
+    assert len(rows) == 3
+    for kind, *numbers in rows:
+        seed, target, nodes, least = map(int, numbers)
+        problem = draw_problem(None, seed)
+        solution = solved_plain(generated_workload(problem), problem.start, problem.target)
+        assert (problem.kind, problem.target, problem.nodes.count) == (kind, target, nodes)
+        assert solution is not None
+        assert len(solution) == least
