@@ -79,8 +79,8 @@ def _print_bucket(bucket: str, arn: str) -> None:
 
 
 def _launcher(bucket: str, partition: Partition, worker_role: str | None) -> policies.Document:
+    from infra.ec2.stack.description import stack_name
     from infra.ec2.stack.permissions import Scope, launcher_policy
-    from infra.ec2.stack.stack import stack_name
 
     if worker_role is None:
         # CloudFormation cuts a stack's name where a role's would become too long, but keeps its beginning.

@@ -32,7 +32,7 @@ INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
 
 @dataclass(frozen=True)
-class Birth:
+class LaunchTags:
     """What is known of instances before they are.
 
     Attributes:

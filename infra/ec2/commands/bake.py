@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from infra.ec2.aws import Aws
     from infra.ec2.fleet import Instance
     from infra.ec2.launch.bake import BakedImage
-    from infra.ec2.launch.launching import Launch
-    from infra.ec2.launch.plan import Plan
+    from infra.ec2.launch.launcher import Launch
+    from infra.ec2.launch.plan import LaunchPlan
     from protocol.wire.bucket import Bucket
 
 _MAX_HOURS, _IDLE_MINUTES = 3.0, 60.0  # of the machine, should nobody be there to end it
@@ -67,8 +67,9 @@ def bake(
     from infra.ec2.aws import Aws
     from infra.ec2.launch import code
     from infra.ec2.launch.bake import check_name
-    from infra.ec2.launch.launching import heed, interruptible, rehearse, with_code
-    from infra.ec2.launch.plan import Wish, resolve
+    from infra.ec2.launch.interrupt import heed, interruptible
+    from infra.ec2.launch.launcher import rehearse, with_code
+    from infra.ec2.launch.plan import LaunchSpec, resolve
     from infra.ec2.launch.user_data import Orders
     from protocol.commands.console import open_bucket
 
@@ -90,7 +91,7 @@ def bake(
     check_name(aws, title)
     # From here on, as in launch: a KeyboardInterrupt may come where Python drops it.
     with interruptible("ending the machine; once more to leave at once") as stop:
-        plan = resolve(aws, Wish(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
+        plan = resolve(aws, LaunchSpec(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
         rehearse(aws, plan, time.time())
         heed(stop)
         place = open_bucket(bucket, "launch")
@@ -105,12 +106,12 @@ def bake(
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _bake(aws: Aws, plan: Plan, place: Bucket, name: str, stop: threading.Event) -> tuple[BakedImage, bool]:
+def _bake(aws: Aws, plan: LaunchPlan, place: Bucket, name: str, stop: threading.Event) -> tuple[BakedImage, bool]:
     """The image, and whether the machine has been ended."""
     from rich.markup import escape
 
     from infra.ec2.launch.bake import BakeFailed, Baking
-    from infra.ec2.launch.launching import Launch
+    from infra.ec2.launch.launcher import Launch
     from protocol.wire.clock import system_clock
 
     with err.status("launching") as spinner:
@@ -131,7 +132,7 @@ def _bake(aws: Aws, plan: Plan, place: Bucket, name: str, stop: threading.Event)
 
 
 def _launch(under_way: Launch, stop: threading.Event) -> Instance:
-    from infra.ec2.launch.launching import heed
+    from infra.ec2.launch.interrupt import heed
 
     try:
         under_way.run()
@@ -169,7 +170,7 @@ def _shortfall(under_way: Launch) -> str:
 
 
 def _show_log(place: Bucket, worker: str) -> None:
-    from infra.ec2.watch.machines import read_log
+    from infra.ec2.watch.reports import read_log
     from protocol.wire.errors import StoreError
 
     try:

@@ -24,8 +24,8 @@ from runner.commands.console import Exit, err, fail, out, print_json
 if TYPE_CHECKING:
     from infra.ec2.aws import Aws
     from infra.ec2.fleet import Instance
-    from infra.ec2.launch.launching import Launch
-    from infra.ec2.launch.plan import Plan
+    from infra.ec2.launch.launcher import Launch
+    from infra.ec2.launch.plan import LaunchPlan
     from infra.ec2.launch.user_data import Orders
 
 RECORDS = Path("runs/ec2")
@@ -96,8 +96,9 @@ def launch(
     from infra.ec2.aws import Aws
     from infra.ec2.commands.launch_view import document, offers_table
     from infra.ec2.launch import code
-    from infra.ec2.launch.launching import heed, interruptible, rehearse
-    from infra.ec2.launch.plan import AL2023, Wish, resolve
+    from infra.ec2.launch.interrupt import heed, interruptible
+    from infra.ec2.launch.launcher import rehearse
+    from infra.ec2.launch.plan import AL2023, LaunchSpec, resolve
     from infra.ec2.launch.user_data import Orders
 
     aws = Aws(region)
@@ -119,7 +120,7 @@ def launch(
     )
     _check_nodes(orders)
     code.check(source or code.HERE)
-    wish = Wish(
+    wish = LaunchSpec(
         orders, count, tuple(instance_type or ()), spot, AL2023 if ami is None else ami, tuple(subnet or ()), disk_gb
     )
     # From here on: a KeyboardInterrupt may come where Python drops it, in a finalizer, and machines would start.
@@ -150,7 +151,7 @@ def _check_nodes(orders: Orders) -> None:
             raise UsageError(f"--{option.replace('_', '-')}: needs --cluster simkube")
 
 
-def _nothing_to_do(plan: Plan, as_json: bool) -> NoReturn:
+def _nothing_to_do(plan: LaunchPlan, as_json: bool) -> NoReturn:
     from infra.ec2.commands.launch_view import document
 
     err.print(f"{len(plan.living)} of group {plan.orders.group} live in {plan.region}; nothing to do", highlight=False)
@@ -159,7 +160,7 @@ def _nothing_to_do(plan: Plan, as_json: bool) -> NoReturn:
     raise typer.Exit(int(Exit.NOTHING_TO_DO))
 
 
-def _tell(plan: Plan) -> None:
+def _tell(plan: LaunchPlan) -> None:
     orders = plan.orders
     there = f"; {len(plan.living)} of {plan.count} live already" if plan.living else ""
     _say(f"group {orders.group} in {plan.region}: launching {plan.missing}{there}")
@@ -174,8 +175,9 @@ def _say(line: str) -> None:
 # -- launching -------------------------------------------------------------------------------------------
 
 
-def _launch(aws: Aws, plan: Plan, source: Path, as_json: bool, stop: threading.Event) -> None:
-    from infra.ec2.launch.launching import Launch, heed, with_code
+def _launch(aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threading.Event) -> None:
+    from infra.ec2.launch.interrupt import heed
+    from infra.ec2.launch.launcher import Launch, with_code
     from protocol.commands.console import open_bucket
     from protocol.wire.clock import system_clock
 
@@ -237,7 +239,7 @@ def _shortfall(under_way: Launch) -> str:
     return "; ".join(parts)
 
 
-def _write_record(plan: Plan, launched: Sequence[Instance] = ()) -> bool:
+def _write_record(plan: LaunchPlan, launched: Sequence[Instance] = ()) -> bool:
     """Leave a note for people, as far as that is possible; the inventory is the tags."""
     from infra.ec2.commands.launch_view import document
 

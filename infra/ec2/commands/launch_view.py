@@ -12,12 +12,12 @@ from rich.table import Table
 from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed
 from infra.ec2.fleet import Instance
 from infra.ec2.launch.offers import Offer
-from infra.ec2.launch.plan import Plan
+from infra.ec2.launch.plan import LaunchPlan
 from runner.commands.console import out
 
 
 def document(
-    plan: Plan, launched: Sequence[Instance], refusals: Sequence[tuple[Offer, str]] = (), *, dry_run: bool = False
+    plan: LaunchPlan, launched: Sequence[Instance], refusals: Sequence[tuple[Offer, str]] = (), *, dry_run: bool = False
 ) -> dict[str, Any]:
     """Everything about a launch, for `--json` and for the record."""
     orders = plan.orders
@@ -89,7 +89,7 @@ def _row(instance: Instance, new: bool) -> dict[str, Any]:
     }
 
 
-def offers_table(plan: Plan) -> Group:
+def offers_table(plan: LaunchPlan) -> Group:
     """Types in the order in which they will be asked for, and what as many as are missing would cost."""
     hours = plan.orders.max_hours
     titles = ("in this order", "zones", "$/h each", f"$/h for {plan.missing}", f"$ for {hours:g} h")

@@ -96,7 +96,7 @@ def _written(
 
 
 def _in_bucket(bucket: Bucket, instance: str, names: Sequence[str]) -> list[tuple[str, str]]:
-    from infra.ec2.watch.machines import read_log
+    from infra.ec2.watch.reports import read_log
 
     read = ((name, read_log(bucket, instance, name)) for name in names)
     return [(name, text) for name, text in read if text]
@@ -105,7 +105,7 @@ def _in_bucket(bucket: Bucket, instance: str, names: Sequence[str]) -> list[tupl
 def _console(aws: Aws, instance: str) -> tuple[list[tuple[str, str]], list[str]]:
     """EC2's console output: of now, which only newer instance types have, else as EC2 kept it at the last start or end
     (API reference: GetConsoleOutput)."""
-    from infra.ec2.watch.machines import plain
+    from infra.ec2.watch.reports import plain
 
     problems = []
     for of_now in (True, False):

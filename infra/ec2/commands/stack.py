@@ -14,7 +14,8 @@ from protocol.wire.errors import UsageError
 from runner.commands.console import Exit, err, fail, out, print_json, progress
 
 if TYPE_CHECKING:
-    from infra.ec2.stack.stack import Seen, Teller
+    from infra.ec2.stack.changes import Reporter
+    from infra.ec2.stack.description import StackDescription
 
 
 def register(app: typer.Typer) -> None:
@@ -54,12 +55,12 @@ def setup(
         _print_template(bucket, vpc, closes_rounds)
         return
     from infra.ec2.aws import Aws
+    from infra.ec2.stack.changes import deploy
     from infra.ec2.stack.own_bucket import foreign_key, region_of, unprotected
-    from infra.ec2.stack.stack import make
 
     aws = Aws(region)
-    with _telling() as teller:
-        stack, change = make(aws, bucket, vpc=vpc, closes_rounds=closes_rounds, teller=teller)
+    with _reporting() as reporter:
+        stack, change = deploy(aws, bucket, vpc=vpc, closes_rounds=closes_rounds, reporter=reporter)
     partition = stack.outputs["WorkerRoleArn"].split(":")[1]
     warnings = unprotected(aws, bucket, partition)
     if key := foreign_key(aws, bucket):
@@ -92,15 +93,16 @@ def teardown(
     from infra.access import policies
     from infra.ec2.aws import Aws
     from infra.ec2.launch.bake import baked_images, lone_snapshots
+    from infra.ec2.stack.changes import delete, wait_for_others
+    from infra.ec2.stack.description import stack_name
     from infra.ec2.stack.own_bucket import region_of
-    from infra.ec2.stack.stack import remove, settled, stack_name
     from infra.ec2.stack.teardown import elsewhere, obstacles
     from protocol.commands.console import open_bucket
 
     policies.bucket_arn(bucket)
     aws, name = Aws(region), stack_name(bucket)
-    with _telling() as teller:
-        stack = settled(aws, name, teller)
+    with _reporting() as reporter:
+        stack = wait_for_others(aws, name, reporter)
     if stack is None or stack.status == "DELETE_COMPLETE":
         err.print(f"no stack {name} in {aws.region}: nothing to do", highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
@@ -115,8 +117,8 @@ def teardown(
     kept = region_of(aws, bucket) is not None
     if not yes:
         typer.confirm(f"Delete stack {name} in {aws.region}? The bucket stays.", abort=True, err=True)
-    with _telling() as teller:
-        remove(aws, stack, teller)
+    with _reporting() as reporter:
+        delete(aws, stack, reporter)
     if as_json:
         living = [{"id": each.id, "region": each.region} for each in others.instances]
         remains = {
@@ -128,8 +130,8 @@ def teardown(
         return
     out.print(f"stack {name} in {aws.region}: deleted", highlight=False)
     if kept:
-        delete = f"aws s3api delete-bucket-policy --bucket {bucket}; aws s3 rb --force s3://{bucket}"
-        out.print(f"s3://{bucket} stays, with all that is in it. To delete it for good:\n  {delete}", highlight=False)
+        command = f"aws s3api delete-bucket-policy --bucket {bucket}; aws s3 rb --force s3://{bucket}"
+        out.print(f"s3://{bucket} stays, with all that is in it. To delete it for good:\n  {command}", highlight=False)
     for image in images:
         out.print(
             f"image {image.id} ({image.name}) stays, and costs. To delete it:\n  {image.removal}",
@@ -137,22 +139,22 @@ def teardown(
             highlight=False,
         )
     for snapshot in snapshots:
-        delete = f"aws ec2 delete-snapshot --region {aws.region} --snapshot-id {snapshot}"
+        command = f"aws ec2 delete-snapshot --region {aws.region} --snapshot-id {snapshot}"
         out.print(
-            f"snapshot {snapshot}, whose image is gone, stays, and costs. To delete it:\n  {delete}", highlight=False
+            f"snapshot {snapshot}, whose image is gone, stays, and costs. To delete it:\n  {command}", highlight=False
         )
 
 
 @contextmanager
-def _telling() -> Iterator[Teller]:
+def _reporting() -> Iterator[Reporter]:
     """Lines on stderr; where that is a terminal, also what CloudFormation does right now."""
     from rich.markup import escape
 
-    from infra.ec2.stack.stack import Teller
+    from infra.ec2.stack.changes import Reporter
 
     with err.status("") as spinner:
         try:
-            yield Teller(
+            yield Reporter(
                 say=lambda line: err.print(line, markup=False, highlight=False),
                 show=lambda line: spinner.update(escape(line)),
             )
@@ -162,7 +164,7 @@ def _telling() -> Iterator[Teller]:
 
 
 def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
-    from infra.ec2.stack.stack import stack_name
+    from infra.ec2.stack.description import stack_name
     from infra.ec2.stack.template import template
 
     print_json(template(closes_rounds=closes_rounds))
@@ -173,7 +175,7 @@ def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
     err.print(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)", highlight=False)
 
 
-def _print_outputs(stack: Seen) -> None:
+def _print_outputs(stack: StackDescription) -> None:
     width = max(map(len, stack.outputs))
     for name, value in stack.outputs.items():
         out.print(f"  {name:{width}}  {value}", markup=False, highlight=False)

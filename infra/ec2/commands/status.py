@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from infra.ec2.watch.status import Fleet, Row
+    from infra.ec2.watch.status import FleetStatus, InstanceRow
 
 REFRESH_S = 5.0
 _ROOMY = 110  # columns
@@ -64,16 +64,16 @@ def status(
     """
     from infra.ec2.aws import Aws
     from infra.ec2.commands.view import chosen
-    from infra.ec2.watch.status import Wanted, look, looks
+    from infra.ec2.watch.status import InstanceFilter, fleet_status, follow
     from protocol.commands.console import open_bucket
 
     regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
-    wanted = Wanted(bucket, group, all_)
+    wanted = InstanceFilter(bucket, group, all_)
     opened, alive = cache(open_bucket), set[str]()
 
-    def see() -> Fleet:
+    def see() -> FleetStatus:
         # Who watches a fleet to its end wants to know what all of it has cost.
-        fleet = look(regions, wanted, opened, time.time, lease_ttl, alive)
+        fleet = fleet_status(regions, wanted, opened, time.time, lease_ttl, alive)
         alive.update(row.id for row in fleet.machines if row.living)
         return fleet
 
@@ -84,7 +84,7 @@ def status(
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
     shown = fleet
     with _screen(as_json, watch) as show:
-        for shown in looks(fleet, see, _wait) if watch else [fleet]:
+        for shown in follow(fleet, see, _wait) if watch else [fleet]:
             show(shown)
     if shown.unasked:
         fail(f"not asked: {', '.join(shown.unasked)}; there may be more machines")
@@ -97,7 +97,7 @@ def _wait(problem: str) -> None:
 
 
 @contextmanager
-def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[Fleet], None]]:
+def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[FleetStatus], None]]:
     """Where looks are shown: in place on a terminal that is watched, else one after the other."""
     if as_json and watch:
         yield lambda fleet: typer.echo(json.dumps(fleet.as_json(), ensure_ascii=False))
@@ -112,7 +112,7 @@ def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[Fleet], None]]:
         yield lambda fleet: out.print(picture(fleet))
 
 
-def picture(fleet: Fleet, *, sum_first: bool = False) -> Group:
+def picture(fleet: FleetStatus, *, sum_first: bool = False) -> Group:
     """The fleet as tables, one for each group, with totals and warnings.
 
     Args:
@@ -128,13 +128,13 @@ def picture(fleet: Fleet, *, sum_first: bool = False) -> Group:
     return Group(*said, *tables) if sum_first else Group(*tables, *said)
 
 
-def _table(rows: Iterable[Row]) -> Table:
+def _table(rows: Iterable[InstanceRow]) -> Table:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed
-    from infra.ec2.watch.states import State, duration
+    from infra.ec2.watch.states import InstanceState, duration
 
     roomy = not out.is_terminal or out.width >= _ROOMY
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -143,7 +143,7 @@ def _table(rows: Iterable[Row]) -> Table:
         table.add_column(name, no_wrap=True, min_width=width)
     table.add_column("job, last log line" if roomy else "job", overflow="fold")
     for row in rows:
-        word = "past its time" if row.state is State.OVERDUE else row.state.value
+        word = "past its time" if row.state is InstanceState.OVERDUE else row.state.value
         what, log = Text(_what(row)), Text(row.log_line, style="dim", no_wrap=True, overflow="ellipsis")
         table.add_row(
             row.id,
@@ -156,7 +156,7 @@ def _table(rows: Iterable[Row]) -> Table:
     return as_wide_as_needed(table, out)
 
 
-def _what(row: Row) -> str:
+def _what(row: InstanceRow) -> str:
     from infra.ec2.watch.states import duration
 
     parts = [row.detail] if row.detail else []
@@ -166,7 +166,7 @@ def _what(row: Row) -> str:
     return "; ".join(parts)
 
 
-def _sum(fleet: Fleet) -> str:
+def _sum(fleet: FleetStatus) -> str:
     totals = fleet.totals
     machines = "1 machine" if totals.machines == 1 else f"{totals.machines} machines"
     jobs = "not known"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
 
     from infra.ec2.fleet import Instance
-    from infra.ec2.watch.terminating import Choice, Ending, Found, Trouble
+    from infra.ec2.watch.termination import Problem, Selected, Selection, Termination
 
 
 def register(app: typer.Typer) -> None:
@@ -49,34 +49,38 @@ def terminate(
     """
     from infra.ec2.aws import Aws
     from infra.ec2.commands.view import chosen
-    from infra.ec2.watch.terminating import end, look
+    from infra.ec2.watch.termination import select, terminate_all
 
-    choice = _choice(tuple(ids or ()), group, all_, bucket)
+    selection = _choice(tuple(ids or ()), group, all_, bucket)
     regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
-    found = look(regions, choice)
+    found = select(regions, selection)
     if all_ and found.living and not yes:
         _ask(found.living)
-    endings: list[Ending] = []
+    terminations: list[Termination] = []
     try:
-        end(regions, found.living, endings.append)
+        terminate_all(regions, found.living, terminations.append)
     except KeyboardInterrupt:
         err.print(
-            f"{len(endings)} of {len(found.living)} were ended; the same command ends the others", highlight=False
+            f"{len(terminations)} of {len(found.living)} were ended; the same command ends the others", highlight=False
         )
         raise
     if as_json:
-        print_json(_document(found, endings))
-    elif endings:
-        out.print(picture([(ending.instance, "ends" if ending.ended else "lives") for ending in endings], out))
-    _leave(found, endings, f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}")
+        print_json(_document(found, terminations))
+    elif terminations:
+        out.print(
+            picture(
+                [(termination.instance, "ends" if termination.ended else "lives") for termination in terminations], out
+            )
+        )
+    _leave(found, terminations, f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}")
 
 
-def _choice(ids: tuple[str, ...], group: str | None, all_: bool, bucket: str | None) -> Choice:
-    from infra.ec2.watch.terminating import Choice
+def _choice(ids: tuple[str, ...], group: str | None, all_: bool, bucket: str | None) -> Selection:
+    from infra.ec2.watch.termination import Selection
 
     if sum((bool(ids), group is not None, all_)) != 1:
         raise UsageError("say what to end in one way: instance ids, --group GROUP, or --all")
-    return Choice(group, ids, bucket)
+    return Selection(group, ids, bucket)
 
 
 def _ask(instances: Sequence[Instance]) -> None:
@@ -87,32 +91,36 @@ def _ask(instances: Sequence[Instance]) -> None:
     typer.confirm(f"End {count}?", abort=True, err=True)
 
 
-def _leave(found: Found, endings: Sequence[Ending], where: str) -> None:
+def _leave(found: Selected, terminations: Sequence[Termination], where: str) -> None:
     """Say what is not as it was asked for, and leave with the exit code that tells so."""
-    from infra.ec2.watch.terminating import Trouble
+    from infra.ec2.watch.termination import Problem
 
     for one in found.gone:
         err.print(f"{one} has ended already", markup=False, highlight=False)
-    alive = [Trouble(ending.instance.id, ending.why) for ending in endings if not ending.ended]
-    troubles: list[Trouble] = [*found.strangers, *found.unasked, *alive]
-    for why, same in groupby(troubles, lambda trouble: trouble.why):
-        err.print(f"{', '.join(trouble.what for trouble in same)}: {why}", markup=False, highlight=False)
+    alive = [Problem(termination.instance.id, termination.why) for termination in terminations if not termination.ended]
+    problems: list[Problem] = [*found.strangers, *found.unasked, *alive]
+    for why, same in groupby(problems, lambda problem: problem.why):
+        err.print(f"{', '.join(problem.what for problem in same)}: {why}", markup=False, highlight=False)
     if alive or found.unasked:
         fail("not all may have ended; the same command tries again")
-    if troubles:
+    if problems:
         raise typer.Exit(int(Exit.FAILED))
-    if not endings:
+    if not terminations:
         err.print(f"nothing to end{where}; other regions: --region NAME", markup=False, highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
 
 
-def _document(found: Found, endings: Sequence[Ending]) -> dict[str, Any]:
+def _document(found: Selected, terminations: Sequence[Termination]) -> dict[str, Any]:
     return {
-        "ended": [asdict(ending.instance) for ending in endings if ending.ended],
-        "alive": [{**asdict(ending.instance), "why_alive": ending.why} for ending in endings if not ending.ended],
+        "ended": [asdict(termination.instance) for termination in terminations if termination.ended],
+        "alive": [
+            {**asdict(termination.instance), "why_alive": termination.why}
+            for termination in terminations
+            if not termination.ended
+        ],
         "ended_before": list(found.gone),
-        "left_alone": {trouble.what: trouble.why for trouble in found.strangers},
-        "regions_not_asked": {trouble.what: trouble.why for trouble in found.unasked},
+        "left_alone": {problem.what: problem.why for problem in found.strangers},
+        "regions_not_asked": {problem.what: problem.why for problem in found.unasked},
     }
 
 
@@ -123,7 +131,7 @@ def picture(rows: Sequence[tuple[Instance, str]], console: Console) -> Group:
     from rich.text import Text
 
     from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed, by_group, person
-    from infra.ec2.watch.machines import short
+    from infra.ec2.watch.reports import short
 
     what = {(instance.region, instance.id): words for instance, words in rows}
 

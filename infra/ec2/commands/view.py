@@ -32,7 +32,7 @@ def by_group(machines: Iterable[M], table: Callable[[Iterable[M]], Table]) -> It
     """For each group a line with what its machines have in common, and their table."""
     from rich.text import Text
 
-    from infra.ec2.watch.machines import short
+    from infra.ec2.watch.reports import short
 
     def heading(machine: M) -> tuple[str, str, str]:
         return short(machine.group), machine.region, short(machine.bucket)

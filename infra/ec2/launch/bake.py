@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import PROJECT, Instance, Tag, find
-from infra.ec2.watch.machines import MachineState, Report, read_reports, short
+from infra.ec2.watch.reports import InstanceReport, ReportedState, read_reports, short
 from infra.ec2.watch.states import progress
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
@@ -109,7 +109,7 @@ def check_name(aws: Aws, name: str) -> None:
         raise UsageError(f"--name {name}: {taken[0].id} in {aws.region} has it; choose another one")
 
 
-def installed(report: Report, instance: Instance | None) -> bool:
+def installed(report: InstanceReport, instance: Instance | None) -> bool:
     """Whether a machine is ready to be copied.
 
     Args:
@@ -119,8 +119,8 @@ def installed(report: Report, instance: Instance | None) -> bool:
         BakeFailed: it never will be.
     """
     status = report.status
-    if status is not None and status.state is not MachineState.BOOTING:
-        if (status.state, status.doing) == (MachineState.ENDING, _BAKED):
+    if status is not None and status.state is not ReportedState.BOOTING:
+        if (status.state, status.doing) == (ReportedState.ENDING, _BAKED):
             return True
         raise BakeFailed(f"the machine is {status.state}: {status.doing or 'it does not say why'}")
     if instance is not None and not instance.living:
@@ -140,7 +140,7 @@ class Baking:
     aws: Aws
     bucket: Bucket
     instance: Instance
-    machine: Clock
+    clock: Clock
     show: Callable[[str], None]
     say: Callable[[str], None]
     _shown: str = ""
@@ -185,7 +185,7 @@ class Baking:
 
     def _installed(self) -> bool:
         found = find(self.aws, ids=[self.instance.id], gone=True)
-        report = read_reports(self.bucket, [self.instance.id]).of.get(self.instance.id, Report())
+        report = read_reports(self.bucket, [self.instance.id]).of.get(self.instance.id, InstanceReport())
         ready = installed(report, found[0] if found else None)
         self._show(f"{self.instance.id}: {progress(report.status) if report.status else 'starting'}")
         return ready
@@ -215,8 +215,8 @@ class Baking:
 
     def _until(self, look: Callable[[], T | None], most_s: float, what: str) -> T:
         """What `look` finds at last; a look that fails counts as nothing found, as long as not too many do."""
-        deadline, blind = self.machine.now() + most_s, 0
-        while not self.machine.stopping():
+        deadline, blind = self.clock.now() + most_s, 0
+        while not self.clock.stopping():
             try:
                 if found := look():
                     return found
@@ -225,9 +225,9 @@ class Baking:
                 blind += 1
                 if blind == _MOST_BLIND:
                     raise
-            if self.machine.now() >= deadline:
+            if self.clock.now() >= deadline:
                 raise BakeFailed(f"{what} took more than {most_s / 60:.0f} min")
-            self.machine.sleep(POLL_S)
+            self.clock.sleep(POLL_S)
         raise KeyboardInterrupt
 
     def _show(self, line: str) -> None:

@@ -55,7 +55,7 @@ def in_order(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     return tuple(sorted(offers, key=rank))
 
 
-class Verdict(Enum):
+class ErrorClass(Enum):
     """What an error of RunInstances means."""
 
     NO_OFFER = "not this type here and now: the next offer"
@@ -63,13 +63,13 @@ class Verdict(Enum):
     NO_MARKET = "nothing more on this market"
     QUOTA = "not so many on this market: fewer, and if it was one, nothing more"
     TOKEN_USED = "the client token belongs to another request, or to instances that have ended"  # noqa: S105
-    AGAIN = "the same request again, later; nobody knows whether it was carried out"
+    RETRY = "the same request again, later; nobody knows whether it was carried out"
     FATAL = "none of the other offers would do better"
 
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html, and boto3's names for lost answers.
 _VERDICTS = {
-    Verdict.NO_OFFER: (
+    ErrorClass.NO_OFFER: (
         "InsufficientInstanceCapacity",
         "InsufficientCapacity",
         "InsufficientHostCapacity",
@@ -79,21 +79,21 @@ _VERDICTS = {
         "SpotMaxPriceTooLow",
         "Unsupported",
     ),
-    Verdict.NO_SUBNET: (
+    ErrorClass.NO_SUBNET: (
         "InsufficientFreeAddressesInSubnet",
         "InsufficientAddressCapacity",
         "InsufficientVolumeCapacity",
         "VolumeTypeNotAvailableInZone",
     ),
-    Verdict.NO_MARKET: ("AuthFailure.ServiceLinkedRoleCreationNotPermitted",),
-    Verdict.QUOTA: (
+    ErrorClass.NO_MARKET: ("AuthFailure.ServiceLinkedRoleCreationNotPermitted",),
+    ErrorClass.QUOTA: (
         "VcpuLimitExceeded",
         "InstanceLimitExceeded",
         "MaxSpotInstanceCountExceeded",
         "ResourceCountExceeded",
     ),
-    Verdict.TOKEN_USED: ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"),
-    Verdict.AGAIN: (
+    ErrorClass.TOKEN_USED: ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"),
+    ErrorClass.RETRY: (
         *("RequestLimitExceeded", "Throttling", "ThrottlingException", "EC2ThrottledException", "RetryableError"),
         *("InternalError", "InternalFailure", "ServerInternal", "ServiceUnavailable", "Unavailable"),
         *("408", "429", "500", "502", "503", "504"),
@@ -106,9 +106,9 @@ _AT_ONCE = 100  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Run
 _VERDICT_OF = {code: verdict for verdict, codes in _VERDICTS.items() for code in codes}
 
 
-def verdict(code: str) -> Verdict:
+def error_class(code: str) -> ErrorClass:
     """What an error code of RunInstances means; one that is not known is fatal."""
-    return _VERDICT_OF.get(code, Verdict.FATAL)
+    return _VERDICT_OF.get(code, ErrorClass.FATAL)
 
 
 @dataclass(frozen=True)
@@ -145,19 +145,19 @@ class Search:
         """So many turned up beside what was asked for."""
         return replace(self, missing=max(0, self.missing - count))
 
-    def refused(self, why: Verdict) -> Search:
+    def refused(self, why: ErrorClass) -> Search:
         """The first offer was refused. The same search for AGAIN and FATAL: what then is not a matter of offers."""
         first = self.offers[0]
         match why:
-            case Verdict.NO_OFFER:
+            case ErrorClass.NO_OFFER:
                 return self._on(self.offers[1:])
-            case Verdict.NO_SUBNET:
+            case ErrorClass.NO_SUBNET:
                 return self._on(tuple(offer for offer in self.offers if offer.subnet != first.subnet))
-            case Verdict.QUOTA if self.count > 1:
+            case ErrorClass.QUOTA if self.count > 1:
                 return replace(self, at_most=self.count // 2, turn=self.turn + 1)
-            case Verdict.QUOTA | Verdict.NO_MARKET:
+            case ErrorClass.QUOTA | ErrorClass.NO_MARKET:
                 return self._on(tuple(offer for offer in self.offers if offer.market is not first.market))
-            case Verdict.TOKEN_USED:
+            case ErrorClass.TOKEN_USED:
                 return replace(self, turn=self.turn + 1)
             case _:
                 return self

@@ -13,8 +13,8 @@ from infra.ec2.fleet import Instance, find
 from infra.ec2.launch import prices
 from infra.ec2.launch.offers import DEFAULT_TYPES, Market, Offer, in_order
 from infra.ec2.launch.user_data import Orders
-from infra.ec2.stack import stack
-from infra.ec2.stack.stack import Stack
+from infra.ec2.stack.description import Stack, read_stack
+from infra.ec2.stack.own_bucket import bucket_region
 from protocol.wire.errors import UsageError
 
 ARCHITECTURE = "x86_64"
@@ -23,7 +23,7 @@ DISK_GB = {"embedded": 20, "simkube": 40}
 
 
 @dataclass(frozen=True)
-class Wish:
+class LaunchSpec:
     """What somebody asks for.
 
     Attributes:
@@ -58,7 +58,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LaunchPlan:
     """Everything a launch needs to know, and nothing created yet.
 
     Attributes:
@@ -82,7 +82,7 @@ class Plan:
         return max(0, self.count - len(self.living))
 
 
-def resolve(aws: Aws, wish: Wish) -> Plan:
+def resolve(aws: Aws, wish: LaunchSpec) -> LaunchPlan:
     """Find out what a wish means in this account and region; nothing is created.
 
     Raises:
@@ -97,10 +97,10 @@ def resolve(aws: Aws, wish: Wish) -> Plan:
         raise UsageError(
             f"group {orders.group}: has living instances for bucket {other[:80]!r}; choose another --group"
         )
-    place = stack.read(aws, orders.bucket)
+    place = read_stack(aws, orders.bucket)
     orders = replace(orders, bucket_region=bucket_region(aws, orders.bucket))
     image = _image(aws, wish.ami, wish.disk_gb or DISK_GB[orders.cluster])
-    return Plan(
+    return LaunchPlan(
         region=aws.region,
         orders=orders,
         count=wish.count,
@@ -111,27 +111,6 @@ def resolve(aws: Aws, wish: Wish) -> Plan:
         seen=tuple(instance.id for instance in seen),
         living=living,
     )
-
-
-def bucket_region(aws: Aws, bucket: str) -> str:
-    """Where a bucket is.
-
-    S3 says so even to those whom it refuses, as it does all who may list certain prefixes only.
-
-    Raises:
-        UsageError: there is no such bucket.
-        AwsError: S3 cannot be asked.
-    """
-    try:
-        answer = aws.ask("s3", "head_bucket", Bucket=bucket)
-    except AwsError as error:
-        if error.code == "404":
-            raise UsageError(f"--bucket {bucket}: there is none; run: ec2-workers setup --bucket {bucket}") from error
-        answer = getattr(error.__cause__, "response", {})
-        if error.code != "403" or not answer:
-            raise
-    region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
-    return str(region or aws.region)
 
 
 def _image(aws: Aws, ami: str, disk_gb: int) -> Image:
@@ -180,7 +159,7 @@ def _parameter(aws: Aws, name: str) -> str:
 # -- offers ----------------------------------------------------------------------------------------------
 
 
-def _offers(aws: Aws, wish: Wish, place: Stack, image: Image) -> tuple[Offer, ...]:
+def _offers(aws: Aws, wish: LaunchSpec, place: Stack, image: Image) -> tuple[Offer, ...]:
     types = _types(aws, wish.types or DEFAULT_TYPES[wish.orders.cluster], required=bool(wish.types))
     zones = _zones(aws, place.vpc, wish.subnets)
     offered = _offered(aws, list(types), sorted(set(zones.values())))

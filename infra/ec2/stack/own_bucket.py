@@ -1,4 +1,4 @@
-"""The bucket of a fleet, as one finds it: whose it is, and whether it is protected."""
+"""The bucket of a fleet: its region, its owner, and whether it is protected."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from env.errors import SimArenaError
 from infra.access.policies import PUBLIC_ACCESS_BLOCK, bucket_policy
 from infra.ec2.aws import Aws, AwsError
+from protocol.wire.errors import UsageError
 
 _ABSENT = (
     "NoSuchBucketPolicy",
@@ -37,6 +38,27 @@ def region_of(aws: Aws, bucket: str) -> str | None:
             ) from error
         raise
     return str(answer["BucketRegion"])
+
+
+def bucket_region(aws: Aws, bucket: str) -> str:
+    """The region of a bucket, for credentials that may only launch; the owner is not checked.
+
+    S3 names the region even where it refuses the request, as it does for credentials that may list some prefixes only.
+
+    Raises:
+        UsageError: there is no such bucket.
+        AwsError: S3 cannot be asked.
+    """
+    try:
+        answer = aws.ask("s3", "head_bucket", Bucket=bucket)
+    except AwsError as error:
+        if error.code == "404":
+            raise UsageError(f"--bucket {bucket}: there is none; run: ec2-workers setup --bucket {bucket}") from error
+        answer = getattr(error.__cause__, "response", {})
+        if error.code != "403" or not answer:
+            raise
+    region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+    return str(region or aws.region)
 
 
 def unprotected(aws: Aws, bucket: str, partition: str = "aws") -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
+from infra.ec2.stack.description import StackDescription
 from infra.ec2.stack.own_bucket import region_of
-from infra.ec2.stack.stack import Seen
 from protocol.jobs import queue as jobs
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -46,7 +46,7 @@ class Elsewhere:
         return living + [f"{region}: not looked at: {why}" for region, why in self.unseen.items()]
 
 
-def obstacles(aws: Aws, bucket: str, stack: Seen, open_bucket: Callable[[str], Bucket]) -> list[str]:
+def obstacles(aws: Aws, bucket: str, stack: StackDescription, open_bucket: Callable[[str], Bucket]) -> list[str]:
     """Why a bucket's stack is still needed, a line each; none if it can go.
 
     Raises:
@@ -65,7 +65,7 @@ def obstacles(aws: Aws, bucket: str, stack: Seen, open_bucket: Callable[[str], B
     return lines + holders(aws, stack)
 
 
-def holders(aws: Aws, stack: Seen) -> list[str]:
+def holders(aws: Aws, stack: StackDescription) -> list[str]:
     """Who still has the stack's policies for people, a line each with the command that takes one away.
 
     IAM deletes no policy that somebody has (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html),

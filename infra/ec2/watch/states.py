@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from infra.ec2.fleet import GONE, Instance
-from infra.ec2.watch.machines import SPOT_NOTICE, MachineState, MachineStatus, Report, short
+from infra.ec2.watch.reports import SPOT_NOTICE, InstanceReport, ReportedState, ReportedStatus, short
 
 SILENT_S = 600.0  # machines write their logs about once a minute
 OVERDUE_S = 300.0  # what ending may take
 
 
-class State(StrEnum):
+class InstanceState(StrEnum):
     """See the picture above. RUNNING: its bucket cannot be read, so no more is known."""
 
     STARTING = "starting"
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Work:
+class RunningJob:
     """A job that a worker has now; `touched` is its newest sign of life by S3's clock."""
 
     job_id: str
@@ -47,7 +47,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What is known of a machine.
 
     Attributes:
@@ -56,64 +56,69 @@ class Seen:
     """
 
     instance: Instance
-    report: Report | None
-    work: Work | None
+    report: InstanceReport | None
+    work: RunningJob | None
     now: float
 
 
-def state_of(seen: Seen) -> tuple[State, str]:
+def state_of(observation: Observation) -> tuple[InstanceState, str]:
     """The state, and what there is to say about it: one line, whoever wrote it."""
-    state, detail = _state(seen)
+    state, detail = _state(observation)
     return state, short(detail)
 
 
-def _state(seen: Seen) -> tuple[State, str]:
-    instance = seen.instance
+def _state(observation: Observation) -> tuple[InstanceState, str]:
+    instance = observation.instance
     if instance.state in GONE:
-        return _gone(instance, seen.report)
+        return _gone(instance, observation.report)
     if instance.state in ("stopping", "stopped"):
-        return State.STOPPED, "somebody stopped it; its disk still costs"
-    if instance.expires is not None and (late := seen.now - instance.expires) > OVERDUE_S:
-        return State.OVERDUE, f"should have ended {duration(late)} ago; run: ec2-workers terminate {instance.id}"
+        return InstanceState.STOPPED, "somebody stopped it; its disk still costs"
+    if instance.expires is not None and (late := observation.now - instance.expires) > OVERDUE_S:
+        return (
+            InstanceState.OVERDUE,
+            f"should have ended {duration(late)} ago; run: ec2-workers terminate {instance.id}",
+        )
     if instance.state == "pending":
-        return State.STARTING, ""
-    if seen.report is None:
-        return State.RUNNING, ""
-    return _running(seen, seen.report)
+        return InstanceState.STARTING, ""
+    if observation.report is None:
+        return InstanceState.RUNNING, ""
+    return _running(observation, observation.report)
 
 
-def _running(seen: Seen, report: Report) -> tuple[State, str]:
+def _running(observation: Observation, report: InstanceReport) -> tuple[InstanceState, str]:
     status = report.status
     said = progress(status) if status else report.problem
-    silence = seen.now - max(
-        seen.instance.launched, report.heard or 0.0, seen.work.touched if seen.work is not None else 0.0
+    silence = observation.now - max(
+        observation.instance.launched,
+        report.heard or 0.0,
+        observation.work.touched if observation.work is not None else 0.0,
     )
     if silence > SILENT_S:
-        return State.LOST, f"silent for {duration(silence)}" + (f"; last: {said}" if said else "")
-    if status is None or status.state is MachineState.WORKING:
-        if seen.work is not None:
-            return State.WORKING, report.problem
-        return (State.IDLE, "") if status else (State.STARTING, said or "no word from it yet")
-    return State(status.state.value), said
+        return InstanceState.LOST, f"silent for {duration(silence)}" + (f"; last: {said}" if said else "")
+    if status is None or status.state is ReportedState.WORKING:
+        if observation.work is not None:
+            return InstanceState.WORKING, report.problem
+        return (InstanceState.IDLE, "") if status else (InstanceState.STARTING, said or "no word from it yet")
+    return InstanceState(status.state.value), said
 
 
-def _gone(instance: Instance, report: Report | None) -> tuple[State, str]:
+def _gone(instance: Instance, report: InstanceReport | None) -> tuple[InstanceState, str]:
     status = report.status if report else None
     why = instance.why
     if "Server.Spot" in why:
-        return State.INTERRUPTED, why
+        return InstanceState.INTERRUPTED, why
     if status is not None and status.doing.startswith(SPOT_NOTICE):  # it obeyed before EC2 had to end it
-        return State.INTERRUPTED, status.doing
-    if status is not None and status.state is MachineState.FAILED:
-        return State.FAILED, progress(status)
+        return InstanceState.INTERRUPTED, status.doing
+    if status is not None and status.state is ReportedState.FAILED:
+        return InstanceState.FAILED, progress(status)
     if _on_purpose(why):
-        return State.TERMINATED, why
+        return InstanceState.TERMINATED, why
     if why.startswith(("Server.", "Client.")) and not _by_itself(why):
-        return State.FAILED, why
-    if report is not None and (status is None or status.state is MachineState.BOOTING):
+        return InstanceState.FAILED, why
+    if report is not None and (status is None or status.state is ReportedState.BOOTING):
         said = f"ended while booting: {progress(status)}" if status else "ended without a word"
-        return State.FAILED, said + (f" ({why})" if why else "")
-    return State.TERMINATED, status.doing if status and status.state is MachineState.ENDING else why
+        return InstanceState.FAILED, said + (f" ({why})" if why else "")
+    return InstanceState.TERMINATED, status.doing if status and status.state is ReportedState.ENDING else why
 
 
 def _on_purpose(why: str) -> bool:
@@ -126,9 +131,9 @@ def _by_itself(why: str) -> bool:
     return why.startswith("Client.InstanceInitiatedShutdown")
 
 
-def progress(status: MachineStatus) -> str:
+def progress(status: ReportedStatus) -> str:
     """What a machine says it does, with the step of how many while it boots."""
-    if status.state is not MachineState.BOOTING or not status.steps:
+    if status.state is not ReportedState.BOOTING or not status.steps:
         return status.doing
     return f"step {status.step} of {status.steps}" + (f": {status.doing}" if status.doing else "")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
-from infra.ec2.watch.machines import Report, read_reports, short
-from infra.ec2.watch.states import Seen, State, Work, state_of
+from infra.ec2.watch.reports import InstanceReport, read_reports, short
+from infra.ec2.watch.states import InstanceState, Observation, RunningJob, state_of
 from protocol.commands.status import job_status
 from protocol.jobs import queue as jobs
 from protocol.wire.bucket import Bucket
@@ -37,14 +37,14 @@ class BucketView:
     """
 
     server_time: float
-    reports: Mapping[str, Report]
-    work: Mapping[str, Work]
+    reports: Mapping[str, InstanceReport]
+    work: Mapping[str, RunningJob]
     pending: int
     running: int
 
 
 @dataclass(frozen=True)
-class Row:
+class InstanceRow:
     """A machine as it is shown; what is not known is None or empty.
 
     Attributes:
@@ -63,7 +63,7 @@ class Row:
     type: str
     market: str
     living: bool
-    state: State
+    state: InstanceState
     detail: str
     age_s: float
     ends_within_s: float | None
@@ -89,10 +89,10 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Fleet:
+class FleetStatus:
     """One look. `unasked` are regions that could not be asked: they may hold more machines."""
 
-    machines: tuple[Row, ...]
+    machines: tuple[InstanceRow, ...]
     totals: Totals
     warnings: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Fleet:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class InstanceFilter:
     """Which machines to look at. Of those that have ended within the last hour only what went wrong, or all."""
 
     bucket: str | None = None
@@ -114,14 +114,14 @@ class Wanted:
     ended: bool = False
 
 
-def look(
+def fleet_status(
     regions: Sequence[Aws],
-    wanted: Wanted,
+    wanted: InstanceFilter,
     open_bucket: Callable[[str], Bucket],
     clock: Callable[[], float],
     ttl_s: float,
     keep: Container[str] = (),
-) -> Fleet:
+) -> FleetStatus:
     """All machines of these regions with all that is known of them.
 
     Args:
@@ -149,14 +149,14 @@ def look(
         except StoreError as error:
             warnings.append(short(f"{error}; so nothing is known of what its machines do"))
     now = clock()
-    rows = (row_of(instance, views.get(instance.bucket), now) for instance in instances)
+    rows = (instance_row(instance, views.get(instance.bucket), now) for instance in instances)
     shown = tuple(
-        row for row in rows if wanted.ended or row.living or row.state is not State.TERMINATED or row.id in keep
+        row for row in rows if wanted.ended or row.living or row.state is not InstanceState.TERMINATED or row.id in keep
     )
-    return Fleet(shown, _totals(shown, views.values()), tuple(warnings), tuple(region for region, _ in refused))
+    return FleetStatus(shown, _totals(shown, views.values()), tuple(warnings), tuple(region for region, _ in refused))
 
 
-def looks(fleet: Fleet, see: Callable[[], Fleet], wait: Callable[[str], None]) -> Iterator[Fleet]:
+def follow(fleet: FleetStatus, see: Callable[[], FleetStatus], wait: Callable[[str], None]) -> Iterator[FleetStatus]:
     """This look and all that follow, until nothing lives any more. One that fails is passed over: a laptop may be
     without a network for a while.
 
@@ -191,24 +191,24 @@ def view(bucket: Bucket, machines: Sequence[str], ttl_s: float) -> BucketView:
         for start in range(0, len(asked), _AT_ONCE)
         for status in bucket.clock.together(asked[start : start + _AT_ONCE])
     ]
-    work: dict[str, Work] = {}
+    work: dict[str, RunningJob] = {}
     for status, (job, mark) in sorted(zip(found, at_work, strict=True), key=lambda pair: pair[1][1].touched):
         if status.worker:
-            work[status.worker] = Work(job, short(status.doing), status.episode, mark.touched)
+            work[status.worker] = RunningJob(job, short(status.doing), status.episode, mark.touched)
     return BucketView(queue.server_time, reports.of, work, len(queue.jobs) - len(at_work), len(at_work))
 
 
-def row_of(instance: Instance, bucket: BucketView | None, clock: float) -> Row:
+def instance_row(instance: Instance, bucket: BucketView | None, clock: float) -> InstanceRow:
     """A machine as it is shown."""
     now = bucket.server_time if bucket else clock
-    report = bucket.reports.get(instance.id, Report()) if bucket else None
+    report = bucket.reports.get(instance.id, InstanceReport()) if bucket else None
     work = bucket.work.get(instance.id) if bucket and instance.living else None
-    state, detail = state_of(Seen(instance, report, work, now))
+    state, detail = state_of(Observation(instance, report, work, now))
     price = instance.usd_per_hour
     if price is not None and not (math.isfinite(price) and 0 <= price <= _MOST_USD_PER_HOUR):
         price = None
     lived_s = max(0.0, (now if instance.living else _ended(instance, report)) - instance.launched)
-    return Row(
+    return InstanceRow(
         id=instance.id,
         region=instance.region,
         zone=instance.zone,
@@ -232,13 +232,13 @@ def row_of(instance: Instance, bucket: BucketView | None, clock: float) -> Row:
     )
 
 
-def _ended(instance: Instance, report: Report | None) -> float:
+def _ended(instance: Instance, report: InstanceReport | None) -> float:
     """When a machine that is gone ended: as EC2 says, else when it last wrote, else nobody knows."""
     heard = report.heard if report else None
     return instance.ended or heard or instance.launched
 
 
-def _totals(rows: Sequence[Row], views: Iterable[BucketView]) -> Totals:
+def _totals(rows: Sequence[InstanceRow], views: Iterable[BucketView]) -> Totals:
     seen = list(views)
     return Totals(
         machines=sum(row.living for row in rows),

@@ -25,7 +25,7 @@ from infra.ec2.launch.prices import (
     extras_usd_per_hour,
     tabled,
 )
-from infra.ec2.watch.states import State
+from infra.ec2.watch.states import InstanceState
 from protocol.commands.worker import app as worker
 
 COMMANDS: Any = typer.main.get_command(app)
@@ -142,7 +142,7 @@ def test_every_variable_that_a_worker_reads_is_in_the_table() -> None:
 
 
 def test_every_state_that_asks_for_something_is_in_the_table_of_what_can_go_wrong() -> None:
-    fine = {State.BOOTING, State.WORKING, State.ENDING, State.TERMINATED}
-    words = {"past its time" if state is State.OVERDUE else state.value for state in set(State) - fine}
+    fine = {InstanceState.BOOTING, InstanceState.WORKING, InstanceState.ENDING, InstanceState.TERMINATED}
+    words = {"past its time" if state is InstanceState.OVERDUE else state.value for state in set(InstanceState) - fine}
     table = TEXT.partition("## What can go wrong")[2].partition("\n## ")[0]
     assert {word for word in words if f"`{word}`" not in table} == set()

@@ -23,7 +23,7 @@ from imds import serving as serving_imds
 
 from infra.ec2.launch import code
 from infra.ec2.launch.user_data import Artifact, Orders, render
-from infra.ec2.watch.machines import MachineState, MachineStatus, read_reports
+from infra.ec2.watch.reports import ReportedState, ReportedStatus, read_reports
 from infra.local import s3
 from protocol.commands.console import open_bucket
 from protocol.jobs.submit import submit_job
@@ -62,7 +62,7 @@ class Machine:
         scene.imds.be(self.id)
         own = [] if Path("/run/systemd/system").exists() else ["--keep-unit"]
         command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", *own, "--link-journal=no", "--console=pipe"]
-        command += ["--resolv-conf=off", "--timezone=off", f"--machine={name}", f"--directory={self.disk}/root"]
+        command += ["--resolv-conf=off", "--timezone=off", f"--clock={name}", f"--directory={self.disk}/root"]
         with (self.disk / "console").open("wb") as console:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
 
@@ -76,7 +76,7 @@ class Machine:
         subprocess.run(["umount", "--lazy", self.disk / "root"], check=True)
 
     @property
-    def status(self) -> MachineStatus | None:
+    def status(self) -> ReportedStatus | None:
         report = read_reports(self.scene.bucket, [self.id]).of.get(self.id)
         return report.status if report else None
 
@@ -94,7 +94,7 @@ class Machine:
                 print(f"{time.strftime('%H:%M:%S')} {self.name}: {shown}", flush=True)
             time.sleep(1)
 
-    def ends(self, state: MachineState, doing: str) -> None:
+    def ends(self, state: ReportedState, doing: str) -> None:
         self.until(lambda: self.process.poll() is not None)
         status = self.status
         print(f"{time.strftime('%H:%M:%S')} {self.name}: off; {status}", flush=True)
@@ -145,14 +145,14 @@ def works(scene: Scene) -> None:
     job = scene.job()
     with scene.machine("works") as machine:
         machine.until(lambda: scene.bucket.exists(keys.result(job)))
-        machine.ends(MachineState.ENDING, "no sign of work")
+        machine.ends(ReportedState.ENDING, "no sign of work")
         assert f"{job}: success" in machine.said("worker.log")
 
 
 def deadline(scene: Scene) -> None:
     job = scene.job(keys.MAX_ROUNDS)
     with scene.machine("deadline", max_hours=2 / 60) as machine:
-        machine.ends(MachineState.ENDING, "has run for its time")
+        machine.ends(ReportedState.ENDING, "has run for its time")
     assert scene.marked(job, Mark.RELEASED)()
 
 
@@ -161,7 +161,7 @@ def spot(scene: Scene) -> None:
     with scene.machine("spot") as machine:
         machine.until(scene.marked(job, Mark.CLAIM))
         scene.imds.interrupt()
-        machine.ends(MachineState.ENDING, "spot interruption")
+        machine.ends(ReportedState.ENDING, "spot interruption")
     assert scene.marked(job, Mark.RELEASED)()
 
 
@@ -169,12 +169,12 @@ def broken(scene: Scene) -> None:
     bad = Artifact(keys.code("a" * 64, "constraints.txt"), "a" * 64)
     scene.bucket.put_without_retry(bad.key, b"something else")
     with scene.machine("broken", constraints=bad) as machine:
-        machine.ends(MachineState.FAILED, "not what has the SHA-256")
+        machine.ends(ReportedState.FAILED, "not what has the SHA-256")
 
 
 def hangs(scene: Scene) -> None:
     with scene.machine("hangs", boot="printf '#!/bin/sh\\nsleep infinity' >/usr/local/bin/rpm") as machine:
-        machine.ends(MachineState.FAILED, "packages: not done after 2 minutes")
+        machine.ends(ReportedState.FAILED, "packages: not done after 2 minutes")
 
 
 def alone(scene: Scene) -> None:
@@ -191,7 +191,7 @@ def killed(scene: Scene) -> None:
         machine.run("kill -9 $(systemctl show --property MainPID --value sim-arena-worker)")
         machine.until(scene.marked(job, Mark.CLAIM, 2))
         machine.run("echo garbage >/opt/sim-arena/venv/bin/worker; systemctl restart sim-arena-worker")
-        machine.ends(MachineState.ENDING, "no sign of work")
+        machine.ends(ReportedState.ENDING, "no sign of work")
 
 
 SCENARIOS = {each.__name__: each for each in (image, works, deadline, spot, broken, hangs, alone, killed)}

@@ -31,7 +31,7 @@ from env.simkube.doctor import shipped_stages
 from infra.ec2.launch import code
 from infra.ec2.launch.pins import PINS, Download, Pins
 from infra.ec2.launch.user_data import Artifact, Orders, render
-from infra.ec2.watch.machines import MachineState, MachineStatus, read_reports
+from infra.ec2.watch.reports import ReportedState, ReportedStatus, read_reports
 from infra.local import s3
 from protocol.commands.console import open_bucket
 from protocol.jobs.submit import submit_job
@@ -202,9 +202,9 @@ class Rig:
         path.write_bytes(body)
         return Artifact(keys.code(sha256, name), sha256)
 
-    def status(self) -> MachineStatus:
+    def status(self) -> ReportedStatus:
         """What QUICK_AWS was given."""
-        return MachineStatus.model_validate_json(self.said("status.json"))
+        return ReportedStatus.model_validate_json(self.said("status.json"))
 
     def said(self, name: str) -> str:
         return (self.shims / "bucket" / keys.machine_file(INSTANCE_ID, name)).read_text()
@@ -289,7 +289,7 @@ def working(
 def test_a_machine_boots_and_tells_the_bucket(working: Rig, bucket: Bucket) -> None:
     report = read_reports(bucket, [INSTANCE_ID]).of[INSTANCE_ID]
     assert report.status is not None
-    assert (report.status.state, report.status.step, report.status.steps) == (MachineState.WORKING, 6, 6)
+    assert (report.status.state, report.status.step, report.status.steps) == (ReportedState.WORKING, 6, 6)
     assert abs(report.status.since - time.time()) < 600
     log = (bucket.get(keys.machine_file(INSTANCE_ID, "boot.log")) or b"").decode()
     for step in ("instance id", "packages", "code", "torch", "sim arena", "worker"):
@@ -382,7 +382,7 @@ def test_the_worker_of_a_machine_with_a_cluster_gets_its_settings_as_they_are(ri
 def test_where_a_package_cannot_be_installed_the_bucket_knows_and_the_machine_is_off(rig: Rig) -> None:
     rig.born(NOTHING).boot(SHIM_FAILS="dnf")
     assert rig.is_off()
-    assert rig.status().state is MachineState.FAILED
+    assert rig.status().state is ReportedState.FAILED
     assert rig.status().doing == "packages: dnf: out of order (exit code 7)"
     assert (rig.status().step, rig.status().steps) == (2, 6)
     assert "dnf: out of order" in rig.said("boot.log")
@@ -393,7 +393,7 @@ def test_code_that_is_not_what_its_name_says_is_not_installed(rig: Rig) -> None:
     (rig.shims / "bucket" / wheel.key).write_bytes(b"another")
     rig.born(replace(NOTHING, wheel=wheel, constraints=constraints)).boot()
     assert rig.is_off()
-    assert rig.status().state is MachineState.FAILED
+    assert rig.status().state is ReportedState.FAILED
     assert rig.status().doing.startswith("code: ")
     assert f"/{wheel.key.rpartition('/')[2]}: not what has the SHA-256 {wheel.sha256}" in rig.status().doing
     assert not (rig.root / "opt/sim-arena/venv").exists()
@@ -433,7 +433,7 @@ def test_a_machine_without_a_sign_of_work_ends_itself_and_leaves_its_logs(rig: R
     rig.run("keep.sh")
     assert rig.calls[0] == "systemctl stop sim-arena-worker.service"
     assert rig.is_off()
-    assert (rig.status().state, rig.status().step) == (MachineState.ENDING, 6)
+    assert (rig.status().state, rig.status().step) == (ReportedState.ENDING, 6)
     assert rig.status().doing == "no sign of work for 31 minutes"
     assert rig.said("worker.log") == "10:00:00 working\n"
     assert rig.said("boot.log") == "step 6 of 6\n"
@@ -443,7 +443,7 @@ def test_a_machine_at_work_goes_on_and_is_seen_each_minute(rig: Rig) -> None:
     rig.born(NOTHING).works(for_s=29 * 60)
     assert rig.run("keep.sh").returncode == 0
     assert not any("poweroff" in call or "stop" in call for call in rig.calls)
-    assert rig.status().state is MachineState.WORKING
+    assert rig.status().state is ReportedState.WORKING
     assert rig.said("worker.log") == "10:00:00 working\n"
 
 
@@ -479,7 +479,7 @@ def test_a_boot_that_hangs_is_ended_as_a_failure_that_names_the_step(rig: Rig) -
     )
     rig.run("keep.sh")
     assert rig.is_off()
-    assert (rig.status().state, rig.status().step) == (MachineState.FAILED, 4)
+    assert (rig.status().state, rig.status().step) == (ReportedState.FAILED, 4)
     assert rig.status().doing == "torch: not done after 31 minutes"
 
 
@@ -507,7 +507,7 @@ def test_who_ends_a_machine_first_says_why_and_who_comes_later_only_powers_off(r
     rig.born(NOTHING).works().run("end.sh", "ending", "first")
     once = rig.calls
     rig.run("end.sh", "failed", "second")
-    assert (rig.status().state, rig.status().doing) == (MachineState.ENDING, "first")
+    assert (rig.status().state, rig.status().doing) == (ReportedState.ENDING, "first")
     assert rig.calls == [*once, OFF]
 
 
@@ -680,7 +680,7 @@ def test_a_cluster_is_made_in_order_and_the_doctor_has_the_last_word(
     rig = simkube(elsewhere, nodes=2, node_cpu="8", node_memory="64Gi")
     done = rig.boot()
     assert done.returncode == 0, rig.log
-    assert rig.status().state is MachineState.WORKING
+    assert rig.status().state is ReportedState.WORKING
     kubectl = "docker exec -i sim-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf"
     own = ("journalctl", "rpm", "useradd")
     assert [call.removeprefix(f"{kubectl} ") for call in rig.calls if not call.startswith(own)] == [
@@ -750,7 +750,7 @@ def test_a_cluster_that_the_doctor_does_not_pass_is_a_failed_boot(
     rig = simkube(elsewhere)
     rig.boot()
     assert rig.is_off()
-    assert rig.status().state is MachineState.FAILED
+    assert rig.status().state is ReportedState.FAILED
     assert rig.status().doing == "doctor: error: 1 of 14 checks failed: service account (exit code 1)"
     assert not any("sim-arena-worker.service" in call and "enable" in call for call in rig.calls)
 
@@ -781,7 +781,7 @@ def test_a_machine_that_becomes_an_image_keeps_what_is_installed_and_forgets_who
         (rig.root / name).parent.mkdir(parents=True, exist_ok=True)
         (rig.root / name).touch()
     assert rig.boot().returncode == 0, rig.log
-    assert (rig.status().state, rig.status().doing) == (MachineState.ENDING, "baked")
+    assert (rig.status().state, rig.status().doing) == (ReportedState.ENDING, "baked")
     assert f"docker pull --quiet {PINS.node_image}" in rig.calls
     for call in ("cloud-init clean --logs", "journalctl --rotate --vacuum-time 1s"):
         assert call in rig.calls

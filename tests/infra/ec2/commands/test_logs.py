@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from env.errors import SimArenaError
 from infra.ec2.commands.main import app
-from infra.ec2.watch.machines import LINE, last_line, plain, short
+from infra.ec2.watch.reports import LINE, last_line, plain, short
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import UsageError
 

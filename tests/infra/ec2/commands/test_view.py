@@ -12,7 +12,7 @@ from infra.ec2.commands.status import picture as status_picture
 from infra.ec2.commands.terminate import picture
 from infra.ec2.commands.view import chosen, person
 from infra.ec2.fleet import Instance
-from infra.ec2.watch.status import Fleet, Totals, row_of
+from infra.ec2.watch.status import FleetStatus, Totals, instance_row
 
 IDS = tuple(f"i-{number:017x}" for number in range(0xA0, 0xA4))
 ARN = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/jane@example.com"
@@ -46,7 +46,9 @@ def test_ids_are_never_cut(columns: int, terminal: bool) -> None:
         assert [one for one in IDS if one in shown] == list(IDS)
 
 
-FLEET = Fleet(tuple(row_of(one, None, 60.0) for one in MACHINES), Totals(4, 0.0, 0.0, 0, 0), ("a bucket is gone",))
+FLEET = FleetStatus(
+    tuple(instance_row(one, None, 60.0) for one in MACHINES), Totals(4, 0.0, 0.0, 0, 0), ("a bucket is gone",)
+)
 
 
 def test_what_machines_share_is_said_once_above_them_and_who_launched_them_in_a_word() -> None:

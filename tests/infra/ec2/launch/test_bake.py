@@ -17,12 +17,12 @@ from double import Double
 from launches import Done, run_to_its_end
 
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.fleet import Birth, Instance, find
+from infra.ec2.fleet import Instance, LaunchTags, find
 from infra.ec2.launch import bake
 from infra.ec2.launch.bake import BakedImage, BakeFailed, Baking, baked_images, check_name, installed
 from infra.ec2.launch.plan import AL2023
-from infra.ec2.stack import stack
-from infra.ec2.watch.machines import MachineState, MachineStatus, Report
+from infra.ec2.stack import changes
+from infra.ec2.watch.reports import InstanceReport, ReportedState, ReportedStatus
 from protocol.commands.console import open_bucket
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -54,7 +54,7 @@ def instance(double: Double) -> Instance:
     """A machine that was launched to be baked."""
     aws().ask("s3", "create_bucket", Bucket=BUCKET)
     image = aws().ask("ssm", "get_parameter", Name=AL2023)["Parameter"]["Value"]
-    tags = [{"ResourceType": "instance", "Tags": Birth("bake-1", BUCKET, "someone", 4e9, 0.1).tags()}]
+    tags = [{"ResourceType": "instance", "Tags": LaunchTags("bake-1", BUCKET, "someone", 4e9, 0.1).tags()}]
     aws().ask("ec2", "run_instances", ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tags)
     return find(aws())[0]
 
@@ -132,15 +132,15 @@ def test_a_machine_that_will_not_be_ready_is_not_waited_for(
     status: tuple[str, str] | None, ec2: dict[str, Any], expected: str
 ) -> None:
     instance = Instance("i-0", "r", "ra", "t", False, "running", 0.0)
-    report = Report(MachineStatus(state=MachineState(status[0]), doing=status[1]) if status else None)
+    report = InstanceReport(ReportedStatus(state=ReportedState(status[0]), doing=status[1]) if status else None)
     with pytest.raises(BakeFailed, match=f"^{expected}"):
         installed(report, replace(instance, **ec2))
 
 
 def test_a_machine_that_has_said_that_it_is_ready_is_ready_even_if_it_ended() -> None:
     gone = Instance("i-0", "r", "ra", "t", False, "terminated", 0.0)
-    assert installed(Report(MachineStatus(state=MachineState.ENDING, doing="baked")), gone)
-    assert not installed(Report(), None)
+    assert installed(InstanceReport(ReportedStatus(state=ReportedState.ENDING, doing="baked")), gone)
+    assert not installed(InstanceReport(), None)
 
 
 def test_neither_installing_nor_copying_is_waited_for_for_ever(
@@ -231,7 +231,7 @@ def test_a_name_is_checked_before_anything_is_launched(instance: Instance) -> No
 def account(double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Double:
     """An account after setup, seen from a folder with a wheel."""
     aws().ask("s3", "create_bucket", Bucket=BUCKET)
-    stack.make(aws(), BUCKET, vpc=None, closes_rounds=True, teller=stack.Teller(lambda line: None))
+    changes.deploy(aws(), BUCKET, vpc=None, closes_rounds=True, reporter=changes.Reporter(lambda line: None))
     (tmp_path / "constraints.txt").write_text("")
     (tmp_path / "sim_arena-0.1.0-py3-none-any.whl").write_bytes(b"a wheel")
     monkeypatch.chdir(tmp_path)

@@ -26,8 +26,9 @@ from launches import (
     run_to_its_end,
 )
 
-from infra.ec2.fleet import Birth
-from infra.ec2.stack import stack
+from infra.ec2.fleet import LaunchTags
+from infra.ec2.stack import changes
+from infra.ec2.stack.description import stack_name
 
 TYPES = ("--instance-type", "c7i.large", "--instance-type", "c6i.large")
 
@@ -47,7 +48,7 @@ def account(double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         "Resources": {"Folder": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
-    aws().ask("cloudformation", "create_stack", StackName=stack.stack_name(BUCKET), TemplateBody=json.dumps(template))
+    aws().ask("cloudformation", "create_stack", StackName=stack_name(BUCKET), TemplateBody=json.dumps(template))
     (tmp_path / "constraints.txt").write_text("")
     (tmp_path / "sim_arena-0.1.0-py3-none-any.whl").write_bytes(b"a wheel")
     monkeypatch.chdir(tmp_path)
@@ -69,7 +70,7 @@ def launch(account: Double, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 
 def born(bucket: str = BUCKET) -> None:
     """A machine of the group that somebody launched before."""
-    tags = {"ResourceType": "instance", "Tags": Birth(GROUP, bucket, "somebody", 0.0, None).tags()}
+    tags = {"ResourceType": "instance", "Tags": LaunchTags(GROUP, bucket, "somebody", 0.0, None).tags()}
     aws().ask("ec2", "run_instances", ImageId=image(), MinCount=1, MaxCount=1, TagSpecifications=[tags])
 
 
@@ -281,7 +282,7 @@ def test_without_default_subnets_one_must_be_chosen(launch: Callable[..., Done])
 
 
 def test_a_bucket_in_another_region_is_said_to_cost(launch: Callable[..., Done], account: Double) -> None:
-    stack.make(aws("eu-west-1"), BUCKET, vpc=None, closes_rounds=True, teller=stack.Teller(lambda line: None))
+    changes.deploy(aws("eu-west-1"), BUCKET, vpc=None, closes_rounds=True, reporter=changes.Reporter(lambda line: None))
     done = launch("--count", "1", "--region", "eu-west-1", *TYPES)
     assert done.code == 0, done.err
     assert "s3://a-bucket is in us-east-1: traffic between regions costs extra" in done.err

@@ -14,11 +14,11 @@ from launches import BUCKET, GROUP, REGION, ZONES, asked_for, aws, image, profil
 
 from infra.ec2.aws import AwsError
 from infra.ec2.fleet import find
-from infra.ec2.launch.launching import Launch, expiry
+from infra.ec2.launch.launcher import Launch, expiry
 from infra.ec2.launch.offers import Market, Offer, in_order
-from infra.ec2.launch.plan import Image, Plan
+from infra.ec2.launch.plan import Image, LaunchPlan
 from infra.ec2.launch.user_data import Artifact, Orders, render
-from infra.ec2.stack import stack
+from infra.ec2.stack.description import Stack
 from protocol.wire.clock import system_clock
 
 CODE = Artifact("code/" + "0" * 64 + "/file", "0" * 64)
@@ -37,7 +37,7 @@ class Fleet:
     """Launches of one group, in an account that has just what they need."""
 
     double: Double
-    plan: Plan
+    plan: LaunchPlan
     slept: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -80,11 +80,11 @@ def fleet(double: Double) -> Fleet:
     offers = [
         Offer(name, subnets[zone], zone, Market.ON_DEMAND, 0.1) for name in ("c7i.large", "c6i.large") for zone in ZONES
     ]
-    plan = Plan(
+    plan = LaunchPlan(
         region=REGION,
         orders=Orders(BUCKET, REGION, GROUP, CODE, CODE, "embedded"),
         count=0,
-        stack=stack.Stack("a-stack", BUCKET, group["VpcId"], group["GroupId"], profile(), "a-role"),
+        stack=Stack("a-stack", BUCKET, group["VpcId"], group["GroupId"], profile(), "a-role"),
         image=Image(image(), "/dev/xvda", 20),
         owner="arn:aws:sts::123456789012:assumed-role/people/mary@example.org",
         offers=tuple(offers),

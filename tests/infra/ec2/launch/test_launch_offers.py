@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.ec2.launch.offers import Market, Offer, Search, Verdict, client_token, in_order, verdict
+from infra.ec2.launch.offers import ErrorClass, Market, Offer, Search, client_token, error_class, in_order
 
 ZONES = ("us-east-1a", "us-east-1b")
 
@@ -33,21 +33,21 @@ class Region:
     launched: list[Offer] = field(default_factory=list)
     asked: int = 0
 
-    def answer(self, offer: Offer, count: int) -> int | Verdict:
+    def answer(self, offer: Offer, count: int) -> int | ErrorClass:
         self.asked += 1
         running = sum(one.market is offer.market for one in self.launched)
         if running + count > self.quota[offer.market]:
-            return Verdict.QUOTA
+            return ErrorClass.QUOTA
         granted = min(count, self.capacity[offer] - self.launched.count(offer))
         self.launched += [offer] * granted
-        return granted or Verdict.NO_OFFER
+        return granted or ErrorClass.NO_OFFER
 
 
 def search(region: Region, count: int, offers: tuple[Offer, ...]) -> Search:
     where = Search(count, offers)
     while not where.over:
         answer = region.answer(where.offers[0], where.count)
-        where = where.refused(answer) if isinstance(answer, Verdict) else where.gave(answer)
+        where = where.refused(answer) if isinstance(answer, ErrorClass) else where.gave(answer)
         assert region.asked < 1000
     return where
 
@@ -91,15 +91,15 @@ def test_few_requests_are_made(region: Region, count: int) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(OFFERS), min_size=1, unique=True), st.sampled_from(Verdict), st.integers(1, 9))
+@given(st.lists(st.sampled_from(OFFERS), min_size=1, unique=True), st.sampled_from(ErrorClass), st.integers(1, 9))
 def test_a_refusal_never_forgets_what_is_missing_nor_finds_new_offers(
-    offers: list[Offer], why: Verdict, missing: int
+    offers: list[Offer], why: ErrorClass, missing: int
 ) -> None:
     before = Search(missing, tuple(offers))
     after = before.refused(why)
     assert after.missing == missing
     assert [one for one in before.offers if one in after.offers] == list(after.offers)
-    assert after != before or why in (Verdict.AGAIN, Verdict.FATAL), "else it would be asked for ever"
+    assert after != before or why in (ErrorClass.RETRY, ErrorClass.FATAL), "else it would be asked for ever"
 
 
 def test_spot_comes_first_cheapest_first_and_unknown_prices_last() -> None:
@@ -118,7 +118,7 @@ def test_many_are_asked_for_a_hundred_at_a_time() -> None:
 
 
 def test_a_full_subnet_is_not_asked_again() -> None:
-    after = Search(1, tuple(OFFERS)).refused(Verdict.NO_SUBNET)
+    after = Search(1, tuple(OFFERS)).refused(ErrorClass.NO_SUBNET)
     assert {one.zone for one in after.offers} == {ZONES[1]}
 
 
@@ -127,31 +127,31 @@ def test_a_quota_of_one_market_says_nothing_of_the_other() -> None:
     where = Search(5, (spot, on_demand))
     for asked in (5, 2, 1):
         assert (where.offers[0], where.count) == (spot, asked)
-        where = where.refused(Verdict.QUOTA)
+        where = where.refused(ErrorClass.QUOTA)
     assert (where.offers, where.count) == ((on_demand,), 5)
 
 
 @pytest.mark.parametrize(
     ("code", "meaning"),
     [
-        ("InsufficientInstanceCapacity", Verdict.NO_OFFER),
-        ("Unsupported", Verdict.NO_OFFER),
-        ("SpotMaxPriceTooLow", Verdict.NO_OFFER),
-        ("InsufficientFreeAddressesInSubnet", Verdict.NO_SUBNET),
-        ("VcpuLimitExceeded", Verdict.QUOTA),
-        ("MaxSpotInstanceCountExceeded", Verdict.QUOTA),
-        ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", Verdict.NO_MARKET),
-        ("RequestLimitExceeded", Verdict.AGAIN),
-        ("ReadTimeoutError", Verdict.AGAIN),
-        ("IdempotentParameterMismatch", Verdict.TOKEN_USED),
-        ("UnauthorizedOperation", Verdict.FATAL),
-        ("AuthFailure", Verdict.FATAL),
-        ("VolumeLimitExceeded", Verdict.FATAL),
-        ("NeverHeardOf", Verdict.FATAL),
+        ("InsufficientInstanceCapacity", ErrorClass.NO_OFFER),
+        ("Unsupported", ErrorClass.NO_OFFER),
+        ("SpotMaxPriceTooLow", ErrorClass.NO_OFFER),
+        ("InsufficientFreeAddressesInSubnet", ErrorClass.NO_SUBNET),
+        ("VcpuLimitExceeded", ErrorClass.QUOTA),
+        ("MaxSpotInstanceCountExceeded", ErrorClass.QUOTA),
+        ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", ErrorClass.NO_MARKET),
+        ("RequestLimitExceeded", ErrorClass.RETRY),
+        ("ReadTimeoutError", ErrorClass.RETRY),
+        ("IdempotentParameterMismatch", ErrorClass.TOKEN_USED),
+        ("UnauthorizedOperation", ErrorClass.FATAL),
+        ("AuthFailure", ErrorClass.FATAL),
+        ("VolumeLimitExceeded", ErrorClass.FATAL),
+        ("NeverHeardOf", ErrorClass.FATAL),
     ],
 )
-def test_what_an_error_code_means(code: str, meaning: Verdict) -> None:
-    assert verdict(code) is meaning
+def test_what_an_error_code_means(code: str, meaning: ErrorClass) -> None:
+    assert error_class(code) is meaning
 
 
 IDS = st.lists(st.from_regex(r"i-[0-9a-f]{17}", fullmatch=True), max_size=4, unique=True)

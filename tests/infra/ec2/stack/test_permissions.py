@@ -18,13 +18,13 @@ from judge import allowed, listed
 import infra.ec2
 from infra.access.policies import Role, bucket_arn, bucket_policy, rights_of, role_policy
 from infra.commands import app as sim_arena
-from infra.ec2.fleet import Birth
-from infra.ec2.launch import launching
+from infra.ec2.fleet import LaunchTags
+from infra.ec2.launch import launcher
 from infra.ec2.launch.offers import Market, Offer
-from infra.ec2.launch.plan import Image, Plan
+from infra.ec2.launch.plan import Image, LaunchPlan
 from infra.ec2.launch.user_data import Artifact, Orders
+from infra.ec2.stack.description import Stack, stack_name
 from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
-from infra.ec2.stack.stack import Stack, stack_name
 from protocol.wire import keys
 from protocol.wire.errors import UsageError
 from protocol.wire.keys import Mark
@@ -36,7 +36,7 @@ MACHINE, CLOSER = (machine_policy(ARN, closes_rounds=closes) for closes in (Fals
 LAUNCHER = launcher_policy(Scope(BUCKET, stack_name(BUCKET), WORKER_ROLE, region=REGION, account=ACCOUNT))
 OWN = bucket_policy(ARN)
 ANYBODY = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": f"{ARN}*"}]}
-TAGS = Birth("fleet-1", BUCKET, "me", 0.0, None).tags()
+TAGS = LaunchTags("fleet-1", BUCKET, "me", 0.0, None).tags()
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ def launch(market: Market) -> list[Request]:
     orders = Orders(BUCKET, REGION, "fleet-1", wheel, wheel, "embedded")
     place = Stack("a-stack", BUCKET, "vpc-1", "sg-1", "a-profile", WORKER_ROLE)
     offer = Offer("m7i.large", "subnet-1", "eu-west-1a", market, 0.1)
-    plan = Plan(REGION, orders, 1, place, Image("ami-1", "/dev/xvda", 30), "me", (offer,))
-    sent = launching.request(plan, offer, 0.0, "")
+    plan = LaunchPlan(REGION, orders, 1, place, Image("ami-1", "/dev/xvda", 30), "me", (offer,))
+    sent = launcher.request(plan, offer, 0.0, "")
     [network], [disk] = sent["NetworkInterfaces"], sent["BlockDeviceMappings"]
     metadata = {
         "ec2:MetadataHttpTokens": sent["MetadataOptions"]["HttpTokens"],

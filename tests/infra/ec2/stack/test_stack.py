@@ -21,13 +21,14 @@ from env.errors import SimArenaError
 from infra.access.policies import PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.commands.main import app
-from infra.ec2.commands.stack import _telling
-from infra.ec2.fleet import Birth
+from infra.ec2.commands.stack import _reporting
+from infra.ec2.fleet import LaunchTags
 from infra.ec2.launch.bake import lone_snapshots
-from infra.ec2.stack import stack
+from infra.ec2.stack import changes
+from infra.ec2.stack.changes import Action, Change, Reporter, StackFailed, next_action
+from infra.ec2.stack.description import StackDescription, describe, read_stack, stack_name
 from infra.ec2.stack.own_bucket import foreign_key, region_of, unprotected
 from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
-from infra.ec2.stack.stack import Change, Seen, StackFailed, Step, Teller, next_step, stack_name
 from infra.ec2.stack.teardown import obstacles
 from infra.ec2.stack.template import template
 from infra.local import s3
@@ -68,10 +69,10 @@ def aws(region: str = s3.REGION) -> Aws:
     return Aws(region)
 
 
-def make(**changed: Any) -> tuple[Seen, Change]:
+def make(**changed: Any) -> tuple[StackDescription, Change]:
     """What `setup` does, without its command line."""
-    settings = {"vpc": None, "closes_rounds": True, "teller": Teller(lambda line: None), **changed}
-    return stack.make(aws(), BUCKET, **settings)
+    settings = {"vpc": None, "closes_rounds": True, "reporter": Reporter(lambda line: None), **changed}
+    return changes.deploy(aws(), BUCKET, **settings)
 
 
 def stand_in(region: str = s3.REGION) -> None:
@@ -96,20 +97,20 @@ def teardown(*options: str) -> Done:
     return run("teardown", "--yes", *options)
 
 
-def seen() -> Seen:
-    found = stack.look(aws(), NAME)
+def seen() -> StackDescription:
+    found = describe(aws(), NAME)
     assert found is not None
     return found
 
 
 def has_stack(region: str = s3.REGION) -> bool:
-    return stack.look(aws(region), NAME) is not None
+    return describe(aws(region), NAME) is not None
 
 
 def launch(region: str = s3.REGION, bucket: str = BUCKET) -> str:
     """A machine of the bucket's; its id."""
     image = aws(region).ask("ec2", "describe_images", Owners=["amazon"])["Images"][0]["ImageId"]
-    tags = [{"ResourceType": "instance", "Tags": Birth("fleet-1", bucket, "me", 0.0, None).tags()}]
+    tags = [{"ResourceType": "instance", "Tags": LaunchTags("fleet-1", bucket, "me", 0.0, None).tags()}]
     count = {"MinCount": 1, "MaxCount": 1}
     answer = aws(region).ask(
         "ec2", "run_instances", ImageId=image, InstanceType="m5.large", TagSpecifications=tags, **count
@@ -168,7 +169,7 @@ def test_setup_makes_all_that_fleets_need() -> None:
     assert json.loads(aws().ask("s3", "get_bucket_policy", Bucket=BUCKET)["Policy"]) == bucket_policy(ARN)
 
     # and launching finds it
-    found = stack.read(aws(), BUCKET)
+    found = read_stack(aws(), BUCKET)
     assert (found.name, found.bucket, found.vpc) == (NAME, BUCKET, names["VpcId"])
     assert found.security_group == names["SecurityGroupId"]
     assert found.instance_profile_arn == names["InstanceProfileArn"]
@@ -183,7 +184,7 @@ def test_setup_twice_changes_nothing_and_says_so() -> None:
     second = run("setup")
     assert second.code == 0
     assert f"stack {NAME} in us-east-1: unchanged" in second.out
-    assert stack.read(aws(), BUCKET).security_group == first["SecurityGroupId"]
+    assert read_stack(aws(), BUCKET).security_group == first["SecurityGroupId"]
 
 
 def test_setup_with_another_wish_updates_and_a_bucket_that_the_stack_has_made_stays_part_of_it() -> None:
@@ -370,9 +371,9 @@ def test_a_creation_that_failed_says_which_resource_and_why_and_setup_makes_it_a
         "WorkerRole (AWS::IAM::Role): Cannot exceed quota for RolesPerAccount: 1000"
     )
     said: list[str] = []
-    assert make(teller=Teller(said.append))[1] is Change.CREATED
+    assert make(reporter=Reporter(said.append))[1] is Change.CREATED
     assert said[0] == f"stack {NAME} is ROLLBACK_COMPLETE, of no use as it is: deleting it, to make it again"
-    assert stack.read(aws(), BUCKET).bucket == BUCKET
+    assert read_stack(aws(), BUCKET).bucket == BUCKET
 
 
 def test_an_update_that_failed_says_why_and_nothing_of_failures_before_it(double: Double) -> None:
@@ -384,26 +385,26 @@ def test_an_update_that_failed_says_why_and_nothing_of_failures_before_it(double
 
 
 @pytest.mark.parametrize(
-    ("status", "step"),
+    ("status", "action"),
     [
-        ("CREATE_COMPLETE", Step.UPDATE),
-        ("UPDATE_COMPLETE", Step.UPDATE),
-        ("UPDATE_ROLLBACK_COMPLETE", Step.UPDATE),
-        ("ROLLBACK_COMPLETE", Step.DELETE),
-        ("ROLLBACK_FAILED", Step.DELETE),
-        ("CREATE_FAILED", Step.DELETE),
-        ("DELETE_FAILED", Step.DELETE),
-        ("REVIEW_IN_PROGRESS", Step.DELETE),
-        ("UPDATE_ROLLBACK_FAILED", Step.HELP),
-        ("DELETE_COMPLETE", Step.CREATE),
+        ("CREATE_COMPLETE", Action.UPDATE),
+        ("UPDATE_COMPLETE", Action.UPDATE),
+        ("UPDATE_ROLLBACK_COMPLETE", Action.UPDATE),
+        ("ROLLBACK_COMPLETE", Action.DELETE),
+        ("ROLLBACK_FAILED", Action.DELETE),
+        ("CREATE_FAILED", Action.DELETE),
+        ("DELETE_FAILED", Action.DELETE),
+        ("REVIEW_IN_PROGRESS", Action.DELETE),
+        ("UPDATE_ROLLBACK_FAILED", Action.HELP),
+        ("DELETE_COMPLETE", Action.CREATE),
     ],
 )
-def test_each_state_of_a_stack_has_its_next_step(status: str, step: Step) -> None:
-    assert next_step(Seen("id", NAME, status, {}, {})) is step
+def test_each_state_of_a_stack_has_its_next_step(status: str, action: Action) -> None:
+    assert next_action(StackDescription("id", NAME, status, {}, {})) is action
 
 
 def test_where_there_is_no_stack_one_is_created() -> None:
-    assert next_step(None) is Step.CREATE
+    assert next_action(None) is Action.CREATE
 
 
 def test_a_stack_that_only_a_person_can_mend_is_named_with_the_command() -> None:
@@ -424,7 +425,7 @@ def test_what_somebody_else_has_begun_is_waited_for() -> None:
         if len(waited) == 3:
             moto_stack().status = "UPDATE_COMPLETE"
 
-    found = stack.settled(aws(), NAME, Teller(said.append, pause=pause))
+    found = changes.wait_for_others(aws(), NAME, Reporter(said.append, pause=pause))
     assert found is not None
     assert (found.status, len(waited)) == ("UPDATE_COMPLETE", 3)
     assert said == [f"stack {NAME} is UPDATE_IN_PROGRESS already; waiting for that to end"]
@@ -441,7 +442,7 @@ def test_progress_names_the_resource_that_cloudformation_is_at(double: Double) -
     stand_in()
     double.after("UpdateStack", still_at_it)
     shown: list[str] = []
-    make(teller=Teller(lambda line: None, shown.append, pause))
+    make(reporter=Reporter(lambda line: None, shown.append, pause))
     assert shown == ["WorkerRole UPDATE_IN_PROGRESS"]
 
 
@@ -510,9 +511,9 @@ def test_ctrl_c_leaves_at_once_and_says_that_cloudformation_goes_on(double: Doub
 
 
 def test_what_cloudformation_says_is_not_taken_for_markup(capfd: pytest.CaptureFixture[str]) -> None:
-    with _telling() as teller:
-        teller.show("[/x]")
-        teller.say("stack is ROLLBACK_COMPLETE [/x]")
+    with _reporting() as reporter:
+        reporter.show("[/x]")
+        reporter.say("stack is ROLLBACK_COMPLETE [/x]")
     assert "stack is ROLLBACK_COMPLETE [/x]" in capfd.readouterr().err
 
 
@@ -522,14 +523,14 @@ def test_what_cloudformation_says_is_not_taken_for_markup(capfd: pytest.CaptureF
 def test_without_a_stack_one_is_told_how_to_make_it() -> None:
     advice = f"no stack {NAME} in us-east-1; run: ec2-workers setup --bucket {BUCKET} --region us-east-1"
     with pytest.raises(SimArenaError, match=advice):
-        stack.read(aws(), BUCKET)
+        read_stack(aws(), BUCKET)
 
 
 def test_a_stack_that_is_not_whole_is_not_launched_from() -> None:
     stand_in()
     moto_stack().status = "ROLLBACK_COMPLETE"
     with pytest.raises(SimArenaError, match=r"is ROLLBACK_COMPLETE and has no Bucket; run: ec2-workers setup"):
-        stack.read(aws(), BUCKET)
+        read_stack(aws(), BUCKET)
 
 
 def test_a_stack_that_is_half_deleted_is_not_launched_from() -> None:
@@ -538,7 +539,7 @@ def test_a_stack_that_is_half_deleted_is_not_launched_from() -> None:
     for status in ("DELETE_IN_PROGRESS", "DELETE_FAILED"):
         moto_stack().status = status
         with pytest.raises(SimArenaError, match=rf"is {status}; run: ec2-workers setup"):
-            stack.read(aws(), BUCKET)
+            read_stack(aws(), BUCKET)
 
 
 def test_names_of_stacks_are_what_cloudformation_takes_and_tell_buckets_apart() -> None:
@@ -680,7 +681,7 @@ def test_a_stack_whose_bucket_is_gone_can_go_too() -> None:
 def test_images_that_were_baked_are_named_with_the_command_that_deletes_them() -> None:
     stand_in()
     machine = launch()
-    tags = [{"ResourceType": "image", "Tags": Birth("fleet-1", BUCKET, "me", 0.0, None).tags()}]
+    tags = [{"ResourceType": "image", "Tags": LaunchTags("fleet-1", BUCKET, "me", 0.0, None).tags()}]
     odd = "baked [/x]"  # brackets and slashes are fine in the name of an image
     image = aws().ask("ec2", "create_image", InstanceId=machine, Name=odd, TagSpecifications=tags)["ImageId"]
     aws().ask("ec2", "terminate_instances", InstanceIds=[machine])
@@ -692,7 +693,7 @@ def test_images_that_were_baked_are_named_with_the_command_that_deletes_them() -
 
 def test_snapshots_whose_image_was_removed_without_them_are_named_with_the_command_that_deletes_them() -> None:
     stand_in()
-    mine, others = (Birth("fleet-1", bucket, "me", 0.0, None).tags() for bucket in (BUCKET, "other"))
+    mine, others = (LaunchTags("fleet-1", bucket, "me", 0.0, None).tags() for bucket in (BUCKET, "other"))
     volume = aws().ask("ec2", "create_volume", Size=1, AvailabilityZone="us-east-1a")["VolumeId"]
     lone, _ = (
         aws().ask(

@@ -21,9 +21,9 @@ from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.commands.main import app
 from infra.ec2.fleet import Tag, read
-from infra.ec2.watch.states import State
-from infra.ec2.watch.status import Fleet, Wanted, looks, row_of
-from infra.ec2.watch.status import look as status_of
+from infra.ec2.watch.states import InstanceState
+from infra.ec2.watch.status import FleetStatus, InstanceFilter, follow, instance_row
+from infra.ec2.watch.status import fleet_status as status_of
 from infra.local.processes import command
 from infra.proof.standin import training
 from protocol.jobs.submit import submit_job
@@ -314,13 +314,13 @@ def test_a_machine_costs_until_the_end_that_ec2_tells_of() -> None:
     ended = read(row, "us-east-1")
     assert ended.ended == 1772366400
     assert ended.why == "Client.UserInitiatedShutdown: by a user"
-    assert row_of(replace(ended, usd_per_hour=0.5), None, clock=2e9).usd_so_far == 1.0
+    assert instance_row(replace(ended, usd_per_hour=0.5), None, clock=2e9).usd_so_far == 1.0
 
 
 def test_who_watches_a_fleet_to_its_end_sees_what_all_of_it_has_cost(double: Double, place: Bucket) -> None:
     machine = launch()
     double.end(machine, "User initiated")
-    see = partial(status_of, [Aws()], Wanted(), lambda name: place, time.time, 60)
+    see = partial(status_of, [Aws()], InstanceFilter(), lambda name: place, time.time, 60)
     assert not see().machines
     assert [row.id for row in see({machine}).machines] == [machine]
 
@@ -353,8 +353,8 @@ def test_a_watch_goes_on_without_a_network_and_ends_when_no_machine_is_left(doub
     says(place, machine, "working")
     aws, said = Aws(), list[str]()
 
-    def see() -> Fleet:
-        return status_of([aws], Wanted(), lambda name: place, time.time, 60)
+    def see() -> FleetStatus:
+        return status_of([aws], InstanceFilter(), lambda name: place, time.time, 60)
 
     def wait(problem: str) -> None:
         said.append(problem)
@@ -363,7 +363,7 @@ def test_a_watch_goes_on_without_a_network_and_ends_when_no_machine_is_left(doub
         else:
             double.end(machine, "Server.SpotInstanceTermination")
 
-    seen = [row.state for fleet in looks(see(), see, wait) for row in fleet.machines]
-    assert seen == [State.IDLE, State.INTERRUPTED]
+    seen = [row.state for fleet in follow(see(), see, wait) for row in fleet.machines]
+    assert seen == [InstanceState.IDLE, InstanceState.INTERRUPTED]
     assert said[0] == ""
     assert "no answer from 127.0.0.1" in said[1]

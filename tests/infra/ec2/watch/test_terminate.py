@@ -21,9 +21,9 @@ from typer.testing import CliRunner, Result
 
 from infra.ec2.aws import Aws
 from infra.ec2.commands.main import app
-from infra.ec2.fleet import Birth, Instance, find
-from infra.ec2.watch import terminating
-from infra.ec2.watch.terminating import Choice, Ending, end, look
+from infra.ec2.fleet import Instance, LaunchTags, find
+from infra.ec2.watch import termination
+from infra.ec2.watch.termination import Selection, Termination, select, terminate_all
 from infra.local.processes import clean_environment, command
 from protocol.wire.errors import UsageError
 
@@ -52,7 +52,7 @@ def launch(double: Double) -> Launch:
     ) -> list[str]:
         aws = account(region)
         image = aws.ask("ssm", "get_parameter", Name=AL2023)["Parameter"]["Value"]
-        own = Birth(group, bucket, "someone", 4e9, 0.1).tags() if tags is None else tags
+        own = LaunchTags(group, bucket, "someone", 4e9, 0.1).tags() if tags is None else tags
         answer = aws.ask(
             "ec2",
             "run_instances",
@@ -93,7 +93,7 @@ def test_what_to_end_is_said_in_exactly_one_way(double: Double, arguments: tuple
 @pytest.mark.parametrize("odd", ["", "i-1", "i-0123456789ABCDEF0", "i-*", "0123456789abcdef0", "i-0123456789abcdef01"])
 def test_what_can_be_no_instance_id_is_named(odd: str) -> None:
     with pytest.raises(UsageError, match=re.escape(repr(odd))):
-        Choice(ids=(NOBODY, odd))
+        Selection(ids=(NOBODY, odd))
 
 
 def test_nothing_ends_where_one_id_is_malformed(launch: Launch) -> None:
@@ -216,7 +216,7 @@ def test_machines_of_a_bucket_that_may_not_be_touched_keep_no_others_alive(launc
 
 
 def test_many_end_in_calls_of_bounded_size(launch: Launch, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminating, "BATCH", 4)
+    monkeypatch.setattr(termination, "BATCH", 4)
     launch("web", 10)
     run("--group", "web")
     assert [len(request.values("InstanceId")) for request in double.asked("TerminateInstances")] == [4, 4, 2]
@@ -269,16 +269,16 @@ def test_a_throttled_request_is_made_again(launch: Launch, double: Double) -> No
 
 def test_two_at_once_both_say_that_all_end(launch: Launch) -> None:
     launch("web", 3)
-    found = look([Aws()], Choice(group="web")).living
+    found = select([Aws()], Selection(group="web")).living
 
-    def end_all(_: int) -> list[Ending]:
-        endings: list[Ending] = []
-        end([Aws()], found, endings.append)
-        return endings
+    def end_all(_: int) -> list[Termination]:
+        terminations: list[Termination] = []
+        terminate_all([Aws()], found, terminations.append)
+        return terminations
 
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(end_all, range(2)))
-    assert [[ending.ended for ending in endings] for endings in both] == [[True] * 3] * 2
+    assert [[termination.ended for termination in terminations] for terminations in both] == [[True] * 3] * 2
 
 
 def test_interrupted_half_way_it_says_how_far_it_got(launch: Launch, double: Double) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infra.ec2.watch.machines import MachineState, MachineStatus, Report, read_reports
+from infra.ec2.watch.reports import InstanceReport, ReportedState, ReportedStatus, read_reports
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
@@ -33,9 +33,9 @@ def at(s3: MemoryS3, place: Bucket, time: float, machine: str, name: str, text: 
 def test_the_last_line_is_that_of_the_log_that_was_written_last(s3: MemoryS3, place: Bucket) -> None:
     at(s3, place, 100, ONE, "boot.log", "booted\n")
     at(s3, place, 200, ONE, "worker.log", "at work\n")
-    assert read_reports(place, [ONE]).of[ONE] == Report(heard=200, log_line="at work")
+    assert read_reports(place, [ONE]).of[ONE] == InstanceReport(heard=200, log_line="at work")
     at(s3, place, 300, ONE, "boot.log", "booted\nending\n")
-    assert read_reports(place, [ONE]).of[ONE] == Report(heard=300, log_line="ending")
+    assert read_reports(place, [ONE]).of[ONE] == InstanceReport(heard=300, log_line="ending")
 
 
 def test_a_machine_is_heard_when_it_last_wrote_anything(s3: MemoryS3, place: Bucket) -> None:
@@ -44,7 +44,7 @@ def test_a_machine_is_heard_when_it_last_wrote_anything(s3: MemoryS3, place: Buc
     s3.time = 500
     reports = read_reports(place, [ONE, SILENT])
     assert reports.server_time == 500
-    assert reports.of == {ONE: Report(MachineStatus(state=MachineState.WORKING), 150, "at work")}
+    assert reports.of == {ONE: InstanceReport(ReportedStatus(state=ReportedState.WORKING), 150, "at work")}
 
 
 def test_one_listing_is_enough_and_files_of_others_are_not_read(s3: MemoryS3, place: Bucket) -> None:
@@ -61,4 +61,4 @@ def test_what_a_newer_machine_says_beside_is_passed_over(s3: MemoryS3, place: Bu
     said = {"state": "booting", "doing": "kind", "step": 3, "steps": 9, "since": 1.5, "mood": ["good"]}
     at(s3, place, 100, ONE, "status.json", json.dumps(said))
     status = read_reports(place, [ONE]).of[ONE].status
-    assert status == MachineStatus(state=MachineState.BOOTING, doing="kind", step=3, steps=9, since=1.5)
+    assert status == ReportedStatus(state=ReportedState.BOOTING, doing="kind", step=3, steps=9, since=1.5)

@@ -16,7 +16,7 @@ _ONE_SPOILS_ALL = ("InvalidInstanceID.NotFound", "OperationNotPermitted")
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Which instances are meant: a group's, some by id, or, with neither, all.
 
     Attributes:
@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """Why something that was meant may live on.
 
     Attributes:
@@ -51,8 +51,8 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What is there of a choice.
+class Selected:
+    """What is there of a selection.
 
     Attributes:
         living: what is to end, oldest first.
@@ -63,44 +63,46 @@ class Found:
 
     living: tuple[Instance, ...]
     gone: tuple[str, ...] = ()
-    strangers: tuple[Trouble, ...] = ()
-    unasked: tuple[Trouble, ...] = ()
+    strangers: tuple[Problem, ...] = ()
+    unasked: tuple[Problem, ...] = ()
 
 
-def look(regions: Sequence[Aws], choice: Choice) -> Found:
+def select(regions: Sequence[Aws], selection: Selection) -> Selected:
     """Find what is meant in these regions; one that cannot be asked does not hide what is in the others."""
     ours: list[Instance] = []
     others: set[str] = set()
-    unasked: list[Trouble] = []
+    unasked: list[Problem] = []
     for aws in regions:
         try:
-            here = _ours(aws, choice)
-            others |= _existing(aws, sorted({*choice.ids} - {instance.id for instance in here}))
+            here = _ours(aws, selection)
+            others |= _existing(aws, sorted({*selection.ids} - {instance.id for instance in here}))
         except AwsError as error:
-            unasked.append(Trouble(aws.region, str(error)))
+            unasked.append(Problem(aws.region, str(error)))
         else:
             ours += here
     known = {instance.id for instance in ours}
     where = ", ".join(aws.region for aws in regions if aws.region not in {one.what for one in unasked})
-    stranger = "not of this project" if choice.bucket is None else f"not of this project's with bucket {choice.bucket}"
-    return Found(
+    stranger = (
+        "not of this project" if selection.bucket is None else f"not of this project's with bucket {selection.bucket}"
+    )
+    return Selected(
         living=tuple(instance for instance in ours if instance.living),
-        gone=tuple(instance.id for instance in ours if not instance.living and choice.ids),
+        gone=tuple(instance.id for instance in ours if not instance.living and selection.ids),
         strangers=tuple(
-            Trouble(one, f"{stranger}; left alone" if one in others else f"does not exist in {where}")
-            for one in dict.fromkeys(choice.ids)
+            Problem(one, f"{stranger}; left alone" if one in others else f"does not exist in {where}")
+            for one in dict.fromkeys(selection.ids)
             if one not in known and where
         ),
         unasked=tuple(unasked),
     )
 
 
-def _ours(aws: Aws, choice: Choice) -> list[Instance]:
-    batches: list[list[str]] = list(_batches(choice.ids)) or [[]]
+def _ours(aws: Aws, selection: Selection) -> list[Instance]:
+    batches: list[list[str]] = list(_batches(selection.ids)) or [[]]
     return [
         instance
         for ids in batches
-        for instance in find(aws, bucket=choice.bucket, group=choice.group, ids=ids, gone=True)
+        for instance in find(aws, bucket=selection.bucket, group=selection.group, ids=ids, gone=True)
     ]
 
 
@@ -115,7 +117,7 @@ def _existing(aws: Aws, ids: Sequence[str]) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Ending:
+class Termination:
     """What became of an instance; `why` it lives on, or empty."""
 
     instance: Instance
@@ -126,7 +128,7 @@ class Ending:
         return not self.why
 
 
-def end(regions: Sequence[Aws], instances: Sequence[Instance], done: Callable[[Ending], None]) -> None:
+def terminate_all(regions: Sequence[Aws], instances: Sequence[Instance], done: Callable[[Termination], None]) -> None:
     """End them, and tell of each what became of it. To end an instance twice does no harm.
 
     Args:
@@ -138,7 +140,7 @@ def end(regions: Sequence[Aws], instances: Sequence[Instance], done: Callable[[E
         for bucket in sorted({instance.bucket for instance in here.values()}):
             for batch in _batches([one for one, instance in here.items() if instance.bucket == bucket]):
                 for one, why in _checked(aws, _terminate(aws, batch)).items():
-                    done(Ending(here[one], why))
+                    done(Termination(here[one], why))
 
 
 def _terminate(aws: Aws, ids: list[str]) -> dict[str, str]:

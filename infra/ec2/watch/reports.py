@@ -41,7 +41,7 @@ def short(text: str) -> str:
     return one_line(" ".join(plain(text[: 4 * LINE]).split()), LINE)
 
 
-class MachineState(StrEnum):
+class ReportedState(StrEnum):
     """Where a machine is in its life. WORKING: it has booted, its worker runs."""
 
     BOOTING = "booting"
@@ -50,13 +50,13 @@ class MachineState(StrEnum):
     FAILED = "failed"
 
 
-class MachineStatus(documents.Document):
+class ReportedStatus(documents.Document):
     """status.json: what the machine does, such as a step of its boot, or why it ends. Unknown keys are passed over:
     machines may be newer than who looks at them."""
 
     model_config = ConfigDict(extra="ignore")
 
-    state: MachineState
+    state: ReportedState
     doing: Annotated[str, BeforeValidator(lambda value: short(value) if isinstance(value, str) else value)] = ""
     step: int = Field(default=0, ge=0, le=1000)
     steps: int = Field(default=0, ge=0, le=1000)
@@ -64,7 +64,7 @@ class MachineStatus(documents.Document):
 
 
 @dataclass(frozen=True)
-class Report:
+class InstanceReport:
     """What a machine has left in the bucket.
 
     Attributes:
@@ -73,21 +73,21 @@ class Report:
         problem: why there is no status although something is there.
     """
 
-    status: MachineStatus | None = None
+    status: ReportedStatus | None = None
     heard: float | None = None
     log_line: str = ""
     problem: str = ""
 
 
 @dataclass(frozen=True)
-class Reports:
+class InstanceReports:
     """Reports by worker id; `server_time` is S3's clock."""
 
-    of: dict[str, Report]
+    of: dict[str, InstanceReport]
     server_time: float
 
 
-def read_reports(bucket: Bucket, workers: Collection[str]) -> Reports:
+def read_reports(bucket: Bucket, workers: Collection[str]) -> InstanceReports:
     """What these machines say: one listing, and two files of each that has written any.
 
     Raises:
@@ -96,11 +96,11 @@ def read_reports(bucket: Bucket, workers: Collection[str]) -> Reports:
     listing = bucket.list(keys.MACHINES)
     files = _files(listing.entries)
     written = sorted(worker for worker in set(workers) if worker in files)
-    reports: list[Report] = []
+    reports: list[InstanceReport] = []
     for start in range(0, len(written), _AT_ONCE):
         batch = written[start : start + _AT_ONCE]
         reports += bucket.clock.together([partial(_report, bucket, worker, files[worker]) for worker in batch])
-    return Reports(dict(zip(written, reports, strict=True)), listing.server_time)
+    return InstanceReports(dict(zip(written, reports, strict=True)), listing.server_time)
 
 
 def read_log(bucket: Bucket, worker: str, name: str) -> str | None:
@@ -128,7 +128,7 @@ def _files(entries: Iterable[Entry]) -> dict[str, dict[str, float]]:
     return dict(files)
 
 
-def _report(bucket: Bucket, worker: str, files: dict[str, float]) -> Report:
+def _report(bucket: Bucket, worker: str, files: dict[str, float]) -> InstanceReport:
     status, problem = None, ""
     if "status.json" in files:
         try:
@@ -136,13 +136,13 @@ def _report(bucket: Bucket, worker: str, files: dict[str, float]) -> Report:
         except (BadDocument, TooLarge) as error:
             problem = short(str(error))
     logs = sorted((name for name in files if name.endswith(".log")), key=lambda name: (files[name], name))
-    return Report(status, max(files.values()), _newest_line(bucket, worker, logs[-1]) if logs else "", problem)
+    return InstanceReport(status, max(files.values()), _newest_line(bucket, worker, logs[-1]) if logs else "", problem)
 
 
-def _status(bucket: Bucket, worker: str) -> MachineStatus | None:
+def _status(bucket: Bucket, worker: str) -> ReportedStatus | None:
     key = keys.machine_file(worker, "status.json")
     body = bucket.get(key, STATUS_BYTES)
-    return None if body is None else documents.parse(MachineStatus, body, key)
+    return None if body is None else documents.parse(ReportedStatus, body, key)
 
 
 def _newest_line(bucket: Bucket, worker: str, name: str) -> str:

@@ -7,22 +7,19 @@ again if it were repeated, and after an answer that is lost for good the group's
 from __future__ import annotations
 
 import math
-import os
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.fleet import Birth, Instance, find, read
+from infra.ec2.fleet import Instance, LaunchTags, find, read
 from infra.ec2.launch import code
-from infra.ec2.launch.offers import Market, Offer, Search, Verdict, client_token, verdict
-from infra.ec2.launch.plan import Plan
+from infra.ec2.launch.interrupt import heed
+from infra.ec2.launch.offers import ErrorClass, Market, Offer, Search, client_token, error_class
+from infra.ec2.launch.plan import LaunchPlan
 from infra.ec2.launch.user_data import Orders, render
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
@@ -34,14 +31,14 @@ _MOST_TURNS = 200
 _ROUND_S = 600  # expiry is rounded up to this, so that a launch repeated at once makes the very same requests
 
 
-def request(plan: Plan, offer: Offer, now: float, user_data: str) -> dict[str, Any]:
+def request(plan: LaunchPlan, offer: Offer, now: float, user_data: str) -> dict[str, Any]:
     """The parameters of RunInstances for an offer, but for how many and the token.
 
     Args:
         now: seconds since the epoch.
     """
     orders = plan.orders
-    tags = Birth(orders.group, orders.bucket, plan.owner, expiry(orders, now), offer.usd_per_hour).tags()
+    tags = LaunchTags(orders.group, orders.bucket, plan.owner, expiry(orders, now), offer.usd_per_hour).tags()
     spot = offer.market is Market.SPOT
     kinds = ("instance", "volume", *(("spot-instances-request",) if spot else ()))
     disk = {"VolumeSize": plan.image.disk_gb, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
@@ -76,7 +73,7 @@ def expiry(orders: Orders, now: float) -> float:
     return math.ceil((now + orders.max_hours * 3600) / _ROUND_S) * _ROUND_S
 
 
-def rehearse(aws: Aws, plan: Plan, now: float) -> None:
+def rehearse(aws: Aws, plan: LaunchPlan, now: float) -> None:
     """Ask EC2 whether it would let these credentials do this; whether it has the machines only a launch can tell.
 
     Raises:
@@ -86,7 +83,7 @@ def rehearse(aws: Aws, plan: Plan, now: float) -> None:
         parameters = request(plan, plan.offers[0], now, render(plan.orders))
         aws.ask("ec2", "run_instances", **parameters, MinCount=1, MaxCount=plan.missing, DryRun=True)
     except AwsError as error:
-        if error.code != "DryRunOperation" and verdict(error.code) in (Verdict.FATAL, Verdict.AGAIN):
+        if error.code != "DryRunOperation" and error_class(error.code) in (ErrorClass.FATAL, ErrorClass.RETRY):
             raise
 
 
@@ -105,8 +102,8 @@ class Launch:
     """
 
     aws: Aws
-    plan: Plan
-    machine: Clock
+    plan: LaunchPlan
+    clock: Clock
     now: float
     say: Callable[[str], None]
     launched: list[Instance] = field(default_factory=list)
@@ -121,7 +118,7 @@ class Launch:
 
     def run(self) -> None:
         """Ask until enough live, no offer is left, somebody says stop, or there is trouble."""
-        while not self.search.over and self.trouble is None and not self.machine.stopping():
+        while not self.search.over and self.trouble is None and not self.clock.stopping():
             offer = self.search.offers[0]
             try:
                 got = self._asked(offer)
@@ -143,10 +140,10 @@ class Launch:
                 return [read(row, self.plan.region) for row in rows]
             except AwsError as error:
                 tries += 1
-                if verdict(error.code) is not Verdict.AGAIN or tries == _TRIES or self.machine.stopping():
+                if error_class(error.code) is not ErrorClass.RETRY or tries == _TRIES or self.clock.stopping():
                     raise
                 self.say(f"{offer}: {error.code}; asking again")
-            self.machine.sleep(_FIRST_PAUSE_S * 2 ** (tries - 1) * (0.5 + self.machine.jitter()))
+            self.clock.sleep(_FIRST_PAUSE_S * 2 ** (tries - 1) * (0.5 + self.clock.jitter()))
 
     def _got(self, offer: Offer, got: list[Instance]) -> None:
         known = {*self.plan.seen, *(instance.id for instance in self.launched)}
@@ -156,15 +153,15 @@ class Launch:
         self.search = self.search.gave(len(new))
 
     def _refused(self, offer: Offer, error: AwsError) -> None:
-        why = verdict(error.code)
-        if why is Verdict.TOKEN_USED and self.search.turn < _MOST_TURNS:
+        why = error_class(error.code)
+        if why is ErrorClass.TOKEN_USED and self.search.turn < _MOST_TURNS:
             if error.code == "IdempotentParameterMismatch" and not self._looked:
                 self.say(f"an earlier launch of {self.plan.orders.group} asked for this; looking for what it got")
-                self._look(self.machine.sleep)
-        elif why in (Verdict.AGAIN, Verdict.FATAL, Verdict.TOKEN_USED):
-            if why is Verdict.AGAIN:
+                self._look(self.clock.sleep)
+        elif why in (ErrorClass.RETRY, ErrorClass.FATAL, ErrorClass.TOKEN_USED):
+            if why is ErrorClass.RETRY:
                 self.say(f"{offer}: {error.code}; looking for what may have been launched")
-                self._look(self.machine.sleep)
+                self._look(self.clock.sleep)
             self.trouble = error
         else:
             self.refusals.append((offer, error.code))
@@ -213,7 +210,7 @@ class Launch:
     @property
     def unclear(self) -> bool:
         """Whether EC2 may have launched something that it has not told of."""
-        return self.trouble is not None and verdict(self.trouble.code) is Verdict.AGAIN
+        return self.trouble is not None and error_class(self.trouble.code) is ErrorClass.RETRY
 
     @property
     def end_command(self) -> str:
@@ -233,7 +230,7 @@ def _named(instances: list[Instance]) -> str:
     return " ".join(instance.id for instance in instances)
 
 
-def with_code(plan: Plan, place: Bucket, source: Path, stop: threading.Event) -> Plan:
+def with_code(plan: LaunchPlan, place: Bucket, source: Path, stop: threading.Event) -> LaunchPlan:
     """The plan with the code that its machines install, which is in the bucket then; see `code.upload`.
 
     Raises:
@@ -246,33 +243,3 @@ def with_code(plan: Plan, place: Bucket, source: Path, stop: threading.Event) ->
         raise
     heed(stop)
     return replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
-
-
-def heed(stop: threading.Event) -> None:
-    """Raises KeyboardInterrupt if the process was told to stop."""
-    if stop.is_set():
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def interruptible(say: str) -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second one raises KeyboardInterrupt.
-
-    Args:
-        say: what stands on stderr after the first one.
-    """
-    stop = threading.Event()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        with suppress(OSError):  # nobody is listening any more
-            os.write(2, f"{signal.Signals(number).name}: {say}\n".encode())
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
