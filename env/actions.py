@@ -48,7 +48,7 @@ STEPS: tuple[Resources, ...] = (
 
 @dataclass(frozen=True)
 class ActionOutcome:
-    """What became of an action.
+    """The outcome of an action.
 
     Attributes:
         action: The action that was asked for.

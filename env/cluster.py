@@ -24,7 +24,7 @@ class Cluster(Protocol):
             resources: What the workload asks for instead of what was recorded; None: as recorded.
 
         Raises:
-            ClusterError: There is nothing that could be observed; never an empty observation instead.
+            ClusterError: The workload could not be observed; an empty observation is never returned.
         """
         ...
 

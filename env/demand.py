@@ -1,4 +1,4 @@
-"""What containers really use, so that asking for too little is a problem too; and the verdict that follows.
+"""What containers really use, so that requesting too little is a problem too; and the shortage that follows.
 
 A pod template may carry the annotation `sim-arena.io/demand`, JSON of what each container uses while it works:
 
@@ -6,7 +6,7 @@ A pod template may carry the annotation `sim-arena.io/demand`, JSON of what each
 
 A memory limit (without one, the request) under the use: the container is OOM-killed, again and again, and the pod is
 in CrashLoopBackOff. A CPU limit (without one, the request) under the use: it runs, but never gets Ready. A container
-with neither limit nor request may use what it likes. Virtual nodes have no processes that could use anything, so the
+with neither limit nor request is not limited. Virtual nodes have no processes that could use anything, so the
 verdict is written next to the demand, as `sim-arena.io/verdict`: KWOK's Stages match it.
 """
 
@@ -25,7 +25,7 @@ _LONGEST = 64 * 1024
 
 
 class Shortage(StrEnum):
-    """What becomes of a pod that asks for too little; the value is the annotation's."""
+    """What a pod lacks that requests less than it uses; the value is that of the annotation `sim-arena.io/verdict`."""
 
     OOM_KILLED = "oom-killed"
     CPU_STARVED = "cpu-starved"
@@ -34,7 +34,7 @@ class Shortage(StrEnum):
 def container_shortage(
     cpu_granted_m: int | None, memory_granted: int | None, cpu_use_m: int, memory_use: int
 ) -> Shortage | None:
-    """The verdict on one container.
+    """What one container lacks; None: nothing.
 
     Args:
         cpu_granted_m: Its CPU limit, or without one its request, millicores; None: neither.

@@ -55,5 +55,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(text: str, longest: int = 1000) -> str:
-    """A text in which strangers may have had their say, as a message: cut, and without what steers a terminal."""
+    """A text that may hold untrusted input, as a message: cut, and without control characters."""
     return "".join(char if char.isprintable() else "?" for char in text[:longest])

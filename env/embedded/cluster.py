@@ -44,7 +44,7 @@ class EmbeddedCluster:
     """Replays traces in virtual time; implements `env.cluster.Cluster`.
 
     The same scenario and resources always give the same observation, so each is replayed only once. A trace is read
-    once, and what is known of it kept for as long as somebody holds it.
+    once, and what is known of it kept for as long as the caller holds it.
     """
 
     def __init__(self) -> None:

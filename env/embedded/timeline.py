@@ -42,7 +42,7 @@ class Timeline:
     """All steps of a trace, and how long pods live that are known to have ended.
 
     Attributes:
-        lifetimes: Seconds that the pods of (kind, workload) ran, in turn; infinity: for ever.
+        lifetimes: Seconds that the pods of (kind, workload) ran, in turn; infinity: without end.
     """
 
     steps: tuple[ReplayStep, ...]

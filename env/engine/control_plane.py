@@ -43,8 +43,8 @@ class ControlPlane:
         nodes: Its nodes; replays on the same ones are faster when they share their ClusterShape.
         now_s: Where the clock starts.
         events: Whether to record events.
-        lifetimes: How long the next pod of a workload runs, infinity for ever; None, or None for it: Jobs' pods end at
-            once, others never.
+        lifetimes: Seconds that the next pod of a workload runs, infinity for one without end; None, or None for it:
+            Jobs' pods end at once, others never.
 
     Attributes:
         api: What the controllers work with: pods, clock, scheduler.

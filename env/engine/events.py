@@ -42,7 +42,7 @@ class Event:
 
 
 class EventRecorder:
-    """Collects events; does nothing where nobody wants them. An event that happens again is counted, as client-go does.
+    """Collects events, or none if they are not wanted. An event that happens again is counted, as client-go does.
 
     Args:
         clock: The time in seconds.
@@ -76,8 +76,8 @@ class EventRecorder:
     def killed(self, pod: Pod, restarts: int, at_s: float) -> None:
         """The container used more memory than it may, and was restarted so often, the last time at `at_s`.
 
-        Kubelet shows the kill in the container's last state only; the event OOMKilled is there so that nobody has to
-        look for it.
+        Kubelet shows the kill in the container's last state only; the event OOMKilled says it where
+        people look first.
         """
         if self.wanted:
             name = f"{pod.template.killed_container} in pod {pod.name}_{pod.template.namespace}({_uid(pod)})"

@@ -47,7 +47,7 @@ class Pod:
         attempts: How often the scheduler tried and found no node.
         failed_s: When it last did.
         deleted: It is gone.
-        lifetime_s: It ends successfully so long after its start; None or infinity: it runs for ever.
+        lifetime_s: It ends successfully so long after its start; None or infinity: it runs without end.
         ordinal: Its place in a StatefulSet.
     """
 

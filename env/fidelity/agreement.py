@@ -30,7 +30,7 @@ class Agreement:
 
 ASPECTS = tuple(field.name for field in fields(Agreement))
 
-# Per cent of all outcomes. The real thing, recorded twice, agrees with itself on 120 of 121: rollouts race.
+# Per cent of all outcomes. A real cluster, recorded twice, agrees with itself on 120 of 121: rollouts race.
 GOALS: Mapping[str, float] = {"counts": 99.0, "spread": 97.0, "messages": 95.0}
 
 
@@ -74,7 +74,7 @@ class Tally:
 
 
 def compare(recorded: RecordedOutcome, simulated: RecordedOutcome) -> Agreement:
-    """On what the two agree. Node names do not count: the scheduler draws lots between nodes of the same score."""
+    """On what the two agree. Node names do not count: of nodes with equal score the scheduler takes any."""
     ours, theirs = _with_pods(recorded), _with_pods(simulated)
     return Agreement(
         counts=_map(_counts, ours) == _map(_counts, theirs),

@@ -12,7 +12,7 @@ from env.fidelity.truth import RecordedOutcome, WorkloadOutcome, revision
 
 Manifest = dict[str, Any]
 
-# What the scheduler says when a pod goes away under its hands: no decision, and a pod's random name in it.
+# What the scheduler says when a pod is deleted while it is scheduled: no decision, and a pod's random name in it.
 _RACES = ("skip schedule deleting pod", "running ")
 _OBSERVING = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
 

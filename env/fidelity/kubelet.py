@@ -1,4 +1,4 @@
-"""What kubelets write about nodes and pods, for nodes that nobody else plays: pure functions of manifests."""
+"""What kubelets write about nodes and pods, for nodes that have no other kubelet: pure functions of manifests."""
 
 from __future__ import annotations
 

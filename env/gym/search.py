@@ -115,7 +115,7 @@ def solved_plain(workload: PlainWorkload, start: Resources, target: int) -> list
 
 
 def _bounds(share: int, beside: int, least: int, limit: int, use: int) -> tuple[int, int]:
-    """The requests with which a pod gets along with `share` of its node and with what it uses; may be empty."""
+    """The least and largest request that fits `share` of the node and covers what the pod uses; may be empty."""
     low = use if limit < use else 0
     return low, share - beside if least <= share else -1
 

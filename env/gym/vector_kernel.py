@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def compiled(reward_name: str) -> Callable[..., None]:
             rewards[i] = 0.0 if starts else reward_of(seen, workload.target, lane.blocked)
             lane.ended = terminated[i] or truncated[i]
 
-    callees, sources = _compiled_with(step_lanes)
+    callees, sources = compiled_with(step_lanes)
     for function in callees:
         _register(function)  # the function itself stays plain Python, for the single environment
     step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
@@ -176,7 +177,7 @@ def _register(function: Callable[..., Any]) -> None:
     register_jitable(function)
 
 
-def _compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any]], str]:
+def compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any]], str]:
     """The functions of `env` that a function calls, directly or not; and a digest of all that they are compiled from.
 
     numba compiles globals into the code as constants, so the digest holds their values, and the sources of classes.
@@ -199,6 +200,11 @@ def _compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any
 
 
 def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """What a function reads of its module and of the functions around it."""
-    found = inspect.getclosurevars(function)
-    yield from sorted({**found.globals, **found.nonlocals}.items())
+    """What a function reads of its module and of the functions around it, by name."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    found = {name: cell.cell_contents for name, cell in cells.items()}
+    todo = [function.__code__]
+    for code in todo:
+        todo += [each for each in code.co_consts if isinstance(each, CodeType)]  # comprehensions, before Python 3.12
+        found |= {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
+    yield from sorted(found.items())

@@ -3,7 +3,7 @@
 Nodes are identical and hold nothing else, so `target` pods fit exactly when ceil(target / nodes) of them fit one node:
 no request above that *edge* can be part of a solution, and none below what a pod uses. A request that is wrong is put
 within one action of its bound in the goal; the number of actions drawn is then the least that solves the problem. A
-few problems are healthy from the start, so that an agent learns to leave well alone.
+few problems are healthy from the start, so that an agent learns to do nothing.
 
 Everything here is plain arithmetic on integers that numba compiles as it is: the vector environment draws a problem
 inside its loop, and it is the same one.

@@ -16,8 +16,6 @@ from env.trace.spec_hash import spec_hash
 from env.trace.upgrade import TEMPLATE_PATHS
 from env.workload import Resources
 
-__all__ = ["PROBLEMS", "Problem", "draw_problem", "generate_scenario", "generate_trace", "problem_scenario"]
-
 _LARGEST_SEED = 2**63 - 1
 _KIND = "apps/v1.Deployment"
 _DEPLOY, _NAMESPACE = "web", "default"

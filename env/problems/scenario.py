@@ -56,7 +56,7 @@ class Scenario:
         nodes: The cluster.
         duration_s: Seconds of the trace to replay; None for all of it.
         name: For messages and results.
-        problem: Its kind, one of `env.problems.generate.PROBLEMS` for generated ones.
+        problem: Its kind, one of `env.problems.draw.PROBLEMS` for generated ones.
     """
 
     trace: Trace

@@ -116,7 +116,7 @@ def kwok_controller(deployments: Sequence[Manifest]) -> CheckResult:
 
 
 def stages(found: Sequence[Manifest] | None, ours: Sequence[Manifest]) -> CheckResult:
-    """KWOK's rules for what becomes of pods; None where the API server knows no Stages."""
+    """KWOK's rules for the states of pods; None where the API server knows no Stages."""
     if found is None:
         return CheckResult(
             Level.FAIL, "no CustomResourceDefinition of Stage: virtual nodes and pods stay as they are", _INSTALL_KWOK
@@ -189,7 +189,7 @@ def simulations(found: Sequence[Manifest] | None) -> CheckResult:
         return CheckResult(Level.OK, "none there")
     ours, others = ([_named(o) for o in found if is_ours(o) is wanted] for wanted in (True, False))
     if others:
-        mend = f"if nobody needs it: kubectl delete simulation {others[0][0]}"
+        mend = f"if it is not needed: kubectl delete simulation {others[0][0]}"
         return CheckResult(Level.WARN, f"not Sim-Arena's, and others wait for it: {_listed(others)}", mend)
     mend = f"if no episode is running now: {_FIX}"
     return CheckResult(Level.WARN, f"left over, or of a running episode: {_listed(ours)}", mend)

@@ -162,11 +162,11 @@ def simulation_state(api: KubeApi, name: str) -> str:
     """The Simulation's state, empty before the first.
 
     Raises:
-        ClusterError: It failed, ended, or was deleted by somebody.
+        ClusterError: It failed, ended, or was deleted by another client.
     """
     simulation = api.get(path_of(paths.SIMULATIONS, name))
     if simulation is None or "deletionTimestamp" in simulation["metadata"]:
-        raise ClusterError(f"simulation {name}: somebody has deleted it")
+        raise ClusterError(f"simulation {name}: another client has deleted it")
     state = str((simulation.get("status") or {}).get("state") or "")
     if state in _OVER:
         why = _driver_end(api, name) or _last_event(api, name)

@@ -22,7 +22,7 @@ _REFUSAL = re.compile(r"(?<!\d)(\d{1,6}) (Insufficient cpu|Insufficient memory|T
 
 
 class PodState(Enum):
-    """What has become of a pod; the value is how messages call it."""
+    """The state of a pod; the value is its name in messages."""
 
     READY = "Ready"
     REFUSED = "Unschedulable"
@@ -70,7 +70,7 @@ def differences(pool: NodePool, nodes: Sequence[VirtualNode]) -> str | None:
 
 
 def pod_state(pod: Manifest) -> PodState:
-    """What has become of a pod that exists."""
+    """The state of a pod that exists."""
     status = pod.get("status") or {}
     if not pod["spec"].get("nodeName"):
         scheduled = _condition(status, "PodScheduled")
@@ -86,7 +86,7 @@ def pod_state(pod: Manifest) -> PodState:
 
 
 def shortage_of(pod: Manifest) -> Shortage | None:
-    """What the pod's annotation says must become of it; None also for what is no verdict."""
+    """The shortage that the pod's annotation names; None for none, or for an unknown text."""
     text = (pod["metadata"].get("annotations") or {}).get(VERDICT_ANNOTATION)
     return next((verdict for verdict in Shortage if verdict == text), None)
 

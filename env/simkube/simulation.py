@@ -38,7 +38,7 @@ def simulation(
         driver_secrets: Secrets that become the driver's environment.
 
     Raises:
-        ClusterError: A name or URL that SimKube would stumble over.
+        ClusterError: A name or URL that SimKube would refuse.
     """
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise ClusterError(f"simulation name {name!r:.80}: must be a DNS label of at most {MAX_NAME} characters")

@@ -37,7 +37,7 @@ class TraceStore(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Forget what `name` holds, if anything; ClusterError if that is not possible."""
+        """Delete what `name` holds, if anything; ClusterError if that is not possible."""
         ...
 
 
@@ -115,7 +115,7 @@ def namespaces_of(trace: Trace) -> set[str]:
 
 
 def with_verdicts(trace: Trace) -> Trace:
-    """A trace whose pod templates carry what becomes of their pods; the same trace if that changes nothing.
+    """A trace whose pod templates name the shortage of their pods; the same trace if that changes nothing.
 
     A template with `sim-arena.io/demand` gets `sim-arena.io/verdict`, or loses a stale one. Where one container is
     OOM-killed and another is short of CPU, the pod counts as OOM-killed.
@@ -130,7 +130,7 @@ def with_verdicts(trace: Trace) -> Trace:
 
 
 def pod_shortage(template: Manifest) -> Shortage | None:
-    """What becomes of the pods of a template.
+    """The shortage of the pods of a template.
 
     Raises:
         ValueError, QuantityError: A demand or a quantity that cannot be read.

@@ -172,7 +172,8 @@ def _versions(*names: str) -> dict[str, str]:
 
 def _plan(traces: Sequence[Path], budget: RateBudget) -> list[Measurement]:
     """What is measured, as (part, what tells it from others, how)."""
-    from env.problems.generate import PROBLEMS, generate_scenario
+    from env.problems.draw import PROBLEMS
+    from env.problems.generate import generate_scenario
     from runner.bench import environments
 
     given = environments.given_scenarios(traces)

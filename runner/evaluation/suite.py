@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from env.errors import ConfigError
-from env.problems.generate import PROBLEMS, generate_scenario
+from env.problems.draw import PROBLEMS
+from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario
 
 SUITE_SEED = 1 << 41

@@ -26,7 +26,8 @@ from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
 from env.gym.reward import goal
 from env.observation import Observation
-from env.problems.generate import PROBLEMS, generate_scenario
+from env.problems.draw import PROBLEMS
+from env.problems.generate import generate_scenario
 from env.problems.scenario import NodePool, Scenario, edited_trace, scenario_from_trace
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace

@@ -21,7 +21,7 @@ from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
 from env.workload import WorkloadRef
 
-# What the controller adds to every pod, so that a node's troubles do not drive it away.
+# What the controller adds to every pod, so that a node's conditions do not evict it.
 _TOLERATIONS = (
     *(Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoExecute") for key in ("not-ready", "unreachable")),
     *(

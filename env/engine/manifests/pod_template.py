@@ -75,7 +75,7 @@ class PodTemplate:
         host_ports: (protocol, IP, port) that it occupies on its node.
         priority: Higher goes first, and may preempt.
         may_preempt: Its preemptionPolicy is not Never.
-        unscheduled: Nobody schedules it: a scheduling gate, or another scheduler's name.
+        unscheduled: The scheduler leaves it alone: a scheduling gate, or another scheduler's name.
         node_name: The node that the manifest itself binds it to.
         shortage: What it lacks where it requests less than it uses; None: nothing.
         killed_container: The container that is short of it.
@@ -206,7 +206,7 @@ def read_template(
 def read_lasting_template(
     template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
 ) -> TemplateSource:
-    """A template of pods that are to run for ever: see `read_template`."""
+    """A template of pods that run without end: see `read_template`."""
     source = read_template(template, namespace, priorities)
     policy = source.base.restart_policy
     if policy != "Always":

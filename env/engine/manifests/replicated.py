@@ -41,7 +41,7 @@ class StatefulSetSpec:
         template: What its pods are made from.
         replicas: Pods that it should have.
         parallel: podManagementPolicy Parallel: pods do not wait for each other.
-        on_delete: updateStrategy OnDelete: old pods stay until somebody deletes them.
+        on_delete: updateStrategy OnDelete: old pods stay until a user deletes them.
         partition: So many pods, those of the lowest numbers, are not updated.
         first: The lowest number (`ordinals.start`).
     """

@@ -51,7 +51,7 @@ class SpreadConstraint:
     Attributes:
         hard: DoNotSchedule; otherwise ScheduleAnyway.
         honors_affinity: Nodes that the pod's affinity excludes do not count (nodeAffinityPolicy).
-        honors_taints: Nodes whose taints it does not bear do not count (nodeTaintsPolicy).
+        honors_taints: Nodes whose taints it does not tolerate do not count (nodeTaintsPolicy).
         same_revision: Only pods of the same owner and revision count (matchLabelKeys with pod-template-hash).
     """
 
@@ -87,7 +87,7 @@ class Placement:
         node_selector: Labels that a node must have.
         terms: Required node affinity, one of which must match; None: none is required.
         preferred: (weight, term) of preferred node affinity.
-        tolerations: Taints that the pod bears.
+        tolerations: Taints that the pod tolerates.
         node_name: The node it names itself, if any.
         only_node: The node that a DaemonSet made it for, if any.
     """

@@ -33,7 +33,7 @@ class Barrier(IntEnum):
 
 
 def static_table(placement: Placement, nodes: Sequence[Node]) -> Ints:
-    """Barrier, PreferNoSchedule taints not borne, and preferred node affinity: int64 of shape (3, nodes)."""
+    """Barrier, PreferNoSchedule taints not tolerated, and preferred node affinity: int64 of shape (3, nodes)."""
     terms = None if placement.terms is None else [_term(term) for term in placement.terms]
     preferred = [(weight, _term(term)) for weight, term in placement.preferred]
     table = np.zeros((3, len(nodes)), dtype=np.int64)
@@ -58,7 +58,7 @@ def admits_affinity(placement: Placement, node: Node) -> bool:
 
 
 def untolerated(tolerations: Iterable[Toleration], taints: Iterable[Taint]) -> bool:
-    """Whether a taint that keeps pods away (not one that only should) is not borne."""
+    """Whether a taint that keeps pods away (NoSchedule or NoExecute) is not tolerated."""
     tolerations = tuple(tolerations)
     return any(taint.effect != "PreferNoSchedule" and not tolerated(taint, tolerations) for taint in taints)
 

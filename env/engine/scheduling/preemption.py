@@ -74,7 +74,7 @@ class Preemption:
         candidates: list[Candidate] = []
         reasons: Counter[str] = Counter()
         lower = self._lower(pod.template.priority)
-        enough = max(len(every) // 10, 100)  # `GetOffsetAndNumCandidates`; from a node drawn by lot there
+        enough = max(len(every) // 10, 100)  # `GetOffsetAndNumCandidates`; from a random node there
         before = dict(self._bound.pods)
         for row, obstacle in enumerate(every):
             if len(candidates) >= enough:

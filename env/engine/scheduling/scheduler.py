@@ -111,7 +111,7 @@ class Scheduler:
         for pod in pods:
             self.queue.fail(pod)
         if pods[0].template.priority == self.queue.lowest:
-            # There is nobody to preempt, so all of them are told the same.
+            # There is no pod to preempt, so all of them get the same message.
             self._explain(pods)
         else:
             for pod in pods:

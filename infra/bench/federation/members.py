@@ -17,7 +17,7 @@ from agents.kinds import make_agent
 from agents.saved import checkpoint
 from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
-from env.problems.generate import PROBLEMS
+from env.problems.draw import PROBLEMS
 from protocol.learners.inputs import with_strategy
 from protocol.rounds.aggregation import RoundInputs
 from protocol.strategies.aggregate import aggregate_of

@@ -19,7 +19,8 @@ from env.gym.cluster_env import ClusterEnv
 from env.gym.features import state_vector
 from env.gym.reward import REWARDS, reward
 from env.observation import Observation
-from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, problem_scenario
+from env.problems.draw import PROBLEMS
+from env.problems.generate import draw_problem, generate_scenario, problem_scenario
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources

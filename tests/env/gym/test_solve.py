@@ -12,7 +12,8 @@ from env.embedded.closed_form import plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.gym.reward import goal
 from env.gym.search import least_actions, searched
-from env.problems.generate import PROBLEMS, draw_problem, generate_scenario
+from env.problems.draw import PROBLEMS
+from env.problems.generate import draw_problem, generate_scenario
 from env.problems.scenario import NodePool, Scenario, scenario_from_trace
 from env.trace.document import Manifest, Trace, load_trace
 

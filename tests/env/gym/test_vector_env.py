@@ -17,10 +17,13 @@ from hypothesis import strategies as st
 from env.actions import Action
 from env.embedded.closed_form import plain_workload
 from env.errors import ClusterError, ConfigError
+from env.gym import reward
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import REWARDS
 from env.gym.vector_env import ClusterVectorEnv
-from env.problems.generate import PROBLEMS, generate_scenario
+from env.gym.vector_kernel import compiled_with
+from env.problems.draw import PROBLEMS
+from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Manifest, Trace, load_trace
 
@@ -243,3 +246,16 @@ def test_stepping_needs_a_reset() -> None:
 def test_a_single_environment_needs_no_compiler(module: str) -> None:
     program = f"import {module}, sys; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3], env=dict(os.environ))
+
+
+def test_the_functions_to_compile_are_found_by_following_calls() -> None:
+    callees, _ = compiled_with(reward.cost_aware_v2)
+    assert {each.__name__ for each in callees} == {"goal", "health_less_cost", "request_cost", "clip"}
+
+
+def test_a_constant_that_changes_is_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = compiled_with(reward.max_punish)
+    monkeypatch.setattr(reward, "MAX_CPU_M", 1)
+    after = compiled_with(reward.max_punish)
+    assert after[0] == before[0]
+    assert after[1] != before[1]

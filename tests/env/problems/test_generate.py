@@ -13,8 +13,8 @@ from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
 from env.gym.reward import goal
 from env.gym.search import solved_plain
-from env.problems.draw import FAR_ACTIONS, LARGE_NODES, LARGE_TARGET, MAX_ACTIONS, MAX_NODES
-from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, generate_trace
+from env.problems.draw import FAR_ACTIONS, LARGE_NODES, LARGE_TARGET, MAX_ACTIONS, MAX_NODES, PROBLEMS
+from env.problems.generate import draw_problem, generate_scenario, generate_trace
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.quantity import MIB
 from env.trace.document import read_trace

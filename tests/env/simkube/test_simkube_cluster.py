@@ -209,7 +209,7 @@ def test_a_simulation_that_somebody_deletes_ends_the_wait(
 
     world.turn = turn_and_delete  # type: ignore[method-assign]
     simkube = cluster()
-    with pytest.raises(ClusterError, match="somebody has deleted it"):
+    with pytest.raises(ClusterError, match="another client has deleted it"):
         simkube.observe(scenario([deployment()], []), None)
     simkube.close()
 

@@ -14,7 +14,8 @@ import pytest
 from agents.dqn.settings import DQNSettings
 from agents.saved import checkpoint
 from env.errors import ConfigError
-from env.problems.generate import PROBLEMS, generate_scenario
+from env.problems.draw import PROBLEMS
+from env.problems.generate import generate_scenario
 from infra.bench.federation.commands import band
 from infra.bench.federation.members import (
     AloneRun,

@@ -15,7 +15,8 @@ from env.embedded.closed_form import observe_plain
 from env.embedded.cluster import EmbeddedCluster
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
-from env.problems.generate import PROBLEMS, draw_problem, generate_scenario, problem_scenario
+from env.problems.draw import PROBLEMS
+from env.problems.generate import draw_problem, generate_scenario, problem_scenario
 from env.problems.scenario import NodePool, Scenario, scenario_from_trace
 from env.trace.document import load_trace
 from env.workload import Resources

@@ -9,7 +9,8 @@ import pytest
 
 from env.embedded.closed_form import plain_workload
 from env.errors import ConfigError
-from env.problems.generate import PROBLEMS, Problem, draw_problem
+from env.problems.draw import PROBLEMS
+from env.problems.generate import Problem, draw_problem
 from env.problems.scenario import Scenario
 from env.trace.document import read_trace
 from runner.evaluation.suite import SUITE_SEED, fingerprint, standard, suite
