@@ -55,18 +55,19 @@ def test_every_setting_has_a_row_with_its_default(kind: AgentKind) -> None:
 @pytest.mark.parametrize("kind", LEARNING, ids=lambda kind: kind.name)
 def test_the_ranges_of_settings_are_those_that_are_checked(kind: AgentKind) -> None:
     assert kind.settings is not None
-    defaults = {field.name: field.default for field in fields(kind.settings)}
+    types = {field.name: type(field.default) for field in fields(kind.settings)}
     for name, _, *cells in settings_table(kind):
         found = re.fullmatch(r"([\d.e -]+) to ([\d.e ]+)", cells[0])
         if found is None:
             continue
-        whole = type(defaults[name.strip("`")])
-        low, high = (whole(number(bound)) for bound in found.groups())
-        for inside in (low, high):
-            parse_settings(kind.settings, {name.strip("`"): inside})
-        for outside in (low - 1, high + 1):
-            with pytest.raises(AgentError, match="outside"):
-                parse_settings(kind.settings, {name.strip("`"): outside})
+        low, high = (number(bound) for bound in found.groups())
+        for value in (low - 1, low, high, high + 1):
+            given = {name.strip("`"): int(value) if types[name.strip("`")] is int else value}
+            if low <= value <= high:
+                parse_settings(kind.settings, given)
+            else:
+                with pytest.raises(AgentError, match="outside"):
+                    parse_settings(kind.settings, given)
 
 
 def test_every_action_has_a_row_at_its_index() -> None:
