@@ -60,15 +60,18 @@ class EventRecorder:
         return sorted(self._events.values(), key=lambda event: event.time_s)
 
     def scheduled(self, pod: Pod, node: str) -> None:
+        """The scheduler has bound a pod."""
         if self.wanted:
             text = f"Successfully assigned {pod.template.namespace}/{pod.name} to {node}"
             self._of_pod(pod, "Scheduled", text, "default-scheduler")
 
     def failed_scheduling(self, pod: Pod, text: str) -> None:
+        """The scheduler has found no node for a pod."""
         if self.wanted:
             self._of_pod(pod, "FailedScheduling", text, "default-scheduler", warning=True)
 
     def preempted(self, victim: Pod, preemptor: Pod, node: str) -> None:
+        """A pod goes for one of higher priority."""
         if self.wanted:
             text = f"Preempted by pod {_uid(preemptor)} on node {node}"
             self._of_pod(victim, "Preempted", text, "default-scheduler")

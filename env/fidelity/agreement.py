@@ -25,6 +25,7 @@ class Agreement:
 
     @property
     def complete(self) -> bool:
+        """Whether they agree on everything."""
         return self.counts and self.spread and self.messages
 
 
@@ -56,6 +57,7 @@ class OutcomeComparison:
 
     @property
     def agreement(self) -> Agreement:
+        """On what the two outcomes agree."""
         if self.simulated is None:
             return Agreement(False, False, False)
         return compare(self.recorded, self.simulated)

@@ -33,6 +33,7 @@ class NamespaceState:
 
     @property
     def pending(self) -> list[Manifest]:
+        """Pods that wait for a node."""
         return [pod for pod in self.pods if _phase(pod) == "Pending"]
 
     @property

@@ -136,6 +136,7 @@ class KubeApi:
         """Ask for an object's deletion, with all that it owns; False where there is none.
 
         Args:
+            path: The object's.
             grace_s: Instead of a pod's own grace period; 0 is what a kubelet says once the pod has ended.
         """
         try:
@@ -174,6 +175,7 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
     """Look until it is there.
 
     Args:
+        api: Where to look.
         what: What is waited for, for the message.
         limit_s: How long, seconds. `look` gets an `api` that goes no further.
         look: What there is, or `Waiting`.

@@ -51,6 +51,7 @@ class Problem:
 
     @property
     def name(self) -> str:
+        """Kind and seed."""
         return f"{self.kind}-{self.seed}"
 
 

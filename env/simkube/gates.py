@@ -97,6 +97,7 @@ def cluster_free(api: KubeApi, before: str | None, namespaces: Collection[str]) 
     """Whether no simulation holds the cluster and nothing of an earlier one is left.
 
     Args:
+        api: The cluster.
         before: The simulation of ours that was deleted last.
         namespaces: Those that the next replay will use.
     """

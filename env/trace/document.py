@@ -38,6 +38,7 @@ class Trace:
 
     @property
     def version(self) -> int:
+        """That of the format."""
         return VERSION
 
     @property

@@ -29,9 +29,11 @@ class BarePod:
     node_counts: ClassVar[Ints] = NOT_COUNTED
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return [self.member] if self.member is not None else []
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         if not self.wanted:
             return False
         self.wanted = False
@@ -39,5 +41,6 @@ class BarePod:
         return True
 
     def forget(self, gone: set[Pod]) -> None:
+        """Some of its pods are gone."""
         if self.member in gone:
             self.member = None

@@ -38,12 +38,15 @@ class CronJob:
 
     @property
     def ref(self) -> WorkloadRef:
+        """Namespace and name."""
         return self.spec.ref
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return [pod for job in self.jobs for pod in job.members]
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         changed = any([job.sync(api) for job in self.jobs])
         self._clean(api)
         if self.spec.suspended:

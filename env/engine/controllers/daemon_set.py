@@ -44,15 +44,19 @@ class DaemonSet:
 
     @property
     def ref(self) -> WorkloadRef:
+        """Namespace and name."""
         return self.spec.ref
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return sorted(self.members.values(), key=lambda pod: pod.number)
 
     def forget(self, gone: set[Pod]) -> None:
+        """Some of its pods are gone."""
         self.members = {node: pod for node, pod in self.members.items() if pod not in gone}
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         template = self._everywhere(self.spec.template)
         barriers = static_table(template.placement, self.nodes)[0].tolist()
         wanted = [

@@ -28,12 +28,15 @@ class Deployment:
 
     @property
     def ref(self) -> WorkloadRef:
+        """Namespace and name."""
         return self.spec.ref
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return [pod for each in self.sets for pod in each.members]
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         if self._is_done():
             return False
         newest = self._newest()

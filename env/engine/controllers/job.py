@@ -36,6 +36,7 @@ class Job:
 
     @property
     def ref(self) -> WorkloadRef:
+        """Namespace and name."""
         return self.spec.ref
 
     @property
@@ -47,12 +48,15 @@ class Job:
         return self.failed or succeeded >= self.spec.completions
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return self.members
 
     def forget(self, gone: set[Pod]) -> None:
+        """Some of its pods are gone."""
         self.members = [pod for pod in self.members if pod not in gone]
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         active = [pod for pod in self.members if not pod.ended]
         succeeded = sum(pod.phase is Phase.SUCCEEDED for pod in self.members)
         self._look_at_failures(api, active)

@@ -47,9 +47,11 @@ class ReplicaSet:
 
     @classmethod
     def make(cls, ref: WorkloadRef, template: PodTemplate, replicas: int, api: ApiServer) -> ReplicaSet:
+        """One that has no pods yet."""
         return cls(ref, template, replicas, np.zeros(api.nodes, dtype=np.int64))
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return self.members
 
     def available(self, now_s: float) -> int:
@@ -64,6 +66,7 @@ class ReplicaSet:
         return min((at_s for at_s in times if at_s > now_s), default=None)
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         missing = self.replicas - len(self.members)
         if missing > 0:
             for _ in range(missing):

@@ -37,15 +37,19 @@ class StatefulSet:
 
     @property
     def ref(self) -> WorkloadRef:
+        """Namespace and name."""
         return self.spec.ref
 
     def pods(self) -> list[Pod]:
+        """All its pods, in order of creation."""
         return sorted(self.members.values(), key=lambda pod: pod.number)
 
     def forget(self, gone: set[Pod]) -> None:
+        """Some of its pods are gone."""
         self.members = {number: pod for number, pod in self.members.items() if pod not in gone}
 
     def sync(self, api: ApiServer) -> bool:
+        """One sync of its controller; whether it changed anything."""
         spec = self.spec
         self.settled = self.settled or spec.template
         wanted = range(spec.first, spec.first + spec.replicas)

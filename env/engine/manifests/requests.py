@@ -138,6 +138,16 @@ def shortage_of(
     memory_bytes: int | None,
     limits: tuple[int | None, int | None],
 ) -> tuple[Shortage | None, str]:
+    """What the pods of a template lack, and the container that lacks it; (None, "") for nothing.
+
+    Where one container is OOM-killed and another short of CPU, the pod counts as OOM-killed.
+
+    Args:
+        granted: Name, limits and use of each container, as `read_granted` gives them.
+        cpu_m: The first container's CPU request, millicores; None: none.
+        memory_bytes: Its memory request.
+        limits: Its limits of both.
+    """
     found: list[tuple[Shortage, str]] = []
     for number, (name, cpu_granted, memory_granted, cpu_use, memory_use) in enumerate(granted):
         if number == 0:

@@ -30,6 +30,7 @@ class Toleration:
     effect: str = ""
 
     def tolerates(self, taint: Taint) -> bool:
+        """Whether a pod with it may be where the taint is."""
         if self.effect not in ("", taint.effect):
             return False
         if self.operator == "Exists":
@@ -39,6 +40,8 @@ class Toleration:
 
 @dataclass(frozen=True)
 class Taint:
+    """As in a node's spec; `effect` is NoSchedule, PreferNoSchedule or NoExecute."""
+
     key: str
     value: str = ""
     effect: str = "NoSchedule"
@@ -106,6 +109,7 @@ class Placement:
 
 
 def read_placement(pod: Manifest) -> Placement:
+    """Node selector, node affinity and tolerations of a pod spec; ValueError for what the API server would refuse."""
     affinity = as_map(as_map(pod, "affinity"), "nodeAffinity")
     preferred = as_maps(affinity, _PREFERRED)
     terms = as_maps(as_map(affinity, _REQUIRED), "nodeSelectorTerms")
@@ -130,6 +134,7 @@ def _toleration(entry: Manifest) -> Toleration:
 
 
 def read_spread(entry: Manifest, labels: Mapping[str, str]) -> SpreadConstraint:
+    """A topology spread constraint of pods with these labels; ValueError for what the API server would refuse."""
     keys = as_texts(entry, "matchLabelKeys")
     return SpreadConstraint(
         topology_key=as_text(entry, "topologyKey"),
@@ -160,6 +165,7 @@ def _selector(entry: Manifest, labels: Mapping[str, str]) -> Manifest | None:
 def read_pod_affinity(
     pod: Manifest, namespace: str, labels: Mapping[str, str]
 ) -> tuple[tuple[PodAffinityTerm, ...], tuple[PodAffinityTerm, ...]]:
+    """(affinity, anti-affinity) terms of a pod spec; ValueError for what the API server would refuse."""
     affinity = as_map(pod, "affinity")
     return (
         tuple(_affinity_terms(as_map(affinity, "podAffinity"), namespace, labels, 1)),
@@ -186,6 +192,7 @@ def _affinity_term(term: Manifest, namespace: str, labels: Mapping[str, str], we
 
 
 def affinity_not_modelled(pod: Manifest) -> list[str]:
+    """Fields of a pod's affinity that matter to a real cluster and are not modelled."""
     """Namespaces by their labels, and labels that only controllers know."""
     affinity = as_map(pod, "affinity")
     fields = []
@@ -201,4 +208,5 @@ def affinity_not_modelled(pod: Manifest) -> list[str]:
 
 
 def as_json(value: Any) -> str:
+    """JSON with sorted keys, so that equal values are equal text."""
     return json.dumps(value, sort_keys=True)

@@ -129,6 +129,7 @@ class NodeTable:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
+        """In the order of the rows."""
         return self.set.nodes
 
     def widen(self) -> None:

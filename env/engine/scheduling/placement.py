@@ -64,6 +64,7 @@ def untolerated(tolerations: Iterable[Toleration], taints: Iterable[Taint]) -> b
 
 
 def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
+    """Whether one of the tolerations fits the taint."""
     return any(toleration.tolerates(taint) for toleration in tolerations)
 
 
