@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.proof.virtual_time import Process, World
+from infra.proof.virtual_threads import Process
+from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import Aggregated, RoundInputs
 from protocol.rounds.server import SyncServer

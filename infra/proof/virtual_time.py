@@ -15,11 +15,11 @@ import heapq
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
+from infra.proof.virtual_threads import DriftingClock, Killed, Process, SimulatedThread
 from protocol.wire.clock import Clock
 from protocol.wire.memory import MemoryS3, MemoryStore, Request
 
@@ -32,96 +32,6 @@ Main = Callable[[Clock, MemoryStore], None]
 
 def _nothing() -> None:
     return None
-
-
-class Killed(BaseException):
-    """Ends a killed process's threads; no `except Exception` of the code under test catches it."""
-
-
-@dataclass(frozen=True)
-class DriftingClock:
-    """A machine's own clock: seconds from an origin of its own, at a rate of its own."""
-
-    origin_s: float = 0.0
-    rate: float = 1.0
-
-
-@dataclass
-class Process:
-    """A simulated process. `requests` counts those it has sent; `error` is what ended it, if anything did."""
-
-    name: str
-    clock: DriftingClock = DriftingClock()
-    dead: bool = False
-    stopping: bool = False
-    frozen_until: float = 0.0
-    requests: int = 0
-    error: BaseException | None = None
-    kill_before: int | None = None
-    kill_after: int | None = None
-    threads: list[_Thread] = field(default_factory=list)
-
-    def kill(self) -> None:
-        """As by SIGKILL: it sends no further request."""
-        self.dead = True
-
-    @property
-    def ended(self) -> bool:
-        return self.dead or self.threads[0].done
-
-
-class _Carrier:
-    """An OS thread that carries simulated ones, one after the other: starting one costs as much as ten requests."""
-
-    idle: ClassVar[list[_Carrier]] = []
-
-    def __init__(self) -> None:
-        self.baton = threading.Lock()
-        self.baton.acquire()
-        self.task: Callable[[], None] = lambda: None
-        threading.Thread(target=self._carry, daemon=True).start()
-
-    @classmethod
-    def of(cls, task: Callable[[], None]) -> _Carrier:
-        carrier = cls.idle.pop() if cls.idle else cls()
-        carrier.task = task
-        return carrier
-
-    def _carry(self) -> None:
-        while True:
-            self.baton.acquire()
-            self.task()
-
-
-class _Thread:
-    """A thread that runs only while it holds the baton. `wakes` is when it wants to have it next."""
-
-    def __init__(self, world: World, process: Process, work: Callable[[], None], then: Callable[[], None]) -> None:
-        self.world = world
-        self.process = process
-        self.work = work
-        self.then = then
-        self.wakes = 0.0
-        self.number = -1  # of its valid entry among those that are due
-        self.done = False
-        self.sleeping = False  # in a machine's sleep, which being told to stop ends early
-        self.request = 0  # the number of its last request among its process's
-        self.way_back_s = 0.0  # how long that one's answer will take
-        self.carrier = _Carrier.of(self._run)
-
-    def _run(self) -> None:
-        try:
-            if not self.process.dead:
-                self.work()
-        except Killed:
-            pass
-        except BaseException as error:
-            self.process.error = error
-        self.done = True
-        self.then()
-        self.process.threads[1:] = [thread for thread in self.process.threads[1:] if thread is not self]
-        _Carrier.idle.append(self.carrier)
-        self.world.hand_on(None)
 
 
 class World:
@@ -158,9 +68,9 @@ class World:
         self.s3 = s3 or MemoryS3()
         self.now = 0.0
         self.processes: list[Process] = []
-        self.current: _Thread | None = None
+        self.current: SimulatedThread | None = None
         self._numbers = count()
-        self._due: list[tuple[float, int, _Thread | Callable[[], None]]] = []  # a heap
+        self._due: list[tuple[float, int, SimulatedThread | Callable[[], None]]] = []  # a heap
         self._mine = threading.Lock()  # the baton of whoever called `run`
         self._mine.acquire()
         self._until: Callable[[], bool] = lambda: True
@@ -168,7 +78,7 @@ class World:
         self._failure: BaseException | None = None
         self._epoch = self.s3.time
 
-    def process(self, name: str, main: Main, *, at: float = 0.0, clock: DriftingClock = DriftingClock()) -> Process:
+    def process(self, name: str, main: Main, *, at: float = 0.0, clock: DriftingClock = DriftingClock()) -> Process:  # noqa: B008 (frozen)
         """Start a process `at` so many seconds from now."""
         process = Process(name, clock)
         own_clock = self._clock_of(process)
@@ -219,7 +129,7 @@ class World:
         for process in self.processes:
             process.kill()
             process.frozen_until = 0.0
-        self._due = [entry for entry in self._due if isinstance(entry[2], _Thread)]
+        self._due = [entry for entry in self._due if isinstance(entry[2], SimulatedThread)]
         heapq.heapify(self._due)
         self.run(until=lambda: False, limit_s=float("inf"))
 
@@ -233,7 +143,7 @@ class World:
 
     # -- who goes next -------------------------------------------------------------------------------
 
-    def hand_on(self, me: _Thread | None) -> None:
+    def hand_on(self, me: SimulatedThread | None) -> None:
         """Give the baton to whose turn it is; returns when it has come back to `me` (None: never)."""
         after = self._next()
         self.current = after
@@ -243,22 +153,22 @@ class World:
         if me is not None:
             me.carrier.baton.acquire()
 
-    def _next(self) -> _Thread | None:
+    def _next(self) -> SimulatedThread | None:
         """The thread whose turn it is; None ends the run: what it waited for is here, or nothing is left, or failed."""
         try:
             while not self._until():
                 due = self._pop()
-                if due is None or isinstance(due, _Thread):
+                if due is None or isinstance(due, SimulatedThread):
                     return due
                 due()
         except BaseException as failure:  # raised again by `run`, in the thread of its caller
             self._failure = failure
         return None
 
-    def _pop(self) -> _Thread | Callable[[], None] | None:
+    def _pop(self) -> SimulatedThread | Callable[[], None] | None:
         while self._due:
             when, number, due = self._due[0]
-            if isinstance(due, _Thread):
+            if isinstance(due, SimulatedThread):
                 if number != due.number:  # it was called earlier
                     heapq.heappop(self._due)
                     continue
@@ -278,18 +188,18 @@ class World:
             return due
         return None
 
-    def _schedule(self, thread: _Thread, when: float) -> None:
+    def _schedule(self, thread: SimulatedThread, when: float) -> None:
         thread.wakes, thread.number = when, next(self._numbers)
         heapq.heappush(self._due, (when, thread.number, thread))
 
     def _start(
         self, process: Process, work: Callable[[], None], at: float, then: Callable[[], None] = _nothing
     ) -> None:
-        thread = _Thread(self, process, work, then)
+        thread = SimulatedThread(self, process, work, then)
         process.threads.append(thread)
         self._schedule(thread, at)
 
-    def _running(self) -> _Thread:
+    def _running(self) -> SimulatedThread:
         assert self.current is not None  # noqa: S101 (only a world's own threads send requests and sleep)
         return self.current
 

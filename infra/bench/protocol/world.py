@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from infra.bench.protocol.meter import Ledger, Meter
 from infra.proof.standin import GROUP, Result, bucket_of, training
-from infra.proof.virtual_time import Process, World
+from infra.proof.virtual_threads import Process
+from infra.proof.virtual_time import World
 from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import Aggregated, RoundInputs

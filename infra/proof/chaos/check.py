@@ -22,7 +22,7 @@ class Pair:
 
     bucket: Bucket
     calm: str
-    struck: str
+    disturbed: str
     size: int
     rounds: int
 
@@ -57,9 +57,9 @@ def findings(pair: Pair) -> list[str]:
 
 
 def _ending(pair: Pair) -> Iterator[str]:
-    outcome, expected = (outcome_of(pair.bucket, group) for group in (pair.struck, pair.calm))
+    outcome, expected = (outcome_of(pair.bucket, group) for group in (pair.disturbed, pair.calm))
     if outcome is None or outcome.status is not Ending.FINISHED:
-        yield f"{pair.struck}: {f'failed: {outcome.reason}' if outcome else 'has not ended'}"
+        yield f"{pair.disturbed}: {f'failed: {outcome.reason}' if outcome else 'has not ended'}"
     elif expected and outcome.weights_sha256 != expected.weights_sha256:
         yield f"weights {outcome.weights_sha256}, undisturbed {expected.weights_sha256}"
     for key in unfinished(pair.bucket):
@@ -67,9 +67,9 @@ def _ending(pair: Pair) -> Iterator[str]:
 
 
 def _members(pair: Pair) -> Iterator[str]:
-    results = zip(*(results_of(pair.bucket, group, pair.size) for group in (pair.struck, pair.calm)), strict=True)
+    results = zip(*(results_of(pair.bucket, group, pair.size) for group in (pair.disturbed, pair.calm)), strict=True)
     for member, (result, expected) in enumerate(results):
-        job_id = keys.member_job(pair.struck, member)
+        job_id = keys.member_job(pair.disturbed, member)
         if result is None or expected is None:
             yield f"{job_id}: has no result"
             continue
@@ -82,16 +82,18 @@ def _members(pair: Pair) -> Iterator[str]:
             yield f"{keys.finished_manifest(job_id)}: is missing"
         for name in sorted(expected.artifacts.keys() | result.artifacts.keys()):
             if name != _MAY_DIFFER:
-                where = (keys.artifact(keys.member_job(group, member), name) for group in (pair.struck, pair.calm))
+                where = (keys.artifact(keys.member_job(group, member), name) for group in (pair.disturbed, pair.calm))
                 yield from _difference(pair.bucket, *where)
 
 
 def _rounds(pair: Pair) -> Iterator[str]:
     for round_ in range(1, pair.rounds + 1):
-        decisions = [_decision(pair.bucket, group, round_) for group in (pair.struck, pair.calm)]
+        decisions = [_decision(pair.bucket, group, round_) for group in (pair.disturbed, pair.calm)]
         if decisions[0] != decisions[1]:
-            yield f"{keys.decision(pair.struck, round_)}: {decisions[0]}, undisturbed {decisions[1]}"
-        yield from _difference(pair.bucket, *(keys.global_weights(group, round_) for group in (pair.struck, pair.calm)))
+            yield f"{keys.decision(pair.disturbed, round_)}: {decisions[0]}, undisturbed {decisions[1]}"
+        yield from _difference(
+            pair.bucket, *(keys.global_weights(group, round_) for group in (pair.disturbed, pair.calm))
+        )
 
 
 def _decision(bucket: Bucket, group: str, round_: int) -> Decision | None:

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def chaos(
     kills: Annotated[int, typer.Option(min=0, help="Signals to deliver: SIGKILL, SIGSTOP and SIGTERM.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Of the training, the signals and the network's weather.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training, the signals and the network's faults.")] = 0,
     members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds over which the signals are spread.")] = 40,
@@ -44,14 +44,14 @@ def chaos(
     sees the bucket through a network of its own that is cut, slow, loses answers and delivers requests late or twice.
     Exit code 1: something differs, got lost or was done twice, or a process ended without cause.
     """
-    from infra.proof.chaos.run import Chaos, Plan
+    from infra.proof.chaos.run import Chaos, ChaosSettings
 
     folder = new_folder(keep, "sim-arena-chaos-")
-    plan = Plan(kills, seed, members, workers, rounds, barrier, bucket, folder)
+    settings = ChaosSettings(kills, seed, members, workers, rounds, barrier, bucket, folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this command ends its processes
     try:
         with _progress(quiet=as_json) as tell:
-            report = Chaos(plan, tell).run()
+            report = Chaos(settings, tell).run()
     except KeyboardInterrupt:
         err.print(f"interrupted; logs are in {folder}", highlight=False)
         raise typer.Exit(int(Exit.INTERRUPTED)) from None

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from infra.proof.chaos.plan import role_of
-from infra.proof.chaos.proxy import Exchange
+from infra.proof.chaos.faults import Exchange
+from infra.proof.chaos.schedule import role_of
 
 _MAY_BE_OVERWRITTEN = "/heartbeat-"
 _MAY_BE_DELETED = ("jobs/", "federations/active/", "probe/")
@@ -23,7 +23,7 @@ class Journal:
         signals: delivered, by kind and by whom.
         faults: of the network, by kind.
         requests: by role.
-        sins: what no process may ever do to the bucket, and one did.
+        violations: what no process may ever do to the bucket, and one did.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Journal:
         self.signals: Counter[tuple[str, str]] = Counter()
         self.faults: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
-        self.sins: list[str] = []
+        self.violations: list[str] = []
         self._created: set[str] = set()
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -65,14 +65,14 @@ class Journal:
         if fault:
             self.faults[fault] += 1
             self.note(fault, exchange.client, request=f"{exchange.method} {exchange.path}", status=exchange.status)
-        if sin := self._sin(exchange):
-            self.sins.append(f"{exchange.client}: {sin}")
+        if violation := self._violation(exchange):
+            self.violations.append(f"{exchange.client}: {violation}")
 
     def close(self) -> None:
         self._file.close()
         self._requests.close()
 
-    def _sin(self, exchange: Exchange) -> str | None:
+    def _violation(self, exchange: Exchange) -> str | None:
         """What is wrong with a request that was granted: committed objects are created once and stay as they are."""
         if exchange.status not in (200, 204):
             return None

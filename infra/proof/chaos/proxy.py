@@ -1,125 +1,37 @@
-"""A bad network in front of an S3 endpoint: proxies that refuse, cut, lose, delay, repeat and break answers on purpose.
+"""One client's way to an S3 server: it refuses, cuts, loses, delays, repeats and breaks answers on purpose.
 
-Each client process gets a proxy of its own, so that one can be cut off while the others go on. A request is read whole
-before anything is done with it, so every fault falls on a known side of its effect: before the server saw it, or after
-it was applied and before the client knew. Plain HTTP/1.1 only: requests are signed for their host, so it stays.
+Each client process gets a proxy of its own, so that one can be cut off while the others continue. A request is read
+whole before anything is done with it. Plain HTTP/1.1 only: a request is signed for its host, so the host stays.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
 import struct
-import threading
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
 from random import Random
-from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from env.errors import ConfigError
+from infra.proof.chaos.faults import CALM, Exchange, Moment, NetworkFault, Phase, Trigger
 from infra.proof.chaos.http import Message, error_answer, read_answer, read_request
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from infra.proof.chaos.network import Network
 
 HOST = "127.0.0.1"
 DELAY_S = (0.05, 0.5)
 HEAD_BYTES = 1 << 16
 
 
-class Fault(StrEnum):
-    """What becomes of a request and its answer."""
-
-    CUT_BEFORE = "cut before"  # the connection is reset, the server never sees the request
-    CUT_AFTER = "cut after"  # applied, then the connection is reset: the client cannot know
-    ERROR_BEFORE = "500 before"
-    ERROR_AFTER = "500 after"  # applied all the same
-    BUSY_BEFORE = "503 before"
-    BUSY_AFTER = "503 after"
-    HALF_ANSWER = "half an answer"  # the connection ends in the middle of it, headers or body
-    HANG = "hang"  # applied, and not answered: the client gives up, or is reset after a long silence
-    DELAY = "delay"
-    TWICE = "twice"  # delivered two times; the client sees the second answer
-    LATE = "late"  # the client sees a reset; the server gets the request long afterwards
-
-
-_NEVER_ARRIVES = frozenset({Fault.CUT_BEFORE, Fault.ERROR_BEFORE, Fault.BUSY_BEFORE})
+_NEVER_ARRIVES = frozenset({NetworkFault.CUT_BEFORE, NetworkFault.ERROR_BEFORE, NetworkFault.BUSY_BEFORE})
 _ANSWERS = {
-    Fault.ERROR_BEFORE: (500, "InternalError"),
-    Fault.ERROR_AFTER: (500, "InternalError"),
-    Fault.BUSY_BEFORE: (503, "SlowDown"),
-    Fault.BUSY_AFTER: (503, "SlowDown"),
+    NetworkFault.ERROR_BEFORE: (500, "InternalError"),
+    NetworkFault.ERROR_AFTER: (500, "InternalError"),
+    NetworkFault.BUSY_BEFORE: (503, "SlowDown"),
+    NetworkFault.BUSY_AFTER: (503, "SlowDown"),
 }
-
-
-@dataclass(frozen=True)
-class Phase:
-    """How a network is for a while.
-
-    Attributes:
-        seconds: how long.
-        cut: connections are refused, and those that were open are reset.
-        rates: the share of requests that meet each fault.
-        late_s: how long a request with the fault LATE is under way.
-        hang_s: how long a request with the fault HANG waits before its connection is reset, if the client still does.
-    """
-
-    seconds: float = math.inf
-    cut: bool = False
-    rates: Mapping[Fault, float] = field(default_factory=dict)
-    late_s: float = 0.0
-    hang_s: float = 120.0
-
-    def draw(self, random: Random) -> Fault | None:
-        """A request's fault."""
-        left = random.random()
-        for fault, rate in self.rates.items():
-            left -= rate
-            if left < 0:
-                return fault
-        return None
-
-
-CALM = Phase()
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A request that passed a proxy; `status` is the server's, None where it got no request or gave no answer."""
-
-    client: str
-    method: str
-    path: str
-    create_only: bool
-    status: int | None
-    fault: Fault | None
-
-
-class Moment(StrEnum):
-    """The side of a request's effect on which an ambush waits."""
-
-    BEFORE = "before a request"
-    AFTER = "after a request"
-
-
-@dataclass
-class Ambush:
-    """Something that is to happen at a client's next request but `skip`.
-
-    Attributes:
-        strike: told the request; answers how many seconds to hold it (or its answer), or None to let it vanish.
-    """
-
-    moment: Moment
-    skip: int
-    strike: Callable[[str], float | None]
-
-
-# -- one client's network ------------------------------------------------------------------------------
 
 
 class _Upstream:
@@ -154,8 +66,8 @@ class Proxy:
         self.phase = CALM
         self._network = network
         self._random = random
-        self._ambush: Ambush | None = None
-        self._weather: asyncio.Task[None] | None = None
+        self._trigger: Trigger | None = None
+        self._schedule: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         # Bound and never listening: it keeps the port while connections are refused.
@@ -163,22 +75,22 @@ class Proxy:
         self.url = f"http://{HOST}:{self._place.getsockname()[1]}"
         network.call(self._listen())
 
-    def play(self, phases: Iterable[Phase]) -> None:
+    def follow(self, phases: Iterable[Phase]) -> None:
         """Go through phases, one after the other, then be calm."""
-        self._network.call(self._play(phases))
+        self._network.call(self._start_following(phases))
 
     def calm(self) -> None:
-        self.play(())
+        self.follow(())
 
-    def lay(self, ambush: Ambush | None) -> None:
-        """Lay an ambush in place of the one before, or none."""
-        self._ambush = ambush
+    def arm(self, trigger: Trigger | None) -> None:
+        """Lay a trigger in place of the one before, or none."""
+        self._trigger = trigger
 
-    async def _play(self, phases: Iterable[Phase]) -> None:
-        if self._weather:
-            self._weather.cancel()
+    async def _start_following(self, phases: Iterable[Phase]) -> None:
+        if self._schedule:
+            self._schedule.cancel()
         await self._set(CALM)
-        self._weather = asyncio.create_task(self._follow(phases))
+        self._schedule = asyncio.create_task(self._follow(phases))
 
     async def _follow(self, phases: Iterable[Phase]) -> None:
         for phase in phases:
@@ -205,8 +117,8 @@ class Proxy:
 
     def end(self) -> None:
         """For `Network` only: nothing listens any more."""
-        if self._weather:
-            self._weather.cancel()
+        if self._schedule:
+            self._schedule.cancel()
         if self._server:
             self._server.close()
         self._place.close()
@@ -230,13 +142,13 @@ class Proxy:
     ) -> bool:
         """One request and its answer; whether the connection goes on."""
         fault = self.phase.draw(self._random)
-        ambush = self._due()
-        if ambush and ambush.moment is Moment.BEFORE and not await _sprung(ambush, request):
+        trigger = self._due()
+        if trigger and trigger.moment is Moment.BEFORE and not await _fired(trigger, request):
             _reset(writer)
             return False
-        if fault is Fault.DELAY:
+        if fault is NetworkFault.DELAY:
             await asyncio.sleep(self._random.uniform(*DELAY_S))
-        if fault is Fault.LATE:
+        if fault is NetworkFault.LATE:
             self._network.later(
                 self.phase.late_s, lambda: self._deliver(request, _Upstream(self._network.upstream), fault)
             )
@@ -247,16 +159,16 @@ class Proxy:
             self._record(request, None, fault)
         else:
             answer = await self._deliver(request, upstream, fault)
-        if ambush and ambush.moment is Moment.AFTER and not await _sprung(ambush, request):
+        if trigger and trigger.moment is Moment.AFTER and not await _fired(trigger, request):
             _reset(writer)
             return False
         return await self._reply(request, answer, fault, reader, writer)
 
-    async def _deliver(self, request: Message, upstream: _Upstream, fault: Fault | None) -> Message:
-        for again in (True, False) if fault is Fault.TWICE else (False,):
+    async def _deliver(self, request: Message, upstream: _Upstream, fault: NetworkFault | None) -> Message:
+        for again in (True, False) if fault is NetworkFault.TWICE else (False,):
             answer = await upstream.exchange(request)
             self._record(request, answer.status, None if again else fault)
-        if fault is Fault.LATE:
+        if fault is NetworkFault.LATE:
             upstream.close()
         return answer
 
@@ -264,45 +176,45 @@ class Proxy:
         self,
         request: Message,
         answer: Message | None,
-        fault: Fault | None,
+        fault: NetworkFault | None,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bool:
-        if fault is Fault.HANG:
+        if fault is NetworkFault.HANG:
             with suppress(TimeoutError):
                 await asyncio.wait_for(reader.read(1), self.phase.hang_s)  # b"" once the client has left
             return False
         if fault in _ANSWERS:
             writer.write(error_answer(*_ANSWERS[fault], request.method))
-        elif fault is Fault.HALF_ANSWER and answer:
+        elif fault is NetworkFault.HALF_ANSWER and answer:
             writer.write(answer.wire[: self._random.randrange(1, len(answer.wire))])
-        elif fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER) or answer is None:
+        elif fault in (NetworkFault.CUT_BEFORE, NetworkFault.CUT_AFTER) or answer is None:
             _reset(writer)
             return False
         else:
             writer.write(answer.wire)
         await writer.drain()
-        return fault is not Fault.HALF_ANSWER
+        return fault is not NetworkFault.HALF_ANSWER
 
-    def _due(self) -> Ambush | None:
-        """The ambush, if this request is the one that it waits for."""
-        ambush = self._ambush
-        if ambush is None:
+    def _due(self) -> Trigger | None:
+        """The trigger, if this request is the one that it waits for."""
+        trigger = self._trigger
+        if trigger is None:
             return None
-        if ambush.skip > 0:
-            ambush.skip -= 1
+        if trigger.skip > 0:
+            trigger.skip -= 1
             return None
-        self._ambush = None
-        return ambush
+        self._trigger = None
+        return trigger
 
-    def _record(self, request: Message, status: int | None, fault: Fault | None) -> None:
+    def _record(self, request: Message, status: int | None, fault: NetworkFault | None) -> None:
         create_only = request.headers.get("if-none-match") == "*"
         self._network.record(Exchange(self.client, request.method, request.path, create_only, status, fault))
 
 
-async def _sprung(ambush: Ambush, request: Message) -> bool:
-    """Carry an ambush out; whether the request goes on."""
-    hold_s = ambush.strike(f"{request.method} {request.path.partition('?')[0]}")
+async def _fired(trigger: Trigger, request: Message) -> bool:
+    """Carry a trigger out; whether the request goes on."""
+    hold_s = trigger.fire(f"{request.method} {request.path.partition('?')[0]}")
     if hold_s is None:
         return False
     await asyncio.sleep(hold_s)
@@ -321,86 +233,3 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-
-
-# -- all of them ---------------------------------------------------------------------------------------
-
-
-def plain_address(endpoint: str) -> tuple[str, int]:
-    """Host and port of an `http://` endpoint; raises ConfigError for any other."""
-    parts = urlsplit(endpoint)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ConfigError(
-            f"{endpoint}: faults can only be put in front of a plain http:// endpoint (requests are signed "
-            "for their host); set AWS_ENDPOINT_URL to one"
-        )
-    return parts.hostname, parts.port or 80
-
-
-class Network:
-    """The proxies in front of one endpoint, in a thread of their own until the `with` block ends.
-
-    Args:
-        endpoint: `http://host:port`.
-        record: told every request; called from that thread.
-
-    Raises:
-        ConfigError: the endpoint is not plain HTTP.
-    """
-
-    def __init__(self, endpoint: str, record: Callable[[Exchange], None]) -> None:
-        self.upstream = plain_address(endpoint)
-        self.record = record
-        self._proxies: list[Proxy] = []
-        self._late: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxies", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def proxy(self, client: str, random: Random) -> Proxy:
-        """A client's way to the server, calm at first; `random` decides about each of its requests."""
-        proxy = Proxy(self, client, random)
-        self._proxies.append(proxy)
-        return proxy
-
-    def ensure_created(self, limit_s: float) -> bool:
-        """Calm all proxies and wait for the requests that are still under way; whether all have arrived."""
-        for proxy in self._proxies:
-            proxy.calm()
-        ends = time.monotonic() + limit_s
-        while self._late and time.monotonic() < ends:
-            time.sleep(0.05)
-        return not self._late
-
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """For `Proxy` only: run something among the connections, from another thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def later(self, seconds: float, delivery: Callable[[], Coroutine[Any, Any, Message]]) -> None:
-        """For `Proxy` only: deliver a request after the client has forgotten it."""
-
-        async def deliver() -> None:
-            await asyncio.sleep(seconds)
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await delivery()
-
-        task = asyncio.create_task(deliver())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
-
-    async def _end(self) -> None:
-        for proxy in self._proxies:
-            proxy.end()
-        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)

@@ -18,10 +18,18 @@ from typing import Any
 from env.errors import ConfigError
 from infra.local.processes import Processes, clean_environment, command
 from infra.proof.chaos import check
-from infra.proof.chaos.fleet import Fleet, Post
 from infra.proof.chaos.journal import Journal
-from infra.proof.chaos.plan import SUBMIT, SYNC_SERVERS, Strike, names, role_of, strikes, weather
-from infra.proof.chaos.proxy import Network, plain_address
+from infra.proof.chaos.network import Network, plain_address
+from infra.proof.chaos.schedule import (
+    SUBMIT,
+    SYNC_SERVERS,
+    PlannedSignal,
+    fault_schedule,
+    names,
+    role_of,
+    signal_schedule,
+)
+from infra.proof.chaos.supervisor import Slot, Supervisor
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.documents import Closers, Ending
@@ -37,7 +45,7 @@ EMBEDDED_BUCKET = "sim-arena-chaos"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChaosSettings:
     """What a chaos run is to do; `bucket` None: on an embedded S3 of its own."""
 
     kills: int
@@ -58,7 +66,7 @@ class Trial:
     began: float = field(default_factory=time.monotonic)
     closed: list[float] = field(default_factory=list)
     ended: float = 0.0
-    fleet: Fleet | None = None
+    supervisor: Supervisor | None = None
 
     @property
     def seconds(self) -> float:
@@ -66,19 +74,19 @@ class Trial:
 
     @property
     def findings(self) -> list[str]:
-        return self.fleet.findings if self.fleet else []
+        return self.supervisor.findings if self.supervisor else []
 
 
 class Chaos:
     """One chaos run. `tell` is told how far it is: what, done, of how many."""
 
-    def __init__(self, plan: Plan, tell: Callable[[str, int, int], None]) -> None:
-        self.plan = plan
+    def __init__(self, settings: ChaosSettings, tell: Callable[[str, int, int], None]) -> None:
+        self.settings = settings
         self.tell = tell
-        self.logs = plan.folder / "logs"
+        self.logs = settings.folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.processes = Processes(self.logs, {"SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)})
-        self.bucket_name = plan.bucket or EMBEDDED_BUCKET
+        self.bucket_name = settings.bucket or EMBEDDED_BUCKET
         self._tag = secrets.token_hex(3)
 
     def run(self) -> dict[str, Any]:
@@ -88,7 +96,7 @@ class Chaos:
             SimArenaError: it could not even begin.
         """
         try:
-            environment = _user_settings() if self.plan.bucket else self._start_s3()
+            environment = _user_settings() if self.settings.bucket else self._start_s3()
             return self._run(environment)
         finally:
             self.processes.kill_all()
@@ -96,20 +104,20 @@ class Chaos:
     def _run(self, environment: dict[str, str]) -> dict[str, Any]:
         bucket, endpoint = self._open(environment)
         with ExitStack() as stack:
-            journal = Journal(self.plan.folder)
+            journal = Journal(self.settings.folder)
             stack.callback(journal.close)
             network = stack.enter_context(Network(endpoint, journal.exchange))
-            calm, struck = Trial(f"calm-{self._tag}"), Trial(f"struck-{self._tag}")
-            self._train(bucket, calm, [], self._fleet(calm, environment, endpoint, journal, None), None)
+            calm, disturbed = Trial(f"calm-{self._tag}"), Trial(f"struck-{self._tag}")
+            self._train(bucket, calm, [], self._supervisor(calm, environment, endpoint, journal, None), None)
             if not calm.findings:
                 self._train(
                     bucket,
-                    struck,
-                    self._strikes(),
-                    self._fleet(struck, environment, endpoint, journal, network),
+                    disturbed,
+                    self._planned_signals(),
+                    self._supervisor(disturbed, environment, endpoint, journal, network),
                     network,
                 )
-            return self._report(bucket, journal, calm, struck)
+            return self._report(bucket, journal, calm, disturbed)
 
     # -- what takes part -------------------------------------------------------------------------------
 
@@ -137,129 +145,141 @@ class Chaos:
             )
         return bucket, endpoint
 
-    def _fleet(
-        self, trial: Trial, environment: dict[str, str], endpoint: str, journal: Journal, network: Network | None
-    ) -> Fleet:
-        posts = []
+    def _supervisor(
+        self,
+        trial: Trial,
+        environment: dict[str, str],
+        endpoint: str,
+        journal: Journal,
+        network: Network | None,
+    ) -> Supervisor:
+        slots = []
         for name in [*self._victims(), SUBMIT]:
             proxy = None
             if network:
-                proxy = network.proxy(name, Random(f"{self.plan.seed} faults {name}"))
-                proxy.play(weather(self.plan.seed, name, LEASE_TTL_S))
-            posts.append(Post(name, self._command(name, trial.group), proxy, daemon=name != SUBMIT))
-        return Fleet(self.processes, environment, endpoint, journal, posts)
+                proxy = network.proxy(name, Random(f"{self.settings.seed} faults {name}"))
+                proxy.follow(fault_schedule(self.settings.seed, name, LEASE_TTL_S))
+            slots.append(Slot(name, self._command(name, trial.group), proxy, daemon=name != SUBMIT))
+        return Supervisor(self.processes, environment, endpoint, journal, slots)
 
     def _victims(self) -> list[str]:
-        return names(self.plan.workers, SYNC_SERVERS if self.plan.closers is Closers.SYNC_SERVER else 0)
+        return names(self.settings.workers, SYNC_SERVERS if self.settings.closers is Closers.SYNC_SERVER else 0)
 
-    def _strikes(self) -> list[Strike]:
-        plan = self.plan
-        return strikes(plan.seed, plan.kills, plan.rounds, [*self._victims(), SUBMIT], LEASE_TTL_S)
+    def _planned_signals(self) -> list[PlannedSignal]:
+        settings = self.settings
+        return signal_schedule(settings.seed, settings.kills, settings.rounds, [*self._victims(), SUBMIT], LEASE_TTL_S)
 
     def _command(self, name: str, group: str) -> list[str]:
         bucket = ("--bucket", self.bucket_name)
         if name != SUBMIT:
             return command(role_of(name), *bucket)
-        plan = self.plan
+        settings = self.settings
         options = {
             "--group": group,
-            "--federation-size": plan.members,
-            "--episodes": plan.rounds * EPISODES_PER_ROUND,
+            "--federation-size": settings.members,
+            "--episodes": settings.rounds * EPISODES_PER_ROUND,
             "--episodes-per-round": EPISODES_PER_ROUND,
-            "--seed": plan.seed,
-            # A job may be struck many times before it gets any further; that is no reason to give it up.
+            "--seed": settings.seed,
+            # A job may be interrupted many times before it gets any further; that is no reason to give it up.
             "--max-attempts": 1000,
         }
         given = [part for option, value in options.items() for part in (option, str(value))]
-        barrier = () if plan.closers is Closers.SYNC_SERVER else ("--barrier", plan.closers.value)
+        barrier = () if settings.closers is Closers.SYNC_SERVER else ("--barrier", settings.closers.value)
         return command("dispatch", "submit", *bucket, *given, *TRAINING, *barrier)
 
     # -- a federation ----------------------------------------------------------------------------------
 
     def _train(
-        self, bucket: Bucket, trial: Trial, planned: list[Strike], fleet: Fleet, network: Network | None
+        self,
+        bucket: Bucket,
+        trial: Trial,
+        planned: list[PlannedSignal],
+        supervisor: Supervisor,
+        network: Network | None,
     ) -> None:
-        """From the first process to the last, however it ends; what went wrong is in the fleet's findings."""
-        trial.fleet = fleet
+        """From the first process to the last, however it ends; what went wrong is in the supervisor's findings."""
+        trial.supervisor = supervisor
         due = deque(planned)
         over, look_at = False, 0.0
-        while not fleet.findings and (due or fleet.unstruck or not over):
-            fleet.tend()
+        while not supervisor.findings and (due or supervisor.undelivered or not over):
+            supervisor.step()
             if time.monotonic() >= look_at:
                 self._look(bucket, trial)
                 over = self._over(bucket, trial)
                 look_at = time.monotonic() + LOOK_S
             latest = trial.closed[-1] if trial.closed else trial.began
             while due and due[0].round <= len(trial.closed) and time.monotonic() - latest >= due[0].delay_s:
-                fleet.strike([due.popleft()])
-            if time.monotonic() - max([latest, *fleet.landed]) > STALL_S:
-                fleet.findings.append(f"{trial.group}: stood still for {STALL_S:.0f} s after round {len(trial.closed)}")
+                supervisor.deliver([due.popleft()])
+            if time.monotonic() - max([latest, *supervisor.landed]) > STALL_S:
+                supervisor.findings.append(
+                    f"{trial.group}: stood still for {STALL_S:.0f} s after round {len(trial.closed)}"
+                )
             time.sleep(TICK_S)
         trial.ended = time.monotonic()
-        self._clear_up(bucket, fleet, network)
+        self._clear_up(bucket, supervisor, network)
 
     def _look(self, bucket: Bucket, trial: Trial) -> None:
         what = "undisturbed" if trial.group.startswith("calm") else "under fire"
-        while len(trial.closed) < self.plan.rounds and bucket.exists(
+        while len(trial.closed) < self.settings.rounds and bucket.exists(
             keys.global_weights(trial.group, len(trial.closed) + 1)
         ):
             trial.closed.append(time.monotonic())
-            self.tell(what, len(trial.closed), self.plan.rounds)
+            self.tell(what, len(trial.closed), self.settings.rounds)
 
     def _over(self, bucket: Bucket, trial: Trial) -> bool:
         """Whether the federation has failed, or has all that it should end with."""
-        assert trial.fleet is not None  # noqa: S101 (it is being trained)
+        assert trial.supervisor is not None  # noqa: S101 (it is being trained)
         outcome = check.outcome_of(bucket, trial.group)
         if outcome is None or outcome.status is Ending.FAILED:
             return outcome is not None
-        return trial.fleet.submitted and all(check.results_of(bucket, trial.group, self.plan.members))
+        return trial.supervisor.submitted and all(check.results_of(bucket, trial.group, self.settings.members))
 
-    def _clear_up(self, bucket: Bucket, fleet: Fleet, network: Network | None) -> None:
+    def _clear_up(self, bucket: Bucket, supervisor: Supervisor, network: Network | None) -> None:
         """Let the network be calm, the last requests arrive and the marks be swept; then dismiss the processes."""
-        if network and not network.ensure_created(10 * LEASE_TTL_S):
-            fleet.findings.append("requests are still under way")
+        if network and not network.drain(10 * LEASE_TTL_S):
+            supervisor.findings.append("requests are still under way")
         ends = time.monotonic() + CLEAR_S
-        while not fleet.findings and check.unfinished(bucket) and time.monotonic() < ends:
-            fleet.tend()
+        while not supervisor.findings and check.unfinished(bucket) and time.monotonic() < ends:
+            supervisor.step()
             time.sleep(0.5)
-        fleet.part()
+        supervisor.dismiss()
 
     # -- what came of it -------------------------------------------------------------------------------
 
-    def _report(self, bucket: Bucket, journal: Journal, calm: Trial, struck: Trial) -> dict[str, Any]:
-        plan, fleet = self.plan, struck.fleet
-        pair = check.Pair(bucket, calm.group, struck.group, plan.members, plan.rounds)
-        findings = [*calm.findings, *struck.findings, *journal.sins]
+    def _report(self, bucket: Bucket, journal: Journal, calm: Trial, disturbed: Trial) -> dict[str, Any]:
+        settings, supervisor = self.settings, disturbed.supervisor
+        pair = check.Pair(bucket, calm.group, disturbed.group, settings.members, settings.rounds)
+        findings = [*calm.findings, *disturbed.findings, *journal.violations]
         # Where it was broken off everything is different; the reason is enough.
         findings += [] if findings else check.findings(pair)
-        outcomes = [check.outcome_of(bucket, trial.group) for trial in (struck, calm)]
-        results = check.results_of(bucket, struck.group, plan.members)
-        recovery = recovery_s(fleet.landed, struck.closed) if fleet else []
+        outcomes = [check.outcome_of(bucket, trial.group) for trial in (disturbed, calm)]
+        results = check.results_of(bucket, disturbed.group, settings.members)
+        recovery = recovery_s(supervisor.landed, disturbed.closed) if supervisor else []
         landed = sum(journal.signals.values())
-        if landed < plan.kills and not findings:
-            findings.append(f"{landed} of {plan.kills} signals could be delivered")
+        if landed < settings.kills and not findings:
+            findings.append(f"{landed} of {settings.kills} signals could be delivered")
         return {
             "weights_sha256": outcomes[0].weights_sha256 if outcomes[0] else None,
             "undisturbed_sha256": outcomes[1].weights_sha256 if outcomes[1] else None,
             "findings": findings,
-            "seed": plan.seed,
-            "members": plan.members,
-            "workers": plan.workers,
-            "rounds": plan.rounds,
-            "closed_by": plan.closers.value,
+            "seed": settings.seed,
+            "members": settings.members,
+            "workers": settings.workers,
+            "rounds": settings.rounds,
+            "closed_by": settings.closers.value,
             "signals": _nested(journal.signals),
             "network_faults": dict(sorted(journal.faults.items())),
             "requests": dict(sorted(journal.requests.items())),
             "attempts_taken_over": sum(result.attempt - 1 for result in results if result),
-            "processes_replaced": fleet.restarts if fleet else 0,
-            "false_starts": fleet.false_starts if fleet else 0,
+            "processes_replaced": supervisor.restarts if supervisor else 0,
+            "false_starts": supervisor.false_starts if supervisor else 0,
             "recovery_s": {
                 "median": round(median(recovery), 2) if recovery else None,
                 "worst": round(max(recovery), 2) if recovery else None,
             },
             "undisturbed_s": calm.seconds,
-            "under_fire_s": struck.seconds,
-            "logs": str(plan.folder),
+            "under_fire_s": disturbed.seconds,
+            "logs": str(settings.folder),
         }
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from infra.proof.simulation.evidence import Run
-from infra.proof.simulation.history import Landed
+from infra.proof.simulation.history import AppliedRequest
 from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.keys import Mark
@@ -48,11 +48,11 @@ def no_living_attempt_is_overtaken(run: Run) -> Iterator[str]:
                 yield f"{claim.who} began {claim.key} though attempt {attempt - 1} was alive"
 
 
-def _last_look(run: Run, claim: Landed) -> Landed | None:
+def _last_look(run: Run, claim: AppliedRequest) -> AppliedRequest | None:
     """The listing on which a claim rests: its first page."""
     for event in reversed(run.history.events[: claim.place]):
         if (
-            isinstance(event, Landed)
+            isinstance(event, AppliedRequest)
             and event.who == claim.who
             and event.request.verb == "LIST"
             and not event.request.after
@@ -62,7 +62,7 @@ def _last_look(run: Run, claim: Landed) -> Landed | None:
     return None
 
 
-def _alive_at(run: Run, job_id: str, attempt: int, seen: Landed, claim: Landed) -> bool:
+def _alive_at(run: Run, job_id: str, attempt: int, seen: AppliedRequest, claim: AppliedRequest) -> bool:
     """Whether S3 had shown an attempt as alive by the time of a listing."""
     marks = {mark: keys.attempt_mark(job_id, mark, attempt) for mark in (Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED)}
     touched = 0.0

@@ -9,8 +9,8 @@ from functools import cache
 
 from infra.proof.simulation.checks_updates import trained_alone
 from infra.proof.simulation.evidence import Run
-from infra.proof.simulation.history import Landed
-from infra.proof.simulation.scenario import Doom
+from infra.proof.simulation.history import AppliedRequest
+from infra.proof.simulation.scenario import MemberDefect
 from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.documents import Ending, Result, Status
@@ -36,16 +36,16 @@ def results_are_right(run: Run) -> Iterator[str]:
             yield f"{job_id}: ended as {result.status} ({result.error}): {problem}"
 
 
-def _why_not(run: Run, job_id: str, event: Landed, result: Result, cancelled: bool) -> str | None:
+def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cancelled: bool) -> str | None:
     """What speaks against a result's status."""
-    doom = _doom(run, job_id)
+    defect = _doom(run, job_id)
     match result.status:
         case Status.SUCCESS:
             return _why_no_success(run, job_id, result)
         case Status.CANCELLED:
             return None if cancelled else "nobody cancelled it"
         case Status.REJECTED:
-            return None if doom is Doom.DAMAGED else "its manifest was good"
+            return None if defect is MemberDefect.DAMAGED else "its manifest was good"
     error = result.error or ""
     if re.match(r"\d+ attempts failed", error):
         claims = sum(len(c) for (job, _), c in run.claims.items() if job == job_id and c[0].place < event.place)
@@ -58,18 +58,18 @@ def _why_not(run: Run, job_id: str, event: Landed, result: Result, cancelled: bo
     if "was the group purged" in error or "it was purged" in error:
         return None if run.purged(job_id) else "nobody purged it"
     if "took longer than" in error:
-        return None if doom is Doom.HANGS else "it hangs not"
-    return None if doom is Doom.REFUSED and "no such setting" in error else "nothing was wrong with it"
+        return None if defect is MemberDefect.HANGS else "it hangs not"
+    return None if defect is MemberDefect.REFUSED and "no such setting" in error else "nothing was wrong with it"
 
 
-def _doom(run: Run, job_id: str) -> Doom | None:
+def _doom(run: Run, job_id: str) -> MemberDefect | None:
     parsed = keys.parse_member_job(job_id)
-    return run.scenario.doomed.get(parsed[1]) if parsed else None
+    return run.scenario.defects.get(parsed[1]) if parsed else None
 
 
 def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
-    if _doom(run, job_id) is not None and result.episodes_completed > int(_doom(run, job_id) is Doom.CRASHES):
-        return "it was doomed"
+    if _doom(run, job_id) is not None and result.episodes_completed > int(_doom(run, job_id) is MemberDefect.CRASHES):
+        return "it has a defect that forbids it"
     training = run.training_of(job_id)
     state = run.states[job_id].get(training.episodes)
     log = run.body(keys.artifact(job_id, "train.log"))
@@ -129,13 +129,13 @@ def marks_are_deleted_only_when_they_are_history(run: Run) -> Iterator[str]:
             yield f"{event.who} deleted {event.key} while the job went on"
 
 
-def _queued_at(run: Run, job_id: str, event: Landed) -> bool:
+def _queued_at(run: Run, job_id: str, event: AppliedRequest) -> bool:
     """Whether a job's manifest was there at the moment of a request; without it nobody can begin."""
     created = run.history.created.get(keys.pending_manifest(job_id), [])
     return any(c.place < event.place and not run.deleted(c, event) for c in created)
 
 
-def _released_before(run: Run, row: keys.Progress, event: Landed) -> bool:
+def _released_before(run: Run, row: keys.Progress, event: AppliedRequest) -> bool:
     """A renewal that was on its way when its owner closed the lease is taken back by its owner."""
     return any(claim.who == event.who for claim in run.claims[row.job_id, row.attempt])
 

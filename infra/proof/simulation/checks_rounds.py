@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from infra.proof.simulation.evidence import Run
-from infra.proof.simulation.history import Landed
+from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import Target
 from infra.proof.standin import GROUP, integers
 from protocol.rounds.aggregation import RoundInputs
@@ -35,12 +35,12 @@ def what_commits_is_created_once(run: Run) -> Iterator[str]:
 COMMITTED = ("results/", "federations/g/", "traces/", "weights/", "jobs/finished/", "jobs/rejected/")
 
 
-def _purged_before(run: Run, event: Landed) -> bool:
+def _purged_before(run: Run, event: AppliedRequest) -> bool:
     return any(d.who == "purge" and d.place < event.place for d in run.history.writes if d.key == event.key)
 
 
 def rounds_close_in_order_and_for_a_reason(run: Run) -> Iterator[str]:
-    before: Landed | None = None
+    before: AppliedRequest | None = None
     for round_ in range(1, run.wanted.rounds + 1):
         weights = run.history.first(keys.global_weights(GROUP, round_))
         state = run.history.first(keys.server_state(GROUP, round_))
@@ -59,7 +59,7 @@ def rounds_close_in_order_and_for_a_reason(run: Run) -> Iterator[str]:
         before = weights
 
 
-def _wrongly_decided(run: Run, event: Landed, decision: Decision) -> Iterator[str]:
+def _wrongly_decided(run: Run, event: AppliedRequest, decision: Decision) -> Iterator[str]:
     participants = [p.member for p in decision.participants]
     members = set(participants) | {item.member for item in decision.left_out}
     missing = [m for m in range(run.wanted.size) if m not in members]
@@ -81,7 +81,7 @@ def _wrongly_decided(run: Run, event: Landed, decision: Decision) -> Iterator[st
         yield f"timed out {event.at - first:.1f} s after its first update"
 
 
-def _gone(run: Run, member: int, event: Landed) -> bool:
+def _gone(run: Run, member: int, event: AppliedRequest) -> bool:
     result = run.history.first(keys.result(keys.member_job(GROUP, member)))
     return result is not None and result.place < event.place
 
@@ -127,7 +127,7 @@ def the_outcome_is_right(run: Run) -> Iterator[str]:
         yield f"the federation failed: {reason}"
 
 
-def _wrongly_failed(run: Run, event: Landed, round_: int, delivered: int, cause: str) -> Iterator[str]:
+def _wrongly_failed(run: Run, event: AppliedRequest, round_: int, delivered: int, cause: str) -> Iterator[str]:
     updates = [run.history.first(keys.update(GROUP, round_, m)) for m in range(run.wanted.size)]
     landed = [update for update in updates if update is not None and update.place < event.place]
     if round_ not in run.decisions or run.decisions[round_][1].reason != "failed":

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from infra.proof.simulation.evidence import Run
-from infra.proof.simulation.history import Landed
+from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import EVER_S
 from infra.proof.standin import GROUP, StandIn, federation, integers, training
 from protocol.rounds.aggregation import RoundInputs
@@ -39,7 +39,7 @@ def updates_are_their_members_own(run: Run) -> Iterator[str]:
             yield f"round {round_}: member {member} has weight {weights[member]} instead of {true}"
 
 
-def _updates(run: Run) -> Iterator[tuple[str, int, int, Landed]]:
+def _updates(run: Run) -> Iterator[tuple[str, int, int, AppliedRequest]]:
     for member, job_id in enumerate(run.member_jobs):
         for round_ in range(1, run.wanted.rounds + 1):
             for update in run.history.created.get(keys.update(GROUP, round_, member), [])[:1]:
@@ -63,7 +63,7 @@ def states_follow_from_one_another(run: Run) -> Iterator[str]:
                 yield f"{event.key}: follows from no state before it"
 
 
-def _follows(run: Run, job_id: str, event: Landed, base: dict[str, Any] | None) -> bool:
+def _follows(run: Run, job_id: str, event: AppliedRequest, base: dict[str, Any] | None) -> bool:
     parsed = keys.parse_member_job(job_id)
     found = json.loads(event.request.body)
     wanted = run.wanted if parsed else None

@@ -13,7 +13,7 @@ from protocol.wire.errors import UsageError
 from runner.commands.console import Exit, err, out, print_json
 
 if TYPE_CHECKING:
-    from infra.proof.simulation.many import Tally
+    from infra.proof.simulation.many import SimulationTotals
 
 SEEDS = 2**53  # as many as a float, and so JSON, tells apart
 MembersOption = Annotated[int | None, typer.Option(min=1, max=1000, help="Of every federation. Default: 1 to 6.")]
@@ -91,9 +91,9 @@ def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, 
 
     from rich.progress import Progress
 
-    from infra.proof.simulation.many import Tally, reports
+    from infra.proof.simulation.many import SimulationTotals, reports
 
-    tally, began, interrupted = Tally(), time.monotonic(), False
+    tally, began, interrupted = SimulationTotals(), time.monotonic(), False
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("simulating", total=len(seeds))
         try:
@@ -116,7 +116,7 @@ def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, 
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _tell(tally: Tally, seconds: float, how: str) -> None:
+def _tell(tally: SimulationTotals, seconds: float, how: str) -> None:
     from rich.table import Table
 
     failed = sorted(tally.failed, key=lambda report: report.seed)

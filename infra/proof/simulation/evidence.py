@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from infra.proof.simulation.history import History, Landed
-from infra.proof.simulation.scenario import Scenario
+from infra.proof.simulation.history import AppliedRequest, History
+from infra.proof.simulation.scenario import SimulationScenario
 from infra.proof.standin import GROUP
-from infra.proof.virtual_time import Process
+from infra.proof.virtual_threads import Process
 from protocol.wire import documents, keys
 from protocol.wire.documents import Decision, Federation, Outcome, Result, Training
 from protocol.wire.keys import Mark
@@ -26,7 +26,7 @@ class Run:
         stuck: why it did not come to its end, if so.
     """
 
-    scenario: Scenario
+    scenario: SimulationScenario
     history: History
     bodies: Mapping[str, bytes]
     processes: tuple[Process, ...]
@@ -53,7 +53,7 @@ class Run:
         return None if event is None else event.request.body
 
     @cached_property
-    def decisions(self) -> dict[int, tuple[Landed, Decision]]:
+    def decisions(self) -> dict[int, tuple[AppliedRequest, Decision]]:
         found = {}
         for round_ in range(1, self.wanted.rounds + 1):
             event = self.history.first(keys.decision(GROUP, round_))
@@ -67,7 +67,7 @@ class Run:
         return None if body is None else documents.parse(Outcome, body, keys.outcome(GROUP))
 
     @cached_property
-    def results(self) -> dict[str, tuple[Landed, Result]]:
+    def results(self) -> dict[str, tuple[AppliedRequest, Result]]:
         events = {job_id: self.history.first(keys.result(job_id)) for job_id in self.jobs}
         return {
             job_id: (event, documents.parse(Result, event.request.body, event.key))
@@ -76,9 +76,9 @@ class Run:
         }
 
     @cached_property
-    def claims(self) -> dict[tuple[str, int], list[Landed]]:
+    def claims(self) -> dict[tuple[str, int], list[AppliedRequest]]:
         """Who created which attempt, in order."""
-        found: dict[tuple[str, int], list[Landed]] = defaultdict(list)
+        found: dict[tuple[str, int], list[AppliedRequest]] = defaultdict(list)
         for key, events in self.history.created.items():
             row = keys.parse_progress(key)
             if row is not None and row.mark is Mark.CLAIM:
@@ -86,9 +86,9 @@ class Run:
         return found
 
     @cached_property
-    def states(self) -> dict[str, dict[int, Landed]]:
+    def states(self) -> dict[str, dict[int, AppliedRequest]]:
         """Per job its states, by episode."""
-        found: dict[str, dict[int, Landed]] = {job_id: {} for job_id in self.jobs}
+        found: dict[str, dict[int, AppliedRequest]] = {job_id: {} for job_id in self.jobs}
         for job_id in self.jobs:
             prefix = keys.states(job_id)
             for key, events in self.history.created.items():
@@ -96,12 +96,12 @@ class Run:
                     found[job_id][episode] = events[0]
         return found
 
-    def over_before(self, job_id: str, event: Landed) -> bool:
+    def over_before(self, job_id: str, event: AppliedRequest) -> bool:
         """Whether a job had its result when a request took effect."""
         found = self.history.first(keys.result(job_id)) if keys.is_id(job_id) else None
         return found is not None and found.place < event.place
 
-    def deleted(self, thing: Landed, before: Landed) -> bool:
+    def deleted(self, thing: AppliedRequest, before: AppliedRequest) -> bool:
         """Whether what was created was deleted again before another request took effect."""
         return any(
             event.key == thing.key and event.request.verb == "DELETE" and thing.place < event.place < before.place

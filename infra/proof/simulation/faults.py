@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from infra.proof.simulation.history import LATE, History
-from infra.proof.simulation.scenario import UNTO_PROCESSES, Fault, Scenario
-from infra.proof.virtual_time import Killed, Process, World
+from infra.proof.simulation.scenario import PROCESS_FAULTS, Fault, SimulationScenario
+from infra.proof.virtual_threads import Killed, Process
+from infra.proof.virtual_time import World
 from protocol.wire.bucket import PATIENCE_S
 from protocol.wire.errors import Conflict, Exists, StoreError, Transient
 from protocol.wire.memory import Request
@@ -51,7 +52,7 @@ _AFTER = (Fault.KILL_AFTER, Fault.PAUSE, Fault.LOST_ANSWER, Fault.LANDED_500, Fa
 
 
 @dataclass
-class Weather:
+class FaultInjector:
     """Called before and after every request of a world; raises what the process is to see. What happens to a process
     may come on top of what happens to its request: paused, and then the request is lost.
 
@@ -59,7 +60,7 @@ class Weather:
         again: told of a process that ended by a fault, so that it may be started again.
     """
 
-    scenario: Scenario
+    scenario: SimulationScenario
     history: History
     again: Callable[[Process], None]
     counts: Counter[Fault] = field(default_factory=Counter)
@@ -82,7 +83,7 @@ class Weather:
             if rate and self.random.random() < hot * rate and self._fits(fault, request):
                 self.counts[fault] += 1
                 self.history.note(self.world.now, process.name, f"{request.verb} {request.key}: {fault}")
-                self._happen(fault, process, request)
+                self._inject(fault, process, request)
 
     def _fits(self, fault: Fault, request: Request) -> bool:
         if fault in MOST and self.counts[fault] >= MOST[fault]:
@@ -94,9 +95,9 @@ class Weather:
             return request.verb == "CREATE"
         return fault is not Fault.ZOMBIE or request.verb in WRITES
 
-    def _happen(self, fault: Fault, process: Process, request: Request) -> None:
-        if fault in UNTO_PROCESSES or fault is Fault.SLEEP_THROUGH:
-            self._befall(fault, process)
+    def _inject(self, fault: Fault, process: Process, request: Request) -> None:
+        if fault in PROCESS_FAULTS or fault is Fault.SLEEP_THROUGH:
+            self._inject_into_process(fault, process)
         elif fault is Fault.SLOW:
             self.world.pause(self._long())
         elif fault is Fault.CONFLICT:
@@ -111,7 +112,7 @@ class Weather:
         else:
             raise Transient(fault.value)
 
-    def _befall(self, fault: Fault, process: Process) -> None:
+    def _inject_into_process(self, fault: Fault, process: Process) -> None:
         if fault is Fault.CUT_OFF:
             until = self._cut_off[process.name] = self.world.now + self.random.random() * LONGEST_CUT_S
             self.lasts_until = max(self.lasts_until, until)

@@ -14,7 +14,7 @@ LATE = " (given up)"  # after the name of a sender that does not wait for the an
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class AppliedRequest:
     """A request at the moment it took effect. `place` is its place in the history, `at` virtual seconds.
 
     Attributes:
@@ -75,9 +75,9 @@ class History:
         writes: every change, in order: creations, plain PUTs, deletions of what was there.
     """
 
-    events: list[Landed | Note] = field(default_factory=list)
-    created: dict[str, list[Landed]] = field(default_factory=lambda: defaultdict(list))
-    writes: list[Landed] = field(default_factory=list)
+    events: list[AppliedRequest | Note] = field(default_factory=list)
+    created: dict[str, list[AppliedRequest]] = field(default_factory=lambda: defaultdict(list))
+    writes: list[AppliedRequest] = field(default_factory=list)
     _there: set[str] = field(default_factory=set)
 
     def landed(self, at: float, request: Request, answer: Answer | StoreError) -> None:
@@ -86,7 +86,7 @@ class History:
         writes = request.verb in ("PUT", "CREATE") and not refused
         changed = writes or (request.verb == "DELETE" and request.key in self._there)
         found = len(answer.entries) if isinstance(answer, Page) else int(answer is not None and not refused)
-        event = Landed(len(self.events), at, request, changed, found)
+        event = AppliedRequest(len(self.events), at, request, changed, found)
         self.events.append(event)
         if changed:
             (self._there.add if writes else self._there.discard)(request.key)
@@ -97,17 +97,18 @@ class History:
     def note(self, at: float, who: str, text: str) -> None:
         self.events.append(Note(at, who, text))
 
-    def requests(self) -> Iterator[Landed]:
-        return (event for event in self.events if isinstance(event, Landed))
+    def requests(self) -> Iterator[AppliedRequest]:
+        return (event for event in self.events if isinstance(event, AppliedRequest))
 
-    def first(self, key: str) -> Landed | None:
+    def first(self, key: str) -> AppliedRequest | None:
         """The creation of a key, None if there was none."""
         found = self.created.get(key)
         return found[0] if found else None
 
     def lines(self) -> list[str]:
         """The history for people to read."""
-        return [
-            f"{event.at:10.3f}  {event.request.who if isinstance(event, Landed) else event.who:12} {event.line()}"
-            for event in self.events
-        ]
+        return [f"{event.at:10.3f}  {_sender(event):12} {event.line()}" for event in self.events]
+
+
+def _sender(event: AppliedRequest | Note) -> str:
+    return event.request.who if isinstance(event, AppliedRequest) else event.who

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from infra.proof.simulation.run import Report, simulate
+from infra.proof.simulation.run import SimulationReport, simulate
 from infra.proof.simulation.scenario import Fault, draw
 
 
 @dataclass
-class Tally:
+class SimulationTotals:
     """The sum of many reports; of those that went wrong, all."""
 
     seeds: int = 0
@@ -24,9 +24,9 @@ class Tally:
     trained: int = 0
     needed: int = 0
     faults: Counter[Fault] = field(default_factory=Counter)
-    failed: list[Report] = field(default_factory=list)
+    failed: list[SimulationReport] = field(default_factory=list)
 
-    def add(self, report: Report) -> None:
+    def add(self, report: SimulationReport) -> None:
         self.seeds += 1
         self.requests += report.requests
         self.virtual_s += report.virtual_s
@@ -51,20 +51,20 @@ class Tally:
         }
 
 
-def judged(seed: int, members: int | None = None, rounds: int | None = None) -> Report:
+def judged(seed: int, members: int | None = None, rounds: int | None = None) -> SimulationReport:
     """Draw a seed's scenario and run it."""
     return simulate(draw(seed, members, rounds))
 
 
-def reports(seeds: Sequence[int], members: int | None, rounds: int | None, jobs: int) -> Generator[Report]:
+def reports(seeds: Sequence[int], members: int | None, rounds: int | None, jobs: int) -> Generator[SimulationReport]:
     """The report of each seed, as they come in. Closing the iterator ends the processes."""
     work = partial(judged, members=members, rounds=rounds)
     if jobs == 1:
         yield from map(work, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts_to_the_parent) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, _ignore_interrupts) as pool:
         yield from pool.imap_unordered(work, seeds)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,12 +9,13 @@ from functools import partial
 
 from env.errors import SimArenaError
 from infra.proof.simulation.evidence import Run
-from infra.proof.simulation.faults import Weather
+from infra.proof.simulation.faults import FaultInjector
 from infra.proof.simulation.history import History
 from infra.proof.simulation.invariants import Violation, violations
-from infra.proof.simulation.scenario import Doom, Fault, Scenario, Target
+from infra.proof.simulation.scenario import Fault, MemberDefect, SimulationScenario, Target
 from infra.proof.standin import GROUP, StandIn, bucket_of, integers
-from infra.proof.virtual_time import DriftingClock, Process, World
+from infra.proof.virtual_threads import DriftingClock, Process
+from infra.proof.virtual_time import World
 from protocol.commands.ending import cancel, purge
 from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
@@ -36,7 +37,7 @@ NewBucket = Callable[[MemoryStore, Clock], Bucket]
 
 
 @dataclass(frozen=True)
-class Report:
+class SimulationReport:
     """What became of a seed.
 
     Attributes:
@@ -57,7 +58,7 @@ class Report:
 
 
 @dataclass
-class Made:
+class Implementations:
     """What a run is made of; a test breaks it by handing in something else."""
 
     server: Callable[[], MemoryS3] = MemoryS3
@@ -65,9 +66,11 @@ class Made:
     aggregate_of: AggregateOf = integers
 
 
-def simulate(scenario: Scenario, *, keep_history: bool = False, made: Made | None = None) -> Report:
+def simulate(
+    scenario: SimulationScenario, *, keep_history: bool = False, implementations: Implementations | None = None
+) -> SimulationReport:
     """Carry a scenario out and judge it. The same scenario gives the same history, request by request."""
-    stage = _Stage(scenario, made or Made())
+    stage = _Simulation(scenario, implementations or Implementations())
     try:
         stuck = stage.play()
     finally:
@@ -75,10 +78,10 @@ def simulate(scenario: Scenario, *, keep_history: bool = False, made: Made | Non
     run = Run(scenario, stage.history, stage.world.s3.bodies(), tuple(stage.world.processes), stuck)
     found = tuple(violations(run))
     keep = keep_history or bool(found)
-    return Report(
+    return SimulationReport(
         seed=scenario.seed,
         violations=found,
-        faults=stage.weather.counts,
+        faults=stage.faults.counts,
         requests=len(stage.world.s3.log),
         virtual_s=run.done_s,
         trained=stage.trained,
@@ -89,21 +92,21 @@ def simulate(scenario: Scenario, *, keep_history: bool = False, made: Made | Non
 
 
 class Learning(StandIn):
-    """A stand-in that may be doomed, and that tells how much is trained."""
+    """A stand-in that may have a defect, and that counts the episodes trained."""
 
-    def __init__(self, manifest: Manifest, stage: _Stage) -> None:
+    def __init__(self, manifest: Manifest, stage: _Simulation) -> None:
         member = manifest.federation.member if manifest.federation else None
         slow = member is not None and member == stage.scenario.slow_member
         super().__init__(manifest, stage.world.pause, stage.scenario.works_s * (20 if slow else 1))
         self.stage = stage
-        self.doom = None if member is None else stage.scenario.doomed.get(member)
-        if self.doom is Doom.REFUSED:
+        self.defect = None if member is None else stage.scenario.defects.get(member)
+        if self.defect is MemberDefect.REFUSED:
             raise ProtocolError("hidden: no such setting")
-        if self.doom is Doom.HANGS:
+        if self.defect is MemberDefect.HANGS:
             self.works_s = 4 * manifest.training.episode_timeout_s
 
     def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
-        if self.doom is Doom.CRASHES and episode > 1:
+        if self.defect is MemberDefect.CRASHES and episode > 1:
             raise RuntimeError("a defect of the learner")
         done = super().run_episode(episode, must_stop)
         self.stage.trained += 1
@@ -111,33 +114,33 @@ class Learning(StandIn):
 
 
 @dataclass
-class _Stage:
+class _Simulation:
     """The processes of a run and what they act on."""
 
-    scenario: Scenario
-    made: Made
+    scenario: SimulationScenario
+    implementations: Implementations
     history: History = field(default_factory=History)
     trained: int = 0
 
     def __post_init__(self) -> None:
-        server = self.made.server()
+        server = self.implementations.server()
         server.page_size = self.scenario.page_size
-        self.weather = Weather(self.scenario, self.history, self._again)
-        self.world = World(self.scenario.seed, s3=server, answers_at_once=True, fault=self.weather)
-        self.weather.world = self.world
+        self.faults = FaultInjector(self.scenario, self.history, self._again)
+        self.world = World(self.scenario.seed, s3=server, answers_at_once=True, fault=self.faults)
+        self.faults.world = self.world
         server.witness = lambda request, answer: self.history.landed(self.world.now, request, answer)
         self.commands: list[Process] = []  # repeated where they were cut off
         self.jobs = (*(keys.member_job(GROUP, m) for m in range(self.scenario.wanted.size)), *self.scenario.single_jobs)
         self._looked_at = -1
         self._mains: dict[str, Callable[[Clock, MemoryStore], None]] = {}
-        self._people()
+        self._start_all()
 
     # -- who takes part --------------------------------------------------------------------------------
 
-    def _people(self) -> None:
+    def _start_all(self) -> None:
         s = self.scenario
-        for member, doom in s.doomed.items():
-            if doom is Doom.DAMAGED:
+        for member, defect in s.defects.items():
+            if defect is MemberDefect.DAMAGED:
                 key = keys.pending_manifest(keys.member_job(GROUP, member))
                 bucket_of(self.world, "vandal").create(key, b'{"version": 1, "job_id": 7')
         first = self._join("dispatch", self._submit)
@@ -171,13 +174,13 @@ class _Stage:
         again = f"{name}+{int(lives or 0) + 1}"
         if again in self._mains or name.startswith(("dispatch", "canceller")):
             return
-        if self.weather.random.random() < 0.6:
-            later = self.weather.random.uniform(0.1, 90.0)
+        if self.faults.random.random() < 0.6:
+            later = self.faults.random.uniform(0.1, 90.0)
             self.history.note(self.world.now, process.name, f"will be started again in {later:.0f} s as {again}")
             self._join(again, self._mains[process.name], later)
 
     def _bucket(self, store: MemoryStore, clock: Clock) -> Bucket:
-        return self.made.bucket(store, clock)
+        return self.implementations.bucket(store, clock)
 
     def _worker(self, worker_id: str, stays: bool, clock: Clock, store: MemoryStore) -> None:
         shop = WorkerLoop(
@@ -185,7 +188,7 @@ class _Stage:
             worker_id,
             self.scenario.ttl_s,
             lambda manifest: Learning(manifest, self),
-            self.made.aggregate_of,
+            self.implementations.aggregate_of,
             partial(self._say, store.who),
             stays=stays,
         )
@@ -195,7 +198,7 @@ class _Stage:
             shop.run_until_stopped()
 
     def _sync(self, clock: Clock, store: MemoryStore) -> None:
-        SyncServer(self._bucket(store, clock), self.made.aggregate_of, partial(self._say, store.who)).run()
+        SyncServer(self._bucket(store, clock), self.implementations.aggregate_of, partial(self._say, store.who)).run()
 
     def _submit(self, clock: Clock, store: MemoryStore) -> None:
         bucket = self._bucket(store, clock)
@@ -249,7 +252,7 @@ class _Stage:
 
     def _let_settle(self) -> None:
         """Until whatever slept, was slow or had been given up has come back and had its effect."""
-        earliest = max(self.world.now, self.weather.lasts_until) + 10.0
+        earliest = max(self.world.now, self.faults.lasts_until) + 10.0
         latest = earliest + SETTLE_S + 2 * self.scenario.ttl_s
         self.world.run(lambda: self.world.now >= latest or (self.world.now >= earliest and self._leftovers() is None))
 

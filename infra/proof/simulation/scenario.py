@@ -38,10 +38,10 @@ class Fault(StrEnum):
     SLOW = "request or answer late by up to four leases"
 
 
-UNTO_PROCESSES = (Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.PAUSE, Fault.STOP, Fault.CUT_OFF)
+PROCESS_FAULTS = (Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.PAUSE, Fault.STOP, Fault.CUT_OFF)
 
 
-class Doom(StrEnum):
+class MemberDefect(StrEnum):
     """Why a member can never finish."""
 
     REFUSED = "its settings are wrong: the learner says so at once"
@@ -59,7 +59,7 @@ class Target(StrEnum):
 
 
 @dataclass(frozen=True)
-class Scenario:
+class SimulationScenario:
     """One run.
 
     Attributes:
@@ -88,7 +88,7 @@ class Scenario:
     cancel: Target | None
     cancel_s: float
     purge: bool
-    doomed: Mapping[int, Doom]
+    defects: Mapping[int, MemberDefect]
     works_s: float
     slow_member: int | None
     page_size: int
@@ -124,12 +124,12 @@ class Scenario:
             told.append(f"{self.cancel} cancelled at {self.cancel_s:.0f} s")
         if self.slow_member is not None:
             told.append(f"member {self.slow_member} is slow")
-        told += [f"member {member}: {doom}" for member, doom in self.doomed.items()]
+        told += [f"member {member}: {defect}" for member, defect in self.defects.items()]
         told += [f"{100 * rate:4.1f} %  {fault}" for fault, rate in self.faults.items()]
         return told
 
 
-def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Scenario:
+def draw(seed: int, members: int | None = None, rounds: int | None = None) -> SimulationScenario:
     """The scenario of a seed.
 
     Args:
@@ -148,15 +148,18 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Sc
     timed = chance(0.3)
     barrier = rng.choice((Closers.SYNC_SERVER, Closers.SYNC_SERVER, Closers.WORKERS))
     purge = chance(0.1)
-    doomed = {}
+    defects = {}
     if chance(0.15):
-        doomed = {member: rng.choice(list(Doom)) for member in rng.sample(range(size), rng.randint(1, (size + 1) // 2))}
+        defects = {
+            member: rng.choice(list(MemberDefect))
+            for member in rng.sample(range(size), rng.randint(1, (size + 1) // 2))
+        }
     ttl_s = rng.choice((6.0, 15.0, 60.0, 100.0))
     calm_s = rng.choice((1.0, 2.0, 4.0)) * ttl_s
     works_s = rng.choice((0.2, 1.0, 1.0, 5.0, 20.0))
     common = training(
         count * per_round - rng.randint(0, per_round - 1),
-        max_attempts=5 if Doom.CRASHES in doomed.values() else rng.choice((2, 5, 10, 1000)),
+        max_attempts=5 if MemberDefect.CRASHES in defects.values() else rng.choice((2, 5, 10, 1000)),
         episode_timeout_s=max(5 * ttl_s, 25 * works_s),  # no pause is longer, see `simulation.faults`
     )
     wanted = federation(
@@ -170,7 +173,7 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Sc
     )
     workers = rng.randint(1, 6)
     late = chance(0.4)
-    return Scenario(
+    return SimulationScenario(
         seed=seed,
         wanted=wanted,
         workers=tuple(rng.uniform(0, calm_s) if late and chance(0.5) else 0.0 for _ in range(workers)),
@@ -183,7 +186,7 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Sc
         cancel=rng.choice(list(Target)) if chance(0.12) else None,
         cancel_s=rng.uniform(0, calm_s),
         purge=purge,
-        doomed=doomed,
+        defects=defects,
         works_s=works_s,
         slow_member=rng.randrange(size) if timed and chance(0.5) else None,
         ttl_s=ttl_s,
@@ -203,5 +206,5 @@ def _faults(rng: random.Random, purge: bool) -> dict[Fault, float]:
             if purge:
                 rates[fault] = 0.02
         elif rng.random() < share:
-            rates[fault] = 10 ** rng.uniform(-2.7, -1.3 if fault in (*UNTO_PROCESSES, Fault.SLOW) else -0.7)
+            rates[fault] = 10 ** rng.uniform(-2.7, -1.3 if fault in (*PROCESS_FAULTS, Fault.SLOW) else -0.7)
     return rates

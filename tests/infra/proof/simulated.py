@@ -17,7 +17,8 @@ from infra.proof.standin import (
     integers,
     undisturbed,
 )
-from infra.proof.virtual_time import Process, World
+from infra.proof.virtual_threads import Process
+from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import documents, keys

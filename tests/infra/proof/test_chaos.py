@@ -17,11 +17,11 @@ import pytest
 
 from infra.local.processes import Processes, command
 from infra.proof.chaos.check import Pair, findings
-from infra.proof.chaos.fleet import Fleet, Post
+from infra.proof.chaos.faults import Exchange, NetworkFault
 from infra.proof.chaos.journal import Journal
-from infra.proof.chaos.plan import SUBMIT, Strike, names, strikes, weather
-from infra.proof.chaos.proxy import Exchange, Fault
 from infra.proof.chaos.run import recovery_s
+from infra.proof.chaos.schedule import SUBMIT, PlannedSignal, fault_schedule, names, signal_schedule
+from infra.proof.chaos.supervisor import Slot, Supervisor
 from protocol.rounds.updates import update_facts
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -51,7 +51,7 @@ def test_signals_and_a_bad_network_change_no_bit(tmp_path: Path) -> None:
     rows = read_lines(tmp_path / "out" / "journal.jsonl")
     assert sum(row["what"] in ("SIGKILL", "SIGSTOP", "SIGTERM") for row in rows) == KILLS
     assert sum(count for roles in report["signals"].values() for count in roles.values()) == KILLS
-    assert sum(report["network_faults"].values()) == sum(row["what"] in list(Fault) for row in rows) > 0
+    assert sum(report["network_faults"].values()) == sum(row["what"] in list(NetworkFault) for row in rows) > 0
     started, ended = ({row["pid"] for row in rows if row["what"] == what} for what in ("start", "end"))
     assert started == ended
     for pid in started:
@@ -112,27 +112,27 @@ VICTIMS = [*names(3, 2), SUBMIT]
 
 
 def test_the_seed_decides_every_signal() -> None:
-    one, two, other = (strikes(seed, 100, 100, VICTIMS, 6.0) for seed in (1, 1, 2))
+    one, two, other = (signal_schedule(seed, 100, 100, VICTIMS, 6.0) for seed in (1, 1, 2))
     assert one == two != other
     assert len(one) == 100
 
 
 def test_signals_of_all_kinds_hit_all_processes_over_the_whole_run() -> None:
-    planned = strikes(0, 100, 100, VICTIMS, 6.0)
-    assert {strike.whom for strike in planned} == set(VICTIMS)
-    assert {strike.signal for strike in planned} == {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM}
-    assert all(sum(low <= strike.round < low + 30 for strike in planned) > 10 for low in (0, 30, 60))
-    assert any(strike.pause_s > 6.0 for strike in planned if strike.signal is signal.SIGSTOP)  # zombies
-    assert any(strike.whom == SUBMIT and strike.round == 0 for strike in planned)
+    planned = signal_schedule(0, 100, 100, VICTIMS, 6.0)
+    assert {one.victim for one in planned} == set(VICTIMS)
+    assert {one.signal for one in planned} == {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM}
+    assert all(sum(low <= one.round < low + 30 for one in planned) > 10 for low in (0, 30, 60))
+    assert any(one.pause_s > 6.0 for one in planned if one.signal is signal.SIGSTOP)  # zombies
+    assert any(one.victim == SUBMIT and one.round == 0 for one in planned)
 
 
-def test_the_seed_decides_the_weather_of_each_process() -> None:
+def test_the_seed_decides_the_network_faults_of_each_process() -> None:
     def some(name: str) -> list[Any]:
-        phases = weather(1, name, 6.0)
+        phases = fault_schedule(1, name, 6.0)
         return [next(phases) for _ in range(50)]
 
     assert some("worker-1") == some("worker-1") != some("worker-2")
-    assert {fault for phase in some("worker-1") for fault in phase.rates} == set(Fault)
+    assert {fault for phase in some("worker-1") for fault in phase.rates} == set(NetworkFault)
     assert any(phase.cut and phase.seconds > 6.0 for phase in some("worker-1"))
 
 
@@ -140,20 +140,20 @@ def test_recovery_is_the_time_from_a_signal_to_the_next_closed_round() -> None:
     assert recovery_s([1.0, 2.5, 9.0], [2.0, 4.0]) == [1.0, 1.5]
 
 
-# -- the fleet ---------------------------------------------------------------------------------------
+# -- the supervisor ---------------------------------------------------------------------------------------
 
 
 WAITS = [sys.executable, "-c", "import sys; sys.stdin.read(); import signal; signal.pause()"]
 
 
-def fleet_of(folder: Path, arguments: list[str], *, name: str = "worker-1") -> tuple[Fleet, Post]:
+def fleet_of(folder: Path, arguments: list[str], *, name: str = "worker-1") -> tuple[Supervisor, Slot]:
     journal = Journal(folder)
-    post = Post(name, arguments, None, daemon=name != SUBMIT)
-    return Fleet(Processes(folder, {}), {}, "http://127.0.0.1:9", journal, [post]), post
+    slot = Slot(name, arguments, None, daemon=name != SUBMIT)
+    return Supervisor(Processes(folder, {}), {}, "http://127.0.0.1:9", journal, [slot]), slot
 
 
-def strike(number: signal.Signals, whom: str = "worker-1", pause_s: float = 0.0) -> Strike:
-    return Strike(0, 0.0, whom, number, pause_s, None, 0)
+def planned_signal(number: signal.Signals, victim: str = "worker-1", pause_s: float = 0.0) -> PlannedSignal:
+    return PlannedSignal(0, 0.0, victim, number, pause_s, None, 0)
 
 
 @pytest.fixture
@@ -161,35 +161,35 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def end(fleet: Fleet) -> None:
-    fleet.processes.kill_all()
-    fleet.journal.close()
+def end(supervisor: Supervisor) -> None:
+    supervisor.processes.kill_all()
+    supervisor.journal.close()
 
 
 def test_a_killed_process_is_replaced_and_nothing_is_wrong(place: Path) -> None:
-    fleet, post = fleet_of(place, WAITS)
-    victim = post.child
-    fleet.strike([strike(signal.SIGKILL)])
-    fleet.tend()
+    supervisor, slot = fleet_of(place, WAITS)
+    victim = slot.child
+    supervisor.deliver([planned_signal(signal.SIGKILL)])
+    supervisor.step()
     assert victim is not None
     assert victim.wait(30) == -signal.SIGKILL
-    fleet.tend()
-    assert post.child not in (None, victim)
-    assert (fleet.findings, fleet.restarts, len(fleet.landed)) == ([], 1, 1)
-    assert fleet.journal.signals == {("SIGKILL", "worker"): 1}
-    end(fleet)
+    supervisor.step()
+    assert slot.child not in (None, victim)
+    assert (supervisor.findings, supervisor.restarts, len(supervisor.landed)) == ([], 1, 1)
+    assert supervisor.journal.signals == {("SIGKILL", "worker"): 1}
+    end(supervisor)
 
 
 def test_a_stopped_process_is_woken_before_the_next_signal(place: Path) -> None:
-    fleet, post = fleet_of(place, WAITS)
-    fleet.strike([strike(signal.SIGSTOP, pause_s=0.5), strike(signal.SIGKILL)])
-    fleet.tend()
-    fleet.tend()
-    assert post.child is not None
-    os.waitid(os.P_PID, post.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-    while not fleet.journal.signals["SIGKILL", "worker"]:
-        fleet.tend()
-    end(fleet)
+    supervisor, slot = fleet_of(place, WAITS)
+    supervisor.deliver([planned_signal(signal.SIGSTOP, pause_s=0.5), planned_signal(signal.SIGKILL)])
+    supervisor.step()
+    supervisor.step()
+    assert slot.child is not None
+    os.waitid(os.P_PID, slot.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    while not supervisor.journal.signals["SIGKILL", "worker"]:
+        supervisor.step()
+    end(supervisor)
     what = [row["what"] for row in read_lines(place / "journal.jsonl")]
     assert what[:4] == ["start", "SIGSTOP", "SIGCONT", "SIGKILL"]
 
@@ -205,25 +205,25 @@ def test_a_stopped_process_is_woken_before_the_next_signal(place: Path) -> None:
     ],
 )
 def test_a_daemon_that_ends_without_cause_is_a_finding(place: Path, code: str, finding: str) -> None:
-    fleet, post = fleet_of(place, [sys.executable, "-c", code])
-    assert post.child is not None
-    post.child.wait(30)
-    fleet.tend()
-    assert finding in fleet.findings[0]
-    end(fleet)
+    supervisor, slot = fleet_of(place, [sys.executable, "-c", code])
+    assert slot.child is not None
+    slot.child.wait(30)
+    supervisor.step()
+    assert finding in supervisor.findings[0]
+    end(supervisor)
 
 
 def test_a_submit_is_repeated_until_it_has_succeeded_once(place: Path) -> None:
     first = f"import os, pathlib, time; seen = pathlib.Path({str(place / 'seen')!r}); "
     again = "seen.exists() and os._exit(0); seen.touch(); time.sleep(1000)"
-    fleet, _ = fleet_of(place, [sys.executable, "-c", first + again], name=SUBMIT)
+    supervisor, _ = fleet_of(place, [sys.executable, "-c", first + again], name=SUBMIT)
     while not (place / "seen").exists():
-        fleet.tend()
-    fleet.strike([strike(signal.SIGKILL, SUBMIT)])
-    while not fleet.submitted:
-        fleet.tend()
-    assert (fleet.findings, fleet.restarts) == ([], 1)
-    end(fleet)
+        supervisor.step()
+    supervisor.deliver([planned_signal(signal.SIGKILL, SUBMIT)])
+    while not supervisor.submitted:
+        supervisor.step()
+    assert (supervisor.findings, supervisor.restarts) == ([], 1)
+    end(supervisor)
 
 
 # -- what may not be done to a bucket ----------------------------------------------------------------
@@ -233,13 +233,13 @@ def put(key: str, *, create_only: bool = True, status: int = 200) -> Exchange:
     return Exchange("worker-1", "PUT", f"/bucket/{key}", create_only, status, None)
 
 
-def sins(folder: Path, *exchanges: Exchange) -> list[str]:
+def violations(folder: Path, *exchanges: Exchange) -> list[str]:
     journal = Journal(folder)
     for exchange in exchanges:
         journal.exchange(exchange)
     journal.close()
     assert len(read_lines(folder / "requests.jsonl")) == len(exchanges)
-    return journal.sins
+    return journal.violations
 
 
 def test_what_every_run_does_is_no_sin(place: Path) -> None:
@@ -248,20 +248,22 @@ def test_what_every_run_does_is_no_sin(place: Path) -> None:
     delete = Exchange("worker-1", "DELETE", f"/bucket/{claim}", False, 204, None)
     again = put("results/g-m0000/result.json", status=412)
     beat = put(heartbeat, create_only=False)
-    assert sins(place, put(claim), delete, put(claim), beat, beat, put("results/g-m0000/result.json"), again) == []
+    assert (
+        violations(place, put(claim), delete, put(claim), beat, beat, put("results/g-m0000/result.json"), again) == []
+    )
 
 
 @pytest.mark.parametrize(
-    ("exchange", "sin"),
+    ("exchange", "violation"),
     [
         (put("results/g-m0000/result.json"), "created results/g-m0000/result.json a second time"),
         (put("results/g-m0000/result.json", create_only=False), "without a condition"),
         (Exchange("x", "DELETE", "/bucket/results/g-m0000/state/ep_000001.pt", False, 204, None), "deleted results/"),
     ],
 )
-def test_what_no_process_may_do_is_told(place: Path, exchange: Exchange, sin: str) -> None:
-    [told] = sins(place, put("results/g-m0000/result.json"), exchange)
-    assert sin in told
+def test_what_no_process_may_do_is_told(place: Path, exchange: Exchange, violation: str) -> None:
+    [told] = violations(place, put("results/g-m0000/result.json"), exchange)
+    assert violation in told
 
 
 # -- what must be the same ---------------------------------------------------------------------------

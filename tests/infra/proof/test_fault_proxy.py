@@ -14,7 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from env.errors import ConfigError
-from infra.proof.chaos.proxy import CALM, Ambush, Exchange, Fault, Moment, Network, Phase, Proxy
+from infra.proof.chaos.faults import CALM, Exchange, Moment, NetworkFault, Phase, Trigger
+from infra.proof.chaos.network import Network
+from infra.proof.chaos.proxy import Proxy
 from protocol.wire.errors import Transient
 from protocol.wire.store import S3Store
 
@@ -46,8 +48,8 @@ class Place:
         except ClientError:
             return None
 
-    def meets(self, fault: Fault, **more: float) -> None:
-        self.proxy.play([Phase(rates={fault: 1.0}, **more)])
+    def meets(self, fault: NetworkFault, **more: float) -> None:
+        self.proxy.follow([Phase(rates={fault: 1.0}, **more)])
 
 
 def _client(endpoint: str | None, patience_s: float = 1) -> Any:
@@ -98,18 +100,18 @@ def test_a_calm_proxy_changes_nothing(place: Place) -> None:
 @pytest.mark.parametrize(
     ("fault", "told", "applied"),
     [
-        (Fault.CUT_BEFORE, "ConnectionClosedError", False),
-        (Fault.CUT_AFTER, "ConnectionClosedError", True),
-        (Fault.ERROR_BEFORE, "500", False),
-        (Fault.ERROR_AFTER, "500", True),
-        (Fault.BUSY_BEFORE, "503", False),
-        (Fault.BUSY_AFTER, "503", True),
-        (Fault.HANG, "ReadTimeoutError", True),
-        (Fault.DELAY, "done", True),
-        (Fault.TWICE, "412", True),
+        (NetworkFault.CUT_BEFORE, "ConnectionClosedError", False),
+        (NetworkFault.CUT_AFTER, "ConnectionClosedError", True),
+        (NetworkFault.ERROR_BEFORE, "500", False),
+        (NetworkFault.ERROR_AFTER, "500", True),
+        (NetworkFault.BUSY_BEFORE, "503", False),
+        (NetworkFault.BUSY_AFTER, "503", True),
+        (NetworkFault.HANG, "ReadTimeoutError", True),
+        (NetworkFault.DELAY, "done", True),
+        (NetworkFault.TWICE, "412", True),
     ],
 )
-def test_a_fault_falls_on_its_side_of_a_write(place: Place, fault: Fault, told: str, applied: bool) -> None:
+def test_a_fault_falls_on_its_side_of_a_write(place: Place, fault: NetworkFault, told: str, applied: bool) -> None:
     place.meets(fault)
     assert place.put("key") == told
     assert (place.stored("key") == b"body") is applied
@@ -119,24 +121,24 @@ def test_a_fault_falls_on_its_side_of_a_write(place: Place, fault: Fault, told: 
 
 
 def test_half_an_answer_leaves_the_write_applied_and_the_reader_without_the_whole(place: Place) -> None:
-    place.meets(Fault.HALF_ANSWER)
+    place.meets(NetworkFault.HALF_ANSWER)
     assert place.put("key", b"x" * 100_000) in ("ConnectionClosedError", "done")  # an answer to PUT is all headers
     assert place.stored("key") == b"x" * 100_000
     assert place.get("key") not in ("done", "404")
 
 
 def test_a_late_request_is_lost_to_the_client_and_applied_afterwards(place: Place) -> None:
-    place.meets(Fault.LATE, late_s=0.2)
+    place.meets(NetworkFault.LATE, late_s=0.2)
     assert place.put("key", create_only=False) == "ConnectionClosedError"
     place.proxy.calm()
     assert place.put("key", b"newer", create_only=False) == "done"
-    assert place.network.ensure_created(10)
+    assert place.network.drain(10)
     assert place.stored("key") == b"body"  # the zombie's write came last
 
 
 def test_a_cut_network_refuses_connections_until_it_is_mended(place: Place) -> None:
     assert place.put("one") == "done"
-    place.proxy.play([Phase(cut=True)])
+    place.proxy.follow([Phase(cut=True)])
     assert place.put("two") in ("EndpointConnectionError", "ConnectionClosedError")  # the second: it was open
     assert place.put("two") == "EndpointConnectionError"
     assert place.stored("two") is None
@@ -146,7 +148,7 @@ def test_a_cut_network_refuses_connections_until_it_is_mended(place: Place) -> N
 
 def test_one_client_is_cut_off_while_another_goes_on(place: Place) -> None:
     other = place.network.proxy("other", Random(0))
-    place.proxy.play([Phase(cut=True)])
+    place.proxy.follow([Phase(cut=True)])
     assert place.put("key") == "EndpointConnectionError"
     assert _told(lambda: _client(other.url).put_object(Bucket=place.bucket, Key="key", Body=b"")) == "done"
 
@@ -154,7 +156,7 @@ def test_one_client_is_cut_off_while_another_goes_on(place: Place) -> None:
 @pytest.mark.parametrize(("moment", "applied"), [(Moment.BEFORE, False), (Moment.AFTER, True)])
 def test_an_ambush_waits_for_its_request(place: Place, moment: Moment, applied: bool) -> None:
     struck: list[str] = []
-    place.proxy.lay(Ambush(moment, 1, struck.append))  # append answers None: the request vanishes
+    place.proxy.arm(Trigger(moment, 1, struck.append))  # append answers None: the request vanishes
     assert place.put("one") == "done"
     assert struck == []
     assert place.put("two") == "ConnectionClosedError"
@@ -164,9 +166,9 @@ def test_an_ambush_waits_for_its_request(place: Place, moment: Moment, applied: 
 
 
 def test_a_request_is_held_as_long_as_its_ambush_says(place: Place) -> None:
-    place.proxy.lay(Ambush(Moment.BEFORE, 0, lambda _: 1.5))
+    place.proxy.arm(Trigger(Moment.BEFORE, 0, lambda _: 1.5))
     assert place.put("key") == "ReadTimeoutError"  # the client waits for 1 s
-    assert place.network.ensure_created(0)
+    assert place.network.drain(0)
 
 
 class At(Random):
@@ -194,14 +196,14 @@ def test_an_answer_that_ends_anywhere_is_read_again_or_read_right(
         "LIST": lambda: store.page("key", "").entries,
     }
     whole = requests[verb]()
-    proxy.play([Phase(rates={Fault.HALF_ANSWER: 1.0})])
+    proxy.follow([Phase(rates={NetworkFault.HALF_ANSWER: 1.0})])
     for at.place in range(1, 800, 9):
         with suppress(Transient):
             assert requests[verb]() == whole
 
 
 def test_the_same_seed_draws_the_same_faults() -> None:
-    phase = Phase(rates={fault: 0.05 for fault in Fault})
+    phase = Phase(rates={fault: 0.05 for fault in NetworkFault})
     one, two = ([phase.draw(random) for _ in range(200)] for random in (Random("7 worker-1"), Random("7 worker-1")))
     assert one == two
     assert len(set(one)) > 5

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from infra.commands import app
 from infra.proof.simulation.checks_updates import reference
 from infra.proof.simulation.history import LATE, History
-from infra.proof.simulation.many import Tally, reports
+from infra.proof.simulation.many import SimulationTotals, reports
 from infra.proof.simulation.run import simulate
 from infra.proof.simulation.scenario import Fault, draw
 from infra.proof.standin import undisturbed
@@ -35,7 +35,7 @@ PAST = {  # seeds that found something, and what; a change of what seeds draw mo
 
 def test_fresh_seeds_keep_every_invariant() -> None:
     first = time.time_ns() // 1_000_000 % 2**40 * 1000
-    tally = Tally()
+    tally = SimulationTotals()
     for report in reports(range(first, first + FRESH), None, None, multiprocessing.cpu_count()):
         tally.add(report)
     for report in tally.failed:
@@ -77,7 +77,7 @@ def test_the_reference_is_what_an_undisturbed_run_of_the_protocol_gives() -> Non
 def test_without_faults_nothing_is_trained_twice() -> None:
     for seed in range(20):
         drawn = draw(seed)
-        calm = replace(drawn, faults={}, cancel=None, cut=None, doomed={}, twins=0, workers=(0.0,) * 3)
+        calm = replace(drawn, faults={}, cancel=None, cut=None, defects={}, twins=0, workers=(0.0,) * 3)
         report = simulate(replace(calm, wanted=drawn.wanted.model_copy(update={"round_timeout_s": 1e6})))
         assert report.violations == ()
         assert report.trained == report.needed

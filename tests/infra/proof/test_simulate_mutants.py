@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from infra.proof.simulation.invariants import Invariant
-from infra.proof.simulation.run import Made, Report, simulate
-from infra.proof.simulation.scenario import Fault, Scenario, Target, draw
+from infra.proof.simulation.run import Implementations, SimulationReport, simulate
+from infra.proof.simulation.scenario import Fault, SimulationScenario, Target, draw
 from infra.proof.standin import federation
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, Lease
@@ -35,28 +35,28 @@ from protocol.worker.attempt import Attempt
 SEEDS = 200  # within which a mutant must be caught; most are within ten
 
 
-Focus = Callable[[Scenario], Scenario]
+Focus = Callable[[SimulationScenario], SimulationScenario]
 
 
-def as_drawn(scenario: Scenario) -> Scenario:
+def as_drawn(scenario: SimulationScenario) -> SimulationScenario:
     return scenario
 
 
-def caught(made: Made | None = None, focus: Focus = as_drawn) -> Report:
+def caught(implementations: Implementations | None = None, focus: Focus = as_drawn) -> SimulationReport:
     """The first run in which an invariant is violated.
 
     Args:
         focus: makes a scenario rich in what the mutant does wrong, so that few seeds suffice.
     """
     for seed in range(SEEDS):
-        report = simulate(focus(draw(seed)), made=made)
+        report = simulate(focus(draw(seed)), implementations=implementations)
         if report.violations:
             print(f"caught by seed {seed}: {report.violations[0].invariant}: {report.violations[0].text}")
             return report
     pytest.fail(f"{SEEDS} seeds saw nothing")
 
 
-def violated(report: Report) -> set[Invariant]:
+def violated(report: SimulationReport) -> set[Invariant]:
     return {violation.invariant for violation in report.violations}
 
 
@@ -74,7 +74,7 @@ class IgnoresConditions(MemoryS3):
 
 
 def test_an_endpoint_that_ignores_conditions_is_caught() -> None:
-    assert Invariant.DECISION in violated(caught(Made(server=IgnoresConditions)))
+    assert Invariant.DECISION in violated(caught(Implementations(server=IgnoresConditions)))
 
 
 class ChecksThenWrites(MemoryS3):
@@ -102,7 +102,7 @@ class _ChecksThenWrites(MemoryStore):
 
 
 def test_an_endpoint_that_checks_and_then_writes_is_caught() -> None:
-    caught(Made(server=ChecksThenWrites))
+    caught(Implementations(server=ChecksThenWrites))
 
 
 # -- creating ----------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class PlainPuts(Bucket):
 
 
 def test_a_plain_put_where_create_only_belongs_is_caught() -> None:
-    assert Invariant.DECISION in violated(caught(Made(bucket=PlainPuts)))
+    assert Invariant.DECISION in violated(caught(Implementations(bucket=PlainPuts)))
 
 
 class Believes(Bucket):
@@ -170,16 +170,16 @@ class NoNonce(Believes):
 
 
 def test_an_error_taken_for_won_is_caught() -> None:
-    caught(Made(bucket=AnyErrorIsWon))
+    caught(Implementations(bucket=AnyErrorIsWon))
 
 
 def test_a_409_taken_for_lost_is_caught() -> None:
     """Nothing is there, then: a state that the update comes before, or a manifest that nobody runs."""
-    caught(Made(bucket=ConflictIsLost))
+    caught(Implementations(bucket=ConflictIsLost))
 
 
 def test_a_5xx_taken_for_lost_is_caught() -> None:
-    caught(Made(bucket=ErrorIsLost))
+    caught(Implementations(bucket=ErrorIsLost))
 
 
 def test_an_unknown_claim_taken_for_won_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_an_unknown_claim_taken_for_won_is_caught(monkeypatch: pytest.MonkeyPatc
         answer = true(self, key, *rest)
         return Created.WON if answer is Created.UNKNOWN and "/claim-" in key else answer
 
-    def outages(scenario: Scenario) -> Scenario:
+    def outages(scenario: SimulationScenario) -> SimulationScenario:
         return replace(scenario, ttl_s=100.0, faults={Fault.CUT_OFF: 0.03, Fault.STOP: 0.03, Fault.LOST_REQUEST: 0.15})
 
     monkeypatch.setattr(Bucket, "create", create)
@@ -232,10 +232,10 @@ def test_an_average_before_its_decision_is_caught(monkeypatch: pytest.MonkeyPatc
 
 
 def test_averaging_ones_own_choice_where_another_decided_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def closers_that_differ(scenario: Scenario) -> Scenario:
+    def closers_that_differ(scenario: SimulationScenario) -> SimulationScenario:
         wanted = federation(4, 6, round_timeout_s=1.0, min_participants=1)
         faults = {Fault.PAUSE: 0.03, Fault.SLOW: 0.03}
-        return replace(scenario, wanted=wanted, syncs=2, doomed={}, works_s=1.0, faults=faults)
+        return replace(scenario, wanted=wanted, syncs=2, defects={}, works_s=1.0, faults=faults)
 
     monkeypatch.setattr(Closer, "_follow", lambda self, decision, aggregate, before: (decision, aggregate))
     assert Invariant.DECISION in violated(caught(focus=closers_that_differ))
@@ -327,7 +327,7 @@ def test_a_claim_on_a_cancelled_job_is_caught(monkeypatch: pytest.MonkeyPatch) -
     def blind(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float) -> ClaimedJob | None:
         return take(bucket, job_id, replace(view, cancelled=False), worker, ttl_s)
 
-    def half_cancelled(scenario: Scenario) -> Scenario:
+    def half_cancelled(scenario: SimulationScenario) -> SimulationScenario:
         faults = {Fault.KILL_BEFORE: 0.05, Fault.KILL_AFTER: 0.02}
         return replace(scenario, cancel=Target.MEMBER, cancel_s=1.0, faults=faults)
 
@@ -353,7 +353,7 @@ class OwnClock(Bucket):
 
 
 def test_leases_by_a_machines_own_clock_are_caught() -> None:
-    caught(Made(bucket=OwnClock))
+    caught(Implementations(bucket=OwnClock))
 
 
 def test_marks_left_by_who_slept_through_a_purge_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,7 +371,7 @@ def test_a_member_that_waits_on_after_a_purge_is_caught(monkeypatch: pytest.Monk
     assert Invariant.WEIGHTS in violated(caught(focus=purged))
 
 
-def purged(scenario: Scenario) -> Scenario:
+def purged(scenario: SimulationScenario) -> SimulationScenario:
     """Whoever sleeps wakes after the purge."""
     faults = {Fault.SLEEP_THROUGH: 0.05}
     return replace(scenario, purge=True, resubmit_s=1.0, works_s=1.0, faults=faults, cancel=None)
@@ -390,18 +390,20 @@ def test_not_knowing_ones_own_write_after_a_412_costs_only_time() -> None:
     """A claim that was won and is taken for lost belongs to nobody until its lease has run out."""
     won_and_not_told = {Fault.LANDED_500: 0.1, Fault.LOST_ANSWER: 0.1, Fault.OWN_412: 0.1}
 
-    def seconds(made: Made) -> float:
+    def seconds(implementations: Implementations) -> float:
         total = 0.0
         for seed in range(15):
             wanted = federation(2, 3)
             drawn = replace(
-                draw(seed), wanted=wanted, doomed={}, cancel=None, cut=None, purge=False, singles=0, syncs=1
+                draw(seed), wanted=wanted, defects={}, cancel=None, cut=None, purge=False, singles=0, syncs=1
             )
-            report = simulate(replace(drawn, ttl_s=100.0, calm_s=400.0, faults=won_and_not_told), made=made)
+            report = simulate(
+                replace(drawn, ttl_s=100.0, calm_s=400.0, faults=won_and_not_told), implementations=implementations
+            )
             assert report.violations == ()
             total += report.virtual_s
         return total
 
-    true, mutant = seconds(Made()), seconds(Made(bucket=NoNonce))
+    true, mutant = seconds(Implementations()), seconds(Implementations(bucket=NoNonce))
     print(f"{true:.0f} s of virtual time, {mutant:.0f} s with the mutant")
     assert mutant > 1.5 * true

@@ -15,7 +15,8 @@ from infra.proof.standin import (
     integers,
     training,
 )
-from infra.proof.virtual_time import Process, World
+from infra.proof.virtual_threads import Process
+from infra.proof.virtual_time import World
 from protocol.commands.ending import cancel, purge
 from protocol.commands.status import group_status
 from protocol.jobs import queue as jobs

@@ -20,7 +20,8 @@ from infra.proof.standin import (
     training,
     undisturbed,
 )
-from infra.proof.virtual_time import Process, World
+from infra.proof.virtual_threads import Process
+from infra.proof.virtual_time import World
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation, submit_job
