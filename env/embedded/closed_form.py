@@ -16,7 +16,7 @@ from env.engine.manifests.deployment import read_deployment
 from env.engine.manifests.requests import Amount
 from env.errors import SimArenaError
 from env.observation import Observation
-from env.problems.generate import Problem
+from env.problems.generate import GeneratedProblem
 from env.problems.scenario import Scenario
 from env.trace.document import Manifest
 from env.workload import Resources, is_deployment, workload_ref
@@ -119,7 +119,7 @@ def observe_plain(workload: PlainWorkload, asked: Resources) -> Observation:
     )
 
 
-def generated_workload(problem: Problem) -> PlainWorkload:
+def generated_workload(problem: GeneratedProblem) -> PlainWorkload:
     """The numbers of a generated problem; the same that `plain_workload` reads from its scenario."""
     pool, uses = problem.nodes, {"cpu_use_m": problem.cpu_use_m, "memory_use_bytes": problem.memory_use_bytes}
     return PlainWorkload(pool.count, pool.cpu_m, pool.memory_bytes, pool.pods, **uses)

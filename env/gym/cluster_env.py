@@ -24,7 +24,7 @@ from env.gym.features import STATE_DIM, state_vector
 from env.gym.reward import check_reward, goal, reward
 from env.observation import Observation
 from env.problems.draw import PROBLEMS, episode_words
-from env.problems.generate import Problem, draw_problem, problem_scenario
+from env.problems.generate import GeneratedProblem, draw_problem, problem_scenario
 from env.problems.philox import below, seed_of
 from env.problems.scenario import Scenario
 from env.quantity import format_cpu, format_memory
@@ -155,7 +155,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             self._known[number] = self._of_scenario(self._scenarios[number])
         return self._known[number]
 
-    def _of_problem(self, problem: Problem) -> _Episode:
+    def _of_problem(self, problem: GeneratedProblem) -> _Episode:
         if not self._owns_cluster:
             return self._of_scenario(problem_scenario(problem))
         return _Episode(

@@ -24,7 +24,7 @@ _LENGTH_S = 60
 
 
 @dataclass(frozen=True)
-class Problem:
+class GeneratedProblem:
     """A drawn problem: the workload as recorded, one configuration that solves it, and where it runs.
 
     Attributes:
@@ -68,24 +68,19 @@ def generate_scenario(problem: str | None, seed: int) -> Scenario:
     return problem_scenario(draw_problem(problem, seed))
 
 
-def generate_trace(problem: str | None, seed: int) -> Trace:
-    """The trace of `generate_scenario(problem, seed)`: SimKube version 2, with the scenario in its metadata."""
-    return generate_scenario(problem, seed).trace
-
-
-def problem_scenario(problem: Problem) -> Scenario:
+def problem_scenario(problem: GeneratedProblem) -> Scenario:
     """The scenario of a drawn problem, with its trace."""
     return scenario_from_trace(_trace(problem), name=problem.name)
 
 
-def draw_problem(problem: str | None, seed: int) -> Problem:
+def draw_problem(problem: str | None, seed: int) -> GeneratedProblem:
     """Draw the problem of (problem, seed); see `generate_scenario`."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
         raise ScenarioError(f"seed {seed!r:.40}: must be a whole number from 0 to 2^63 - 1")
     if problem is not None and problem not in PROBLEMS:
         raise ScenarioError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
     drawn = draw(draw_kind(seed) if problem is None else PROBLEMS.index(problem), seed)
-    return Problem(
+    return GeneratedProblem(
         kind=PROBLEMS[drawn.kind],
         seed=seed,
         target=drawn.target,
@@ -98,7 +93,7 @@ def draw_problem(problem: str | None, seed: int) -> Problem:
     )
 
 
-def _trace(problem: Problem) -> Trace:
+def _trace(problem: GeneratedProblem) -> Trace:
     manifest = _manifest(problem)
     document = {
         "version": VERSION,
@@ -114,7 +109,7 @@ def _trace(problem: Problem) -> Trace:
     return Trace(document, problem.name)
 
 
-def _manifest(problem: Problem) -> Manifest:
+def _manifest(problem: GeneratedProblem) -> Manifest:
     """The workload as recorded; keys sorted, as SimKube writes them."""
     labels, start = {"app": _DEPLOY}, problem.start
     requests = {"cpu": format_cpu(start.cpu_m), "memory": format_memory(start.memory_bytes)}
@@ -128,7 +123,7 @@ def _manifest(problem: Problem) -> Manifest:
     }
 
 
-def _annotations(problem: Problem) -> Manifest:
+def _annotations(problem: GeneratedProblem) -> Manifest:
     uses = {
         **({"cpu": format_cpu(problem.cpu_use_m)} if problem.cpu_use_m else {}),
         **({"memory": format_memory(problem.memory_use_bytes)} if problem.memory_use_bytes else {}),
@@ -136,7 +131,7 @@ def _annotations(problem: Problem) -> Manifest:
     return {"annotations": {DEMAND_ANNOTATION: json.dumps({_DEPLOY: uses})}} if uses else {}
 
 
-def _metadata(problem: Problem) -> Manifest:
+def _metadata(problem: GeneratedProblem) -> Manifest:
     nodes = problem.nodes
     return {
         "problem": problem.kind,

@@ -112,3 +112,9 @@ def test_the_search_goes_on_where_the_last_one_ended(cluster: Make, node: Make, 
     pool = [node(f"n{i}") for i in range(299)] + [node("large", cpu="64", memory="128Gi")]
     made = cluster(*pool).apply(manifest("Pod", "one"), manifest("Pod", "two"), manifest("Pod", "three"))
     assert [*made.placed("one"), *made.placed("two"), *made.placed("three")] == ["n0", "n144", "large"]
+
+
+def test_the_share_that_stays_free_counts_and_not_the_amount(cluster: Make, node: Make, manifest: Make) -> None:
+    made = cluster(node("large", cpu="32"), node("small", cpu="2")).apply(manifest("Pod", "old", cpu="9500m"))
+    assert made.placed("old") == {"large": 1}
+    assert made.apply(manifest("Pod", cpu="500m")).placed() == {"small": 1}  # 75 % of it stays free, of the other 68 %

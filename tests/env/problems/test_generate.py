@@ -14,7 +14,7 @@ from env.errors import ScenarioError
 from env.gym.reward import goal
 from env.gym.search import solved_plain
 from env.problems.draw import FAR_ACTIONS, LARGE_NODES, LARGE_TARGET, MAX_ACTIONS, MAX_NODES, PROBLEMS
-from env.problems.generate import draw_problem, generate_scenario, generate_trace
+from env.problems.generate import draw_problem, generate_scenario
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.quantity import MIB
 from env.trace.document import read_trace
@@ -69,7 +69,7 @@ def test_one_problem_in_sixteen_is_healthy(problem: str) -> None:
 
 @given(st.none() | problems, seeds)
 def test_the_same_seed_gives_the_same_bytes(problem: str | None, seed: int) -> None:
-    assert generate_trace(problem, seed).to_bytes() == generate_trace(problem, seed).to_bytes()
+    assert generate_scenario(problem, seed).trace.to_bytes() == generate_scenario(problem, seed).trace.to_bytes()
 
 
 @given(problems, seeds)
@@ -152,12 +152,12 @@ def test_cutting_too_far_fails_in_about_half_of_the_problems(problem: str) -> No
 def test_without_a_problem_the_seed_draws_one() -> None:
     drawn = [generate_scenario(None, seed).problem for seed in range(60)]
     assert set(drawn) == set(PROBLEMS)
-    assert generate_trace(None, 3).to_bytes() == generate_trace(drawn[3], 3).to_bytes()
+    assert generate_scenario(None, 3).trace.to_bytes() == generate_scenario(drawn[3], 3).trace.to_bytes()
 
 
 @given(problems, seeds)
 def test_the_trace_is_complete(problem: str, seed: int) -> None:
-    trace = generate_trace(problem, seed)
+    trace = generate_scenario(problem, seed).trace
     spec = trace.events[0]["applied_objs"][0]["spec"]
     assert trace.index == {"apps/v1.Deployment": {"default/web": spec_hash(spec)}}
     assert trace.config == {"trackedObjects": {"apps/v1.Deployment": {"podSpecTemplatePaths": ["/spec/template"]}}}

@@ -10,7 +10,7 @@ import pytest
 from env.embedded.closed_form import plain_workload
 from env.errors import ConfigError
 from env.problems.draw import PROBLEMS
-from env.problems.generate import Problem, draw_problem
+from env.problems.generate import GeneratedProblem, draw_problem
 from env.problems.scenario import Scenario
 from env.trace.document import read_trace
 from runner.evaluation.suite import SUITE_SEED, fingerprint, standard, suite
@@ -22,7 +22,7 @@ def scenarios() -> list[Scenario]:
 
 
 @pytest.fixture(scope="module")
-def problems() -> list[Problem]:
+def problems() -> list[GeneratedProblem]:
     return [draw_problem(kind, SUITE_SEED + number) for kind in PROBLEMS for number in range(200)]
 
 
@@ -35,18 +35,18 @@ def test_it_has_200_of_each_kind(scenarios: list[Scenario]) -> None:
     assert Counter(scenario.problem for scenario in scenarios) == dict.fromkeys(PROBLEMS, 200)
 
 
-def test_its_problems_are_the_documented_draws(scenarios: list[Scenario], problems: list[Problem]) -> None:
+def test_its_problems_are_the_documented_draws(scenarios: list[Scenario], problems: list[GeneratedProblem]) -> None:
     assert [scenario.name for scenario in scenarios] == [problem.name for problem in problems]
 
 
-def test_it_has_small_and_large_clusters(problems: list[Problem]) -> None:
+def test_it_has_small_and_large_clusters(problems: list[GeneratedProblem]) -> None:
     nodes = [problem.nodes.count for problem in problems]
     assert min(nodes) == 1
     assert sum(count > 100 for count in nodes) >= 50
     assert max(nodes) > 400
 
 
-def test_it_has_small_and_large_distances_in_every_kind(problems: list[Problem]) -> None:
+def test_it_has_small_and_large_distances_in_every_kind(problems: list[GeneratedProblem]) -> None:
     for kind in PROBLEMS:
         distances = Counter(problem.least_actions for problem in problems if problem.kind == kind)
         if kind not in ("combined", "over-allocation"):  # more than one thing may be wrong there
@@ -54,13 +54,13 @@ def test_it_has_small_and_large_distances_in_every_kind(problems: list[Problem])
         assert sum(count for distance, count in distances.items() if distance >= 10) >= 10
 
 
-def test_in_some_nothing_is_to_be_done(problems: list[Problem]) -> None:
+def test_in_some_nothing_is_to_be_done(problems: list[GeneratedProblem]) -> None:
     healthy = [problem for problem in problems if problem.least_actions == 0]
     assert len(healthy) >= 30
     assert {problem.kind for problem in healthy} == set(PROBLEMS)
 
 
-def test_it_has_workloads_that_die_of_too_little(problems: list[Problem]) -> None:
+def test_it_has_workloads_that_die_of_too_little(problems: list[GeneratedProblem]) -> None:
     assert sum(problem.start.cpu_m < problem.cpu_use_m for problem in problems) >= 50
     assert sum(problem.start.memory_bytes < problem.memory_use_bytes for problem in problems) >= 50
 
