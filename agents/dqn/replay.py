@@ -1,4 +1,7 @@
-"""The replay buffer of a DQN: n-step transitions in memory that is allocated once."""
+"""The replay buffer of a DQN: n-step transitions in memory that is allocated once.
+
+Sources: Mnih et al., Nature 2015 (replay); Sutton, 1988 (n steps); Schaul et al., ICLR 2016 (priorities).
+"""
 
 from __future__ import annotations
 
