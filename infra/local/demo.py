@@ -23,7 +23,7 @@ from runner.commands.console import Exit, err, print_json
 
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
-    from protocol.commands.status import GroupStatus
+    from protocol.commands.status import FederationSummary
     from protocol.wire.bucket import Bucket
 
 BUCKET = "sim-arena-demo"
@@ -169,12 +169,12 @@ class Demo:
         os.environ.update(environment)
         return open_bucket(BUCKET, "demo")
 
-    def _status(self, bucket: Bucket, closed: int) -> GroupStatus:
-        from protocol.commands.status import group_status
+    def _status(self, bucket: Bucket, closed: int) -> FederationSummary:
+        from protocol.commands.status import federation_summary
 
-        return group_status(bucket, GROUP, LEASE_TTL_S, recent=5, closed_before=closed)
+        return federation_summary(bucket, GROUP, LEASE_TTL_S, recent=5, closed_before=closed)
 
-    def _tell(self, status: GroupStatus, told: int) -> int:
+    def _tell(self, status: FederationSummary, told: int) -> int:
         for row in status.recent:
             if row.round > told:
                 reward = "" if row.reward is None else f", mean reward {row.reward:+.2f}"

@@ -19,8 +19,9 @@ from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.documents import Federation, Manifest, Strategy, TensorSpec, Training
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Federation, Strategy, TensorSpec
+from protocol.wire.job_documents import Manifest, Training
 from protocol.wire.memory import MemoryStore
 from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop

@@ -12,11 +12,11 @@ from rich.live import Live
 from protocol.commands import tables
 from protocol.commands.console import BucketOption, JsonOption, LeaseOption, open_bucket
 from protocol.commands.submit import submit
-from protocol.jobs import queue
 from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_job
 from protocol.wire import documents, keys
-from protocol.wire.documents import Ending, Status
+from protocol.wire.federation_documents import OutcomeStatus
+from protocol.wire.job_documents import Manifest, Result, ResultStatus
 from protocol.wire.probe import probe
 from runner.commands.console import Exit, err, fail, new_app, out, print_json, run
 
@@ -56,28 +56,28 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show a federation's members and rounds. With --watch, exit code 1 if it failed."""
-    from protocol.commands.status import group_status
+    from protocol.commands.status import federation_summary
 
     place = open_bucket(bucket)
-    now = group_status(place, keys.valid_group(group), lease_ttl, recent=rounds)
+    now = federation_summary(place, keys.valid_group(group), lease_ttl, recent=rounds)
     if not watch:
         print_json(now.as_json()) if as_json else out.print(tables.group_table(now))
         return
     with Live(tables.group_table(now), console=err, auto_refresh=False, transient=as_json) as live:
         while now.outcome is None:
             place.clock.sleep(2.0)
-            now = group_status(place, group, lease_ttl, recent=rounds, closed_before=now.closed)
+            now = federation_summary(place, group, lease_ttl, recent=rounds, closed_before=now.closed)
             live.update(tables.group_table(now), refresh=True)
     if as_json:
         print_json(now.as_json())
-    if now.outcome == Ending.FAILED:
+    if now.outcome == OutcomeStatus.FAILED:
         fail(f"federation {group}: {now.reason}")
 
 
 @app.command()
 def cancel(bucket: BucketOption, name: Name, lease_ttl: LeaseOption = LEASE_TTL_S) -> None:
     """End a job, or a federation with all its jobs. Exit code 3 if it had ended already."""
-    from protocol.commands.ending import cancel as cancel_
+    from protocol.commands.cancel import cancel as cancel_
 
     keys.valid_id(name)
     place = open_bucket(bucket)
@@ -94,16 +94,16 @@ def cancel(bucket: BucketOption, name: Name, lease_ttl: LeaseOption = LEASE_TTL_
 def retry(bucket: BucketOption, job: Annotated[str, typer.Argument(help="A failed or cancelled job.")]) -> None:
     """Queue a failed or cancelled job again under a new id; it goes on from the last state that was kept."""
     place = open_bucket(bucket)
-    result = queue.read_result(place, keys.valid_id(job))
+    result = documents.read(place, Result, keys.result(keys.valid_id(job)))
     if result is None:
         fail(f"job {job}: has not ended; nothing to retry", Exit.NOTHING_TO_DO)
-    if result.status is Status.SUCCESS:
+    if result.status is ResultStatus.SUCCESS:
         fail(f"job {job}: ended well; nothing to retry", Exit.NOTHING_TO_DO)
     key = keys.finished_manifest(job)
-    body = place.get(key, queue.MANIFEST_BYTES) or place.get(keys.pending_manifest(job), queue.MANIFEST_BYTES)
-    if body is None or result.status is Status.REJECTED:
+    manifest = documents.read(place, Manifest, key) or documents.read(place, Manifest, keys.pending_manifest(job))
+    if manifest is None or result.status is ResultStatus.REJECTED:
         fail(f"job {job}: its manifest could never be read ({result.error}); submit it anew")
-    manifest = documents.parse(documents.Manifest, body, key)
+    manifest.require_current(key)
     if manifest.federation:
         fail(
             f"job {job}: a member has left its federation {manifest.federation.group!r} for good; "
@@ -125,19 +125,19 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show a job's result, or how far it is."""
-    from protocol.commands import inspection
+    from protocol.commands.inspect import about, describe_state, text_of
 
     place = open_bucket(bucket)
     keys.valid_id(job)
     if steps or log:
         name = "steps.jsonl" if steps else "train.log"
-        typer.echo(inspection.text_of(place, job, name), nl=False)
+        typer.echo(text_of(place, job, name), nl=False)
     elif ckpt:
-        print_json(inspection.describe_state(place, job))
+        print_json(describe_state(place, job))
     elif as_json:
-        print_json(inspection.about(place, job, lease_ttl))
+        print_json(about(place, job, lease_ttl))
     else:
-        out.print(tables.facts_table(inspection.about(place, job, lease_ttl)))
+        out.print(tables.facts_table(about(place, job, lease_ttl)))
 
 
 @app.command()
@@ -148,7 +148,7 @@ def download(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch a job's result and files, or a federation's weights, rounds and all its jobs'."""
-    from protocol.commands.ending import download as download_
+    from protocol.commands.download import download as download_
 
     place = open_bucket(bucket)
     folder = to or Path("runs") / keys.valid_id(name)
@@ -166,7 +166,7 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete what a federation that has ended left: weights, states, results. Its name stays taken."""
-    from protocol.commands.ending import purge as purge_
+    from protocol.commands.purge import purge as purge_
 
     place = open_bucket(bucket)
     if not yes:

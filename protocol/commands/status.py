@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from protocol.jobs import queue as jobs
+from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
-from protocol.rounds import federation as federations
-from protocol.rounds.federation import DECISION_BYTES, closed_rounds
+from protocol.rounds.federation import closed_rounds
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Decision, Federation, Heartbeat, Outcome
-from protocol.wire.errors import BadDocument, ProtocolError, TooLarge
+from protocol.wire.errors import BadDocument, OtherRelease, ProtocolError
+from protocol.wire.federation_documents import Decision, Federation, Outcome
+from protocol.wire.job_documents import Heartbeat, Manifest, Result
 from protocol.wire.keys import Mark
 
 
 @dataclass(frozen=True)
-class JobStatus:
+class JobSummary:
     """One row. `state` is pending, running, free (its attempt ended; the next worker takes it) or a result's status."""
 
     job_id: str
@@ -31,7 +31,7 @@ class JobStatus:
 
 
 @dataclass(frozen=True)
-class RoundStatus:
+class RoundSummary:
     """One closed round. `reward` is the participants' mean return; `solved` of their `episodes` reached the goal."""
 
     round: int
@@ -44,7 +44,7 @@ class RoundStatus:
 
 
 @dataclass(frozen=True)
-class GroupStatus:
+class FederationSummary:
     """A federation: its members, and how many rounds have global weights."""
 
     group: str
@@ -54,39 +54,32 @@ class GroupStatus:
     outcome: str | None
     reason: str | None
     weights_sha256: str | None
-    members: tuple[JobStatus, ...]
-    recent: tuple[RoundStatus, ...]
+    members: tuple[JobSummary, ...]
+    recent: tuple[RoundSummary, ...]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def read_federation(bucket: Bucket, group: str) -> Federation:
+def require_federation(bucket: Bucket, group: str) -> Federation:
     """A federation's description.
 
     Raises:
-        ProtocolError: there is none of this name.
+        ProtocolError: there is none of this name, or it is a newer release's.
     """
-    federation = federations.read_federation(bucket, group)
+    federation = documents.read(bucket, Federation, keys.federation(group))
     if federation is None:
         raise ProtocolError(f"federation {group!r}: not in {bucket.name}; `dispatch list` shows what there is")
     return federation
 
 
-def read_outcome(bucket: Bucket, group: str) -> Outcome | None:
-    body = bucket.get(keys.outcome(group))
-    return None if body is None else documents.parse(Outcome, body, keys.outcome(group))
-
-
-def read_round(bucket: Bucket, group: str, round_: int) -> RoundStatus | None:
-    """A closed round's decision, None while the round is open."""
-    key = keys.decision(group, round_)
-    body = bucket.get(key, DECISION_BYTES)
-    if body is None:
+def round_summary(bucket: Bucket, group: str, round_: int) -> RoundSummary | None:
+    """A closed round's row, None while the round is open."""
+    decision = documents.read(bucket, Decision, keys.decision(group, round_))
+    if decision is None:
         return None
-    decision = documents.parse(Decision, body, key)
     rewards = [p.reward for p in decision.participants if p.reward is not None]
-    return RoundStatus(
+    return RoundSummary(
         round=round_,
         reason=decision.reason,
         participants=len(decision.participants),
@@ -97,21 +90,23 @@ def read_round(bucket: Bucket, group: str, round_: int) -> RoundStatus | None:
     )
 
 
-def group_status(bucket: Bucket, group: str, ttl_s: float, *, recent: int = 10, closed_before: int = 0) -> GroupStatus:
+def federation_summary(
+    bucket: Bucket, group: str, ttl_s: float, *, recent: int = 10, closed_before: int = 0
+) -> FederationSummary:
     """Everything about a federation; the last `recent` rounds in detail.
 
     Args:
         closed_before: rounds known to be closed, which saves requests when watching.
     """
-    federation = read_federation(bucket, group)
-    closed = closed_rounds(bucket, group, federation.rounds, closed_before)
-    outcome = read_outcome(bucket, group)
+    federation = require_federation(bucket, group)
+    outcome = documents.read(bucket, Outcome, keys.outcome(group))
+    closed = outcome.rounds if outcome else closed_rounds(bucket, group, federation.rounds, closed_before)
     listing = bucket.list(keys.in_progress_of_group(group))
     views = attempts(listing.entries)
     job_ids = [keys.member_job(group, member) for member in range(federation.size)]
-    members = tuple(job_status(bucket, job_id, views.get(job_id), listing.server_time, ttl_s) for job_id in job_ids)
-    rounds = (read_round(bucket, group, n) for n in range(max(1, closed - recent + 1), closed + 1))
-    return GroupStatus(
+    members = tuple(job_summary(bucket, job_id, views.get(job_id), listing.server_time, ttl_s) for job_id in job_ids)
+    rounds = (round_summary(bucket, group, n) for n in range(max(1, closed - recent + 1), closed + 1))
+    return FederationSummary(
         group=group,
         size=federation.size,
         rounds=federation.rounds,
@@ -124,16 +119,16 @@ def group_status(bucket: Bucket, group: str, ttl_s: float, *, recent: int = 10, 
     )
 
 
-def job_status(bucket: Bucket, job_id: str, view: Attempts | None, server_time: float, ttl_s: float) -> JobStatus:
+def job_summary(bucket: Bucket, job_id: str, view: Attempts | None, server_time: float, ttl_s: float) -> JobSummary:
     """One job, from its result if it has one, else from its attempt's heartbeat."""
     if view is None or view.attempt == 0:
-        return finished_status(bucket, job_id) or JobStatus(job_id, "pending")
+        return finished_summary(bucket, job_id) or JobSummary(job_id, "pending")
     alive = view.alive(server_time, ttl_s)
-    if not alive and (finished := finished_status(bucket, job_id)):
+    if not alive and (finished := finished_summary(bucket, job_id)):
         return finished
     key = keys.attempt_mark(job_id, Mark.HEARTBEAT, view.attempt)
     beat = _heartbeat(bucket, key)
-    return JobStatus(
+    return JobSummary(
         job_id=job_id,
         state="running" if alive else "free",
         attempt=view.attempt,
@@ -147,21 +142,22 @@ def job_status(bucket: Bucket, job_id: str, view: Attempts | None, server_time: 
 def _heartbeat(bucket: Bucket, key: str) -> Heartbeat | None:
     """What the owner says of itself; None where it says nothing that can be read."""
     try:
-        body = bucket.get(key)
-        return documents.parse(Heartbeat, body, key) if body else None
-    except (BadDocument, TooLarge):
+        return documents.read(bucket, Heartbeat, key)
+    except (BadDocument, OtherRelease):
         return None
 
 
-def finished_status(bucket: Bucket, job_id: str) -> JobStatus | None:
+def finished_summary(bucket: Bucket, job_id: str) -> JobSummary | None:
     """The row of a job that has its result."""
     try:
-        result = jobs.read_result(bucket, job_id)
+        result = documents.read(bucket, Result, keys.result(job_id))
     except BadDocument as error:
-        return JobStatus(job_id, "unreadable", error=str(error))
+        return JobSummary(job_id, "unreadable", error=str(error))
+    except OtherRelease as error:
+        return JobSummary(job_id, error.release, error=str(error))
     if result is None:
         return None
-    return JobStatus(
+    return JobSummary(
         job_id=job_id,
         state=result.status,
         attempt=result.attempt,
@@ -172,11 +168,28 @@ def finished_status(bucket: Bucket, job_id: str) -> JobStatus | None:
     )
 
 
-def all_jobs(bucket: Bucket, ttl_s: float, last: int) -> list[JobStatus]:
+def _queued_summary(bucket: Bucket, job: JobSummary) -> JobSummary:
+    """The row of an unfinished job; one that this release's workers pass over says so."""
+    if job.state not in ("pending", "free"):
+        return job
+    key = keys.pending_manifest(job.job_id)
+    try:
+        manifest = documents.read(bucket, Manifest, key)
+        if manifest is not None:
+            manifest.require_current(key)
+    except BadDocument as error:
+        return replace(job, state="unreadable", error=str(error))
+    except OtherRelease as error:
+        return replace(job, state=error.release, error=str(error))
+    return job
+
+
+def all_jobs(bucket: Bucket, ttl_s: float, last: int) -> list[JobSummary]:
     """Unfinished jobs, then the `last` finished and rejected ones, newest first."""
-    queue = jobs.list_queue(bucket)
+    listed = queue.list_queue(bucket)
     unfinished = [
-        job_status(bucket, job_id, view, queue.server_time, ttl_s) for job_id, view in sorted(queue.jobs.items())
+        _queued_summary(bucket, job_summary(bucket, job_id, view, listed.server_time, ttl_s))
+        for job_id, view in sorted(listed.jobs.items())
     ]
     over = [
         job_id
@@ -185,4 +198,4 @@ def all_jobs(bucket: Bucket, ttl_s: float, last: int) -> list[JobStatus]:
         if (job_id := keys.parse_manifest(entry.key))
     ]
     newest = sorted(set(over), reverse=True)[:last]
-    return unfinished + [found for job_id in newest if (found := finished_status(bucket, job_id))]
+    return unfinished + [found for job_id in newest if (found := finished_summary(bucket, job_id))]

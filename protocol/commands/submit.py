@@ -13,7 +13,8 @@ from protocol.commands.console import BucketOption, JsonOption, open_bucket
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import ROBUST_SIZE, Closers, Federation, JobType, Nodes, Strategy, TensorSpec, Training
+from protocol.wire.federation_documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
+from protocol.wire.job_documents import Closers, JobType, Nodes, Training
 from protocol.wire.probe import probe
 from protocol.wire.schedule import DEFAULT_ROUNDS, default_per_round
 from runner.commands.console import Exit, err, fail, out, parse_set, print_json

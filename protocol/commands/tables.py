@@ -8,12 +8,12 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from protocol.commands.status import GroupStatus, JobStatus, RoundStatus
+from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
 
 _STYLES = {"running": "cyan", "success": "green", "failed": "red", "rejected": "red", "cancelled": "yellow"}
 
 
-def jobs_table(rows: list[JobStatus] | tuple[JobStatus, ...]) -> Table:
+def jobs_table(rows: list[JobSummary] | tuple[JobSummary, ...]) -> Table:
     table = Table("job", "state", "attempt", "episode", "reward", "worker", "", box=None, pad_edge=False)
     for row in rows:
         table.add_row(
@@ -28,7 +28,7 @@ def jobs_table(rows: list[JobStatus] | tuple[JobStatus, ...]) -> Table:
     return table
 
 
-def group_table(status: GroupStatus) -> Group:
+def group_table(status: FederationSummary) -> Group:
     """A federation: headline, members, last rounds."""
     state = f"[{_STYLES.get(status.outcome or '', 'bold')}]{status.outcome or 'running'}[/]"
     reason = f": {escape(status.reason)}" if status.reason else ""
@@ -41,7 +41,7 @@ def group_table(status: GroupStatus) -> Group:
     return Group(*parts)
 
 
-def _rounds_table(rounds: tuple[RoundStatus, ...]) -> Table:
+def _rounds_table(rounds: tuple[RoundSummary, ...]) -> Table:
     table = Table("round", "closed", "members", "mean reward", "solved", "left out", box=None, pad_edge=False)
     for row in rounds:
         reward = "" if row.reward is None else f"{row.reward:+.2f}"

@@ -17,8 +17,9 @@ from protocol.learners.trace_bucket import open_trace_bucket
 from protocol.rounds.aggregation import Aggregate, RoundInputs
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Federation, JobType, Manifest, Status
 from protocol.wire.errors import UsageError
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import JobType, Manifest, ResultStatus
 from protocol.worker.attempt import AttemptEnd
 from protocol.worker.learner import Learner
 from protocol.worker.worker_loop import WorkerLoop
@@ -126,7 +127,7 @@ def _work(
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
     if result.end is AttemptEnd.STOPPED:
         raise typer.Exit(int(Exit.INTERRUPTED))
-    if result.status is not Status.SUCCESS:
+    if result.status is not ResultStatus.SUCCESS:
         raise typer.Exit(int(Exit.FAILED))
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from protocol.wire import documents, keys
-from protocol.wire.bucket import DOCUMENT_BYTES, Bucket, Created
+from protocol.wire.bucket import Bucket, Created
 from protocol.wire.documents import D
-from protocol.wire.errors import BadDocument, StoreError, TooLarge
+from protocol.wire.errors import BadDocument, OtherRelease, StoreError
+from protocol.wire.job_documents import Claim, Heartbeat, Release
 from protocol.wire.keys import Mark
 from protocol.wire.store import Entry
 
@@ -96,7 +97,7 @@ class Lease:
         """One renewal: write the heartbeat, then look whether the attempt is still the highest."""
         started = self.bucket.clock.now()
         self._seq += 1
-        heartbeat = documents.Heartbeat(
+        heartbeat = Heartbeat(
             worker=self.worker, seq=self._seq, episode=self.episode, reward=self.reward, phase=self.doing
         )
         key = keys.attempt_mark(self.job_id, Mark.HEARTBEAT, self.attempt)
@@ -150,11 +151,11 @@ class Lease:
     def release(self, reason: str, *, failed: bool = False) -> None:
         """Give the attempt up, so that the next worker need not wait for the lease to run out."""
         self.close()
-        body = documents.Release(worker=self.worker, failed=failed, reason=reason[:1000]).to_bytes()
+        body = Release(worker=self.worker, failed=failed, reason=reason[:1000]).to_bytes()
         self.bucket.create(keys.attempt_mark(self.job_id, Mark.RELEASED, self.attempt), body)
 
 
-def create_claim(bucket: Bucket, job_id: str, attempt: int, claim_: documents.Claim, ttl_s: float) -> Lease | None:
+def create_claim(bucket: Bucket, job_id: str, attempt: int, claim_: Claim, ttl_s: float) -> Lease | None:
     """Try to own an attempt of a job; None if another was faster (or nobody knows)."""
     since = bucket.clock.now()
     answer = bucket.create(keys.attempt_mark(job_id, Mark.CLAIM, attempt), claim_.to_bytes())
@@ -171,11 +172,11 @@ def failures_so_far(bucket: Bucket, job_id: str, view: Attempts, progress: int) 
     """
     if view.attempt == 0:
         return 0, ""
-    last = _read(bucket, documents.Claim, keys.attempt_mark(job_id, Mark.CLAIM, view.attempt))
+    last = _read(bucket, Claim, keys.attempt_mark(job_id, Mark.CLAIM, view.attempt))
     before = last.failures if last and last.progress >= progress else 0
     if not view.released:
         return before + 1, f"worker {last.worker if last else '?'} fell silent"
-    release = _read(bucket, documents.Release, keys.attempt_mark(job_id, Mark.RELEASED, view.attempt))
+    release = _read(bucket, Release, keys.attempt_mark(job_id, Mark.RELEASED, view.attempt))
     if release is not None and release.failed:
         return before + 1, release.reason
     return before, ""
@@ -184,7 +185,6 @@ def failures_so_far(bucket: Bucket, job_id: str, view: Attempts, progress: int) 
 def _read(bucket: Bucket, kind: type[D], key: str) -> D | None:
     """A mark, or None where it is gone or unreadable: then the count starts anew, which costs attempts, not safety."""
     try:
-        body = bucket.get(key, DOCUMENT_BYTES)
-        return None if body is None else documents.parse(kind, body, key)
-    except (BadDocument, TooLarge):
+        return documents.read(bucket, kind, key)
+    except (BadDocument, OtherRelease):
         return None

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from protocol.jobs.lease import Attempts, Lease, attempts, create_claim, failures_so_far
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Claim, Manifest, Result, Status
 from protocol.wire.errors import BadDocument, TooLarge
-
-MANIFEST_BYTES = 8 << 20
+from protocol.wire.job_documents import Claim, Manifest, Result, ResultStatus
 
 
 @dataclass(frozen=True)
@@ -50,25 +48,6 @@ def list_queue(bucket: Bucket, only: str | None = None) -> Queue:
     )
 
 
-def read_manifest(bucket: Bucket, job_id: str) -> Manifest | None:
-    """A pending job's manifest, None if there is none (any more).
-
-    Raises:
-        BadDocument: it cannot be read or validated, or names another job.
-    """
-    key = keys.pending_manifest(job_id)
-    try:
-        body = bucket.get(key, MANIFEST_BYTES)
-    except TooLarge as error:
-        raise BadDocument(str(error)) from error
-    if body is None:
-        return None
-    manifest = documents.parse(Manifest, body, key)
-    if manifest.job_id != job_id:
-        raise BadDocument(f"{key}: it is the manifest of {manifest.job_id!r}")
-    return manifest
-
-
 @dataclass(frozen=True)
 class ClaimedJob:
     """A job that this process owns now. `newest_state` is the key to resume from, None at the beginning."""
@@ -81,23 +60,28 @@ class ClaimedJob:
 def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float) -> ClaimedJob | None:
     """Claim a free job; None if it is over, unreadable, cancelled, out of attempts, or another worker was faster.
 
-    A job that can only end is ended here: whoever comes across it may record its result.
+    A job that can only end is ended here: any worker may record its result.
+
+    Raises:
+        OtherRelease: it is another release's job; it stays in the queue as it is.
     """
+    key = keys.pending_manifest(job_id)
     try:
-        manifest = read_manifest(bucket, job_id)
+        manifest = documents.read(bucket, Manifest, key)
     except BadDocument as error:
         reject(bucket, job_id, str(error))
         return None
     if manifest is None:
         return None
+    manifest.require_current(key)
     if view.cancelled:
-        finish(bucket, ended(job_id, Status.CANCELLED, "cancelled by a user"))
+        finish(bucket, ended(job_id, ResultStatus.CANCELLED, "cancelled by a user"))
         return None
     newest = newest_state(bucket, job_id)
     progress = keys.parse_state(newest) or 0 if newest else 0
     failures, last_words = failures_so_far(bucket, job_id, view, progress)
     if failures >= manifest.training.max_attempts:
-        finish(bucket, ended(job_id, Status.FAILED, f"{failures} attempts failed; the last: {last_words}"))
+        finish(bucket, ended(job_id, ResultStatus.FAILED, f"{failures} attempts failed; the last: {last_words}"))
         return None
     body = Claim(worker=worker, failures=failures, progress=progress, claimed_at=documents.timestamp())
     lease = create_claim(bucket, job_id, view.attempt + 1, body, ttl_s)
@@ -115,13 +99,6 @@ def newest_state(bucket: Bucket, job_id: str) -> str | None:
     return states[-1] if states else None  # listings are in key order, and six digits keep that numeric
 
 
-def read_result(bucket: Bucket, job_id: str) -> Result | None:
-    """A job's result, None while there is none."""
-    key = keys.result(job_id)
-    body = bucket.get(key, MANIFEST_BYTES)
-    return None if body is None else documents.parse(Result, body, key)
-
-
 def is_over(bucket: Bucket, job_id: str) -> bool:
     """Whether the job has its result."""
     return bucket.exists(keys.result(job_id))
@@ -130,12 +107,12 @@ def is_over(bucket: Bucket, job_id: str) -> bool:
 def reject(bucket: Bucket, job_id: str, reason: str) -> None:
     """Take a manifest that cannot be run out of the queue, with the reason; its job ends, so nobody waits for it."""
     try:
-        body = bucket.get(keys.pending_manifest(job_id), MANIFEST_BYTES)
+        body = bucket.get(keys.pending_manifest(job_id), Manifest.max_bytes)
     except TooLarge:
         body = b""
     if body is not None:
         bucket.ensure_created(keys.rejected_manifest(job_id), body)
-    result = ended(job_id, Status.REJECTED, reason)
+    result = ended(job_id, ResultStatus.REJECTED, reason)
     bucket.ensure_created(keys.rejected_error(job_id), result.to_bytes())
     bucket.ensure_created(keys.result(job_id), result.to_bytes())
     clear_away(bucket, job_id)
@@ -148,7 +125,7 @@ def finish(bucket: Bucket, result: Result) -> bool:
     return won
 
 
-def ended(job_id: str, status: Status, reason: str) -> Result:
+def ended(job_id: str, status: ResultStatus, reason: str) -> Result:
     """The result of a job that ends while nobody works on it."""
     return Result(job_id=job_id, status=status, error=reason[:4000], finished_at=documents.timestamp())
 
@@ -160,7 +137,7 @@ def clear_away(bucket: Bucket, job_id: str) -> None:
     """
     if not bucket.exists(keys.rejected_manifest(job_id)):
         try:
-            body = bucket.get(keys.pending_manifest(job_id), MANIFEST_BYTES)
+            body = bucket.get(keys.pending_manifest(job_id), Manifest.max_bytes)
         except TooLarge:
             body = None
         if body is not None:

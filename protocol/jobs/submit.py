@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from env.problems.draw import PROBLEMS
 from protocol.jobs import queue
-from protocol.rounds.federation import read_federation
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Federation, Manifest, Membership, Training
 from protocol.wire.errors import ProtocolError
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import Manifest, Membership, Training
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,15 @@ def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:
 
 
 def _existing(bucket: Bucket, wanted: Federation) -> Federation:
-    found = read_federation(bucket, wanted.group)
+    key = keys.federation(wanted.group)
+    found = documents.read(bucket, Federation, key)
     if found is None:
-        raise ProtocolError(f"{keys.federation(wanted.group)} is gone; is somebody purging the group?")
+        raise ProtocolError(f"{key} is gone; is somebody purging the group?")
+    found.require_current(key)
     differing = [
         name
         for name in Federation.model_fields
-        if name not in ("created_at", "training") and getattr(found, name) != getattr(wanted, name)
+        if name not in ("version", "created_at", "training") and getattr(found, name) != getattr(wanted, name)
     ]
     differing += [
         name for name in Training.model_fields if getattr(found.training, name) != getattr(wanted.training, name)

@@ -15,8 +15,8 @@ from protocol.commands.console import say
 from protocol.learners.materials import read_weights
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.documents import Manifest
 from protocol.wire.errors import ProtocolError
+from protocol.wire.job_documents import Manifest
 from protocol.worker.learner import Episode, Interrupted
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from env.trace.document import read_trace
 from protocol.learners.inputs import TRACE_BYTES, node_pool
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.documents import Manifest, Nodes
+from protocol.wire.job_documents import Manifest, Nodes
 
 Problems = tuple[tuple[str, ...], str | None, str | None, int | None, Nodes | None, float | None]
 

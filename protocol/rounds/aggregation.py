@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from protocol.wire.documents import Federation
+from protocol.wire.federation_documents import Federation
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from env.errors import one_line
 from protocol.jobs import queue
 from protocol.rounds.aggregation import Aggregate, AggregateOf, RoundInputs
 from protocol.rounds.decide import Close, Fail, Wait, closable_at, decide
-from protocol.rounds.federation import DECISION_BYTES, closed_rounds, end
+from protocol.rounds.federation import closed_rounds, end
 from protocol.rounds.updates import delivered_updates, max_update_bytes, participant_of
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, Listing
-from protocol.wire.documents import Decision, Ending, Federation, LeftOut, Participant
 from protocol.wire.errors import BadDocument, FederationFailed, TooLarge
+from protocol.wire.federation_documents import Decision, Federation, LeftOut, OutcomeStatus, Participant
 from protocol.wire.store import Blob
 
 RESULT_LOOK_S = 10.0  # how often a closer asks whether members that keep it waiting have ended
@@ -107,7 +107,7 @@ class Closer:
         try:
             self._close(verdict)
         except (FederationFailed, BadDocument, TooLarge) as failure:
-            end(self.bucket, self.group, Ending.FAILED, self.round - 1, str(failure))
+            end(self.bucket, self.group, OutcomeStatus.FAILED, self.round - 1, str(failure))
             self.say(f"{self.group}: failed: {failure}")
             return True
         # Both are whole seconds: what takes a tenth of one may seem to take a whole one.
@@ -217,10 +217,9 @@ class Closer:
     def _follow(self, mine: Decision, aggregate: Aggregate, before: RoundInputs) -> tuple[Decision, Aggregate]:
         """Another closer decided first: aggregate what its decision lists."""
         key = keys.decision(self.group, self.round)
-        body = self.bucket.get(key, DECISION_BYTES)
-        if body is None:
+        theirs = documents.read(self.bucket, Decision, key)
+        if theirs is None:
             raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
-        theirs = documents.parse(Decision, body, key)
         if theirs.participants == mine.participants:
             return theirs, aggregate
         aggregate = self.aggregate_of(self.federation, before)
@@ -235,7 +234,7 @@ class Closer:
         rounds = self.federation.rounds
         body = self.bucket.get(keys.global_weights(self.group, rounds), WEIGHTS_BYTES)
         sha256 = hashlib.sha256(body).hexdigest() if body is not None else None
-        end(self.bucket, self.group, Ending.FINISHED, rounds, "all rounds closed", sha256)
+        end(self.bucket, self.group, OutcomeStatus.FINISHED, rounds, "all rounds closed", sha256)
         self.say(f"{self.group}: finished after {rounds} rounds, weights {sha256}")
 
 

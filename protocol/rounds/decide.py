@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from protocol.wire.documents import Federation
+from protocol.wire.federation_documents import Federation
 
 
 @dataclass(frozen=True)

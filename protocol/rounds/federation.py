@@ -6,30 +6,8 @@ from collections.abc import Callable
 
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Ending, Federation, Outcome
-from protocol.wire.errors import BadDocument, FederationFailed, TooLarge
-
-FEDERATION_BYTES = 16 << 20
-DECISION_BYTES = 8 << 20
-
-
-def read_federation(bucket: Bucket, group: str) -> Federation | None:
-    """A federation's description, None if there is none.
-
-    Raises:
-        BadDocument: it cannot be read, or is another's.
-    """
-    key = keys.federation(group)
-    try:
-        body = bucket.get(key, FEDERATION_BYTES)
-    except TooLarge as error:
-        raise BadDocument(str(error)) from error
-    if body is None:
-        return None
-    federation = documents.parse(Federation, body, key)
-    if federation.group != group:
-        raise BadDocument(f"{key}: it is the federation {federation.group!r}")
-    return federation
+from protocol.wire.errors import BadDocument, FederationFailed
+from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
 
 
 def closed_rounds(bucket: Bucket, group: str, rounds: int, at_least: int = 0) -> int:
@@ -52,20 +30,28 @@ def closed_rounds(bucket: Bucket, group: str, rounds: int, at_least: int = 0) ->
 
 
 def unfinished(bucket: Bucket, group: str, say: Callable[[str], None]) -> Federation | None:
-    """The federation behind an index entry; one that has ended, or cannot be read, is taken off the index."""
+    """The federation behind an index entry; one that has ended, or cannot be read, is taken off the index.
+
+    Raises:
+        OtherRelease: another release must work on it; it stays as it is.
+    """
     if bucket.exists(keys.outcome(group)):
         bucket.delete(keys.active(group))
         return None
+    key = keys.federation(group)
     try:
-        return read_federation(bucket, group)  # None: its submit is under way, or it was purged
+        federation = documents.read(bucket, Federation, key)
     except BadDocument as error:
         say(f"{group}: failed: {error}")
-        end(bucket, group, Ending.FAILED, 0, str(error))
+        end(bucket, group, OutcomeStatus.FAILED, 0, str(error))
         return None
+    if federation is not None:  # else its submit is under way, or it was purged
+        federation.require_current(key)
+    return federation
 
 
 def end(
-    bucket: Bucket, group: str, status: Ending, rounds: int, reason: str, weights_sha256: str | None = None
+    bucket: Bucket, group: str, status: OutcomeStatus, rounds: int, reason: str, weights_sha256: str | None = None
 ) -> Outcome:
     """Record how a federation ended (the first to say so is right) and take it off the index."""
     outcome = Outcome(
@@ -86,13 +72,11 @@ def has_finished(bucket: Bucket, group: str) -> bool:
     Raises:
         FederationFailed: with the recorded reason, if the federation ended without a result or is gone.
     """
-    key = keys.outcome(group)
-    body = bucket.get(key)
-    if body is None and not bucket.exists(keys.federation(group)):
+    outcome = documents.read(bucket, Outcome, keys.outcome(group))
+    if outcome is None and not bucket.exists(keys.federation(group)):
         raise FederationFailed(f"federation {group}: it was never submitted as a whole, or it was purged")
-    if body is None:
+    if outcome is None:
         return False
-    outcome = documents.parse(Outcome, body, key)
-    if outcome.status is Ending.FAILED:
+    if outcome.status is OutcomeStatus.FAILED:
         raise FederationFailed(f"federation {group}: {outcome.reason}")
     return True

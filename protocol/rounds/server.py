@@ -13,7 +13,7 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.federation import unfinished
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket, poll_delay
-from protocol.wire.errors import StoreError, Unfit
+from protocol.wire.errors import OtherRelease, StoreError, Unfit
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ class SyncServer:
         self.say = say
         self._closers: dict[str, Closer] = {}
         self._due: dict[str, float] = {}
+        self._passed_over: set[str] = set()  # federations of other releases
+        self._told: set[str] = set()  # lines about documents of other releases: each is said once
         self._index_due = bucket.clock.now()
 
     @property
@@ -102,7 +104,8 @@ class SyncServer:
         listed = {group for entry in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(entry.key))}
         for group in [group for group in self._closers if group not in listed]:
             del self._closers[group], self._due[group]
-        for group in sorted(listed.difference(self._closers)):
+        self._passed_over &= listed
+        for group in sorted(listed.difference(self._closers, self._passed_over)):
             self._sheltered(group, partial(self._adopt, group))
 
     def _sheltered(self, group: str, work: Callable[[], T]) -> T | None:
@@ -111,6 +114,12 @@ class SyncServer:
             return work()
         except Unfit:
             raise
+        except OtherRelease as error:
+            if group not in self._closers:
+                self._passed_over.add(group)
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self.say(f"passed over: {error}")
         except SimArenaError as error:
             self.say(f"{group}: {error}; trying again")
         except Exception:

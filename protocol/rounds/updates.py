@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection
 
 from protocol.wire import keys
-from protocol.wire.documents import Federation, Participant
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Federation, Participant
 from protocol.wire.store import Blob, Entry
 
 MAX_RETURN = 1e12  # an episode's is far smaller; sums of what is believed stay finite

@@ -23,8 +23,8 @@ from protocol.rounds.updates import max_update_bytes
 from protocol.strategies.fedadam import Moments, adam_step, first_moments
 from protocol.strategies.means import Floats, Update, WeightedMean, median_cut, trimmed_cut, trimmed_mean
 from protocol.wire.bucket import WEIGHTS_BYTES
-from protocol.wire.documents import Federation, Strategy
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Federation, Strategy
 
 ADAPTED = "q_net."  # fedadam steps this net; the target net is a delayed copy, of which it takes the mean
 

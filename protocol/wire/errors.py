@@ -5,6 +5,7 @@ SimArenaError (env.errors)
 │   ├── BadId            an id that may not become part of a key: exit code 2
 │   ├── UsageError       an option out of range: exit code 2
 │   ├── BadDocument      an object that is not what its key promises
+│   ├── OtherRelease     a document of a newer or an older release: it stays where it is
 │   └── FederationFailed the federation ended without a result
 └── StoreError
     ├── Exists           412: the create-only key is taken (perhaps by this very request, sent twice)
@@ -31,6 +32,24 @@ class BadId(ProtocolError):
 
 class BadDocument(ProtocolError):
     """An object whose content is not what its key promises."""
+
+
+class OtherRelease(ProtocolError):
+    """A document that another release of sim-arena must work on: it is passed over and left where it is.
+
+    No BadDocument: those are moved out of the way, which would destroy what is sound.
+
+    Attributes:
+        newer: whether that release is newer than this one.
+    """
+
+    def __init__(self, message: str, *, newer: bool) -> None:
+        super().__init__(message)
+        self.newer = newer
+
+    @property
+    def release(self) -> str:
+        return "newer release" if self.newer else "older release"
 
 
 class UsageError(ProtocolError):

@@ -21,7 +21,7 @@ _MINE, _OTHER = b"first", b"second"
 _FACT = "probe"
 
 
-class Verdict(StrEnum):
+class CheckResult(StrEnum):
     """What a check makes of an endpoint: only `failed` makes it unfit."""
 
     OK = "ok"
@@ -35,12 +35,12 @@ class Finding:
     """The row of one check; `detail` is a line for a person."""
 
     check: str
-    verdict: Verdict
+    verdict: CheckResult
     detail: str
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeAnswers:
     """What an endpoint answered.
 
     Attributes:
@@ -72,11 +72,11 @@ def probe(bucket: Bucket) -> None:
     Costs 8 requests (2 PUT, 1 HEAD, 3 GET, 1 LIST, 1 DELETE), about 0.00002 dollars on AWS.
     """
     for finding in judge(look(bucket)):
-        if finding.verdict is Verdict.FAILED:
+        if finding.verdict is CheckResult.FAILED:
             raise Unfit(f"{bucket.name}: {finding.detail}")
 
 
-def look(bucket: Bucket) -> Seen:
+def look(bucket: Bucket) -> ProbeAnswers:
     """Create, read, list and delete one object.
 
     Raises:
@@ -96,15 +96,15 @@ def look(bucket: Bucket) -> Seen:
     finally:
         bucket.delete(key)
     after = bucket.get(key) is not None
-    return Seen(key, before, created, taken, nonce, blob, listing, elapsed_s, after)
+    return ProbeAnswers(key, before, created, taken, nonce, blob, listing, elapsed_s, after)
 
 
-def judge(seen: Seen) -> tuple[Finding, ...]:
+def judge(seen: ProbeAnswers) -> tuple[Finding, ...]:
     """What the answers tell."""
     return (_create_only(seen), _metadata(seen), _own_writes(seen), _one_clock(seen))
 
 
-def _create_only(seen: Seen) -> Finding:
+def _create_only(seen: ProbeAnswers) -> Finding:
     fault = None
     if Created.UNKNOWN in (seen.created, seen.taken):
         fault = "no clear answer to a create-only write"
@@ -117,19 +117,19 @@ def _create_only(seen: Seen) -> Finding:
         )
     elif seen.blob is not None and seen.blob.body != _MINE:
         fault = "a refused create-only write changed the object"
-    return verdict("create-only", fault, "a fresh key is created; a taken one is refused and stays as it is")
+    return finding("create-only", fault, "a fresh key is created; a taken one is refused and stays as it is")
 
 
-def _metadata(seen: Seen) -> Finding:
+def _metadata(seen: ProbeAnswers) -> Finding:
     if seen.blob is None:
-        return Finding("user metadata", Verdict.SKIPPED, "there was no object to read it from")
+        return Finding("user metadata", CheckResult.SKIPPED, "there was no object to read it from")
     # After a second write that should have lost, the metadata is that one's.
     kept = NONCE in seen.blob.metadata and seen.blob.metadata.get(_FACT, seen.nonce) == seen.nonce
     fault = None if kept else "the endpoint drops user metadata, by which a process knows its own writes"
-    return verdict("user metadata", fault, "kept, so a process knows its own writes")
+    return finding("user metadata", fault, "kept, so a process knows its own writes")
 
 
-def _own_writes(seen: Seen) -> Finding:
+def _own_writes(seen: ProbeAnswers) -> Finding:
     fault = None
     if seen.before:
         fault = "an object that was never written can be read"
@@ -139,13 +139,13 @@ def _own_writes(seen: Seen) -> Finding:
         fault = "a listing does not show an object that was just written"
     elif seen.after:
         fault = "a deleted object can still be read"
-    return verdict("own writes", fault, "a write is seen by the next GET and LIST, a deletion by the next GET")
+    return finding("own writes", fault, "a write is seen by the next GET and LIST, a deletion by the next GET")
 
 
-def _one_clock(seen: Seen) -> Finding:
+def _one_clock(seen: ProbeAnswers) -> Finding:
     if not seen.listing.entries:
-        return Finding("one clock", Verdict.SKIPPED, "there was no object to compare with")
-    return verdict_on_clocks("one clock", clocks_apart(seen.listing, seen.elapsed_s))
+        return Finding("one clock", CheckResult.SKIPPED, "there was no object to compare with")
+    return clocks_finding("one clock", clocks_apart(seen.listing, seen.elapsed_s))
 
 
 def clocks_apart(listing: Listing, elapsed_s: float) -> float:
@@ -159,7 +159,7 @@ def clocks_apart(listing: Listing, elapsed_s: float) -> float:
     return min(age_s, 0.0) if age_s < elapsed_s else age_s - elapsed_s
 
 
-def verdict_on_clocks(check: str, apart_s: float) -> Finding:
+def clocks_finding(check: str, apart_s: float) -> Finding:
     """Whether leases can be judged by these clocks; both headers know whole seconds only."""
     fault = None
     if abs(apart_s) > ONE_CLOCK_S:
@@ -167,9 +167,9 @@ def verdict_on_clocks(check: str, apart_s: float) -> Finding:
             f"Date and Last-Modified are {abs(apart_s):,.0f} s apart, so the age of a lease cannot be told; "
             "set the clocks of the server's machines"
         )
-    return verdict(check, fault, f"Date and Last-Modified agree to {max(1.0, abs(apart_s)):.0f} s")
+    return finding(check, fault, f"Date and Last-Modified agree to {max(1.0, abs(apart_s)):.0f} s")
 
 
-def verdict(check: str, fault: str | None, otherwise: str) -> Finding:
+def finding(check: str, fault: str | None, otherwise: str) -> Finding:
     """Failed with the fault, or else ok."""
-    return Finding(check, Verdict.FAILED, fault) if fault else Finding(check, Verdict.OK, otherwise)
+    return Finding(check, CheckResult.FAILED, fault) if fault else Finding(check, CheckResult.OK, otherwise)

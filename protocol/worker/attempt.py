@@ -19,12 +19,12 @@ from protocol.jobs.lease import EndReason
 from protocol.jobs.queue import ClaimedJob
 from protocol.rounds.aggregation import AggregateOf
 from protocol.rounds.closer import Closer
-from protocol.rounds.federation import read_federation
 from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.documents import Closers, JobType, Membership, Result, Status
 from protocol.wire.errors import BadDocument, FederationFailed
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import Closers, JobType, Membership, Result, ResultStatus
 from protocol.wire.schedule import Schedule
 from protocol.worker.barrier import Barrier
 from protocol.worker.learner import Episode, Interrupted, Learner
@@ -51,7 +51,7 @@ class AttemptResult:
     """`status` with DONE, `next` with SWITCHED."""
 
     end: AttemptEnd
-    status: Status | None = None
+    status: ResultStatus | None = None
     next: ClaimedJob | None = None
 
 
@@ -99,9 +99,9 @@ class Attempt:
             elif sibling := self._federated(self.manifest.federation, done):
                 self.lease.release("runs a member that nobody ran")
                 return AttemptResult(AttemptEnd.SWITCHED, next=sibling)
-            return self._finish(Status.SUCCESS)
+            return self._finish(ResultStatus.SUCCESS)
         except FederationFailed as failure:
-            return self._finish(Status.FAILED, str(failure))
+            return self._finish(ResultStatus.FAILED, str(failure))
         except Interrupted:
             return self._interrupted()
 
@@ -160,9 +160,10 @@ class Attempt:
     def _barrier(self, member: Membership, schedule: Schedule, closed: int) -> Barrier:
         closer = None
         if member.barrier is Closers.WORKERS:
-            federation = read_federation(self.bucket, member.group)
+            federation = documents.read(self.bucket, Federation, keys.federation(member.group))
             if federation is None:
                 raise FederationFailed(f"federation {member.group}: was purged, or never submitted as a whole")
+            federation.require_current(keys.federation(member.group))
             closer = Closer(self.bucket, federation, self.aggregate_of, self.say, closed)
         return Barrier(self.bucket, member, schedule.rounds, self._must_stop, self.siblings, closer, self.say)
 
@@ -249,17 +250,17 @@ class Attempt:
     def _interrupted(self) -> AttemptResult:
         over = self.lease.end_reason()
         if over is EndReason.CANCELLED:
-            return self._finish(Status.CANCELLED, "cancelled by a user")
+            return self._finish(ResultStatus.CANCELLED, "cancelled by a user")
         if over is EndReason.LOST:
             self.say(f"{self.manifest.job_id}: attempt {self.lease.attempt} is over: {EndReason.LOST.value}")
             return AttemptResult(AttemptEnd.LOST)
         if self._timed_out():
             limit = self.manifest.training.episode_timeout_s
-            return self._finish(Status.FAILED, f"episode {self.lease.episode} took longer than {limit:g} s")
+            return self._finish(ResultStatus.FAILED, f"episode {self.lease.episode} took longer than {limit:g} s")
         self.lease.release("the worker was told to stop")
         return AttemptResult(AttemptEnd.STOPPED)
 
-    def _finish(self, status: Status, error: str | None = None) -> AttemptResult:
+    def _finish(self, status: ResultStatus, error: str | None = None) -> AttemptResult:
         """Upload what was made, then the result: whoever sees the result finds all it names.
 
         Only a whole training has files: they are a function of the manifest, the same whichever attempt uploads them.
@@ -270,7 +271,7 @@ class Attempt:
         self.lease.doing = "finishing"
         job_id = self.manifest.job_id
         names = {}
-        for name, body in self.learner.artifacts().items() if status is Status.SUCCESS else ():
+        for name, body in self.learner.artifacts().items() if status is ResultStatus.SUCCESS else ():
             self.bucket.ensure_created(keys.artifact(job_id, name), body)
             names[name] = keys.artifact(job_id, name)
         self.lease.close()
@@ -278,7 +279,7 @@ class Attempt:
         self.say(f"{job_id}: {status}{f': {error}' if error else ''}")
         return AttemptResult(AttemptEnd.DONE, status)
 
-    def _result(self, status: Status, error: str | None, names: dict[str, str]) -> Result:
+    def _result(self, status: ResultStatus, error: str | None, names: dict[str, str]) -> Result:
         history = self.learner.history
         return Result(
             job_id=self.manifest.job_id,

@@ -10,8 +10,8 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.federation import closed_rounds, has_finished
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, poll_delay
-from protocol.wire.documents import Membership
 from protocol.wire.errors import FederationFailed
+from protocol.wire.job_documents import Membership
 from protocol.worker.learner import Interrupted
 from protocol.worker.siblings import Siblings
 

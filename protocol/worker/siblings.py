@@ -10,7 +10,7 @@ from protocol.jobs.queue import ClaimedJob
 from protocol.rounds.updates import delivered_updates
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Membership
+from protocol.wire.job_documents import Membership
 
 Take = Callable[[str, Attempts], ClaimedJob | None]
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from itertools import islice
 
 from env.errors import ClusterError, SimArenaError
-from protocol.jobs import queue as jobs
+from protocol.jobs import queue
+from protocol.jobs.lease import Attempts
 from protocol.jobs.queue import ClaimedJob
 from protocol.rounds.aggregation import AggregateOf
 from protocol.rounds.closer import Closer
-from protocol.rounds.federation import read_federation, unfinished
-from protocol.wire import keys
+from protocol.rounds.federation import unfinished
+from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Closers, Manifest, Status
-from protocol.wire.errors import StoreError, Unfit
+from protocol.wire.errors import OtherRelease, StoreError, Unfit
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import Closers, Manifest, ResultStatus
 from protocol.worker.attempt import Attempt, AttemptEnd, AttemptResult
 from protocol.worker.learner import Learner
 from protocol.worker.siblings import Siblings
@@ -66,6 +67,7 @@ class WorkerLoop:
         self.only = only
         self.at_work = at_work
         self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
+        self._told: set[str] = set()  # lines about documents of other releases: each is said once
         self._conclude_at = bucket.clock.now()
 
     def run_one(self) -> AttemptResult | None:
@@ -109,21 +111,24 @@ class WorkerLoop:
 
     def _find(self) -> ClaimedJob | None:
         for _ in range(LOOKS):
-            queue = jobs.list_queue(self.bucket, self.only)
-            jobs.sweep(self.bucket, queue.strays)
+            listed = queue.list_queue(self.bucket, self.only)
+            queue.sweep(self.bucket, listed.strays)
             now = self.bucket.clock.now()
-            free = [job_id for job_id in queue.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
+            free = [job_id for job_id in listed.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
             if not free:
                 return None
-            if taken := self._claim_one_of(free, queue):
+            if taken := self._claim_one_of(free, listed):
                 return taken
         return None
 
-    def _claim_one_of(self, free: list[str], queue: jobs.Queue) -> ClaimedJob | None:
+    def _claim_one_of(self, free: list[str], listed: queue.Queue) -> ClaimedJob | None:
         now = self.bucket.clock.now()
-        for job_id in islice(spread(free, self.bucket.clock.jitter), TRIES):
+        tries = 0
+        for job_id in spread(free, self.bucket.clock.jitter):
+            if tries == TRIES:
+                break
             try:
-                taken = jobs.claim(self.bucket, job_id, queue.jobs[job_id], self.worker, self.ttl_s)
+                taken = self._claim(job_id, listed.jobs[job_id])
             except StoreError:
                 raise
             except Exception as error:
@@ -133,7 +138,23 @@ class WorkerLoop:
             else:
                 if taken is not None:
                     return taken
+                if self._avoid.get(job_id) == math.inf:
+                    continue  # another release's: however many of them there are, the others get their turn
+            tries += 1
         return None
+
+    def _claim(self, job_id: str, view: Attempts) -> ClaimedJob | None:
+        try:
+            return queue.claim(self.bucket, job_id, view, self.worker, self.ttl_s)
+        except OtherRelease as error:
+            self._pass_over(error)
+            self._avoid[job_id] = math.inf  # what a manifest says never changes
+            return None
+
+    def _pass_over(self, error: OtherRelease) -> None:
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            self.say(f"passed over: {error}")
 
     def _conclude(self) -> None:
         """End federations whose members close the rounds and have all ended, none of them as the last one should."""
@@ -142,16 +163,18 @@ class WorkerLoop:
             return
         self._conclude_at = clock.now() + CONCLUDE_EVERY_S
         listed = [group for row in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(row.key))]
-        members = [keys.parse_member_job(job_id) for job_id in (jobs.list_queue(self.bucket).jobs if listed else ())]
+        members = [keys.parse_member_job(job_id) for job_id in (queue.list_queue(self.bucket).jobs if listed else ())]
         for group in sorted(set(listed).difference(member[0] for member in members if member)):
             try:
-                federation = read_federation(self.bucket, group)
+                federation = documents.read(self.bucket, Federation, keys.federation(group))
                 if not federation or federation.barrier is not Closers.WORKERS:
                     continue  # a sync-server's, and workers may not be allowed to touch it
                 if unfinished(self.bucket, group, self.say):
                     Closer(self.bucket, federation, self.aggregate_of, self.say).drain()
             except StoreError:
                 raise
+            except OtherRelease as error:
+                self._pass_over(error)
             except SimArenaError as error:
                 self.say(f"{group}: cannot be ended: {error}")
             except Exception:
@@ -176,13 +199,18 @@ class WorkerLoop:
                     lease.release("the worker was told to stop")
                 return AttemptResult(AttemptEnd.STOPPED)
             return AttemptResult(AttemptEnd.LOST)
+        except OtherRelease as error:
+            self._pass_over(error)
+            lease.release(str(error))
+            self._avoid[job_id] = math.inf
+            return AttemptResult(AttemptEnd.LOST)
         except ClusterError as error:
             return self._give_up(taken, str(error))
         except SimArenaError as error:
             # Wrong settings or inputs: the same everywhere, so trying elsewhere is of no use.
             self.say(f"{job_id}: failed: {error}")
-            jobs.finish(self.bucket, jobs.ended(job_id, Status.FAILED, str(error)))
-            return AttemptResult(AttemptEnd.DONE, Status.FAILED)
+            queue.finish(self.bucket, queue.ended(job_id, ResultStatus.FAILED, str(error)))
+            return AttemptResult(AttemptEnd.DONE, ResultStatus.FAILED)
         except Exception as error:
             self.say(traceback.format_exc())
             return self._give_up(taken, f"{type(error).__name__}: {error}")
@@ -201,8 +229,7 @@ class WorkerLoop:
         member = taken.manifest.federation
         if member is None or self.stays:
             return None
-        take = partial(jobs.claim, self.bucket, worker=self.worker, ttl_s=self.ttl_s)
-        return Siblings(self.bucket, member, self.ttl_s, take)
+        return Siblings(self.bucket, member, self.ttl_s, self._claim)
 
 
 def idle_delay(idle_s: float) -> float:

@@ -83,7 +83,7 @@ def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
     asked: list[Callable[[], Any]] = [lambda: status.all_jobs(bucket, TTL_S, 20)]
     for name in [*names, "g", "g-m0000"]:
         asked += [
-            lambda name=name: status.group_status(bucket, name, TTL_S),
+            lambda name=name: status.federation_summary(bucket, name, TTL_S),
             lambda name=name: inspection.about(bucket, name, TTL_S),
             lambda name=name: inspection.text_of(bucket, name, "train.log"),
             lambda name=name: inspection.describe_state(bucket, name),

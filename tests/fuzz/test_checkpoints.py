@@ -18,7 +18,7 @@ from infra.proof.standin import federation
 from protocol.rounds.aggregation import RoundInputs
 from protocol.rounds.updates import participant_of, update_facts
 from protocol.strategies.aggregate import aggregate_of
-from protocol.wire.documents import Federation, Strategy, TensorSpec
+from protocol.wire.federation_documents import Federation, Strategy, TensorSpec
 from protocol.wire.store import Blob
 
 SHAPES = {"q_net.0.weight": (2, 3), "q_net.0.bias": (2,), "target_net.0.bias": (2,)}

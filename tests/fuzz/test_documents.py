@@ -11,22 +11,18 @@ from hypothesis import strategies as st
 
 from infra.proof.standin import federation, training
 from protocol.wire import documents
-from protocol.wire.documents import (
+from protocol.wire.documents import Document
+from protocol.wire.federation_documents import Decision, LeftOut, Outcome, OutcomeStatus, Participant
+from protocol.wire.job_documents import (
     Cancel,
     Claim,
-    Decision,
-    Document,
-    Ending,
     Heartbeat,
-    LeftOut,
     Manifest,
     Membership,
     Nodes,
-    Outcome,
-    Participant,
     Release,
     Result,
-    Status,
+    ResultStatus,
 )
 
 NOW = "2026-01-01T00:00:00Z"
@@ -44,7 +40,9 @@ DOCUMENTS: list[Document] = [
     Release(worker="w", failed=True, reason="so"),
     Heartbeat(worker="w", seq=1, episode=1, reward=-0.5, phase="trains"),
     Cancel(by="me", at=NOW),
-    Result(job_id="j", status=Status.SUCCESS, finished_at=NOW, artifacts={"train.log": "k"}, fingerprint={"cpu": "x"}),
+    Result(
+        job_id="j", status=ResultStatus.SUCCESS, finished_at=NOW, artifacts={"train.log": "k"}, fingerprint={"cpu": "x"}
+    ),
     Decision(
         round=1,
         reason="full",
@@ -52,7 +50,7 @@ DOCUMENTS: list[Document] = [
         left_out=(LeftOut(member=1, reason="so"),),
         departed=(2,),
     ),
-    Outcome(status=Ending.FINISHED, rounds=3, reason="so", finished_at=NOW, weights_sha256="a" * 64),
+    Outcome(status=OutcomeStatus.FINISHED, rounds=3, reason="so", finished_at=NOW, weights_sha256="a" * 64),
 ]
 of_each_kind = pytest.mark.parametrize("valid", DOCUMENTS, ids=lambda document: type(document).__name__)
 

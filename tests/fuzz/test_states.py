@@ -15,7 +15,7 @@ from agents.saved import checkpoint
 from infra.proof.standin import bucket_of, training
 from infra.proof.virtual_time import World
 from protocol.learners.gym import TrainingLearner
-from protocol.wire.documents import Manifest
+from protocol.wire.job_documents import Manifest
 from runner.training.training import records_of, to_lines
 
 MANIFEST = Manifest(

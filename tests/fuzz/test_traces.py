@@ -19,7 +19,7 @@ from infra.proof.standin import bucket_of, training
 from infra.proof.virtual_time import World
 from protocol.learners.materials import Scenarios
 from protocol.wire import keys
-from protocol.wire.documents import Manifest
+from protocol.wire.job_documents import Manifest
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",

@@ -21,9 +21,9 @@ from env.problems.draw import PROBLEMS
 from protocol.learners.inputs import with_strategy
 from protocol.rounds.aggregation import RoundInputs
 from protocol.strategies.aggregate import aggregate_of
-from protocol.wire.documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
-from protocol.wire.documents import Training as Job
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
+from protocol.wire.job_documents import Training as Job
 from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
 from runner.bench.learning import settings_of
 from runner.training.training import MAX_EPISODES, Training, TrainingConfig, load_agent_weights

@@ -11,7 +11,7 @@ from infra.bench.protocol.meter import DOLLARS_PER_GB_MONTH, Counts, Kind, Ledge
 from infra.bench.protocol.world import STATE_BYTES, Stage, no_op_federation, submitted
 from infra.proof.standin import GROUP
 from protocol.wire import keys
-from protocol.wire.documents import Federation
+from protocol.wire.federation_documents import Federation
 
 BARRIERS = ("sync-server", "workers")
 JOIN_S = 10.0  # a fleet's machines do not start at the same moment

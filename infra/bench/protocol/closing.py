@@ -22,7 +22,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from protocol.strategies.aggregate import Mean
-    from protocol.wire.documents import Federation
+    from protocol.wire.federation_documents import Federation
 
 Shapes = dict[str, tuple[int, ...]]
 Body = bytes | memoryview
@@ -78,7 +78,8 @@ def large(width: int) -> Shapes:
 
 def federation(shapes: Shapes, size: int) -> Federation:
     """A federation of this model; only the model matters here."""
-    from protocol.wire.documents import Federation, TensorSpec, Training
+    from protocol.wire.federation_documents import Federation, TensorSpec
+    from protocol.wire.job_documents import Training
 
     return Federation(
         group="bench",

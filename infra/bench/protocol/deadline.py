@@ -11,10 +11,10 @@ from statistics import median
 
 from infra.bench.protocol.world import Stage, no_op_federation, submitted
 from infra.proof.standin import GROUP, bucket_of
-from protocol.jobs import queue
 from protocol.wire import documents, keys
 from protocol.wire.bucket import poll_delay
-from protocol.wire.documents import Decision, Federation
+from protocol.wire.federation_documents import Decision, Federation
+from protocol.wire.job_documents import Result
 
 CLOCK_S = 1.0  # S3's times are whole seconds, so a deadline is seen up to so much late
 
@@ -201,7 +201,7 @@ def _members(scene: Stage, wanted: Federation, plot: Plot, epoch: float) -> tupl
     found = []
     for member, kind in enumerate(kinds):
         job_id = keys.member_job(GROUP, member)
-        result = queue.read_result(bucket, job_id)
+        result = documents.read(bucket, Result, keys.result(job_id))
         times = [e.modified for e in bucket.list(keys.results(job_id)).entries if e.key == keys.result(job_id)]
         episodes = result.episodes_completed if result else None
         found.append(Straggler(kind, takes_part[member], episodes, times[0] - epoch if times else None))

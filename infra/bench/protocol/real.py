@@ -31,7 +31,7 @@ from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.documents import Closers
+from protocol.wire.job_documents import Closers
 from protocol.wire.store import Blob, Page, S3Store, Store
 from protocol.worker.worker_loop import WorkerLoop
 

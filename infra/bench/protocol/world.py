@@ -19,7 +19,8 @@ from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.documents import Closers, Federation, Manifest, TensorSpec
+from protocol.wire.federation_documents import Federation, TensorSpec
+from protocol.wire.job_documents import Closers, Manifest
 from protocol.wire.memory import MemoryStore
 from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop

@@ -9,7 +9,7 @@ from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
 from infra.ec2.stack.description import StackDescription
 from infra.ec2.stack.own_bucket import region_of
-from protocol.jobs import queue as jobs
+from protocol.jobs import queue
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 
@@ -94,10 +94,10 @@ def holders(aws: Aws, stack: StackDescription) -> list[str]:
 
 def unfinished(bucket: Bucket) -> Unfinished:
     """The jobs without a result and the federations without an outcome."""
-    queue = jobs.list_queue(bucket)
+    listed = queue.list_queue(bucket)
     active = (keys.parse_active(entry.key) for entry in bucket.list(keys.ACTIVE).entries)
     federations = [group for group in active if group and not bucket.exists(keys.outcome(group))]
-    return Unfinished(tuple(queue.jobs), tuple(federations))
+    return Unfinished(tuple(listed.jobs), tuple(federations))
 
 
 def elsewhere(aws: Aws, bucket: str, each: Each) -> Elsewhere:

@@ -11,17 +11,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from env.errors import one_line
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, TooLarge
+from protocol.wire.errors import BadDocument, OtherRelease, TooLarge
 from protocol.wire.store import Entry
 
-STATUS_BYTES = 16 * 1024
 LOG_BYTES = 256 * 1024  # machines write the last 64 KiB
 LINE = 300  # characters of any text that is shown beside others
 SPOT_NOTICE = "spot interruption"  # how boot/spot.sh begins to say why a machine ends
@@ -55,6 +54,8 @@ class ReportedStatus(documents.Document):
     machines may be newer than who looks at them."""
 
     model_config = ConfigDict(extra="ignore")
+
+    max_bytes: ClassVar[int] = 16 * 1024
 
     state: ReportedState
     doing: Annotated[str, BeforeValidator(lambda value: short(value) if isinstance(value, str) else value)] = ""
@@ -132,17 +133,11 @@ def _report(bucket: Bucket, worker: str, files: dict[str, float]) -> InstanceRep
     status, problem = None, ""
     if "status.json" in files:
         try:
-            status = _status(bucket, worker)
-        except (BadDocument, TooLarge) as error:
+            status = documents.read(bucket, ReportedStatus, keys.machine_file(worker, "status.json"))
+        except (BadDocument, OtherRelease) as error:
             problem = short(str(error))
     logs = sorted((name for name in files if name.endswith(".log")), key=lambda name: (files[name], name))
     return InstanceReport(status, max(files.values()), _newest_line(bucket, worker, logs[-1]) if logs else "", problem)
-
-
-def _status(bucket: Bucket, worker: str) -> ReportedStatus | None:
-    key = keys.machine_file(worker, "status.json")
-    body = bucket.get(key, STATUS_BYTES)
-    return None if body is None else documents.parse(ReportedStatus, body, key)
 
 
 def _newest_line(bucket: Bucket, worker: str, name: str) -> str:

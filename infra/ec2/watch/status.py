@@ -16,8 +16,8 @@ from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
 from infra.ec2.watch.reports import InstanceReport, read_reports, short
 from infra.ec2.watch.states import InstanceState, Observation, RunningJob, state_of
-from protocol.commands.status import job_status
-from protocol.jobs import queue as jobs
+from protocol.commands.status import job_summary
+from protocol.jobs import queue
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import StoreError
 
@@ -183,9 +183,9 @@ def view(bucket: Bucket, machines: Sequence[str], ttl_s: float) -> BucketView:
         StoreError: it cannot be read.
     """
     reports = read_reports(bucket, machines)
-    queue = jobs.list_queue(bucket)
-    at_work = [(job, mark) for job, mark in queue.jobs.items() if mark.alive(queue.server_time, ttl_s)]
-    asked = [partial(job_status, bucket, job, mark, queue.server_time, ttl_s) for job, mark in at_work]
+    listed = queue.list_queue(bucket)
+    at_work = [(job, mark) for job, mark in listed.jobs.items() if mark.alive(listed.server_time, ttl_s)]
+    asked = [partial(job_summary, bucket, job, mark, listed.server_time, ttl_s) for job, mark in at_work]
     found = [
         status
         for start in range(0, len(asked), _AT_ONCE)
@@ -195,7 +195,7 @@ def view(bucket: Bucket, machines: Sequence[str], ttl_s: float) -> BucketView:
     for status, (job, mark) in sorted(zip(found, at_work, strict=True), key=lambda pair: pair[1][1].touched):
         if status.worker:
             work[status.worker] = RunningJob(job, short(status.doing), status.episode, mark.touched)
-    return BucketView(queue.server_time, reports.of, work, len(queue.jobs) - len(at_work), len(at_work))
+    return BucketView(listed.server_time, reports.of, work, len(listed.jobs) - len(at_work), len(at_work))
 
 
 def instance_row(instance: Instance, bucket: BucketView | None, clock: float) -> InstanceRow:

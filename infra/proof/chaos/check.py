@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from env.errors import SimArenaError
-from protocol.jobs import queue
-from protocol.rounds.federation import DECISION_BYTES
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.documents import Decision, Ending, Outcome, Result, Status
+from protocol.wire.federation_documents import Decision, Outcome, OutcomeStatus
+from protocol.wire.job_documents import Result, ResultStatus
 
 _FACTS = ("status", "episodes_completed", "env_steps", "total_reward", "final_reward", "solved_episodes")
 _MAY_DIFFER = "learning_curve.png"  # its title is the job's id
@@ -29,13 +28,12 @@ class Pair:
 
 def outcome_of(bucket: Bucket, group: str) -> Outcome | None:
     """How a federation ended, None while it has not."""
-    body = bucket.get(keys.outcome(group))
-    return None if body is None else documents.parse(Outcome, body, keys.outcome(group))
+    return documents.read(bucket, Outcome, keys.outcome(group))
 
 
 def results_of(bucket: Bucket, group: str, size: int) -> list[Result | None]:
     """The results of all members."""
-    return [queue.read_result(bucket, keys.member_job(group, member)) for member in range(size)]
+    return [documents.read(bucket, Result, keys.result(keys.member_job(group, member))) for member in range(size)]
 
 
 def unfinished(bucket: Bucket) -> list[str]:
@@ -58,7 +56,7 @@ def findings(pair: Pair) -> list[str]:
 
 def _ending(pair: Pair) -> Iterator[str]:
     outcome, expected = (outcome_of(pair.bucket, group) for group in (pair.disturbed, pair.calm))
-    if outcome is None or outcome.status is not Ending.FINISHED:
+    if outcome is None or outcome.status is not OutcomeStatus.FINISHED:
         yield f"{pair.disturbed}: {f'failed: {outcome.reason}' if outcome else 'has not ended'}"
     elif expected and outcome.weights_sha256 != expected.weights_sha256:
         yield f"weights {outcome.weights_sha256}, undisturbed {expected.weights_sha256}"
@@ -73,7 +71,7 @@ def _members(pair: Pair) -> Iterator[str]:
         if result is None or expected is None:
             yield f"{job_id}: has no result"
             continue
-        if result.status is not Status.SUCCESS:
+        if result.status is not ResultStatus.SUCCESS:
             yield f"{job_id}: {result.status}: {result.error}"
         for name in _FACTS:
             if getattr(result, name) != getattr(expected, name):
@@ -97,9 +95,7 @@ def _rounds(pair: Pair) -> Iterator[str]:
 
 
 def _decision(bucket: Bucket, group: str, round_: int) -> Decision | None:
-    key = keys.decision(group, round_)
-    body = bucket.get(key, DECISION_BYTES)
-    return None if body is None else documents.parse(Decision, body, key)
+    return documents.read(bucket, Decision, keys.decision(group, round_))
 
 
 def _difference(bucket: Bucket, key: str, expected: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.local.processes import new_folder
-from protocol.wire.documents import Closers
+from protocol.wire.job_documents import Closers
 from runner.commands.console import Exit, err, out, print_json
 
 

@@ -32,7 +32,8 @@ from infra.proof.chaos.schedule import (
 from infra.proof.chaos.supervisor import Slot, Supervisor
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Closers, Ending
+from protocol.wire.federation_documents import OutcomeStatus
+from protocol.wire.job_documents import Closers
 
 LEASE_TTL_S = 6.0  # short, so that what a dead worker leaves is soon taken over; a busy machine needs no less
 TRAINING = ("--steps", "40", "--set", "hidden=[16,16]", "--set", "learning_starts=10", "--set", "batch_size=8")
@@ -230,7 +231,7 @@ class Chaos:
         """Whether the federation has failed, or has all that it should end with."""
         assert trial.supervisor is not None  # noqa: S101 (it is being trained)
         outcome = check.outcome_of(bucket, trial.group)
-        if outcome is None or outcome.status is Ending.FAILED:
+        if outcome is None or outcome.status is OutcomeStatus.FAILED:
             return outcome is not None
         return trial.supervisor.submitted and all(check.results_of(bucket, trial.group, self.settings.members))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from infra.proof.conformance.endpoint import Endpoint
 from infra.proof.conformance.uploads import Answer, PausingBody
-from protocol.wire.probe import Finding, Verdict, verdict
+from protocol.wire.probe import CheckResult, Finding, finding
 
 _MIB = 1 << 20
 _SLOW_BYTES = 20 * _MIB
@@ -38,12 +38,12 @@ def check_race(endpoint: Endpoint, race: Race) -> list[Finding]:
         fault = race_fault(bodies, answers, endpoint.bucket.get(key, race.size))
         if fault:
             text = f"{fault} (race {number + 1} of {race.keys}, {race.contenders} at once)"
-            return [Finding(race.check, Verdict.FAILED, text)]
+            return [Finding(race.check, CheckResult.FAILED, text)]
         unclear += answers.count(Answer.UNCLEAR)
     text = f"{race.contenders} at once on each of {race.keys} keys: one winner, whose body is stored"
     if unclear:
         text += f" ({unclear} answers were unclear: 5xx or none)"
-    return [Finding(race.check, Verdict.OK, text)]
+    return [Finding(race.check, CheckResult.OK, text)]
 
 
 def race_fault(bodies: Sequence[PausingBody], answers: Sequence[Answer], stored: bytes | None) -> str | None:
@@ -82,7 +82,7 @@ def check_slow_body(endpoint: Endpoint) -> list[Finding]:
     else:
         fault = race_fault([slow, quick], answers, endpoint.bucket.get(key, _SLOW_BYTES))
     text = f"a key created while another creator had sent half of {_SLOW_BYTES // _MIB} MiB: one winner"
-    return [verdict("slow body", fault, text)]
+    return [finding("slow body", fault, text)]
 
 
 def check_cut_off_body(endpoint: Endpoint) -> list[Finding]:
@@ -94,4 +94,4 @@ def check_cut_off_body(endpoint: Endpoint) -> list[Finding]:
     endpoint.bucket.clock.sleep(1.0)  # what the server makes of it, it makes now
     seen = endpoint.bucket.get(key, _MIB) is not None or endpoint.bucket.list(key).entries
     fault = "an upload that broke off half-way became an object" if seen else None
-    return [verdict("cut-off body", fault, "an upload that breaks off half-way leaves nothing")]
+    return [finding("cut-off body", fault, "an upload that breaks off half-way leaves nothing")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from infra.proof.conformance.endpoint import Endpoint
 from protocol.wire.clock import Clock
 from protocol.wire.errors import StoreError, Unfit
-from protocol.wire.probe import Finding, Verdict, clocks_apart, verdict, verdict_on_clocks
+from protocol.wire.probe import CheckResult, Finding, clocks_apart, clocks_finding, finding
 from protocol.wire.store import classify
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def check_own_writes(endpoint: Endpoint) -> list[Finding]:
         late.note("GET after DELETE", bucket.get(key) is not None)
         dates += [listing.server_time, gone.server_time]
     return [
-        verdict(
+        finding(
             f"own writes, {_TRIALS} times", late.fault(), "each write and deletion is seen by the next GET and LIST"
         ),
-        verdict_on_clocks(f"one clock, {_TRIALS} times", apart_s),
+        clocks_finding(f"one clock, {_TRIALS} times", apart_s),
         _goes_on(dates),
-        Finding("latency", Verdict.OK, took.medians()),
+        Finding("latency", CheckResult.OK, took.medians()),
     ]
 
 
@@ -87,7 +87,7 @@ def _goes_on(dates: Sequence[float]) -> Finding:
     back_s = max(before - after for before, after in pairwise(dates))
     # One second may be rounding, on machines behind one address whose clocks are not quite the same.
     fault = f"Date went back by {back_s:.0f} s from one answer to the next" if back_s > 1 else None
-    return verdict("Date goes on", fault, f"it never went back in {len(dates)} answers")
+    return finding("Date goes on", fault, f"it never went back in {len(dates)} answers")
 
 
 def check_renewal(endpoint: Endpoint) -> list[Finding]:
@@ -99,11 +99,11 @@ def check_renewal(endpoint: Endpoint) -> list[Finding]:
     try:
         bucket.put_without_retry(key, b"second")
     except Unfit:
-        return [Finding("renewal", Verdict.SKIPPED, "a policy of the bucket allows only create-only writes here")]
+        return [Finding("renewal", CheckResult.SKIPPED, "a policy of the bucket allows only create-only writes here")]
     second = bucket.list(key).entries
     renewed = first and second and second[0].modified - first[0].modified >= _RENEWAL_S - 1
     fault = None if renewed else "writing an object again does not renew its Last-Modified"
-    return [verdict("renewal", fault, "writing an object again renews its Last-Modified")]
+    return [finding("renewal", fault, "writing an object again renews its Last-Modified")]
 
 
 def check_listing(endpoint: Endpoint) -> list[Finding]:
@@ -114,7 +114,7 @@ def check_listing(endpoint: Endpoint) -> list[Finding]:
     for key in reversed(expected):
         endpoint.bucket.create(key, b"")
     fault = _listing_fault(endpoint, expected[0].removesuffix("a"), expected)
-    return [verdict("listing", fault, f"{_LISTED} keys in the order of bytes, in one answer and in pages of {_PAGE}")]
+    return [finding("listing", fault, f"{_LISTED} keys in the order of bytes, in one answer and in pages of {_PAGE}")]
 
 
 def _listing_fault(endpoint: Endpoint, prefix: str, expected: list[str]) -> str | None:
@@ -152,8 +152,8 @@ def check_credentials(endpoint: Endpoint) -> list[Finding]:
     open_to = [who for who, client in _strangers(endpoint) if _answers(endpoint, client)]
     if open_to:
         text = f"a listing with {' or '.join(open_to)} is answered: whoever reaches the endpoint may read the bucket"
-        return [Finding("credentials", Verdict.WARN, text)]
-    return [Finding("credentials", Verdict.OK, "a wrong secret key is refused, and so is no key")]
+        return [Finding("credentials", CheckResult.WARN, text)]
+    return [Finding("credentials", CheckResult.OK, "a wrong secret key is refused, and so is no key")]
 
 
 def _strangers(endpoint: Endpoint) -> Iterator[tuple[str, S3Client]]:

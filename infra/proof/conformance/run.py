@@ -12,7 +12,7 @@ from functools import partial
 from infra.proof.conformance import races, reads
 from infra.proof.conformance.endpoint import Endpoint
 from protocol.wire.errors import StoreError
-from protocol.wire.probe import Finding, Verdict, judge, look
+from protocol.wire.probe import CheckResult, Finding, judge, look
 
 Check = Callable[[Endpoint], list[Finding]]
 
@@ -52,14 +52,14 @@ def examine(endpoint: Endpoint, *, quick: bool, each: Callable[[Sequence[str]], 
 
 def fit(findings: Iterable[Finding]) -> bool:
     """Whether the protocol is safe on an endpoint of which this was found."""
-    return all(finding.verdict is not Verdict.FAILED for finding in findings)
+    return all(finding.verdict is not CheckResult.FAILED for finding in findings)
 
 
 def _check(name: str, endpoint: Endpoint, still_fit: bool) -> list[Finding]:
     """One check; one that cannot be made has failed, and the others go on."""
     if name in _RACES and not still_fit:
-        return [Finding(name, Verdict.SKIPPED, "the endpoint is unfit already")]
+        return [Finding(name, CheckResult.SKIPPED, "the endpoint is unfit already")]
     try:
         return {**_RACES, **_OTHERS}[name](endpoint)
     except StoreError as error:
-        return [Finding(name, Verdict.FAILED, str(error))]
+        return [Finding(name, CheckResult.FAILED, str(error))]

@@ -13,7 +13,8 @@ from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import MemberDefect
 from infra.proof.standin import GROUP
 from protocol.wire import keys
-from protocol.wire.documents import Ending, Result, Status
+from protocol.wire.federation_documents import OutcomeStatus
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.keys import Mark
 
 # -- 1 results -------------------------------------------------------------------------------------
@@ -40,11 +41,11 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
     """What speaks against a result's status."""
     defect = _doom(run, job_id)
     match result.status:
-        case Status.SUCCESS:
+        case ResultStatus.SUCCESS:
             return _why_no_success(run, job_id, result)
-        case Status.CANCELLED:
+        case ResultStatus.CANCELLED:
             return None if cancelled else "nobody cancelled it"
-        case Status.REJECTED:
+        case ResultStatus.REJECTED:
             return None if defect is MemberDefect.DAMAGED else "its manifest was good"
     error = result.error or ""
     if re.match(r"\d+ attempts failed", error):
@@ -53,7 +54,7 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         return None if claims >= most else f"{claims} claims were made, {most} may fail"
     if error.startswith("federation "):
         outcome = run.history.first(keys.outcome(GROUP))
-        failed = run.outcome is not None and run.outcome.status is Ending.FAILED
+        failed = run.outcome is not None and run.outcome.status is OutcomeStatus.FAILED
         return None if failed and outcome and outcome.place < event.place else "the federation had not failed"
     if "was the group purged" in error or "it was purged" in error:
         return None if run.purged(job_id) else "nobody purged it"

@@ -11,7 +11,7 @@ from infra.proof.simulation.scenario import Target
 from infra.proof.standin import GROUP, integers
 from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import keys
-from protocol.wire.documents import Decision, Ending
+from protocol.wire.federation_documents import Decision, OutcomeStatus
 from protocol.wire.keys import Mark
 
 # -- 3 decisions and averages ----------------------------------------------------------------------
@@ -112,7 +112,7 @@ def the_outcome_is_right(run: Run) -> Iterator[str]:
     event = run.history.first(keys.outcome(GROUP))
     if event is None or run.outcome is None:
         return
-    if run.outcome.status is Ending.FINISHED:
+    if run.outcome.status is OutcomeStatus.FINISHED:
         weights = run.history.first(keys.global_weights(GROUP, run.wanted.rounds))
         if weights is None or weights.place > event.place:
             yield "the federation finished before its last round was closed"

@@ -13,7 +13,8 @@ from infra.proof.simulation.scenario import EVER_S
 from infra.proof.standin import GROUP, StandIn, federation, integers, training
 from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import keys
-from protocol.wire.documents import Ending, Federation, Manifest, Membership, Status, Strategy, Training
+from protocol.wire.federation_documents import Federation, OutcomeStatus, Strategy
+from protocol.wire.job_documents import Manifest, Membership, ResultStatus, Training
 
 # -- 4 updates -------------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
         for member in range(wanted.size)
         if member not in {p.member for p in decision.participants}
     ]
-    left = {m for m, job_id in enumerate(run.member_jobs) if _result_status(run, job_id) is not Status.SUCCESS}
+    left = {m for m, job_id in enumerate(run.member_jobs) if _result_status(run, job_id) is not ResultStatus.SUCCESS}
     if wanted.round_timeout_s >= EVER_S:
         closed = {round_ for round_, (_, decision) in run.decisions.items() if decision.reason != "failed"}
         gone = [(round_, member) for round_, member in missing if round_ in closed and member not in left]
@@ -111,11 +112,11 @@ def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
         expected = reference(wanted.size, wanted.training.episodes, wanted.episodes_per_round, wanted.strategy)
         if final != expected:
             yield f"the final weights are {final!r}, those of an undisturbed run {expected!r}"
-        if run.outcome and run.outcome.status is Ending.FINISHED and not run.outcome.weights_sha256:
+        if run.outcome and run.outcome.status is OutcomeStatus.FINISHED and not run.outcome.weights_sha256:
             yield "the outcome does not name the final weights"
 
 
-def _result_status(run: Run, job_id: str) -> Status | None:
+def _result_status(run: Run, job_id: str) -> ResultStatus | None:
     found = run.results.get(job_id)
     return found[1].status if found else None
 

@@ -13,7 +13,8 @@ from infra.proof.simulation.scenario import SimulationScenario
 from infra.proof.standin import GROUP
 from infra.proof.virtual_threads import Process
 from protocol.wire import documents, keys
-from protocol.wire.documents import Decision, Federation, Outcome, Result, Training
+from protocol.wire.federation_documents import Decision, Federation, Outcome
+from protocol.wire.job_documents import Result, Training
 from protocol.wire.keys import Mark
 
 

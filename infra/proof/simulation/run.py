@@ -16,7 +16,8 @@ from infra.proof.simulation.scenario import Fault, MemberDefect, SimulationScena
 from infra.proof.standin import GROUP, StandIn, bucket_of, integers
 from infra.proof.virtual_threads import DriftingClock, Process
 from infra.proof.virtual_time import World
-from protocol.commands.ending import cancel, purge
+from protocol.commands.cancel import cancel
+from protocol.commands.purge import purge
 from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import AggregateOf
@@ -24,8 +25,8 @@ from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.documents import Manifest
 from protocol.wire.errors import ProtocolError
+from protocol.wire.job_documents import Manifest
 from protocol.wire.memory import MemoryS3, MemoryStore
 from protocol.worker.learner import Episode
 from protocol.worker.worker_loop import WorkerLoop

@@ -33,17 +33,19 @@ from infra.commands import app as sim_arena
 from infra.local import s3
 from infra.local.processes import clean_environment, command
 from infra.proof.standin import TTL_S, StandIn, integers, training
-from protocol.commands import dispatch, inspection
-from protocol.commands.ending import download
-from protocol.commands.status import all_jobs, group_status, read_federation, read_outcome
+from protocol.commands import dispatch
+from protocol.commands import inspect as inspection
+from protocol.commands.download import download
+from protocol.commands.status import all_jobs, federation_summary, require_federation
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.learners.materials import Scenarios, read_weights
 from protocol.rounds.server import SyncServer
-from protocol.wire import keys
+from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.documents import Closers, Ending, Federation, Manifest
 from protocol.wire.errors import ProtocolError, Unfit, UsageError
+from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
+from protocol.wire.job_documents import Closers, Manifest
 from protocol.wire.keys import Mark
 from protocol.wire.probe import probe
 from protocol.wire.store import S3Store
@@ -325,7 +327,7 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     members = [partial(work, cloud, job, 1, only=job) for job in ("own-m0000", "own-m0001")]
     beside(*members, partial(serve, cloud))
 
-    by_members = read_federation(cloud.bucket(ADMIN), "shop").model_copy(
+    by_members = require_federation(cloud.bucket(ADMIN), "shop").model_copy(
         update={"group": "self", "barrier": Closers.WORKERS}
     )
     submit_federation(cloud.bucket(Role.DISPATCHER), by_members)
@@ -354,8 +356,8 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     for who in (Role.READER, Role.DISPATCHER):
         bucket = cloud.bucket(who)
         with pytest.raises(ProtocolError, match="not in s3://"):
-            group_status(bucket, "nobodys", TTL_S)
-        assert group_status(bucket, "shop", TTL_S).outcome == Ending.FINISHED
+            federation_summary(bucket, "nobodys", TTL_S)
+        assert federation_summary(bucket, "shop", TTL_S).outcome == OutcomeStatus.FINISHED
         assert inspection.text_of(bucket, "shop-m0000", "train.log")
         assert "global_weights.pt" in download(bucket, "shop", folder / who)
     cloud.dispatch("purge", "shop", "--yes")
@@ -368,8 +370,10 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
 def test_all_that_the_commands_do_is_allowed(whole_run: Cloud) -> None:
     assert [one for one in whole_run.judge.requests if not allowed(one, POLICIES[one.who], OWN)] == []
     finished = {"shop", "own", "self"}
-    outcomes = {group: read_outcome(whole_run.bucket(ADMIN), group) for group in finished}
-    assert {group for group, outcome in outcomes.items() if outcome and outcome.status is Ending.FINISHED} == finished
+    outcomes = {group: documents.read(whole_run.bucket(ADMIN), Outcome, keys.outcome(group)) for group in finished}
+    assert {
+        group for group, outcome in outcomes.items() if outcome and outcome.status is OutcomeStatus.FINISHED
+    } == finished
 
 
 def test_each_pattern_of_each_policy_is_needed(whole_run: Cloud) -> None:

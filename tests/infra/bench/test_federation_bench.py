@@ -28,8 +28,8 @@ from infra.bench.federation.members import (
     train,
 )
 from infra.commands import app
-from protocol.wire.documents import Strategy
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Strategy
 from runner.bench.exam import Exam, ExamResult, Exams, Marks, Point
 from runner.bench.learning import settings_of
 from runner.training.training import Training, TrainingConfig

@@ -29,7 +29,7 @@ from protocol.commands.console import open_bucket
 from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Training
+from protocol.wire.job_documents import Training
 from protocol.wire.keys import Mark
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from infra.proof.standin import (
     GROUP,
-    Result,
     add_worker,
     bucket_of,
     federation,
@@ -17,13 +16,15 @@ from infra.proof.standin import (
     integers,
     undisturbed,
 )
+from infra.proof.standin import Result as Episode
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import RoundInputs
 from protocol.wire import documents, keys
-from protocol.wire.documents import Decision, Federation, Status, Strategy
 from protocol.wire.errors import Conflict, Transient
+from protocol.wire.federation_documents import Decision, Federation, Strategy
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.memory import Request
 
 expected = cache(undisturbed)
@@ -55,16 +56,16 @@ def check(world: World, wanted: Federation) -> None:
         if row.key.startswith(COMMITTED) and not row.key.startswith(keys.ACTIVE):
             assert row.verb not in ("PUT", "DELETE"), row  # what is committed is neither overwritten nor deleted
     for member in range(wanted.size):
-        result = documents.parse(documents.Result, bodies[keys.result(keys.member_job(GROUP, member))], "result.json")
-        assert (result.status, result.episodes_completed) == (Status.SUCCESS, wanted.training.episodes)
+        result = documents.parse(Result, bodies[keys.result(keys.member_job(GROUP, member))], "result.json")
+        assert (result.status, result.episodes_completed) == (ResultStatus.SUCCESS, wanted.training.episodes)
     assert [process.error for process in world.processes if process.error] == []
 
 
-def episodes_of(bodies: dict[str, bytes], wanted: Federation, round_: int, member: int) -> list[Result]:
+def episodes_of(bodies: dict[str, bytes], wanted: Federation, round_: int, member: int) -> list[Episode]:
     """The episodes that a member trained in a round, as its state tells them."""
     schedule = wanted.schedule
     state = json.loads(bodies[keys.state(keys.member_job(GROUP, member), schedule.last(round_))])
-    return [Result(*row) for row in state["done"][schedule.last(round_ - 1) :]]
+    return [Episode(*row) for row in state["done"][schedule.last(round_ - 1) :]]
 
 
 # Rounds of two, two and one episode, and a strategy whose server carries a state from round to round.

@@ -26,7 +26,8 @@ from protocol.rounds.updates import update_facts
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.documents import Decision, Ending, Outcome, Participant, Result, Status
+from protocol.wire.federation_documents import Decision, Outcome, OutcomeStatus, Participant
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.memory import MemoryS3
 
 KILLS = 6
@@ -277,12 +278,12 @@ def federation(bucket: Bucket, group: str) -> None:
     bucket.ensure_created(keys.global_weights(group, 1), b"weights")
     bucket.ensure_created(
         keys.outcome(group),
-        Outcome(status=Ending.FINISHED, rounds=1, reason="", finished_at="", weights_sha256="0" * 64).to_bytes(),
+        Outcome(status=OutcomeStatus.FINISHED, rounds=1, reason="", finished_at="", weights_sha256="0" * 64).to_bytes(),
     )
     job_id = keys.member_job(group, 0)
     bucket.ensure_created(keys.artifact(job_id, "steps.jsonl"), b"{}")
     artifacts = {"steps.jsonl": keys.artifact(job_id, "steps.jsonl")}
-    result = Result(job_id=job_id, status=Status.SUCCESS, finished_at="", env_steps=10, artifacts=artifacts)
+    result = Result(job_id=job_id, status=ResultStatus.SUCCESS, finished_at="", env_steps=10, artifacts=artifacts)
     bucket.ensure_created(keys.result(job_id), result.to_bytes())
     bucket.ensure_created(keys.finished_manifest(job_id), b"{}")
 

@@ -27,7 +27,7 @@ from infra.proof.conformance.uploads import Answer, PausingBody
 from protocol.commands.console import open_bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.errors import StoreError
-from protocol.wire.probe import Finding, Verdict, judge, look
+from protocol.wire.probe import CheckResult, Finding, judge, look
 
 KEYS = {"AWS_ACCESS_KEY_ID": "access-key-of-tests", "AWS_SECRET_ACCESS_KEY": "secret-key-of-tests"}
 
@@ -36,7 +36,7 @@ def endpoint_of(bucket: str) -> Endpoint:
     return Endpoint(bucket, system_clock(), 1.0)
 
 
-def verdicts(findings: Iterable[Finding]) -> dict[str, Verdict]:
+def verdicts(findings: Iterable[Finding]) -> dict[str, CheckResult]:
     return {finding.check: finding.verdict for finding in findings}
 
 
@@ -55,14 +55,14 @@ def run_check(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_embedded_s3_and_ceph_are_fit(s3: str) -> None:
     findings = conformance.examine(endpoint_of(s3), quick=False)
-    assert [finding for finding in findings if finding.verdict in (Verdict.FAILED, Verdict.SKIPPED)] == []
+    assert [finding for finding in findings if finding.verdict in (CheckResult.FAILED, CheckResult.SKIPPED)] == []
     assert len(findings) == len(verdicts(findings)) == 15
     assert left_in(s3) == []
 
 
 def test_a_server_that_asks_for_no_secret_is_warned_of(bucket_on: Callable[[str], str]) -> None:
     [embedded] = reads.check_credentials(endpoint_of(bucket_on("embedded")))
-    assert embedded.verdict is Verdict.WARN
+    assert embedded.verdict is CheckResult.WARN
     assert "a wrong secret key or no key" in embedded.detail
 
 
@@ -132,7 +132,7 @@ def test_stock_moto_is_not_atomic_which_only_large_bodies_show(monkeypatch: pyte
         endpoint = endpoint_of("bucket")
         assert conformance.fit(judge(look(endpoint.bucket)))
         [finding] = check_race(endpoint, LARGE)
-        assert finding.verdict is Verdict.FAILED
+        assert finding.verdict is CheckResult.FAILED
         assert "creators of one key were told that they had won" in finding.detail
 
 
@@ -228,7 +228,7 @@ def plain_writes(answer: str) -> Wrapper:
     return wrapper
 
 
-FAILED, SKIPPED = Verdict.FAILED, Verdict.SKIPPED
+FAILED, SKIPPED = CheckResult.FAILED, CheckResult.SKIPPED
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ FAILED, SKIPPED = Verdict.FAILED, Verdict.SKIPPED
 def test_a_server_that_breaks_a_promise_fails_the_check_of_it(
     wrapper: Wrapper,
     check: Callable[[Endpoint], list[Finding]],
-    verdict: Verdict,
+    verdict: CheckResult,
     detail: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -261,7 +261,7 @@ def test_a_clock_that_goes_back_fails_the_check(monkeypatch: pytest.MonkeyPatch)
     with altered_s3(lambda application: application, dates) as url:
         ensure_created(monkeypatch, url)
         found = {finding.check: finding for finding in reads.check_own_writes(endpoint_of("altered"))}
-    assert found["own writes, 20 times"].verdict is Verdict.OK
+    assert found["own writes, 20 times"].verdict is CheckResult.OK
     assert found["one clock, 20 times"].verdict is FAILED
     assert found["Date goes on"].detail == "Date went back by 5 s from one answer to the next"
 

@@ -19,8 +19,9 @@ from infra.proof.simulation.many import SimulationTotals, reports
 from infra.proof.simulation.run import simulate
 from infra.proof.simulation.scenario import Fault, draw
 from infra.proof.standin import undisturbed
-from protocol.wire.documents import Closers, Strategy
 from protocol.wire.errors import Exists, UsageError
+from protocol.wire.federation_documents import Strategy
+from protocol.wire.job_documents import Closers
 from protocol.wire.memory import Request
 
 FRESH = 500  # seeds in each run of the tests

@@ -25,8 +25,8 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.decide import Close, Wait
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket, Created, Listing
-from protocol.wire.documents import Decision
 from protocol.wire.errors import Conflict, Exists, StoreError, Transient
+from protocol.wire.federation_documents import Decision
 from protocol.wire.memory import Answer, MemoryS3, MemoryStore, Request, _Object
 from protocol.wire.store import Entry
 from protocol.worker import barrier

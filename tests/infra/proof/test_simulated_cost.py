@@ -11,7 +11,7 @@ from infra.proof.standin import (
     integers,
 )
 from infra.proof.virtual_time import World
-from protocol.jobs import queue as jobs
+from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.closer import Closer
 from protocol.wire import keys
@@ -58,7 +58,7 @@ def test_looking_for_work_costs_the_same_however_long_the_history() -> None:
             bucket.create(keys.result(f"job-{number}"), b"")
         submit_federation(bucket, federation(1))
         world.s3.log.clear()
-        jobs.list_queue(bucket)
+        queue.list_queue(bucket)
         Closer(bucket, federation(1), integers, lambda line: None).step()
         costs.append([row.verb for row in world.s3.log])
     assert costs[0] == costs[1]

@@ -24,11 +24,12 @@ from infra.proof.standin import (
     integers,
 )
 from infra.proof.virtual_time import World
-from protocol.jobs import queue as jobs
+from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation
-from protocol.wire import keys
+from protocol.wire import documents, keys
 from protocol.wire.errors import ProtocolError
+from protocol.wire.job_documents import Result
 from protocol.worker.attempt import Attempt
 
 
@@ -169,7 +170,7 @@ def test_a_state_from_the_middle_of_a_round_is_refused() -> None:
     bucket.create(keys.state(job_id, 3), json.dumps(state).encode())
     add_worker(world, "w")
     world.run(until=lambda: keys.result(job_id) in world.s3.objects)
-    result = jobs.read_result(bucket, job_id)
+    result = documents.read(bucket, Result, keys.result(job_id))
     assert result is not None
     assert "episode 3 is not the last one of a round" in (result.error or "")
     world.close()
@@ -195,7 +196,7 @@ def test_an_attempt_that_was_overtaken_by_the_one_before_it_goes_on_from_where_t
     world.run(until=lambda: keys.update(GROUP, wanted.rounds, 0) in world.s3.objects)
     world.processes[0].kill()
     world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects)
-    taken = jobs.claim(bucket, job_id, Attempts(attempt=1), "second", TTL_S)
+    taken = queue.claim(bucket, job_id, Attempts(attempt=1), "second", TTL_S)
     assert taken is not None
     taken = replace(taken, newest_state=keys.state(job_id, known) if known else None)
     learner = StandIn(taken.manifest, lambda seconds: None, 1.0)
@@ -260,7 +261,7 @@ def test_a_worker_told_to_stop_while_it_changes_jobs_leaves_none_behind() -> Non
         world.run(until=lambda moment=moment, worker=worker: worker.requests > 10 + 3 * moment)  # type: ignore[misc]
         worker.stopping = True
         world.run(until=lambda worker=worker: worker.ended)  # type: ignore[misc]
-        queue = jobs.list_queue(bucket_of(world))
-        assert sorted(queue.free(TTL_S)) == sorted(queue.jobs), moment
+        listed = queue.list_queue(bucket_of(world))
+        assert sorted(listed.free(TTL_S)) == sorted(listed.jobs), moment
         assert worker.error is None
         world.close()

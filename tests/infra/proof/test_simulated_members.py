@@ -17,22 +17,24 @@ from infra.proof.standin import (
 )
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
-from protocol.commands.ending import cancel, purge
-from protocol.commands.status import group_status
-from protocol.jobs import queue as jobs
+from protocol.commands.cancel import cancel
+from protocol.commands.purge import purge
+from protocol.commands.status import federation_summary
+from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Decision, Outcome, Status
 from protocol.wire.errors import Transient
+from protocol.wire.federation_documents import Decision, Outcome
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.memory import Request
 
 
 def test_a_member_that_fails_for_good_leaves_and_the_others_go_on() -> None:
     world, wanted = start(3, 2, seed=1)
-    jobs.reject(bucket_of(world), keys.member_job(GROUP, 2), "its manifest was damaged")
+    queue.reject(bucket_of(world), keys.member_job(GROUP, 2), "its manifest was damaged")
     add_sync_server(world)
     world.run(all_over(world, wanted))
     decision = documents.parse(Decision, world.s3.objects[keys.decision(GROUP, 3)].body, "round.json")
@@ -50,7 +52,7 @@ def test_a_slow_member_is_left_behind_at_the_deadline_and_catches_up() -> None:
     add_sync_server(world)
     world.run(all_over(world, wanted))
     assert world.now < 12 * 20 + 120  # at the pace of the others: twelve rounds of about eleven seconds
-    results = [jobs.read_result(bucket_of(world), keys.member_job(GROUP, m)) for m in range(3)]
+    results = [documents.read(bucket_of(world), Result, keys.result(keys.member_job(GROUP, m))) for m in range(3)]
     completed = sorted(result.episodes_completed for result in results if result)
     assert completed[1:] == [12, 12]
     assert 1 <= completed[0] <= 5  # it skipped rounds instead of trailing behind
@@ -68,9 +70,9 @@ def test_a_federation_that_failed_ends_all_its_jobs_with_the_reason() -> None:
     outcome = documents.parse(Outcome, world.s3.objects[keys.outcome(GROUP)].body, "outcome.json")
     assert outcome.reason == "round 1: 1 updates, at least 2 are needed: the round timed out"
     for member in range(2):
-        result = jobs.read_result(bucket_of(world), keys.member_job(GROUP, member))
+        result = documents.read(bucket_of(world), Result, keys.result(keys.member_job(GROUP, member)))
         assert result is not None
-        assert result.status is Status.FAILED
+        assert result.status is ResultStatus.FAILED
         assert "the round timed out" in (result.error or "")
     world.close()
 
@@ -86,9 +88,9 @@ def test_cancelling_stops_the_owner_within_a_third_of_the_lease() -> None:
     bucket_of(world).create(keys.cancel(job_id), b"{}")
     world.run(until=lambda: keys.result(job_id) in world.s3.objects)
     assert world.now - asked < TTL_S / 3 + 2
-    result = jobs.read_result(bucket_of(world), job_id)
+    result = documents.read(bucket_of(world), Result, keys.result(job_id))
     assert result is not None
-    assert result.status is Status.CANCELLED
+    assert result.status is ResultStatus.CANCELLED
     assert result.episodes_completed >= 3
     world.close()
 
@@ -118,12 +120,12 @@ def test_status_tells_members_and_rounds() -> None:
     world, _ = start(2, 2, seed=1)
     add_sync_server(world)
     world.run(until=lambda: keys.global_weights(GROUP, 2) in world.s3.objects)
-    now = group_status(bucket_of(world), GROUP, TTL_S)
+    now = federation_summary(bucket_of(world), GROUP, TTL_S)
     assert (now.closed, now.outcome) == (2, None)
     assert {member.state for member in now.members} == {"running"}
     assert [(row.participants, row.episodes) for row in now.recent] == [(2, 2), (2, 2)]
-    world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects and not jobs.list_queue(bucket_of(world)).jobs)
-    now = group_status(bucket_of(world), GROUP, TTL_S)
+    world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects and not queue.list_queue(bucket_of(world)).jobs)
+    now = federation_summary(bucket_of(world), GROUP, TTL_S)
     assert (now.closed, now.outcome) == (3, "finished")
     assert {member.state for member in now.members} == {"success"}
     world.close()
@@ -134,7 +136,7 @@ def test_a_member_of_a_federation_that_is_gone_does_not_wait_for_ever() -> None:
     world.run(until=lambda: keys.state(keys.member_job(GROUP, 0), 1) in world.s3.objects)
     del world.s3.objects[keys.federation(GROUP)]
     world.run(until=lambda: keys.result(keys.member_job(GROUP, 0)) in world.s3.objects)
-    result = jobs.read_result(bucket_of(world), keys.member_job(GROUP, 0))
+    result = documents.read(bucket_of(world), Result, keys.result(keys.member_job(GROUP, 0)))
     assert result is not None
     assert "purged" in (result.error or "")
     world.close()
@@ -173,7 +175,7 @@ def bucket_that_delivers_late(world: World) -> Bucket:
     def before(request: Request) -> None:
         if request.verb == "HEAD" and request.key == keys.result(keys.member_job(GROUP, 0)):
             bucket.create(keys.update(GROUP, 1, 0), b"7", update_facts(5, 0.0, False))
-            bucket.create(request.key, jobs.ended("x", Status.SUCCESS, "").to_bytes())
+            bucket.create(request.key, queue.ended("x", ResultStatus.SUCCESS, "").to_bytes())
 
     return Bucket(world.s3.store("closer", before), bucket.clock)
 
@@ -183,7 +185,7 @@ def test_a_living_sync_server_lets_go_of_a_group_that_was_cancelled() -> None:
     add_sync_server(world)
     world.run(until=lambda: keys.global_weights(GROUP, 1) in world.s3.objects)
     cancel(bucket_of(world), GROUP, TTL_S)
-    world.run(until=lambda: not jobs.list_queue(bucket_of(world)).jobs)
+    world.run(until=lambda: not queue.list_queue(bucket_of(world)).jobs)
     asked = world.now
     world.run(until=lambda: world.now > asked + 10)  # until it has read the index again
     world.s3.log.clear()
@@ -220,7 +222,7 @@ def test_poison_in_the_bucket_stops_neither_workers_nor_sync_servers() -> None:
     bucket = bucket_of(world)
     for key, body in POISON.items():
         bucket.create(key, body)
-    manifest = b'{"version":1,"job_id":"' + b"g" * 60 + b'-m0000","federation":{"group":"' + b"g" * 60 + b'"}}'
+    manifest = b'{"version":2,"job_id":"' + b"g" * 60 + b'-m0000","federation":{"group":"' + b"g" * 60 + b'"}}'
     bucket.create("jobs/pending/poison-e/manifest.json", manifest)
     submit_federation(bucket, wanted)
     add_worker(world, "w0")
@@ -228,7 +230,7 @@ def test_poison_in_the_bucket_stops_neither_workers_nor_sync_servers() -> None:
     add_sync_server(world)
     world.run(all_over(world, wanted))
     check(world, wanted)
-    assert jobs.read_result(bucket, "poison-c").status is Status.REJECTED  # type: ignore[union-attr]
+    assert documents.read(bucket, Result, keys.result("poison-c")).status is ResultStatus.REJECTED  # type: ignore[union-attr]
     world.close()
 
 

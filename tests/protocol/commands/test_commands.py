@@ -17,7 +17,7 @@ import pytest
 from env.problems.generate import generate_scenario
 from infra.local.processes import command
 from protocol.commands.console import open_bucket
-from protocol.commands.status import read_federation
+from protocol.commands.status import require_federation
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 
@@ -193,7 +193,7 @@ def test_a_single_pass_of_the_sync_server_closes_what_can_be_closed(bucket_name:
 
 def test_a_damaged_manifest_is_rejected_and_the_worker_goes_on(bucket_name: str, traces: Path) -> None:
     place = objects(bucket_name)
-    place.create(keys.pending_manifest("aaa-damaged"), b'{"version": 1}')
+    place.create(keys.pending_manifest("aaa-damaged"), b'{"version": 2}')
     good = submit(bucket_name, traces)["job_ids"][0]
     run("worker", "--bucket", bucket_name, "--run-once")
     run("worker", "--bucket", bucket_name, "--run-once", code=3)
@@ -222,7 +222,7 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
     group = f"robust-{least}"
     how = ("--federation-size", "4", "--strategy", "median", "--group", group)
     run("dispatch", "submit", "--bucket", bucket_name, *how, *arguments)
-    assert read_federation(objects(bucket_name), group).min_participants == least
+    assert require_federation(objects(bucket_name), group).min_participants == least
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, EndReason, attempts
 from protocol.jobs.submit import submit_federation
 from protocol.wire import documents, keys
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.keys import Mark
 from protocol.wire.store import Entry
 
@@ -112,7 +113,7 @@ def test_clean_releases_do_not_count_as_failures_but_silence_and_errors_do() -> 
         assert taken is not None
         taken.lease.release("the cluster is broken", failed=True)
     assert queue.claim(bucket, JOB, queue.list_queue(bucket).jobs[JOB], "w", TTL_S) is None
-    result = queue.read_result(bucket, JOB)
+    result = documents.read(bucket, Result, keys.result(JOB))
     assert result is not None
     assert result.status == "failed"
     assert result.error == "10 attempts failed; the last: the cluster is broken"
@@ -133,7 +134,7 @@ def test_a_job_whose_result_exists_is_not_run_again_however_late_the_claim() -> 
     world = World(seed=1)
     bucket = bucket_of(world)
     submit_federation(bucket, federation(1))
-    queue.finish(bucket, queue.ended(JOB, documents.Status.FAILED, "test"))
+    queue.finish(bucket, queue.ended(JOB, ResultStatus.FAILED, "test"))
     # A submit that slept through all this queues the job again.
     manifest = world.s3.objects[keys.finished_manifest(JOB)].body
     bucket.create(keys.pending_manifest(JOB), manifest)
@@ -145,7 +146,7 @@ def test_a_heartbeat_that_lands_after_the_end_is_swept_away() -> None:
     world, wanted = World(seed=1), federation(1)
     bucket = bucket_of(world)
     submit_federation(bucket, wanted)
-    queue.finish(bucket, queue.ended(JOB, documents.Status.FAILED, "test"))
+    queue.finish(bucket, queue.ended(JOB, ResultStatus.FAILED, "test"))
     bucket.put_without_retry(keys.attempt_mark(JOB, Mark.HEARTBEAT, 1), b"{}")
     add_worker(world, "w")
     world.run(until=lambda: world.now > 5)

@@ -21,8 +21,9 @@ from protocol.rounds.updates import participant_of, update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import in_turn
-from protocol.wire.documents import Decision, Outcome, Status, Strategy, TensorSpec
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Decision, Outcome, Strategy, TensorSpec
+from protocol.wire.job_documents import ResultStatus
 from protocol.wire.memory import Request
 from protocol.wire.store import Blob
 
@@ -310,7 +311,7 @@ def test_members_that_failed_for_good_are_found_and_named() -> None:
     world, bucket, closer = opened(2)
     deliver(bucket, 0, b"7")
     assert not closer.step()
-    bucket.create(keys.result(keys.member_job(GROUP, 1)), queue.ended("x", Status.FAILED, "test").to_bytes())
+    bucket.create(keys.result(keys.member_job(GROUP, 1)), queue.ended("x", ResultStatus.FAILED, "test").to_bytes())
     world.now += 60
     world.s3.time += 60
     closer.step()

@@ -29,8 +29,8 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.strategies.aggregate import aggregate_of
 from protocol.wire import documents, keys
-from protocol.wire.documents import Decision, Federation, Strategy, TensorSpec
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Decision, Federation, Strategy, TensorSpec
 
 SHAPES = {
     "q_net.0.weight": (3, 2),

@@ -19,7 +19,8 @@ from protocol.strategies.aggregate import aggregate_of
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.documents import Federation, Manifest, Strategy, TensorSpec
+from protocol.wire.federation_documents import Federation, Strategy, TensorSpec
+from protocol.wire.job_documents import Manifest
 from protocol.wire.memory import MemoryStore
 from protocol.worker.learner import Learner
 from protocol.worker.worker_loop import WorkerLoop

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 
 from infra.proof.standin import GROUP, TTL_S, StandIn, federation, integers, undisturbed
-from protocol.commands.ending import cancel, purge
-from protocol.commands.status import group_status
+from protocol.commands.cancel import cancel
+from protocol.commands.purge import purge
+from protocol.commands.status import federation_summary
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.server import SyncServer
-from protocol.wire import keys
+from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.documents import Closers, Federation, Status, Strategy
+from protocol.wire.federation_documents import Federation, Strategy
+from protocol.wire.job_documents import Closers, Result, ResultStatus
 from protocol.wire.store import S3Store
 from protocol.worker.worker_loop import WorkerLoop
 
@@ -67,7 +69,9 @@ def train(name: str, wanted: Federation, workers: int) -> bytes:
 
 
 def all_ended(bucket: Bucket, wanted: Federation) -> bool:
-    return all(queue.read_result(bucket, keys.member_job(GROUP, member)) for member in range(wanted.size))
+    return all(
+        documents.read(bucket, Result, keys.result(keys.member_job(GROUP, member))) for member in range(wanted.size)
+    )
 
 
 @pytest.mark.parametrize("barrier", list(Closers))
@@ -75,7 +79,7 @@ def test_a_federation_ends_with_the_weights_of_the_simulation(s3: str, barrier: 
     weights = train(s3, federation(3, barrier=barrier, **LONG), workers=2)
     assert weights == undisturbed(3, **LONG)
     bucket = bucket_of(s3)
-    status = group_status(bucket, GROUP, TTL_S)
+    status = federation_summary(bucket, GROUP, TTL_S)
     assert (status.outcome, status.closed) == ("finished", 3)
     assert [entry.key for entry in bucket.list(keys.JOBS).entries if "/finished/" not in entry.key] == []
 
@@ -102,8 +106,8 @@ def test_a_cancelled_federation_ends_and_can_be_purged(s3: str) -> None:
     bucket = bucket_of(s3)
     submit_federation(bucket, federation(2))
     cancel(bucket, GROUP, TTL_S)
-    results = [queue.read_result(bucket, keys.member_job(GROUP, member)) for member in range(2)]
-    assert [result.status for result in results if result] == [Status.CANCELLED] * 2
+    results = [documents.read(bucket, Result, keys.result(keys.member_job(GROUP, member))) for member in range(2)]
+    assert [result.status for result in results if result] == [ResultStatus.CANCELLED] * 2
     assert list(queue.list_queue(bucket).free(TTL_S)) == []
     purge(bucket, GROUP)
     assert [entry.key for entry in bucket.list("").entries] == [keys.federation(GROUP), keys.outcome(GROUP)]

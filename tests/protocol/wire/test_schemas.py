@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from infra.proof.standin import federation, training
 from protocol.wire import documents
-from protocol.wire.documents import Federation, Manifest, Membership
 from protocol.wire.errors import BadDocument
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import Manifest, Membership
 
 
 def manifest() -> Manifest:
@@ -42,7 +43,7 @@ def changed(path: str, value: Any) -> bytes:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("version", 2),
+        ("version", 0),
         ("job_id", "../evil"),
         ("job_id", "another-job"),
         ("surprise", 1),

@@ -11,7 +11,7 @@ from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.documents import Manifest
+from protocol.wire.job_documents import Manifest
 from protocol.wire.keys import Mark
 from protocol.wire.memory import MemoryStore
 from protocol.worker.worker_loop import IDLE_S, SPREAD, WorkerLoop, idle_delay, spread

@@ -26,8 +26,9 @@ from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.wire import documents, keys
-from protocol.wire.documents import Closers, Decision, Ending, Federation, Outcome, Status, Strategy
 from protocol.wire.errors import StoreError, Transient, Unfit
+from protocol.wire.federation_documents import Decision, Federation, Outcome, OutcomeStatus, Strategy
+from protocol.wire.job_documents import Closers, Result, ResultStatus
 from protocol.wire.memory import Request
 
 expected = cache(undisturbed)  # with a sync-server
@@ -50,9 +51,9 @@ def check(world: World, wanted: Federation, **how: Any) -> None:
     assert weights == expected(wanted.size, **how)
     assert outcome(world).weights_sha256 == hashlib.sha256(weights).hexdigest()
     for member in range(wanted.size):
-        result = queue.read_result(bucket_of(world), keys.member_job(GROUP, member))
+        result = documents.read(bucket_of(world), Result, keys.result(keys.member_job(GROUP, member)))
         assert result is not None
-        assert (result.status, result.episodes_completed) == (Status.SUCCESS, wanted.training.episodes)
+        assert (result.status, result.episodes_completed) == (ResultStatus.SUCCESS, wanted.training.episodes)
     assert [process.error for process in world.processes if process.error] == []
 
 
@@ -151,7 +152,7 @@ def test_a_member_that_fails_for_good_leaves_and_the_others_go_on() -> None:
     queue.reject(bucket_of(world), keys.member_job(GROUP, 2), "its manifest was damaged")
     world.run(all_over(world, wanted))
     assert [[p.member for p in row.participants] for row in decisions(world, wanted)] == [[0, 1]] * 3
-    assert outcome(world).status is Ending.FINISHED
+    assert outcome(world).status is OutcomeStatus.FINISHED
     world.close()
 
 
@@ -171,8 +172,8 @@ def test_a_worker_that_stays_with_its_last_job_ends_the_federation_too() -> None
     queue.reject(bucket, keys.member_job(GROUP, 1), "its manifest was damaged")
     add_worker(world, "only", stays=True)
     world.run(until=lambda: False)
-    assert outcome(world).status is Ending.FAILED
-    result = queue.read_result(bucket, keys.member_job(GROUP, 0))
+    assert outcome(world).status is OutcomeStatus.FAILED
+    result = documents.read(bucket, Result, keys.result(keys.member_job(GROUP, 0)))
     assert result is not None
     assert "at least 2 are needed" in (result.error or "")
     world.close()

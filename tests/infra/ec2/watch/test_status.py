@@ -29,7 +29,7 @@ from infra.proof.standin import training
 from protocol.jobs.submit import submit_job
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.documents import Claim, Heartbeat
+from protocol.wire.job_documents import Claim, Heartbeat
 from protocol.wire.keys import Mark
 
 OTHER = "other-bucket"

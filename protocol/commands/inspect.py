@@ -6,12 +6,13 @@ import hashlib
 from typing import Any
 
 from env.errors import SimArenaError
-from protocol.commands.status import job_status
+from protocol.commands.status import job_summary
 from protocol.jobs import queue
 from protocol.jobs.lease import attempts
-from protocol.wire import keys
+from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.errors import ProtocolError
+from protocol.wire.job_documents import Manifest, Result
 
 
 def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
@@ -20,13 +21,13 @@ def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
     Raises:
         ProtocolError: no such job.
     """
-    if result := queue.read_result(bucket, job_id):
+    if result := documents.read(bucket, Result, keys.result(job_id)):
         return result.model_dump(mode="json")
-    manifest = queue.read_manifest(bucket, job_id)
+    manifest = documents.read(bucket, Manifest, keys.pending_manifest(job_id))
     if manifest is None:
         raise ProtocolError(f"job {job_id!r}: not in {bucket.name}; `dispatch list` shows what there is")
     listing = bucket.list(keys.in_progress(job_id))
-    now = job_status(bucket, job_id, attempts(listing.entries).get(job_id), listing.server_time, ttl_s)
+    now = job_summary(bucket, job_id, attempts(listing.entries).get(job_id), listing.server_time, ttl_s)
     return {
         "job_id": job_id,
         "state": now.state,

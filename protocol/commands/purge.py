@@ -1,0 +1,35 @@
+"""`dispatch purge`: delete what a federation that has ended left."""
+
+from __future__ import annotations
+
+from protocol.commands.status import require_federation
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.errors import ProtocolError
+from protocol.wire.federation_documents import Outcome
+from runner.commands.console import progress
+
+
+def purge(bucket: Bucket, group: str) -> int:
+    """Delete everything of a federation that has ended; returns the number of objects.
+
+    federation.json and outcome.json stay: a name is never used twice, so nothing that slept through all this can be
+    taken for part of another federation. A purge that was cut short can be run again.
+
+    Raises:
+        ProtocolError: it has not ended, or some of its jobs have not.
+    """
+    federation = require_federation(bucket, group)
+    job_ids = [keys.member_job(group, member) for member in range(federation.size)]
+    if documents.read(bucket, Outcome, keys.outcome(group)) is None:
+        raise ProtocolError(f"{group}: has not ended; wait for it, or first: dispatch cancel {group}")
+    unfinished = [job_id for job_id in job_ids if bucket.exists(keys.pending_manifest(job_id))]
+    if unfinished:
+        raise ProtocolError(f"{group}: {', '.join(unfinished[:3])} have not ended; first: dispatch cancel {group}")
+    doomed = [keys.finished_manifest(job_id) for job_id in job_ids]
+    doomed += [key for job_id in job_ids for key in (keys.rejected_manifest(job_id), keys.rejected_error(job_id))]
+    for prefix in [*(keys.results(job_id) for job_id in job_ids), keys.rounds(group)]:
+        doomed += [entry.key for entry in bucket.list(prefix).entries]
+    for key in progress(doomed, "deleting"):
+        bucket.delete(key)
+    return len(doomed)

@@ -1,0 +1,160 @@
+"""The documents of a job: what to run, who runs it, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from protocol.wire import keys
+from protocol.wire.documents import Document, Finite, GroupId, Id, Name, Part, Setting, Sha256, Text
+
+
+class JobType(StrEnum):
+    TRAINING = "training"
+    EXPERIENCE_COLLECTION = "experience_collection"
+
+
+class Closers(StrEnum):
+    """Who closes a federation's rounds: a sync-server, or the members among themselves."""
+
+    SYNC_SERVER = "sync-server"
+    WORKERS = "workers"
+
+
+class Nodes(Part):
+    """A pool of identical virtual nodes."""
+
+    count: int = Field(ge=1, le=10_000)
+    cpu_m: int = Field(ge=1, le=10_000_000)
+    memory_bytes: int = Field(ge=1, le=1 << 50)
+    pods: int = Field(ge=1, le=100_000)
+
+
+class Membership(Part):
+    """Which federation a job belongs to, as which member, how often it averages, and who does."""
+
+    group: GroupId
+    member: int = Field(ge=0, lt=keys.MAX_MEMBERS)
+    size: int = Field(ge=1, le=keys.MAX_MEMBERS)
+    episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
+    barrier: Closers = Closers.SYNC_SERVER
+
+
+class Training(Part):
+    """What one job trains on, with which agent and how long; without traces every episode generates a fresh problem."""
+
+    job_type: JobType = JobType.TRAINING
+    traces: tuple[Sha256, ...] = Field(default=(), max_length=10_000)
+    problem: Name | None = Field(default=None, description="generate this kind only")
+    deploy: Name | None = None
+    namespace: Name | None = None
+    target: int | None = Field(default=None, ge=1, le=100)
+    nodes: Nodes | None = None
+    duration_s: Finite | None = Field(default=None, gt=0)
+    agent: Name
+    agent_settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+    reward: Name
+    episodes: int = Field(ge=1, le=keys.MAX_ROUNDS)
+    steps: int = Field(ge=1, le=100_000, description="at most so many env steps an episode")
+    seed: int = Field(ge=0, lt=1 << 63)
+    weights: Sha256 | None = None
+    max_attempts: int = Field(default=10, ge=1, le=1000)
+    episode_timeout_s: Finite = Field(default=3600.0, gt=0)
+
+
+class Manifest(Document):
+    """What one job is to run. Version 2: the weights, states and updates of the job are safetensors."""
+
+    max_bytes: ClassVar[int] = 8 << 20
+    older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
+
+    version: Literal[1, 2] = 2  # type: ignore[assignment]
+    job_id: Id
+    created_at: Text
+    training: Training
+    federation: Membership | None = None
+    retry_of: Id | None = None
+
+    @property
+    def owner(self) -> str:
+        return self.job_id
+
+    @model_validator(mode="after")
+    def _member_has_its_name(self) -> Self:
+        member = self.federation
+        if member and self.job_id != keys.member_job(member.group, member.member):
+            raise ValueError(f"job_id {self.job_id!r} is not that of member {member.member} of {member.group!r}")
+        return self
+
+
+class Claim(Document):
+    """An attempt and its owner.
+
+    `progress` is the episode of the job's newest state when it was claimed; `failures` counts the attempts before it
+    that ended uncleanly without getting further.
+    """
+
+    worker: Id
+    failures: int = Field(ge=0)
+    progress: int = Field(ge=0)
+    claimed_at: Text
+
+
+class Heartbeat(Document):
+    """What the owner is doing; nothing that must be right depends on it."""
+
+    worker: Id
+    seq: int = Field(ge=0)
+    episode: int = Field(ge=0)
+    reward: Finite | None = None
+    phase: Text = ""
+
+
+class Release(Document):
+    """The owner gave the attempt up. `failed`: something went wrong, count it."""
+
+    worker: Id
+    failed: bool
+    reason: Text
+
+
+class Cancel(Document):
+    by: Text
+    at: Text
+
+
+class ResultStatus(StrEnum):
+    """How a job ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+class Result(Document):
+    """The one result of a job. Rewards are undiscounted episode returns."""
+
+    max_bytes: ClassVar[int] = 8 << 20
+
+    job_id: Id
+    status: ResultStatus
+    error: Text | None = None
+    worker: Id | None = None
+    attempt: int = Field(default=0, ge=0)
+    finished_at: Text
+    episodes_completed: int = Field(default=0, ge=0)
+    env_steps: int = Field(default=0, ge=0)
+    total_reward: Finite | None = None
+    final_reward: Finite | None = None
+    solved_episodes: int = Field(default=0, ge=0)
+    artifacts: dict[Name, Text] = Field(default_factory=dict, max_length=32)
+    transitions: Text | None = None
+    fingerprint: dict[Name, Text] = Field(default_factory=dict, max_length=32)
+
+    @property
+    def owner(self) -> str:
+        return self.job_id
