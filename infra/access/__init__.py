@@ -1,1 +1,5 @@
-"""infra/access."""
+"""IAM policies by role: what a worker, a sync-server, a dispatcher and a reader may do in a bucket.
+
+Imports `protocol.wire.keys` for the patterns, and no AWS client: policies are data. Read policies.py, then commands.py
+(`sim-arena policy`).
+"""

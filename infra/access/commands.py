@@ -16,7 +16,7 @@ from protocol.wire.errors import UsageError
 from runner.commands.console import err, print_json
 
 BUCKET = "bucket"  # the policy of the bucket itself, beside those of the roles
-LAUNCHER, MACHINE = "launcher", "machine"  # whoever launches fleets on EC2, and what they launch
+LAUNCHER, MACHINE = "launcher", "machine"  # who launches fleets on EC2, and what is launched
 _ANY_WORKER_ROLE = "arn:{}:iam::*:role/sim-arena-*-WorkerRole-*"
 _KNOWN = [*(role.value for role in Role), BUCKET, LAUNCHER, MACHINE]
 

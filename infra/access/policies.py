@@ -1,7 +1,7 @@
 """Who may do what in the bucket: an IAM policy for each role, and a policy for the bucket itself.
 
-A role's policy allows the requests that its commands make, and nothing else. The bucket's policy only forbids, whoever
-asks: without TLS nothing; overwriting what is created once; forgetting that a federation's name was used.
+A role's policy allows the requests that its commands make, and nothing else. The bucket's policy only forbids, and
+holds for everyone: no request without TLS, no overwrite of what is created once, no deletion of a federation's name.
 
 Listing is allowed prefix by prefix. S3 answers 404 for an absent key only to those who may list it, and takes the key
 itself for `s3:prefix` then (so does Ceph from 19.2.6 on, https://github.com/ceph/ceph/pull/68577; an older one answers

@@ -64,7 +64,7 @@ class Aws:
         return other
 
     def trying_once(self) -> Aws:
-        """The same for whoever tries again by itself: boto3 would also do so without capacity, which is a 500."""
+        """The same without boto3's retries, for callers with their own; boto3 would also retry a lack of capacity."""
         other = copy(self)
         other._tries = 1
         other.client = lru_cache(maxsize=None)(other._client)

@@ -1,1 +1,10 @@
-"""infra/local."""
+"""Everything on one machine: an S3 server in memory, and a federation of real processes.
+
+Imports the protocol and the runner, never proof or bench. In the order to read it:
+
+    s3.py            moto's S3 behind a lock, one request at a time
+    processes.py     the commands as child processes that never outlive their parent
+    demo.py          `sim-arena demo`: a federation from submit to weights
+    conclusion.py    what a demo ends with: curve, evaluation, requests counted
+    s3_commands.py   `sim-arena s3`
+"""

@@ -35,7 +35,7 @@ REPLACEMENTS = 20  # workers that may die before the demo gives up
 
 
 @dataclass(frozen=True)
-class Plan:
+class DemoSettings:
     """What the demo is to do."""
 
     members: int
@@ -52,10 +52,10 @@ class Plan:
 class Demo:
     """One demo: processes, and the folder in which all they leave behind is kept."""
 
-    def __init__(self, plan: Plan, *, quiet: bool) -> None:
-        self.plan = plan
+    def __init__(self, settings: DemoSettings, *, quiet: bool) -> None:
+        self.settings = settings
         self.quiet = quiet
-        logs = plan.folder / "logs"
+        logs = settings.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.processes = Processes(logs, {})
         self._replaced = 0
@@ -71,7 +71,7 @@ class Demo:
             self._start_s3()
             self._submit()
             self.processes.start("sync-server", command("sync-server", "--bucket", BUCKET, "--exit-when-idle"))
-            for number in range(1, self.plan.workers + 1):
+            for number in range(1, self.settings.workers + 1):
                 self._start_worker(number)
             self._watch()
             trained = time.monotonic() - started
@@ -83,7 +83,7 @@ class Demo:
     # -- processes -------------------------------------------------------------------------------------
 
     def _start_s3(self) -> None:
-        requests = self.plan.folder / "requests.jsonl"
+        requests = self.settings.folder / "requests.jsonl"
         child = self.processes.start(
             "s3",
             command("sim-arena", "s3", "--port", "0", "--bucket", BUCKET, "--log", str(requests), "--json"),
@@ -93,31 +93,31 @@ class Demo:
         line = child.stdout.readline()
         if not line:
             raise ConfigError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
-        settings = json.loads(line)["environment"]
-        self.processes.environment = {**settings, "SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)}
+        environment = json.loads(line)["environment"]
+        self.processes.environment = {**environment, "SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)}
         exports = "".join(f"export {name}={value}\n" for name, value in self.processes.environment.items())
-        (self.plan.folder / "env.sh").write_text(exports, encoding="utf-8")
-        self._say(f"embedded S3 at {settings['AWS_ENDPOINT_URL']}; to join in from another shell:")
-        self._say(f"  . {shlex.quote(str(self.plan.folder / 'env.sh'))}; worker")
+        (self.settings.folder / "env.sh").write_text(exports, encoding="utf-8")
+        self._say(f"embedded S3 at {environment['AWS_ENDPOINT_URL']}; to join in from another shell:")
+        self._say(f"  . {shlex.quote(str(self.settings.folder / 'env.sh'))}; worker")
 
     def _submit(self) -> None:
-        plan = self.plan
+        settings = self.settings
         options = {
             "--bucket": BUCKET,
             "--group": GROUP,
-            "--federation-size": plan.members,
-            "--episodes": plan.rounds * EPISODES_PER_ROUND,
+            "--federation-size": settings.members,
+            "--episodes": settings.rounds * EPISODES_PER_ROUND,
             "--episodes-per-round": EPISODES_PER_ROUND,
-            "--steps": plan.steps,
-            "--seed": plan.seed,
-            "--deploy": plan.deploy,
-            "--target": plan.target,
+            "--steps": settings.steps,
+            "--seed": settings.seed,
+            "--deploy": settings.deploy,
+            "--target": settings.target,
         }
         given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-        traces = [part for source in plan.traces for part in ("--trace", source)]
+        traces = [part for source in settings.traces for part in ("--trace", source)]
         self.processes.run(command("dispatch", "submit", *given, *traces))
-        rounds = f"{plan.rounds} rounds of {EPISODES_PER_ROUND} episodes"
-        self._say(f"federation {GROUP!r}: {plan.members} members, {rounds}, seed {plan.seed}")
+        rounds = f"{settings.rounds} rounds of {EPISODES_PER_ROUND} episodes"
+        self._say(f"federation {GROUP!r}: {settings.members} members, {rounds}, seed {settings.seed}")
 
     def _start_worker(self, number: int) -> None:
         child = self.processes.start(f"worker-{number}", command("worker", "--bucket", BUCKET))
@@ -190,27 +190,27 @@ class Demo:
 
     def _download(self) -> None:
         self.processes.run(
-            command("dispatch", "download", GROUP, "--bucket", BUCKET, "--to", str(self.plan.folder / "group"))
+            command("dispatch", "download", GROUP, "--bucket", BUCKET, "--to", str(self.settings.folder / "group"))
         )
 
     def _conclude(self, trained_s: float) -> dict[str, Any]:
-        plan, folder = self.plan, self.plan.folder
+        settings, folder = self.settings, self.settings.folder
         weights = folder / "group" / "global_weights.pt"
         rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
         curve = folder / "learning_curve.png"
-        conclusion.draw(rounds, f"Federation of {plan.members}, seed {plan.seed}", curve)
+        conclusion.draw(rounds, f"Federation of {settings.members}, seed {settings.seed}", curve)
         self._say("evaluating …")
         return {
             "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             "rounds_closed": len(rounds),
-            "members": plan.members,
-            "workers": plan.workers,
-            "seed": plan.seed,
+            "members": settings.members,
+            "workers": settings.workers,
+            "seed": settings.seed,
             "training_s": round(trained_s, 1),
             "reward_per_round": [row["reward"] for row in rounds],
-            "evaluation": conclusion.compare(weights, plan.seed, plan.steps, conclusion.unseen()),
-            "evaluation_on_its_traces": conclusion.compare(weights, plan.seed, plan.steps, self._given()),
-            "requests": conclusion.count_requests(folder / "requests.jsonl", plan.members, plan.rounds),
+            "evaluation": conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen()),
+            "evaluation_on_its_traces": conclusion.compare(weights, settings.seed, settings.steps, self._given()),
+            "requests": conclusion.count_requests(folder / "requests.jsonl", settings.members, settings.rounds),
             "weights": str(weights),
             "learning_curve": str(curve),
             "logs": str(folder / "logs"),
@@ -221,9 +221,12 @@ class Demo:
         from env.problems.scenario import scenario_from_trace
         from env.trace.document import load_trace, trace_files
 
-        plan = self.plan
-        paths = [path for source in plan.traces for path in trace_files(source)]
-        return [scenario_from_trace(load_trace(p), name=p.name, deploy=plan.deploy, target=plan.target) for p in paths]
+        settings = self.settings
+        paths = [path for source in settings.traces for path in trace_files(source)]
+        return [
+            scenario_from_trace(load_trace(p), name=p.name, deploy=settings.deploy, target=settings.target)
+            for p in paths
+        ]
 
 
 @contextmanager
@@ -265,10 +268,12 @@ def demo(
 ) -> None:
     """Train a federation on this machine: an S3 endpoint, workers and a sync-server as processes, nothing to set up."""
     folder = new_folder(keep, "sim-arena-demo-")
-    plan = Plan(members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the demo ends its processes
+    settings = DemoSettings(
+        members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the child processes too
     try:
-        outcome = Demo(plan, quiet=as_json).run()
+        outcome = Demo(settings, quiet=as_json).run()
     except KeyboardInterrupt:
         err.print(f"interrupted; logs are in {folder / 'logs'}", highlight=False)
         raise typer.Exit(int(Exit.INTERRUPTED)) from None

@@ -1,1 +1,12 @@
-"""infra/proof."""
+"""What is proven of the protocol, by running it: nothing that runs in production imports this room.
+
+May import everything below it and `infra.local`. In the order to read it:
+
+    virtual_threads.py   simulated processes, of whose threads one runs at a time
+    virtual_time.py      `World`: virtual time, latencies and an S3 in memory, from one seed
+    standin.py           a learner that trains an integer, and simulated workers and sync-servers
+    simulation/          `sim-arena simulate`: random faults, every invariant checked
+    chaos/               `sim-arena chaos`: real processes, real signals, a bad network
+    conformance/         `sim-arena s3 check`: what an S3 server must give
+    model/               rounds.pml, a model of a round for the checker Spin
+"""

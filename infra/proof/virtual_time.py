@@ -71,7 +71,7 @@ class World:
         self.current: SimulatedThread | None = None
         self._numbers = count()
         self._due: list[tuple[float, int, SimulatedThread | Callable[[], None]]] = []  # a heap
-        self._mine = threading.Lock()  # the baton of whoever called `run`
+        self._mine = threading.Lock()  # the baton of the thread that called `run`
         self._mine.acquire()
         self._until: Callable[[], bool] = lambda: True
         self._limit_s = 0.0

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from infra.bench.protocol.meter import DOLLARS_PER_GB_MONTH, Counts, Kind, Ledger
-from infra.bench.protocol.world import STATE_BYTES, Stage, no_op_federation, submitted
+from infra.bench.protocol.meter import DOLLARS_PER_GB_MONTH, Counts, Ledger, RequestKind
+from infra.bench.protocol.world import STATE_BYTES, MeteredWorld, no_op_federation, submitted
 from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation
@@ -122,7 +122,7 @@ def measure(case: Case, *, join_s: float = JOIN_S, history: int = 0) -> Cost:
     return _cost(case, scene.ledger, steady, total)
 
 
-def _all_over(scene: Stage, federation: Federation) -> Callable[[], bool]:
+def _all_over(scene: MeteredWorld, federation: Federation) -> Callable[[], bool]:
     owing = [keys.outcome(GROUP), *(keys.result(keys.member_job(GROUP, m)) for m in range(federation.size))]
 
     def over() -> bool:
@@ -136,14 +136,17 @@ def _all_over(scene: Stage, federation: Federation) -> Callable[[], bool]:
 def _cost(case: Case, ledger: Ledger, steady: Counts, total: Counts) -> Cost:
     rounds = case.rounds - 2
     each = rounds * case.members
-    own = {kind.value: steady.of(kind, role="worker") / each for kind in (Kind.WORK, Kind.POLL, Kind.RENEWAL)}
+    own = {
+        kind.value: steady.of(kind, role="worker") / each
+        for kind in (RequestKind.WORK, RequestKind.POLL, RequestKind.RENEWAL)
+    }
     updates_and_weights = steady.moved("PUT") / rounds
     return Cost(
         case=case,
         own=own,
-        closing=steady.of(Kind.CLOSING) / rounds,
-        closer_polls=steady.of(Kind.POLL, role="sync-server") / rounds,
-        once=total.of(Kind.ONCE, role="worker") / case.members,
+        closing=steady.of(RequestKind.CLOSING) / rounds,
+        closer_polls=steady.of(RequestKind.POLL, role="sync-server") / rounds,
+        once=total.of(RequestKind.ONCE, role="worker") / case.members,
         sent_bytes=steady.moved("PUT") / each,
         received_bytes=steady.moved("GET") / each,
         rows=sum(steady.rows.values()) / each,

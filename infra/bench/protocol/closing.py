@@ -33,7 +33,7 @@ WEIGHT = 1000
 
 
 @dataclass(frozen=True)
-class Row:
+class ClosingResult:
     """One measurement.
 
     Attributes:
@@ -54,7 +54,7 @@ class Row:
     note: str
 
 
-def measure(quick: bool = False) -> list[Row]:
+def measure(quick: bool = False) -> list[ClosingResult]:
     """All figures; `quick` takes a smaller model, fewer members and fewer repeats.
 
     The first row of a model is preceded by a round that is not counted: it compiles the loops, if no process did before
@@ -143,7 +143,7 @@ class Round:
             np.copyto(space, np.frombuffer(body, np.uint8))
 
 
-def _small(sizes: Sequence[int], repeats: int) -> Iterator[Row]:
+def _small(sizes: Sequence[int], repeats: int) -> Iterator[ClosingResult]:
     """The gym's own DQN, from bytes in memory."""
     from agents.dqn.network import layout
 
@@ -155,7 +155,7 @@ def _small(sizes: Sequence[int], repeats: int) -> Iterator[Row]:
     yield from _compared("DQN, written in another form", Round(shapes, 8, reversed_), repeats, with_flower=False)
 
 
-def _large(shapes: Shapes, sizes: Sequence[int], repeats: int, folder: Path) -> Iterator[Row]:
+def _large(shapes: Shapes, sizes: Sequence[int], repeats: int, folder: Path) -> Iterator[ClosingResult]:
     """A large model, from files that the system has in memory."""
     paths = [folder / f"{number}.pt" for number in range(DIFFERENT)]
     for path, body in zip(paths, updates(shapes, DIFFERENT), strict=True):
@@ -168,7 +168,7 @@ def _large(shapes: Shapes, sizes: Sequence[int], repeats: int, folder: Path) -> 
 
 def _compared(
     name: str, round_: Round, repeats: int, apart: Executor | None = None, *, with_flower: bool = True
-) -> Iterator[Row]:
+) -> Iterator[ClosingResult]:
     """A round, the copies of its bytes, and Flower's round.
 
     Args:
@@ -201,8 +201,8 @@ def _times(works: Sequence[Callable[[], object]], repeats: int) -> list[list[flo
     return [found[1:] for found in times]
 
 
-def _row(name: str, n: int, seconds: Sequence[float], extra_mb: float | None, note: str) -> Row:
-    return Row(name, n, 1000 * median(seconds), 1000 * min(seconds), extra_mb, note)
+def _row(name: str, n: int, seconds: Sequence[float], extra_mb: float | None, note: str) -> ClosingResult:
+    return ClosingResult(name, n, 1000 * median(seconds), 1000 * min(seconds), extra_mb, note)
 
 
 def _parameters(shapes: Shapes) -> str:

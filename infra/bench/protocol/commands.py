@@ -17,7 +17,7 @@ from runner.commands.options import JsonOption
 
 if TYPE_CHECKING:
     from infra.bench.protocol.cases import Cost
-    from infra.bench.protocol.closing import Row
+    from infra.bench.protocol.closing import ClosingResult
     from infra.bench.protocol.deadline import Death, Stragglers
     from infra.bench.protocol.goals import Goal
     from infra.bench.protocol.idle import Idle
@@ -49,7 +49,7 @@ class Effort:
 
 
 @dataclass
-class Found:
+class BenchmarkResults:
     """What was measured."""
 
     costs: list[Cost] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Found:
     deaths: list[Death] = field(default_factory=list)
     stragglers: list[Stragglers] = field(default_factory=list)
     real: list[RealTime] = field(default_factory=list)
-    closing: list[Row] = field(default_factory=list)
+    closing: list[ClosingResult] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
 
 
@@ -95,11 +95,11 @@ def protocol(
     barriers = _barriers(barrier)
     if png is not None:
         _make(png)  # now, not after minutes of measuring
-    found = Found()
+    results = BenchmarkResults()
     steps = [
-        *_virtual(found, effort, sizes, rounds or effort.rounds, barriers, work_s, latency_ms),
-        *(_real(found, effort, barriers) if real else ()),
-        _closing(found, quick),
+        *_virtual(results, effort, sizes, rounds or effort.rounds, barriers, work_s, latency_ms),
+        *(_real(results, effort, barriers) if real else ()),
+        _closing(results, quick),
     ]
     try:
         for rows, measure in progress(steps, "measuring"):
@@ -107,12 +107,12 @@ def protocol(
     except KeyboardInterrupt:
         fail("interrupted; nothing was kept", Exit.INTERRUPTED)
     if as_json:
-        print_json(document(found))
+        print_json(document(results))
     else:
-        _show(found, effort.history)
+        _show(results, effort.history)
     if png is not None:
-        _draw(found, png)
-    if not all(goal.met for goal in found.goals):
+        _draw(results, png)
+    if not all(goal.met for goal in results.goals):
         fail("a promise is missed")
 
 
@@ -121,7 +121,7 @@ Step = tuple[list[Any], Callable[[], Sequence[Any]]]
 
 
 def _virtual(
-    found: Found,
+    results: BenchmarkResults,
     effort: Effort,
     sizes: Sequence[int],
     rounds: int,
@@ -135,70 +135,70 @@ def _virtual(
 
     cases = [bench.Case(name, size, rounds, work_s, latency_ms) for name in barriers for size in sizes]
     fifth = effort.straggler_rounds // 5
-    plot = deadline.Plot(rounds=effort.straggler_rounds, dies_in=fifth, joins_in=2 * fifth)
-    steps: list[Step] = [(found.costs, partial(_one, bench.measure, case)) for case in cases]
-    steps.append((found.idle, partial(idle, latency_ms, effort.history, effort.idle_s)))
+    plot = deadline.StragglerCase(rounds=effort.straggler_rounds, dies_in=fifth, joins_in=2 * fifth)
+    steps: list[Step] = [(results.costs, partial(_one, bench.measure, case)) for case in cases]
+    steps.append((results.idle, partial(idle, latency_ms, effort.history, effort.idle_s)))
     for name in barriers:
-        steps.append((found.deaths, partial(deadline.deaths, name, latency_ms, effort.seeds)))
-        steps.append((found.stragglers, partial(_one, deadline.stragglers, name, latency_ms, plot)))
-    steps.append((found.goals, partial(goals.few_requests, found.costs)))
-    steps.append((found.goals, partial(goals.quick_rounds, barriers, rounds)))
-    history = partial(goals.no_dearer_with_history, barriers, found.idle, latency_ms, effort.history)
-    steps.append((found.goals, history))
-    steps.append((found.goals, partial(goals.dead_members, found.deaths)))
-    steps.append((found.goals, partial(goals.stragglers_left_behind, found.stragglers)))
+        steps.append((results.deaths, partial(deadline.deaths, name, latency_ms, effort.seeds)))
+        steps.append((results.stragglers, partial(_one, deadline.stragglers, name, latency_ms, plot)))
+    steps.append((results.goals, partial(goals.few_requests, results.costs)))
+    steps.append((results.goals, partial(goals.quick_rounds, barriers, rounds)))
+    history = partial(goals.no_dearer_with_history, barriers, results.idle, latency_ms, effort.history)
+    steps.append((results.goals, history))
+    steps.append((results.goals, partial(goals.dead_members, results.deaths)))
+    steps.append((results.goals, partial(goals.stragglers_left_behind, results.stragglers)))
     return steps
 
 
-def _real(found: Found, effort: Effort, barriers: Sequence[str]) -> list[Step]:
+def _real(results: BenchmarkResults, effort: Effort, barriers: Sequence[str]) -> list[Step]:
     from infra.bench.protocol.goals import ROUNDS_MS
     from infra.bench.protocol.real import real_time
 
     return [
-        (found.real, partial(_one, real_time, name, size, effort.real_rounds, delay_ms))
+        (results.real, partial(_one, real_time, name, size, effort.real_rounds, delay_ms))
         for name in barriers
         for size, delay_ms, _ in ROUNDS_MS
     ]
 
 
-def _closing(found: Found, quick: bool) -> Step:
+def _closing(results: BenchmarkResults, quick: bool) -> Step:
     from infra.bench.protocol import closing
 
-    return found.closing, partial(closing.measure, quick)
+    return results.closing, partial(closing.measure, quick)
 
 
 def _one(measure: Callable[..., Any], *arguments: Any) -> list[Any]:
     return [measure(*arguments)]
 
 
-def document(found: Found) -> dict[str, Any]:
+def document(results: BenchmarkResults) -> dict[str, Any]:
     """Everything, as JSON has it."""
     from infra.bench.protocol.tables import growths
 
     return {
-        "goals": [asdict(row) for row in found.goals],
+        "goals": [asdict(row) for row in results.goals],
         "costs": [
             {**asdict(row), "overhead_ms": row.overhead_ms, "storage_dollars_a_month": row.storage_dollars_a_month}
-            for row in found.costs
+            for row in results.costs
         ],
-        "grows_with_members_to_the_power_of": growths(found.costs),
-        "idle": [asdict(row) for row in found.idle],
-        "deaths": [{**asdict(row), "extra_s": row.extra_s} for row in found.deaths],
-        "stragglers": [{**asdict(row), "waiting_s": row.waiting_s} for row in found.stragglers],
-        "real_time": [asdict(row) for row in found.real],
-        "closing": [asdict(row) for row in found.closing],
+        "grows_with_members_to_the_power_of": growths(results.costs),
+        "idle": [asdict(row) for row in results.idle],
+        "deaths": [{**asdict(row), "extra_s": row.extra_s} for row in results.deaths],
+        "stragglers": [{**asdict(row), "waiting_s": row.waiting_s} for row in results.stragglers],
+        "real_time": [asdict(row) for row in results.real],
+        "closing": [asdict(row) for row in results.closing],
     }
 
 
-def _show(found: Found, history: int) -> None:
+def _show(results: BenchmarkResults, history: int) -> None:
     from infra.bench.protocol import tables as t
     from runner.commands import tables
 
-    shown = [(t.costs_title(rows), t.costs(rows)) for rows in t.by_barrier(found.costs).values()]
-    shown.append(("doing nothing", t.idle(found.idle, history)))
-    shown += [(t.stragglers_title(run), t.stragglers(run)) for run in found.stragglers]
-    shown += [("real time, embedded S3, nothing trained", t.real_time(found.real))] if found.real else []
-    shown += [("closing a round", t.closing(found.closing)), ("what is promised", t.goals(found.goals))]
+    shown = [(t.costs_title(rows), t.costs(rows)) for rows in t.by_barrier(results.costs).values()]
+    shown.append(("doing nothing", t.idle(results.idle, history)))
+    shown += [(t.stragglers_title(run), t.stragglers(run)) for run in results.stragglers]
+    shown += [("real time, embedded S3, nothing trained", t.real_time(results.real))] if results.real else []
+    shown += [("closing a round", t.closing(results.closing)), ("what is promised", t.goals(results.goals))]
     for title, table in shown:
         out.print(f"[bold]{title}[/]", highlight=False)
         tables.show(table)
@@ -212,11 +212,11 @@ def _make(folder: Path) -> None:
         raise UsageError(f"--png {folder}: cannot be made ({error.strerror})") from error
 
 
-def _draw(found: Found, folder: Path) -> None:
+def _draw(results: BenchmarkResults, folder: Path) -> None:
     from infra.bench.protocol import plot
 
-    plot.draw_costs(found.costs, folder / "protocol-cost.png")
-    plot.draw_stragglers(found.stragglers[0], folder / "stragglers.png")
+    plot.draw_costs(results.costs, folder / "protocol-cost.png")
+    plot.draw_stragglers(results.stragglers[0], folder / "stragglers.png")
     err.print(f"wrote {folder}/protocol-cost.png and stragglers.png", highlight=False)
 
 

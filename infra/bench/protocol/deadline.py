@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from infra.bench.protocol.world import Stage, no_op_federation, submitted
+from infra.bench.protocol.world import MeteredWorld, no_op_federation, submitted
 from infra.proof.standin import GROUP, bucket_of
 from protocol.wire import documents, keys
 from protocol.wire.bucket import poll_delay
@@ -93,7 +93,7 @@ UNEVEN = 0.05  # the fast ones are up to so much faster and slower than their me
 
 
 @dataclass(frozen=True)
-class Plot:
+class StragglerCase:
     """Eight members of whom three are trouble, and a round's deadline.
 
     Attributes:
@@ -140,7 +140,7 @@ class Stragglers:
     """
 
     barrier: str
-    plot: Plot
+    plot: StragglerCase
     members: tuple[Straggler, ...]
     seconds: float
     undisturbed_s: float
@@ -157,7 +157,7 @@ class Stragglers:
         return self.seconds <= PACE * self.undisturbed_s
 
 
-def stragglers(barrier: str, latency_ms: float, plot: Plot = Plot()) -> Stragglers:
+def stragglers(barrier: str, latency_ms: float, plot: StragglerCase = StragglerCase()) -> Stragglers:
     """Run the five alone, then all eight."""
     alone, _ = _begin(plot, barrier, FAST, latency_ms)
     alone.run_to(keys.global_weights(GROUP, plot.rounds))
@@ -181,7 +181,7 @@ def stragglers(barrier: str, latency_ms: float, plot: Plot = Plot()) -> Straggle
     return Stragglers(barrier, plot, members, seconds, undisturbed_s, (*closed, seconds))
 
 
-def _begin(plot: Plot, barrier: str, size: int, latency_ms: float) -> tuple[Stage, Federation]:
+def _begin(plot: StragglerCase, barrier: str, size: int, latency_ms: float) -> tuple[MeteredWorld, Federation]:
     wanted = no_op_federation(size, plot.rounds, barrier, round_timeout_s=plot.timeout_s, min_participants=FAST - 1)
     scene = submitted(wanted, latency_ms)
 
@@ -193,7 +193,7 @@ def _begin(plot: Plot, barrier: str, size: int, latency_ms: float) -> tuple[Stag
     return scene, wanted
 
 
-def _members(scene: Stage, wanted: Federation, plot: Plot, epoch: float) -> tuple[Straggler, ...]:
+def _members(scene: MeteredWorld, wanted: Federation, plot: StragglerCase, epoch: float) -> tuple[Straggler, ...]:
     bucket = bucket_of(scene.world)
     kinds = [f"fast {n + 1}" for n in range(FAST)]
     kinds += [f"{plot.slow:g} x slower", f"dies in round {plot.dies_in}", f"joins in round {plot.joins_in}"]
@@ -208,7 +208,7 @@ def _members(scene: Stage, wanted: Federation, plot: Plot, epoch: float) -> tupl
     return tuple(found)
 
 
-def _takes_part(scene: Stage, wanted: Federation) -> list[tuple[int, ...]]:
+def _takes_part(scene: MeteredWorld, wanted: Federation) -> list[tuple[int, ...]]:
     bucket = bucket_of(scene.world)
     rounds: list[list[int]] = [[] for _ in range(wanted.size)]
     for round_ in range(1, wanted.rounds + 1):

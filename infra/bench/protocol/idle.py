@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.bench.protocol.meter import Counts, Kind
-from infra.bench.protocol.world import Stage, add_history, no_op_federation, stage
+from infra.bench.protocol.meter import Counts, RequestKind
+from infra.bench.protocol.world import MeteredWorld, add_history, no_op_federation, stage
 from infra.proof.standin import bucket_of
 from protocol.jobs.submit import submit_federation
 
@@ -53,14 +53,14 @@ def _row(who: str, counts: Counts, with_history: Counts, times: float) -> Idle:
         who,
         {verb: round(times * sum(n for a, n in counts.requests.items() if a.verb == verb)) for verb in verbs},
         round(times * sum(counts.rows.values())),
-        round(times * counts.of(Kind.RENEWAL)),
+        round(times * counts.of(RequestKind.RENEWAL)),
         times * counts.dollars,
         counts == with_history,
     )
 
 
 def _counts(
-    cast: Callable[[Stage], dict[str, Stage]], latency_ms: float, jobs: int, seconds: float
+    cast: Callable[[MeteredWorld], dict[str, MeteredWorld]], latency_ms: float, jobs: int, seconds: float
 ) -> dict[str, Counts]:
     scene = stage(no_op_federation(2, 2, "sync-server"), latency_ms)
     add_history(scene.world, jobs)
@@ -73,14 +73,14 @@ def _counts(
     return found
 
 
-def _nothing_to_do(scene: Stage) -> dict[str, Stage]:
+def _nothing_to_do(scene: MeteredWorld) -> dict[str, MeteredWorld]:
     worker, server = scene.beside(), scene.beside()
     worker.worker("idle", lambda member: 0.0)
     server.sync_server()
     return {"worker without a job": worker, "sync-server without a federation": server}
 
 
-def _open_round(scene: Stage) -> dict[str, Stage]:
+def _open_round(scene: MeteredWorld) -> dict[str, MeteredWorld]:
     """One of two members works for ever; the other one waits for it."""
     submit_federation(bucket_of(scene.world), no_op_federation(2, 2, "sync-server"))
     waiting, working, server = scene.beside(), scene.beside(), scene.beside()

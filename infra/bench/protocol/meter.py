@@ -22,7 +22,7 @@ DOLLARS = {"PUT": 0.005 / 1000, "LIST": 0.005 / 1000, "GET": 0.0004 / 1000, "HEA
 DOLLARS_PER_GB_MONTH = 0.023
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What a request is for."""
 
     WORK = "work"  # a member's state and update, and the global weights that it goes on from
@@ -32,11 +32,11 @@ class Kind(StrEnum):
     ONCE = "start and end"  # of a job or a federation
 
 
-class Account(NamedTuple):
+class RequestClass(NamedTuple):
     """What requests are counted by; `verb` is PUT, GET, HEAD, LIST or DELETE."""
 
     role: str
-    kind: Kind
+    kind: RequestKind
     verb: str
 
 
@@ -44,9 +44,9 @@ class Account(NamedTuple):
 class Counts:
     """Requests, bytes of bodies and rows of listings, by account."""
 
-    requests: Mapping[Account, int] = field(default_factory=Counter)
-    bytes: Mapping[Account, int] = field(default_factory=Counter)
-    rows: Mapping[Account, int] = field(default_factory=Counter)
+    requests: Mapping[RequestClass, int] = field(default_factory=Counter)
+    bytes: Mapping[RequestClass, int] = field(default_factory=Counter)
+    rows: Mapping[RequestClass, int] = field(default_factory=Counter)
 
     def __sub__(self, earlier: Counts) -> Counts:
         return Counts(
@@ -55,7 +55,7 @@ class Counts:
             Counter(self.rows) - Counter(earlier.rows),
         )
 
-    def of(self, *kinds: Kind, role: str | None = None) -> int:
+    def of(self, *kinds: RequestKind, role: str | None = None) -> int:
         """Requests of these kinds (all, if none is named), of one role or all. DELETE is counted too, though free."""
         return sum(
             count
@@ -99,9 +99,9 @@ class Ledger:
         self._updates = {keys.updates(group, r): r for r in range(1, rounds + 1)}
         self._looks = {keys.outcome(group), keys.federation(group), keys.in_progress_of_group(group), keys.ACTIVE}
         self._queue = {keys.PENDING, keys.IN_PROGRESS}
-        self._requests: Counter[Account] = Counter()
-        self._bytes: Counter[Account] = Counter()
-        self._rows: Counter[Account] = Counter()
+        self._requests: Counter[RequestClass] = Counter()
+        self._bytes: Counter[RequestClass] = Counter()
+        self._rows: Counter[RequestClass] = Counter()
         self._lock = threading.Lock()
 
     def another(self) -> Ledger:
@@ -113,7 +113,7 @@ class Ledger:
         with self._lock:
             return Counts(self._requests.copy(), self._bytes.copy(), self._rows.copy())
 
-    def count(self, account: Account, size: int, rows: int) -> None:
+    def count(self, account: RequestClass, size: int, rows: int) -> None:
         """Take a request in."""
         with self._lock:
             self._requests[account] += 1
@@ -129,7 +129,7 @@ class Ledger:
         elif verb in ("PUT", "GET") and key in self._globals:
             self.arrived.setdefault(self._globals[key], {}).setdefault(who, now)
 
-    def kind(self, role: str, verb: str, key: str, found: bool) -> Kind:
+    def kind(self, role: str, verb: str, key: str, found: bool) -> RequestKind:
         """What a request is for.
 
         Args:
@@ -138,26 +138,28 @@ class Ledger:
         if key in self._globals:
             return self._of_global_weights(verb, found)
         if key in self._decisions:
-            return Kind.CLOSING
+            return RequestKind.CLOSING
         if keys.parse_update(key) is not None:
-            return Kind.WORK if verb == "PUT" else Kind.CLOSING
+            return RequestKind.WORK if verb == "PUT" else RequestKind.CLOSING
         if key in self._updates or key in self._looks:
-            return Kind.POLL if verb != "PUT" else Kind.ONCE
+            return RequestKind.POLL if verb != "PUT" else RequestKind.ONCE
         if verb == "PUT" and keys.parse_state(key) is not None:
-            return Kind.WORK
+            return RequestKind.WORK
         return self._of_jobs(role, verb, key)
 
-    def _of_global_weights(self, verb: str, found: bool) -> Kind:
+    def _of_global_weights(self, verb: str, found: bool) -> RequestKind:
         if verb == "GET":
-            return Kind.WORK if found else Kind.POLL
-        return Kind.CLOSING if verb == "PUT" else Kind.ONCE  # HEAD: which rounds are closed, at a start
+            return RequestKind.WORK if found else RequestKind.POLL
+        return RequestKind.CLOSING if verb == "PUT" else RequestKind.ONCE  # HEAD: which rounds are closed, at a start
 
-    def _of_jobs(self, role: str, verb: str, key: str) -> Kind:
+    def _of_jobs(self, role: str, verb: str, key: str) -> RequestKind:
         if key in self._queue:
-            return Kind.POLL
+            return RequestKind.POLL
         if verb == "PUT" and renewed_job(key) is not None:
-            return Kind.RENEWAL
-        return Kind.POLL if role == "sync-server" and verb == "HEAD" else Kind.ONCE  # HEAD: has a missing job ended?
+            return RequestKind.RENEWAL
+        return (
+            RequestKind.POLL if role == "sync-server" and verb == "HEAD" else RequestKind.ONCE
+        )  # HEAD: has a missing job ended?
 
 
 def renewed_job(key: str) -> str | None:
@@ -219,14 +221,14 @@ class Meter:
 
     def _write(self, verb: str, key: str, *, found: bool = True, size: int = 0, rows: int = 0) -> None:
         kind = self._kind(verb, key, found)
-        self.ledger.count(Account(self.role, kind, verb), size, rows)
+        self.ledger.count(RequestClass(self.role, kind, verb), size, rows)
         if found:
             self.ledger.remember(self.who, verb, key, self.now())
 
-    def _kind(self, verb: str, key: str, found: bool) -> Kind:
+    def _kind(self, verb: str, key: str, found: bool) -> RequestKind:
         if verb == "PUT" and (job_id := renewed_job(key)) is not None:
             self._renewed.add(keys.in_progress(job_id))
         if verb == "LIST" and key in self._renewed:
             self._renewed.discard(key)
-            return Kind.RENEWAL
+            return RequestKind.RENEWAL
         return self.ledger.kind(self.role, "PUT" if verb == "HEAD" and key in self._refused else verb, key, found)

@@ -11,7 +11,7 @@ from rich.table import Table
 from infra.bench.protocol.cases import Cost, growth
 
 if TYPE_CHECKING:
-    from infra.bench.protocol.closing import Row
+    from infra.bench.protocol.closing import ClosingResult
     from infra.bench.protocol.deadline import Stragglers
     from infra.bench.protocol.goals import Goal
     from infra.bench.protocol.idle import Idle
@@ -128,7 +128,7 @@ def real_time(rows: Sequence[RealTime]) -> Table:
     return table
 
 
-def closing(rows: Sequence[Row]) -> Table:
+def closing(rows: Sequence[ClosingResult]) -> Table:
     """Putting a round's updates together."""
     table = Table("what is put together", box=None, pad_edge=False)
     for name in ("updates", "ms median", "ms best", "extra MB"):

@@ -119,7 +119,7 @@ def no_op_federation(members: int, rounds: int, barrier: str, **changes: object)
 
 
 @dataclass(frozen=True)
-class Stage:
+class MeteredWorld:
     """A simulated world whose processes are counted."""
 
     world: World
@@ -174,21 +174,21 @@ class Stage:
         objects = self.world.s3.objects
         self.run(lambda: key in objects)
 
-    def beside(self) -> Stage:
+    def beside(self) -> MeteredWorld:
         """The same world, with a ledger of its own for what is started here."""
-        return Stage(self.world, self.ledger.another())
+        return MeteredWorld(self.world, self.ledger.another())
 
     def _bucket(self, name: str, role: str, clock: Clock, store: MemoryStore) -> Bucket:
         return Bucket(Meter(store, name, role, self.ledger, clock.now), clock)
 
 
-def stage(federation: Federation, latency_ms: float, seed: int = 1) -> Stage:
+def stage(federation: Federation, latency_ms: float, seed: int = 1) -> MeteredWorld:
     """An empty world, in which every request takes `latency_ms`."""
     world = World(seed, latency=lambda: latency_ms / 1000)
-    return Stage(world, Ledger(federation.group, federation.rounds))
+    return MeteredWorld(world, Ledger(federation.group, federation.rounds))
 
 
-def submitted(federation: Federation, latency_ms: float, history: int = 0, seed: int = 1) -> Stage:
+def submitted(federation: Federation, latency_ms: float, history: int = 0, seed: int = 1) -> MeteredWorld:
     """A world with a federation in it, and with a sync-server if that is who closes its rounds."""
     scene = stage(federation, latency_ms, seed)
     add_history(scene.world, history)

@@ -1,4 +1,4 @@
-"""What a fleet's machines may do, and what may do whoever launches them: their IAM policies.
+"""The IAM policies of a fleet: what its instances may do, and what those who launch them may do.
 
 Like those of `infra.access.policies`, they take anything that becomes a name or an ARN, e.g. for CloudFormation's
 Fn::Sub.

@@ -62,7 +62,7 @@ class Observation:
 
 
 def state_of(observation: Observation) -> tuple[InstanceState, str]:
-    """The state, and what there is to say about it: one line, whoever wrote it."""
+    """The state, and what there is to say about it: one line, cut and printable."""
     state, detail = _state(observation)
     return state, short(detail)
 

@@ -48,7 +48,7 @@ def chaos(
 
     folder = new_folder(keep, "sim-arena-chaos-")
     settings = ChaosSettings(kills, seed, members, workers, rounds, barrier, bucket, folder)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this command ends its processes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the child processes too
     try:
         with _progress(quiet=as_json) as tell:
             report = Chaos(settings, tell).run()

@@ -11,9 +11,9 @@ import pytest
 
 from infra.bench.protocol import goals
 from infra.bench.protocol.cases import Case, Latency, barrier_latency, growth, measure
-from infra.bench.protocol.deadline import Death, Plot, death, stragglers
+from infra.bench.protocol.deadline import Death, StragglerCase, death, stragglers
 from infra.bench.protocol.idle import idle
-from infra.bench.protocol.meter import Account, Counts, Kind, Ledger, Meter
+from infra.bench.protocol.meter import Counts, Ledger, Meter, RequestClass, RequestKind
 from infra.bench.protocol.real import real_time
 from infra.bench.protocol.world import UPDATE_BYTES, add_history, no_op_federation, submitted
 from infra.commands import app
@@ -35,28 +35,28 @@ both = pytest.mark.parametrize("barrier", BARRIERS)
 @pytest.mark.parametrize(
     ("role", "verb", "key", "found", "kind"),
     [
-        ("worker", "PUT", keys.state(JOB, 1), True, Kind.WORK),
-        ("worker", "PUT", keys.update(GROUP, 1, 0), True, Kind.WORK),
-        ("worker", "GET", keys.global_weights(GROUP, 1), True, Kind.WORK),
-        ("worker", "GET", keys.global_weights(GROUP, 1), False, Kind.POLL),
-        ("worker", "GET", keys.outcome(GROUP), False, Kind.POLL),
-        ("worker", "LIST", keys.PENDING, True, Kind.POLL),
-        ("worker", "LIST", keys.in_progress_of_group(GROUP), True, Kind.POLL),
-        ("sync-server", "LIST", keys.ACTIVE, True, Kind.POLL),
-        ("sync-server", "LIST", keys.updates(GROUP, 2), True, Kind.POLL),
-        ("sync-server", "HEAD", keys.result(JOB), False, Kind.POLL),
-        ("worker", "PUT", keys.attempt_mark(JOB, keys.Mark.HEARTBEAT, 1), True, Kind.RENEWAL),
-        ("worker", "LIST", keys.in_progress(JOB), True, Kind.ONCE),
-        ("sync-server", "GET", keys.update(GROUP, 2, 1), True, Kind.CLOSING),
-        ("worker", "PUT", keys.decision(GROUP, 2), True, Kind.CLOSING),
-        ("sync-server", "PUT", keys.global_weights(GROUP, 2), True, Kind.CLOSING),
-        ("worker", "PUT", keys.attempt_mark(JOB, keys.Mark.CLAIM, 1), True, Kind.ONCE),
-        ("worker", "GET", keys.pending_manifest(JOB), True, Kind.ONCE),
-        ("worker", "PUT", keys.result(JOB), True, Kind.ONCE),
-        ("worker", "PUT", keys.outcome(GROUP), True, Kind.ONCE),
+        ("worker", "PUT", keys.state(JOB, 1), True, RequestKind.WORK),
+        ("worker", "PUT", keys.update(GROUP, 1, 0), True, RequestKind.WORK),
+        ("worker", "GET", keys.global_weights(GROUP, 1), True, RequestKind.WORK),
+        ("worker", "GET", keys.global_weights(GROUP, 1), False, RequestKind.POLL),
+        ("worker", "GET", keys.outcome(GROUP), False, RequestKind.POLL),
+        ("worker", "LIST", keys.PENDING, True, RequestKind.POLL),
+        ("worker", "LIST", keys.in_progress_of_group(GROUP), True, RequestKind.POLL),
+        ("sync-server", "LIST", keys.ACTIVE, True, RequestKind.POLL),
+        ("sync-server", "LIST", keys.updates(GROUP, 2), True, RequestKind.POLL),
+        ("sync-server", "HEAD", keys.result(JOB), False, RequestKind.POLL),
+        ("worker", "PUT", keys.attempt_mark(JOB, keys.Mark.HEARTBEAT, 1), True, RequestKind.RENEWAL),
+        ("worker", "LIST", keys.in_progress(JOB), True, RequestKind.ONCE),
+        ("sync-server", "GET", keys.update(GROUP, 2, 1), True, RequestKind.CLOSING),
+        ("worker", "PUT", keys.decision(GROUP, 2), True, RequestKind.CLOSING),
+        ("sync-server", "PUT", keys.global_weights(GROUP, 2), True, RequestKind.CLOSING),
+        ("worker", "PUT", keys.attempt_mark(JOB, keys.Mark.CLAIM, 1), True, RequestKind.ONCE),
+        ("worker", "GET", keys.pending_manifest(JOB), True, RequestKind.ONCE),
+        ("worker", "PUT", keys.result(JOB), True, RequestKind.ONCE),
+        ("worker", "PUT", keys.outcome(GROUP), True, RequestKind.ONCE),
     ],
 )
-def test_a_request_is_known_by_its_key(role: str, verb: str, key: str, found: bool, kind: Kind) -> None:
+def test_a_request_is_known_by_its_key(role: str, verb: str, key: str, found: bool, kind: RequestKind) -> None:
     assert Ledger(GROUP, 3).kind(role, verb, key, found) is kind
 
 
@@ -72,7 +72,7 @@ def test_a_meter_writes_down_what_the_store_answered() -> None:
     counts = ledger.counts()
     assert sum(counts.requests.values()) == len(s3.log) == 7
     assert (counts.moved("PUT"), counts.moved("GET")) == (15, 5)
-    assert counts.rows[Account("worker", Kind.POLL, "LIST")] == 2
+    assert counts.rows[RequestClass("worker", RequestKind.POLL, "LIST")] == 2
     assert ledger.delivered == {1: {0: 1.0, 1: 1.0, 2: 1.0}}
 
 
@@ -83,7 +83,7 @@ def test_asking_whose_an_object_is_belongs_to_creating_it() -> None:
     with pytest.raises(Exists):
         meter.put(keys.update(GROUP, 1, 0), b"", {}, create_only=True)
     meter.metadata(keys.update(GROUP, 1, 0))
-    assert ledger.counts().of(Kind.WORK) == 2
+    assert ledger.counts().of(RequestKind.WORK) == 2
     assert ledger.delivered == {}
 
 
@@ -93,12 +93,12 @@ def test_a_renewal_is_a_heartbeat_and_the_listing_after_it() -> None:
     meter.put(keys.attempt_mark(JOB, keys.Mark.HEARTBEAT, 1), b"", {}, create_only=False)
     for _ in range(2):  # the second one is that of whoever clears away
         meter.page(keys.in_progress(JOB), "")
-    assert (ledger.counts().of(Kind.RENEWAL), ledger.counts().of(Kind.ONCE)) == (2, 1)
+    assert (ledger.counts().of(RequestKind.RENEWAL), ledger.counts().of(RequestKind.ONCE)) == (2, 1)
 
 
 def test_dollars_are_those_of_the_price_list() -> None:
     def dollars(verb: str) -> float:
-        return Counts({Account("worker", Kind.WORK, verb): 1_000_000}).dollars
+        return Counts({RequestClass("worker", RequestKind.WORK, verb): 1_000_000}).dollars
 
     assert [dollars(verb) for verb in ("PUT", "LIST", "GET", "HEAD", "DELETE")] == pytest.approx([5, 5, 0.4, 0.4, 0])
 
@@ -208,7 +208,7 @@ def test_a_round_closed_later_than_that_would_be_told() -> None:
     assert [goal.met for goal in goals.dead_members([late])] == [False]
 
 
-PLOT = Plot(rounds=20, dies_in=5, joins_in=10)
+PLOT = StragglerCase(rounds=20, dies_in=5, joins_in=10)
 
 
 @both
