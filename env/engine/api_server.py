@@ -82,7 +82,7 @@ class ApiServer:
         self._created += 1
         pod = Pod(template, owner, self._created, name or self._name(owner), ordinal=ordinal)
         pod.lifetime_s = self._lifetime_s(owner)
-        self._tell(pod, "SuccessfulCreate", "Created")
+        self._record(pod, "SuccessfulCreate", "Created")
         if template.node_name:
             self._attach(pod)
         else:
@@ -90,10 +90,10 @@ class ApiServer:
         return pod
 
     def delete_pods(self, pods: Iterable[Pod]) -> None:
-        """Remove a controller's pods at once, as KWOK's nodes do, and tell of it."""
+        """Remove a controller's pods at once, as KWOK's nodes do, and record an event."""
         leaving = list(pods)
         for pod in leaving:
-            self._tell(pod, "SuccessfulDelete", "Deleted")
+            self._record(pod, "SuccessfulDelete", "Deleted")
         self.remove(leaving)
 
     def wake(self, workload: Workload, at_s: float) -> None:
@@ -106,7 +106,7 @@ class ApiServer:
         """Remove pods at once, without an event of their controller."""
         gone: dict[PodOwner, set[Pod]] = {}
         for pod in pods:
-            self.tell_kills(pod)
+            self.record_kills(pod)
             pod.deleted = True
             self._pods -= 1
             self.scheduler.forget(pod)
@@ -140,7 +140,7 @@ class ApiServer:
         elif what in self.live:
             self.unsettled[what] = None
 
-    def tell_kills(self, pod: Pod) -> None:
+    def record_kills(self, pod: Pod) -> None:
         """Record how often a pod's container was OOM-killed by now."""
         if self.recorder.wanted and pod.is_crash_looping:
             restarts, last_s = crash_loop(self.now_s - pod.started_s)
@@ -203,7 +203,7 @@ class ApiServer:
         letters = "bcdfghjklmnpqrstvwxz2456789"
         return f"{owner.ref.name}-{''.join(letters[byte % len(letters)] for byte in digest[:5])}"
 
-    def _tell(self, pod: Pod, reason: str, verb: str) -> None:
+    def _record(self, pod: Pod, reason: str, verb: str) -> None:
         owner = pod.owner
         if not self.recorder.wanted or owner.kind == "Pod":
             return

@@ -96,7 +96,7 @@ class ControlPlane:
             if not self.api.scheduler.queue.retry():
                 return
             self._act()
-        raise ClusterError(f"the cluster does not come to rest within {_MOST_ROUNDS} rounds")
+        raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
     def advance(self, until_s: float) -> None:
         """Let time pass: whatever falls due until then happens, in order.
@@ -123,7 +123,7 @@ class ControlPlane:
         """What the API server would show, in order of when each last happened."""
         if self.api.recorder.wanted:
             for pod in self.api.scheduler.bound.pods:
-                self.api.tell_kills(pod)
+                self.api.record_kills(pod)
         return self.api.recorder.events
 
     def _act(self) -> None:
@@ -134,7 +134,7 @@ class ControlPlane:
             acted = self.api.finish() or acted
             if not acted:
                 return
-        raise ClusterError(f"the cluster does not come to rest within {_MOST_ROUNDS} rounds")
+        raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
     def _sync(self) -> bool:
         """Each controller with something to do acts once."""

@@ -47,7 +47,7 @@ class Pod:
         attempts: How often the scheduler tried and found no node.
         failed_s: When it last did.
         deleted: It is gone.
-        lifetime_s: It ends successfully so long after its start; None or infinity: it runs without end.
+        lifetime_s: Seconds from its start to its successful end; None or infinity: it runs without end.
         ordinal: Its place in a StatefulSet.
     """
 
@@ -91,7 +91,7 @@ class Pod:
 
 
 def crash_loop(elapsed_s: float) -> tuple[int, float]:
-    """(restarts, seconds of the last one) of a container that is killed whenever it starts, so long after its start.
+    """(restarts, seconds of the last one) of a container that is killed at every start, `elapsed_s` after its first.
 
     It is restarted at once, then after 10 s, doubling to 300 s.
     """

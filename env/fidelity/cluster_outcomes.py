@@ -47,7 +47,7 @@ class NamespaceState:
 
 
 def unsettled(view: NamespaceState) -> str | None:
-    """Why it cannot have come to rest; None: it may have, if nothing changes any more."""
+    """Why it cannot have settled; None: it has, if nothing changes any more."""
     for kind in _OBSERVING:
         for workload in view.workloads.get(kind, ()):
             reason = _unseen(kind, workload)

@@ -14,7 +14,7 @@ from env.fidelity.truth import PRIORITY_CLASSES
 from env.quantity import canonical
 from env.trace.document import Manifest
 
-# Recordings wait this long for a cluster to come to rest.
+# Recordings wait this long for a cluster to settle.
 _STEP_S = 3.0
 
 

@@ -165,7 +165,7 @@ class _Recording:
         """Delete everything, last made first, and wait until it is gone.
 
         Args:
-            failed: What has ended the recording, if anything; it is told before what cannot be deleted.
+            failed: What has ended the recording, if anything; the message names it first.
         """
         deadline = self._api.timer.now() + self._pace.clean_up_s
         left = []
@@ -245,7 +245,7 @@ class _Recording:
                 self._beat(api, node)
 
     def _serve(self, api: KubeApi, pods: Sequence[Manifest]) -> str | None:
-        """Do what kubelets do with pods that are bound to our nodes; says so if there was something to do."""
+        """Do what kubelets do with pods that are bound to our nodes; a message if there was something to do."""
         ours = {node.name for node in self._scenario.nodes}
         served = 0
         for pod in (pod for pod in pods if pod["spec"].get("nodeName") in ours):

@@ -10,10 +10,11 @@ JSON Lines, one scenario a line:
                   "workloads": {"web": {"nodes": {"n0": 4}, "pending": 0, "ready": 4, "succeeded": 0, "total": 4,
                                         "revisions": {"700m|3776Mi": 4}}}}, ...]}
 
-A step's objects are applied in their order, all into one namespace; its outcome is what was there when all had come to
-rest. `failed_scheduling` holds every distinct message that the scheduler gave in a FailedScheduling Event since the
-scenario began, sorted: Events outlive their pods, so that the list never shrinks from one step to the next. A workload
-without pods is left out of `workloads`. Pods of a Job stay after they have succeeded, and still count for their node.
+A step's objects are applied in their order, all into one namespace; its outcome is what was there when the cluster
+had settled. `failed_scheduling` holds every distinct message that the scheduler gave in a FailedScheduling Event since
+the scenario began, sorted: Events outlive their pods, so that the list never shrinks from one step to the next. A
+workload without pods is left out of `workloads`. Pods of a Job stay after they have succeeded, and still count for
+their node.
 
 A PriorityClass may be one of the objects. Those in PRIORITY_CLASSES need not be: they are there from the beginning.
 """
@@ -92,7 +93,7 @@ class WorkloadOutcome(_Record):
 
 
 class RecordedOutcome(_Record):
-    """What was there when all had come to rest after a step."""
+    """What was there when the cluster had settled after a step."""
 
     failed_scheduling: Annotated[list[Message], Field(max_length=100_000)]
     workloads: dict[str, WorkloadOutcome]

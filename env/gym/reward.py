@@ -64,7 +64,7 @@ def max_punish(observation: Observation, target: int, blocked: bool) -> float:
 
 
 def cost_aware_v2(observation: Observation, target: int, blocked: bool) -> float:
-    """0 at the goal, else within [-1, 0]: healthy is better than not, and lean better than lavish.
+    """0 at the goal, else within [-1, 0]: healthy is better than not, and smaller requests better than larger ones.
 
     With t = max(1, target); over and under = surplus and deficit of pods / t; everything clipped to [0, 1]:
         health = (ready/t)^2 - 0.85 pending/t - 0.75 under

@@ -21,7 +21,7 @@ from env.problems.scenario import Scenario
 from env.workload import Resources
 
 WITHIN = 20
-"""Actions that a search tries at most, unless told otherwise: some 11 000 replays."""
+"""Actions that a search tries at most, by default: some 11 000 replays."""
 
 
 def least_actions(scenario: Scenario, cluster: Cluster, within: int = WITHIN) -> list[Action] | None:

@@ -22,7 +22,7 @@ _CPU, _MEMORY, _REPLICA_DEFICIT, _COMBINED, _OVER_ALLOCATION = range(5)
 
 MAX_ACTIONS = 12
 FAR_ACTIONS = 40  # in one problem of eight
-HEALTHY_ONE_IN = 16  # so many problems are none: the start is the goal
+HEALTHY_ONE_IN = 16  # one problem in so many is none: the start is the goal
 MAX_TARGET, MAX_NODES = 20, 20
 LARGE_TARGET, LARGE_NODES = MAX_REPLICAS, 500  # in one problem of eight
 MAX_PODS_PER_NODE = 20  # more would leave less than the least request on the smallest nodes

@@ -156,7 +156,7 @@ def _only_deployment(trace: Trace, namespace: str | None, name: str | None) -> W
 
 
 def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
-    """What the generator wrote into the trace; other tools' `metadata.scenario` are told apart by `problem`."""
+    """What the generator wrote into the trace; those of other tools lack `problem`."""
     metadata = trace.extra.get("metadata")
     scenario = metadata.get("scenario") if isinstance(metadata, dict) else None
     if not isinstance(scenario, dict) or not isinstance(scenario.get("problem"), str):

@@ -141,7 +141,7 @@ def driver_running(api: KubeApi, name: str) -> Waiting | None:
         return None
     if state == "Blocked":
         return Waiting(f"the simulation is Blocked by {lease_holder(api) or 'another one'}")
-    about = f"the simulation is {state or 'not yet taken up by sk-ctrl'}"
+    about = f"the simulation is {state or 'not yet seen by sk-ctrl'}"
     if pods:
         return Waiting(f"{about}; {why_undecided(pods[0])}{_last_event(api, pods[0]['metadata']['name'])}")
     return Waiting(f"{about}, no driver pod{_last_event(api, paths.driver_job(name)) or _last_event(api, name)}")

@@ -54,7 +54,7 @@ class Deployment:
             api.wake(self, min(times))
 
     def _is_done(self) -> bool:
-        """One ReplicaSet, of what is asked for and scaled to it: the common case, told quickly."""
+        """One ReplicaSet, of what is asked for and scaled to it: the common case, decided quickly."""
         if len(self.sets) != 1:
             return False
         only, asked = self.sets[0], self.spec
@@ -93,7 +93,7 @@ class Deployment:
         return any([self._scale(api, each, size) for each, size in zip(active, sizes, strict=True)])
 
     def _is_saturated(self, newest: ReplicaSet, now_s: float) -> bool:
-        """`IsSaturated`: it has all pods that are asked for, available, and was told so."""
+        """`IsSaturated`: it has all pods that are asked for, available, and its annotations say so."""
         return newest.replicas == newest.desired == self.spec.replicas == newest.available(now_s)
 
     def _scale(self, api: ApiServer, replica_set: ReplicaSet, replicas: int) -> bool:

@@ -33,7 +33,7 @@ class Block(IntEnum):
 
 
 class PodCounts:
-    """The pods that hold nodes, counted by node and by what terms and ports of others tell apart.
+    """The pods that hold nodes, counted by node and by what matters to terms and ports of others.
 
     Pods of one manifest, whatever they request, are one group: it has their labels, terms and ports.
     """

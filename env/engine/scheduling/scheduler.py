@@ -32,7 +32,7 @@ class Scheduler:
     Attributes:
         bound: The pods that hold nodes.
         queue: Those that wait for one.
-        preemption: Makes room, and knows whom to delete for it.
+        preemption: Makes room; holds the pods to delete for it.
     """
 
     def __init__(
