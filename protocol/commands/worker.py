@@ -20,8 +20,8 @@ from protocol.wire.bucket import Bucket
 from protocol.wire.errors import UsageError
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import JobType, Manifest, ResultStatus
-from protocol.worker.attempt import AttemptEnd
 from protocol.worker.learner import Learner
+from protocol.worker.results import AttemptEnd
 from protocol.worker.worker_loop import WorkerLoop
 from runner.clusters import TRACE_DIR, ClusterChoice
 from runner.commands import options as o

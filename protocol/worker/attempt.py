@@ -1,18 +1,16 @@
-"""One attempt at a job, from resume to result. Torch-free: training itself comes in as a `Learner`.
+"""One attempt at a job, from resume to result: look, ask `next_step` what to do, do it.
 
-    resume from the highest state ─▶ [wait for the round before ─▶] train its episodes ─▶ state ─▶ update ─▶ … ─▶ result
-
-State comes before update: a crash in between resumes at that round's end and only publishes again. A member's state is
-that of a whole round, so a stop in the middle of one costs its episodes. All a Learner's randomness is a function of
-(seed, member, episode), so it does not matter who runs which episode, or how often.
+All decisions are in `protocol.worker.next_step`; here is one method for each step. Training itself comes in as a
+`Learner`, whose randomness is a function of (seed, member, episode): so it does not matter who runs which episode, or
+how often.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
+from typing import Any
 
 from protocol.jobs import queue
 from protocol.jobs.lease import EndReason
@@ -22,286 +20,275 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.errors import BadDocument, FederationFailed
+from protocol.wire.errors import BadDocument, FederationFailed, ProtocolError
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Closers, JobType, Membership, Result, ResultStatus
+from protocol.wire.job_documents import Closers, JobType, Membership, ResultStatus
 from protocol.wire.schedule import Schedule
-from protocol.worker.barrier import Barrier
+from protocol.worker import next_step as steps
+from protocol.worker.barrier import Barrier, GlobalWeights
 from protocol.worker.learner import Episode, Interrupted, Learner
+from protocol.worker.next_step import View, next_step
+from protocol.worker.results import AttemptEnd, AttemptResult, job_result, mean_reward, solved
 from protocol.worker.siblings import Siblings
 
-SAVE_EVERY_S = 30.0  # a job without a federation keeps its state this often; an embedded episode takes milliseconds
-SAY_EVERY_S = 5.0  # and tells its log this often how it does
-GRACE_S = (
-    5.0  # how long a running episode, or a member's round, may go on to its end after the process was told to stop
-)
-
-
-class AttemptEnd(Enum):
-    """How an attempt ended."""
-
-    DONE = "done"  # the job has a result
-    STOPPED = "stopped"  # the process was told to stop; the attempt was released
-    LOST = "lost"  # somebody else owns the job now
-    SWITCHED = "switched"  # released for a sibling that nobody ran
-
-
-@dataclass(frozen=True)
-class AttemptResult:
-    """`status` with DONE, `next` with SWITCHED."""
-
-    end: AttemptEnd
-    status: ResultStatus | None = None
-    next: ClaimedJob | None = None
+SAY_EVERY_S = 5.0  # how often a job without a federation tells its log how it does
+GRACE_S = 5.0  # after the process was told to stop: how long a running episode, or a member's round, may go on
 
 
 class Attempt:
     """Runs one claimed job.
 
     Args:
-        taken: the job and the claim on it.
+        claimed: the job and the claim on it.
         learner: of this job's manifest, fresh.
         siblings: None if the worker stays with this job (`--run-once`, or no federation).
         aggregate_of: for a federation whose members close the rounds.
         say: where progress is reported, one line each.
+
+    Attributes:
+        view: what is known; each step adds what came of it.
     """
 
     def __init__(
         self,
         bucket: Bucket,
-        taken: ClaimedJob,
+        claimed: ClaimedJob,
         learner: Learner,
         siblings: Siblings | None,
         aggregate_of: AggregateOf,
         say: Callable[[str], None],
     ) -> None:
         self.bucket = bucket
-        self.aggregate_of = aggregate_of
-        self.lease = taken.lease
-        self.manifest = taken.manifest
-        self.taken = taken
+        self.claimed = claimed
+        self.lease = claimed.lease
+        self.manifest = claimed.manifest
         self.learner = learner
         self.siblings = siblings
+        self.aggregate_of = aggregate_of
         self.say = say
-        self._episode_ends_by: float | None = None
+        member, training = self.manifest.federation, self.manifest.training
+        self.schedule = Schedule(training.episodes, member.episodes_per_round if member else 1)
+        self.view = View(
+            self.schedule, member.barrier if member else None, keeps_state=training.job_type is JobType.TRAINING
+        )
+        self._barrier: Barrier  # since Join
+        self._weights = b""  # the global weights of the round `view.closed`
+        self._sibling: ClaimedJob | None = None
+        self._saved_at = bucket.clock.now()
+        self._said_at = -math.inf
+        self._episode_ends_by = math.inf
         self._stop_seen: float | None = None
 
     def run(self) -> AttemptResult:
-        """Train until the result, or until there is a reason to stop.
+        """Step by step to the result, or to a reason to stop.
 
         Raises:
             SimArenaError: the work itself failed; what that means is the caller's decision.
         """
-        try:
-            done = self._resume()
-            if self.manifest.federation is None:
-                self._alone(done)
-            elif sibling := self._federated(self.manifest.federation, done):
-                self.lease.release("runs a member that nobody ran")
-                return AttemptResult(AttemptEnd.SWITCHED, next=sibling)
-            return self._finish(ResultStatus.SUCCESS)
-        except FederationFailed as failure:
-            return self._finish(ResultStatus.FAILED, str(failure))
-        except Interrupted:
-            return self._interrupted()
+        while True:
+            step = next_step(self._observe())
+            try:
+                result = METHODS[type(step)](self, step)
+            except FederationFailed as failure:
+                self.view = replace(self.view, failure=str(failure))
+            except Interrupted:
+                self.view = replace(self.view, interrupted=True, timed_out=self._timed_out())
+            else:
+                if result is not None:
+                    return result
 
-    # -- episodes ------------------------------------------------------------------------------------
-
-    def _alone(self, done: int) -> None:
+    def _observe(self) -> View:
+        """What may have changed by itself."""
         clock = self.bucket.clock
-        saved_at, said_at = clock.now(), -math.inf
-        for episode in range(done + 1, self.manifest.training.episodes + 1):
-            finished = self._train(episode, f"episode {episode}")
-            now, stopping = clock.now(), clock.stopping()
-            if now - said_at >= SAY_EVERY_S or episode == self.manifest.training.episodes:
-                self._say_how(f"episode {episode}/{self.manifest.training.episodes}", [finished])
-                said_at = now
-            if self._keeps_state() and (stopping or now - saved_at >= SAVE_EVERY_S):
-                self._save(episode)
-                saved_at = now
-            if stopping:
-                raise Interrupted
+        self.view = replace(
+            self.view,
+            end_reason=self.lease.end_reason(),
+            stopping=clock.stopping(),
+            unsaved_s=clock.now() - self._saved_at,
+            close_due=self.view.joined and self._barrier.close_due,
+            look_due=self.view.joined and self._barrier.look_due,
+        )
+        return self.view
 
-    def _federated(self, member: Membership, done: int) -> ClaimedJob | None:
-        """All rounds that are left; returns a sibling to run instead, if this member should wait without a worker."""
-        schedule = Schedule(self.manifest.training.episodes, member.episodes_per_round)
-        delivered = schedule.round_after(done)
-        if delivered is None:
-            raise BadDocument(f"{self.taken.newest_state}: episode {done} is not the last one of a round")
-        barrier = self._barrier(member, schedule, closed=max(0, delivered - 1))
-        round_ = delivered
-        if delivered:
-            self._publish(member, schedule, delivered)
-        elif late := barrier.late_start():
-            if further := self._overtaken(done):
-                return self._federated(member, further)
-            self.learner.load_weights(late.weights)
-            round_ = late.round
-        while round_ < schedule.rounds:
-            if round_ and round_ == delivered:
-                self.lease.doing = f"waiting for round {round_}"
-                arrived = barrier.wait(round_)
-                if isinstance(arrived, ClaimedJob):
-                    return arrived
-                if arrived.round > round_ and (further := self._overtaken(schedule.last(round_))):
-                    return self._federated(member, further)
-                self.learner.load_weights(arrived.weights)
-                round_ = arrived.round
-                if round_ >= schedule.rounds:
-                    break
-            round_ += 1
-            episodes = [self._train(n, f"round {round_}, episode {n}") for n in schedule.of(round_)]
-            self._say_how(f"round {round_}/{schedule.rounds}", episodes)
-            self._save(schedule.last(round_))
-            self._publish(member, schedule, round_)
-            delivered = round_
-        return self._last_barrier(barrier, schedule) if barrier.closer else None
+    # -- resume --------------------------------------------------------------------------------------
 
-    def _barrier(self, member: Membership, schedule: Schedule, closed: int) -> Barrier:
-        closer = None
-        if member.barrier is Closers.WORKERS:
-            federation = documents.read(self.bucket, Federation, keys.federation(member.group))
-            if federation is None:
-                raise FederationFailed(f"federation {member.group}: was purged, or never submitted as a whole")
-            federation.require_current(keys.federation(member.group))
-            closer = Closer(self.bucket, federation, self.aggregate_of, self.say, closed)
-        return Barrier(self.bucket, member, schedule.rounds, self._must_stop, self.siblings, closer, self.say)
+    def _resume(self, _: steps.Resume) -> None:
+        newest = self._newest_state() if self.view.keeps_state else None
+        if newest is not None and (keys.parse_state(newest) or 0) > self.schedule.last(self.view.trained):
+            self._restore(newest)
+        self.view = replace(self.view, resumed_at=self.view.closed)
+        self._saved_at = self.bucket.clock.now()
 
-    def _last_barrier(self, barrier: Barrier, schedule: Schedule) -> ClaimedJob | None:
-        """Nobody else would close the last round: no member ends before it is closed and the outcome recorded."""
-        self.lease.doing = f"waiting for round {schedule.rounds}"
-        arrived = barrier.wait(schedule.rounds)
-        if isinstance(arrived, ClaimedJob):
-            return arrived
-        barrier.finish()
-        return None
+    def _newest_state(self) -> str | None:
+        """The key of the job's newest state; at first that of the claim, or of the job that this one retries."""
+        if self.view.resumed_at is not None:
+            return queue.newest_state(self.bucket, self.manifest.job_id)
+        if self.claimed.newest_state is None and self.manifest.retry_of:
+            return queue.newest_state(self.bucket, self.manifest.retry_of)
+        return self.claimed.newest_state
 
-    def _overtaken(self, done: int) -> int | None:
-        """Rounds closed that this attempt knows nothing of: it may be late, or the attempt before it did not know yet
-        that it had lost the job and went further. Then go on from there; the episode, None if nobody did."""
-        newest = queue.newest_state(self.bucket, self.manifest.job_id)
-        if newest is None or (keys.parse_state(newest) or 0) <= done:
-            return None
-        return self._restore(newest)
+    def _restore(self, key: str) -> None:
+        body = self.bucket.get(key, WEIGHTS_BYTES)
+        if body is None:
+            raise BadDocument(f"{key}: was listed and is gone")
+        episode = self.learner.restore(body)
+        round_ = self.schedule.round_after(episode)
+        if round_ is None:
+            raise BadDocument(f"{key}: episode {episode} is not the last one of a round")
+        self.say(f"{self.manifest.job_id}: goes on after episode {episode}")
+        self.view = replace(self.view, trained=round_, saved=round_, loaded=0)
 
-    def _train(self, episode: int, doing: str) -> Episode:
+    # -- train ---------------------------------------------------------------------------------------
+
+    def _train(self, step: steps.Train) -> None:
+        episodes = [self._run_episode(step.round, episode) for episode in self.schedule.of(step.round)]
+        self.view = replace(self.view, trained=step.round)
+        self._say_how(step.round, episodes)
+
+    def _run_episode(self, round_: int, episode: int) -> Episode:
         self.lease.episode = episode
-        self.lease.doing = doing
+        self.lease.doing = f"round {round_}, episode {episode}" if self.manifest.federation else f"episode {episode}"
         self._episode_ends_by = self.bucket.clock.now() + self.manifest.training.episode_timeout_s
         finished = self.learner.run_episode(episode, self._must_stop)
-        self._episode_ends_by = None
         self.lease.reward = finished.reward
         return finished
 
-    def _say_how(self, what: str, episodes: Sequence[Episode]) -> None:
+    def _must_stop(self) -> bool:
+        """Whether the running episode is broken off; a process that was told to stop grants it some time."""
+        now = self.bucket.clock.now()
+        if self.bucket.clock.stopping() and self._stop_seen is None:
+            self._stop_seen = now
+        out_of_grace = self._stop_seen is not None and now - self._stop_seen > GRACE_S
+        return out_of_grace or now > self._episode_ends_by or self.lease.end_reason() is not None
+
+    def _timed_out(self) -> str | None:
+        if self.bucket.clock.now() <= self._episode_ends_by:
+            return None
+        return f"episode {self.lease.episode} took longer than {self.manifest.training.episode_timeout_s:g} s"
+
+    def _save(self, step: steps.Save) -> None:
+        key = keys.state(self.manifest.job_id, self.schedule.last(step.round))
+        self.bucket.ensure_created(key, self.learner.state())
+        self.view = replace(self.view, saved=step.round)
+        self._saved_at = self.bucket.clock.now()
+
+    def _say_how(self, round_: int, episodes: Sequence[Episode]) -> None:
+        unit, now = "round" if self.manifest.federation else "episode", self.bucket.clock.now()
+        if unit == "episode" and round_ < self.schedule.rounds and now - self._said_at < SAY_EVERY_S:
+            return
+        self._said_at = now
         if len(episodes) == 1:
             [only] = episodes
             how = f"reward {only.reward:+.2f} in {only.steps} steps{', solved' if only.solved else ''}"
         else:
-            how = f"mean reward {_mean_reward(episodes):+.2f}, {_solved(episodes)} of {len(episodes)} episodes solved"
-        self.say(f"{self.manifest.job_id}: {what}: {how}")
+            how = f"mean reward {mean_reward(episodes):+.2f}, {solved(episodes)} of {len(episodes)} episodes solved"
+        self.say(f"{self.manifest.job_id}: {unit} {round_}/{self.schedule.rounds}: {how}")
 
-    # -- what is kept ----------------------------------------------------------------------------------
+    # -- follow the federation -----------------------------------------------------------------------
 
-    def _resume(self) -> int:
-        """Restore the newest state of this job (or of the one it retries); returns its episode, 0 for none."""
-        newest = self.taken.newest_state
-        if newest is None and self.manifest.retry_of:
-            newest = queue.newest_state(self.bucket, self.manifest.retry_of)
-        if newest is None or not self._keeps_state():
-            return 0
-        return self._restore(newest)
+    @property
+    def _me(self) -> Membership:
+        if self.manifest.federation is None:
+            raise ProtocolError(f"{self.manifest.job_id}: belongs to no federation")
+        return self.manifest.federation
 
-    def _restore(self, newest: str) -> int:
-        body = self.bucket.get(newest, WEIGHTS_BYTES)
-        if body is None:
-            raise BadDocument(f"{newest}: was listed and is gone")
-        done = self.learner.restore(body)
-        self.say(f"{self.manifest.job_id}: goes on after episode {done}")
-        return done
-
-    def _keeps_state(self) -> bool:
-        return self.manifest.training.job_type is JobType.TRAINING
-
-    def _save(self, episode: int) -> None:
-        self.bucket.ensure_created(keys.state(self.manifest.job_id, episode), self.learner.state())
-
-    def _publish(self, member: Membership, schedule: Schedule, round_: int) -> None:
-        episodes = self.learner.history[-len(schedule.of(round_)) :]
+    def _publish(self, step: steps.Publish) -> None:
+        episodes = self.learner.history[-len(self.schedule.of(step.round)) :]
         self.bucket.ensure_created(
-            keys.update(member.group, round_, member.member),
+            keys.update(self._me.group, step.round, self._me.member),
             self.learner.weights(),
-            update_facts(sum(e.steps for e in episodes), _mean_reward(episodes), _solved(episodes)),
+            update_facts(sum(e.steps for e in episodes), mean_reward(episodes), solved(episodes)),
         )
+        self.view = replace(self.view, delivered=step.round)
 
-    # -- ends ------------------------------------------------------------------------------------------
+    def _join(self, _: steps.Join) -> None:
+        closer = self._closer() if self._me.barrier is Closers.WORKERS else None
+        self._barrier = Barrier(self.bucket, self._me, self.schedule.rounds, self.siblings, closer, self.say)
+        if self.view.trained == 0:  # else the round to wait for is known
+            self._take(self._barrier.newest())
+        self.view = replace(self.view, joined=True)
 
-    def _must_stop(self) -> bool:
-        now = self.bucket.clock.now()
-        if self.bucket.clock.stopping() and self._stop_seen is None:
-            self._stop_seen = now
-        waiting = self._episode_ends_by is None
-        told = self._stop_seen is not None and (waiting or now - self._stop_seen > GRACE_S)
-        return told or self._timed_out() or self.lease.end_reason() is not None
+    def _closer(self) -> Closer:
+        key = keys.federation(self._me.group)
+        federation = documents.read(self.bucket, Federation, key)
+        if federation is None:
+            raise FederationFailed(f"federation {self._me.group}: was purged, or never submitted as a whole")
+        federation.require_current(key)
+        known = max(0, self.view.trained - 1)  # a round is trained after the one before it was closed
+        return Closer(self.bucket, federation, self.aggregate_of, self.say, known)
 
-    def _timed_out(self) -> bool:
-        return self._episode_ends_by is not None and self.bucket.clock.now() > self._episode_ends_by
+    def _wait(self, step: steps.Wait) -> None:
+        self.lease.doing = f"waiting for round {step.round}"
+        self._take(self._barrier.poll(step.round))
 
-    def _interrupted(self) -> AttemptResult:
-        over = self.lease.end_reason()
-        if over is EndReason.CANCELLED:
-            return self._finish(ResultStatus.CANCELLED, "cancelled by a user")
-        if over is EndReason.LOST:
-            self.say(f"{self.manifest.job_id}: attempt {self.lease.attempt} is over: {EndReason.LOST.value}")
-            return AttemptResult(AttemptEnd.LOST)
-        if self._timed_out():
-            limit = self.manifest.training.episode_timeout_s
-            return self._finish(ResultStatus.FAILED, f"episode {self.lease.episode} took longer than {limit:g} s")
+    def _take(self, arrived: GlobalWeights | None) -> None:
+        if arrived is not None:
+            self._weights = arrived.weights
+            self.view = replace(self.view, closed=arrived.round)
+
+    def _close(self, step: steps.Close) -> None:
+        self._barrier.close(step.round)
+
+    def _look(self, step: steps.Look) -> None:
+        self._take(self._barrier.look())
+        if self.siblings and self.view.closed < step.round:
+            self._sibling = self.siblings.idle_one(step.round)
+            self.view = replace(self.view, sibling=self._sibling is not None)
+
+    def _load(self, step: steps.Load) -> None:
+        self.learner.load_weights(self._weights)
+        self.view = replace(self.view, loaded=step.round)
+
+    def _conclude(self, _: steps.Conclude) -> None:
+        self._barrier.conclude()
+        self.view = replace(self.view, concluded=True)
+
+    # -- end -----------------------------------------------------------------------------------------
+
+    def _switch(self, _: steps.Switch) -> AttemptResult:
+        self.lease.release("runs a member that no worker ran")
+        return AttemptResult(AttemptEnd.SWITCHED, next=self._sibling)
+
+    def _release(self, _: steps.Release) -> AttemptResult:
         self.lease.release("the worker was told to stop")
         return AttemptResult(AttemptEnd.STOPPED)
 
-    def _finish(self, status: ResultStatus, error: str | None = None) -> AttemptResult:
-        """Upload what was made, then the result: whoever sees the result finds all it names.
+    def _leave(self, _: steps.Leave) -> AttemptResult:
+        self.say(f"{self.manifest.job_id}: attempt {self.lease.attempt} is over: {EndReason.LOST.value}")
+        return AttemptResult(AttemptEnd.LOST)
+
+    def _finish(self, step: steps.Finish) -> AttemptResult:
+        """Upload what was made, then the result: the one who sees the result finds all it names.
 
         Only a whole training has files: they are a function of the manifest, the same whichever attempt uploads them.
         What an attempt that failed has made stands in the job's states.
         """
-        if self.lease.end_reason() is EndReason.LOST:
-            return AttemptResult(AttemptEnd.LOST)  # the result is another's to write
         self.lease.doing = "finishing"
         job_id = self.manifest.job_id
-        names = {}
-        for name, body in self.learner.artifacts().items() if status is ResultStatus.SUCCESS else ():
-            self.bucket.ensure_created(keys.artifact(job_id, name), body)
-            names[name] = keys.artifact(job_id, name)
+        artifacts = self.learner.artifacts() if step.status is ResultStatus.SUCCESS else {}
+        names = {name: keys.artifact(job_id, name) for name in artifacts}
+        for name, body in artifacts.items():
+            self.bucket.ensure_created(names[name], body)
         self.lease.close()
-        queue.finish(self.bucket, self._result(status, error, names))
-        self.say(f"{job_id}: {status}{f': {error}' if error else ''}")
-        return AttemptResult(AttemptEnd.DONE, status)
-
-    def _result(self, status: ResultStatus, error: str | None, names: dict[str, str]) -> Result:
-        history = self.learner.history
-        return Result(
-            job_id=self.manifest.job_id,
-            status=status,
-            error=error[:4000] if error else None,
-            worker=self.lease.worker,
-            attempt=self.lease.attempt,
-            finished_at=documents.timestamp(),
-            episodes_completed=len(history),
-            env_steps=sum(episode.steps for episode in history),
-            total_reward=float(sum(episode.reward for episode in history)) if history else None,
-            final_reward=float(history[-1].reward) if history else None,
-            solved_episodes=_solved(history),
-            artifacts=names,
-            transitions=names.get("transitions.msgpack"),
-            fingerprint=self.learner.fingerprint(),
-        )
+        queue.finish(self.bucket, job_result(self.learner, self.lease, step.status, step.error, names))
+        self.say(f"{job_id}: {step.status}{f': {step.error}' if step.error else ''}")
+        return AttemptResult(AttemptEnd.DONE, step.status)
 
 
-def _mean_reward(episodes: Sequence[Episode]) -> float:
-    return sum(episode.reward for episode in episodes) / len(episodes)
-
-
-def _solved(episodes: Sequence[Episode]) -> int:
-    return sum(bool(episode.solved) for episode in episodes)
+METHODS: dict[type[steps.Step], Callable[[Attempt, Any], AttemptResult | None]] = {
+    steps.Resume: Attempt._resume,
+    steps.Join: Attempt._join,
+    steps.Train: Attempt._train,
+    steps.Save: Attempt._save,
+    steps.Publish: Attempt._publish,
+    steps.Wait: Attempt._wait,
+    steps.Close: Attempt._close,
+    steps.Look: Attempt._look,
+    steps.Load: Attempt._load,
+    steps.Conclude: Attempt._conclude,
+    steps.Finish: Attempt._finish,
+    steps.Switch: Attempt._switch,
+    steps.Release: Attempt._release,
+    steps.Leave: Attempt._leave,
+}
+"""How each step is carried out; only the last four give a result."""

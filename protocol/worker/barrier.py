@@ -1,42 +1,42 @@
-"""Waiting for a round to close, and what a worker does meanwhile when there are more members than workers."""
+"""The barrier of a federation: a member asks there for the global weights of a round, and may close the round."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.jobs.queue import ClaimedJob
 from protocol.rounds.closer import Closer
 from protocol.rounds.federation import closed_rounds, has_finished
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, poll_delay
 from protocol.wire.errors import FederationFailed
 from protocol.wire.job_documents import Membership
-from protocol.worker.learner import Interrupted
 from protocol.worker.siblings import Siblings
 
-PATIENT_S = 60.0  # a wait this long is worth a line about sync-server
-LOOK_S = (1.0, 20.0)  # where members close rounds: how long until the next look at the updates, at first and at most
+PATIENT_S = 60.0  # a wait this long is worth a line in the log
+CLOSE_EVERY_S = (1.0, 20.0)  # where members close rounds: how often they look at the updates, at first and at most
+LOOK_EVERY_S = 20.0  # how often a member looks at the federation, if it does not look for siblings (then: ttl/3)
 SPREAD_S = 2.0  # members that could all close a round do not begin at the same moment
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """The global weights of `round`, from which the next round starts."""
+class GlobalWeights:
+    """The average of `round`, from which the next round starts."""
 
     round: int
     weights: bytes
 
 
 class Barrier:
-    """Where a member waits for the global weights of a round.
+    """A member's view of its federation's rounds. Each method makes one look; `next_step` decides which, and when.
 
     Args:
-        rounds: how many the federation has.
-        must_stop: asked between polls; true ends the wait with Interrupted.
-        siblings: None if this worker stays with its job whatever happens.
-        closer: None where a sync-server closes the rounds; else the members do, each as soon as it notices that it can.
-        say: where a line goes when the wait grows long.
+        me: whose barrier it is.
+        rounds: of the federation.
+        siblings: None if the worker runs no other member.
+        closer: None if a sync-server closes the rounds.
+        say: where a long wait is reported, one line each.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class Barrier:
         bucket: Bucket,
         me: Membership,
         rounds: int,
-        must_stop: Callable[[], bool],
         siblings: Siblings | None,
         closer: Closer | None,
         say: Callable[[str], None],
@@ -52,91 +51,115 @@ class Barrier:
         self.bucket = bucket
         self.me = me
         self.rounds = rounds
-        self.must_stop = must_stop
+        self.siblings = siblings
         self.closer = closer
-        self.siblings = siblings if me.size > 1 else None
         self.say = say
+        self._just_closed = self._close_tried = False
+        self._await_none()
 
-    def late_start(self) -> Arrived | None:
-        """Where a member that never trained starts: None at the beginning, else at the newest global weights."""
+    def newest(self) -> GlobalWeights | None:
+        """The newest global weights, None before the first; where a member starts that has never trained."""
         if has_finished(self.bucket, self.me.group):
-            return self._at(self.rounds)
+            return self._weights(self.rounds)
         newest = closed_rounds(self.bucket, self.me.group, self.rounds)
-        return self._at(newest) if newest else None
+        return self._weights(newest) if newest else None
 
-    def wait(self, round_: int) -> Arrived | ClaimedJob:
-        """The weights to go on from, or a sibling to run instead.
+    # -- waiting for one round -----------------------------------------------------------------------
 
-        Polls the one key by GET. A member that finds the round closed already may be several rounds late; it goes on
-        from the newest.
+    @property
+    def close_due(self) -> bool:
+        return self.closer is not None and self.bucket.clock.now() >= self._close_at and not self._just_closed
+
+    @property
+    def look_due(self) -> bool:
+        return self.bucket.clock.now() >= self._look_at and not self._just_closed
+
+    def poll(self, round_: int) -> GlobalWeights | None:
+        """One GET of a round's weights, after a pause if it is not the first one.
+
+        If the first one finds them, this member may be several rounds late; then it gets the newest.
+        """
+        first = self._round != round_
+        if first:
+            self._await(round_)
+        elif not self._just_closed:
+            self._pause()
+        self._just_closed = False
+        body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
+        if body is None:
+            return None
+        self._await_none()
+        newest = closed_rounds(self.bucket, self.me.group, self.rounds, round_) if first else round_
+        return GlobalWeights(round_, body) if newest == round_ else self._weights(newest)
+
+    def look(self) -> GlobalWeights | None:
+        """The last global weights if all rounds are closed.
 
         Raises:
-            Interrupted: `must_stop` said so.
-            FederationFailed: the federation ended without a result.
+            FederationFailed: the federation ended without a result, or was purged.
         """
-        clock = self.bucket.clock
-        started = clock.now()
-        look_at = started if self.siblings and self.siblings.unowned else started + self._look_every()
-        warn_at = started + PATIENT_S
-        close_at = started
-        late = True
-        while True:
-            body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
-            if body is not None:
-                return self._at_least(round_, body, late)
-            late = False
-            if self.must_stop():
-                raise Interrupted
-            now = clock.now()
-            if self.closer and now >= close_at:
-                if self._close(self.closer, round_, at_once=close_at == started):
-                    continue
-                close_at = now + self._next_look(self.closer, clock.now() - started)
-            if now >= look_at:
-                look_at = now + self._look_every()
-                if has_finished(self.bucket, self.me.group):
-                    return self._at(self.rounds)  # closed since the GET above; or purged
-                if self.siblings and (taken := self.siblings.idle_one(round_)):
-                    return taken
-            if now >= warn_at:
-                warn_at = now + 10 * PATIENT_S
-                whom = "are the other members running?" if self.closer else "is a sync-server running?"
-                self.say(f"waited {now - started:.0f} s for round {round_} to close; {whom}")
-            clock.sleep(poll_delay(now - started, clock.jitter()))
+        self._look_at = self.bucket.clock.now() + self._look_every()
+        if not has_finished(self.bucket, self.me.group):
+            return None
+        self._await_none()
+        return self._weights(self.rounds)
 
-    def finish(self) -> None:
-        """After the last round: where members close rounds, see to it that the federation has its outcome."""
+    def close(self, round_: int) -> None:
+        """Close the round if it can be closed. The member that delivered last does so at once; the others only if that
+        one seems to have died over it."""
+        if self.closer is None:
+            return
+        if self.closer.round != round_:
+            self.closer.start_round(round_)
+        jitter = self.bucket.clock.jitter
+        if self.closer.step(grace_s=SPREAD_S * (0.5 + jitter()) if self._close_tried else 0.0):
+            has_finished(self.bucket, self.me.group)
+        self._just_closed, self._close_tried = self.closer.round > round_, True
+        if not self._just_closed:
+            now = self.bucket.clock.now()
+            self._close_at = now + self._until_next_close(self.closer, now - self._since)
+
+    def conclude(self) -> None:
+        """After the last round: see to it that the federation has its outcome."""
         if self.closer and not self.bucket.exists(keys.outcome(self.me.group)):
             self.closer.start_round(self.rounds + 1)
             self.closer.step()
 
-    def _close(self, closer: Closer, round_: int, *, at_once: bool) -> bool:
-        """Close the round if it can be closed: whoever delivered last does so at once, the others only if that one
-        seems to have died over it. True if it is closed now."""
-        if closer.round != round_:
-            closer.start_round(round_)
-        if closer.step(grace_s=0.0 if at_once else SPREAD_S * (0.5 + self.bucket.clock.jitter())):
-            has_finished(self.bucket, self.me.group)
-        return closer.round > round_
+    def _await(self, round_: int) -> None:
+        now = self.bucket.clock.now()
+        self._round, self._since = round_, now
+        self._close_at = now
+        self._look_at = now if self.siblings and self.siblings.unowned else now + self._look_every()
+        self._warn_at = now + PATIENT_S
 
-    def _next_look(self, closer: Closer, waited_s: float) -> float:
+    def _await_none(self) -> None:
+        self._round, self._since = 0, 0.0
+        self._close_at = self._look_at = self._warn_at = math.inf
+        self._close_tried = self._just_closed = False
+
+    def _pause(self) -> None:
+        clock = self.bucket.clock
+        now = clock.now()
+        if now >= self._warn_at:
+            self._warn_at = now + 10 * PATIENT_S
+            hint = "are the other members running?" if self.closer else "is a sync-server running?"
+            self.say(f"waited {now - self._since:.0f} s for round {self._round} to close; {hint}")
+        clock.sleep(poll_delay(now - self._since, clock.jitter()))
+
+    def _until_next_close(self, closer: Closer, waited_s: float) -> float:
         """Seconds until the next look at the updates: the longer the wait the later, and at the round's deadline."""
         jitter = self.bucket.clock.jitter()
-        first, last = LOOK_S
+        first, last = CLOSE_EVERY_S
         pause = min(last, max(first, waited_s)) * (0.5 + jitter)
         if closer.time_left_s is None or closer.time_left_s < 0:
             return pause
         return min(pause, closer.time_left_s + 1.0 + SPREAD_S * jitter)  # S3's clock counts whole seconds
 
     def _look_every(self) -> float:
-        return self.siblings.ttl_s / 3 if self.siblings else 20.0
+        return self.siblings.ttl_s / 3 if self.siblings else LOOK_EVERY_S
 
-    def _at_least(self, round_: int, body: bytes, late: bool) -> Arrived:
-        newest = closed_rounds(self.bucket, self.me.group, self.rounds, round_) if late else round_
-        return Arrived(round_, body) if newest == round_ else self._at(newest)
-
-    def _at(self, round_: int) -> Arrived:
+    def _weights(self, round_: int) -> GlobalWeights:
         body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
         if body is None:
             raise FederationFailed(f"the global weights of round {round_} are gone; was the group purged?")
-        return Arrived(round_, body)
+        return GlobalWeights(round_, body)

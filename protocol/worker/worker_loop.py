@@ -19,8 +19,9 @@ from protocol.wire.bucket import Bucket
 from protocol.wire.errors import OtherRelease, StoreError, Unfit
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Closers, Manifest, ResultStatus
-from protocol.worker.attempt import Attempt, AttemptEnd, AttemptResult
+from protocol.worker.attempt import Attempt
 from protocol.worker.learner import Learner
+from protocol.worker.results import AttemptEnd, AttemptResult
 from protocol.worker.siblings import Siblings
 
 SPREAD = 8  # contenders choose by chance among so many of the oldest free jobs
@@ -227,7 +228,7 @@ class WorkerLoop:
 
     def _siblings(self, taken: ClaimedJob) -> Siblings | None:
         member = taken.manifest.federation
-        if member is None or self.stays:
+        if member is None or member.size == 1 or self.stays:
             return None
         return Siblings(self.bucket, member, self.ttl_s, self._claim)
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from mutants import caught, violated
 
 from infra.proof.simulation.invariants import Invariant
-from infra.proof.simulation.run import Implementations, SimulationReport, simulate
+from infra.proof.simulation.run import Implementations, simulate
 from infra.proof.simulation.scenario import Fault, SimulationScenario, Target, draw
 from infra.proof.standin import federation
 from protocol.jobs import queue
@@ -30,35 +31,6 @@ from protocol.wire.federation_documents import Decision
 from protocol.wire.memory import Answer, MemoryS3, MemoryStore, Request, _Object
 from protocol.wire.store import Entry
 from protocol.worker import barrier
-from protocol.worker.attempt import Attempt
-
-SEEDS = 200  # within which a mutant must be caught; most are within ten
-
-
-Focus = Callable[[SimulationScenario], SimulationScenario]
-
-
-def as_drawn(scenario: SimulationScenario) -> SimulationScenario:
-    return scenario
-
-
-def caught(implementations: Implementations | None = None, focus: Focus = as_drawn) -> SimulationReport:
-    """The first run in which an invariant is violated.
-
-    Args:
-        focus: makes a scenario rich in what the mutant does wrong, so that few seeds suffice.
-    """
-    for seed in range(SEEDS):
-        report = simulate(focus(draw(seed)), implementations=implementations)
-        if report.violations:
-            print(f"caught by seed {seed}: {report.violations[0].invariant}: {report.violations[0].text}")
-            return report
-    pytest.fail(f"{SEEDS} seeds saw nothing")
-
-
-def violated(report: SimulationReport) -> set[Invariant]:
-    return {violation.invariant for violation in report.violations}
-
 
 # -- the endpoint ------------------------------------------------------------------------------------
 
@@ -197,26 +169,6 @@ def test_an_unknown_claim_taken_for_won_is_caught(monkeypatch: pytest.MonkeyPatc
 
 
 # -- states, updates, rounds ---------------------------------------------------------------------------
-
-
-def test_an_update_before_its_state_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    save, publish = Attempt._save, Attempt._publish
-    late: list[Callable[[], None]] = []
-
-    def publish_first(self: Attempt, *arguments: Any) -> None:
-        publish(self, *arguments)
-        while late:
-            late.pop()()
-
-    def save_later(self: Attempt, episode: int) -> None:
-        if self.manifest.federation is None:
-            save(self, episode)
-        else:
-            late.append(lambda: save(self, episode))
-
-    monkeypatch.setattr(Attempt, "_save", save_later)
-    monkeypatch.setattr(Attempt, "_publish", publish_first)
-    assert Invariant.UPDATE in violated(caught())
 
 
 def test_an_average_before_its_decision_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,231 @@
+"""What an attempt does next: a pure function of what is known of it.
+
+    Resume ─▶ Join ─▶ Train ─▶ Save ─▶ Publish ─▶ Wait ─▶ Load ─▶ Train … ─▶ Finish
+                                                   ├▶ Close   the round, where members close them
+                                                   ├▶ Look    at the federation and the siblings ─▶ Switch
+                                                   └▶ Resume  more rounds are closed: another attempt may be further
+
+A job without a federation only trains, saves now and then, and finishes; each of its episodes counts as a round.
+At every step the attempt may have to end early: Leave (lost), Finish (failed, cancelled, timed out) or Release (stop).
+
+What must be true of every answer is tested in tests/protocol/worker/test_next_step.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.jobs.lease import EndReason
+from protocol.wire.job_documents import Closers, ResultStatus
+from protocol.wire.schedule import Schedule
+
+SAVE_EVERY_S = 30.0  # a job without a federation saves its state this often; an embedded episode takes milliseconds
+
+
+@dataclass(frozen=True)
+class View:
+    """What an attempt knows of its job, its federation and itself. Rounds count from 1; 0 stands for none.
+
+    Attributes:
+        schedule: the rounds of the job.
+        closers: who closes the federation's rounds; None for a job without a federation.
+        keeps_state: whether the job can be resumed from a state.
+        resumed_at: the value of `closed` when the job's states were last looked at; None: never.
+        joined: whether it is known how far the federation is.
+        trained: the last round whose episodes the learner has behind it.
+        saved: the last round whose state is in the bucket.
+        delivered: the last round whose update this attempt has put into the bucket.
+        closed: the newest round whose global weights are at hand.
+        loaded: the round of the global weights that the learner goes on from, 0 after it was restored.
+        concluded: whether the federation's outcome is in the bucket.
+        unsaved_s: seconds since the last state, or the start.
+        close_due: whether it is time to look whether the awaited round can be closed.
+        look_due: whether it is time to look at the federation and the siblings.
+        sibling: whether another member was claimed, to be run instead of this one.
+        stopping: whether the process was told to stop.
+        interrupted: whether an episode was broken off; what the learner holds is no whole round then.
+        timed_out: what took too long; None if nothing did.
+        failure: why the federation ended without a result; None if it did not.
+        end_reason: why the lease is over; None while it is not.
+    """
+
+    schedule: Schedule
+    closers: Closers | None
+    keeps_state: bool = True
+    resumed_at: int | None = None
+    joined: bool = False
+    trained: int = 0
+    saved: int = 0
+    delivered: int = 0
+    closed: int = 0
+    loaded: int = 0
+    concluded: bool = False
+    unsaved_s: float = 0.0
+    close_due: bool = False
+    look_due: bool = False
+    sibling: bool = False
+    stopping: bool = False
+    interrupted: bool = False
+    timed_out: str | None = None
+    failure: str | None = None
+    end_reason: EndReason | None = None
+
+    @property
+    def position(self) -> int:
+        """The last round that lies behind the learner, trained by it or skipped."""
+        return max(self.trained, self.loaded)
+
+
+# -- the steps ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Restore the newest state of the job, if it is further than the learner."""
+
+
+@dataclass(frozen=True)
+class Join:
+    """Find out how far the federation is."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Run the episodes of a round."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Save:
+    """Create the state at the end of a round."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Create the update of a round."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Ask once for the global weights of a round."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close a round, if it can be closed."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """Look whether the federation has ended, and whether a sibling owes its update of a round and has no worker."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """Go on from the global weights of a round."""
+
+    round: int
+
+
+@dataclass(frozen=True)
+class Conclude:
+    """Record the federation's outcome."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Record the result of the job. Ends the attempt."""
+
+    status: ResultStatus
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Switch:
+    """Release the job and go on with the sibling. Ends the attempt."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Give the job up cleanly. Ends the attempt."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Stop at once, writing nothing: the job is another's. Ends the attempt."""
+
+
+End = Finish | Switch | Release | Leave
+Step = Resume | Join | Train | Save | Publish | Wait | Close | Look | Load | Conclude | End
+
+
+# -- the decision ------------------------------------------------------------------------------------
+
+
+def next_step(view: View) -> Step:
+    """The first of these that applies: end early, keep what is whole, end, follow the federation, train."""
+    return _cut_short(view) or _keep(view) or _end(view) or _follow(view) or Train(view.position + 1)
+
+
+def _cut_short(view: View) -> Step | None:
+    """What ends an attempt whatever it has done."""
+    if view.sibling:
+        return Switch()  # first: the sibling is claimed already
+    if view.end_reason is EndReason.LOST:
+        return Leave()
+    if view.failure is not None:
+        return Finish(ResultStatus.FAILED, view.failure)
+    if view.end_reason is EndReason.CANCELLED:
+        return Finish(ResultStatus.CANCELLED, "cancelled by a user")
+    if view.timed_out is not None:
+        return Finish(ResultStatus.FAILED, view.timed_out)
+    return Release() if view.interrupted else None
+
+
+def _keep(view: View) -> Step | None:
+    """The state first: an attempt that dies between the two resumes there and only publishes again."""
+    federated = view.closers is not None
+    due = federated or (view.keeps_state and (view.stopping or view.unsaved_s >= SAVE_EVERY_S))
+    if view.saved < view.trained and due:
+        return Save(view.trained)
+    return Publish(view.trained) if federated and view.delivered < view.trained else None
+
+
+def _end(view: View) -> Step | None:
+    """A job that needs only its result gets it, even from a process that was told to stop."""
+    last = view.schedule.rounds
+    closes = view.closers is Closers.WORKERS
+    # Where members close the rounds, none ends before the last one is closed and the outcome recorded: no other would.
+    if view.position >= last and (view.closed >= last or not closes):
+        return Conclude() if closes and not view.concluded else Finish(ResultStatus.SUCCESS)
+    return Release() if view.stopping else None
+
+
+def _follow(view: View) -> Step | None:
+    """What comes between two rounds."""
+    if view.resumed_at is None or view.closed > max(view.trained, view.resumed_at):
+        return Resume()
+    if view.closers is None:
+        return None
+    if not view.joined:
+        return Join()
+    if view.closed > view.loaded and view.closed >= view.trained:
+        return Load(view.closed)
+    return _await(view) if view.loaded < view.trained else None
+
+
+def _await(view: View) -> Step:
+    if view.close_due and view.closers is Closers.WORKERS:
+        return Close(view.trained)
+    return Look(view.trained) if view.look_due else Wait(view.trained)
