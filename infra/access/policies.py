@@ -17,7 +17,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from protocol.wire import keys
+from protocol.wire import ids, keys
 from protocol.wire.errors import UsageError
 from protocol.wire.keys import Mark
 
@@ -80,7 +80,7 @@ class Whose:
     @classmethod
     def of(cls, job_id: str) -> Whose:
         """One job's, and if it is a member's, what that member has in its federation."""
-        group, member = keys.parse_member_job(keys.valid_id(job_id, "--job")) or (None, "")
+        group, member = keys.parse_member_job(ids.valid_id(job_id, "--job")) or (None, "")
         return cls(job_id, group, str(member))
 
     def covers(self, key: str) -> str:

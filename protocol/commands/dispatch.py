@@ -14,7 +14,7 @@ from protocol.commands.console import BucketOption, JsonOption, LeaseOption, ope
 from protocol.commands.submit import submit
 from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_job
-from protocol.wire import documents, keys
+from protocol.wire import documents, ids, keys
 from protocol.wire.federation_documents import OutcomeStatus
 from protocol.wire.job_documents import Manifest, Result, ResultStatus
 from protocol.wire.probe import probe
@@ -59,7 +59,7 @@ def status(
     from protocol.commands.status import federation_summary
 
     place = open_bucket(bucket)
-    now = federation_summary(place, keys.valid_group(group), lease_ttl, recent=rounds)
+    now = federation_summary(place, ids.valid_group(group), lease_ttl, recent=rounds)
     if not watch:
         print_json(now.as_json()) if as_json else out.print(tables.group_table(now))
         return
@@ -79,7 +79,7 @@ def cancel(bucket: BucketOption, name: Name, lease_ttl: LeaseOption = LEASE_TTL_
     """End a job, or a federation with all its jobs. Exit code 3 if it had ended already."""
     from protocol.commands.cancel import cancel as cancel_
 
-    keys.valid_id(name)
+    ids.valid_id(name)
     place = open_bucket(bucket)
     probe(place)  # it creates results, as a worker does
     ended = cancel_(place, name, lease_ttl)
@@ -94,7 +94,7 @@ def cancel(bucket: BucketOption, name: Name, lease_ttl: LeaseOption = LEASE_TTL_
 def retry(bucket: BucketOption, job: Annotated[str, typer.Argument(help="A failed or cancelled job.")]) -> None:
     """Queue a failed or cancelled job again under a new id; it goes on from the last state that was kept."""
     place = open_bucket(bucket)
-    result = documents.read(place, Result, keys.result(keys.valid_id(job)))
+    result = documents.read(place, Result, keys.result(ids.valid_id(job)))
     if result is None:
         fail(f"job {job}: has not ended; nothing to retry", Exit.NOTHING_TO_DO)
     if result.status is ResultStatus.SUCCESS:
@@ -128,7 +128,7 @@ def inspect(
     from protocol.commands.inspect import about, describe_state, text_of
 
     place = open_bucket(bucket)
-    keys.valid_id(job)
+    ids.valid_id(job)
     if steps or log:
         name = "steps.jsonl" if steps else "train.log"
         typer.echo(text_of(place, job, name), nl=False)
@@ -151,8 +151,8 @@ def download(
     from protocol.commands.download import download as download_
 
     place = open_bucket(bucket)
-    folder = to or Path("runs") / keys.valid_id(name)
-    files = download_(place, keys.valid_id(name), folder)
+    folder = to or Path("runs") / ids.valid_id(name)
+    files = download_(place, ids.valid_id(name), folder)
     if as_json:
         print_json({"folder": str(folder), "files": files})
     else:
@@ -171,7 +171,7 @@ def purge(
     place = open_bucket(bucket)
     if not yes:
         typer.confirm(f"Delete all objects of {group} in {place.name}?", abort=True, err=True)
-    deleted = purge_(place, keys.valid_group(group))
+    deleted = purge_(place, ids.valid_group(group))
     out.print(f"{deleted} objects deleted", highlight=False)
 
 

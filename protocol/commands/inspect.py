@@ -1,4 +1,4 @@
-"""One job in detail."""
+"""`dispatch inspect`: one job in detail."""
 
 from __future__ import annotations
 

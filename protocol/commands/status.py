@@ -1,4 +1,4 @@
-"""What a person wants to know about jobs and federations, read from the bucket."""
+"""`dispatch list` and `status`: what the bucket says about jobs and federations, in rows to show."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from agents.kinds import DEFAULT, KINDS, agent_kind, with_weights
 from env.gym.reward import REWARDS
 from protocol.commands.console import BucketOption, JsonOption, open_bucket
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
-from protocol.wire import documents, keys
+from protocol.wire import documents, ids, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
 from protocol.wire.job_documents import Closers, JobType, Nodes, Training
@@ -152,7 +152,7 @@ def submit(
     if federated:
         federation = documents.build(
             Federation,
-            group=keys.valid_group(group or new_id("fed")),
+            group=ids.valid_group(group or new_id("fed")),
             created_at=documents.timestamp(),
             size=federation_size or 1,
             training=draft,

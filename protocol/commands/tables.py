@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""The tables that `dispatch` prints."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from protocol.learners.gym import CollectionLearner, TrainingLearner
 from protocol.learners.materials import Scenarios
 from protocol.learners.trace_bucket import open_trace_bucket
 from protocol.rounds.aggregation import Aggregate, RoundInputs
-from protocol.wire import keys
+from protocol.wire import ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import UsageError
 from protocol.wire.federation_documents import Federation
@@ -61,10 +61,10 @@ def worker(
 
     Exit codes with --run-once or --job: 0 the job ended well, 1 it did not, 3 there was none.
     """
-    name = keys.valid_id(worker_id, "--worker-id") if worker_id else this_worker()
+    name = ids.valid_id(worker_id, "--worker-id") if worker_id else this_worker()
     choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     if job is not None:
-        keys.valid_id(job, "--job")
+        ids.valid_id(job, "--job")
     at_work = _touching(busy_file)
     place = open_daemon_bucket(bucket, "worker")
     with choice.opened(open_trace_bucket) as opened:
@@ -122,7 +122,7 @@ def _work(
         return
     result = loop.run_one()
     if result is None:
-        nothing = f"{job}: not queued, or a living worker has it; nothing to do" if job else "no free job"
+        nothing = f"{job}: not queued, passed over, or a living worker has it; nothing to do" if job else "no free job"
         err.print(f"{nothing} in {place.name}", highlight=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
     if result.end is AttemptEnd.STOPPED:

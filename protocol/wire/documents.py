@@ -13,26 +13,26 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from env.errors import one_line
-from protocol.wire import keys
+from protocol.wire import ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import BadDocument, BadId, OtherRelease, TooLarge, UsageError
 
 
 def _id(text: str) -> str:
-    if not keys.is_id(text):
+    if not ids.is_id(text):
         raise ValueError("use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
     return text
 
 
 def _sha256(text: str) -> str:
     try:
-        return keys.valid_sha256(text)
+        return ids.valid_sha256(text)
     except BadId as error:
         raise ValueError("not a SHA-256 in lower-case hex") from error
 
 
 def _group(text: str) -> str:
-    if not keys.is_group(text):
+    if not ids.is_group(text):
         raise ValueError("use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
     return text
 

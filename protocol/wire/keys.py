@@ -1,7 +1,4 @@
-"""Every key of the bucket, built and parsed back here and nowhere else.
-
-Ids come from users and from the bucket; `valid_id` stands between them and any key or path.
-"""
+"""Every key of the bucket, built and parsed back here and nowhere else; `ids` says which names may be part of one."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from protocol.wire.errors import BadId
+from protocol.wire.ids import is_group, is_id, valid_group, valid_id, valid_sha256
 
 JOBS = "jobs/"
 PENDING = f"{JOBS}pending/"
@@ -34,8 +32,6 @@ ARTIFACTS = frozenset(
 
 MACHINE_FILES = frozenset({"status.json", "boot.log", "worker.log"})
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
 _ATTEMPT = r"([0-9]{4}|[1-9][0-9]{4,8})"
 _IN_PROGRESS = re.compile(rf"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-{_ATTEMPT}|(cancel))\.json")
@@ -45,37 +41,6 @@ _CODE_FILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}")
 _MACHINE_FILE = re.compile(r"workers/([^/]+)/([^/]+)")
 _SCRATCH = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
 _MEMBER_JOB = re.compile(r"(.+)-m([0-9]{4})")
-
-
-def is_id(text: str) -> bool:
-    """Whether `text` may name a job, a group or a worker."""
-    return _ID.fullmatch(text) is not None
-
-
-def is_group(text: str) -> bool:
-    """Whether `text` may name a federation: its members' job ids need room, and one name is taken."""
-    return is_id(text) and len(text) <= 57 and text != "active"
-
-
-def valid_id(text: str, what: str = "id") -> str:
-    """`text` itself, if it may become part of a key; raises BadId otherwise."""
-    if not is_id(text):
-        raise BadId(f"{what} {text[:80]!r}: use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
-    return text
-
-
-def valid_group(text: str) -> str:
-    """`text` itself, if it may name a federation; raises BadId otherwise."""
-    if not is_group(text):
-        raise BadId(f"group {text[:80]!r}: use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
-    return text
-
-
-def valid_sha256(text: str) -> str:
-    """`text` itself, if it is a SHA-256 in lower-case hex; raises BadId otherwise."""
-    if not _SHA256.fullmatch(text):
-        raise BadId(f"content hash {text[:80]!r}: not a SHA-256 in lower-case hex")
-    return text
 
 
 # -- jobs ------------------------------------------------------------------------------------------

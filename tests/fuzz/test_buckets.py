@@ -26,7 +26,7 @@ from infra.proof.standin import (
 from infra.proof.virtual_time import World
 from protocol.commands import ending, inspection, status
 from protocol.jobs.submit import submit_federation
-from protocol.wire import keys
+from protocol.wire import ids
 
 HEALTHY = undisturbed(2)
 NAMES = ("x", "x-m0000", "h", "h-m0001", "..", "%2e%2e", "é", "a\nb", "")
@@ -79,7 +79,7 @@ def poisoned(world: World, chance: random.Random) -> None:
 def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
     """What the commands ask about everything that is there."""
     bucket = bucket_of(world)
-    names = [name for name in NAMES if keys.is_id(name)]
+    names = [name for name in NAMES if ids.is_id(name)]
     asked: list[Callable[[], Any]] = [lambda: status.all_jobs(bucket, TTL_S, 20)]
     for name in [*names, "g", "g-m0000"]:
         asked += [

@@ -16,7 +16,7 @@ import typer
 from infra.ec2.aws import RegionOption
 from protocol.commands.console import BucketOption, JsonOption, LeaseOption
 from protocol.jobs.lease import LEASE_TTL_S
-from protocol.wire import keys
+from protocol.wire import ids
 from protocol.wire.errors import UsageError
 from runner.commands import options as o
 from runner.commands.console import Exit, err, fail, out, print_json
@@ -102,7 +102,7 @@ def launch(
     from infra.ec2.launch.user_data import Orders
 
     aws = Aws(region)
-    name = keys.valid_group(group) if group is not None else _new_name()
+    name = ids.valid_group(group) if group is not None else _new_name()
     orders = Orders(
         bucket=bucket,
         bucket_region=aws.region,  # until it is known

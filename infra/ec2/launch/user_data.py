@@ -18,7 +18,7 @@ from env.errors import QuantityError
 from env.quantity import parse_cpu, parse_memory
 from env.simkube.settings import SimKubeSettings
 from infra.ec2.launch.pins import PINS, Pins
-from protocol.wire import keys
+from protocol.wire import ids, keys
 from protocol.wire.errors import UsageError
 from runner.commands.console import parse_set
 
@@ -80,7 +80,7 @@ class Orders:
             raise UsageError(f"bucket {self.bucket[:80]!r}: no bucket can have this name")
         if not _REGION.fullmatch(self.bucket_region):
             raise UsageError(f"region {self.bucket_region[:80]!r}: no region can have this name")
-        keys.valid_id(self.group, "group")
+        ids.valid_id(self.group, "group")
         for artifact in (self.wheel, self.constraints):
             if artifact.key != keys.code(artifact.sha256, artifact.key.rpartition("/")[2]):
                 raise UsageError(f"{artifact.key[:200]!r}: not a file of code/{artifact.sha256}/")

@@ -12,7 +12,7 @@ from infra.proof.simulation.history import AppliedRequest, History
 from infra.proof.simulation.scenario import SimulationScenario
 from infra.proof.standin import GROUP
 from infra.proof.virtual_threads import Process
-from protocol.wire import documents, keys
+from protocol.wire import documents, ids, keys
 from protocol.wire.federation_documents import Decision, Federation, Outcome
 from protocol.wire.job_documents import Result, Training
 from protocol.wire.keys import Mark
@@ -99,7 +99,7 @@ class Run:
 
     def over_before(self, job_id: str, event: AppliedRequest) -> bool:
         """Whether a job had its result when a request took effect."""
-        found = self.history.first(keys.result(job_id)) if keys.is_id(job_id) else None
+        found = self.history.first(keys.result(job_id)) if ids.is_id(job_id) else None
         return found is not None and found.place < event.place
 
     def deleted(self, thing: AppliedRequest, before: AppliedRequest) -> bool:

@@ -6,29 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.wire import keys
+from protocol.wire import ids, keys
 from protocol.wire.errors import BadId
 from protocol.wire.keys import Mark, Progress
 
-ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
+some_ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 groups = st.from_regex(r"[a-z0-9][a-z0-9-]{0,56}", fullmatch=True).filter(lambda group: group != "active")
 numbers = st.integers(1, keys.MAX_ROUNDS)
 members = st.integers(0, keys.MAX_MEMBERS - 1)
 
 
-@given(ids)
+@given(some_ids)
 def test_a_manifest_key_is_parsed_back(job_id: str) -> None:
     for build in (keys.pending_manifest, keys.finished_manifest, keys.rejected_manifest):
         assert keys.parse_manifest(build(job_id)) == job_id
 
 
-@given(ids, st.sampled_from([Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED]), st.integers(1, 10**6))
+@given(some_ids, st.sampled_from([Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED]), st.integers(1, 10**6))
 def test_an_attempts_mark_is_parsed_back(job_id: str, mark: Mark, attempt: int) -> None:
     assert keys.parse_progress(keys.attempt_mark(job_id, mark, attempt)) == Progress(job_id, mark, attempt)
     assert keys.parse_progress(keys.cancel(job_id)) == Progress(job_id, Mark.CANCEL, 0)
 
 
-@given(ids, groups, numbers, members)
+@given(some_ids, groups, numbers, members)
 def test_states_updates_members_and_index_entries_are_parsed_back(job: str, group: str, n: int, member: int) -> None:
     assert keys.parse_state(keys.state(job, n)) == n
     assert keys.parse_update(keys.update(group, n, member)) == member
@@ -36,7 +36,7 @@ def test_states_updates_members_and_index_entries_are_parsed_back(job: str, grou
     assert keys.parse_member_job(keys.member_job(group, member)) == (group, member)
 
 
-@given(ids, st.sampled_from(sorted(keys.MACHINE_FILES)))
+@given(some_ids, st.sampled_from(sorted(keys.MACHINE_FILES)))
 def test_a_machines_files_are_parsed_back_and_no_others(worker: str, name: str) -> None:
     key = keys.machine_file(worker, name)
     assert keys.parse_machine_file(key) == (worker, name)
@@ -57,7 +57,7 @@ def test_code_has_a_plain_file_name_below_its_hash(name: str) -> None:
 
 @given(st.text(max_size=80))
 def test_only_plain_ids_become_part_of_a_key(text: str) -> None:
-    if keys.is_id(text):
+    if ids.is_id(text):
         assert set(text) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
         assert 1 <= len(text) <= 63
     else:
@@ -67,7 +67,7 @@ def test_only_plain_ids_become_part_of_a_key(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["../x", "a/b", "A", "", "-a", "a\n", "a" * 64, "ä", "a.b", "a b"])
 def test_paths_capitals_and_line_ends_are_no_ids(text: str) -> None:
-    assert not keys.is_id(text)
+    assert not ids.is_id(text)
 
 
 @given(st.text(max_size=120))
@@ -75,8 +75,8 @@ def test_parsers_never_raise_and_never_answer_an_id_that_is_not_allowed(text: st
     for key in (text, f"jobs/pending/{text}/manifest.json", f"jobs/in_progress/{text}/claim-0001.json"):
         job_id = keys.parse_manifest(key)
         row = keys.parse_progress(key)
-        assert job_id is None or keys.is_id(job_id)
-        assert row is None or keys.is_id(row.job_id)
+        assert job_id is None or ids.is_id(job_id)
+        assert row is None or ids.is_id(row.job_id)
 
 
 def test_the_name_of_the_index_and_names_too_long_for_members_are_no_groups() -> None:
