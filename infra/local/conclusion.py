@@ -31,13 +31,13 @@ def unseen() -> list[Scenario]:
 
 def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """How trained, untrained and random agents do on scenarios, greedily; empty for no scenarios."""
-    from agents.kinds import make_agent
+    from agents.kinds import DEFAULT, make_agent
     from runner.evaluation.evaluate import TOTAL, evaluate
     from runner.training.training import load_agent_weights
 
     if not scenarios:
         return []
-    trained, untrained = (make_agent("dqn", seed=seed) for _ in range(2))
+    trained, untrained = (make_agent(DEFAULT, seed=seed) for _ in range(2))
     load_agent_weights(trained, weights.read_bytes())
     agents = {"trained": trained, "untrained": untrained, "random": make_agent("random", seed=seed)}
     rows = []
