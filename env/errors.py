@@ -1,13 +1,15 @@
 """Every error a user can meet derives from one root, and its message is one clear line.
 
-SimArenaError
-├── TraceError      the bytes are not a valid SimKube trace
-├── QuantityError   a CPU or memory quantity that Kubernetes would refuse
-├── TruthError      not a file of scenarios with what a control plane decided
-├── ScenarioError   a trace and settings that do not make one problem to solve
-├── ClusterError    the cluster could not be observed
-├── AgentError      an agent, its checkpoint or its weights do not fit
-└── ConfigError     a setting that does not exist or is out of range
+SimArenaError        the work failed: exit code 1
+├── UsageError       what the user gave is wrong: exit code 2
+│   ├── TraceError      the bytes are not a valid SimKube trace
+│   ├── QuantityError   a CPU or memory quantity that Kubernetes would refuse
+│   ├── TruthError      not a file of scenarios with what a control plane decided
+│   ├── ScenarioError   a trace and settings that do not make one problem to solve
+│   ├── AgentError      an agent, its checkpoint or its weights do not fit
+│   └── ConfigError     a setting that does not exist or is out of range
+├── ClusterError     the cluster could not be observed
+└── OutputError      a file could not be written
 """
 
 from __future__ import annotations
@@ -17,22 +19,34 @@ from difflib import get_close_matches
 
 
 class SimArenaError(Exception):
-    """Root of all errors shown to a user: the message names the thing, its value and what to do."""
+    """Root of all errors shown to a user: the message names the thing, its value and what to do.
+
+    Attributes:
+        exit_code: What a command that ends with this error exits with.
+    """
+
+    exit_code = 1
 
 
-class TraceError(SimArenaError):
+class UsageError(SimArenaError):
+    """What the user gave does not exist, is out of range, or does not fit together."""
+
+    exit_code = 2
+
+
+class TraceError(UsageError):
     """The bytes are not a valid SimKube trace."""
 
 
-class QuantityError(SimArenaError):
+class QuantityError(UsageError):
     """A CPU or memory quantity that Kubernetes would refuse."""
 
 
-class TruthError(SimArenaError):
+class TruthError(UsageError):
     """Not a file of scenarios with what a control plane decided."""
 
 
-class ScenarioError(SimArenaError):
+class ScenarioError(UsageError):
     """A trace and settings that do not make one problem to solve."""
 
 
@@ -40,11 +54,15 @@ class ClusterError(SimArenaError):
     """The cluster could not be observed; there is no observation, not even an empty one."""
 
 
-class AgentError(SimArenaError):
+class OutputError(SimArenaError):
+    """A file could not be written: no such folder, no permission, no space."""
+
+
+class AgentError(UsageError):
     """An agent, its checkpoint or its weights do not fit."""
 
 
-class ConfigError(SimArenaError):
+class ConfigError(UsageError):
     """A setting that does not exist or is out of range."""
 
 

@@ -79,6 +79,9 @@ class ClusterChoice:
         traces = self._traces(open_bucket)
         api = connect(self.kube_context)
         api.get("/version")  # a server that is not there is told at once, not after the time limit of the first wait
+        here = self.trace_dir.rpartition(":")[0]
+        if self.trace_bucket is None and not Path(here).is_dir():
+            raise ConfigError(f"--trace-dir {self.trace_dir}: trace folder {here}: No such file or directory")
         err.print(f"traces are replayed by {api.host}; a step takes about a minute", markup=False, highlight=False)
         return SimKubeCluster(api, traces, settings, say=lambda line: err.print(line, markup=False, highlight=False))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from env.errors import AgentError
+from env.errors import AgentError, OutputError
 
 MAX_CHECKPOINT_BYTES = 512 * 1024 * 1024
 
@@ -18,12 +18,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one rename, so that a crash leaves the old file or the new one.
 
     Raises:
-        AgentError: the folder is missing or not writable, or the disk is full.
+        OutputError: the folder is missing or not writable, or the disk is full.
     """
     try:
         _write_and_rename(path, data)
     except OSError as error:
-        raise AgentError(f"{path}: cannot be written ({error.strerror})") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def read_bounded(path: Path) -> bytes:

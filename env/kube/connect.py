@@ -7,7 +7,7 @@ import os
 import kubernetes
 from kubernetes import client, config
 
-from env.errors import ClusterError
+from env.errors import ConfigError
 from env.kube.client import KubeApi, Timer, plain
 
 CLIENT_VERSION: str = kubernetes.__version__
@@ -22,7 +22,7 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
         timer: Clock and sleep.
 
     Raises:
-        ClusterError: No kubeconfig, no such context, or a damaged one.
+        ConfigError: No kubeconfig, no such context, or a damaged one.
     """
     settings = client.Configuration()
     kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None  # the client reads it once, at its import
@@ -44,6 +44,6 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
     return KubeApi(client.ApiClient(settings), timer or Timer())
 
 
-def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ClusterError:
+def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ConfigError:
     what = "kubeconfig" + (f" {kubeconfig}" if kubeconfig else "") + (f", context {context}" if context else "")
-    return ClusterError(f"{what}: {plain(reason)}; set KUBECONFIG, or see: kubectl config get-contexts")
+    return ConfigError(f"{what}: {plain(reason)}; set KUBECONFIG, or see: kubectl config get-contexts")

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from env.errors import nearest
+from env.errors import UsageError, nearest
 from infra.access import policies
 from infra.access.policies import Partition, Role
 from protocol.commands.console import BucketOption
-from protocol.wire.errors import UsageError
 from runner.commands.console import err, print_json
 
 BUCKET = "bucket"  # the policy of the bucket itself, beside those of the roles

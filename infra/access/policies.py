@@ -10,16 +10,16 @@ itself for `s3:prefix` then (so does Ceph from 19.2.6 on, https://github.com/cep
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from env.errors import UsageError
 from protocol.wire import ids, keys
-from protocol.wire.errors import UsageError
 from protocol.wire.keys import Mark
+from protocol.wire.store import valid_bucket
 
 Document = dict[str, Any]
 Statement = dict[str, Any]
@@ -31,8 +31,6 @@ PUBLIC_ACCESS_BLOCK = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 class Role(StrEnum):
@@ -54,9 +52,7 @@ class Partition(StrEnum):
 
 def bucket_arn(bucket: str, partition: Partition = Partition.AWS) -> str:
     """A bucket's ARN; raises UsageError for what can be no bucket's name, wildcards above all."""
-    if not _BUCKET.fullmatch(bucket):
-        raise UsageError(f"--bucket {bucket[:80]!r}: use 3 to 63 of a-z, 0-9, '.' and '-'")
-    return f"arn:{partition}:s3:::{bucket}"
+    return f"arn:{partition}:s3:::{valid_bucket(bucket)}"
 
 
 # -- whose keys ------------------------------------------------------------------------------------------

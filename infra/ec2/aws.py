@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from env.errors import SimArenaError, one_line
-from protocol.wire.errors import UsageError
+from env.errors import SimArenaError, UsageError, one_line
 
 RegionOption = Annotated[
     str | None, typer.Option("--region", metavar="NAME", help="AWS region. Default: boto3's own setting.")

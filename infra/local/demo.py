@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from env.errors import ConfigError, SimArenaError
+from env.errors import SimArenaError
 from infra.local import conclusion
 from infra.local.processes import Processes, clean_environment, command, new_folder
 from runner.commands.console import Exit, err, print_json
@@ -92,7 +92,7 @@ class Demo:
         assert child.stdout is not None  # noqa: S101 (piped)
         line = child.stdout.readline()
         if not line:
-            raise ConfigError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
+            raise SimArenaError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
         environment = json.loads(line)["environment"]
         self.processes.environment = {**environment, "SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)}
         exports = "".join(f"export {name}={value}\n" for name, value in self.processes.environment.items())

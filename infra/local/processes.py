@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from env.errors import ConfigError
-from protocol.wire.errors import UsageError
+from env.errors import SimArenaError, UsageError
 
 STOP_S = 20.0  # how long a process may take to save and leave before it is killed
 
@@ -24,18 +23,10 @@ ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])
 """
 
-_MODULES = {
-    "dispatch": "protocol.commands.dispatch",
-    "worker": "protocol.commands.worker",
-    "sync-server": "protocol.commands.sync_server",
-    "ec2-workers": "infra.ec2.commands.main",
-    "sim-arena": "infra.commands",
-}
-
 
 def command(name: str, *arguments: str) -> list[str]:
     """A console script's command line, of this very installation and interpreter."""
-    return [sys.executable, "-c", f"from {_MODULES[name]} import main; main()", *arguments]
+    return [sys.executable, "-c", f"from infra.scripts import start; start({name!r})", *arguments]
 
 
 def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
@@ -108,14 +99,15 @@ class Processes:
         """Run a child to its end; its stdout.
 
         Raises:
-            ConfigError: it failed; the message is its last line of stderr.
+            SimArenaError: it failed, UsageError for wrong usage; the message is its last line of stderr.
         """
         done = subprocess.run(  # noqa: S603
             list(arguments), env=clean_environment(self.environment), capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["no message"]
-            raise ConfigError(lines[-1].removeprefix("error: "))
+            error = UsageError if done.returncode == UsageError.exit_code else SimArenaError
+            raise error(lines[-1].removeprefix("error: "))
         return done.stdout
 
     def ended(self) -> list[tuple[str, int]]:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from env.errors import ConfigError
+from env.errors import ConfigError, SimArenaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def make_server(host: str, port: int, log: TextIO | None = None) -> BaseWSGIServ
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import WSGIRequestHandler, make_server
     except ImportError as error:
-        raise ConfigError("the embedded S3 needs moto; run: pip install 'sim-arena[local]'") from error
+        raise SimArenaError("the embedded S3 needs moto; run: pip install 'sim-arena[local]'") from error
 
     class KeepAlive(WSGIRequestHandler):
         protocol_version = "HTTP/1.1"  # a new connection for every request would double its time

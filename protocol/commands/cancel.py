@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from protocol.commands.status import require_federation
+from protocol.commands.status import require_federation, require_job
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
 from protocol.rounds.federation import closed_rounds, end
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, ProtocolError
+from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Outcome, OutcomeStatus
 from protocol.wire.job_documents import Cancel, Manifest, ResultStatus
 
@@ -21,13 +21,12 @@ def cancel(bucket: Bucket, name: str, ttl_s: float) -> list[str]:
     A job with a living owner is ended by that owner, within a third of the lease; any other one here and now.
 
     Raises:
-        ProtocolError: there is neither a job nor a group of this name.
+        UnknownName: there is neither a job nor a group of this name.
         OtherRelease: it is a newer release's.
     """
     if bucket.exists(keys.federation(name)):
         return _cancel_group(bucket, name, ttl_s)
-    if not _is_known(bucket, name):
-        raise ProtocolError(f"{name!r}: neither a job nor a group in {bucket.name}; see `dispatch list`")
+    require_job(bucket, name)
     line = _cancel_job(bucket, name, ttl_s)
     return [line] if line else []
 
@@ -55,7 +54,3 @@ def _cancel_job(bucket: Bucket, job_id: str, ttl_s: float) -> str | None:
         return f"{job_id}: its worker will stop within {ttl_s / 3:.0f} s"
     queue.finish(bucket, queue.ended(job_id, ResultStatus.CANCELLED, "cancelled by a user"))
     return f"{job_id}: cancelled"
-
-
-def _is_known(bucket: Bucket, job_id: str) -> bool:
-    return bucket.exists(keys.pending_manifest(job_id)) or queue.is_over(bucket, job_id)

@@ -19,7 +19,7 @@ from protocol.commands.instance import ec2_instance_id
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.probe import probe
-from protocol.wire.store import S3Store
+from protocol.wire.store import S3Store, valid_bucket
 from runner.commands.console import err
 
 BucketOption = Annotated[
@@ -49,14 +49,15 @@ def open_bucket(name: str, role: str = "dispatch") -> Bucket:
     """The bucket of that name, for a command that somebody waits for.
 
     Raises:
-        Unfit: no credentials, no region, a name that S3 refuses.
+        UsageError: no bucket can have this name.
+        Unfit: no credentials, no region.
     """
-    return Bucket(S3Store(name, role=role), system_clock(), patience_s=INTERACTIVE_PATIENCE_S)
+    return Bucket(S3Store(valid_bucket(name), role=role), system_clock(), patience_s=INTERACTIVE_PATIENCE_S)
 
 
 def open_daemon_bucket(name: str, role: str) -> Bucket:
     """A bucket for a process that runs for long: it is probed first, and SIGTERM or SIGINT ends all waits."""
-    store, clock = S3Store(name, role=role), system_clock(stop_on_signals())
+    store, clock = S3Store(valid_bucket(name), role=role), system_clock(stop_on_signals())
     probe(Bucket(store, clock, patience_s=INTERACTIVE_PATIENCE_S))
     return Bucket(store, clock)
 

@@ -93,9 +93,12 @@ def cancel(bucket: BucketOption, name: Name, lease_ttl: LeaseOption = LEASE_TTL_
 @app.command()
 def retry(bucket: BucketOption, job: Annotated[str, typer.Argument(help="A failed or cancelled job.")]) -> None:
     """Queue a failed or cancelled job again under a new id; it goes on from the last state that was kept."""
+    from protocol.commands.status import require_job
+
     place = open_bucket(bucket)
     result = documents.read(place, Result, keys.result(ids.valid_id(job)))
     if result is None:
+        require_job(place, job)
         fail(f"job {job}: has not ended; nothing to retry", Exit.NOTHING_TO_DO)
     if result.status is ResultStatus.SUCCESS:
         fail(f"job {job}: ended well; nothing to retry", Exit.NOTHING_TO_DO)

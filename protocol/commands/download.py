@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from protocol.commands.status import require_federation, round_summary
+from env.errors import OutputError
+from protocol.commands.status import require_federation, require_job, round_summary
 from protocol.jobs import queue
 from protocol.rounds.federation import closed_rounds
 from protocol.wire import keys
@@ -21,12 +22,14 @@ def download(bucket: Bucket, name: str, folder: Path) -> list[str]:
     """Fetch a group's or a job's files into a folder; returns their paths relative to it.
 
     Raises:
-        ProtocolError: there is nothing of this name to fetch yet.
+        UnknownName: there is neither a job nor a group of this name.
+        ProtocolError: there is nothing of it to fetch yet.
     """
     files = _Folder(bucket, folder)
     if bucket.exists(keys.federation(name)):
         _download_group(bucket, name, files)
     else:
+        require_job(bucket, name)
         _download_job(bucket, name, files, "")
     if not files.written:
         raise ProtocolError(f"{name!r}: nothing to fetch in {bucket.name} yet; see `dispatch list`")
@@ -52,7 +55,7 @@ class _Folder:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(body)
         except OSError as error:
-            raise ProtocolError(f"{place}: cannot be written ({error.strerror})") from error
+            raise OutputError(f"{place}: cannot be written ({error.strerror})") from error
         self.written.append(path)
 
 

@@ -11,7 +11,7 @@ from protocol.jobs import queue
 from protocol.jobs.lease import attempts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.errors import ProtocolError
+from protocol.wire.errors import ProtocolError, UnknownName
 from protocol.wire.job_documents import Manifest, Result
 
 
@@ -19,13 +19,13 @@ def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
     """The result of a job that has one, else its manifest and its attempt's state.
 
     Raises:
-        ProtocolError: no such job.
+        UnknownName: no such job.
     """
     if result := documents.read(bucket, Result, keys.result(job_id)):
         return result.model_dump(mode="json")
     manifest = documents.read(bucket, Manifest, keys.pending_manifest(job_id))
     if manifest is None:
-        raise ProtocolError(f"job {job_id!r}: not in {bucket.name}; `dispatch list` shows what there is")
+        raise UnknownName(f"job {job_id!r}: not in {bucket.name}; `dispatch list` shows what there is")
     listing = bucket.list(keys.in_progress(job_id))
     now = job_summary(bucket, job_id, attempts(listing.entries).get(job_id), listing.server_time, ttl_s)
     return {

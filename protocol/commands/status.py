@@ -10,7 +10,7 @@ from protocol.jobs.lease import Attempts, attempts
 from protocol.rounds.federation import closed_rounds
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, OtherRelease, ProtocolError
+from protocol.wire.errors import BadDocument, OtherRelease, UnknownName
 from protocol.wire.federation_documents import Decision, Federation, Outcome
 from protocol.wire.job_documents import Heartbeat, Manifest, Result
 from protocol.wire.keys import Mark
@@ -65,12 +65,19 @@ def require_federation(bucket: Bucket, group: str) -> Federation:
     """A federation's description.
 
     Raises:
-        ProtocolError: there is none of this name, or it is a newer release's.
+        UnknownName: there is none of this name.
+        OtherRelease: it is a newer release's.
     """
     federation = documents.read(bucket, Federation, keys.federation(group))
     if federation is None:
-        raise ProtocolError(f"federation {group!r}: not in {bucket.name}; `dispatch list` shows what there is")
+        raise UnknownName(f"federation {group!r}: not in {bucket.name}; `dispatch list` shows what there is")
     return federation
+
+
+def require_job(bucket: Bucket, job_id: str) -> None:
+    """Raise UnknownName if there never was a job of this name."""
+    if not bucket.exists(keys.pending_manifest(job_id)) and not queue.is_over(bucket, job_id):
+        raise UnknownName(f"{job_id!r}: neither a job nor a group in {bucket.name}; see `dispatch list`")
 
 
 def round_summary(bucket: Bucket, group: str, round_: int) -> RoundSummary | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from protocol.wire.schedule import DEFAULT_ROUNDS, default_per_round
 from runner.commands.console import Exit, err, fail, out, parse_set, print_json
 
 _BARRIER = Closers.SYNC_SERVER
+_ROUND_TIMEOUT_S = 3600.0
 
 
 def submit(
@@ -96,7 +98,7 @@ def submit(
     ] = None,
     round_timeout: Annotated[
         float, typer.Option(min=1, help="Seconds after a round's first update when it closes without the missing ones.")
-    ] = 3600.0,
+    ] = _ROUND_TIMEOUT_S,
     max_attempts: Annotated[int, typer.Option(min=1, help="Attempts without progress before a job fails.")] = 10,
     episode_timeout: Annotated[float, typer.Option(min=1, help="Seconds one episode may take.")] = 3600.0,
     settings: Annotated[
@@ -114,8 +116,17 @@ def submit(
         fail(f"--reward {reward}: choose from {', '.join(REWARDS)}", Exit.USAGE)
     if federated:
         _check_federation(agent, job_type, federation_size or 1, min_participants or 1)
-    elif episodes_per_round is not None or heterogeneous or (strategy, barrier) != (Strategy.FEDAVG, _BARRIER):
-        fail("--episodes-per-round, --heterogeneous, --strategy and --barrier need --federation-size", Exit.USAGE)
+    else:
+        _refuse_federation_options(
+            {
+                "--episodes-per-round": episodes_per_round is not None,
+                "--heterogeneous": heterogeneous,
+                "--strategy": strategy is not Strategy.FEDAVG,
+                "--barrier": barrier is not _BARRIER,
+                "--min-participants": min_participants is not None,
+                "--round-timeout": round_timeout != _ROUND_TIMEOUT_S,
+            }
+        )
     if per_episode_sync and (federation_size or 1, episodes_per_round or 1) != (1, 1):
         fail("--per-episode-sync is a federation of one with a round for each episode; leave it out", Exit.USAGE)
     chosen = inputs.with_strategy(parse_set(settings or []), strategy)
@@ -176,6 +187,12 @@ def submit(
     else:
         submitted = submit_federation(place, federation.model_copy(update={"training": training}))
         _report(place, submitted, as_json, barrier)
+
+
+def _refuse_federation_options(given: Mapping[str, bool]) -> None:
+    """A job of its own has no rounds that these could be about."""
+    for flag in (flag for flag, is_given in given.items() if is_given):
+        fail(f"{flag}: needs --federation-size", Exit.USAGE)
 
 
 def _check_federation(agent: str, job_type: JobType, size: int, min_participants: int) -> None:

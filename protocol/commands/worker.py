@@ -17,7 +17,6 @@ from protocol.learners.trace_bucket import open_trace_bucket
 from protocol.rounds.aggregation import Aggregate, RoundInputs
 from protocol.wire import ids
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import UsageError
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import JobType, Manifest, ResultStatus
 from protocol.worker.learner import Learner
@@ -25,7 +24,7 @@ from protocol.worker.results import AttemptEnd
 from protocol.worker.worker_loop import WorkerLoop
 from runner.clusters import TRACE_DIR, ClusterChoice
 from runner.commands import options as o
-from runner.commands.console import Exit, err, new_app, parse_set, run
+from runner.commands.console import Exit, check_place, err, new_app, parse_set, run
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
@@ -78,8 +77,7 @@ def _touching(path: Path | None) -> Callable[[], None]:
     """
     if path is None:
         return lambda: None
-    if not path.parent.is_dir() or path.is_dir():
-        raise UsageError(f"--busy-file {path}: no file can be there; make its folder first")
+    check_place(path, "--busy-file")
 
     def touch() -> None:
         try:

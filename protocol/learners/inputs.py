@@ -7,12 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from env.errors import ConfigError
+from env.errors import ConfigError, UsageError
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.trace.document import read_trace, trace_files
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.errors import UsageError
 from protocol.wire.federation_documents import Strategy
 from protocol.wire.job_documents import Nodes
 from protocol.wire.store import S3Store

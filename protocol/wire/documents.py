@@ -12,10 +12,10 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from env.errors import one_line
+from env.errors import UsageError, one_line
 from protocol.wire import ids
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, BadId, OtherRelease, TooLarge, UsageError
+from protocol.wire.errors import BadDocument, BadId, OtherRelease, TooLarge
 
 
 def _id(text: str) -> str:

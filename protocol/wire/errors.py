@@ -1,9 +1,10 @@
 """What can go wrong between a process and the bucket.
 
 SimArenaError (env.errors)
+├── UsageError           what the user gave is wrong: exit code 2
+│   ├── BadId            an id that may not become part of a key
+│   └── UnknownName      the bucket has no job, group or file of this name
 ├── ProtocolError
-│   ├── BadId            an id that may not become part of a key: exit code 2
-│   ├── UsageError       an option out of range: exit code 2
 │   ├── BadDocument      an object that is not what its key promises
 │   ├── OtherRelease     a document of a newer or an older release: it stays where it is
 │   └── FederationFailed the federation ended without a result
@@ -17,17 +18,19 @@ SimArenaError (env.errors)
 
 from __future__ import annotations
 
-from env.errors import SimArenaError
+from env.errors import SimArenaError, UsageError
+
+
+class BadId(UsageError):
+    """An id that may not become part of a key. Of what a bucket holds it becomes a BadDocument."""
+
+
+class UnknownName(UsageError):
+    """The bucket has no job, group or file of the name that the user gave."""
 
 
 class ProtocolError(SimArenaError):
     """The protocol was not kept, or asked for something it does not offer."""
-
-
-class BadId(ProtocolError):
-    """An id that may not become part of a key."""
-
-    exit_code = 2  # it was a user's, if it gets so far: of what a bucket holds it becomes a BadDocument
 
 
 class BadDocument(ProtocolError):
@@ -50,12 +53,6 @@ class OtherRelease(ProtocolError):
     @property
     def release(self) -> str:
         return "newer release" if self.newer else "older release"
-
-
-class UsageError(ProtocolError):
-    """A user's own value is out of range."""
-
-    exit_code = 2
 
 
 class FederationFailed(ProtocolError):

@@ -7,11 +7,13 @@ time and faults. Neither retries: what an unclear answer means is the protocol's
 from __future__ import annotations
 
 import email.utils
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
+from env.errors import UsageError
 from protocol.wire.errors import Conflict, Exists, StoreError, TooLarge, Transient, Unfit
 
 if TYPE_CHECKING:
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 
 
 CONNECTIONS = 20  # kept open: a closer reads 16 updates at once (rounds.AT_ONCE), renewals go on beside it
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def valid_bucket(name: str) -> str:
+    """`name` itself, if a bucket can have it; raises UsageError otherwise."""
+    if not _BUCKET.fullmatch(name):
+        raise UsageError(f"--bucket {name[:80]!r}: use 3 to 63 of a-z, 0-9, '.' and '-', without s3:// or a path")
+    return name
 
 
 @dataclass(frozen=True)
@@ -244,8 +255,10 @@ def _client(bucket: str, role: str, read_timeout_s: float) -> S3Client:
     try:
         session = boto3.session.Session()
         client = session.client("s3", config=config)
-    except (BotoCoreError, ValueError) as error:
+    except BotoCoreError as error:
         raise Unfit(f"s3://{bucket}: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"s3://{bucket}: {error}; check AWS_ENDPOINT_URL, AWS_DEFAULT_REGION") from error
     if not urlsplit(client.meta.endpoint_url).netloc.endswith("amazonaws.com"):
         # Other servers rarely answer to bucket names as host names.
         client = session.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))

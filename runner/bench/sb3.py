@@ -10,7 +10,7 @@ import gymnasium
 
 from agents.dqn.agent import DQN
 from agents.dqn.settings import DQNSettings
-from env.errors import ConfigError
+from env.errors import SimArenaError
 
 HOW_TO_INSTALL = (
     "Stable-Baselines3 is not installed; for the comparison: pip install -c constraints.txt 'sim-arena[sb3]'"
@@ -29,10 +29,10 @@ def make_model(env: gymnasium.Env[Any, Any], seed: int, settings: DQNSettings, *
         arguments: Others of `stable_baselines3.DQN`, such as those of `equal_arguments`.
 
     Raises:
-        ConfigError: Stable-Baselines3 is not installed.
+        SimArenaError: Stable-Baselines3 is not installed.
     """
     if not installed():
-        raise ConfigError(HOW_TO_INSTALL)
+        raise SimArenaError(HOW_TO_INSTALL)
     import torch
 
     torch.set_num_threads(1)

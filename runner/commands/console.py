@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from env.errors import ConfigError, SimArenaError
+from env.errors import ConfigError, SimArenaError, UsageError
 
 T = TypeVar("T")
 
@@ -96,13 +97,19 @@ def parse_set(pairs: Sequence[str], flag: str = "--set") -> dict[str, Any]:
     return settings
 
 
+def check_place(path: Path | None, flag: str) -> None:
+    """Raise UsageError if no file can be at `path`, before work is done whose results it is to hold."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise UsageError(f"{flag} {path}: no file can be there; make its folder first")
+
+
 def run(app: Callable[[], None]) -> NoReturn:
     """Run a Typer app: a user's mistake is one line and an exit code, never a traceback."""
     try:
         app()
     except SimArenaError as error:
         err.print(f"[bold red]error[/]: {escape(str(error))}")
-        sys.exit(int(getattr(error, "exit_code", Exit.FAILED)))
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (`| head`) is gone; nothing more can be said to it.
         sys.stderr.close()

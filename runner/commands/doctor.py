@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from env.errors import ClusterError
+from env.errors import ClusterError, ConfigError
 from runner.commands.console import Exit, err, fail, out, parse_set, print_json
 from runner.commands.options import JsonOption, KubeContextOption, SimKubeOption, TraceBucketOption
 
@@ -70,7 +70,7 @@ def _examined(
     try:
         path = str(kubeconfig) if kubeconfig else None
         api = replace(connect(context, kubeconfig=path), request_timeout_s=_REQUEST_TIMEOUT_S)
-    except ClusterError as error:
+    except ConfigError as error:
         return {"API server": CheckResult(Level.FAIL, str(error))}, [], None
     try:
         done = []

@@ -12,7 +12,7 @@ from runner.clusters import TRACE_DIR, ClusterChoice, OpenBucket
 from runner.commands import options as o
 from runner.commands import tables
 from runner.commands import trace as trace_cli
-from runner.commands.console import parse_set, print_json
+from runner.commands.console import check_place, parse_set, print_json
 from runner.commands.evaluate import evaluate
 from runner.commands.interrupt import interruptible
 from runner.commands.options import Inputs, trace_paths
@@ -65,6 +65,7 @@ def step(
     from env.gym.cluster_env import ClusterEnv
     from runner.episode import step_record
 
+    check_place(save, "--save")
     choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     inputs = Inputs(trace_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
     scenario = o.one_scenario(inputs, problem, seed)
@@ -113,6 +114,7 @@ def episode(
     from env.gym.cluster_env import ClusterEnv
     from runner.episode import run_episode
 
+    check_place(save, "--save")
     choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     inputs = Inputs(trace_paths(trace), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
     scenario = o.one_scenario(inputs, problem, seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, out, print_json, progress
+from runner.commands.console import err, fail, out, print_json, progress
 from runner.commands.options import JsonOption
 
 if TYPE_CHECKING:
@@ -30,14 +30,10 @@ def fidelity(
     as_json: JsonOption = False,
 ) -> None:
     """Replay recorded scenarios and compare what the engine decides. Exit code 1 if a goal is missed."""
-    from env.errors import TruthError
     from env.fidelity.agreement import comparisons, missed_goals, tally
     from env.fidelity.truth import read_truth
 
-    try:
-        scenarios = read_truth(file)
-    except TruthError as error:
-        fail(str(error), Exit.USAGE)
+    scenarios = read_truth(file)
     rows = [row for scenario in progress(scenarios, "replaying") for row in comparisons(scenario, _simulate)]
     by_kind = {kind: tally(row for row in rows if row.kind == kind) for kind in sorted({row.kind for row in rows})}
     over_all = tally(rows)

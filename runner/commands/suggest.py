@@ -13,7 +13,7 @@ from env.errors import ConfigError
 from runner.clusters import TRACE_DIR, ClusterChoice
 from runner.commands import options as o
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, out, parse_set, print_json
+from runner.commands.console import Exit, check_place, err, fail, out, parse_set, print_json
 from runner.commands.interrupt import interruptible
 from runner.commands.options import Inputs
 
@@ -56,6 +56,7 @@ def suggest(
 
     if weights is not None and policy is not None:
         fail("--weights and --policy: give one of them", Exit.USAGE)
+    check_place(patch, "--patch")
     choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
     inputs = Inputs((str(trace),), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
     scenario = o.one_scenario(inputs, None, 0)

@@ -10,7 +10,7 @@ import typer
 
 from runner.commands import options as o
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, new_app, print_json, progress
+from runner.commands.console import Exit, check_place, err, fail, new_app, print_json, progress
 from runner.commands.options import JsonOption, ProblemOption
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def upgrade(
     from agents.saved.files import write_atomic
     from env.trace.document import read_trace_file, upgrade_trace
 
+    check_place(to, "--to")
     data = read_trace_file(trace)
     upgraded = upgrade_trace(data, str(trace)).to_bytes()
     if upgraded == data:
@@ -69,7 +70,7 @@ def generate(
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fail(f"folder {to}: cannot be made ({error.strerror})")
+        fail(f"--to {to}: cannot be made ({error.strerror})", Exit.USAGE)
     written = []
     for number in progress(range(seed, seed + count), "generating"):
         drawn = draw_problem(problem, number)

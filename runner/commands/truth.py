@@ -44,12 +44,7 @@ def record(
     Makes nodes, a namespace and PriorityClasses for each scenario, plays the nodes' kubelets and deletes everything
     again, also on failure and Ctrl-C. A scenario takes about 5 to 20 seconds a step; the file grows with each.
     """
-    from env.errors import SimArenaError
-
-    try:
-        wanted = _wanted(scenarios, count, seed, kind or [])
-    except SimArenaError as error:
-        fail(str(error), Exit.USAGE)
+    wanted = _wanted(scenarios, count, seed, kind or [])
     if to.exists():
         fail(f"{to}: exists already; give --out another name", Exit.USAGE)
     from env.kube.connect import connect

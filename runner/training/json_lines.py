@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agents.saved.files import write_atomic
-from env.errors import AgentError
+from env.errors import OutputError
 
 
 class JsonLines:
@@ -22,7 +22,7 @@ class JsonLines:
         at_once: Hand every record to the system at once, so that others can follow. Without it they wait for `flush`.
 
     Raises:
-        AgentError: it cannot be written.
+        OutputError: it cannot be written.
     """
 
     def __init__(self, path: Path, last_episode: int, *, at_once: bool = False) -> None:
@@ -30,7 +30,7 @@ class JsonLines:
         try:
             self._file = path.open("a", encoding="utf-8", buffering=1 if at_once else -1)
         except OSError as error:
-            raise AgentError(f"{path}: cannot be written ({error.strerror})") from error
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append a record."""

@@ -371,7 +371,7 @@ def test_a_checkpoint_can_take_the_place_of_the_model(cli: Any, tmp_path: Path) 
 def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, options: list[str], message: str) -> None:
     write(tmp_path / "web.msgpack", scenario_of(deployment({}, 2)))
     result = cli(*options)
-    assert result.code == 1
+    assert result.code == 2
     assert len(result.err.strip().splitlines()) == 1
     assert message in result.err
 

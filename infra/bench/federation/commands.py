@@ -49,8 +49,9 @@ def federation(
     of each member. All in this process, without S3: the weights are those that workers would get."""
     from infra.bench.federation import members as federation_bench
     from runner.bench.runs import run_groups
-    from runner.commands.console import parse_set
+    from runner.commands.console import check_place, parse_set
 
+    check_place(png, "--png")
     groups = federation_bench.federation_runs(
         members=_sizes(members),
         strategies=strategy or ["fedavg"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from protocol.wire.errors import UsageError
+from env.errors import UsageError
 from runner.bench.commands import QuickOption
 from runner.commands.console import Exit, err, fail, out, print_json, progress
 from runner.commands.options import JsonOption

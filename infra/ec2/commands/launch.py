@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from env.errors import UsageError
 from infra.ec2.aws import RegionOption
 from protocol.commands.console import BucketOption, JsonOption, LeaseOption
 from protocol.jobs.lease import LEASE_TTL_S
 from protocol.wire import ids
-from protocol.wire.errors import UsageError
 from runner.commands import options as o
 from runner.commands.console import Exit, err, fail, out, print_json
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError, RegionOption
 from infra.ec2.fleet import INSTANCE_ID
-from protocol.wire.errors import StoreError, UsageError
+from protocol.wire.errors import StoreError
 from runner.commands.console import Exit, err, fail
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from env.errors import UsageError
 from infra.ec2.aws import RegionOption
 from protocol.commands.console import BucketOption, JsonOption
-from protocol.wire.errors import UsageError
 from runner.commands.console import Exit, err, fail, out, print_json, progress
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from env.errors import UsageError
 from protocol.commands.console import JsonOption
-from protocol.wire.errors import UsageError
 from runner.commands.console import Exit, err, fail, out, print_json
 
 if TYPE_CHECKING:

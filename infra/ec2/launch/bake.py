@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from env.errors import SimArenaError
+from env.errors import SimArenaError, UsageError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import PROJECT, Instance, Tag, find
 from infra.ec2.watch.reports import InstanceReport, ReportedState, read_reports, short
 from infra.ec2.watch.states import progress
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.errors import StoreError, UsageError
+from protocol.wire.errors import StoreError
 
 T = TypeVar("T")
 

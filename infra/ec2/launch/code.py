@@ -12,10 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from env.errors import ConfigError
+from env.errors import SimArenaError, UsageError
 from infra.ec2.launch.user_data import Artifact
 from protocol.wire import keys
-from protocol.wire.errors import UsageError
 
 if TYPE_CHECKING:
     from protocol.wire.bucket import Bucket
@@ -95,11 +94,11 @@ def build(source: Path, folder: Path) -> Path:
             command, env=environment, capture_output=True, text=True, check=False, timeout=_BUILD_S
         )
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(f"{source}: the wheel was not built within {_BUILD_S:.0f} s") from error
+        raise SimArenaError(f"{source}: the wheel was not built within {_BUILD_S:.0f} s") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         lines = done.stderr.strip().splitlines() or ["pip said nothing"]
-        raise ConfigError(f"{source}: the wheel cannot be built: {lines[-1]}")
+        raise SimArenaError(f"{source}: the wheel cannot be built: {lines[-1]}")
     return wheels[0]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from env.errors import ConfigError
+from env.errors import ConfigError, UsageError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
 from infra.ec2.launch import prices
@@ -15,7 +15,6 @@ from infra.ec2.launch.offers import DEFAULT_TYPES, Market, Offer, in_order
 from infra.ec2.launch.user_data import Orders
 from infra.ec2.stack.description import Stack, read_stack
 from infra.ec2.stack.own_bucket import bucket_region
-from protocol.wire.errors import UsageError
 
 ARCHITECTURE = "x86_64"
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"

@@ -14,12 +14,12 @@ from importlib.resources import files
 
 import yaml
 
-from env.errors import QuantityError
+from env.errors import QuantityError, UsageError
 from env.quantity import parse_cpu, parse_memory
 from env.simkube.settings import SimKubeSettings
 from infra.ec2.launch.pins import PINS, Pins
 from protocol.wire import ids, keys
-from protocol.wire.errors import UsageError
+from protocol.wire.store import valid_bucket
 from runner.commands.console import parse_set
 
 MAX_BYTES = 16_384
@@ -31,7 +31,6 @@ _BIN, _UNITS, _ORDERS = "/opt/sim-arena/bin", "/etc/systemd/system", "/etc/sim-a
 _PACKAGES = {"embedded": ("python3.11", "python3.11-pip"), "simkube": ("docker", "git")}
 _TIMERS = ("sim-arena-deadline.timer", "sim-arena-keeper.timer")
 _IN_THE_WHEEL = ("cluster.sh",)
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
 
 
@@ -76,8 +75,7 @@ class Orders:
     bake: bool = False
 
     def __post_init__(self) -> None:
-        if not _BUCKET.fullmatch(self.bucket):
-            raise UsageError(f"bucket {self.bucket[:80]!r}: no bucket can have this name")
+        valid_bucket(self.bucket)
         if not _REGION.fullmatch(self.bucket_region):
             raise UsageError(f"region {self.bucket_region[:80]!r}: no region can have this name")
         ids.valid_id(self.group, "group")

@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from env.errors import SimArenaError
+from env.errors import SimArenaError, UsageError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import PROJECT, Tag
 from infra.ec2.stack.description import StackDescription, describe, last_events, reasons, stack_name
 from infra.ec2.stack.own_bucket import region_of
 from infra.ec2.stack.template import template
-from protocol.wire.errors import UsageError
 
 POLL_S = 3.0
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from env.errors import SimArenaError
+from env.errors import SimArenaError, UsageError
 from infra.access.policies import PUBLIC_ACCESS_BLOCK, bucket_policy
 from infra.ec2.aws import Aws, AwsError
-from protocol.wire.errors import UsageError
 
 _ABSENT = (
     "NoSuchBucketPolicy",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import GONE, INSTANCE_ID, Instance, find
-from protocol.wire.errors import UsageError
 
 BATCH = 100  # ids in one call; EC2 takes 1,000, filters take 200
 

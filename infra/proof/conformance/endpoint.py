@@ -6,7 +6,7 @@ from infra.proof.conformance.uploads import Uploads
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.store import S3Store
+from protocol.wire.store import S3Store, valid_bucket
 
 
 class Endpoint:
@@ -18,11 +18,12 @@ class Endpoint:
         patience_s: how long an unclear or failing request is tried again, seconds.
 
     Raises:
-        Unfit: no credentials, no region, a name that S3 refuses.
+        UsageError: no bucket can have this name.
+        Unfit: no credentials, no region.
     """
 
     def __init__(self, name: str, clock: Clock, patience_s: float) -> None:
-        self.store = S3Store(name, role="check")
+        self.store = S3Store(valid_bucket(name), role="check")
         self.bucket = Bucket(self.store, clock, patience_s=patience_s)
         self.uploads = Uploads(self.store)
         self._nonce = clock.nonce()

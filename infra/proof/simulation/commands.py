@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from protocol.wire.errors import UsageError
+from env.errors import UsageError
 from runner.commands.console import Exit, err, out, print_json
 
 if TYPE_CHECKING:

@@ -137,14 +137,14 @@ def test_traces_can_travel_through_s3(
         ([*SIMKUBE, "--simkube", "patience=3"], "simkube setting patience: unknown; there are driver_image, "),
         ([*SIMKUBE, "--simkube", "speed=0"], "simkube setting speed=0: Input should be greater than 0"),
         ([*SIMKUBE, "--trace-bucket", "s3://[x"], "--trace-bucket s3://[x: must be s3://BUCKET or s3://BUCKET/PREFIX"),
-        ([*SIMKUBE, "--kube-context", "prod"], "/kubeconfig, context prod: "),
+        ([*SIMKUBE, "--trace-dir", "/tmp:/data", "--kube-context", "prod"], "/kubeconfig, context prod: "),
     ],
 )
 def test_a_wrong_option_is_one_line(
     cli: Callable[..., Result], turning: World, options: list[str], message: str
 ) -> None:
     done = cli("step", "--problem", "cpu", "--seed", str(SEED), *options)
-    assert done.code == 1
+    assert done.code == 2
     assert done.err.splitlines()[-1].startswith("error: ")
     assert message in done.err
     assert "Traceback" not in done.err

@@ -10,7 +10,7 @@ import pytest
 from fake_api import FakeApi
 from world import World, WorldTime
 
-from env.errors import ClusterError
+from env.errors import ClusterError, ConfigError
 from env.kube.client import KubeApi, KubeError, Timer, Waiting, wait
 from env.kube.connect import connect
 from env.problems.scenario import Scenario
@@ -187,13 +187,13 @@ def test_a_list_that_expires_between_two_chunks_is_read_anew(fake: FakeApi, kube
 
 
 def test_a_missing_kubeconfig_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"^kubeconfig /.*/none: .*; set KUBECONFIG, or see: kubectl config get-con"):
+    with pytest.raises(ConfigError, match=r"^kubeconfig /.*/none: .*; set KUBECONFIG, or see: kubectl config get-con"):
         connect(kubeconfig=str(tmp_path / "none"))
 
 
 def test_an_unknown_context_is_one_line(fake: FakeApi, tmp_path: Path) -> None:
     kubeconfig = fake.write_kubeconfig(tmp_path / "kubeconfig")
-    with pytest.raises(ClusterError, match=r"^kubeconfig /.*, context prod: .*; set KUBECONFIG"):
+    with pytest.raises(ConfigError, match=r"^kubeconfig /.*, context prod: .*; set KUBECONFIG"):
         connect("prod", kubeconfig=str(kubeconfig))
 
 
@@ -221,5 +221,5 @@ def test_a_server_that_does_not_listen_is_told_apart(tmp_path: Path) -> None:
 )
 def test_a_damaged_kubeconfig_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "config").write_text(text)
-    with pytest.raises(ClusterError, match=f"^kubeconfig /.*/config: .*{message}.*; set KUBECONFIG"):
+    with pytest.raises(ConfigError, match=f"^kubeconfig /.*/config: .*{message}.*; set KUBECONFIG"):
         connect(kubeconfig=str(tmp_path / "config"))

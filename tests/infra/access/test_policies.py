@@ -8,10 +8,10 @@ import re
 import pytest
 from cloud import ARN, BUCKET, CLOSER, OWN, POLICIES
 
+from env.errors import UsageError
 from infra.access import policies
 from infra.access.policies import Role, bucket_policy, role_policy
 from infra.commands import app as sim_arena
-from protocol.wire.errors import UsageError
 
 
 def test_policies_fit_into_what_aws_takes() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from env.errors import UsageError
 from infra.bench.protocol import goals
 from infra.bench.protocol.cases import Case, Latency, barrier_latency, growth, measure
 from infra.bench.protocol.deadline import Death, StragglerCase, death, stragglers
@@ -19,7 +20,7 @@ from infra.bench.protocol.world import UPDATE_BYTES, add_history, no_op_federati
 from infra.commands import app
 from infra.proof.standin import GROUP, bucket_of
 from protocol.wire import keys
-from protocol.wire.errors import Exists, UsageError
+from protocol.wire.errors import Exists
 from protocol.wire.memory import MemoryS3
 
 BARRIERS = ("sync-server", "workers")

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from double import Double
 
+from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError
-from protocol.wire.errors import UsageError
 
 
 def test_a_region_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

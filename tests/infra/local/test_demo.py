@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from env.errors import UsageError
 from env.problems.generate import generate_scenario
 from infra.local.processes import command, new_folder
-from protocol.wire.errors import UsageError
 
 pytest.importorskip("moto")
 

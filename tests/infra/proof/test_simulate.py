@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from env.errors import UsageError
 from infra.commands import app
 from infra.proof.simulation.checks_updates import reference
 from infra.proof.simulation.history import LATE, History
@@ -19,7 +20,7 @@ from infra.proof.simulation.many import SimulationTotals, reports
 from infra.proof.simulation.run import simulate
 from infra.proof.simulation.scenario import Fault, draw
 from infra.proof.standin import undisturbed
-from protocol.wire.errors import Exists, UsageError
+from protocol.wire.errors import Exists
 from protocol.wire.federation_documents import Strategy
 from protocol.wire.job_documents import Closers
 from protocol.wire.memory import Request

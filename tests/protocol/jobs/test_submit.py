@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from env.errors import UsageError
 from env.problems.draw import PROBLEMS
 from infra.proof.standin import federation, training
 from protocol.jobs.submit import share_of
 from protocol.learners.inputs import Problem, check_generated, with_strategy
 from protocol.wire import documents
-from protocol.wire.errors import UsageError
 from protocol.wire.federation_documents import ROBUST_BYTES, Federation, Strategy, TensorSpec
 
 HASHES = tuple(f"{number:064x}" for number in range(7))

@@ -83,7 +83,7 @@ def test_a_name_that_has_weights_of_its_own_comes_with_the_baselines_if_asked(cl
 def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "empty").mkdir()
     result = cli("evaluate", *arguments)
-    assert result.code == 1
+    assert result.code == 2
     assert message in result.err
     assert result.err.count("\n") == 1
     assert result.out == ""

@@ -146,7 +146,7 @@ def test_a_mistake_in_a_config_is_one_line_that_names_it(
 ) -> None:
     (tmp_path / name).write_text(text)
     result = cli("train", "--config", name.replace("y.json", "x.toml"))
-    assert result.code == 1
+    assert result.code == 2
     assert message in one_line(result.err)
     assert not (tmp_path / "runs").exists()
 
@@ -154,18 +154,18 @@ def test_a_mistake_in_a_config_is_one_line_that_names_it(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--duration", "3"], 1, "--duration: needs --trace"),
-        (["--agent", "dnq"], 1, "did you mean 'dqn'"),
-        (["--set", "gama=1"], 1, "did you mean 'gamma'"),
-        (["--set", "gamma"], 1, "NAME=VALUE"),
-        (["--set", "gamma=0.5", "--set", "gamma=0.6"], 1, "given twice"),
-        (["--reward", "shapd"], 1, "shapd"),
-        (["--problem", "cpus"], 1, "cpus"),
-        (["--problem", "cpu", "--trace", "cpu-38.msgpack"], 1, "--problem cpu: generates traces, but --trace"),
-        (["--patience", "3", "--evaluate-every", "0"], 1, "patience = 3: needs evaluations"),
-        (["--weights", "damaged.pt"], 1, "damaged"),
-        (["--load", "nowhere"], 1, "no run"),
-        (["--runs", "damaged.pt", "--agent", "noop"], 1, "damaged.pt"),
+        (["--duration", "3"], 2, "--duration: needs --trace"),
+        (["--agent", "dnq"], 2, "did you mean 'dqn'"),
+        (["--set", "gama=1"], 2, "did you mean 'gamma'"),
+        (["--set", "gamma"], 2, "NAME=VALUE"),
+        (["--set", "gamma=0.5", "--set", "gamma=0.6"], 2, "given twice"),
+        (["--reward", "shapd"], 2, "shapd"),
+        (["--problem", "cpus"], 2, "cpus"),
+        (["--problem", "cpu", "--trace", "cpu-38.msgpack"], 2, "--problem cpu: generates traces, but --trace"),
+        (["--patience", "3", "--evaluate-every", "0"], 2, "patience = 3: needs evaluations"),
+        (["--weights", "damaged.pt"], 2, "damaged"),
+        (["--load", "nowhere"], 2, "no run"),
+        (["--runs", "damaged.pt", "--agent", "noop"], 2, "damaged.pt"),
         (["--load", "anywhere", "--seed", "3"], 2, "--seed: a run that is loaded keeps its settings"),
         (["--load", "anywhere", "--set", "gamma=1"], 2, "--set: a run that is loaded keeps its settings"),
         (["--load", "anywhere", "--config", "x.toml"], 2, "--config: a run that is loaded keeps its settings"),
@@ -202,7 +202,7 @@ def test_a_damaged_config_of_a_run_is_one_line(cli: Any) -> None:
     summary = json.loads(cli("train", "--agent", "noop", "--steps", "1", "--episodes", "1", "--json").out)
     (folder_of(summary) / "config.json").write_text('{"training": {}}')
     result = cli("train", "--load", str(folder_of(summary)), "--episodes", "2")
-    assert result.code == 1
+    assert result.code == 2
     assert "config.json: 'training' is unknown" in one_line(result.err)
 
 

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from env.errors import SimArenaError
+from env.errors import SimArenaError, UsageError
 from infra.ec2.commands.main import app
 from infra.ec2.watch.reports import LINE, last_line, plain, short
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import UsageError
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from double import Double
 from launches import Done, run_to_its_end
 
+from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, LaunchTags, find
 from infra.ec2.launch import bake
@@ -27,7 +28,6 @@ from protocol.commands.console import open_bucket
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock, system_clock
-from protocol.wire.errors import UsageError
 
 BUCKET = "a-bucket"
 BAKED = ("ending", "baked")

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from env.errors import ConfigError
+from env.errors import ConfigError, UsageError
 from infra.ec2.launch import code
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.errors import UsageError
 from protocol.wire.store import S3Store
 
 

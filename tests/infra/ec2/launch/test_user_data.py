@@ -16,10 +16,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from env.errors import ConfigError, SimArenaError
+from env.errors import ConfigError, SimArenaError, UsageError
 from infra.ec2.launch import pins, user_data
 from infra.ec2.launch.user_data import Artifact, Orders, render
-from protocol.wire.errors import BadId, UsageError
+from protocol.wire.errors import BadId
 
 BOOT = Path(user_data.__file__).parents[1] / "boot"
 WHEEL = Artifact(f"code/{'a' * 64}/sim_arena-0.1.0-py3-none-any.whl", "a" * 64)

@@ -10,6 +10,7 @@ import pytest
 from double import Double, Request
 from stacks import BUCKET, NAME, aws, event, make, moto_stack, run, stand_in
 
+from env.errors import UsageError
 from infra.ec2.aws import AwsError
 from infra.ec2.commands.stack import _reporting
 from infra.ec2.stack import changes
@@ -17,7 +18,6 @@ from infra.ec2.stack.changes import Action, Change, Reporter, StackFailed, next_
 from infra.ec2.stack.description import StackDescription, read_stack
 from infra.local import s3
 from infra.local.processes import clean_environment, command
-from protocol.wire.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("regions")
 

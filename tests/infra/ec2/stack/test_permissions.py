@@ -16,6 +16,7 @@ from botocore import xform_name
 from judge import allowed, listed
 
 import infra.ec2
+from env.errors import UsageError
 from infra.access.policies import Role, bucket_arn, bucket_policy, rights_of, role_policy
 from infra.commands import app as sim_arena
 from infra.ec2.fleet import LaunchTags
@@ -26,7 +27,6 @@ from infra.ec2.launch.user_data import Artifact, Orders
 from infra.ec2.stack.description import Stack, stack_name
 from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
 from protocol.wire import keys
-from protocol.wire.errors import UsageError
 from protocol.wire.keys import Mark
 
 BUCKET, REGION, ACCOUNT, SHA256 = "the-bucket", "eu-west-1", "123456789012", 64 * "a"

@@ -11,13 +11,12 @@ import pytest
 from double import ACCOUNT, Double
 from stacks import ARN, BUCKET, NAME, aws, has_stack, make, moto_stack, run, seen, setup, stand_in
 
-from env.errors import SimArenaError
+from env.errors import SimArenaError, UsageError
 from infra.access.policies import PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
 from infra.ec2.stack.description import read_stack, stack_name
 from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
 from infra.ec2.stack.template import template
 from infra.local import s3
-from protocol.wire.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("regions")
 

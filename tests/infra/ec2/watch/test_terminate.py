@@ -19,13 +19,13 @@ import typer
 from double import Double
 from typer.testing import CliRunner, Result
 
+from env.errors import UsageError
 from infra.ec2.aws import Aws
 from infra.ec2.commands.main import app
 from infra.ec2.fleet import Instance, LaunchTags, find
 from infra.ec2.watch import termination
 from infra.ec2.watch.termination import Selection, Termination, select, terminate_all
 from infra.local.processes import clean_environment, command
-from protocol.wire.errors import UsageError
 
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 NOBODY = "i-0123456789abcdef0"

@@ -1,0 +1,222 @@
+"""Exit codes of all commands: 0 done, 1 the work failed, 2 wrong usage, 3 nothing to do, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer.main
+
+from env.problems.generate import generate_scenario
+from infra.scripts import MODULES
+
+WRONG: dict[str, list[str]] = {
+    "sim-arena train": [
+        "--agent dnq",
+        "--reward shapd",
+        "--problem cpus",
+        "--set gama=1",
+        "--set gamma",
+        "--set gamma=nan",
+        "--trace absent.msgpack",
+        "--trace damaged.msgpack",
+        "--trace empty",
+        "--weights damaged.pt",
+        "--load empty",
+        "--load absent",
+        "--config absent.toml",
+        "--nodes 3",
+        "--cluster kind",
+        "--cluster simkube --simkube nosuch=1",
+        "--cluster simkube --simkube speed",
+        "--cluster simkube --trace-dir /tmp:/data --kube-context nosuch",
+    ],
+    "sim-arena step": [
+        "--agent heuristc",
+        "--agent absent.pt",
+        "--action bump",
+        "--reward shapd",
+        "--problem cpus",
+        "--trace damaged.msgpack",
+        "--trace cpu.msgpack --nodes 3 --node-cpu many",
+        "--trace cpu.msgpack --deploy nosuch",
+        "--kube-context prod",
+    ],
+    "sim-arena episode": [
+        "--agent damaged.pt",
+        "--trace cpu.msgpack --problem cpu",
+        "--steps 0",
+        "--save absent/x.msgpack",
+    ],
+    "sim-arena evaluate": ["nosuch", "--policy nosuch", "--suite nosuch", "--weights absent.pt", "--trace absent"],
+    "sim-arena suggest": [
+        "--trace absent.msgpack",
+        "--trace cpu.msgpack --policy nosuch",
+        "--trace cpu.msgpack --patch absent/x",
+    ],
+    "sim-arena trace show": ["absent.msgpack", "damaged.msgpack"],
+    "sim-arena trace upgrade": ["absent.msgpack", "cpu.msgpack --to empty", "damaged.msgpack"],
+    "sim-arena trace generate": ["--to damaged.pt", "--to here --problem cpus"],
+    "sim-arena trace solve": ["absent.msgpack", "cpu.msgpack --deploy nosuch"],
+    "sim-arena fidelity": ["absent.jsonl", "damaged.pt"],
+    "sim-arena doctor": [
+        "--simkube nosuch=1",
+        "--trace-bucket bucket",
+    ],
+    "sim-arena truth record": ["--out damaged.pt", "--out new.jsonl --kind nosuch", "--out x --scenarios absent.jsonl"],
+    "sim-arena bench env": ["--trace absent.msgpack", "--bogus"],
+    "sim-arena bench dqn": ["--bogus"],
+    "sim-arena bench learning": ["--seeds 0"],
+    "sim-arena bench ablation": ["--variant nosuch"],
+    "sim-arena bench federation": ["--members many", "--strategy nosuch", "--attack nosuch", "--set gama=1"],
+    "sim-arena bench protocol": ["--members many", "--barrier nosuch", "--png damaged.pt"],
+    "sim-arena demo": ["--keep damaged.pt", "--workers 0"],
+    "sim-arena chaos": ["--keep damaged.pt", "--barrier nosuch"],
+    "sim-arena simulate": ["--seeds many", "--seeds 5:1", "--seed 1 --jobs 2"],
+    "sim-arena policy": ["workr --bucket b-1", "worker --bucket B*", "worker --bucket b-1 --worker-role x"],
+    "sim-arena s3": ["--port many", "--log empty"],
+    "sim-arena s3 check": ["--bucket s3://b-1", "--bogus"],
+    "dispatch submit": [
+        "--set learning_rate=5",
+        "--set learning_rate=nan",
+        "--set lerning_rate=1",
+        "--set learning_rate",
+        "--agent dqm",
+        "--reward shape",
+        "--trace absent.msgpack",
+        "--trace damaged.msgpack",
+        "--trace empty",
+        "--weights absent.pt",
+        "--federation-size 2 --group Web",
+        "--nodes 2 --node-cpu many",
+        "--agent greedy --strategy median",
+        "--min-participants 2",
+        "--round-timeout 5",
+    ],
+    "dispatch list": ["--bucket s3://sim-arena", "--bucket sim-arena/", "--bucket My_Bucket", "--bucket="],
+    "dispatch status": ["nosuch", "No!", "--bogus"],
+    "dispatch cancel": ["nosuch", "../x"],
+    "dispatch retry": ["nosuch", "../x"],
+    "dispatch inspect": ["nosuch", "../x"],
+    "dispatch download": ["nosuch", "../x"],
+    "dispatch purge": ["nosuch --yes", "../x --yes"],
+    "worker": [
+        "--run-once --lease-ttl 0",
+        "--job ../x",
+        "--worker-id ../x",
+        "--run-once --cluster kind",
+        "--run-once --cluster simkube --simkube nosuch=1",
+        "--busy-file absent/busy",
+        "--bucket My_Bucket",
+    ],
+    "sync-server": ["--bucket My_Bucket", "--bogus"],
+    "ec2-workers setup": ["--bucket My_Bucket", "--vpc="],
+    "ec2-workers teardown": ["--bucket My_Bucket"],
+    "ec2-workers launch": ["--count 0", "--count 1 --group No!", "--count 1 --cluster kind", "--count 1 --nodes 5"],
+    "ec2-workers status": ["--bogus"],
+    "ec2-workers logs": ["nosuch"],
+    "ec2-workers terminate": ["", "nosuch", "--group g --all"],
+    "ec2-workers bake": ["--cluster kind", "--name *"],
+}
+"""For every command, what is wrong usage of it."""
+
+
+def leaves(name: str, command: Any) -> Iterator[str]:
+    """The commands below one, which is one itself if it can be run."""
+    if getattr(command, "invoke_without_command", False) or not hasattr(command, "commands"):
+        yield name
+    for below, each in getattr(command, "commands", {}).items():
+        yield from leaves(f"{name} {below}", each)
+
+
+def commands() -> set[str]:
+    apps = {name: import_module(module).app for name, module in MODULES.items()}
+    return {leaf for name, app in apps.items() for leaf in leaves(name, typer.main.get_command(app))}
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[[str], Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, bucket_name: str) -> Run:
+    """Runs a command line as its script does, in a folder with a trace and with files that are none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("SIM_ARENA_BUCKET", bucket_name)
+    Path("cpu.msgpack").write_bytes(generate_scenario("cpu", 38).trace.to_bytes())
+    for name in ("damaged.pt", "damaged.msgpack"):
+        Path(name).write_bytes(b"PK\x03\x04 and no more")
+    Path("empty").mkdir()
+
+    def call(line: str) -> Done:
+        monkeypatch.setattr(sys, "argv", line.split())
+        with pytest.raises(SystemExit) as exit_:
+            import_module(MODULES[line.split()[0]]).main()
+        said = capfd.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Done(exit_.value.code, said.out, said.err)
+
+    return call
+
+
+def test_every_command_has_a_case_of_wrong_usage() -> None:
+    assert commands() == set(WRONG)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_exit_code_2_and_one_line(name: str, run: Run) -> None:
+    for arguments in WRONG[name]:
+        done = run(f"{name} {arguments}")
+        assert (done.code, done.out) == (2, ""), (arguments, done)
+        lines = done.err.strip().splitlines()
+        box = [line for line in lines if re.match("[╭│╰]", line)]
+        assert len(lines) == 1 if not box else lines[0].startswith("Usage: "), (arguments, done.err)
+        assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("line", ["dispatch list", "worker --run-once", "sync-server --once", "ec2-workers status"])
+def test_without_credentials_the_work_failed(line: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert run(line).code == 1
+
+
+@pytest.mark.parametrize("line", ["dispatch list", "worker --run-once", "sync-server --once"])
+def test_an_endpoint_that_is_no_url_is_wrong_usage(line: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:5055")
+    done = run(line)
+    assert done.code == 2
+    assert "AWS_ENDPOINT_URL" in done.err
+
+
+@pytest.mark.parametrize("line", ["worker --run-once", "worker --job nosuch", "sync-server --once"])
+def test_nothing_to_do_is_exit_code_3(line: str, run: Run) -> None:
+    assert run(line).code == 3
+
+
+def test_an_empty_list_is_done(run: Run) -> None:
+    assert run("dispatch list --json") == Done(0, "[]\n", "")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_ctrl_c_during_the_imports_is_one_line(name: str, tmp_path: Path) -> None:
+    """A module that every command imports sends the signal."""
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    function = name.replace("-", "_")
+    script = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nfrom infra.scripts import {function}\n{function}()"
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
