@@ -1,4 +1,4 @@
-"""What a worker does all day: find a free job, run an attempt at it, go on with the next."""
+"""A worker's loop: find a free job, run an attempt at it, go on with the next."""
 
 from __future__ import annotations
 

@@ -80,7 +80,10 @@ def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
     closed = max((r for r in range(1, run.wanted.rounds + 1) if run.body(keys.global_weights(GROUP, r))), default=0)
     if closed == run.wanted.rounds:
         return None  # members left behind may end without a state of the last round
-    return None if state is not None else "it has no last state"
+    if state is None:
+        return "it has no last state"
+    member = run.member_jobs.index(job_id)
+    return None if run.body(keys.update(GROUP, run.wanted.rounds, member)) else "it has not delivered its last update"
 
 
 # -- 2 owners --------------------------------------------------------------------------------------
