@@ -1,4 +1,4 @@
-"""What the commands of this room share: the bucket option, opening a bucket, stopping cleanly, log lines."""
+"""What these commands share: the bucket option, opening a bucket, stopping cleanly, log lines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ INTERACTIVE_PATIENCE_S = 5.0  # a person waits for `dispatch`; a daemon has time
 
 
 def open_bucket(name: str, role: str = "dispatch") -> Bucket:
-    """The bucket of that name, for a command that somebody waits for.
+    """The bucket of that name, for a command that a person waits for.
 
     Raises:
         UsageError: no bucket can have this name.
@@ -70,7 +70,7 @@ def stop_on_signals() -> threading.Event:
         stop.set()
         # Not by `say`: the signal may have come while that was writing, and a buffer cannot be entered twice.
         text = f"{signal.Signals(number).name}: saving what is whole and stopping; once more to stop at once"
-        with suppress(OSError):  # nobody is listening any more
+        with suppress(OSError):  # stderr is closed
             os.write(2, f"{_clock()} {text}\n".encode())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -36,7 +36,7 @@ class Attempts:
     cancelled: bool = False
 
     def alive(self, server_time: float, ttl_s: float) -> bool:
-        """Whether somebody owns the job now."""
+        """Whether a worker owns the job now."""
         return self.attempt > 0 and not self.released and server_time - self.touched <= ttl_s
 
 
@@ -71,7 +71,7 @@ class EndReason(Enum):
 
 
 class Lease:
-    """An attempt that this process owns. `beat` runs beside the work; the work asks `over`."""
+    """An attempt that this process owns. It is renewed beside the work; the work asks `end_reason`."""
 
     def __init__(self, bucket: Bucket, job_id: str, attempt: int, worker: str, ttl_s: float, since: float) -> None:
         self.bucket = bucket
@@ -88,7 +88,7 @@ class Lease:
         self._closed = False
 
     def end_reason(self) -> EndReason | None:
-        """Why the owner must stop, None while it may go on. Right even if the beating thread hangs."""
+        """Why the owner must stop, None while it may go on. Right even if the renewing thread hangs."""
         if self._verdict is None and self.bucket.clock.now() - self._renewed >= self.ttl_s:
             self._verdict = EndReason.LOST
         return self._verdict
@@ -122,7 +122,7 @@ class Lease:
     def _forget(self, entries: Iterable[Entry]) -> None:
         """Delete the marks of attempts before the last one, so that a job's listing stays short.
 
-        Harmless: a slow contender may create such a claim again and believe that it owns the job; its first `look`
+        Harmless: a slow contender may create such a claim again and believe that it owns the job; its first `check`
         shows it the higher attempt, and all it may have written until then is create-only or its own attempt's.
         """
         for entry in entries:
@@ -146,7 +146,7 @@ class Lease:
                 renewed()
                 clock.sleep(self.ttl_s / 3)
             except StoreError:
-                clock.sleep(self.ttl_s / 30)  # soon again; `over` counts the silence
+                clock.sleep(self.ttl_s / 30)  # soon again; `end_reason` counts the silence
 
     def release(self, reason: str, *, failed: bool = False) -> None:
         """Give the attempt up, so that the next worker need not wait for the lease to run out."""
@@ -156,7 +156,7 @@ class Lease:
 
 
 def create_claim(bucket: Bucket, job_id: str, attempt: int, claim_: Claim, ttl_s: float) -> Lease | None:
-    """Try to own an attempt of a job; None if another was faster (or nobody knows)."""
+    """Try to own an attempt of a job; None if another was faster, or if that is unknown."""
     since = bucket.clock.now()
     answer = bucket.create(keys.attempt_mark(job_id, Mark.CLAIM, attempt), claim_.to_bytes())
     return Lease(bucket, job_id, attempt, claim_.worker, ttl_s, since) if answer is Created.WON else None

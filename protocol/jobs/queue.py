@@ -30,7 +30,7 @@ class Queue:
     server_time: float
 
     def free(self, ttl_s: float) -> Iterator[str]:
-        """Jobs that nobody owns, oldest first."""
+        """Jobs without a living owner, oldest first."""
         return (job_id for job_id, view in self.jobs.items() if not view.alive(self.server_time, ttl_s))
 
 
@@ -105,7 +105,7 @@ def is_over(bucket: Bucket, job_id: str) -> bool:
 
 
 def reject(bucket: Bucket, job_id: str, reason: str) -> None:
-    """Take a manifest that cannot be run out of the queue, with the reason; its job ends, so nobody waits for it."""
+    """Take a manifest that cannot be read out of the queue, with the reason; its job ends, so no group waits for it."""
     try:
         body = bucket.get(keys.pending_manifest(job_id), Manifest.max_bytes)
     except TooLarge:
@@ -126,14 +126,14 @@ def finish(bucket: Bucket, result: Result) -> bool:
 
 
 def ended(job_id: str, status: ResultStatus, reason: str) -> Result:
-    """The result of a job that ends while nobody works on it."""
+    """The result of a job that ends without a worker."""
     return Result(job_id=job_id, status=status, error=reason[:4000], finished_at=documents.timestamp())
 
 
 def clear_away(bucket: Bucket, job_id: str) -> None:
     """After the result exists: move the manifest, delete the attempts' marks. May be repeated and interrupted anywhere.
 
-    Deleting is safe now: whoever creates a claim again, late, asks for the result before it works.
+    Deleting is safe now: a worker that creates a claim late asks for the result before it works.
     """
     if not bucket.exists(keys.rejected_manifest(job_id)):
         try:
@@ -152,7 +152,7 @@ def _clear_marks(bucket: Bucket, job_id: str) -> None:
 
 
 def sweep(bucket: Bucket, strays: tuple[str, ...]) -> None:
-    """Clear away marks that outlived their job: a process died while clearing, a late renewal landed, or somebody
+    """Clear away marks that outlived their job: a process died while clearing, a late renewal landed, or a process
     slept through a purge; one that works all the same finds its claim gone and stops."""
     for job_id in strays:
         if is_over(bucket, job_id):

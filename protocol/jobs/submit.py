@@ -56,7 +56,7 @@ def _existing(bucket: Bucket, wanted: Federation) -> Federation:
     key = keys.federation(wanted.group)
     found = documents.read(bucket, Federation, key)
     if found is None:
-        raise ProtocolError(f"{key} is gone; is somebody purging the group?")
+        raise ProtocolError(f"{key} is gone; is another process purging the group?")
     found.require_current(key)
     differing = [
         name

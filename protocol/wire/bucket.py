@@ -7,7 +7,7 @@ Creating, as a table (the whole safety of the protocol rests on it):
     412, another's nonce     lost
     409                      nothing landed: again after jitter
     5xx, time-out, reset     it may have landed: the same body and nonce again, after jitter
-    still so at the deadline unknown: nobody acts as the owner
+    still so at the deadline unknown: the caller does not act as the owner
     400, 403, 501            Unfit is raised: the endpoint or the permissions cannot do this
 """
 
@@ -50,11 +50,11 @@ class Listing:
 
 
 class Bucket:
-    """A store and a machine: every object the protocol reads or writes passes here.
+    """A store and a clock: every object that the protocol reads or writes passes here.
 
     Args:
         store: where the objects are.
-        machine: clock, waiting and nonces.
+        clock: time, waiting, jitter and nonces.
         patience_s: how long an unclear or failing request is tried again.
     """
 
@@ -96,10 +96,10 @@ class Bucket:
             pause = self._pause(pause)
 
     def ensure_created(self, key: str, body: bytes, facts: Mapping[str, str] | None = None) -> bool:
-        """Create an object, whoever wins; True if it was this call.
+        """See to it that an object exists; True if this call created it.
 
         Raises:
-            Transient: even at the deadline nobody knows whether it exists.
+            Transient: at the deadline it is still unknown whether it exists.
         """
         answer = self.create(key, body, facts)
         if answer is Created.UNKNOWN:
@@ -189,7 +189,7 @@ def poll_delay(waited_s: float, jitter: float, expected_s: float = 0.0) -> float
     Args:
         waited_s: so far.
         jitter: in [0, 1).
-        expected_s: how long it took the last time. Before four fifths of that nobody need look often.
+        expected_s: how long it took the last time. Until four fifths of that have passed, polls are rare.
     """
     early_s = 0.8 * expected_s - waited_s
     if early_s > 0:

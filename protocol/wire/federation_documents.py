@@ -16,7 +16,7 @@ from protocol.wire.schedule import Schedule
 
 MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64
 ROBUST_BYTES = 4 << 30  # with a robust strategy it holds a round's updates, in float32
-ROBUST_SIZE = 3  # of two that differ nobody can tell which one lies
+ROBUST_SIZE = 3  # of two that differ it cannot be told which one lies
 
 
 class Strategy(StrEnum):
@@ -143,7 +143,7 @@ class LeftOut(Part):
 class Decision(Document):
     """round.json: who is averaged, with which weights, and why the round closed then; `episodes` are those of each.
 
-    `error` says why a round failed; then nobody is averaged, and the federation ends.
+    `error` says why a round failed; then no update is averaged, and the federation ends.
     """
 
     max_bytes: ClassVar[int] = 8 << 20

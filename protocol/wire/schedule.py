@@ -9,7 +9,7 @@ DEFAULT_ROUNDS = 100
 
 
 def default_per_round(episodes: int) -> int:
-    """Episodes of a round where nobody has said how many."""
+    """Episodes of a round, unless the user says how many."""
     return -(-episodes // DEFAULT_ROUNDS)
 
 
