@@ -24,7 +24,7 @@ from infra.proof.standin import (
     undisturbed,
 )
 from infra.proof.virtual_time import World
-from protocol.commands import ending, inspection, status
+from protocol.commands import cancel, download, inspect, purge, status
 from protocol.jobs.submit import submit_federation
 from protocol.wire import ids
 
@@ -84,13 +84,13 @@ def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
     for name in [*names, "g", "g-m0000"]:
         asked += [
             lambda name=name: status.federation_summary(bucket, name, TTL_S),
-            lambda name=name: inspection.about(bucket, name, TTL_S),
-            lambda name=name: inspection.text_of(bucket, name, "train.log"),
-            lambda name=name: inspection.describe_state(bucket, name),
-            lambda name=name: ending.download(bucket, name, folder / "inner" / "downloads"),
+            lambda name=name: inspect.about(bucket, name, TTL_S),
+            lambda name=name: inspect.text_of(bucket, name, "train.log"),
+            lambda name=name: inspect.describe_state(bucket, name),
+            lambda name=name: download.download(bucket, name, folder / "inner" / "downloads"),
         ]
     for name in names:
-        asked += [lambda name=name: ending.cancel(bucket, name, TTL_S), lambda name=name: ending.purge(bucket, name)]
+        asked += [lambda name=name: cancel.cancel(bucket, name, TTL_S), lambda name=name: purge.purge(bucket, name)]
     return asked
 
 

@@ -23,8 +23,8 @@ from infra.access import policies
 from infra.access.policies import Role
 from infra.local.processes import command
 from infra.proof.standin import TTL_S, StandIn, integers, training
-from protocol.commands import inspect as inspection
 from protocol.commands.download import download
+from protocol.commands.inspect import about, text_of
 from protocol.commands.status import all_jobs, federation_summary, require_federation
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.learners.materials import Scenarios, read_weights
@@ -150,7 +150,7 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     for who in (Role.READER, Role.DISPATCHER):
         bucket = cloud.bucket(who)
         assert job in {row.job_id for row in all_jobs(bucket, TTL_S, 20)}
-        assert inspection.about(bucket, job, TTL_S)["state"] == "free"
+        assert about(bucket, job, TTL_S)["state"] == "free"
     cloud.dispatch("cancel", job)
     cloud.dispatch("retry", job)
     beside(partial(work, cloud, Role.WORKER, 1))
@@ -168,7 +168,7 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
         with pytest.raises(ProtocolError, match="not in s3://"):
             federation_summary(bucket, "nobodys", TTL_S)
         assert federation_summary(bucket, "shop", TTL_S).outcome == OutcomeStatus.FINISHED
-        assert inspection.text_of(bucket, "shop-m0000", "train.log")
+        assert text_of(bucket, "shop-m0000", "train.log")
         assert "global_weights.pt" in download(bucket, "shop", folder / who)
     cloud.dispatch("purge", "shop", "--yes")
     return cloud
