@@ -19,6 +19,7 @@ from protocol.wire.federation_documents import OutcomeStatus
 from protocol.wire.job_documents import Manifest, Result, ResultStatus
 from protocol.wire.probe import probe
 from runner.commands.console import Exit, err, fail, new_app, out, print_json, run
+from runner.commands.tables import show
 
 app = new_app("Submit training jobs and federations to a bucket, watch them, end them, fetch what came out.")
 
@@ -41,7 +42,7 @@ def list_(
     if as_json:
         print_json([asdict(row) for row in rows])
     elif rows:
-        out.print(tables.jobs_table(rows))
+        show(tables.jobs_table(rows))
     else:
         err.print("no jobs")
 
@@ -140,7 +141,7 @@ def inspect(
     elif as_json:
         print_json(about(place, job, lease_ttl))
     else:
-        out.print(tables.facts_table(about(place, job, lease_ttl)))
+        show(tables.facts_table(about(place, job, lease_ttl)))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
+from runner.commands.tables import fit
 
 _STYLES = {"running": "cyan", "success": "green", "failed": "red", "rejected": "red", "cancelled": "yellow"}
 
@@ -35,9 +36,9 @@ def group_table(status: FederationSummary) -> Group:
     parts: list[Any] = [f"[bold]{status.group}[/]  {state}{reason}  round {status.closed} of {status.rounds} closed"]
     if status.weights_sha256:
         parts.append(f"weights sha256 {status.weights_sha256}")
-    parts.append(jobs_table(status.members))
+    parts.append(fit(jobs_table(status.members)))
     if status.recent:
-        parts.append(_rounds_table(status.recent))
+        parts.append(fit(_rounds_table(status.recent)))
     return Group(*parts)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 
@@ -18,10 +19,26 @@ if TYPE_CHECKING:
     from runner.evaluation.measure import Measures
 
 
+_NO_TERMINAL_WIDTH = 10_000  # columns
+
+
 def show(table: Table) -> None:
-    """Print a table on stdout; what reads a pipe has no width that could cut it."""
-    console = out if out.is_terminal else Console(width=200)
-    console.print(table)
+    """Print a table on stdout, as wide as `fit` makes it."""
+    out.print(fit(table))
+
+
+def fit(table: Table, console: Console = out) -> Table:
+    """The same table, as wide as it must be: the names of its rows, its first column, are never cut or wrapped.
+
+    On a terminal other columns are wrapped between words; what is still too wide goes beyond the window's end, and
+    is not cut. A pipe has no end that could cut anything.
+    """
+    names = table.columns[0]
+    options = console.options.update(max_width=_NO_TERMINAL_WIDTH)
+    names.no_wrap, names.min_width = True, max(Measurement.get(console, options, cell).maximum for cell in names.cells)
+    needed = Measurement.get(console, options, table)
+    table.width = max(needed.minimum, min(needed.maximum, console.width)) if console.is_terminal else needed.maximum
+    return table
 
 
 def show_facts(values: Mapping[str, Any]) -> None:
@@ -60,7 +77,7 @@ def measures(agents: Mapping[str, Sequence[Measures]]) -> Table:
     from runner.evaluation.evaluate import TOTAL
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("problem\n  agent", overflow="fold")  # all of a long path, on several lines
+    table.add_column("problem\n  agent")
     for title in ("n", "solved %", "steps/optimum\nmedian", "\nmean", "over-\nallocation %", "return"):
         table.add_column(title, no_wrap=True)
     problems = list(dict.fromkeys(row.problem for rows in agents.values() for row in rows))

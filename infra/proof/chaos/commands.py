@@ -67,6 +67,8 @@ def show(report: dict[str, Any]) -> None:
     """The report, for people."""
     from rich.table import Table
 
+    from runner.commands.tables import show as show_table
+
     table = Table("what", "how many", box=None)
     for name, roles in report["signals"].items():
         detail = ", ".join(f"{role} {count}" for role, count in roles.items())
@@ -80,7 +82,7 @@ def show(report: dict[str, Any]) -> None:
     if recovery["median"] is not None:
         table.add_row("signal to next closed round", f"median {recovery['median']} s, worst {recovery['worst']} s")
     table.add_row("time", f"{report['under_fire_s']} s under fire, {report['undisturbed_s']} s undisturbed")
-    out.print(table)
+    show_table(table)
     out.print(f"weights sha256: {report['weights_sha256']}", highlight=False)
     out.print(f"undisturbed:    {report['undisturbed_sha256']}", highlight=False)
 

@@ -119,6 +119,8 @@ def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, 
 def _tell(tally: SimulationTotals, seconds: float, how: str) -> None:
     from rich.table import Table
 
+    from runner.commands.tables import show as show_table
+
     failed = sorted(tally.failed, key=lambda report: report.seed)
     if failed:
         first = failed[0]
@@ -132,7 +134,7 @@ def _tell(tally: SimulationTotals, seconds: float, how: str) -> None:
     table = Table("fault", "times", title=f"{tally.seeds:,} seeds")
     for fault, number in sorted(tally.faults.items(), key=lambda item: -item[1]):
         table.add_row(str(fault), f"{number:,}")
-    out.print(table)
+    show_table(table)
     out.print(
         f"{tally.seeds - len(failed):,} of {tally.seeds:,} seeds kept every invariant: {tally.requests:,} requests, "
         f"{tally.virtual_s / 3600:,.0f} virtual hours in {seconds:.0f} s; "
