@@ -84,7 +84,7 @@ class Closer:
         """One look at the open round; True once the federation has ended.
 
         Args:
-            grace_s: a round that could be closed for a shorter time is left to whoever saw it first.
+            grace_s: a round that could be closed for a shorter time is left to the closer that saw it first.
         """
         if self.round > self.federation.rounds:
             self._finish()

@@ -39,7 +39,7 @@ class WorkerLoop:
         ttl_s: the fleet's lease ttl, seconds.
         start: makes the learner of a manifest, fresh. Raises SimArenaError if the job cannot be run at all.
         aggregate_of: makes the aggregates of federations whose members close the rounds.
-        stays: whether a job is kept to its end even while its federation waits for members that nobody runs.
+        stays: whether a job is kept to its end even while its federation waits for members that no worker runs.
         only: the one job that this worker may touch; None if it takes whatever is free.
         say: where progress is reported, one line each.
         at_work: called again and again while there is a job, at each renewal of its lease.
