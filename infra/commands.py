@@ -1,32 +1,48 @@
-"""`sim-arena`: the gym without S3, the demo, and an S3 endpoint for this machine."""
+"""`sim-arena`: the gym without S3, the demo, and an S3 endpoint for this machine. One table of commands."""
 
 from __future__ import annotations
 
-from infra.access import commands as policy
-from infra.bench.federation import commands as bench_federation
-from infra.bench.protocol import commands as bench_protocol
-from infra.local import demo, s3_commands
-from infra.proof.chaos import commands as chaos
-from infra.proof.simulation import commands as simulate
-from protocol.learners.trace_bucket import open_trace_bucket
-from runner.bench import commands as bench
-from runner.commands import doctor, fidelity, truth
-from runner.commands.console import new_app, run
-from runner.commands.episode import register
+from typing import TYPE_CHECKING
 
-app = new_app("A gym and a federated trainer for agents that fix Kubernetes pods' CPU, memory and replicas.")
-register(app, open_trace_bucket)
-fidelity.register(app)
-doctor.register(app)
-app.add_typer(truth.app, name="truth")
-app.add_typer(bench.app, name="bench")
-bench_federation.register(bench.app)
-bench_protocol.register(bench.app)
-demo.register(app)
-chaos.register(app)
-simulate.register(app)
-policy.register(app)
-app.add_typer(s3_commands.app, name="s3")
+from runner.commands.console import run
+from runner.commands.program import Commands, Entry, program
+from runner.commands.table import BENCHMARKS
+from runner.commands.table import COMMANDS as RUNNER
+
+if TYPE_CHECKING:
+    from env.simkube.traces import TraceStore
+
+COMMANDS: Commands = {
+    **RUNNER,
+    **BENCHMARKS,
+    "bench federation": Entry(
+        "infra.bench.federation.commands:federation", "Measure what more members are worth, and what bad ones cost."
+    ),
+    "bench protocol": Entry(
+        "infra.bench.protocol.commands:protocol", "Count requests, dollars and waiting of federations."
+    ),
+    "demo": Entry("infra.local.demo:demo", "Train a federation on this machine, with nothing to set up."),
+    "chaos": Entry("infra.proof.chaos.commands:chaos", "Kill real processes; the weights must come out the same."),
+    "simulate": Entry("infra.proof.simulation.commands:simulate", "Run the protocol in virtual time under faults."),
+    "policy": Entry("infra.access.commands:policy", "Print the IAM policy of a role, or the bucket's own."),
+    "s3": Entry("infra.local.s3_commands:serve", "Serve an S3 endpoint from this machine's memory."),
+    "s3 check": Entry(
+        "infra.proof.conformance.commands:check", "Tell whether an endpoint gives what the protocol needs."
+    ),
+}
+
+
+def _open_trace_bucket(url: str) -> TraceStore:
+    from protocol.learners.trace_bucket import open_trace_bucket
+
+    return open_trace_bucket(url)
+
+
+app = program(
+    "A gym and a federated trainer for agents that fix Kubernetes pods' CPU, memory and replicas.",
+    COMMANDS,
+    _open_trace_bucket,
+)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ assert agent_kind("dqn").tensors({})["q_net.0.weight"] == (64, 20)
     "a hand-written policy": """
 in_help("shrink")
 run(sim_arena, "episode", "--agent", "shrink", "--problem", "cpu", "--seed", "1")
-assert "shrink" in run(sim_arena, "evaluate", "shrink", "--scenarios", "2")
+assert "shrink" in run(sim_arena, "evaluate", "--agent", "shrink", "--scenarios", "2")
 """,
     "an agent that learns": """
 from agents.kinds import agent_kind

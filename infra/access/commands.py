@@ -11,8 +11,9 @@ import typer
 from env.errors import UsageError, nearest
 from infra.access import policies
 from infra.access.policies import Partition, Role
-from protocol.commands.console import BucketOption
+from protocol.commands.options import BucketChoice
 from runner.commands.console import err, print_json
+from runner.options.flatten import flattened
 
 BUCKET = "bucket"  # the policy of the bucket itself, beside those of the roles
 LAUNCHER, MACHINE = "launcher", "machine"  # who launches fleets on EC2, and what is launched
@@ -20,11 +21,7 @@ _ANY_WORKER_ROLE = "arn:{}:iam::*:role/sim-arena-*-WorkerRole-*"
 _KNOWN = [*(role.value for role in Role), BUCKET, LAUNCHER, MACHINE]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(policy)
-
-
+@flattened
 def policy(
     role: Annotated[
         str,
@@ -33,7 +30,7 @@ def policy(
             help="Whose policy; 'bucket': the bucket's own; 'launcher', 'machine': of fleets on EC2 (`ec2-workers`).",
         ),
     ],
-    bucket: BucketOption,
+    where: BucketChoice,
     job: Annotated[str | None, typer.Option(help="Confine a worker to this job, which `worker --job` runs.")] = None,
     closes_rounds: Annotated[
         bool,
@@ -51,19 +48,20 @@ def policy(
     partition: Annotated[Partition, typer.Option(help="The part of AWS that the bucket is in.")] = Partition.AWS,
 ) -> None:
     """Print the IAM policy of a role, or the bucket's own policy, as JSON."""
-    arn = policies.bucket_arn(bucket, partition)
+    name = where.bucket
+    arn = policies.bucket_arn(name, partition)
     if worker_role is not None and role != LAUNCHER:
         raise UsageError(f"policy {role}: --worker-role is for launchers only")
     if role in (BUCKET, LAUNCHER, MACHINE) and (job is not None or (closes_rounds and role != MACHINE)):
         raise UsageError(f"policy {role}: --job and --closes-rounds are for workers only")
     if role == LAUNCHER:
-        print_json(_launcher(bucket, partition, worker_role))
+        print_json(_launcher(name, partition, worker_role))
     elif role == MACHINE:
         from infra.ec2.stack.permissions import machine_policy
 
         print_json(machine_policy(arn, closes_rounds=closes_rounds))
     elif role == BUCKET:
-        _print_bucket(bucket, arn)
+        _print_bucket(name, arn)
     else:
         print_json(policies.role_policy(_role(role), arn, job_id=job, closes_rounds=closes_rounds))
 

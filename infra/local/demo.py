@@ -20,6 +20,8 @@ from env.errors import SimArenaError
 from infra.local import conclusion
 from infra.local.processes import Processes, clean_environment, command, new_folder
 from runner.commands.console import Exit, err, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
@@ -243,41 +245,51 @@ def _live(quiet: bool) -> Iterator[Any]:
         yield lambda status: live.update(group_table(status), refresh=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add `demo` to the `sim-arena` app."""
-    app.command("demo")(demo)
-
-
+@flattened
 def demo(
-    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one for each member.")] = None,
+    output: OutputChoice,
+    members: Annotated[int, typer.Option(metavar="N", min=1, help="Members of the federation.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one for each member.")
+    ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help=f"Rounds, each {EPISODES_PER_ROUND} episodes of every member and an average.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help=f"Rounds, each {EPISODES_PER_ROUND} episodes of every member and an average."
+        ),
     ] = 120,
-    steps: Annotated[int, typer.Option(min=1, help="At most so many environment steps an episode.")] = 100,
+    steps: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many environment steps an episode.")] = 100,
     trace: Annotated[
-        list[str] | None, typer.Option(help="Train on these traces (files or folders), not on generated problems.")
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Train on these traces (files or folders), not on generated problems."),
     ] = None,
-    deploy: Annotated[str | None, typer.Option(help="The Deployment to fix, where a trace holds several.")] = None,
-    target: Annotated[int | None, typer.Option(min=1, max=100, help="Pods that should be ready.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=1 << 32, help="Same seed, same weights, to the bit.")] = 0,
-    keep: Annotated[
-        Path | None, typer.Option(help="Folder for everything that comes out. Default: a new one below /tmp.")
+    deploy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The Deployment to fix, where a trace holds several.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")] = False,
+    target: Annotated[int | None, typer.Option(metavar="N", min=1, max=100, help="Pods that should be ready.")] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=1 << 32, help="Same seed, same weights, to the bit.")
+    ] = 0,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for everything that comes out. Default: a new one below /tmp."),
+    ] = None,
 ) -> None:
-    """Train a federation on this machine: an S3 endpoint, workers and a sync-server as processes, nothing to set up."""
-    folder = new_folder(keep, "sim-arena-demo-")
+    """Train a federation on this machine, with nothing to set up.
+
+    An S3 endpoint, workers and a sync-server are processes of their own.
+    """
+    folder = new_folder(to, "sim-arena-demo-")
     settings = DemoSettings(
         members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the child processes too
     try:
-        outcome = Demo(settings, quiet=as_json).run()
+        outcome = Demo(settings, quiet=output.as_json).run()
     except KeyboardInterrupt:
         err.print(f"interrupted; logs are in {folder / 'logs'}", highlight=False)
         raise typer.Exit(int(Exit.INTERRUPTED)) from None
-    if as_json:
+    if output.as_json:
         print_json(outcome)
     else:
         conclusion.show(outcome)

@@ -1,4 +1,4 @@
-"""What these commands share: the bucket option, opening a bucket, stopping cleanly, log lines."""
+"""What these commands share: opening a bucket, stopping cleanly, log lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ import threading
 from contextlib import suppress
 from datetime import datetime
 from types import FrameType
-from typing import Annotated
-
-import typer
 
 from protocol.commands.instance import ec2_instance_id
 from protocol.wire.bucket import Bucket
@@ -21,26 +18,6 @@ from protocol.wire.clock import system_clock
 from protocol.wire.probe import probe
 from protocol.wire.store import S3Store, valid_bucket
 from runner.commands.console import err
-
-BucketOption = Annotated[
-    str,
-    typer.Option(
-        "--bucket",
-        envvar="SIM_ARENA_BUCKET",
-        help="The S3 bucket. Endpoint, region and credentials come from boto3's own settings.",
-        metavar="NAME",
-    ),
-]
-LeaseOption = Annotated[
-    float,
-    typer.Option(
-        "--lease-ttl",
-        envvar="SIM_ARENA_LEASE_TTL",
-        min=1.0,
-        help="Seconds of silence after which an attempt counts as dead. The same for a whole fleet.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 INTERACTIVE_PATIENCE_S = 5.0  # a person waits for `dispatch`; a daemon has time
 

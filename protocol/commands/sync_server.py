@@ -6,26 +6,30 @@ from typing import Annotated
 
 import typer
 
-from protocol.commands.console import BucketOption, open_daemon_bucket, say
-from protocol.rounds.server import SyncServer
-from runner.commands.console import Exit, new_app, run
+from protocol.commands.options import BucketChoice
+from runner.commands.console import Exit, run
+from runner.commands.program import single
+from runner.options.flatten import flattened
+from runner.options.output import VersionOption
 
-app = new_app("Close the rounds of all unfinished federations in a bucket.", no_args_is_help=False)
 
-
-@app.command()
+@flattened
 def sync_server(
-    bucket: BucketOption,
+    where: BucketChoice,
     once: Annotated[bool, typer.Option("--once", help="Close what can be closed now, then leave.")] = False,
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="Leave when no federation is unfinished.")
     ] = False,
+    version: VersionOption = False,
 ) -> None:
     """Close the rounds of all unfinished federations in a bucket.
 
     Leaves by itself only with --once or --exit-when-idle. Exit code 3: there was nothing to do.
     """
-    place = open_daemon_bucket(bucket, "sync-server")
+    from protocol.commands.console import open_daemon_bucket, say
+    from protocol.rounds.server import SyncServer
+
+    place = open_daemon_bucket(where.bucket, "sync-server")
     from protocol.strategies.aggregate import aggregate_of  # torch: not before the endpoint has answered
 
     server = SyncServer(place, aggregate_of, say)
@@ -34,6 +38,9 @@ def sync_server(
     say(f"watching {place.name}")
     if not server.run(exit_when_idle=exit_when_idle):
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
+
+
+app = single(sync_server)
 
 
 def main() -> None:

@@ -23,8 +23,6 @@ from protocol.wire.job_documents import Claim, Heartbeat, Release
 from protocol.wire.keys import Mark
 from protocol.wire.store import Entry
 
-LEASE_TTL_S = 60.0
-
 
 @dataclass(frozen=True)
 class Attempts:

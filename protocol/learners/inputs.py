@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,6 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shar
     if bodies and len(bodies) < shares:
         raise UsageError(f"--heterogeneous: {len(bodies)} different traces for {shares} members; each needs its own")
     return tuple(bucket.upload(keys.trace, body) for body in progress(list(bodies), "uploading traces"))
-
-
-def check_generated(problem: Problem) -> None:
-    """UsageError if something is asked of traces where there are none."""
-    given = [field.name for field in fields(problem) if getattr(problem, field.name) is not None]
-    if given:
-        raise UsageError(f"--{given[0].removesuffix('_s')}: needs --trace; a generated problem brings its own")
 
 
 def check_trace(body: bytes, name: str, problem: Problem) -> None:

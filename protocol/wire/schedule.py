@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEASE_TTL_S = 60.0
+"""Seconds of silence after which an attempt counts as dead, where a fleet does not say otherwise."""
+
 DEFAULT_ROUNDS = 100
 """So many averages suffice: rounds of 1, 10 and 50 episodes learn alike, and each costs requests and waiting."""
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from runner.commands import tables
-from runner.commands.console import err, new_app, out, print_json, progress
-from runner.commands.options import JsonOption
+from runner.commands.console import err, out, print_json, progress
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
@@ -23,35 +24,55 @@ if TYPE_CHECKING:
 
 Measurement = tuple[str, dict[str, Any], "Callable[[], Rate]"]
 
-app = new_app("How fast environments and learners are on this machine, and how well learners learn.")
-
 QuickOption = Annotated[bool, typer.Option("--quick", help="Fewer and shorter measurements.")]
-SeedsOption = Annotated[int, typer.Option(min=1, help="Trainings of each: with seeds 1, 2, …")]
-EnvStepsOption = Annotated[int, typer.Option(min=1, help="Environment steps of each training.")]
-EvaluateEveryOption = Annotated[int, typer.Option(min=1, help="Environment steps between two evaluations.")]
-JobsOption = Annotated[int, typer.Option(min=1, help="Trainings at a time; more than 1 spoil each other's seconds.")]
-ResultsOption = Annotated[
-    Path | None,
-    typer.Option(help="Keep what each training gave in this file, and take from it what it holds already."),
+EnvStepsOption = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="Environment steps of each training.", rich_help_panel="Trainings"),
+]
+EvaluateEveryOption = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="Environment steps between two evaluations.", rich_help_panel="Trainings"),
 ]
 
 
-@app.command()
+@dataclass(frozen=True, kw_only=True)
+class TrainingsChoice:
+    """How many trainings, and where their results are kept."""
+
+    panel: ClassVar[str] = "Trainings"
+
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Trainings of each: with seeds 1, 2, …")] = 5
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Trainings at a time; more than 1 spoil each other's seconds.")
+    ] = 1
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep what each training gave in this file, and take from it what it holds already."
+        ),
+    ] = None
+
+
+@flattened
 def env(
+    output: OutputChoice,
     trace: Annotated[
-        list[Path] | None, typer.Option(help="A trace, or a folder of them, to step as well. May be given again.")
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="A trace, or a folder, to step as well. May be given again."),
     ] = None,
     quick: QuickOption = False,
-    as_json: JsonOption = False,
 ) -> None:
-    """Steps per second of one environment and of many, and pods placed per second; median (lowest to highest)."""
+    """Measure steps of environments and placed pods per second.
+
+    Of one environment and of many; median (lowest to highest).
+    """
     from runner.bench.environments import QUICK, RateBudget, machine
 
     measured: dict[str, list[dict[str, Any]]] = {"single": [], "vector": [], "placing": []}
     for part, facts, measure in progress(_plan(trace or [], QUICK if quick else RateBudget()), "measuring"):
         measured[part].append({**facts, **asdict(measure())})
     document = {"machine": machine(), **measured, **_conclusions(measured)}
-    if as_json:
+    if output.as_json:
         print_json(document)
         return
     tables.show_facts(document["machine"])
@@ -66,12 +87,12 @@ def env(
     tables.show_facts(_conclusions(measured))
 
 
-@app.command()
-def dqn(quick: QuickOption = False, as_json: JsonOption = False) -> None:
-    """Updates and environment steps per second, and microseconds for an action, of our DQN and Stable-Baselines3's.
+@flattened
+def dqn(output: OutputChoice, quick: QuickOption = False) -> None:
+    """Measure our DQN's speed beside Stable-Baselines3's.
 
-    Median of the repetitions; a ratio is the median of those within each repetition (lowest to highest). Above 1 ours
-    is faster.
+    Updates and environment steps per second, and microseconds for an action. Median of the repetitions; a ratio is the
+    median of those within each repetition (lowest to highest). Above 1 ours is faster.
     """
     from runner.bench import dqn as bench_dqn
     from runner.bench import sb3
@@ -81,7 +102,7 @@ def dqn(quick: QuickOption = False, as_json: JsonOption = False) -> None:
     facts = {**machine(), **_versions("torch", "stable_baselines3"), "load_before": os.getloadavg()[0]}
     budget = bench_dqn.QUICK if quick else bench_dqn.LearnerBudget()
     measured = [bench_dqn.compare(case, budget, perf_counter) for case in progress(bench_dqn.cases(), "measuring")]
-    if as_json:
+    if output.as_json:
         print_json({"machine": facts, "budget": asdict(budget), "cases": [asdict(each) for each in measured]})
     else:
         tables.show_facts(facts)
@@ -91,53 +112,56 @@ def dqn(quick: QuickOption = False, as_json: JsonOption = False) -> None:
         err.print(sb3.HOW_TO_INSTALL, highlight=False, markup=False)
 
 
-@app.command()
+@flattened
 def learning(
+    trainings: TrainingsChoice,
+    output: OutputChoice,
     env_steps: EnvStepsOption = 100_000,
-    seeds: SeedsOption = 5,
     evaluate_every: EvaluateEveryOption = 5_000,
-    jobs: JobsOption = 1,
-    results: ResultsOption = None,
-    as_json: JsonOption = False,
 ) -> None:
-    """How well our DQN and Stable-Baselines3's do on the standard suite after equally many environment steps."""
+    """Measure how well our DQN and Stable-Baselines3's learn.
+
+    On the standard suite, after equally many environment steps.
+    """
     from runner.bench import learning as bench_learning
     from runner.bench import sb3
     from runner.bench import tables as bench_tables
     from runner.bench.runs import run_groups
 
     names = bench_learning.LEARNERS if sb3.installed() else (bench_learning.OURS,)
-    groups = bench_learning.learning_runs(names, seeds, env_steps, evaluate_every)
-    outcomes = run_groups(bench_learning.train, groups, jobs, results)
-    if not as_json:
+    groups = bench_learning.learning_runs(names, trainings.seeds, env_steps, evaluate_every)
+    outcomes = run_groups(bench_learning.train, groups, trainings.jobs, trainings.results)
+    if not output.as_json:
         pairs = (zip(groups[name], outcomes[name], strict=True) for name in names)
         rows = ((run.learner, run.seed, outcome) for pair in pairs for run, outcome in pair)
         tables.show(bench_tables.trainings("learner", rows))
         out.print()
-    report("learner", groups, outcomes, as_json)
+    report("learner", groups, outcomes, output.as_json)
     if len(names) == 1:
         err.print(sb3.HOW_TO_INSTALL, highlight=False, markup=False)
 
 
-@app.command()
+@flattened
 def ablation(
-    variant: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be given again. Default: all, the rewards included.")
-    ] = None,
+    trainings: TrainingsChoice,
+    output: OutputChoice,
     env_steps: EnvStepsOption = 100_000,
-    seeds: SeedsOption = 5,
     evaluate_every: EvaluateEveryOption = 5_000,
-    jobs: JobsOption = 1,
-    results: ResultsOption = None,
-    as_json: JsonOption = False,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this one; may be given again. Default: all, also the rewards."),
+    ] = None,
 ) -> None:
-    """What each part of the DQN and each reward is worth: variants that differ in one thing from the default."""
+    """Measure what each part of the DQN and each reward is worth.
+
+    Variants differ in one thing from the default.
+    """
     from runner.bench.ablation import ablation_runs
     from runner.bench.learning import train
     from runner.bench.runs import run_groups
 
-    groups = ablation_runs(variant or (), seeds, env_steps, evaluate_every)
-    report("variant", groups, run_groups(train, groups, jobs, results), as_json)
+    groups = ablation_runs(variant or (), trainings.seeds, env_steps, evaluate_every)
+    report("variant", groups, run_groups(train, groups, trainings.jobs, trainings.results), output.as_json)
 
 
 def report(

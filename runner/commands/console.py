@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from env.errors import ConfigError, SimArenaError, UsageError
+from env.errors import SimArenaError, UsageError
 
 T = TypeVar("T")
 
@@ -75,26 +75,6 @@ def progress(items: Sequence[T], what: str) -> Iterable[T]:
 def print_json(value: Any) -> None:
     """One JSON document on stdout; stable key order, no colour."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def parse_set(pairs: Sequence[str], flag: str = "--set") -> dict[str, Any]:
-    """`--set NAME=VALUE` pairs, or those of another flag; values as JSON where they are JSON, else as text.
-
-    Raises:
-        ConfigError: a pair without '=', or a name given twice.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"{flag} {pair}: expected NAME=VALUE, for example {flag} learning_rate=0.001")
-        if name in settings:
-            raise ConfigError(f"{flag} {name}: given twice")
-        try:
-            settings[name] = json.loads(text)
-        except ValueError:
-            settings[name] = text
-    return settings
 
 
 def check_place(path: Path | None, flag: str) -> None:

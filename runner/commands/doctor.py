@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from env.errors import ClusterError, ConfigError
-from runner.commands.console import Exit, err, fail, out, parse_set, print_json
-from runner.commands.options import JsonOption, KubeContextOption, SimKubeOption, TraceBucketOption
+from runner.clusters.simkube import KubeContext, SimKubeSettingsOption, TraceBucket
+from runner.commands.console import Exit, err, fail, out, print_json
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.simkube.doctor_results import CheckResult
 
-KubeconfigOption = Annotated[Path | None, typer.Option(help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.")]
+KubeconfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.",
+        autocompletion=completion.files,
+        rich_help_panel="Cluster",
+    ),
+]
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 _REQUEST_TIMEOUT_S = 5.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to an app."""
-    app.command()(doctor)
+@dataclass(frozen=True, kw_only=True)
+class ExaminedChoice:
+    """The cluster, and what simulations on it would need beside it."""
+
+    panel: ClassVar[str] = "Cluster"
+
+    kubeconfig: KubeconfigOption = None
+    kube_context: KubeContext = None
+    trace_bucket: TraceBucket = None
+    simkube: SimKubeSettingsOption = field(default_factory=dict)
 
 
+@flattened
 def doctor(
-    kubeconfig: KubeconfigOption = None,
-    kube_context: KubeContextOption = None,
-    trace_bucket: TraceBucketOption = None,
-    simkube: SimKubeOption = None,
+    cluster: ExaminedChoice,
+    output: OutputChoice,
     fix: Annotated[
         bool, typer.Option("--fix", help="Delete Sim-Arena's simulations, also running ones; create missing Stages.")
     ] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Check whether a Kubernetes can run simulations. Exit code 1 if anything fails.
 
@@ -43,12 +59,13 @@ def doctor(
     """
     from env.simkube.settings import SimKubeSettings
 
+    trace_bucket = cluster.trace_bucket
     if trace_bucket is not None and not trace_bucket.startswith("s3://"):
         fail(f"--trace-bucket {trace_bucket}: must be s3://BUCKET or s3://BUCKET/PREFIX", Exit.USAGE)
-    secrets = SimKubeSettings.read(parse_set(simkube or (), "--simkube")).driver_secrets
-    findings, done, server = _examined(kubeconfig, kube_context, trace_bucket or "", secrets, fix)
+    secrets = SimKubeSettings.read(cluster.simkube).driver_secrets
+    findings, done, server = _examined(cluster.kubeconfig, cluster.kube_context, trace_bucket or "", secrets, fix)
     failed = [name for name, finding in findings.items() if finding.level == "fail"]
-    if as_json:
+    if output.as_json:
         rows = [{"check": name, **vars(finding)} for name, finding in findings.items()]
         print_json({"server": server, "fixed": done, "checks": rows})
     else:

@@ -10,7 +10,9 @@ import typer
 
 from runner.commands import tables
 from runner.commands.console import err, fail, out, print_json, progress
-from runner.commands.options import JsonOption
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.fidelity.agreement import OutcomeComparison, Tally
@@ -19,17 +21,21 @@ if TYPE_CHECKING:
 _LONGEST_DIFF = 40
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to an app."""
-    app.command()(fidelity)
-
-
+@flattened
 def fidelity(
-    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Scenarios with what a control plane decided.")],
-    show: Annotated[int, typer.Option(min=0, help="Show so many disagreements.")] = 5,
-    as_json: JsonOption = False,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Scenarios with what a control plane decided.", autocompletion=completion.files
+        ),
+    ],
+    output: OutputChoice,
+    show: Annotated[int, typer.Option(metavar="N", min=0, help="Show so many disagreements.")] = 5,
 ) -> None:
-    """Replay recorded scenarios and compare what the engine decides. Exit code 1 if a goal is missed."""
+    """Compare the engine with what a control plane decided.
+
+    Recorded scenarios are replayed. Exit code 1 if a goal is missed.
+    """
     from env.fidelity.agreement import comparisons, missed_goals, tally
     from env.fidelity.truth import read_truth
 
@@ -38,7 +44,7 @@ def fidelity(
     by_kind = {kind: tally(row for row in rows if row.kind == kind) for kind in sorted({row.kind for row in rows})}
     over_all = tally(rows)
     disagreements = [row for row in rows if not row.agreement.complete]
-    if as_json:
+    if output.as_json:
         shown = [_described(row) for row in disagreements[:show]]
         print_json(
             {

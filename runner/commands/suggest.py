@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from env.errors import ConfigError
-from runner.clusters import TRACE_DIR, ClusterChoice
-from runner.commands import options as o
+from agents.kinds import KINDS
+from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
-from runner.commands.console import Exit, check_place, err, fail, out, parse_set, print_json
+from runner.commands.console import Exit, check_place, err, fail, out, print_json
 from runner.commands.interrupt import interruptible
-from runner.commands.options import Inputs
+from runner.options import completion
+from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
+from runner.options.flatten import changed, flattened
+from runner.options.output import OutputChoice
+from runner.options.workload import ReplayChoice
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -25,78 +27,79 @@ if TYPE_CHECKING:
     from runner.suggest.suggestion import Suggestion
 
 
+@flattened
 def suggest(
     ctx: typer.Context,
-    trace: Annotated[Path, typer.Option(help="A trace file.")],
-    deploy: o.DeployOption = None,
-    namespace: o.NamespaceOption = None,
-    target: o.TargetOption = None,
-    nodes: o.NodesOption = None,
-    node_cpu: o.NodeCpuOption = "16",
-    node_memory: o.NodeMemoryOption = "32Gi",
-    node_pods: o.NodePodsOption = 110,
-    duration: o.DurationOption = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A trained agent's checkpoint. Default: the model that comes with this program.")
+    trace: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="A trace file.", autocompletion=completion.files, rich_help_panel=ReplayChoice.panel
+        ),
+    ],
+    replay: ReplayChoice,
+    cluster: ClusterChoice,
+    output: OutputChoice,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Who plays: {AGENT_NAMES}; or a checkpoint file. Default: the trained model.",
+            autocompletion=completion.or_file(KINDS),
+            rich_help_panel=EpisodeChoice.panel,
+        ),
     ] = None,
-    policy: Annotated[str | None, typer.Option(help="A hand-written policy instead, e.g. heuristic.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="At most so many steps.")] = 100,
-    patch: Annotated[Path | None, typer.Option(help="Write the patch to this file, for kubectl --patch-file.")] = None,
-    cluster: o.ClusterOption = "embedded",
-    kube_context: o.KubeContextOption = None,
-    trace_dir: o.TraceDirOption = TRACE_DIR,
-    trace_bucket: o.TraceBucketOption = None,
-    simkube: o.SimKubeOption = None,
-    as_json: o.JsonOption = False,
+    steps: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="At most so many steps.", rich_help_panel=EpisodeChoice.panel),
+    ] = 100,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the patch to this file, for kubectl --patch-file.",
+            rich_help_panel=OutputChoice.panel,
+        ),
+    ] = None,
 ) -> None:
-    """What would fix a workload in a trace, as a kubectl patch. Exit code 1: nothing found, 3: nothing is wrong."""
+    """Print what would fix a workload in a trace, as a kubectl patch.
+
+    Exit code 1: nothing found, 3: nothing is wrong.
+    """
+    from agents.default_model import default_model_path
+    from agents.load import load_agent
     from runner.suggest.patch import patch_command
     from runner.suggest.suggestion import SuggestionEnd
     from runner.suggest.suggestion import suggest as play
 
-    if weights is not None and policy is not None:
-        fail("--weights and --policy: give one of them", Exit.USAGE)
-    check_place(patch, "--patch")
-    choice = ClusterChoice(cluster, kube_context, trace_dir, trace_bucket, parse_set(simkube or (), "--simkube"))
-    inputs = Inputs((str(trace),), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
-    scenario = o.one_scenario(inputs, None, 0)
-    agent = _agent(weights, policy)
+    check_place(to, "--to")
+    scenario = replay.scenario(trace)
+    player = load_agent(default_model_path()) if agent is None else open_agent(agent, 0)
     with (
         interruptible("nothing was found by then") as should_stop,
-        choice.opened(ctx.obj) as place,
+        cluster.opened(ctx.obj) as place,
         err.status("replaying") as status,
     ):
 
         def tell(step: int, seen: Observation) -> None:
             status.update(f"step {step}: {seen.ready} of {scenario.target} ready")
 
-        found = play(scenario, agent, steps, place, should_stop=should_stop, on_step=tell)
+        found = play(scenario, player, steps, place, should_stop=should_stop, on_step=tell)
     command = None if found.patch is None else patch_command(scenario.workload, found.patch)
-    if as_json:
-        print_json({**_document(scenario, agent, found), "command": command})
+    if output.as_json:
+        print_json({**_document(scenario, player, found), "command": command})
     else:
-        tables.show_facts(_facts(scenario, agent, found))
+        tables.show_facts(_facts(scenario, player, found))
         if command is not None:
             out.print(f"\n{command}", markup=False, highlight=False, emoji=False)
-    if patch is not None and found.patch is not None:
-        _write(patch, found.patch)
+    if to is not None and found.patch is not None:
+        _write(to, found.patch)
     match found.ending:
         case SuggestionEnd.HEALTHY:
             fail(f"Deployment {scenario.workload}: nothing is wrong; nothing to do", Exit.NOTHING_TO_DO)
         case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
-            fail(f"{_failure(scenario, agent, found)}; the exact search may know more: {_solve_command(inputs)}")
-
-
-def _agent(weights: Path | None, policy: str | None) -> Agent:
-    from agents.default_model import default_model_path
-    from agents.kinds import POLICY_NAMES, make_agent
-    from agents.load import load_agent
-
-    if policy is None:
-        return load_agent(default_model_path() if weights is None else weights)
-    if policy not in POLICY_NAMES:
-        raise ConfigError(f"--policy {policy}: unknown; choose from {', '.join(POLICY_NAMES)}")
-    return make_agent(policy, seed=0)
+            fail(
+                f"{_failure(scenario, player, found)}; the exact search may know more: {_solve_command(trace, replay)}"
+            )
 
 
 def _write(path: Path, patch: dict[str, Any]) -> None:
@@ -170,14 +173,10 @@ def _steps(found: Suggestion) -> str:
     return "1 step" if len(found.outcomes) == 1 else f"{len(found.outcomes)} steps"
 
 
-def _solve_command(inputs: Inputs) -> str:
+def _solve_command(trace: str, replay: ReplayChoice) -> str:
     """The search for a least solution of the same scenario, quoted for a POSIX shell."""
-    words = ["sim-arena", "trace", "solve", *inputs.traces]
-    for option in fields(Inputs)[1:]:
-        value = getattr(inputs, option.name)
-        if value != option.default:
-            words += [f"--{option.name.removesuffix('_s').replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    options = [word for option, value in changed(replay).items() for word in (option, str(value))]
+    return shlex.join(["sim-arena", "trace", "solve", trace, *options])
 
 
 def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any]:

@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runner.commands import options as o
 from runner.commands import tables
-from runner.commands.console import Exit, check_place, err, fail, new_app, print_json, progress
-from runner.commands.options import JsonOption, ProblemOption
+from runner.commands.console import Exit, check_place, err, fail, print_json, progress
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
+from runner.options.workload import ProblemOption, ReplayChoice
 
 if TYPE_CHECKING:
     from env.actions import Action
     from env.trace.document import Trace
     from env.workload import Resources
 
-app = new_app("Look into traces, upgrade old ones, generate new ones, solve them.")
-
-TraceArgument = Annotated[Path, typer.Argument(metavar="TRACE", help="A trace file.")]
+TraceArgument = Annotated[Path, typer.Argument(metavar="TRACE", help="A trace file.", autocompletion=completion.files)]
 
 
-@app.command()
-def show(trace: TraceArgument, as_json: JsonOption = False) -> None:
-    """What a trace holds: its events, and the Deployments as they are at the end."""
+@flattened
+def show(trace: TraceArgument, output: OutputChoice) -> None:
+    """Show what a trace holds: its events, and the Deployments as they are at the end."""
     from env.trace.document import load_trace
 
     content = describe(load_trace(trace))
-    if as_json:
+    if output.as_json:
         print_json(content)
         return
     deployments = content.pop("deployments")
@@ -37,10 +37,12 @@ def show(trace: TraceArgument, as_json: JsonOption = False) -> None:
     tables.show(tables.deployments(deployments))
 
 
-@app.command()
+@flattened
 def upgrade(
     trace: TraceArgument,
-    to: Annotated[Path | None, typer.Option(help="Where to write it. Default: in place of TRACE.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it. Default: in place of TRACE.")
+    ] = None,
 ) -> None:
     """Bring a trace to version 2, which SimKube 2.x reads. Exit code 3 if it is already."""
     from agents.saved.files import write_atomic
@@ -55,13 +57,13 @@ def upgrade(
     err.print(f"wrote {to or trace}", highlight=False)
 
 
-@app.command()
+@flattened
 def generate(
-    to: Annotated[Path, typer.Option(help="Folder for the traces; it is made if missing.")],
-    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 1,
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the traces; it is made if missing.")],
+    output: OutputChoice,
+    count: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="How many.")] = 1,
     problem: ProblemOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first trace; the others follow.")] = 0,
-    as_json: JsonOption = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the first trace; the others follow.")] = 0,
 ) -> None:
     """Write traces of solvable problems: always the same ones for the same problem and seed."""
     from agents.saved.files import write_atomic
@@ -78,38 +80,30 @@ def generate(
         write_atomic(path, problem_scenario(drawn).trace.to_bytes())
         facts = {"problem": drawn.kind, "seed": number, "target": drawn.target, "nodes": drawn.nodes.count}
         written.append({"path": str(path), **facts, "least_actions": drawn.least_actions})
-    if as_json:
+    if output.as_json:
         print_json(written)
     else:
         tables.show(tables.generated(written))
 
 
-@app.command()
+@flattened
 def solve(
     trace: TraceArgument,
-    deploy: o.DeployOption = None,
-    namespace: o.NamespaceOption = None,
-    target: o.TargetOption = None,
-    nodes: o.NodesOption = None,
-    node_cpu: o.NodeCpuOption = "16",
-    node_memory: o.NodeMemoryOption = "32Gi",
-    node_pods: o.NodePodsOption = 110,
-    duration: o.DurationOption = None,
-    within: Annotated[int, typer.Option(min=0, max=1000, help="Look for at most so many actions.")] = 20,
-    as_json: JsonOption = False,
+    replay: ReplayChoice,
+    output: OutputChoice,
+    within: Annotated[int, typer.Option(metavar="N", min=0, max=1000, help="Look for at most so many actions.")] = 20,
 ) -> None:
-    """The least number of actions that solves a trace, and which. Exit code 1 if there is no such solution."""
+    """Find the least number of actions that solves a trace. Exit code 1 if there is no such solution."""
     from env.embedded.cluster import EmbeddedCluster
     from env.gym.search import least_actions
     from env.problems.scenario import recorded_resources
 
-    inputs = o.Inputs((str(trace),), deploy, namespace, target, nodes, node_cpu, node_memory, node_pods, duration)
-    scenario = o.one_scenario(inputs, None, 0)
+    scenario = replay.scenario(str(trace))
     with err.status("searching"):
         actions = least_actions(scenario, EmbeddedCluster(), within)
     solution = _solution(recorded_resources(scenario.trace, scenario.workload, scenario.duration_s), actions)
     facts = {"scenario": scenario.name, "workload": str(scenario.workload), "target": scenario.target, **solution}
-    if as_json:
+    if output.as_json:
         print_json({**facts, "within": within})
     elif actions is not None:
         tables.show_facts(tables.solution(facts))

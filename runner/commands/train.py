@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from agents.kinds import DEFAULT
+from agents.kinds import DEFAULT, KINDS
 from env.errors import AgentError, ConfigError
-from runner.clusters import TRACE_DIR
-from runner.commands import options as o
+from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, parse_set, print_json
+from runner.commands.console import Exit, err, fail, print_json
 from runner.commands.interrupt import interruptible
+from runner.options import completion
+from runner.options.agents import EpisodeChoice, SettingsOption
+from runner.options.flatten import flattened, typed, values
+from runner.options.output import OutputChoice
+from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
@@ -30,109 +35,136 @@ _MAY_CHANGE = ("episodes", "stop_solved", "patience")
 """Options that do not change what a run has done so far."""
 
 
-def train(
-    ctx: typer.Context,
-    config: Annotated[
-        Path | None, typer.Option(help="Options from a .toml or .json file; those on the command line go over them.")
-    ] = None,
-    agent: Annotated[str, typer.Option(help=f"{o.AGENT_NAMES}.")] = DEFAULT,
+@dataclass(frozen=True, kw_only=True)
+class TrainingChoice:
+    """Who is trained, how long and from what."""
+
+    panel: ClassVar[str] = "Training"
+
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help=f"{', '.join(KINDS)}.", autocompletion=completion.of(KINDS))
+    ] = DEFAULT
     episodes: Annotated[
-        int | None, typer.Option(min=1, help="Episodes in all. Default: enough for a good DQN.")
-    ] = None,
-    steps: o.StepsOption = 100,
-    reward: o.RewardOption = "shaped",
-    problem: o.ProblemOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same weights.")] = 0,
-    trace: o.TraceOption = None,
-    deploy: o.DeployOption = None,
-    namespace: o.NamespaceOption = None,
-    target: o.TargetOption = None,
-    nodes: o.NodesOption = None,
-    node_cpu: o.NodeCpuOption = "16",
-    node_memory: o.NodeMemoryOption = "32Gi",
-    node_pods: o.NodePodsOption = 110,
-    duration: o.DurationOption = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="An agent's setting, e.g. learning_rate=0.001."),
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Start from the networks in this .pt file.")] = None,
+        int | None, typer.Option(metavar="N", min=1, help="Episodes in all. Default: enough for a good DQN.")
+    ] = None
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same weights.")] = 0
+    settings: SettingsOption = field(default_factory=dict)
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Start from the networks in this .pt file.", autocompletion=completion.files),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationChoice:
+    """How often the agent is evaluated, and when that ends the training."""
+
+    panel: ClassVar[str] = "Evaluation"
+
     evaluate_every: Annotated[
         int | None,
-        typer.Option(min=0, help="Evaluate after every N-th episode; 0: never. Default: 20 times, at least 50 apart."),
-    ] = None,
+        typer.Option(
+            metavar="N", min=0, help="After every N-th episode; 0: never. Default: 20 times, at least 50 apart."
+        ),
+    ] = None
     stop_solved: Annotated[
-        float | None, typer.Option(min=0, max=1, help="End once an evaluation solves this share, e.g. 0.99.")
-    ] = None,
+        float | None, typer.Option(metavar="SHARE", min=0, max=1, help="End once this share is solved, e.g. 0.99.")
+    ] = None
     patience: Annotated[
-        int | None, typer.Option(min=1, help="End after so many evaluations in a row that are not the best.")
-    ] = None,
+        int | None,
+        typer.Option(metavar="N", min=1, help="End after so many evaluations in a row that are not the best."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunChoice:
+    """The run's folder, and what it starts from."""
+
+    panel: ClassVar[str] = "Run"
+
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run's own folder, new or empty. Default: runs/AGENT-TIME."),
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Options from a .toml or .json file; those on the command line go over them."
+        ),
+    ] = None
+    load: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Go on with a run: its folder or a checkpoint in it.",
+            autocompletion=completion.files,
+        ),
+    ] = None
     checkpoint_every: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
             help="Keep a checkpoint, and draw, after every N-th episode. Default: 10 times, at least 50 apart.",
         ),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("runs"),
-    load: Annotated[Path | None, typer.Option(help="Go on with a run: its folder or a checkpoint in it.")] = None,
-    cluster: o.ClusterOption = "embedded",
-    kube_context: o.KubeContextOption = None,
-    trace_dir: o.TraceDirOption = TRACE_DIR,
-    trace_bucket: o.TraceBucketOption = None,
-    simkube: o.SimKubeOption = None,
-    as_json: o.JsonOption = False,
+    ] = None
+
+
+@flattened
+def train(
+    ctx: typer.Context,
+    training: TrainingChoice,
+    episode: EpisodeChoice,
+    workload: WorkloadChoice,
+    validation: ValidationChoice,
+    run: RunChoice,
+    cluster: ClusterChoice,
+    output: OutputChoice,
 ) -> None:
     """Train an agent; everything about it ends up in one folder. Ctrl-C stops it so that --load can go on."""
-    # Options are taken from the context: only there one that was given can be told from a default, which must not go
-    # over what a file says.
     from runner.training.run_config import RunConfig
     from runner.training.run_folder import RunFolder
 
-    given = _given(ctx)
-    if load is not None:
-        _refuse_changes(given, config)
-        run = RunFolder.open(load)
-        wanted = RunConfig.read(run.config).over(given)
+    chosen = {
+        name: value
+        for choice in (training, episode, workload, validation, run, cluster)
+        for name, value in values(choice).items()
+    }
+    given = _given(chosen, typed(ctx))
+    if run.load is not None:
+        _refuse_changes([*given, *(name for name in ("config", "to") if chosen[name] is not None)])
+        folder = RunFolder.open(run.load)
+        wanted = RunConfig.read(folder.config).over(given)
     else:
-        wanted = (RunConfig.read(config) if config is not None else RunConfig()).over(given)
+        wanted = (RunConfig.read(run.config) if run.config is not None else RunConfig()).over(given)
     wanted = wanted.filled()
-    with wanted.choice().opened(ctx.obj) as place:
-        training, validation = _made(wanted, place)
-        if load is not None:
-            _restore(training, run, run.latest if load.is_dir() else load, wanted)
+    with wanted.cluster_choice().opened(ctx.obj) as place:
+        trained, exam = _made(wanted, place)
+        if run.load is not None:
+            _restore(trained, folder, folder.latest if run.load.is_dir() else run.load, wanted)
         else:
-            run = _begin(training, wanted)
-        summary = _train(training, run, wanted, validation)
-    if as_json:
+            folder = _begin(trained, wanted, run.to)
+        summary = _train(trained, folder, wanted, exam)
+    if output.as_json:
         print_json(summary)
     else:
         tables.show_facts(summary)
 
 
-def _given(ctx: typer.Context) -> dict[str, Any]:
-    """The options on the command line that a config may hold too, as a config holds them."""
+def _given(chosen: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    """The options of these names that a config may hold too, as a config holds them.
+
+    A default must not go over what a file says; so only options that were typed count.
+    """
     from runner.training.run_config import RunConfig
 
-    given = {}
-    for name, value in ctx.params.items():
-        source = ctx.get_parameter_source(name)
-        if name in RunConfig.model_fields and source is not None and source.name == "COMMANDLINE":
-            given[name] = _plain(name, value)
-    return given
+    found = {name: value for name, value in chosen.items() if name in names and name in RunConfig.model_fields}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
-def _plain(name: str, value: Any) -> Any:
-    if name == "trace":
-        return [str(path) for path in value]
-    if name in ("settings", "simkube"):
-        return parse_set(value, "--set" if name == "settings" else "--simkube")
-    return str(value) if name in ("weights", "runs") else value
-
-
-def _refuse_changes(given: Mapping[str, Any], config: Path | None) -> None:
+def _refuse_changes(given: Sequence[str]) -> None:
     """A run that goes on with other settings would be another run."""
-    other = [name for name in given if name not in _MAY_CHANGE] + (["config"] if config is not None else [])
+    other = [name for name in given if name not in _MAY_CHANGE]
     if other:
         flag = "--set" if other[0] == "settings" else f"--{other[0].replace('_', '-')}"
         may = ", ".join(f"--{name.replace('_', '-')}" for name in _MAY_CHANGE)
@@ -144,14 +176,14 @@ def _made(wanted: RunConfig, cluster: Cluster | None) -> tuple[Training, Validat
     from runner.training.training import Training
     from runner.training.validation import Validation, validation_problems
 
-    scenarios = wanted.inputs().scenarios()
+    scenarios = wanted.workload().scenarios()
     training = Training(wanted.training(), scenarios or None, cluster)
     if not wanted.evaluate_every:
         return training, None
     return training, Validation(scenarios or validation_problems(wanted.problem), wanted.steps, wanted.reward, cluster)
 
 
-def _begin(training: Training, wanted: RunConfig) -> RunFolder:
+def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
     """The folder of a new run; everything is checked before it is made."""
     from agents.saved.files import read_bounded
     from runner.training.environment import environment
@@ -159,9 +191,7 @@ def _begin(training: Training, wanted: RunConfig) -> RunFolder:
 
     if wanted.weights is not None:
         training.load_weights(read_bounded(Path(wanted.weights)))
-    run = RunFolder.create(
-        Path(wanted.runs), wanted.agent, ["sim-arena", *sys.argv[1:]], wanted.portable().model_dump()
-    )
+    run = RunFolder.create(to, wanted.agent, ["sim-arena", *sys.argv[1:]], wanted.portable().model_dump())
     run.write_json("environment.json", environment())
     return run
 

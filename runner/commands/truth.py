@@ -8,36 +8,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.commands.console import Exit, err, fail, new_app, print_json, progress
+from runner.clusters.simkube import KubeContext
+from runner.commands.console import Exit, err, fail, print_json, progress
 from runner.commands.doctor import KubeconfigOption
-from runner.commands.options import JsonOption, KubeContextOption
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.fidelity.truth import RecordedScenario
     from env.kube.client import KubeApi
 
-app = new_app("Record what a real control plane decides.")
 
-
-@app.callback()
-def _group() -> None:
-    """Record what a real control plane decides."""
-
-
-@app.command()
+@flattened
 def record(
-    to: Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", help="The new file. A scenario a line.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The new file, JSON Lines: a scenario a line.")],
+    output: OutputChoice,
     scenarios: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="Record these scenarios (again). Default: generated ones.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Record these scenarios (again). Default: generated ones.",
+            autocompletion=completion.files,
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="Generate so many.")] = 26,
-    seed: Annotated[int, typer.Option(min=0, help="Of the generated scenarios.")] = 0,
+    count: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Generate so many.")] = 26,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the generated scenarios.")] = 0,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Generate this kind only; see docs/fidelity.md. May be given again.")
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Generate this kind only; see docs/fidelity.md. May be given again."),
     ] = None,
     kubeconfig: KubeconfigOption = None,
-    kube_context: KubeContextOption = None,
-    as_json: JsonOption = False,
+    kube_context: KubeContext = None,
 ) -> None:
     """Play scenarios on a cluster and write what it decided. Its own nodes must be cordoned or tainted.
 
@@ -46,7 +48,7 @@ def record(
     """
     wanted = _wanted(scenarios, count, seed, kind or [])
     if to.exists():
-        fail(f"{to}: exists already; give --out another name", Exit.USAGE)
+        fail(f"{to}: exists already; give --to another name", Exit.USAGE)
     from env.kube.connect import connect
 
     # A kubelet has a pod Ready within a moment; a rollout of many waves would else take long.
@@ -55,7 +57,7 @@ def record(
         outcomes = _record(api, wanted, to)
     finally:
         api.close()
-    if as_json:
+    if output.as_json:
         print_json({"file": str(to), "scenarios": len(wanted), "outcomes": outcomes})
     else:
         err.print(f"wrote {to}: {len(wanted)} scenarios, {outcomes} outcomes", highlight=False)

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.kinds import DEFAULT, agent_kind
 from env.errors import ConfigError, nearest
-from runner.clusters import TRACE_DIR, ClusterChoice
-from runner.commands.options import Inputs
+from runner.clusters.choice import ClusterChoice
+from runner.clusters.simkube import TRACE_DIR
+from runner.options.flatten import build
+from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
     from runner.training.loop import LoopPlan
@@ -42,6 +44,7 @@ class RunConfig(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     settings: dict[str, Any] = {}
     weights: str | None = None
+    env: str = "cluster"
     trace: list[str] = []
     deploy: str | None = None
     namespace: str | None = None
@@ -55,7 +58,6 @@ class RunConfig(BaseModel):
     stop_solved: Annotated[float, Field(gt=0, le=1)] | None = None
     patience: Count | None = None
     checkpoint_every: Count | None = None
-    runs: str = "runs"
     cluster: str = "embedded"
     kube_context: str | None = None
     trace_dir: str = TRACE_DIR
@@ -93,8 +95,8 @@ class RunConfig(BaseModel):
         """
         from runner.training.training import TrainingConfig
 
-        if self.trace and self.problem is not None:
-            raise ConfigError(f"--problem {self.problem}: generates traces, but --trace {self.trace[0]} is given")
+        self.workload()
+        self.cluster_choice().check()
         episodes = self.episodes or TrainingConfig.episodes
         evaluate_every = 0 if self.cluster != "embedded" else max(_FEWEST, episodes // _EVALUATIONS)
         if self.evaluate_every is not None:
@@ -117,23 +119,13 @@ class RunConfig(BaseModel):
         weights = None if self.weights is None else str(Path(self.weights).resolve())
         return self.over({"trace": [str(Path(path).resolve()) for path in self.trace], "weights": weights})
 
-    def inputs(self) -> Inputs:
-        """Which traces, which workload in them and on which nodes."""
-        return Inputs(
-            tuple(self.trace),
-            self.deploy,
-            self.namespace,
-            self.target,
-            self.nodes,
-            self.node_cpu,
-            self.node_memory,
-            self.node_pods,
-            self.duration,
-        )
+    def workload(self) -> WorkloadChoice:
+        """What is to be solved; ConfigError if two settings contradict each other."""
+        return build(WorkloadChoice, self.model_dump())
 
-    def choice(self) -> ClusterChoice:
-        """Where traces are replayed."""
-        return ClusterChoice(self.cluster, self.kube_context, self.trace_dir, self.trace_bucket, self.simkube)
+    def cluster_choice(self) -> ClusterChoice:
+        """Where traces are replayed; ConfigError if a setting belongs to another backend."""
+        return build(ClusterChoice, self.model_dump())
 
     def training(self) -> TrainingConfig:
         """What the training is, apart from its scenarios; of filled settings."""

@@ -14,6 +14,7 @@ from agents.saved.files import write_atomic
 from env.errors import ConfigError
 
 CONFIG = "config.json"
+RUNS = Path("runs")  # where runs are kept that name no folder
 
 
 class RunFolder:
@@ -23,22 +24,23 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, parent: Path, agent: str, command: Sequence[str], config: Mapping[str, Any]) -> RunFolder:
-        """A new folder `parent`/<agent>-<time>; ConfigError if it cannot be made."""
-        started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        for number in range(1, 1000):
-            path = parent / f"{agent}-{started}{f'-{number}' if number > 1 else ''}"
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                continue
-            except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-                raise ConfigError(f"run folder {path}: cannot be made ({getattr(error, 'strerror', error)})") from error
-            run = cls(path)
-            write_atomic(path / "command.txt", (shlex.join(command) + "\n").encode())
-            run.write_json(CONFIG, config)
-            return run
-        raise ConfigError(f"run folder {parent}/{agent}-{started}: a thousand of them exist")
+    def create(cls, to: Path | None, agent: str, command: Sequence[str], config: Mapping[str, Any]) -> RunFolder:
+        """A new run in the folder `to`, which is made, or is there and empty; None: in runs/<agent>-<time>.
+
+        Raises:
+            ConfigError: the folder cannot be made, or has something in it.
+        """
+        path = _new_folder(agent) if to is None else to
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise ConfigError(f"run folder {path}: is not empty; name another one with --to")
+        except OSError as error:
+            raise ConfigError(f"run folder {path}: cannot be made ({error.strerror})") from error
+        run = cls(path)
+        write_atomic(path / "command.txt", (shlex.join(command) + "\n").encode())
+        run.write_json(CONFIG, config)
+        return run
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -75,3 +77,18 @@ class RunFolder:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a document of the run."""
         write_atomic(self.path / name, json.dumps(value, indent=2).encode() + b"\n")
+
+
+def _new_folder(agent: str) -> Path:
+    """A name below RUNS that no run has yet; two runs may begin in the same second."""
+    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        path = RUNS / f"{agent}-{started}{f'-{number}' if number > 1 else ''}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ConfigError(f"run folder {path}: cannot be made ({error.strerror})") from error
+        return path
+    raise ConfigError(f"run folder {RUNS}/{agent}-{started}: a thousand of them exist; name one with --to")

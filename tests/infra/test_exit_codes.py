@@ -7,13 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
-import typer.main
 
 from env.problems.generate import generate_scenario
 from infra.scripts import MODULES
@@ -54,13 +53,13 @@ WRONG: dict[str, list[str]] = {
         "--agent damaged.pt",
         "--trace cpu.msgpack --problem cpu",
         "--steps 0",
-        "--save absent/x.msgpack",
+        "--to absent/x.msgpack",
     ],
-    "sim-arena evaluate": ["nosuch", "--policy nosuch", "--suite nosuch", "--weights absent.pt", "--trace absent"],
+    "sim-arena evaluate": ["nosuch", "--agent nosuch", "--suite nosuch", "--agent absent.pt", "--trace absent"],
     "sim-arena suggest": [
         "--trace absent.msgpack",
-        "--trace cpu.msgpack --policy nosuch",
-        "--trace cpu.msgpack --patch absent/x",
+        "--trace cpu.msgpack --agent nosuch",
+        "--trace cpu.msgpack --to absent/x",
     ],
     "sim-arena trace show": ["absent.msgpack", "damaged.msgpack"],
     "sim-arena trace upgrade": ["absent.msgpack", "cpu.msgpack --to empty", "damaged.msgpack"],
@@ -71,15 +70,15 @@ WRONG: dict[str, list[str]] = {
         "--simkube nosuch=1",
         "--trace-bucket bucket",
     ],
-    "sim-arena truth record": ["--out damaged.pt", "--out new.jsonl --kind nosuch", "--out x --scenarios absent.jsonl"],
+    "sim-arena truth record": ["--to damaged.pt", "--to new.jsonl --kind nosuch", "--to x --scenarios absent.jsonl"],
     "sim-arena bench env": ["--trace absent.msgpack", "--bogus"],
     "sim-arena bench dqn": ["--bogus"],
     "sim-arena bench learning": ["--seeds 0"],
     "sim-arena bench ablation": ["--variant nosuch"],
     "sim-arena bench federation": ["--members many", "--strategy nosuch", "--attack nosuch", "--set gama=1"],
-    "sim-arena bench protocol": ["--members many", "--barrier nosuch", "--png damaged.pt"],
-    "sim-arena demo": ["--keep damaged.pt", "--workers 0"],
-    "sim-arena chaos": ["--keep damaged.pt", "--barrier nosuch"],
+    "sim-arena bench protocol": ["--members many", "--barrier nosuch", "--to damaged.pt"],
+    "sim-arena demo": ["--to damaged.pt", "--workers 0"],
+    "sim-arena chaos": ["--to damaged.pt", "--barrier nosuch"],
     "sim-arena simulate": ["--seeds many", "--seeds 5:1", "--seed 1 --jobs 2"],
     "sim-arena policy": ["workr --bucket b-1", "worker --bucket B*", "worker --bucket b-1 --worker-role x"],
     "sim-arena s3": ["--port many", "--log empty"],
@@ -129,17 +128,13 @@ WRONG: dict[str, list[str]] = {
 """For every command, what is wrong usage of it."""
 
 
-def leaves(name: str, command: Any) -> Iterator[str]:
-    """The commands below one, which is one itself if it can be run."""
-    if getattr(command, "invoke_without_command", False) or not hasattr(command, "commands"):
-        yield name
-    for below, each in getattr(command, "commands", {}).items():
-        yield from leaves(f"{name} {below}", each)
-
-
 def commands() -> set[str]:
-    apps = {name: import_module(module).app for name, module in MODULES.items()}
-    return {leaf for name, app in apps.items() for leaf in leaves(name, typer.main.get_command(app))}
+    """Every command of every script; a script without a table is one itself."""
+    found = set()
+    for name, module in MODULES.items():
+        table = getattr(import_module(module), "COMMANDS", None)
+        found |= {name} if table is None else {f"{name} {path}" for path, entry in table.items() if entry.where}
+    return found
 
 
 class Done(NamedTuple):

@@ -11,8 +11,9 @@ import pytest
 
 from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario
-from runner.commands.console import new_app, run
-from runner.commands.episode import register
+from runner.commands.console import run
+from runner.commands.program import program
+from runner.commands.table import COMMANDS
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +39,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
     """Runs a command as `sim-arena` does, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    app = new_app("test")
-    register(app)
+    app = program("test", COMMANDS)
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["sim-arena", *arguments])

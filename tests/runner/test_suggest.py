@@ -32,12 +32,13 @@ from env.problems.scenario import NodePool, Scenario, edited_trace, scenario_fro
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources, WorkloadRef
-from runner.commands.console import new_app, run
-from runner.commands.episode import register
+from runner.commands.console import run
+from runner.commands.program import program
+from runner.commands.table import COMMANDS
 from runner.suggest.patch import last_manifest, patch_command, strategic_patch
 from runner.suggest.suggestion import SuggestionEnd, net_actions, suggest
 
-HEURISTIC = ("--policy", "heuristic")
+HEURISTIC = ("--agent", "heuristic")
 KUBECTL = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 
 
@@ -62,8 +63,7 @@ class Script(Policy):
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Result]:
     """Runs `sim-arena suggest`, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    app = new_app("test")
-    register(app)
+    app = program("test", COMMANDS)
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["sim-arena", "suggest", *arguments])
@@ -280,7 +280,7 @@ def test_kubectl_makes_of_the_command_what_the_replay_has_used(tmp_path: Path) -
 def test_the_command_line_prints_what_is_wrong_what_to_do_and_the_command(cli: Any, tmp_path: Path) -> None:
     requests = {"requests": {"cpu": "17", "memory": "1Gi"}}
     trace = write(tmp_path / "web.msgpack", scenario_of(deployment(requests)))
-    result = cli("--trace", trace, *HEURISTIC, "--patch", "patch.json")
+    result = cli("--trace", trace, *HEURISTIC, "--to", "patch.json")
     assert result.code == 0
     *facts, blank, command = result.out.splitlines()
     assert [line.split(maxsplit=1) for line in facts] == [
@@ -326,21 +326,21 @@ def test_a_healthy_workload_is_exit_code_3(cli: Any, tmp_path: Path) -> None:
 def test_what_is_not_solved_is_exit_code_1_and_no_patch(cli: Any, tmp_path: Path) -> None:
     trace = write(tmp_path / "[red]web.msgpack", scenario_of(deployment({"requests": {"cpu": "17"}})))
     options = ("--trace", trace, "--node-cpu", "8", "--nodes", "2")
-    result = cli(*options, *HEURISTIC, "--steps", "2", "--patch", "patch.json")
+    result = cli(*options, *HEURISTIC, "--steps", "2", "--to", "patch.json")
     assert result.code == 1
     assert "kubectl" not in result.out
     assert not (tmp_path / "patch.json").exists()
     assert "agent heuristic: 0 of 3 ready after 2 steps, the most that --steps allows" in result.err
     solve = shlex.split(result.err.rpartition(": ")[2])
     assert solve == ["sim-arena", "trace", "solve", trace, "--nodes", "2", "--node-cpu", "8"]
-    failed = cli(*options, "--policy", "noop", "--duration", "5").err
+    failed = cli(*options, "--agent", "noop", "--duration", "5").err
     assert "after 1 step, and going in circles: noop leads to what was tried before" in failed
     assert shlex.split(failed)[-2:] == ["--duration", "5.0"]
 
 
 def test_an_agent_at_a_safeguard_is_told_with_the_reason(cli: Any, tmp_path: Path) -> None:
     trace = write(tmp_path / "web.msgpack", scenario_of(deployment({"requests": {"cpu": "15500m"}}, 4)))
-    result = cli("--trace", trace, "--policy", "bump_cpu")
+    result = cli("--trace", trace, "--agent", "bump_cpu")
     assert result.code == 1
     assert "0 of 4 ready after 2 steps, and stuck at bump_cpu_small: cpu 16500m would exceed" in result.err
 
@@ -349,21 +349,18 @@ def test_a_checkpoint_can_take_the_place_of_the_model(cli: Any, tmp_path: Path) 
     make_agent("heuristic", seed=0).save(tmp_path / "agent.json")
     trace = write(tmp_path / "web.msgpack", scenario_of(deployment({}, 2)))
     trace_option = ("--trace", trace)
-    assert cli(*trace_option, "--target", "3", "--weights", "agent.json").code == 0
-    result = cli(*trace_option, "--weights", "agent.json", *HEURISTIC)
-    assert result.code == 2
-    assert "give one of them" in result.err
+    assert cli(*trace_option, "--target", "3", "--agent", "agent.json").code == 0
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--trace", "nowhere.msgpack", *HEURISTIC], "nowhere.msgpack"),
-        (["--trace", "web.msgpack", "--policy", "dqn"], "choose from noop"),
-        (["--trace", "web.msgpack", "--weights", "nowhere.pt"], "nowhere.pt"),
+        (["--trace", "web.msgpack", "--agent", "dnq"], "did you mean 'dqn'"),
+        (["--trace", "web.msgpack", "--agent", "nowhere.pt"], "nowhere.pt"),
         (["--trace", "web.msgpack", "--deploy", "api", *HEURISTIC], "api"),
         (
-            ["--trace", "web.msgpack", "--target", "3", *HEURISTIC, "--patch", "nowhere/patch.json"],
+            ["--trace", "web.msgpack", "--target", "3", *HEURISTIC, "--to", "nowhere/patch.json"],
             "nowhere/patch.json",
         ),
     ],

@@ -4,70 +4,85 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from env.errors import ConfigError
 from runner.bench import commands as b
-from runner.commands.console import err
-from runner.commands.options import JsonOption
+from runner.commands.console import check_place, err
+from runner.options.agents import SettingsOption
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.bench.federation.members import Attack
     from runner.bench.exam import ExamResult
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(federation)
+@dataclass(frozen=True, kw_only=True)
+class FederationsChoice:
+    """Which federations are compared."""
 
+    panel: ClassVar[str] = "Federations"
 
-def federation(
-    members: Annotated[str, typer.Option(metavar="N,N,...", help="Sizes of the federations.")] = "1,2,4,8",
+    members: Annotated[str, typer.Option(metavar="N,N,...", help="Sizes of the federations.")] = "1,2,4,8"
     strategy: Annotated[
-        list[str] | None, typer.Option(help="How networks become one; may be given again. Default: fedavg.")
-    ] = None,
-    env_steps_per_member: b.EnvStepsOption = 50_000,
-    episodes_per_round: Annotated[int, typer.Option(min=1, help="Of each member, between two averages.")] = 10,
+        tuple[str, ...],
+        typer.Option(metavar="NAME", help="How networks become one; may be given again. Default: fedavg."),
+    ] = ("fedavg",)
+    episodes_per_round: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of each member, between two averages.")
+    ] = 10
     heterogeneous: Annotated[
         bool, typer.Option("--heterogeneous", help="Each member meets one kind of problem only.")
-    ] = False,
+    ] = False
     attack: Annotated[
-        str | None, typer.Option(help="Member 0 sends its weights times -1 (sign-flip) or times 1000 (scale).")
-    ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the DQN.")] = None,
-    seeds: b.SeedsOption = 5,
+        str | None,
+        typer.Option(metavar="KIND", help="Member 0 sends its weights times -1 (sign-flip) or times 1000 (scale)."),
+    ] = None
+    settings: SettingsOption = field(default_factory=dict)
+
+
+@flattened
+def federation(
+    trainings: b.TrainingsChoice,
+    choice: FederationsChoice,
+    output: OutputChoice,
+    env_steps_per_member: b.EnvStepsOption = 50_000,
     evaluate_every: b.EvaluateEveryOption = 2_000,
-    jobs: b.JobsOption = 1,
-    results: b.ResultsOption = None,
-    png: Annotated[Path | None, typer.Option(help="Draw the learning curves.")] = None,
-    as_json: JsonOption = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the learning curves.", rich_help_panel=OutputChoice.panel),
+    ] = None,
 ) -> None:
-    """The global model of federations of several sizes, and members trained alone, at equally many environment steps
-    of each member. All in this process, without S3: the weights are those that workers would get."""
+    """Measure what more members are worth, and what bad ones cost.
+
+    The global model of federations of several sizes beside members trained alone, after equally many environment steps
+    of each member. All in this process, without S3: the weights are those that workers would get.
+    """
     from infra.bench.federation import members as federation_bench
     from runner.bench.runs import run_groups
-    from runner.commands.console import check_place, parse_set
 
-    check_place(png, "--png")
+    check_place(to, "--to")
     groups = federation_bench.federation_runs(
-        members=_sizes(members),
-        strategies=strategy or ["fedavg"],
-        seeds=seeds,
+        members=_sizes(choice.members),
+        strategies=choice.strategy,
+        seeds=trainings.seeds,
         env_steps=env_steps_per_member,
-        episodes_per_round=episodes_per_round,
+        episodes_per_round=choice.episodes_per_round,
         evaluate_every=evaluate_every,
-        heterogeneous=heterogeneous,
-        attack=None if attack is None else _attack(attack),
-        settings=parse_set(set_ or ()),
+        heterogeneous=choice.heterogeneous,
+        attack=None if choice.attack is None else _attack(choice.attack),
+        settings=choice.settings,
     )
-    outcomes = run_groups(federation_bench.train, groups, jobs, results)
-    b.report("federation", groups, outcomes, as_json)
-    if png is not None:
-        draw(outcomes, png)
-        err.print(f"wrote {png}", highlight=False)
+    outcomes = run_groups(federation_bench.train, groups, trainings.jobs, trainings.results)
+    b.report("federation", groups, outcomes, output.as_json)
+    if to is not None:
+        draw(outcomes, to)
+        err.print(f"wrote {to}", highlight=False)
 
 
 def draw(outcomes: Mapping[str, Sequence[ExamResult]], path: Path) -> None:

@@ -13,7 +13,8 @@ import typer
 from env.errors import UsageError
 from runner.bench.commands import QuickOption
 from runner.commands.console import Exit, err, fail, out, print_json, progress
-from runner.commands.options import JsonOption
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.bench.protocol.cases import Cost
@@ -61,40 +62,41 @@ class BenchmarkResults:
     goals: list[Goal] = field(default_factory=list)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(protocol)
-
-
+@flattened
 def protocol(
+    output: OutputChoice,
     members: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Sizes of the federations. Default: 2,8,32,128.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=4, help="Of each federation. Default: 100.")] = None,
+    rounds: Annotated[int | None, typer.Option(metavar="N", min=4, help="Of each federation. Default: 100.")] = None,
     work_s: Annotated[
-        float, typer.Option(min=0.0, help="Seconds that a member trains in a round, 10 % more or less.")
+        float,
+        typer.Option(metavar="SECONDS", min=0.0, help="Seconds that a member trains in a round, 10 % more or less."),
     ] = 10.0,
-    latency_ms: Annotated[float, typer.Option(min=0.0, help="What a request takes.")] = 10.0,
+    latency_ms: Annotated[float, typer.Option(metavar="MS", min=0.0, help="What a request takes.")] = 10.0,
     barrier: Annotated[
-        list[str] | None, typer.Option(help="Who closes rounds: sync-server, workers. Default: both in turn.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Who closes rounds: sync-server, workers. Default: both in turn."),
     ] = None,
     real: Annotated[
         bool, typer.Option("--real", help="Federations of 2 and 8 in real time too, over the embedded S3.")
     ] = False,
     quick: QuickOption = False,
-    png: Annotated[Path | None, typer.Option(help="Draw protocol-cost.png and stragglers.png in this folder.")] = None,
-    as_json: JsonOption = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw protocol-cost.png and stragglers.png in this folder.")
+    ] = None,
 ) -> None:
-    """Requests, dollars at AWS's list prices and waiting of federations that train nothing, beside what is promised.
+    """Count requests, dollars and waiting of federations.
 
-    The protocol's own code over an in-memory S3 in virtual time: no figure depends on this machine, except with --real
-    and for closing a round. Exit code 1: a promise is missed.
+    Beside what is promised, at AWS's list prices. They train nothing. The protocol's own code over an in-memory S3 in
+    virtual time: no figure depends on this machine, except with --real and for closing a round. Exit code 1: a promise
+    is missed.
     """
     effort = Effort((2, 8), 10, 600.0, 500, 1, 30, 6) if quick else Effort((2, 8, 32, 128), 100)
     sizes = effort.members if members is None else _sizes(members)
     barriers = _barriers(barrier)
-    if png is not None:
-        _make(png)  # now, not after minutes of measuring
+    if to is not None:
+        _make(to)  # now, not after minutes of measuring
     results = BenchmarkResults()
     steps = [
         *_virtual(results, effort, sizes, rounds or effort.rounds, barriers, work_s, latency_ms),
@@ -106,12 +108,12 @@ def protocol(
             rows.extend(measure())
     except KeyboardInterrupt:
         fail("interrupted; nothing was kept", Exit.INTERRUPTED)
-    if as_json:
+    if output.as_json:
         print_json(document(results))
     else:
         _show(results, effort.history)
-    if png is not None:
-        _draw(results, png)
+    if to is not None:
+        _draw(results, to)
     if not all(goal.met for goal in results.goals):
         fail("a promise is missed")
 
@@ -209,7 +211,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--png {folder}: cannot be made ({error.strerror})") from error
+        raise UsageError(f"--to {folder}: cannot be made ({error.strerror})") from error
 
 
 def _draw(results: BenchmarkResults, folder: Path) -> None:

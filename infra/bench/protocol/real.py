@@ -25,13 +25,13 @@ from infra.bench.protocol.meter import Ledger, Meter
 from infra.bench.protocol.world import NoOp, no_mean, no_op_federation, quiet
 from infra.local.processes import Processes, clean_environment, command
 from infra.proof.standin import GROUP
-from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.job_documents import Closers
+from protocol.wire.schedule import LEASE_TTL_S
 from protocol.wire.store import Blob, Page, S3Store, Store
 from protocol.worker.worker_loop import WorkerLoop
 

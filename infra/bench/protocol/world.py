@@ -12,7 +12,6 @@ from infra.bench.protocol.meter import Ledger, Meter
 from infra.proof.standin import GROUP, Result, bucket_of, training
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
-from protocol.jobs.lease import LEASE_TTL_S
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import Aggregated, RoundInputs
 from protocol.rounds.server import SyncServer
@@ -22,6 +21,7 @@ from protocol.wire.clock import Clock
 from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import Closers, Manifest
 from protocol.wire.memory import MemoryStore
+from protocol.wire.schedule import LEASE_TTL_S
 from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.ec2.aws import RegionOption
-from protocol.commands.console import BucketOption, JsonOption
+from protocol.commands.options import BucketChoice
 from runner.commands.console import Exit, err, fail, out, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.ec2.aws import Aws
@@ -28,15 +30,12 @@ _MAX_HOURS, _IDLE_MINUTES = 3.0, 60.0  # of the machine, should nobody be there 
 _LOG_LINES = 20
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(bake)
-
-
+@flattened
 def bake(
-    bucket: BucketOption,
+    where: BucketChoice,
+    output: OutputChoice,
     cluster: Annotated[
-        str, typer.Option(help="What its machines will replay traces on: embedded or simkube.")
+        str, typer.Option(metavar="NAME", help="What its machines will replay traces on: embedded or simkube.")
     ] = "embedded",
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The image's name. Default: a new one with the date.")
@@ -57,7 +56,6 @@ def bake(
         ),
     ] = None,
     region: RegionOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make an image for `launch --ami`: launch a machine, let it install everything, copy its disk, end it.
 
@@ -77,7 +75,7 @@ def bake(
     stamp = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"
     title = name if name is not None else f"sim-arena-{cluster}-{stamp}"
     orders = Orders(
-        bucket=bucket,
+        bucket=where.bucket,
         bucket_region=aws.region,  # until it is known
         group=f"bake-{stamp}",
         wheel=code.UNBUILT,
@@ -94,9 +92,9 @@ def bake(
         plan = resolve(aws, LaunchSpec(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
         rehearse(aws, plan, time.time())
         heed(stop)
-        place = open_bucket(bucket, "launch")
+        place = open_bucket(where.bucket, "launch")
         image, ended = _bake(aws, with_code(plan, place, source or code.HERE, stop), place, title, stop)
-    if as_json:
+    if output.as_json:
         print_json(asdict(image))
     else:
         out.print(f"{image.id}  {image.name}", markup=False, highlight=False)

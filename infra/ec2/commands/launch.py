@@ -7,19 +7,22 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
 
 import typer
 
 from env.errors import UsageError
 from infra.ec2.aws import RegionOption
-from protocol.commands.console import BucketOption, JsonOption, LeaseOption
-from protocol.jobs.lease import LEASE_TTL_S
+from protocol.commands.options import BucketChoice, LeaseChoice
 from protocol.wire import ids
-from runner.commands import options as o
+from runner.clusters.choice import CLUSTERS
 from runner.commands.console import Exit, err, fail, out, print_json
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.ec2.aws import Aws
@@ -32,62 +35,99 @@ RECORDS = Path("runs/ec2")
 _MOST_HOURS = 24 * 7.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(launch)
+@dataclass(frozen=True, kw_only=True)
+class FleetChoice:
+    """How many machines, and when they end."""
 
+    panel: ClassVar[str] = "Fleet"
 
-def launch(
-    bucket: BucketOption,
-    count: Annotated[int, typer.Option(min=1, max=1000, help="So many machines of the group are to live.")],
+    count: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="So many machines of the group are to live.")]
     group: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the fleet; one that exists is filled up. Default: a new one."),
-    ] = None,
-    cluster: Annotated[
-        str,
-        typer.Option(help="What workers replay traces on: embedded; or simkube, with kind and KWOK on each machine."),
-    ] = "embedded",
+    ] = None
+    max_hours: Annotated[
+        float,
+        typer.Option(
+            metavar="HOURS", min=0.1, max=_MOST_HOURS, help="After so many hours each machine ends itself, busy or not."
+        ),
+    ] = 12
+    idle_minutes: Annotated[
+        float,
+        typer.Option(metavar="MINUTES", min=1, help="After so many minutes without work each machine ends itself."),
+    ] = 30
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would start and what it costs; start and upload nothing.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineChoice:
+    """What is launched, and where."""
+
+    panel: ClassVar[str] = "Machines"
+
     instance_type: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         typer.Option(metavar="TYPE", help="May be given again, in order of preference. Default: several that suit."),
-    ] = None,
+    ] = ()
     spot: Annotated[
         bool, typer.Option("--spot", help="Spot machines, cheapest first; what is missing then, on demand.")
-    ] = False,
-    max_hours: Annotated[
-        float, typer.Option(min=0.1, max=_MOST_HOURS, help="After so many hours each machine ends itself, busy or not.")
-    ] = 12,
-    idle_minutes: Annotated[
-        float, typer.Option(min=1, help="After so many minutes without work each machine ends itself.")
-    ] = 30,
+    ] = False
     ami: Annotated[
         str | None,
         typer.Option(metavar="ID", help="ami-…, or the name of an SSM parameter. Default: Amazon Linux 2023."),
-    ] = None,
+    ] = None
     subnet: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         typer.Option(metavar="ID", help="May be given again. Default: the default subnets of the stack's VPC."),
-    ] = None,
+    ] = ()
     disk_gb: Annotated[
-        int | None, typer.Option(min=8, max=16_384, help="Size of the disk. Default: 20; with simkube 40.")
-    ] = None,
-    lease_ttl: LeaseOption = LEASE_TTL_S,
-    nodes: Annotated[int, typer.Option(min=1, max=1000, help="Virtual nodes of each machine's cluster (simkube).")] = 3,
-    node_cpu: Annotated[str, typer.Option(help="Each node's CPU (simkube).")] = "16",
-    node_memory: Annotated[str, typer.Option(help="Each node's memory (simkube).")] = "32Gi",
-    simkube: o.SimKubeOption = None,
+        int | None,
+        typer.Option(metavar="GB", min=8, max=16_384, help="Size of the disk. Default: 20; with simkube 40."),
+    ] = None
     source: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH", help="Code to run: a checkout, or a wheel beside its constraints.txt. Default: this one."
         ),
-    ] = None,
-    region: RegionOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would start and what it costs; start and upload nothing.")
-    ] = False,
-    as_json: JsonOption = False,
+    ] = None
+    region: RegionOption = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayingChoice:
+    """What workers replay traces on."""
+
+    panel: ClassVar[str] = "Cluster"
+
+    cluster: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What workers replay traces on: embedded; or simkube, with kind and KWOK on each machine.",
+            autocompletion=completion.of(CLUSTERS),
+        ),
+    ] = CLUSTERS[0]
+    nodes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="Virtual nodes of each machine's cluster (simkube).")
+    ] = 3
+    node_cpu: Annotated[str, typer.Option(metavar="CPU", help="Each node's CPU (simkube).")] = "16"
+    node_memory: Annotated[str, typer.Option(metavar="MEMORY", help="Each node's memory (simkube).")] = "32Gi"
+    simkube: Annotated[
+        tuple[str, ...],
+        typer.Option(metavar="NAME=VALUE", help="A setting of docs/simkube.md, e.g. settle_s=5. May be given again."),
+    ] = ()
+
+
+@flattened
+def launch(
+    where: BucketChoice,
+    fleet: FleetChoice,
+    machine: MachineChoice,
+    replaying: ReplayingChoice,
+    lease: LeaseChoice,
+    output: OutputChoice,
 ) -> None:
     """Launch machines until COUNT of the group live, and say which. They end themselves when there is no more work.
 
@@ -101,43 +141,38 @@ def launch(
     from infra.ec2.launch.plan import AL2023, LaunchSpec, resolve
     from infra.ec2.launch.user_data import Orders
 
-    aws = Aws(region)
-    name = ids.valid_group(group) if group is not None else _new_name()
+    aws = Aws(machine.region)
     orders = Orders(
-        bucket=bucket,
+        bucket=where.bucket,
         bucket_region=aws.region,  # until it is known
-        group=name,
+        group=ids.valid_group(fleet.group) if fleet.group is not None else _new_name(),
         wheel=code.UNBUILT,
         constraints=code.UNBUILT,
-        cluster=cluster,
-        max_hours=max_hours,
-        idle_minutes=idle_minutes,
-        lease_ttl=lease_ttl,
-        nodes=nodes,
-        node_cpu=node_cpu,
-        node_memory=node_memory,
-        simkube=tuple(simkube or ()),
+        max_hours=fleet.max_hours,
+        idle_minutes=fleet.idle_minutes,
+        lease_ttl=lease.lease_ttl,
+        **vars(replaying),
     )
     _check_nodes(orders)
-    code.check(source or code.HERE)
-    wish = LaunchSpec(
-        orders, count, tuple(instance_type or ()), spot, AL2023 if ami is None else ami, tuple(subnet or ()), disk_gb
-    )
+    source = machine.source or code.HERE
+    code.check(source)
+    ami = AL2023 if machine.ami is None else machine.ami
+    wish = LaunchSpec(orders, fleet.count, machine.instance_type, machine.spot, ami, machine.subnet, machine.disk_gb)
     # From here on: a KeyboardInterrupt may come where Python drops it, in a finalizer, and machines would start.
     with interruptible("ending what was launched; once more to leave at once") as stop:
         plan = resolve(aws, wish)
         if not plan.missing:
-            _nothing_to_do(plan, as_json)
+            _nothing_to_do(plan, output.as_json)
         _tell(plan)
-        if not as_json:
-            (out if dry_run else err).print(offers_table(plan))
+        if not output.as_json:
+            (out if fleet.dry_run else err).print(offers_table(plan))
         rehearse(aws, plan, time.time())
         heed(stop)
-        if not dry_run:
-            _launch(aws, plan, source or code.HERE, as_json, stop)
+        if not fleet.dry_run:
+            _launch(aws, plan, source, output.as_json, stop)
             return
         _say("EC2 would allow this; nothing was started or uploaded")
-        if as_json:
+        if output.as_json:
             print_json(document(plan, [], dry_run=True))
 
 

@@ -12,7 +12,9 @@ from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError, RegionOption
 from infra.ec2.fleet import INSTANCE_ID
 from protocol.wire.errors import StoreError
-from runner.commands.console import Exit, err, fail
+from runner.commands.console import Exit, err, fail, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.ec2.fleet import Instance
@@ -21,12 +23,9 @@ if TYPE_CHECKING:
 LOGS = ("boot.log", "worker.log")  # in the order of a machine's life
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(logs)
-
-
+@flattened
 def logs(
+    output: OutputChoice,
     instance: Annotated[str, typer.Argument(metavar="ID", help="An instance id, as `ec2-workers status` shows it.")],
     boot: Annotated[bool, typer.Option("--boot", help="Only the log of its boot.")] = False,
     bucket: Annotated[
@@ -37,9 +36,10 @@ def logs(
     ] = None,
     region: RegionOption = None,
 ) -> None:
-    """Print the end of a machine's boot log and worker log (64 KiB each), or of its console if there are none.
+    """Print the end of a machine's logs.
 
-    They are in the bucket, so they outlive the machine. Exit code 3 if there is nothing.
+    Boot log and worker log, 64 KiB each, or its console if there are none. They are in the bucket, so they outlive the
+    machine. Exit code 3 if there is nothing.
     """
     if not INSTANCE_ID.fullmatch(instance):
         raise UsageError(f"instance {instance[:80]!r}: no instance id; `ec2-workers status` shows them")
@@ -49,9 +49,7 @@ def logs(
     if not parts and aws and known:
         parts, refused = _console(aws, instance)
         problems += refused
-    for name, text in parts:
-        err.print(f"== {name}", highlight=False, markup=False)
-        typer.echo(text, nl=not text.endswith("\n"))
+    _print(instance, parts, output)
     if known and known.state == "running":
         err.print(f"a shell there: aws ssm start-session --target {instance} --region {known.region}", highlight=False)
     if parts:
@@ -67,6 +65,15 @@ def logs(
         line = f"{instance}: EC2 knows no such machine of ours in {aws.region} (--region); {there}"
         err.print(line, highlight=False, markup=False)
     raise typer.Exit(int(Exit.NOTHING_TO_DO))
+
+
+def _print(instance: str, parts: Sequence[tuple[str, str]], output: OutputChoice) -> None:
+    if output.as_json and parts:
+        print_json({"instance": instance, "logs": [{"name": name, "text": text} for name, text in parts]})
+        return
+    for name, text in parts:
+        err.print(f"== {name}", highlight=False, markup=False)
+        typer.echo(text, nl=not text.endswith("\n"))
 
 
 def _ask(instance: str, region: str | None) -> tuple[Aws | None, Instance | None, list[str]]:

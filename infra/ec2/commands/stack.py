@@ -10,22 +10,20 @@ import typer
 
 from env.errors import UsageError
 from infra.ec2.aws import RegionOption
-from protocol.commands.console import BucketOption, JsonOption
+from protocol.commands.options import BucketChoice
 from runner.commands.console import Exit, err, fail, out, print_json, progress
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.ec2.stack.changes import Reporter
     from infra.ec2.stack.description import StackDescription
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(setup)
-    app.command()(teardown)
-
-
+@flattened
 def setup(
-    bucket: BucketOption,
+    where: BucketChoice,
+    output: OutputChoice,
     vpc: Annotated[
         str | None, typer.Option(metavar="ID", help="Where machines will be. Default: the region's default VPC.")
     ] = None,
@@ -40,14 +38,16 @@ def setup(
     template_only: Annotated[
         bool, typer.Option("--template-only", help="Print the CloudFormation template, and ask AWS nothing.")
     ] = False,
-    as_json: JsonOption = False,
 ) -> None:
-    """Make what fleets need: the bucket, a role for machines, a security group, policies for people. One stack.
+    """Make what fleets need, as one CloudFormation stack.
+
+    The bucket, a role for machines, a security group, policies for people.
 
     It may be repeated, which brings the stack up to date. A bucket that is there already is taken as it is.
     """
     from infra.access import policies
 
+    bucket = where.bucket
     policies.bucket_arn(bucket)
     if vpc == "":
         raise UsageError("--vpc '': name one, or leave the option out")
@@ -69,7 +69,7 @@ def setup(
     bucket_region = region_of(aws, bucket)
     if bucket_region != aws.region:
         warnings.append(f"it is in {bucket_region}; machines in {aws.region} pay for what crosses regions")
-    if as_json:
+    if output.as_json:
         about = {"stack": stack.name, "region": aws.region, "change": change.value, "bucket_region": bucket_region}
         print_json({**about, "outputs": dict(stack.outputs), "warnings": warnings})
         return
@@ -79,11 +79,12 @@ def setup(
         err.print(f"s3://{bucket}: {line}", markup=False, highlight=False)
 
 
+@flattened
 def teardown(
-    bucket: BucketOption,
+    where: BucketChoice,
+    output: OutputChoice,
     region: RegionOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Take the stack away. The bucket stays, with all that is in it.
 
@@ -99,6 +100,7 @@ def teardown(
     from infra.ec2.stack.teardown import elsewhere, obstacles
     from protocol.commands.console import open_bucket
 
+    bucket = where.bucket
     policies.bucket_arn(bucket)
     aws, name = Aws(region), stack_name(bucket)
     with _reporting() as reporter:
@@ -119,7 +121,7 @@ def teardown(
         typer.confirm(f"Delete stack {name} in {aws.region}? The bucket stays.", abort=True, err=True)
     with _reporting() as reporter:
         delete(aws, stack, reporter)
-    if as_json:
+    if output.as_json:
         living = [{"id": each.id, "region": each.region} for each in others.instances]
         remains = {
             "bucket": bucket if kept else None,

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from protocol.commands.console import JsonOption, LeaseOption
-from protocol.jobs.lease import LEASE_TTL_S
+from protocol.commands.options import LeaseChoice
 from runner.commands.console import Exit, err, fail, out, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -36,13 +37,14 @@ _STYLES = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(status)
-
-
+@flattened
 def status(
-    bucket: Annotated[str | None, typer.Option(metavar="NAME", help="Machines of this bucket only.")] = None,
+    lease: LeaseChoice,
+    output: OutputChoice,
+    bucket: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Machines of this bucket only."),
+    ] = None,
     group: Annotated[str | None, typer.Option(metavar="GROUP", help="Machines of this group only.")] = None,
     region: Annotated[
         list[str] | None,
@@ -54,8 +56,6 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until no machine is left. With --json, one line for each look.")
     ] = False,
-    lease_ttl: LeaseOption = LEASE_TTL_S,
-    as_json: JsonOption = False,
 ) -> None:
     """Show all machines: state, age, cost so far, job, last heartbeat, last log line.
 
@@ -73,7 +73,7 @@ def status(
 
     def see() -> FleetStatus:
         # Who watches a fleet to its end wants to know what all of it has cost.
-        fleet = fleet_status(regions, wanted, opened, time.time, lease_ttl, alive)
+        fleet = fleet_status(regions, wanted, opened, time.time, lease.lease_ttl, alive)
         alive.update(row.id for row in fleet.machines if row.living)
         return fleet
 
@@ -83,7 +83,7 @@ def status(
         err.print(f"no machines{where}; other regions: --region NAME", highlight=False, markup=False)
         raise typer.Exit(int(Exit.NOTHING_TO_DO))
     shown = fleet
-    with _screen(as_json, watch) as show:
+    with _screen(output.as_json, watch) as show:
         for shown in follow(fleet, see, _wait) if watch else [fleet]:
             show(shown)
     if shown.unasked:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.errors import UsageError
-from protocol.commands.console import JsonOption
 from runner.commands.console import Exit, err, fail, out, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -21,12 +22,9 @@ if TYPE_CHECKING:
     from infra.ec2.watch.termination import Problem, Selected, Selection, Termination
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(terminate)
-
-
+@flattened
 def terminate(
+    output: OutputChoice,
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Instances to end.")] = None,
     group: Annotated[str | None, typer.Option(metavar="GROUP", help="End this group's instances.")] = None,
     all_: Annotated[
@@ -40,7 +38,6 @@ def terminate(
         typer.Option(metavar="NAME", help="AWS region; may be given several times. Default: boto3's own setting."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask.")] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """End instances: some by id, a group's, or all. They are found by their tags.
 
@@ -64,7 +61,7 @@ def terminate(
             f"{len(terminations)} of {len(found.living)} were ended; the same command ends the others", highlight=False
         )
         raise
-    if as_json:
+    if output.as_json:
         print_json(_document(found, terminations))
     elif terminations:
         out.print(

@@ -20,7 +20,7 @@ from env.simkube.settings import SimKubeSettings
 from infra.ec2.launch.pins import PINS, Pins
 from protocol.wire import ids, keys
 from protocol.wire.store import valid_bucket
-from runner.commands.console import parse_set
+from runner.options.flatten import pairs
 
 MAX_BYTES = 16_384
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html: "limited to 16 KB, in raw form"."""
@@ -105,7 +105,7 @@ class Orders:
         for setting in self.simkube:
             if not setting.isprintable():
                 raise UsageError(f"--simkube {setting[:80]!r}: has control characters; write them as JSON does")
-        SimKubeSettings.read(parse_set(self.simkube, "--simkube"))  # better refused here than by every worker
+        SimKubeSettings.read(pairs(self.simkube, "--simkube"))  # better refused here than by every worker
 
 
 def render(orders: Orders, pins: Pins = PINS) -> str:

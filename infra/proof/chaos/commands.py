@@ -13,49 +13,54 @@ import typer
 from infra.local.processes import new_folder
 from protocol.wire.job_documents import Closers
 from runner.commands.console import Exit, err, out, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 
-def register(app: typer.Typer) -> None:
-    """Add `chaos` to the `sim-arena` app."""
-    app.command("chaos")(chaos)
-
-
+@flattened
 def chaos(
-    kills: Annotated[int, typer.Option(min=0, help="Signals to deliver: SIGKILL, SIGSTOP and SIGTERM.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Of the training, the signals and the network's faults.")] = 0,
-    members: Annotated[int, typer.Option(min=1, help="Members of the federation.")] = 2,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds over which the signals are spread.")] = 40,
+    output: OutputChoice,
+    kills: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Signals to deliver: SIGKILL, SIGSTOP and SIGTERM.")
+    ] = 100,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Of the training, the signals and the network's faults.")
+    ] = 0,
+    members: Annotated[int, typer.Option(metavar="N", min=1, help="Members of the federation.")] = 2,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes.")] = 2,
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds over which the signals are spread.")] = 40,
     barrier: Annotated[Closers, typer.Option(help="Who closes the rounds: two sync-servers, or the workers.")] = (
         Closers.SYNC_SERVER
     ),
     bucket: Annotated[
         str | None,
-        typer.Option(help="Run on this bucket of boto3's own endpoint (plain http://). Default: an embedded S3."),
+        typer.Option(
+            metavar="NAME", help="Run on this bucket of boto3's own endpoint (plain http://). Default: an embedded S3."
+        ),
     ] = None,
-    keep: Annotated[
-        Path | None, typer.Option(help="Folder for logs and journals. Default: a new one below /tmp.")
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for logs and journals. Default: a new one below /tmp.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")] = False,
 ) -> None:
-    """Train a federation twice, undisturbed and under fire, and compare every bit.
+    """Kill real processes; the weights must come out the same.
 
-    Under fire, dispatch, workers and sync-servers are killed, frozen past their lease and woken, and told to stop; each
-    sees the bucket through a network of its own that is cut, slow, loses answers and delivers requests late or twice.
-    Exit code 1: something differs, got lost or was done twice, or a process ended without cause.
+    A federation is trained twice, undisturbed and under fire, and every bit is compared. Under fire, dispatch, workers
+    and sync-servers are killed, frozen past their lease and woken, and told to stop; each sees the bucket through a
+    network of its own that is cut, slow, loses answers and delivers requests late or twice. Exit code 1: something
+    differs, got lost or was done twice, or a process ended without cause.
     """
     from infra.proof.chaos.run import Chaos, ChaosSettings
 
-    folder = new_folder(keep, "sim-arena-chaos-")
+    folder = new_folder(to, "sim-arena-chaos-")
     settings = ChaosSettings(kills, seed, members, workers, rounds, barrier, bucket, folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the child processes too
     try:
-        with _progress(quiet=as_json) as tell:
+        with _progress(quiet=output.as_json) as tell:
             report = Chaos(settings, tell).run()
     except KeyboardInterrupt:
         err.print(f"interrupted; logs are in {folder}", highlight=False)
         raise typer.Exit(int(Exit.INTERRUPTED)) from None
-    print_json(report) if as_json else show(report)
+    print_json(report) if output.as_json else show(report)
     if report["findings"]:
         for line in report["findings"]:
             err.print(f"error: {line}", markup=False, highlight=False)

@@ -11,44 +11,49 @@ from rich.markup import escape
 
 from env.errors import UsageError
 from runner.commands.console import Exit, err, out, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.proof.simulation.many import SimulationTotals
 
 SEEDS = 2**53  # as many as a float, and so JSON, tells apart
-MembersOption = Annotated[int | None, typer.Option(min=1, max=1000, help="Of every federation. Default: 1 to 6.")]
-RoundsOption = Annotated[int | None, typer.Option(min=1, max=1000, help="Of every federation. Default: 1 to 5.")]
+MembersOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=1000, help="Of every federation. Default: 1 to 6.")
+]
+RoundsOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=1000, help="Of every federation. Default: 1 to 5.")
+]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(simulate)
-
-
+@flattened
 def simulate(
+    output: OutputChoice,
     seeds: Annotated[
         str | None, typer.Option(metavar="FROM:TO", help="Run these seeds, TO excluded. Default: 0:1000.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=SEEDS, help="Replay this one and print its history instead.")
+        int | None, typer.Option(metavar="N", min=0, max=SEEDS, help="Replay this one and print its history instead.")
     ] = None,
     members: MembersOption = None,
     rounds: RoundsOption = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes for --seeds. Default: one for each core.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes for --seeds. Default: one for each core.")
+    ] = None,
 ) -> None:
-    """Run the protocol in virtual time under the faults that each seed draws, and check its invariants.
+    """Run the protocol in virtual time under faults.
 
-    Federations over an in-memory S3, with processes killed, paused and doubled, requests lost, late and refused.
+    Each seed draws the faults, and all invariants are checked. Federations run over an in-memory S3, with processes
+    killed, paused and doubled, requests lost, late and refused.
 
     Exit code 1 if an invariant was violated; what is printed then replays that run exactly.
     """
     if seed is not None:
         if seeds is not None or jobs is not None:
             raise UsageError("--seed: replays one run; --seeds and --jobs are for many")
-        _replay(seed, members, rounds, as_json)
+        _replay(seed, members, rounds, output.as_json)
     else:
-        _run_many(_range(seeds or "0:1000"), members, rounds, jobs or len(os.sched_getaffinity(0)), as_json)
+        _run_many(_range(seeds or "0:1000"), members, rounds, jobs or len(os.sched_getaffinity(0)), output.as_json)
 
 
 def _range(text: str) -> range:

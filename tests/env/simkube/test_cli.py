@@ -17,8 +17,9 @@ from env.problems.generate import draw_problem, generate_scenario
 from env.problems.scenario import NodePool
 from env.trace.document import read_trace
 from protocol.learners.trace_bucket import open_trace_bucket
-from runner.commands.console import new_app, run
-from runner.commands.episode import register
+from runner.commands.console import run
+from runner.commands.program import program
+from runner.commands.table import COMMANDS
 
 SEED = 3
 QUICK = ["poll_s=0.01", "settle_s=0.05", "start_timeout_s=20", "settle_timeout_s=20", "reset_timeout_s=20"]
@@ -49,8 +50,7 @@ def cli(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("KUBECONFIG", kubeconfig)
-    app = new_app("test")
-    register(app, open_trace_bucket)
+    app = program("test", COMMANDS, open_trace_bucket)
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["sim-arena", *arguments])

@@ -392,13 +392,13 @@ def run(*arguments: object) -> Any:
 
 def test_a_file_that_exists_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").write_text("mine")
-    result = run("--out", tmp_path / "out.jsonl")
+    result = run("--to", tmp_path / "out.jsonl")
     assert (result.exit_code, (tmp_path / "out.jsonl").read_text()) == (2, "mine")
 
 
 def test_a_wrong_kind_or_file_is_a_matter_of_usage(tmp_path: Path) -> None:
-    assert run("--out", tmp_path / "out.jsonl", "--kind", "many").exit_code == 2
-    assert run("--out", tmp_path / "out.jsonl", "--scenarios", tmp_path / "none.jsonl").exit_code == 2
+    assert run("--to", tmp_path / "out.jsonl", "--kind", "many").exit_code == 2
+    assert run("--to", tmp_path / "out.jsonl", "--scenarios", tmp_path / "none.jsonl").exit_code == 2
 
 
 def test_the_command_refuses_a_cluster_with_nodes_and_writes_no_file(fake: FakeApi, tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_the_command_refuses_a_cluster_with_nodes_and_writes_no_file(fake: FakeA
     scenarios = tmp_path / "scenarios.jsonl"
     scenarios.write_text(truth_line(generated("single")))
     config = fake.write_kubeconfig(tmp_path / "kubeconfig")
-    result = run("--out", tmp_path / "out.jsonl", "--scenarios", scenarios, "--kubeconfig", config)
+    result = run("--to", tmp_path / "out.jsonl", "--scenarios", scenarios, "--kubeconfig", config)
     assert isinstance(result.exception, ClusterError)
     assert not (tmp_path / "out.jsonl").exists()
 

@@ -196,7 +196,7 @@ def test_a_band_goes_as_far_as_every_seed_came() -> None:
 def test_the_command_prints_and_draws(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     given = ["bench", "federation", "--members", "2", "--seeds", "1", "--env-steps-per-member", "60", "--set"]
     given += ["hidden=[32]", "--evaluate-every", "30", "--results", str(tmp_path / "results.jsonl")]
-    app([*given, "--png", str(tmp_path / "curve.png")], standalone_mode=False)
+    app([*given, "--to", str(tmp_path / "curve.png")], standalone_mode=False)
     assert "fedavg, 2 members" in capfd.readouterr().out
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     app([*given, "--json"], standalone_mode=False)

@@ -249,7 +249,7 @@ def test_the_same_federation_runs_in_real_time(barrier: str) -> None:
 
 
 def test_the_command_prints_draws_and_keeps_its_promises(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    app(["bench", "protocol", "--quick", "--json", "--png", str(tmp_path)], standalone_mode=False)
+    app(["bench", "protocol", "--quick", "--json", "--to", str(tmp_path)], standalone_mode=False)
     found = json.loads(capfd.readouterr().out)
     assert [row["goal"] for row in found["goals"] if not row["met"]] == []
     assert len(found["goals"]) == 12
@@ -277,7 +277,7 @@ def test_tables_show_every_size_and_promise(capfd: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--members", "0,2"], ["--members", "two"], ["--barrier", "nobody"], ["--png", __file__]],
+    [["--members", "0,2"], ["--members", "two"], ["--barrier", "nobody"], ["--to", __file__]],
     ids=["none", "words", "barrier", "file"],
 )
 def test_options_are_checked_before_anything_is_measured(wrong: list[str], capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import typer.main
 import yaml
 from botocore.validate import ParamValidator
 
-from infra.ec2.commands.main import app
+from infra.ec2.commands import main
 from infra.ec2.launch.offers import DEFAULT_TYPES
 from infra.ec2.launch.prices import (
     GP3_USD_PER_GB_MONTH,
@@ -27,8 +27,9 @@ from infra.ec2.launch.prices import (
 )
 from infra.ec2.watch.states import InstanceState
 from protocol.commands.worker import app as worker
+from runner.commands.program import load
 
-COMMANDS: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = {name: load(main.COMMANDS, name) for name in main.COMMANDS}
 TEXT = (Path(__file__).parents[3] / "docs" / "ec2.md").read_text(encoding="utf-8")
 
 
@@ -49,13 +50,13 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_of_the_runbook_exists_with_its_options(words: list[str]) -> None:
-    assert words[1] in COMMANDS.commands
+    assert words[1] in COMMANDS
     for word in words[2:]:
-        assert not word.startswith("--") or word in options(COMMANDS.commands[words[1]])
+        assert not word.startswith("--") or word in options(COMMANDS[words[1]])
 
 
 def test_every_option_that_the_runbook_names_is_one_of_a_command() -> None:
-    of_ours = set().union(*map(options, COMMANDS.commands.values())) | options(typer.main.get_command(worker))
+    of_ours = set().union(*map(options, COMMANDS.values())) | options(typer.main.get_command(worker))
     of_others = {"--barrier", "--federation-size", "--service-code", "--quota-code", "--desired-value", "--trace"}
     of_others |= {"--wheel-dir", "--no-deps", "--target", "--from-literal", "--no-cache-dir", "--index-url"}
     of_others |= {"--constraint", "--cli-input-json", "--job-name", "--job-queue", "--job-definition"}

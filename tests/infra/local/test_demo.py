@@ -33,7 +33,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def outcome(folder: Path, traces: str, *options: str) -> Any:
-    arguments = command("sim-arena", "demo", *SMALL, "--trace", traces, *options, "--keep", str(folder), "--json")
+    arguments = command("sim-arena", "demo", *SMALL, "--trace", traces, *options, "--to", str(folder), "--json")
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -79,7 +79,7 @@ def started(*options: str) -> subprocess.Popen[str]:
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(undisturbed: Any, tmp_path: Path, traces: str) -> None:
-    with started(*SMALL, "--trace", traces, "--keep", str(tmp_path / "out")) as demo:
+    with started(*SMALL, "--trace", traces, "--to", str(tmp_path / "out")) as demo:
         os.kill(until_round_1(demo)[0], signal.SIGKILL)
         out, log = demo.communicate(timeout=300)
     assert demo.returncode == 0, log
@@ -88,7 +88,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(undisturbed: Any, tmp_pat
 
 
 def test_ctrl_c_stops_everything_it_started(tmp_path: Path, traces: str) -> None:
-    with started("--rounds", "500", "--trace", traces, "--keep", str(tmp_path / "out")) as demo:
+    with started("--rounds", "500", "--trace", traces, "--to", str(tmp_path / "out")) as demo:
         workers = until_round_1(demo)
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=60)
@@ -101,7 +101,7 @@ def test_ctrl_c_stops_everything_it_started(tmp_path: Path, traces: str) -> None
 
 def test_a_folder_that_is_not_empty_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    done = subprocess.run(command("sim-arena", "demo", "--keep", str(tmp_path)), capture_output=True, text=True)
+    done = subprocess.run(command("sim-arena", "demo", "--to", str(tmp_path)), capture_output=True, text=True)
     assert done.returncode == 2
     assert "choose a new folder" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

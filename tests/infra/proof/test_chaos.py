@@ -43,7 +43,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def test_signals_and_a_bad_network_change_no_bit(tmp_path: Path) -> None:
     pytest.importorskip("moto")
-    arguments = command("sim-arena", "chaos", "--kills", str(KILLS), *SMALL, "--keep", str(tmp_path / "out"), "--json")
+    arguments = command("sim-arena", "chaos", "--kills", str(KILLS), *SMALL, "--to", str(tmp_path / "out"), "--json")
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -65,7 +65,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int]
     """A chaos run of which all processes have been started, and descriptors that become readable when each has gone."""
     pytest.importorskip("moto")
     out = tmp_path / "out"
-    arguments = command("sim-arena", "chaos", *SMALL, "--rounds", "500", "--keep", str(out))
+    arguments = command("sim-arena", "chaos", *SMALL, "--rounds", "500", "--to", str(out))
     with ExitStack() as stack:
         # Not ignored, as a shell's background jobs would inherit it.
         chaos = subprocess.Popen(arguments, stderr=subprocess.PIPE, preexec_fn=_default_interrupt)

@@ -8,7 +8,7 @@ from env.errors import UsageError
 from env.problems.draw import PROBLEMS
 from infra.proof.standin import federation, training
 from protocol.jobs.submit import share_of
-from protocol.learners.inputs import Problem, check_generated, with_strategy
+from protocol.learners.inputs import with_strategy
 from protocol.wire import documents
 from protocol.wire.federation_documents import ROBUST_BYTES, Federation, Strategy, TensorSpec
 
@@ -36,12 +36,6 @@ def test_fedprox_pulls_members_to_the_global_weights_unless_told_how_much() -> N
     assert with_strategy({"gamma": 0.9}, Strategy.FEDPROX) == {"gamma": 0.9, "proximal": 0.01}
     assert with_strategy({"proximal": 0.5}, Strategy.FEDPROX) == {"proximal": 0.5}
     assert with_strategy({}, Strategy.FEDADAM) == {}
-
-
-def test_what_only_a_trace_can_answer_needs_one() -> None:
-    check_generated(Problem())
-    with pytest.raises(UsageError, match="--duration: needs --trace"):
-        check_generated(Problem(duration_s=5.0))
 
 
 def built(**values: object) -> Federation:

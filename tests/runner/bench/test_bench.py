@@ -13,7 +13,6 @@ from env.errors import ConfigError
 from env.problems.generate import generate_scenario
 from env.trace.document import Trace
 from env.workload import Resources
-from runner.bench.commands import app
 from runner.bench.environments import (
     Rate,
     RateBudget,
@@ -27,6 +26,8 @@ from runner.bench.environments import (
     single_rate,
     vector_rate,
 )
+from runner.commands.program import program
+from runner.commands.table import BENCHMARKS
 
 
 def ticking(step_s: float = 1.0) -> Any:
@@ -86,7 +87,7 @@ def test_a_trace_without_deployments_cannot_be_stepped(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_every_part_and_the_machine(capfd: pytest.CaptureFixture[str]) -> None:
-    app(["env", "--quick", "--json"], standalone_mode=False)
+    program("test", BENCHMARKS)(["bench", "env", "--quick", "--json"], standalone_mode=False)
     document = json.loads(capfd.readouterr().out)
     assert {"cpu", "cores", "python", "numpy", "numba", "gymnasium"} == set(document["machine"])
     assert {row["scenario"] for row in document["single"]} >= {"generated", "cpu", "over-allocation"}

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from agents.dqn.settings import DQNSettings
-from runner.bench.commands import app
 from runner.bench.dqn import LearnerBudget, Ours, Sample, SpeedCase, StableBaselines, cases, compare, summarise
 from runner.bench.environments import Rate
+from runner.commands.program import program
+from runner.commands.table import BENCHMARKS
 
 CASE = SpeedCase((8,), batch_size=8, train_every=4)
 
@@ -69,7 +70,7 @@ def test_every_repetition_is_measured_after_the_warm_up() -> None:
 
 
 def test_the_command_prints_every_case_and_the_machine(capfd: pytest.CaptureFixture[str]) -> None:
-    app(["dqn", "--quick", "--json"], standalone_mode=False)
+    program("test", BENCHMARKS)(["bench", "dqn", "--quick", "--json"], standalone_mode=False)
     document = json.loads(capfd.readouterr().out)
     assert {"cpu", "cores", "numpy", "torch", "stable_baselines3"} <= document["machine"].keys()
     assert len(document["cases"]) == len(cases())

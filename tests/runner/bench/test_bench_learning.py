@@ -20,11 +20,13 @@ from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_DIM
 from env.gym.reward import REWARDS
 from env.problems.generate import generate_scenario
-from runner.bench import commands, sb3
+from runner.bench import sb3
 from runner.bench.ablation import DEFAULT, VARIANTS, ablation_runs
 from runner.bench.exam import Curve, Exam, ExamResult, Exams, Marks, Point, Spread, Summary
 from runner.bench.learning import LEARNERS, OURS, LearningRun, settings_of, train
 from runner.bench.runs import key_of, read_results, run_all, write_results
+from runner.commands.program import program
+from runner.commands.table import BENCHMARKS
 from runner.evaluation.evaluate import evaluate
 
 SMALL = settings_of({"hidden": [16], "batch_size": 8, "learning_starts": 8, "target_every": 10})
@@ -256,11 +258,11 @@ def document(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
     """Runs a command twice, of which the second finds the first one's results; its tables and its JSON."""
 
     def call(*arguments: str) -> tuple[str, Any]:
-        given = [*arguments, "--seeds", "1", "--env-steps", "60", "--evaluate-every", "50"]
+        given = ["bench", *arguments, "--seeds", "1", "--env-steps", "60", "--evaluate-every", "50"]
         given += ["--results", str(tmp_path / "results.jsonl")]
-        commands.app(given, standalone_mode=False)
+        program("test", BENCHMARKS)(given, standalone_mode=False)
         table = capfd.readouterr().out
-        commands.app([*given, "--json"], standalone_mode=False)
+        program("test", BENCHMARKS)([*given, "--json"], standalone_mode=False)
         return table, json.loads(capfd.readouterr().out)
 
     return call

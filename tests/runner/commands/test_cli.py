@@ -18,7 +18,7 @@ from ..conftest import one_line
 
 def test_step_takes_the_action_asked_for_and_saves_the_trace(cli: Any, trace: Path, tmp_path: Path) -> None:
     saved = tmp_path / "next.msgpack"
-    result = cli("step", "--trace", str(trace), "--action", "reduce_cpu_small", "--save", str(saved), "--json")
+    result = cli("step", "--trace", str(trace), "--action", "reduce_cpu_small", "--to", str(saved), "--json")
     record = json.loads(result.out)
     assert result.code == 0
     assert record["action"]["name"] == "reduce_cpu_small"
@@ -35,7 +35,7 @@ def test_step_prints_a_table(cli: Any) -> None:
 
 def test_episode_prints_every_step_and_its_end(cli: Any, trace: Path, tmp_path: Path) -> None:
     saved = tmp_path / "solved.msgpack"
-    result = cli("episode", "--trace", str(trace), "--save", str(saved), "--json")
+    result = cli("episode", "--trace", str(trace), "--to", str(saved), "--json")
     document = json.loads(result.out)
     assert result.code == 0
     assert document["solved"]

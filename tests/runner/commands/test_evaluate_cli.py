@@ -15,7 +15,7 @@ FEW = ("--scenarios", "6", "--steps", "20")
 
 
 def test_it_measures_every_agent_on_every_problem(cli: Any) -> None:
-    result = cli("evaluate", "heuristic", "noop", *FEW, "--json")
+    result = cli("evaluate", "--agent", "heuristic", "--agent", "noop", *FEW, "--json")
     document = json.loads(result.out)
     assert result.code == 0
     assert document["agents"]["heuristic"][-1]["solved_rate"] == 1.0
@@ -26,14 +26,14 @@ def test_it_measures_every_agent_on_every_problem(cli: Any) -> None:
 
 
 def test_it_prints_a_table_with_intervals(cli: Any) -> None:
-    out = cli("evaluate", "heuristic", "--problem", "cpu", "--scenarios", "2").out
+    out = cli("evaluate", "--agent", "heuristic", "--problem", "cpu", "--scenarios", "2").out
     assert "100.0 (34.2–100.0)" in out
     assert "1.00 (1.00–1.00)" in out
 
 
 def test_the_standard_suite_is_what_is_played_unless_told_otherwise(cli: Any) -> None:
-    named = cli("evaluate", "heuristic", "--suite", "standard", "--json").out
-    assert cli("evaluate", "heuristic", "--json").out == named
+    named = cli("evaluate", "--agent", "heuristic", "--suite", "standard", "--json").out
+    assert cli("evaluate", "--agent", "heuristic", "--json").out == named
     document = json.loads(named)
     assert (document["suite"], document["scenarios"]) == ("standard", 1000)
     assert document["sha256"] == fingerprint(standard())
@@ -43,14 +43,16 @@ def test_the_standard_suite_is_what_is_played_unless_told_otherwise(cli: Any) ->
 
 
 def test_a_folder_of_traces_is_measured_the_same_way(cli: Any, trace: Path) -> None:
-    document = json.loads(cli("evaluate", "heuristic", "optimum", "--trace", str(trace.parent), "--json").out)
+    document = json.loads(
+        cli("evaluate", "--agent", "heuristic", "--agent", "optimum", "--trace", str(trace.parent), "--json").out
+    )
     assert (document["scenarios"], document["suite"]) == (1, None)
     assert document["agents"]["heuristic"] == document["agents"]["optimum"]
 
 
-def test_policies_and_weights_may_be_named_as_such(cli: Any, tmp_path: Path) -> None:
+def test_agents_are_names_or_checkpoints(cli: Any, tmp_path: Path) -> None:
     make_agent("greedy", seed=0).save(tmp_path / "table.json")
-    arguments = ("--weights", "table.json", "--policy", "noop", "--policy", "optimum", *FEW, "--json")
+    arguments = ("--agent", "table.json", "--agent", "noop", "--agent", "optimum", *FEW, "--json")
     assert list(json.loads(cli("evaluate", *arguments).out)["agents"]) == ["table.json", "noop", "optimum"]
 
 
@@ -60,24 +62,23 @@ def test_the_baselines_are_all_policies_and_the_optimum(cli: Any) -> None:
 
 
 def test_a_name_that_has_weights_of_its_own_comes_with_the_baselines_if_asked(cli: Any) -> None:
-    document = json.loads(cli("evaluate", "greedy", "--baselines", *FEW, "--json").out)
+    document = json.loads(cli("evaluate", "--agent", "greedy", "--baselines", *FEW, "--json").out)
     assert list(document["agents"]) == ["greedy", *POLICY_NAMES, "optimum"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["random", "--trace", "empty"], "holds no .msgpack"),
-        (["random", "--suite", "standrad"], "choose from standard"),
-        (["random", "--suite", "standard", "--scenarios", "3"], "--scenarios 3"),
-        (["random", "--suite", "standard", "--problem", "cpu"], "--problem cpu"),
-        (["random", "--suite", "standard", "--trace", "here"], "--suite standard"),
-        (["random", "--problem", "cpu", "--trace", "here"], "--problem cpu"),
-        (["--policy", "greedy"], "--policy greedy"),
-        (["--weights", "nowhere.pt"], "nowhere.pt"),
-        (["dnq"], "did you mean 'dqn'"),
-        (["random", "--target", "3"], "--target: needs --trace"),
-        (["random", "--reward", "shapd"], "did you mean 'shaped'"),
+        (["--agent", "random", "--trace", "empty"], "holds no .msgpack"),
+        (["--agent", "random", "--suite", "standrad"], "choose from standard"),
+        (["--agent", "random", "--suite", "standard", "--scenarios", "3"], "--scenarios 3"),
+        (["--agent", "random", "--suite", "standard", "--problem", "cpu"], "--problem cpu"),
+        (["--agent", "random", "--suite", "standard", "--trace", "here"], "--suite standard"),
+        (["--agent", "random", "--problem", "cpu", "--trace", "here"], "--problem cpu"),
+        (["--agent", "nowhere.pt"], "nowhere.pt"),
+        (["--agent", "dnq"], "did you mean 'dqn'"),
+        (["--agent", "random", "--target", "3"], "--target: needs --trace"),
+        (["--agent", "random", "--reward", "shapd"], "did you mean 'shaped'"),
     ],
 )
 def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, arguments: list[str], message: str) -> None:

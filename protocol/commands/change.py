@@ -1,0 +1,92 @@
+"""`dispatch cancel`, `retry` and `purge`: ending jobs, taking them up again, deleting what they left."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
+from runner.commands.console import Exit, err, fail, out, print_json
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
+
+
+@flattened
+def cancel(name: Name, where: BucketChoice, lease: LeaseChoice, output: OutputChoice) -> None:
+    """End a job, or a federation with all its jobs. Exit code 3 if it had ended already."""
+    from protocol.commands.cancel import cancel as cancel_
+    from protocol.commands.console import open_bucket
+    from protocol.wire import ids
+    from protocol.wire.probe import probe
+
+    ids.valid_id(name)
+    place = open_bucket(where.bucket)
+    probe(place)  # it creates results, as a worker does
+    ended = cancel_(place, name, lease.lease_ttl)
+    if not ended:
+        err.print(f"{name}: had ended already")
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+    if output.as_json:
+        print_json({"ended": ended})
+        return
+    for line in ended:
+        out.print(line, highlight=False)
+
+
+@flattened
+def retry(job: Job, where: BucketChoice, output: OutputChoice) -> None:
+    """Queue a failed or cancelled job again under a new id; it goes on from the last state that was kept."""
+    from protocol.commands.console import open_bucket
+    from protocol.commands.status import require_job
+    from protocol.jobs.submit import submit_job
+    from protocol.wire import documents, ids, keys
+    from protocol.wire.job_documents import Manifest, Result, ResultStatus
+    from protocol.wire.probe import probe
+
+    place = open_bucket(where.bucket)
+    result = documents.read(place, Result, keys.result(ids.valid_id(job)))
+    if result is None:
+        require_job(place, job)
+        fail(f"job {job}: has not ended; nothing to retry", Exit.NOTHING_TO_DO)
+    if result.status is ResultStatus.SUCCESS:
+        fail(f"job {job}: ended well; nothing to retry", Exit.NOTHING_TO_DO)
+    key = keys.finished_manifest(job)
+    manifest = documents.read(place, Manifest, key) or documents.read(place, Manifest, keys.pending_manifest(job))
+    if manifest is None or result.status is ResultStatus.REJECTED:
+        fail(f"job {job}: its manifest could never be read ({result.error}); submit it anew")
+    manifest.require_current(key)
+    if manifest.federation:
+        fail(
+            f"job {job}: a member has left its federation {manifest.federation.group!r} for good; "
+            "submit the federation again under another --group"
+        )
+    probe(place)
+    submitted = submit_job(place, manifest.training, retry_of=job)
+    if output.as_json:
+        print_json({"bucket": place.name, **asdict(submitted)})
+        return
+    out.print(f"job {submitted.job_ids[0]} queued, goes on where {job} ended", highlight=False)
+
+
+@flattened
+def purge(
+    group: Group,
+    where: BucketChoice,
+    output: OutputChoice,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete what a federation that has ended left: weights, states, results. Its name stays taken."""
+    from protocol.commands.console import open_bucket
+    from protocol.commands.purge import purge as purge_
+    from protocol.wire import ids
+
+    place = open_bucket(where.bucket)
+    if not yes:
+        typer.confirm(f"Delete all objects of {group} in {place.name}?", abort=True, err=True)
+    deleted = purge_(place, ids.valid_group(group))
+    if output.as_json:
+        print_json({"group": group, "deleted": deleted})
+    else:
+        out.print(f"{deleted} objects deleted", highlight=False)

@@ -1,0 +1,153 @@
+"""A submission step by step: checked and drafted from options, its inputs uploaded, its jobs queued.
+
+Everything that can be wrong is said before anything is uploaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+from agents.kinds import agent_kind, with_weights
+from env.errors import UsageError
+from env.gym.reward import REWARDS
+from env.quantity import parse_cpu, parse_memory
+from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
+from protocol.learners import inputs
+from protocol.wire import documents, ids
+from protocol.wire.bucket import Bucket
+from protocol.wire.federation_documents import Federation, Strategy, TensorSpec
+from protocol.wire.job_documents import Closers, JobType, Nodes, Training
+from protocol.wire.schedule import default_per_round
+from runner.options.flatten import changed
+
+if TYPE_CHECKING:
+    from protocol.commands.submit import FederationChoice, JobChoice
+    from runner.options.agents import EpisodeChoice
+    from runner.options.workload import ReplayChoice, WorkloadChoice
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is to be queued.
+
+    Attributes:
+        training: Without traces and weights, until they are uploaded.
+        federation: None: a single job.
+        traces, weights: Where the inputs are: files, folders or s3:// URIs.
+        problem: Which workload of the traces.
+    """
+
+    training: Training
+    federation: Federation | None
+    traces: tuple[str, ...]
+    weights: str | None
+    problem: inputs.Problem
+
+
+def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> Submission:
+    """The submission of these options.
+
+    Raises:
+        UsageError: options that do not go together.
+        SimArenaError: a value that does not fit.
+    """
+    _check(job, episode, workload, federation)
+    problem = _problem(workload.replay)
+    training = documents.build(
+        Training,
+        job_type=JobType(job.job_type),
+        traces=(),
+        deploy=problem.deploy,
+        namespace=problem.namespace,
+        target=problem.target,
+        nodes=problem.nodes,
+        duration_s=problem.duration_s,
+        agent=job.agent,
+        agent_settings=_settings(job, federation),
+        reward=episode.reward,
+        episodes=job.episodes,
+        steps=episode.steps,
+        seed=job.seed,
+        max_attempts=job.max_attempts,
+        episode_timeout_s=job.episode_timeout,
+    )
+    drafted = _federation(federation, training) if federation.wanted else None
+    return Submission(training, drafted, workload.trace, job.weights, problem)
+
+
+def upload(bucket: Bucket, submission: Submission) -> Submission:
+    """The same, with traces and weights uploaded, each under the hash of its content."""
+    federation = submission.federation
+    shares = federation.size if federation is not None and federation.heterogeneous else 0
+    uploaded = {
+        "traces": inputs.upload_traces(bucket, submission.traces, submission.problem, shares),
+        "weights": inputs.upload_weights(bucket, submission.weights) if submission.weights else None,
+    }
+    training = documents.build(Training, **{**dict(submission.training), **uploaded})
+    if federation is not None:
+        federation = federation.model_copy(update={"training": training})
+    return replace(submission, training=training, federation=federation)
+
+
+def queue(bucket: Bucket, submission: Submission) -> Submitted:
+    """Queue the job, or all members of the federation."""
+    if submission.federation is None:
+        return submit_job(bucket, submission.training)
+    return submit_federation(bucket, submission.federation)
+
+
+def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> None:
+    kind = agent_kind(job.agent)
+    if episode.reward not in REWARDS:
+        _refuse(f"--reward {episode.reward}: choose from {', '.join(REWARDS)}")
+    if federation.wanted:
+        if not kind.has_weights or job.job_type != "training":
+            _refuse(f"only the training of {with_weights()} has weights to average; leave out --federation-size")
+        if (federation.min_participants or 1) > federation.size:
+            _refuse(f"--min-participants {federation.min_participants}: the federation has {federation.size} members")
+    else:
+        for option in changed(federation):
+            _refuse(f"{option}: needs --federation-size")
+    if federation.per_episode_sync and (federation.size, federation.episodes_per_round or 1) != (1, 1):
+        _refuse("--per-episode-sync is a federation of one with a round for each episode; leave it out")
+    kind.filled(_settings(job, federation))
+    if job.weights and not kind.has_weights:
+        _refuse(f"--weights: agent {job.agent!r} has none; only {with_weights()} has")
+    workload.check_needed()
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UsageError(message)
+
+
+def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]:
+    return inputs.with_strategy(dict(job.settings), Strategy(federation.strategy))
+
+
+def _problem(replay: ReplayChoice) -> inputs.Problem:
+    pool = None
+    if replay.nodes:
+        cpu_m, memory_bytes = parse_cpu(replay.node_cpu), parse_memory(replay.node_memory)
+        pool = documents.build(Nodes, count=replay.nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=replay.node_pods)
+    return inputs.Problem(replay.deploy, replay.namespace, replay.target, pool, replay.duration)
+
+
+def _federation(choice: FederationChoice, training: Training) -> Federation:
+    per_round = choice.episodes_per_round or default_per_round(training.episodes)
+    strategy = Strategy(choice.strategy)
+    tensors = agent_kind(training.agent).tensors(training.agent_settings)
+    return documents.build(
+        Federation,
+        group=ids.valid_group(choice.group or new_id("fed")),
+        created_at=documents.timestamp(),
+        size=choice.size,
+        training=training,
+        episodes_per_round=1 if choice.per_episode_sync else per_round,
+        heterogeneous=choice.heterogeneous,
+        strategy=strategy,
+        barrier=Closers(choice.barrier),
+        min_participants=choice.min_participants or strategy.min_participants,
+        round_timeout_s=choice.round_timeout,
+        model=tuple(TensorSpec(name=name, shape=shape) for name, shape in tensors.items()),
+    )

@@ -1,0 +1,85 @@
+"""What `worker` does once it is set up: claims jobs, and runs them by the learner that each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from protocol.commands.console import say
+from protocol.learners.gym import CollectionLearner, TrainingLearner
+from protocol.learners.materials import Scenarios
+from protocol.rounds.aggregation import Aggregate, RoundInputs
+from protocol.wire.bucket import Bucket
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import JobType, Manifest, ResultStatus
+from protocol.worker.learner import Learner
+from protocol.worker.results import AttemptEnd
+from protocol.worker.worker_loop import WorkerLoop
+from runner.commands.console import Exit, check_place, err
+
+if TYPE_CHECKING:
+    from env.cluster import Cluster
+
+
+def touching(path: Path | None) -> Callable[[], None]:
+    """What shows that there is work.
+
+    The file is not touched before: a worker that only starts, again and again, must not keep its machine running.
+    """
+    if path is None:
+        return lambda: None
+    check_place(path, "--busy-file")
+
+    def touch() -> None:
+        try:
+            path.touch()
+        except OSError as error:
+            say(f"--busy-file {path}: {error.strerror}; this machine looks idle")
+
+    return touch
+
+
+def _aggregate(federation: Federation, before: RoundInputs) -> Aggregate:
+    from protocol.strategies.aggregate import aggregate_of
+
+    return aggregate_of(federation, before)
+
+
+def work(
+    place: Bucket,
+    name: str,
+    lease_ttl: float,
+    cluster: Cluster | None,
+    *,
+    run_once: bool,
+    job: str | None,
+    at_work: Callable[[], None],
+) -> None:
+    run_once = run_once or job is not None
+    import_module("runner.training.training")  # torch takes seconds; not while a claim waits for its first renewal
+    scenarios = Scenarios(place)
+
+    def start(manifest: Manifest) -> Learner:
+        collects = manifest.training.job_type is JobType.EXPERIENCE_COLLECTION
+        kind = CollectionLearner if collects else TrainingLearner
+        given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
+        return kind(place, manifest, given, cluster)
+
+    loop = WorkerLoop(place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job, at_work=at_work)
+    if not run_once:
+        say(f"{name}: working on {place.name}")
+        loop.run_until_stopped()
+        return
+    result = loop.run_one()
+    if result is None:
+        nothing = f"{job}: not queued, passed over, or a living worker has it; nothing to do" if job else "no free job"
+        err.print(f"{nothing} in {place.name}", highlight=False)
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+    if result.end is AttemptEnd.STOPPED:
+        raise typer.Exit(int(Exit.INTERRUPTED))
+    if result.status is not ResultStatus.SUCCESS:
+        raise typer.Exit(int(Exit.FAILED))

@@ -1,0 +1,71 @@
+"""`sim-arena step`: one step of an episode."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from env.actions import Action
+from env.errors import ConfigError, nearest
+from runner.clusters.choice import ClusterChoice
+from runner.commands import tables
+from runner.commands.console import check_place, print_json
+from runner.commands.saved_trace import save_trace
+from runner.options import completion
+from runner.options.agents import PlayerOption, RewardOption, SaveOption, SeedOption, open_agent
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
+from runner.options.workload import WorkloadChoice
+
+ACTIONS = [action.name.lower() for action in Action]
+
+
+@flattened
+def step(
+    ctx: typer.Context,
+    workload: WorkloadChoice,
+    cluster: ClusterChoice,
+    output: OutputChoice,
+    agent: PlayerOption = "heuristic",
+    action: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Instead of the agent's choice, e.g. reduce_cpu_small.",
+            autocompletion=completion.of(ACTIONS),
+            rich_help_panel="Episode",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    reward: RewardOption = "shaped",
+    to: SaveOption = None,
+) -> None:
+    """Play one step: replay, observe, act, replay, reward."""
+    import numpy as np
+
+    from env.gym.cluster_env import ClusterEnv
+    from runner.episode import step_record
+
+    check_place(to, "--to")
+    scenario = workload.one_scenario(seed)
+    actor = open_agent(agent, seed)
+    actor.seed(np.random.default_rng(seed))
+    with cluster.opened(ctx.obj) as place:
+        env = ClusterEnv([scenario], reward=reward, cluster=place)
+        state, info = env.reset(seed=seed)
+        index = actor.act(state, explore=False) if action is None else _action(action)
+        _, value, terminated, _, after = env.step(np.int64(index))
+    record = {**step_record(state, info, value, after), "solved": terminated}
+    if to is not None:
+        save_trace(to, scenario, record)
+    if output.as_json:
+        print_json(record)
+    else:
+        tables.show(tables.steps([{"step": 1, **record}]))
+
+
+def _action(name: str) -> int:
+    if name.lower() not in ACTIONS:
+        raise ConfigError(f"--action {name}: unknown; {nearest(name.lower(), ACTIONS)}")
+    return ACTIONS.index(name.lower())

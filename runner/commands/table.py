@@ -1,0 +1,40 @@
+"""The runner's commands, for a program to offer. `program` loads the one that is asked for."""
+
+from __future__ import annotations
+
+from runner.commands.program import Commands, Entry
+
+COMMANDS: Commands = {
+    "train": Entry("runner.commands.train:train", "Train an agent; everything about it ends up in one folder."),
+    "step": Entry("runner.commands.step:step", "Play one step: replay, observe, act, replay, reward."),
+    "episode": Entry(
+        "runner.commands.episode:episode", "Play one episode, greedily and without learning, step by step."
+    ),
+    "evaluate": Entry(
+        "runner.commands.evaluate:evaluate", "Compare agents on a fixed suite, generated problems or traces."
+    ),
+    "suggest": Entry(
+        "runner.commands.suggest:suggest", "Print what would fix a workload in a trace, as a kubectl patch."
+    ),
+    "trace": Entry("", "Look into traces, upgrade old ones, generate new ones, solve them."),
+    "trace show": Entry("runner.commands.trace:show", "Show what a trace holds."),
+    "trace upgrade": Entry("runner.commands.trace:upgrade", "Bring a trace to version 2, which SimKube 2.x reads."),
+    "trace generate": Entry("runner.commands.trace:generate", "Write traces of solvable problems."),
+    "trace solve": Entry("runner.commands.trace:solve", "Find the least number of actions that solves a trace."),
+    "fidelity": Entry("runner.commands.fidelity:fidelity", "Compare the engine with what a control plane decided."),
+    "truth": Entry("", "Record what a real control plane decides."),
+    "truth record": Entry("runner.commands.truth:record", "Play scenarios on a cluster and write what it decided."),
+    "doctor": Entry("runner.commands.doctor:doctor", "Check whether a Kubernetes can run simulations."),
+}
+
+BENCHMARKS: Commands = {
+    "bench": Entry("", "Measure how fast things are on this machine, and how well agents learn."),
+    "bench env": Entry("runner.bench.commands:env", "Measure steps of environments and placed pods per second."),
+    "bench dqn": Entry("runner.bench.commands:dqn", "Measure our DQN's speed beside Stable-Baselines3's."),
+    "bench learning": Entry(
+        "runner.bench.commands:learning", "Measure how well our DQN and Stable-Baselines3's learn."
+    ),
+    "bench ablation": Entry(
+        "runner.bench.commands:ablation", "Measure what each part of the DQN and each reward is worth."
+    ),
+}

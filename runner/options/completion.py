@@ -1,0 +1,33 @@
+"""Values that a shell completes. Whatever goes wrong, a shell is told nothing, and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+Complete = Callable[[str], list[str]]
+
+
+def of(values: Iterable[str]) -> Complete:
+    """Completes one of these values."""
+    known = list(values)
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in known if value.startswith(incomplete)]
+
+    return complete
+
+
+def or_file(values: Iterable[str]) -> Complete:
+    """Completes one of these values, or a file."""
+    complete_value = of(values)
+    return lambda incomplete: complete_value(incomplete) + files(incomplete)
+
+
+def files(incomplete: str) -> list[str]:
+    """Files and folders."""
+    from glob import escape, iglob
+    from itertools import islice
+    from pathlib import Path
+
+    found = islice(iglob(f"{escape(incomplete)}*"), 200)
+    return sorted(f"{path}/" if Path(path).is_dir() else path for path in found)
