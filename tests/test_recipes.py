@@ -100,6 +100,13 @@ for name, settings, message in (("bandti", {}, "'bandit'"), ("bandit", {"epsilom
         raise AssertionError(message)
 run(sim_arena, "episode", "--agent", "bandit", "--problem", "cpu", "--seed", "1", "--steps", "5")
 """,
+    "a cluster backend": """
+in_options = run(sim_arena, "episode", "--help")
+assert "--log-as" in in_options and "--kube-context" in in_options
+run(sim_arena, "episode", "--cluster", "logged", "--log-as", "seen", "--problem", "cpu", "--seed", "1")
+refused = CliRunner().invoke(sim_arena, ["episode", "--log-as", "seen", "--problem", "cpu"])
+assert "needs --cluster logged" in str(refused.exception) + refused.output, refused
+""",
 }
 ALSO = {"an agent that learns": ("tests/agents/test_agents.py", "-k", "bandit or docs_tables")}
 

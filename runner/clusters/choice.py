@@ -50,8 +50,8 @@ class ClusterChoice:
         str,
         typer.Option(
             metavar="NAME",
-            help="Where traces are replayed: embedded, in this process; or simkube, on a real Kubernetes.",
-            autocompletion=completion.of(("embedded", "simkube")),
+            help="Where traces are replayed: embedded, in this process; simkube, on a real Kubernetes.",
+            autocompletion=lambda incomplete: completion.of(CLUSTERS)(incomplete),
         ),
     ] = EMBEDDED
     embedded: Embedded = field(default_factory=Embedded)
