@@ -9,6 +9,7 @@ from typing import Any
 
 import imds as metadata
 import pytest
+from botocore.client import ClientCreator
 from double import Double, serving
 from formation import complete_moto
 from imds import Imds
@@ -29,6 +30,7 @@ def double(_served: Double, monkeypatch: pytest.MonkeyPatch, waits: list[float])
     """An account with nothing in it but each region's default network; boto3 finds it through the environment."""
     _served.reset()
     monkeypatch.setattr("botocore.session.create_loader", _loader)
+    monkeypatch.setattr("botocore.client.ClientCreator._create_client_class", _client_class)
     for name, value in s3.environment(_served.endpoint).items():
         monkeypatch.setenv(name, value)
     return _served
@@ -40,6 +42,17 @@ def _loader(search_path: str | None = None) -> Any:
     from botocore.loaders import create_loader
 
     return create_loader(search_path)
+
+
+_CLIENT_CLASSES: dict[str, type] = {}
+_CREATE_CLIENT_CLASS = ClientCreator._create_client_class
+
+
+def _client_class(creator: ClientCreator, service_name: str, service_model: Any) -> type:
+    """One class for all clients of a service: boto3 writes its hundreds of methods anew for each client."""
+    if service_name not in _CLIENT_CLASSES:
+        _CLIENT_CLASSES[service_name] = _CREATE_CLIENT_CLASS(creator, service_name, service_model)
+    return _CLIENT_CLASSES[service_name]
 
 
 @pytest.fixture
