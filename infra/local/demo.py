@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import signal
@@ -86,16 +85,7 @@ class Demo:
 
     def _start_s3(self) -> None:
         requests = self.settings.folder / "requests.jsonl"
-        child = self.processes.start(
-            "s3",
-            command("sim-arena", "s3", "--port", "0", "--bucket", BUCKET, "--log", str(requests), "--json"),
-            piped=True,
-        )
-        assert child.stdout is not None  # noqa: S101 (piped)
-        line = child.stdout.readline()
-        if not line:
-            raise SimArenaError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
-        environment = json.loads(line)["environment"]
+        environment = self.processes.start_s3(BUCKET, "--log", str(requests))
         self.processes.environment = {**environment, "SIM_ARENA_LEASE_TTL": str(LEASE_TTL_S)}
         exports = "".join(f"export {name}={value}\n" for name, value in self.processes.environment.items())
         (self.settings.folder / "env.sh").write_text(exports, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -109,6 +110,22 @@ class Processes:
             error = UsageError if done.returncode == UsageError.exit_code else SimArenaError
             raise error(lines[-1].removeprefix("error: "))
         return done.stdout
+
+    def start_s3(self, bucket: str, *options: str) -> dict[str, str]:
+        """Start `sim-arena s3` on a free port; the environment with which boto3 finds it and its bucket.
+
+        Raises:
+            SimArenaError: it did not start; the message has the end of its log.
+        """
+        child = self.start(
+            "s3", command("sim-arena", "s3", "--port", "0", "--bucket", bucket, *options, "--json"), piped=True
+        )
+        assert child.stdout is not None  # noqa: S101 (piped)
+        line = child.stdout.readline()
+        if not line:
+            raise SimArenaError(f"the embedded S3 did not start: {self.log_tail('s3')}")
+        environment: dict[str, str] = json.loads(line)["environment"]
+        return environment
 
     def ended(self) -> list[tuple[str, int]]:
         """Children that ended since the last call, with their exit codes (negative: the signal that killed it)."""

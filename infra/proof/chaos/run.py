@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -123,13 +122,7 @@ class Chaos:
     # -- what takes part -------------------------------------------------------------------------------
 
     def _start_s3(self) -> dict[str, str]:
-        arguments = ("s3", "--port", "0", "--bucket", EMBEDDED_BUCKET, "--json")
-        child = self.processes.start("s3", command("sim-arena", *arguments), piped=True)
-        assert child.stdout is not None  # noqa: S101 (piped)
-        line = child.stdout.readline()
-        if not line:
-            raise ConfigError(f"the embedded S3 did not start: {self.processes.log_tail('s3')}")
-        environment: dict[str, str] = json.loads(line)["environment"]
+        environment = self.processes.start_s3(EMBEDDED_BUCKET)
         os.environ.update(clean_environment(environment))
         return environment
 
