@@ -39,7 +39,7 @@ class Agent(Protocol):
         """Learn from one step; the metrics of this step, e.g. loss, q_mean, epsilon. May be empty."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly: only tensors, numbers, strings, lists and dicts."""
+        """All that is needed to go on exactly: only arrays, numbers, strings, lists and dicts."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`. Raises AgentError if it does not fit this agent."""

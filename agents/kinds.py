@@ -1,7 +1,7 @@
 """The one list of agents: what each is called, what can be set, how it is made.
 
 An agent is imported when it is made, not before: help, completion and the checks of a submitted job ask this list, and
-must not wait for torch or a compiler.
+must not wait for a compiler.
 """
 
 from __future__ import annotations

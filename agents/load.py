@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from agents.agent import Agent
 from agents.kinds import make_agent
 from agents.saved.fields import mapping
-from agents.saved.files import parse_json, read_bounded
+from agents.saved.files import read_state
 from env.errors import AgentError
 
 WEIGHTS_MARK = "q_net.0.weight"  # only bare weights have tensors at the top
@@ -22,13 +21,7 @@ def load_agent(path: Path) -> Agent:
         AgentError: the file cannot be read or holds no agent.
     """
     what = f"checkpoint {path}"
-    data = read_bounded(path)
-    if data.startswith(b"PK"):
-        from agents.saved import checkpoint
-
-        state: Mapping[str, Any] = checkpoint.loads(data, what)
-    else:
-        state = parse_json(data, what)
+    state = read_state(path)
     if WEIGHTS_MARK in state:
         from agents.dqn.agent import DQN
 

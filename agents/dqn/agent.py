@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from agents.agent import State, Transition
 from agents.dqn import kernel
 from agents.dqn.kernel import Batch, Moments, Networks, Objective, Workspace
-from agents.dqn.network import NETS, initial_weights, layout, settings_of
+from agents.dqn.network import NETS, Weights, initial_weights, layout, settings_of
 from agents.dqn.replay import Replay
 from agents.dqn.settings import DQNSettings
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
-from agents.saved.files import read_bounded, write_atomic
+from agents.saved.files import read_state, write_atomic
 from agents.settings import as_mapping, linear, parse_settings, without_retired
 from env.actions import Action
 from env.errors import AgentError
@@ -55,7 +53,7 @@ class DQN:
         self._objective = Objective(s.double, s.action_gap, s.proximal)
         self._acting = np.zeros(int(self._widths.sum()), np.float32)
         first = initial_weights(self._shapes, seed)
-        self._nets = {net: self._joined({name: torch.from_numpy(w) for name, w in first.items()}, net) for net in NETS}
+        self._nets = {net: self._joined(first, net) for net in NETS}
         self._anchor = self._nets["q_net"].copy()
         self._moments = np.zeros((2, len(self._anchor)), np.float32)
         self._beta_powers = np.ones(2)
@@ -108,12 +106,12 @@ class DQN:
             metrics["q_mean"] = sum(q for _, q in steps) / len(steps)
         return metrics
 
-    def weights(self) -> dict[str, Tensor]:
-        """Both nets' tensors by name: what a federated update consists of."""
+    def weights(self) -> Weights:
+        """Both nets' arrays by name, copies: what a federated update consists of."""
         return {f"{net}.{name}": t for net in NETS for name, t in self._split(self._nets[net]).items()}
 
     def load_weights(self, given: Mapping[str, Any]) -> None:
-        """Take both nets' tensors; optimizer, replay and counters stay. AgentError if they do not fit."""
+        """Take both nets' arrays; optimizer, replay and counters stay. AgentError if they do not fit."""
         weights = checkpoint.tensors(given, self._shapes, "weights")
         for net in NETS:
             self._nets[net][:] = self._joined(weights, net)
@@ -161,7 +159,9 @@ class DQN:
 
     def save(self, path: Path) -> None:
         """Write `state_dict()` as a .pt file, atomically."""
-        write_atomic(path, checkpoint.dumps(self.state_dict()))
+        from agents.saved import pt_file  # torch
+
+        write_atomic(path, pt_file.dumps(self.state_dict()))
 
     @classmethod
     def of_weights(cls, weights: Mapping[str, Any], what: str) -> DQN:
@@ -176,7 +176,7 @@ class DQN:
 
     def load(self, path: Path) -> None:
         """Read a .pt file; AgentError if it does not fit."""
-        self.load_state_dict(checkpoint.loads(read_bounded(path), f"checkpoint {path}"))
+        self.load_state_dict(read_state(path))
 
     def _gradient_step(self) -> tuple[float, float]:
         """One step of Adam on one batch; its loss and mean Q-value."""
@@ -197,22 +197,21 @@ class DQN:
             target += np.float32(s.target_tau) * (self._nets["q_net"] - target)
         return loss, q_mean
 
-    def _split(self, vector: Vector) -> dict[str, Tensor]:
-        """A net as torch's tensors, weights as (outputs, inputs), in memory of their own."""
-        tensors, at = {}, 0
+    def _split(self, vector: Vector) -> Weights:
+        """A net as arrays of their own, weights as (outputs, inputs) as torch has them."""
+        arrays, at = {}, 0
         for layer, (n, m) in enumerate(zip(self._widths[:-1].tolist(), self._widths[1:].tolist(), strict=True)):
             weight, at = vector[at : at + n * m].reshape(n, m), at + n * m
-            tensors[f"{2 * layer}.weight"] = torch.from_numpy(np.ascontiguousarray(weight.T))
-            tensors[f"{2 * layer}.bias"], at = torch.from_numpy(vector[at : at + m].copy()), at + m
-        return tensors
+            arrays[f"{2 * layer}.weight"] = weight.T.copy(order="C")
+            arrays[f"{2 * layer}.bias"], at = vector[at : at + m].copy(), at + m
+        return arrays
 
-    def _joined(self, tensors: Mapping[str, Tensor], net: str) -> Vector:
-        """The vector of the tensors of one net."""
-        arrays = [checkpoint.numpy_view(t) for name, t in tensors.items() if name.startswith(net)]
-        return np.concatenate([array.T.ravel() for array in arrays])
+    def _joined(self, weights: Weights, net: str) -> Vector:
+        """The vector of the arrays of one net."""
+        return np.concatenate([array.T.ravel() for name, array in weights.items() if name.startswith(net)])
 
-    def _named(self, vector: Vector) -> dict[str, Tensor]:
-        return {f"{NETS[0]}.{name}": tensor for name, tensor in self._split(vector).items()}
+    def _named(self, vector: Vector) -> Weights:
+        return {f"{NETS[0]}.{name}": array for name, array in self._split(vector).items()}
 
     def _read(self, state: Mapping[str, Any], name: str, what: str) -> Vector:
         return self._joined(checkpoint.tensors(state.get(name), self._of_one_net, f"{what}: {name}"), NETS[0])

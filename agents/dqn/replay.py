@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from agents.agent import Transition
@@ -99,9 +98,9 @@ class Replay:
 
     def state_dict(self) -> dict[str, Any]:
         """The filled part, the row to be written next, and the steps that wait for others of their episode."""
-        filled = {name: torch.from_numpy(column[: self.size]) for name, column in self.columns._asdict().items()}
+        filled = {name: column[: self.size] for name, column in self.columns._asdict().items()}
         rows = self.size if self._priority else 0
-        priorities = torch.from_numpy(sum_tree.leaves(self._tree)[:rows].copy())
+        priorities = sum_tree.leaves(self._tree)[:rows].copy()
         return {
             "size": self.size,
             "next": self._next,
@@ -120,9 +119,8 @@ class Replay:
         loaded = []
         columns: dict[str, NDArray[Any]] = self.columns._asdict()
         for name, column in columns.items():
-            dtype = torch.int64 if column.dtype == np.int64 else torch.float32
-            rows = checkpoint.tensor(state.get(name), (size, *column.shape[1:]), dtype, f"{what}: {name}")
-            loaded.append(checkpoint.numpy_view(rows))
+            shape = (size, *column.shape[1:])
+            loaded.append(checkpoint.tensor(state.get(name), shape, column.dtype, f"{what}: {name}"))
         if size and not 0 <= loaded[1].min() <= loaded[1].max() < len(Action):
             raise AgentError(f"{what}: an action that does not exist")
         waiting = [_read_step(step, f"{what}: open") for step in _list(state.get("open"), self._n_step - 1, what)]
@@ -135,11 +133,11 @@ class Replay:
     def _read_priorities(self, state: Mapping[str, Any], size: int, what: str) -> tuple[NDArray[np.float64], float]:
         tree, largest = np.zeros_like(self._tree), state.get("largest")
         rows = size if self._priority else 0
-        values = checkpoint.tensor(state.get("priorities"), (rows,), torch.float64, f"{what}: priorities")
+        values = checkpoint.tensor(state.get("priorities"), (rows,), np.float64, f"{what}: priorities")
         if not isinstance(largest, float) or not 1.0 <= largest < math.inf or (rows and float(values.min()) <= 0):
             raise AgentError(f"{what}: priorities that cannot be")
         if rows:
-            sum_tree.replace(tree, np.arange(rows), checkpoint.numpy_view(values))
+            sum_tree.replace(tree, np.arange(rows), values)
         return tree, largest
 
 

@@ -1,165 +1,222 @@
-"""States as bytes: `torch.save` made canonical, `torch.load` made safe for bytes from anywhere.
+"""States as bytes: safetensors files, as they lie in the bucket.
 
-Equal states give equal bytes whatever their history, so a checkpoint can be compared by its hash.
-Nothing that is read can run code, and reading needs no more memory than a few times the input.
+Arrays are tensors, named by their path in the state ("agent/weights/q_net.0.bias"); everything else is one JSON
+document in the header's metadata. Equal states are equal bytes on any machine: the library sorts the tensors, the keys
+of the JSON are sorted, and Python writes the shortest text that reads back as the same float.
+
+The library writes. Reading is done here, since the library copies every tensor and does not give the metadata. It is
+stricter than the library: tensors are aligned and lie one after the other in the header's order, nothing is between
+or behind them, and no key is there twice. Format: https://huggingface.co/docs/safetensors#format
 """
 
 from __future__ import annotations
 
-import io
-import re
-import struct
-import sys
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
-from typing import Any
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
+import safetensors.numpy
 
-from agents.saved import plain_pickle
 from agents.saved.files import MAX_CHECKPOINT_BYTES
 from env.errors import AgentError, one_line
 
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+Body = bytes | memoryview
+
+HEADER_BYTES = 4 << 20
+"""A longer header is refused: parsing JSON takes up to some twenty times its size."""
+MAX_DIMENSIONS = 8
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "U8": np.dtype("u1"),
+}
+_STATE = "state"  # the one key of the metadata
+_PATH = "/"
+
+
+class Place(NamedTuple):
+    """Where a tensor lies in a file: its first byte and the one behind its last."""
+
+    dtype: np.dtype[Any]
+    shape: Shape
+    start: int
+    stop: int
+
+    def array(self, body: Body) -> Array:
+        """A read-only view of the tensor's bytes."""
+        return np.frombuffer(body, self.dtype, math.prod(self.shape), self.start).reshape(self.shape)
+
+
+class Header(NamedTuple):
+    """The tensors of a file in their order, and everything else."""
+
+    places: dict[str, Place]
+    plain: dict[str, Any]
+
 
 def dumps(state: Mapping[str, Any]) -> bytes:
-    """The bytes of a state made of tensors, numbers, strings, None, lists and dicts."""
-    buffer = io.BytesIO()
-    torch.save(_canonical(state), buffer)
-    return buffer.getvalue()
-
-
-def loads(data: bytes, what: str, max_bytes: int = MAX_CHECKPOINT_BYTES) -> dict[str, Any]:
-    """The state in `data`; `what` names it in errors. Its values are not yet checked, see `tensors`.
+    """The bytes of a state of arrays, numbers, strings, None, lists and dicts; arrays only as values of dicts.
 
     Raises:
-        AgentError: not a checkpoint, too large, truncated, or it holds anything but plain data.
+        AgentError: a number beside the arrays is not finite, or the header is larger than `HEADER_BYTES`.
     """
-    if len(data) > max_bytes:
-        raise AgentError(f"{what}: {len(data)} bytes, larger than {max_bytes >> 20} MiB")
+    arrays: dict[str, Array] = {}
+    plain = _without_arrays(state, (), arrays)
     try:
-        plain_pickle.check(*_program_and_sizes(data))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's remarks on what it then refuses
-            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except plain_pickle.NotPlain as error:
-        raise AgentError(f"{what}: refused, it holds something else than plain data") from error
-    except _Compressed as error:
-        raise AgentError(f"{what}: refused, a checkpoint is not compressed") from error
-    except Exception as error:
-        # A damaged archive ends in whatever its reader tripped over (BadZipFile, KeyError, OverflowError, …).
-        raise AgentError(f"{what}: damaged or not a checkpoint") from error
-    if not isinstance(state, dict):
-        raise AgentError(f"{what}: holds a {type(state).__name__}, not a checkpoint")
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise AgentError(f"state: cannot be written: {error}") from error
+    return write(arrays, {_STATE: text} if plain else None)
+
+
+def write(arrays: Mapping[str, Array], metadata: dict[str, str] | None = None) -> bytes:
+    """A safetensors file of these arrays."""
+    body = safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
+    if (size := int.from_bytes(body[:8], "little")) > HEADER_BYTES:
+        raise AgentError(f"state: a header of {size} bytes, larger than {HEADER_BYTES >> 20} MiB")
+    return body
+
+
+def loads(body: Body, what: str, max_bytes: int = MAX_CHECKPOINT_BYTES) -> dict[str, Any]:
+    """The state in `body`; `what` names it in errors. Its arrays are views of `body`, not yet checked: see `tensors`.
+
+    Raises:
+        AgentError: not a safetensors file as `dumps` writes them, too large, or damaged.
+    """
+    places, state = parse(header_of(body, what, max_bytes), len(body), what)
+    for name, place in places.items():
+        *path, last = name.split(_PATH)
+        folder: Any = state
+        for part in path:
+            folder = folder.get(part) if isinstance(folder, dict) else None
+        if not isinstance(folder, dict) or last in folder:
+            raise AgentError(f"{what}: damaged: there is no place for the tensor {one_line(name, 200)!r}")
+        folder[last] = place.array(body)
     return state
 
 
-def tensors(given: object, shapes: Mapping[str, tuple[int, ...]], what: str) -> dict[str, Tensor]:
-    """`given` as float32 tensors of exactly these names and shapes, all finite, in memory of their own.
+def header_of(body: Body, what: str, max_bytes: int) -> bytes:
+    """A file's header with its length in front, not yet parsed.
 
     Raises:
-        AgentError: naming the first tensor that does not fit.
+        AgentError: the file or its header is too large, or the header is not all there.
     """
-    return dict(each_tensor(given, shapes, what))
+    if len(body) > max_bytes:
+        raise AgentError(f"{what}: {len(body)} bytes, larger than {max_bytes >> 20} MiB")
+    size = int.from_bytes(body[:8], "little")
+    if len(body) < 8 or size % 8 or size > len(body) - 8:
+        raise AgentError(f"{what}: damaged or not a safetensors file")
+    if size > HEADER_BYTES:
+        raise AgentError(f"{what}: a header of {size} bytes, larger than {HEADER_BYTES >> 20} MiB")
+    return bytes(body[: 8 + size])
 
 
-def each_tensor(given: object, shapes: Mapping[str, tuple[int, ...]], what: str) -> Iterator[tuple[str, Tensor]]:
-    """As `tensors`, one after the other, in the order of `shapes`: memory for one copy is enough."""
+def parse(header: bytes, size: int, what: str) -> Header:
+    """What the header of a file of `size` bytes says.
+
+    Raises:
+        AgentError: it is damaged, or its tensors are not exactly what follows it.
+    """
+    try:
+        content = _json_object(header[8:].decode())
+        metadata = content.pop("__metadata__", {_STATE: "{}"})
+        if metadata.keys() != {_STATE}:
+            raise ValueError("another program's metadata")
+        plain = _json_object(metadata[_STATE])
+        places, end = {}, len(header)
+        for name, entry in content.items():
+            name.encode()  # JSON can spell text that is none
+            places[name] = place = _place(entry, len(header))
+            if place.start != end:
+                raise ValueError(f"tensor {name!r} does not begin where the one before it ends")
+            end = place.stop
+        if end != size:
+            raise ValueError(f"the tensors end at byte {end} of {size}")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise AgentError(f"{what}: damaged or not a safetensors file") from error
+    return Header(places, plain)
+
+
+def tensors(given: object, shapes: Mapping[str, Shape], what: str) -> dict[str, Array]:
+    """`given` as float32 arrays of exactly these names and shapes, all finite, in the order of `shapes`.
+
+    Raises:
+        AgentError: naming the first array that does not fit.
+    """
     if not isinstance(given, Mapping):
         raise AgentError(f"{what}: no mapping of tensors but a {type(given).__name__}")
+    check_names(given, shapes, what)
+    return {name: tensor(given[name], shape, np.float32, f"{what}: {name}") for name, shape in shapes.items()}
+
+
+def check_names(given: Mapping[str, object], shapes: Mapping[str, Shape], what: str) -> None:
+    """AgentError unless `given` has these tensors and no others."""
     missing = sorted(shapes.keys() - given.keys())
     unknown = sorted(str(name) for name in given.keys() - shapes.keys())
     if missing or unknown:
         wrong = f"{missing[0]} is missing" if missing else f"{one_line(unknown[0], 200)!r} is unknown"
         raise AgentError(f"{what}: other tensors than this model's; {wrong}")
-    for name, shape in shapes.items():
-        yield name, tensor(given[name], shape, torch.float32, f"{what}: {name}")
 
 
-def tensor(given: object, shape: tuple[int, ...], dtype: torch.dtype, what: str) -> Tensor:
-    """`given` as a tensor of this shape and dtype, finite, in memory of its own; AgentError otherwise."""
-    if not isinstance(given, Tensor) or given.layout is not torch.strided or given.device.type != "cpu":
-        raise AgentError(f"{what}: not a plain tensor")
-    if given.dtype != dtype or tuple(given.shape) != shape:
-        raise AgentError(f"{what}: {given.dtype} {list(given.shape)}, this model has {dtype} {list(shape)}")
-    copy = given.detach().clone(memory_format=torch.contiguous_format)
-    if dtype.is_floating_point and not bool(torch.isfinite(copy).all()):
+def tensor(given: object, shape: Shape, dtype: npt.DTypeLike, what: str) -> Array:
+    """`given` as an array of this shape and dtype, finite; AgentError otherwise."""
+    if not isinstance(given, np.ndarray):
+        raise AgentError(f"{what}: not a tensor")
+    check_kind(given.dtype, given.shape, dtype, shape, what)
+    if not np.isfinite(given).all():
         raise AgentError(f"{what}: holds numbers that are not finite")
-    return copy
+    return given
 
 
-def numpy_view(array: Tensor) -> np.ndarray[Any, Any]:
-    """The tensor's own memory as a NumPy array: what torch writes, NumPy reads."""
-    view: np.ndarray[Any, Any] = array.detach().numpy()
-    return view
+def check_kind(found: np.dtype[Any], found_shape: Shape, dtype: npt.DTypeLike, shape: Shape, what: str) -> None:
+    """AgentError unless a tensor has this dtype and shape."""
+    if found != dtype or found_shape != shape:
+        raise AgentError(f"{what}: {found} {list(found_shape)}, this model has {np.dtype(dtype)} {list(shape)}")
 
 
-class _Compressed(Exception):
-    """Entries that unfold to any size, or lie over each other: `dumps` writes none."""
+def _without_arrays(state: Mapping[str, Any], path: tuple[str, ...], arrays: dict[str, Array]) -> dict[str, Any]:
+    """A copy of the dicts without the arrays, which go into `arrays` under the path of their keys."""
+    plain: dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, np.ndarray):
+            arrays[_PATH.join((*path, key))] = value
+        else:
+            plain[key] = _without_arrays(value, (*path, key), arrays) if isinstance(value, Mapping) else value
+    return plain
 
 
-# APPNOTE.TXT (PKWARE), 4.3.14 to 4.3.16: an archive's last record, without a comment; in front of it those of ZIP64.
-_END = struct.Struct("<4s12xL2x")
-_END_64, _LOCATOR_64 = struct.Struct("<4s44xQ"), struct.Struct("<4s4xQ4x")
-_RECORD = re.compile(
-    r"data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
-)
+def _place(entry: object, start_of_data: int) -> Place:
+    match entry:
+        case {"dtype": str(kind), "shape": list(shape), "data_offsets": [start, stop], **rest} if not rest:
+            dtype = _DTYPES[kind]
+            if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in (*shape, start, stop)):
+                raise ValueError("no numbers of bytes")
+            if start % dtype.itemsize or stop - start != math.prod(shape) * dtype.itemsize:
+                raise ValueError("its shape needs another number of bytes")
+            return Place(dtype, tuple(shape), start_of_data + start, start_of_data + stop)
+    raise ValueError("no tensor")
 
 
-def _program_and_sizes(data: bytes) -> tuple[bytes, dict[str, int]]:
-    """The pickle of an archive, and the bytes it holds for each tensor.
-
-    Only archives of which all readers must think alike: from the first byte to the last, one directory, one folder,
-    nothing twice. torch finds entries whatever their case, and both ends of ZIP64 in its own way.
-    """
-    directory = _directory_start(data)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED or entry.extra for entry in entries):
-            raise _Compressed
-        if sum(entry.file_size for entry in entries) > len(data):
-            raise _Compressed
-        folder = entries[0].orig_filename.partition("/")[0] + "/"
-        found = {entry.orig_filename.removeprefix(folder): entry for entry in entries}
-        inside = all(entry.orig_filename.startswith(folder) for entry in entries)
-        if len(found) != len(entries) or not inside or not all(map(_RECORD.fullmatch, found)):
-            raise ValueError("an entry is there twice, or none of a checkpoint's")
-        if entries[0].header_offset != 0 or archive.start_dir != directory:
-            raise ValueError("an entry or the directory is elsewhere")
-        if "byteorder" in found and archive.read(found["byteorder"]) != b"little":
-            raise ValueError("written on another kind of machine")
-        program = archive.read(found["data.pkl"])
-    sizes = {name.removeprefix("data/"): entry.file_size for name, entry in found.items() if name.startswith("data/")}
-    return program, sizes
+def _json_object(text: str) -> dict[str, Any]:
+    """A JSON object no key of which is there twice."""
+    found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
 
 
-def _directory_start(data: bytes) -> int:
-    """Where the archive's last records say that its directory begins."""
-    end = len(data) - _END.size
-    mark, start = _END.unpack_from(data, end)
-    if not data.startswith(b"PK\3\4") or mark != b"PK\5\6":
-        raise ValueError("something before or behind the archive")
-    locator, place = _LOCATOR_64.unpack_from(data, end - _LOCATOR_64.size)
-    if locator != b"PK\6\7":
-        return int(start)
-    mark, start = _END_64.unpack_from(data, place)
-    if mark != b"PK\6\6":
-        raise ValueError("the end of the archive is elsewhere")
-    return int(start)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
-def _canonical(value: Any) -> Any:
-    """A copy that pickles to the same bytes as any equal value.
-
-    Pickle writes a second reference to one object shorter than an equal object, so strings are made one
-    object and everything else separate ones; tensors become contiguous, without unused storage.
-    """
-    if isinstance(value, Mapping):
-        return {_canonical(key): _canonical(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
-    if isinstance(value, Tensor):
-        return value.detach().clone(memory_format=torch.contiguous_format)
-    return sys.intern(value) if type(value) is str else value
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

@@ -32,13 +32,14 @@ def unseen() -> list[Scenario]:
 def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """How trained, untrained and random agents do on scenarios, greedily; empty for no scenarios."""
     from agents.kinds import DEFAULT, make_agent
+    from agents.saved.files import read_state
     from runner.evaluation.evaluate import TOTAL, evaluate
     from runner.training.training import load_agent_weights
 
     if not scenarios:
         return []
     trained, untrained = (make_agent(DEFAULT, seed=seed) for _ in range(2))
-    load_agent_weights(trained, weights.read_bytes())
+    load_agent_weights(trained, read_state(weights))
     agents = {"trained": trained, "untrained": untrained, "random": make_agent("random", seed=seed)}
     rows = []
     for name, agent in agents.items():

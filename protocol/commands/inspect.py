@@ -59,13 +59,13 @@ def describe_state(bucket: Bucket, job_id: str) -> dict[str, Any]:
         ProtocolError: there is none.
         AgentError: it cannot be read safely.
     """
-    from agents.saved import checkpoint  # torch
+    from agents.saved import checkpoint
     from agents.saved.files import parse_json
 
     body = bucket.get(keys.artifact(job_id, "checkpoint_final.json"), WEIGHTS_BYTES)
     if body is not None:
         return dict(parse_json(body, f"job {job_id}: checkpoint_final.json"))
-    for key in (keys.artifact(job_id, "checkpoint_final.pt"), queue.newest_state(bucket, job_id)):
+    for key in (keys.artifact(job_id, keys.CHECKPOINT), queue.newest_state(bucket, job_id)):
         body = bucket.get(key, WEIGHTS_BYTES) if key else None
         if key and body is not None:
             content = checkpoint.loads(body, key, WEIGHTS_BYTES)
@@ -78,7 +78,7 @@ def _outline(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _outline(item) for key, item in value.items()}
     if hasattr(value, "shape"):
-        return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+        return f"{value.dtype} {list(value.shape)}"
     if isinstance(value, str) and len(value) > 200:
         return f"text of {len(value)} characters"
     if isinstance(value, list) and len(value) > 32:

@@ -14,9 +14,10 @@ from env.gym.reward import REWARDS
 from env.quantity import parse_cpu, parse_memory
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
+from protocol.strategies.table import Strategy
 from protocol.wire import documents, ids
 from protocol.wire.bucket import Bucket
-from protocol.wire.federation_documents import Federation, Strategy, TensorSpec
+from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import Closers, JobType, Nodes, Training
 from protocol.wire.schedule import default_per_round
 from runner.options.flatten import changed
@@ -80,9 +81,10 @@ def upload(bucket: Bucket, submission: Submission) -> Submission:
     """The same, with traces and weights uploaded, each under the hash of its content."""
     federation = submission.federation
     shares = federation.size if federation is not None and federation.heterogeneous else 0
+    shapes = agent_kind(submission.training.agent).tensors(submission.training.agent_settings)
     uploaded = {
         "traces": inputs.upload_traces(bucket, submission.traces, submission.problem, shares),
-        "weights": inputs.upload_weights(bucket, submission.weights) if submission.weights else None,
+        "weights": inputs.upload_weights(bucket, submission.weights, shapes) if submission.weights else None,
     }
     training = documents.build(Training, **{**dict(submission.training), **uploaded})
     if federation is not None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from protocol.commands.console import say
-from protocol.learners.gym import CollectionLearner, TrainingLearner
+from protocol.learners.collection import CollectionLearner
 from protocol.learners.materials import Scenarios
+from protocol.learners.training import TrainingLearner
 from protocol.rounds.aggregation import Aggregate, RoundInputs
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation
@@ -44,7 +45,7 @@ def touching(path: Path | None) -> Callable[[], None]:
 
 
 def _aggregate(federation: Federation, before: RoundInputs) -> Aggregate:
-    from protocol.strategies.aggregate import aggregate_of
+    from protocol.rounds.aggregate import aggregate_of
 
     return aggregate_of(federation, before)
 
@@ -60,14 +61,14 @@ def work(
     at_work: Callable[[], None],
 ) -> None:
     run_once = run_once or job is not None
-    import_module("runner.training.training")  # torch takes seconds; not while a claim waits for its first renewal
+    import_module("runner.training.training")  # takes a second; not while a claim waits for its first renewal
     scenarios = Scenarios(place)
 
     def start(manifest: Manifest) -> Learner:
-        collects = manifest.training.job_type is JobType.EXPERIENCE_COLLECTION
-        kind = CollectionLearner if collects else TrainingLearner
         given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
-        return kind(place, manifest, given, cluster)
+        if manifest.training.job_type is JobType.EXPERIENCE_COLLECTION:
+            return CollectionLearner(place, manifest, given, cluster)
+        return TrainingLearner(place, manifest, given, cluster, say)
 
     loop = WorkerLoop(place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job, at_work=at_work)
     if not run_once:

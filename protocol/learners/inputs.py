@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,14 @@ from typing import Any
 from env.errors import ConfigError, UsageError
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.trace.document import read_trace, trace_files
+from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.federation_documents import Strategy
 from protocol.wire.job_documents import Nodes
 from protocol.wire.store import S3Store
 from runner.commands.console import progress
 
 TRACE_BYTES = 64 << 20
-FEDPROX_MU = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,24 @@ def read_sources(bucket: Bucket, source: str) -> Iterator[tuple[str, bytes]]:
         yield str(path), read_file(path, TRACE_BYTES)
 
 
-def upload_weights(bucket: Bucket, source: str) -> str:
-    """Store starting weights (a file or an s3:// URI) under their content hash."""
+def upload_weights(bucket: Bucket, source: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Store starting weights under their content hash, as safetensors.
+
+    Args:
+        source: a .pt file, or an s3:// URI of one or of a safetensors file; of weights, an agent or a training.
+        shapes: of the tensors that the agent has, by name.
+
+    Raises:
+        AgentError: it cannot be read safely, or holds other tensors.
+    """
+    from agents.saved import checkpoint
+    from agents.saved.files import parse_state
+    from runner.training.training import weights_in
+
     from_s3 = source.startswith("s3://")
     body = read_s3(bucket, source, WEIGHTS_BYTES) if from_s3 else read_file(Path(source), WEIGHTS_BYTES)
-    return bucket.upload(keys.weights, body)
+    found = checkpoint.tensors(weights_in(parse_state(body, source)), shapes, source)
+    return bucket.upload(keys.weights, checkpoint.write(found))
 
 
 def read_s3(bucket: Bucket, uri: str, max_bytes: int) -> bytes:
@@ -115,5 +127,5 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 
 
 def with_strategy(settings: dict[str, Any], strategy: Strategy) -> dict[str, Any]:
-    """The agent's settings with what the strategy asks of members: fedprox's mu, unless it is given."""
-    return {"proximal": FEDPROX_MU, **settings} if strategy is Strategy.FEDPROX else settings
+    """The agent's settings, and those that the strategy asks of members (fedprox: `proximal`) unless they are given."""
+    return {**strategy.settings, **settings}

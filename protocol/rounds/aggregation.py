@@ -25,7 +25,7 @@ class RoundInputs:
 
 @dataclass(frozen=True)
 class Aggregated:
-    """The bytes of `global_weights.pt`, and of `server_state.pt` where the strategy has any."""
+    """The bytes of the global weights, and of the server's state where the strategy has any."""
 
     weights: bytes
     server_state: bytes | None = None

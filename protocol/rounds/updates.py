@@ -19,7 +19,7 @@ def delivered_updates(entries: Collection[Entry]) -> dict[int, float]:
 
 
 def max_update_bytes(federation: Federation) -> int:
-    """A generous bound on a true update's size: its float32 tensors and a kilobyte or so of frame for each."""
+    """A generous bound on a true update's size: its float32 tensors and their share of the header."""
     return sum(4 * spec.elements + 4096 for spec in federation.model) + 65_536
 
 

@@ -2,21 +2,49 @@
 
 Reddi et al., Adaptive Federated Optimization, ICLR 2021, arXiv 2003.00295, algorithm 2. What the members moved by
 (their mean minus the weights they started from) takes the place of a gradient; no bias correction, as in the paper.
+Only the online network takes the step: the target network is a delayed copy, of which the mean is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from protocol.strategies.means import Vector
+from protocol.strategies.means import RoundStart, Update, Vector, Vectors, WeightedMean
 
 RATE = 0.03
 """Server learning rate eta: about how far a weight moves in a round."""
 BETA_1, BETA_2 = 0.9, 0.99
 TAU = 1e-3
 """Degree of adaptivity: weights whose moves are well below it move in proportion to them."""
+
+
+class Combined:
+    """Adam over the moves of the online network's weighted mean; the weighted mean for everything else."""
+
+    def __init__(self, start: RoundStart) -> None:
+        self._mean = WeightedMean(start.size)
+        self._online = start.online
+        self._weights = start.weights[start.online].astype(np.float64)
+        self._moments = first_moments(len(self._weights)) if start.state is None else _moments(start.state)
+
+    def add(self, update: Update, weight: int) -> None:
+        """Take one update in."""
+        self._mean.add(update, weight)
+
+    def finish(self) -> Vectors:
+        """The weights after the step, and the moments.
+
+        Raises:
+            ValueError: the step leads out of float32.
+        """
+        result = self._mean.value()
+        result[self._online], moments = adam_step(self._weights, result[self._online], self._moments)
+        if (np.abs(result) > np.finfo(np.float32).max).any():
+            raise ValueError("its moments lead to numbers that are not finite")
+        return Vectors(result.astype(np.float32), {"first": moments.first, "second": moments.second})
 
 
 @dataclass(frozen=True)
@@ -38,3 +66,10 @@ def adam_step(weights: Vector, mean: Vector, before: Moments) -> tuple[Vector, M
     first = BETA_1 * before.first + (1.0 - BETA_1) * move
     second = BETA_2 * before.second + (1.0 - BETA_2) * (move * move)
     return weights + RATE * first / (np.sqrt(second) + TAU), Moments(first, second)
+
+
+def _moments(state: Mapping[str, Vector]) -> Moments:
+    """Those after the round before; ValueError if they cannot be."""
+    if (state["second"] < 0).any():
+        raise ValueError("second: a mean of squares below zero")
+    return Moments(state["first"], state["second"])

@@ -1,5 +1,7 @@
-"""Means of vectors. Equal vectors in equal order give equal bits on any machine: everything is done in float64 by
-elementary operations on single numbers, which IEEE 754 rounds alike everywhere, and nothing is fused or reordered.
+"""Vectors, what a strategy makes of them, and their weighted mean.
+
+Equal vectors in equal order give equal bits on any machine: everything is done in float64 by elementary operations on
+single numbers, which IEEE 754 rounds alike everywhere, and nothing is fused or reordered.
 
 The loops that every update passes are compiled. They go through a vector at several places at once, since memory
 answers several streams sooner than one; a converted copy of a vector would cost more than the arithmetic.
@@ -7,8 +9,9 @@ answers several streams sooner than one; a converted copy of a vector would cost
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +21,7 @@ from env.jit import compiled
 Floats = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 Spans = npt.NDArray[np.int64]
-
-PIECE = 1 << 16
-TRIMMED_SHARE = 5  # the trimmed mean drops one value in so many at each end
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,49 @@ class Update:
         return np.concatenate([self.numbers[start:end] for start, end in self.spans])
 
 
+@dataclass(frozen=True, eq=False)
+class RoundStart:
+    """What a round starts from.
+
+    Attributes:
+        size: Numbers of the model.
+        weights: The global weights before the round, (size,); empty unless the strategy keeps state.
+        online: (size,), which of them belong to the network that is trained, not to its delayed copy; empty as well.
+        state: `Vectors.state` of the round before; None in round 1.
+    """
+
+    size: int
+    weights: Floats
+    online: Mask
+    state: Mapping[str, Vector] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """What a round ends with.
+
+    Attributes:
+        weights: The global weights, (size,).
+        state: What the server carries to the next round, by name; None for a strategy without.
+    """
+
+    weights: Floats
+    state: Mapping[str, Vector] | None = None
+
+
+class Combination(Protocol):
+    """One round of a strategy. Its updates come in member order.
+
+    The class is made of a `RoundStart`; it raises ValueError if the state cannot be one of the strategy's.
+    """
+
+    def add(self, update: Update, weight: int) -> None:
+        """Take one update in, finite and of the model's size."""
+
+    def finish(self) -> Vectors:
+        """What becomes of those taken in, at least one. Raises ValueError if that is nothing finite."""
+
+
 class WeightedMean:
     """The running weighted mean of vectors of length n; holds their sum alone."""
 
@@ -69,37 +113,6 @@ class WeightedMean:
         """`value` in float32, without a float64 copy on the way."""
         rounded = np.empty(len(self._sum), np.float32)
         return np.divide(self._sum, self._weight, out=rounded, dtype=np.float64, casting="same_kind")
-
-
-def trimmed_mean(updates: Sequence[Floats], cut: int) -> Vector:
-    """Coordinate by coordinate the mean of what is left without the `cut` least and the `cut` greatest values.
-
-    Up to `cut` vectors may hold anything: every coordinate stays within the range of the others' (Yin et al. 2018,
-    arXiv 1803.01498, definitions 1 and 2).
-    """
-    kept = len(updates) - 2 * cut
-    mean = np.zeros(len(updates[0]))
-    for piece in pieces(len(mean)):
-        rows = np.sort(np.stack([update[piece] for update in updates]), axis=0)
-        for row in rows[cut : cut + kept]:
-            mean[piece] += row  # from +0.0, so that it does not matter how a sort places -0.0 and 0.0
-        mean[piece] /= kept
-    return mean
-
-
-def median_cut(members: int) -> int:
-    """The cut with which the trimmed mean is the median: one value is left, or the two in the middle."""
-    return (members - 1) // 2
-
-
-def trimmed_cut(members: int) -> int:
-    """A fifth of the members, at least one, at most what leaves a median; 0 of one or two."""
-    return min(max(1, members // TRIMMED_SHARE), median_cut(members))
-
-
-def pieces(n: int) -> Iterator[slice]:
-    """Slices of at most PIECE that cover n numbers."""
-    return (slice(start, start + PIECE) for start in range(0, n, PIECE))
 
 
 # -- compiled ----------------------------------------------------------------------------------------

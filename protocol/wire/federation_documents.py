@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire import keys
 from protocol.wire.documents import Document, Finite, GroupId, Name, Part, Sha256, Text
 from protocol.wire.job_documents import Closers, Training
@@ -16,38 +17,6 @@ from protocol.wire.schedule import Schedule
 
 MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64
 ROBUST_BYTES = 4 << 30  # with a robust strategy it holds a round's updates, in float32
-ROBUST_SIZE = 3  # of two that differ it cannot be told which one lies
-
-
-class Strategy(StrEnum):
-    """How a round's updates become the global weights; docs/protocol.md has the formulas."""
-
-    FEDAVG = "fedavg"
-    UNIFORM = "uniform"
-    FEDPROX = "fedprox"
-    FEDADAM = "fedadam"
-    TRIMMED_MEAN = "trimmed-mean"
-    MEDIAN = "median"
-
-    @property
-    def by_transitions(self) -> bool:
-        """Whether updates weigh as much as the member's transitions in the round, else all alike."""
-        return self in (Strategy.FEDAVG, Strategy.FEDPROX, Strategy.FEDADAM)
-
-    @property
-    def robust(self) -> bool:
-        """Whether a minority that sends anything at all does no harm."""
-        return self in (Strategy.TRIMMED_MEAN, Strategy.MEDIAN)
-
-    @property
-    def min_participants(self) -> int:
-        """Updates a round needs unless the user says how many: of fewer, a robust strategy makes a plain mean."""
-        return ROBUST_SIZE if self.robust else 1
-
-    @property
-    def keeps_state(self) -> bool:
-        """Whether the server carries something from round to round."""
-        return self is Strategy.FEDADAM
 
 
 class TensorSpec(Part):

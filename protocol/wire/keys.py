@@ -19,9 +19,10 @@ MACHINES = "workers/"
 
 MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
 MAX_MEMBERS = 10_000
+CHECKPOINT = "checkpoint_final.safetensors"
 ARTIFACTS = frozenset(
     {
-        "checkpoint_final.pt",
+        CHECKPOINT,
         "checkpoint_final.json",
         "train.log",
         "steps.jsonl",
@@ -35,8 +36,8 @@ MACHINE_FILES = frozenset({"status.json", "boot.log", "worker.log"})
 _MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
 _ATTEMPT = r"([0-9]{4}|[1-9][0-9]{4,8})"
 _IN_PROGRESS = re.compile(rf"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-{_ATTEMPT}|(cancel))\.json")
-_STATE = re.compile(r"results/([^/]+)/state/ep_([0-9]{6})\.pt")
-_UPDATE = re.compile(r"federations/([^/]+)/rounds/([0-9]{6})/updates/(0|[1-9][0-9]{0,3})\.pt")
+_STATE = re.compile(r"results/([^/]+)/state/ep_([0-9]{6})\.safetensors")
+_UPDATE = re.compile(r"federations/([^/]+)/rounds/([0-9]{6})/updates/(0|[1-9][0-9]{0,3})\.safetensors")
 _CODE_FILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}")
 _MACHINE_FILE = re.compile(r"workers/([^/]+)/([^/]+)")
 _SCRATCH = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
@@ -148,7 +149,7 @@ def states(job_id: str) -> str:
 
 
 def state(job_id: str, episode: int) -> str:
-    return f"{states(job_id)}ep_{_six(episode)}.pt"
+    return f"{states(job_id)}ep_{_six(episode)}.safetensors"
 
 
 def parse_state(key: str) -> int | None:
@@ -165,7 +166,7 @@ def trace(sha256: str) -> str:
 
 
 def weights(sha256: str) -> str:
-    return f"weights/{valid_sha256(sha256)}.pt"
+    return f"weights/{valid_sha256(sha256)}.safetensors"
 
 
 # -- machines --------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ def updates(group: str, round_: int) -> str:
 
 
 def update(group: str, round_: int, member: int) -> str:
-    return f"{updates(group, round_)}{member}.pt"
+    return f"{updates(group, round_)}{member}.safetensors"
 
 
 def parse_update(key: str) -> int | None:
@@ -237,12 +238,12 @@ def decision(group: str, round_: int) -> str:
 
 
 def global_weights(group: str, round_: int) -> str:
-    return f"{_round(group, round_)}global_weights.pt"
+    return f"{_round(group, round_)}global_weights.safetensors"
 
 
 def server_state(group: str, round_: int) -> str:
     """What a strategy such as fedadam carries from round to round, beside the global weights."""
-    return f"{_round(group, round_)}server_state.pt"
+    return f"{_round(group, round_)}server_state.safetensors"
 
 
 def rounds(group: str) -> str:

@@ -185,12 +185,13 @@ def _made(wanted: RunConfig, cluster: Cluster | None) -> tuple[Training, Validat
 
 def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
     """The folder of a new run; everything is checked before it is made."""
-    from agents.saved.files import read_bounded
+    from agents.saved.files import read_state
     from runner.training.environment import environment
     from runner.training.run_folder import RunFolder
+    from runner.training.training import load_agent_weights
 
     if wanted.weights is not None:
-        training.load_weights(read_bounded(Path(wanted.weights)))
+        load_agent_weights(training.agent, read_state(Path(wanted.weights)))
     run = RunFolder.create(to, wanted.agent, ["sim-arena", *sys.argv[1:]], wanted.portable().model_dump())
     run.write_json("environment.json", environment())
     return run
@@ -198,12 +199,12 @@ def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
 
 def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig) -> None:
     """Bring the training to a state of the run."""
-    from agents.saved.files import read_bounded
+    from agents.saved.files import read_state
     from runner.training.metrics import read_metrics
 
-    data = read_bounded(state)
+    found = read_state(state)
     try:
-        training.restore(data)
+        training.load_state_dict(found)
     except AgentError as error:
         raise ConfigError(
             f"{state}: {error}; --load takes a run's folder or a checkpoint_latest or _ep file"

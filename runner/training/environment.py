@@ -27,6 +27,17 @@ def environment() -> dict[str, Any]:
     }
 
 
+def fingerprint() -> dict[str, str]:
+    """What the bits of a training may depend on besides its seed."""
+    return {
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+        "cpu": cpu_model(),
+        "platform": platform.platform(terse=True),
+    }
+
+
 def git_revision(folder: Path) -> dict[str, Any] | None:
     """The commit of a working tree, and whether tracked files differ from it; None if it is no top of one."""
     top = _git(folder, "rev-parse", "--show-toplevel")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from agents.kinds import agent_kind, make_agent
+from agents.saved import pt_file
 from agents.saved.files import write_atomic
 from env.errors import SimArenaError
 from runner.episode import StepRecord, Stopped
@@ -214,7 +215,7 @@ class _Loop:
         began = self._clock()
         self._steps.flush()
         self._metrics.flush()
-        state = self._training.state()
+        state = pt_file.dumps(self._training.state_dict())
         write_atomic(self._run.latest, state)
         self._saved = self._training.done
         now = self._clock()

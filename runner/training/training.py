@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.agent import Agent, WeightedAgent
 from agents.kinds import DEFAULT, make_agent, with_weights
@@ -25,6 +26,7 @@ from runner.episode import EpisodeResult, OnStep, StepRecord, run_episode
 
 Summary = dict[str, Any]
 """An `EpisodeResult` and the number of its `episode`, as JSON holds it."""
+_STATE = "training state"
 _SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))}
 DEFAULT_EPISODES = 10_000
 RECORDED_EPISODES = 1_000
@@ -147,27 +149,40 @@ class Training:
         return result
 
     def state(self) -> bytes:
-        """Everything needed to go on bit-exactly, replay buffer included; equal states are equal bytes."""
-        if not self._whole:
-            raise AgentError(f"there is no state to save: {self._describe()}")
-        return checkpoint.dumps(
-            {
-                "training": self._identity(),
-                "agent": self.agent.state_dict(),
-                "env_steps": self.env_steps,
-                "history": to_lines(self.history),
-                "records": to_lines(self.records),
-            }
-        )
+        """`state_dict()` as safetensors; equal states are equal bytes."""
+        return checkpoint.dumps(self.state_dict())
 
     def restore(self, data: bytes) -> int:
         """Go on from `state()`, possibly another process's; the number of the last episode.
 
         Raises:
+            AgentError: damaged, or as `load_state_dict`.
+        """
+        return self.load_state_dict(checkpoint.loads(data, _STATE))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on bit-exactly, replay buffer included.
+
+        Raises:
+            AgentError: an episode was cut short.
+        """
+        if not self._whole:
+            raise AgentError(f"there is no state to save: {self._describe()}")
+        return {
+            "training": self._identity(),
+            "agent": self.agent.state_dict(),
+            "env_steps": self.env_steps,
+            "history": _as_array(to_lines(self.history)),
+            "records": _as_array(to_lines(self.records)),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> int:
+        """Go on from `state_dict()`; the number of the last episode.
+
+        Raises:
             AgentError: damaged, or of a training with another agent, seed, member, reward or step limit.
         """
-        what = "training state"
-        state = checkpoint.loads(data, what)
+        what = _STATE
         check_equal(mapping(state, "training", what), self._identity(), what)
         history, records = from_lines(state.get("history"), what), from_lines(state.get("records"), what)
         env_steps = count(state, "env_steps", what)
@@ -181,12 +196,12 @@ class Training:
         self.records = []
 
     def weights(self) -> bytes:
-        """The federated update: both nets' float32 tensors; equal weights are equal bytes."""
+        """The federated update: both nets' float32 tensors as safetensors; equal weights are equal bytes."""
         return checkpoint.dumps(_weighted(self.agent).weights())
 
     def load_weights(self, data: bytes) -> None:
         """Go on from averaged weights; optimizer, replay and exploration stay. AgentError if unfit."""
-        load_agent_weights(self.agent, data)
+        load_agent_weights(self.agent, checkpoint.loads(data, "weights"))
 
     def _identity(self) -> dict[str, Any]:
         return {name: getattr(self.config, name) for name in ("agent", "steps", "reward", "seed", "problem", "member")}
@@ -195,22 +210,25 @@ class Training:
         return f"episode {self.done}" + ("" if self._whole else " and one that was cut short")
 
 
-def load_agent_weights(agent: Agent, data: bytes) -> None:
-    """Put networks into an agent: bytes of `Training.weights`, of `Training.state` or of the agent's checkpoint.
+def load_agent_weights(agent: Agent, state: Mapping[str, Any]) -> None:
+    """Put networks into an agent: weights alone, or those in the state of an agent or of a training.
 
     Raises:
         AgentError: they do not fit, or the agent has no networks.
     """
-    found = checkpoint.loads(data, "weights")
+    _weighted(agent).load_weights(weights_in(state))
+
+
+def weights_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The weights in the state of a training, in that of an agent, or as they are."""
     for inner in ("agent", "weights"):
-        found = found[inner] if isinstance(found.get(inner), dict) else found
-    _weighted(agent).load_weights(found)
+        state = state[inner] if isinstance(state.get(inner), Mapping) else state
+    return state
 
 
 def records_of(state: bytes) -> list[StepRecord]:
     """The step records in the bytes of `Training.state`; AgentError if they are damaged."""
-    what = "training state"
-    return from_lines(checkpoint.loads(state, what).get("records"), what)
+    return from_lines(checkpoint.loads(state, _STATE).get("records"), _STATE)
 
 
 def to_lines(records: Sequence[Mapping[str, Any]]) -> str:
@@ -218,12 +236,22 @@ def to_lines(records: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
 
 
+def _as_array(text: str) -> NDArray[np.uint8]:
+    """A text of any length as a tensor: a safetensors header is bounded."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
 def from_lines(text: object, what: str) -> list[dict[str, Any]]:
-    """Records of episodes from JSON Lines; AgentError if the text is anything else."""
-    if not isinstance(text, str):
+    """Records of episodes from the bytes of JSON Lines, as a uint8 array or, in .pt files of 0.1, as text.
+
+    Raises:
+        AgentError: it is anything else.
+    """
+    if isinstance(text, str):
+        text = _as_array(text.encode("utf-8", "replace").decode())
+    if not isinstance(text, np.ndarray) or text.dtype != np.uint8 or text.ndim != 1:
         raise AgentError(f"{what}: records are missing")
-    lines = (line.encode("utf-8", "surrogatepass") for line in text.splitlines())  # which no JSON reader takes
-    records = [dict(parse_json(line, f"{what}: records")) for line in lines]
+    records = [dict(parse_json(line, f"{what}: records")) for line in text.tobytes().splitlines()]
     for record in records:
         count(record, "episode", f"{what}: records")
     return records

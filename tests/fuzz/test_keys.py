@@ -20,7 +20,21 @@ digits = st.text("0123456789٠١२೩𝟙", min_size=1, max_size=12)
 pieces = st.sampled_from(
     [
         *("jobs/", "pending/", "in_progress/", "results/", "federations/", "active/", "rounds/", "updates/", "state/"),
-        *("claim-", "cancel", ".json", ".pt", "manifest.json", "ep_", "g", "g-m0001", "/", "..", ".", "000001", "%2e"),
+        *(
+            "claim-",
+            "cancel",
+            ".json",
+            ".safetensors",
+            "manifest.json",
+            "ep_",
+            "g",
+            "g-m0001",
+            "/",
+            "..",
+            ".",
+            "000001",
+            "%2e",
+        ),
     ]
 )
 whole = st.sampled_from(
@@ -29,8 +43,8 @@ whole = st.sampled_from(
         "jobs/in_progress/g/claim-{}.json",
         "jobs/in_progress/g-m{}/heartbeat-0001.json",
         "jobs/in_progress/{}/cancel.json",
-        "results/g/state/ep_{}.pt",
-        "federations/g/rounds/{}/updates/{}.pt",
+        "results/g/state/ep_{}.safetensors",
+        "federations/g/rounds/{}/updates/{}.safetensors",
         "federations/active/{}",
     ]
 )
@@ -120,7 +134,7 @@ def test_a_key_that_is_understood_is_the_one_that_would_be_built(key: str) -> No
         assert key == keys.active(group)
     if (episode := keys.parse_state(key)) is not None:
         assert key.isascii()
-        assert key.endswith(f"ep_{episode:06d}.pt")
+        assert key.endswith(f"ep_{episode:06d}.safetensors")
     if (member := keys.parse_update(key)) is not None:
         assert key.isascii()
-        assert key.endswith(f"updates/{member}.pt")
+        assert key.endswith(f"updates/{member}.safetensors")

@@ -19,10 +19,11 @@ from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
 from env.problems.draw import PROBLEMS
 from protocol.learners.inputs import with_strategy
+from protocol.rounds.aggregate import aggregate_of
 from protocol.rounds.aggregation import RoundInputs
-from protocol.strategies.aggregate import aggregate_of
+from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.errors import BadDocument
-from protocol.wire.federation_documents import ROBUST_SIZE, Federation, Strategy, TensorSpec
+from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import Training as Job
 from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
 from runner.bench.learning import settings_of
@@ -184,7 +185,7 @@ def _federation(run: FederationRun, exams: Exams) -> ExamResult:
             for member in members:
                 member.load_weights(server.weights)
             server.close([_update(member, run) for member in members])
-            load_agent_weights(agent, server.weights)
+            load_agent_weights(agent, checkpoint.loads(server.weights, "weights"))
         except (AgentError, BadDocument) as error:
             failure = f"round {round_}: {error}"
         env_steps = sum(member.env_steps for member in members) // run.members
@@ -236,11 +237,12 @@ def attacked(weights: bytes, attack: Attack) -> bytes:
 
 
 def _strategy(name: str, least_members: int) -> Strategy:
-    if name not in [strategy.value for strategy in Strategy]:
+    strategy = next((strategy for strategy in Strategy if strategy == name), None)
+    if strategy is None:
         raise ConfigError(f"--strategy {name}: unknown; choose from {', '.join(Strategy)}")
-    if Strategy(name).robust and least_members < ROBUST_SIZE:
+    if strategy.robust and least_members < ROBUST_SIZE:
         raise ConfigError(f"--strategy {name}: needs --members of at least {ROBUST_SIZE}, not {least_members}")
-    return Strategy(name)
+    return strategy
 
 
 def _train_episode(training: Training) -> None:

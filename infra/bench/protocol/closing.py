@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from protocol.strategies.aggregate import Mean
+    from protocol.rounds.aggregate import RoundAggregate
     from protocol.wire.federation_documents import Federation
 
 Shapes = dict[str, tuple[int, ...]]
@@ -58,7 +58,7 @@ def measure(quick: bool = False) -> list[ClosingResult]:
     """All figures; `quick` takes a smaller model, fewer members and fewer repeats.
 
     The first row of a model is preceded by a round that is not counted: it compiles the loops, if no process did before
-    (about 2 s), and makes the model's frame.
+    (about 2 s).
     """
     sizes, repeats = (SIZES[:2], 3) if quick else (SIZES, 5)
     with TemporaryDirectory(prefix="sim-arena-") as folder:
@@ -91,25 +91,26 @@ def federation(shapes: Shapes, size: int) -> Federation:
 
 
 def updates(shapes: Shapes, n: int) -> Iterator[bytes]:
-    """What n members send: chance, as `checkpoint.dumps` writes it."""
-    from agents.saved.frame import Frame
+    """What n members send: chance."""
+    from protocol.rounds.aggregate import Model
 
-    frame, size = Frame(shapes), sum(int(np.prod(shape)) for shape in shapes.values())
-    return (frame.dumps(np.random.default_rng(seed).standard_normal(size, np.float32)) for seed in range(n))
+    model = Model(federation(shapes, n))
+    return (model.write(np.random.default_rng(seed).standard_normal(model.size, np.float32)) for seed in range(n))
 
 
 def closed(federation: Federation, bodies: Iterable[Body]) -> bytes:
     """The global weights, as a closer makes them."""
-    from protocol.strategies.aggregate import Mean, Model
+    from protocol.rounds.aggregate import aggregate_of
+    from protocol.rounds.aggregation import RoundInputs
 
-    mean = Mean(Model(federation))
-    _take_in(mean, bodies)
-    return mean.finish().weights
+    aggregate = aggregate_of(federation, RoundInputs())
+    _take_in(aggregate, bodies)
+    return aggregate.finish().weights
 
 
-def _take_in(mean: Mean, bodies: Iterable[Body]) -> None:
+def _take_in(aggregate: RoundAggregate, bodies: Iterable[Body]) -> None:
     for body in bodies:
-        mean.add(body, WEIGHT)
+        aggregate.add(body, WEIGHT)
 
 
 # -- time --------------------------------------------------------------------------------------------
@@ -151,13 +152,11 @@ def _small(sizes: Sequence[int], repeats: int) -> Iterator[ClosingResult]:
     bodies = list(updates(shapes, DIFFERENT))
     for n in sizes:
         yield from _compared(name, Round(shapes, n, bodies), repeats)
-    reversed_ = list(updates(dict(reversed(shapes.items())), DIFFERENT))  # a form that is not read in place
-    yield from _compared("DQN, written in another form", Round(shapes, 8, reversed_), repeats, with_flower=False)
 
 
 def _large(shapes: Shapes, sizes: Sequence[int], repeats: int, folder: Path) -> Iterator[ClosingResult]:
     """A large model, from files that the system has in memory."""
-    paths = [folder / f"{number}.pt" for number in range(DIFFERENT)]
+    paths = [folder / f"{number}.safetensors" for number in range(DIFFERENT)]
     for path, body in zip(paths, updates(shapes, DIFFERENT), strict=True):
         path.write_bytes(body)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:

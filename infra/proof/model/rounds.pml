@@ -35,7 +35,7 @@ bool released[MEMBERS];      /* released-<top> */
 byte states[MEMBERS];        /* results/<m>/state/: the set of rounds */
 byte updates[ROUNDS + 1];    /* rounds/<r>/updates/: the set of members */
 byte decision[ROUNDS + 1];   /* rounds/<r>/round.json: the set of members it lists */
-byte weights[ROUNDS + 1];    /* rounds/<r>/global_weights.pt: the set of members that were averaged */
+byte weights[ROUNDS + 1];    /* rounds/<r>/global_weights.safetensors: the set of members that were averaged */
 bool result[MEMBERS];        /* results/<m>/result.json */
 bool outcome;                /* outcome.json */
 

@@ -111,7 +111,7 @@ def _trained_by(key: str) -> str | None:
     """The job whose owner alone writes such a key."""
     if match := re.fullmatch(r"results/([^/]+)/(?!result\.json).+", key):
         return match[1]
-    if match := re.fullmatch(rf"federations/{GROUP}/rounds/\d+/updates/(\d+)\.pt", key):
+    if match := re.fullmatch(rf"federations/{GROUP}/rounds/\d+/updates/(\d+)\.safetensors", key):
         return keys.member_job(GROUP, int(match[1]))
     return None
 

@@ -12,8 +12,9 @@ from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import EVER_S
 from infra.proof.standin import GROUP, StandIn, federation, integers, training
 from protocol.rounds.aggregation import RoundInputs
+from protocol.strategies.table import Strategy
 from protocol.wire import keys
-from protocol.wire.federation_documents import Federation, OutcomeStatus, Strategy
+from protocol.wire.federation_documents import Federation, OutcomeStatus
 from protocol.wire.job_documents import Manifest, Membership, ResultStatus, Training
 
 # -- 4 updates -------------------------------------------------------------------------------------

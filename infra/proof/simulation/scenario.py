@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from infra.proof.standin import federation, training
-from protocol.wire.federation_documents import Federation, Strategy
+from protocol.strategies.table import Strategy
+from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Closers, Training
 
 EVER_S = 1e6  # a round timeout that no run reaches

@@ -28,8 +28,8 @@ from infra.bench.federation.members import (
     train,
 )
 from infra.commands import app
+from protocol.strategies.table import Strategy
 from protocol.wire.errors import BadDocument
-from protocol.wire.federation_documents import Strategy
 from runner.bench.exam import Exam, ExamResult, Exams, Marks, Point
 from runner.bench.learning import settings_of
 from runner.training.training import Training, TrainingConfig
@@ -40,7 +40,7 @@ RUN = FederationRun(3, Strategy.FEDAVG, 1, 150, 2, 50, settings=SMALL)
 
 
 def values(weights: bytes) -> dict[str, Any]:
-    return {name: tensor.numpy() for name, tensor in checkpoint.loads(weights, "weights").items()}
+    return checkpoint.loads(weights, "weights")
 
 
 def members(count: int) -> list[bytes]:

@@ -21,9 +21,10 @@ from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregation import RoundInputs
+from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.errors import Conflict, Transient
-from protocol.wire.federation_documents import Decision, Federation, Strategy
+from protocol.wire.federation_documents import Decision, Federation
 from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.memory import Request
 

@@ -259,7 +259,10 @@ def test_what_every_run_does_is_no_sin(place: Path) -> None:
     [
         (put("results/g-m0000/result.json"), "created results/g-m0000/result.json a second time"),
         (put("results/g-m0000/result.json", create_only=False), "without a condition"),
-        (Exchange("x", "DELETE", "/bucket/results/g-m0000/state/ep_000001.pt", False, 204, None), "deleted results/"),
+        (
+            Exchange("x", "DELETE", "/bucket/results/g-m0000/state/ep_000001.safetensors", False, 204, None),
+            "deleted results/",
+        ),
     ],
 )
 def test_what_no_process_may_do_is_told(place: Path, exchange: Exchange, violation: str) -> None:

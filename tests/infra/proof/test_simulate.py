@@ -20,8 +20,8 @@ from infra.proof.simulation.many import SimulationTotals, reports
 from infra.proof.simulation.run import simulate
 from infra.proof.simulation.scenario import Fault, draw
 from infra.proof.standin import undisturbed
+from protocol.strategies.table import Strategy
 from protocol.wire.errors import Exists
-from protocol.wire.federation_documents import Strategy
 from protocol.wire.job_documents import Closers
 from protocol.wire.memory import Request
 

@@ -210,11 +210,11 @@ def test_weights_before_the_servers_state_are_caught(monkeypatch: pytest.MonkeyP
     late: list[tuple[str, bytes]] = []
 
     def weights_first(self: Bucket, key: str, body: bytes, *facts: Any) -> bool:
-        if key.endswith("server_state.pt"):
+        if key.endswith("server_state.safetensors"):
             late.append((key, body))
             return True
         done = ensure_created(self, key, body, *facts)
-        while key.endswith("global_weights.pt") and late:
+        while key.endswith("global_weights.safetensors") and late:
             ensure_created(self, *late.pop())
         return done
 

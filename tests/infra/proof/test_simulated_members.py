@@ -212,7 +212,7 @@ POISON = {
     "jobs/pending/" + "x" * 100 + "/manifest.json": b"{}",
     "jobs/in_progress/poison-c/claim-99999999999.json": b"{}",
     "jobs/in_progress/poison-d/heartbeat-0001.json": b"nonsense",
-    f"federations/{GROUP}/rounds/000001/updates/99.pt": b"not a member",
+    f"federations/{GROUP}/rounds/000001/updates/99.safetensors": b"not a member",
     f"federations/{GROUP}/rounds/000001/updates/../evil": b"",
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from agents.saved import checkpoint, pt_file
 from env.problems.generate import generate_scenario
 from infra.local.processes import command
 from infra.scripts import MODULES
@@ -78,11 +79,16 @@ def test_a_federation_from_submit_to_weights(s3: str, traces: Path, tmp_path: Pa
     assert [member["state"] for member in status["members"]] == ["success", "success"]
 
     run("dispatch", "download", "web", "--bucket", s3, "--to", str(tmp_path / "out"))
-    weights = (tmp_path / "out" / "global_weights.pt").read_bytes()
+    weights = checkpoint.write(pt_file.loads((tmp_path / "out" / "global_weights.pt").read_bytes(), "weights"))
     assert hashlib.sha256(weights).hexdigest() == status["weights_sha256"]
     result = json.loads((tmp_path / "out" / "member-0001" / "result.json").read_text())
     assert result["episodes_completed"] == 3
-    assert set(result["artifacts"]) == {"checkpoint_final.pt", "train.log", "steps.jsonl", "learning_curve.png"}
+    assert set(result["artifacts"]) == {
+        "checkpoint_final.safetensors",
+        "train.log",
+        "steps.jsonl",
+        "learning_curve.png",
+    }
     steps = [json.loads(line) for line in (tmp_path / "out" / "member-0001" / "steps.jsonl").read_text().splitlines()]
     assert len(steps) == result["env_steps"]
 
@@ -120,7 +126,7 @@ def test_rounds_of_several_episodes_on_generated_problems(bucket_name: str, tmp_
             == json.loads((folder / "result.json").read_text())["env_steps"]
         )
     names = {entry.key.rpartition("/")[2] for entry in objects(bucket_name).list("results/fresh-m0000/state/").entries}
-    assert names == {"ep_000002.pt", "ep_000004.pt", "ep_000005.pt"}
+    assert names == {"ep_000002.safetensors", "ep_000004.safetensors", "ep_000005.safetensors"}
 
 
 def test_members_of_a_federation_share_its_traces_out_or_train_on_all_of_them(bucket_name: str, traces: Path) -> None:

@@ -9,8 +9,9 @@ from env.problems.draw import PROBLEMS
 from infra.proof.standin import federation, training
 from protocol.jobs.submit import share_of
 from protocol.learners.inputs import with_strategy
+from protocol.strategies.table import Strategy
 from protocol.wire import documents
-from protocol.wire.federation_documents import ROBUST_BYTES, Federation, Strategy, TensorSpec
+from protocol.wire.federation_documents import ROBUST_BYTES, Federation, TensorSpec
 
 HASHES = tuple(f"{number:064x}" for number in range(7))
 

@@ -18,11 +18,12 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.decide import Close, Fail, Wait, decide
 from protocol.rounds.federation import closed_rounds
 from protocol.rounds.updates import participant_of, update_facts
+from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import in_turn
 from protocol.wire.errors import BadDocument
-from protocol.wire.federation_documents import Decision, Outcome, Strategy, TensorSpec
+from protocol.wire.federation_documents import Decision, Outcome, TensorSpec
 from protocol.wire.job_documents import ResultStatus
 from protocol.wire.memory import Request
 from protocol.wire.store import Blob
@@ -292,7 +293,7 @@ def test_a_lost_server_state_ends_the_federation_instead_of_starting_anew() -> N
     del world.s3.objects[keys.server_state(GROUP, 1)]
     deliver(bucket, 0, b"2", round_=2)
     assert closer.step()
-    assert "server_state.pt is gone" in outcome(world).reason
+    assert "server_state.safetensors is gone" in outcome(world).reason
 
 
 def test_only_a_strategy_that_builds_on_the_round_before_reads_it() -> None:
@@ -304,7 +305,10 @@ def test_only_a_strategy_that_builds_on_the_round_before_reads_it() -> None:
             world.s3.log.clear()
             closer.step()
         reads[strategy] = [row.key.rpartition("/")[2] for row in world.s3.log if row.verb == "GET"]
-    assert reads == {"fedavg": ["0.pt"], "fedadam": ["global_weights.pt", "server_state.pt", "0.pt"]}
+    assert reads == {
+        "fedavg": ["0.safetensors"],
+        "fedadam": ["global_weights.safetensors", "server_state.safetensors", "0.safetensors"],
+    }
 
 
 def test_members_that_failed_for_good_are_found_and_named() -> None:

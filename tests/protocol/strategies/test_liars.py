@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
-import torch
 
 from agents.dqn.network import layout
 from agents.saved import checkpoint
 from infra.proof.standin import GROUP, TTL_S, all_over, bucket_of, federation, training
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
-from protocol.learners.gym import TrainingLearner
+from protocol.learners.training import TrainingLearner
+from protocol.rounds.aggregate import aggregate_of
 from protocol.rounds.server import SyncServer
-from protocol.strategies.aggregate import aggregate_of
+from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.federation_documents import Federation, Strategy, TensorSpec
+from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import Manifest
 from protocol.wire.memory import MemoryStore
 from protocol.worker.learner import Learner
@@ -28,7 +30,7 @@ from protocol.worker.worker_loop import WorkerLoop
 SETTINGS: dict[str, Any] = {"hidden": [16], "learning_starts": 20, "batch_size": 8}
 MEMBERS, LIAR, ROUNDS = 4, 1, 3
 
-Lie = Callable[[torch.Tensor], torch.Tensor]
+Lie = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 class Liar(TrainingLearner):
@@ -86,13 +88,13 @@ def stays_with_the_honest(strategy: str, lie: Lie) -> bool:
             if member != LIAR
         ]
         for name, tensor in found.items():
-            rows = torch.stack([update[name] for update in honest])
-            if not bool(((tensor >= rows.amin(0)) & (tensor <= rows.amax(0))).all()):
+            rows = np.stack([update[name] for update in honest])
+            if not bool(((tensor >= rows.min(0)) & (tensor <= rows.max(0))).all()):
                 return False
     return True
 
 
-LIES = [pytest.param(torch.neg, id="sign-flip"), pytest.param(lambda tensor: 1000 * tensor, id="scaled")]
+LIES = [pytest.param(np.negative, id="sign-flip"), pytest.param(lambda tensor: np.float32(1000) * tensor, id="scaled")]
 
 
 @pytest.mark.parametrize("lie", LIES)

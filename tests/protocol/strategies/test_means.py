@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.strategies.means import PIECE, Update, WeightedMean, median_cut, trimmed_cut, trimmed_mean
+from protocol.strategies.means import Update, WeightedMean
+from protocol.strategies.trimmed_mean import PIECE, median_cut, trimmed_cut, trimmed_mean
 
 Floats = npt.NDArray[np.float32]
 

@@ -17,10 +17,11 @@ from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.server import SyncServer
+from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.federation_documents import Federation, Strategy
+from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Closers, Result, ResultStatus
 from protocol.wire.store import S3Store
 from protocol.worker.worker_loop import WorkerLoop

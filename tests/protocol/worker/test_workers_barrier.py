@@ -25,9 +25,10 @@ from infra.proof.virtual_time import World
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation, submit_job
+from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.errors import StoreError, Transient, Unfit
-from protocol.wire.federation_documents import Decision, Federation, Outcome, OutcomeStatus, Strategy
+from protocol.wire.federation_documents import Decision, Federation, Outcome, OutcomeStatus
 from protocol.wire.job_documents import Closers, Result, ResultStatus
 from protocol.wire.memory import Request
 
@@ -229,7 +230,7 @@ def test_a_job_that_ended_well_has_ended_well_though_nobody_can_look_after_other
 def test_a_member_that_goes_on_elsewhere_does_not_search_for_the_open_round() -> None:
     world, wanted = start(8, 3, episodes=16)
     world.run(all_over(world, wanted))
-    searched = [row for row in world.s3.log if row.verb == "HEAD" and row.key.endswith("global_weights.pt")]
+    searched = [row for row in world.s3.log if row.verb == "HEAD" and row.key.endswith("global_weights.safetensors")]
     assert len(searched) < 3 * 8 * 16
     check(world, wanted, episodes=16)
     world.close()

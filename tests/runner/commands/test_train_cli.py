@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agents.dqn.settings import DQNSettings
+from agents.saved.files import read_state
 from agents.settings import as_mapping
 from runner.commands.train import train
 from runner.training.run_config import RunConfig
@@ -227,7 +228,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_loses_nothing(cli: Any, t
     assert "Traceback" not in err
 
     stopped = Training(TrainingConfig(agent="greedy", seed=1, steps=20), None)
-    more = str(stopped.restore((folder / "checkpoint_latest.pt").read_bytes()) + 3)
+    more = str(stopped.load_state_dict(read_state(folder / "checkpoint_latest.pt")) + 3)
     ended = json.loads(cli("train", "--load", str(folder), "--episodes", more, "--json").out)
     words = (
         "--agent",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from agents.saved.files import read_state
 from env.errors import AgentError, ConfigError
 from env.problems.generate import generate_scenario
 from runner.episode import Stopped
@@ -58,7 +59,7 @@ def new_run(folder: Path) -> RunFolder:
 
 
 def go_on(run: RunFolder, trainee: Training, **options: Any) -> dict[str, Any]:
-    trainee.restore(run.latest.read_bytes())
+    trainee.load_state_dict(read_state(run.latest))
     return train(trainee, run, PLAN, validation(), **options)
 
 
@@ -160,7 +161,7 @@ def test_a_stop_saves_the_state_after_the_last_whole_episode(tmp_path: Path) -> 
     run, trainee = new_run(tmp_path), training()
     with pytest.raises(Stopped):
         train(trainee, run, PLAN, should_stop=lambda: trainee.done == 5, clock=Clock(0.0))
-    assert training().restore(run.latest.read_bytes()) == 5
+    assert training().load_state_dict(read_state(run.latest)) == 5
 
 
 @pytest.mark.parametrize(("second", "saved"), [(0.0, 0), (11.0, 4)])
@@ -168,7 +169,7 @@ def test_the_latest_state_is_saved_by_the_clock(second: float, saved: int, tmp_p
     run, clock = new_run(tmp_path), Clock(second, kill_after=5)
     with pytest.raises(Killed):
         train(training(), run, PLAN, on_episode=clock.tick, clock=clock)
-    assert training().restore(run.latest.read_bytes()) == saved
+    assert training().load_state_dict(read_state(run.latest)) == saved
 
 
 def test_half_of_the_episodes_and_then_the_others_end_in_the_same_bits(whole: Whole, tmp_path: Path) -> None:
@@ -181,7 +182,7 @@ def test_half_of_the_episodes_and_then_the_others_end_in_the_same_bits(whole: Wh
 def test_a_run_that_goes_on_from_an_earlier_state_forgets_what_came_after_it(whole: Whole, tmp_path: Path) -> None:
     run, trainee = new_run(tmp_path), training()
     train(training(), run, PLAN, validation())
-    trainee.restore((run.path / "checkpoint_ep20.pt").read_bytes())
+    trainee.load_state_dict(read_state(run.path / "checkpoint_ep20.pt"))
     train(trainee, run, PLAN, validation())
     assert contents(run) == whole.contents
 

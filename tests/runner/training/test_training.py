@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agents.dqn.agent import DQN
-from agents.saved import checkpoint
+from agents.saved import checkpoint, pt_file
 from env.errors import AgentError, ClusterError, ConfigError
 from env.problems.scenario import Scenario
 from runner.episode import Stopped
@@ -30,6 +32,11 @@ def run(trainee: Training, episodes: int) -> Training:
     for episode in range(trainee.done + 1, episodes + 1):
         trainee.run_episode(episode)
     return trainee
+
+
+def text(content: str) -> NDArray[np.uint8]:
+    """How a state holds a text."""
+    return np.frombuffer(content.encode(), np.uint8)
 
 
 def dqn(trainee: Training) -> DQN:
@@ -72,6 +79,24 @@ def test_a_training_stopped_anywhere_ends_in_the_same_bits(small: dict[str, Any]
     second = training(small)
     assert second.restore(run(training(small), stop).state()) == stop
     assert run(second, 6).state() == run(training(small), 6).state()
+
+
+@pytest.mark.parametrize("agent", ["dqn", "greedy"])
+def test_a_training_that_went_through_a_pt_file_ends_in_the_same_bits(small: dict[str, Any], agent: str) -> None:
+    settings = small if agent == "dqn" else {}
+    whole, first = run(training(settings, agent=agent), 6), run(training(settings, agent=agent), 3)
+    second = training(settings, agent=agent)
+    assert second.load_state_dict(pt_file.loads(pt_file.dumps(first.state_dict()), "file")) == 3
+    assert run(second, 6).state() == whole.state()
+
+
+def test_a_pt_file_of_release_0_1_is_gone_on_with(small: dict[str, Any]) -> None:
+    """It held the history and the records as text."""
+    first, second = run(training(small), 3), training(small)
+    state = first.state_dict()
+    older = {**state, **{name: state[name].tobytes().decode() for name in ("history", "records")}}
+    second.load_state_dict(pt_file.loads(pt_file.dumps(older), "file"))
+    assert second.state() == first.state()
 
 
 @pytest.mark.parametrize("agent", ["greedy", "random"])
@@ -142,9 +167,9 @@ def test_weights_round_trip_and_equal_weights_are_equal_bytes(small: dict[str, A
 
 def test_weights_are_taken_from_a_checkpoint_and_from_a_state_too(small: dict[str, Any]) -> None:
     first = run(training(small), 2)
-    for data in (first.state(), checkpoint.dumps(first.agent.state_dict()), first.weights()):
+    for state in (first.state_dict(), first.agent.state_dict(), dqn(first).weights()):
         other = training(small, seed=3)
-        load_agent_weights(other.agent, data)
+        load_agent_weights(other.agent, state)
         assert other.weights() == first.weights()
 
 
@@ -179,13 +204,14 @@ def test_truncated_and_foreign_states_are_refused_and_change_nothing(small: dict
     trainee = run(training(small), 2)
     before = trainee.state()
     parts = checkpoint.loads(before, "state")
+    history = parts["history"].tobytes().decode()
     bad = [before[: len(before) // 2], b"", trainee.weights()]
-    bad += [checkpoint.dumps({**parts, name: value}) for name, value in (
+    bad += [checkpoint.dumps({**parts, name: text(value) if isinstance(value, str) else value}) for name, value in (
         ("history", "{}\n"), ("history", 3), ("env_steps", 1), ("records", "x"), ("agent", {}),
-        ("history", parts["history"].replace('"reward":', '"reward":NaN,"x":')),
-        ("history", re.sub('"reward":[^,]*', '"reward":NaN', parts["history"])),
-        ("history", re.sub('"reward":[^,]*', '"reward":1' + 400 * "0", parts["history"])),
-        ("history", re.sub('"loss":[^,]*', '"loss":"much"', parts["history"])),
+        ("history", history.replace('"reward":', '"reward":NaN,"x":')),
+        ("history", re.sub('"reward":[^,]*', '"reward":NaN', history)),
+        ("history", re.sub('"reward":[^,]*', '"reward":1' + 400 * "0", history)),
+        ("history", re.sub('"loss":[^,]*', '"loss":"much"', history)),
     )]  # fmt: skip
     for data in bad:
         with pytest.raises(AgentError):

@@ -1,21 +1,19 @@
-"""Trainings and collections of the runner as a job sees them. The only place where the protocol meets the runner."""
+"""A training of the runner as a job sees it."""
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from protocol.commands.console import say
+from agents.kinds import agent_kind
+from agents.saved import checkpoint
 from protocol.learners.materials import read_weights
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.errors import ProtocolError
 from protocol.wire.job_documents import Manifest
 from protocol.worker.learner import Episode, Interrupted
 
@@ -40,7 +38,12 @@ class TrainingLearner:
     """
 
     def __init__(
-        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
+        self,
+        bucket: Bucket,
+        manifest: Manifest,
+        scenarios: Sequence[Scenario] | None,
+        cluster: Cluster | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         from runner.training.training import Training, TrainingConfig
 
@@ -57,6 +60,7 @@ class TrainingLearner:
         )
         self.bucket = bucket
         self.manifest = manifest
+        self._say = say
         self.training = Training(config, scenarios, cluster)
         self._episodes: list[Episode] = []
         self._steps: dict[int, str] = {}  # JSON Lines of the episodes whose records were seen here
@@ -96,12 +100,11 @@ class TrainingLearner:
         self.training.load_weights(weights)
 
     def artifacts(self) -> Mapping[str, bytes]:
-        from agents.kinds import agent_kind
         from runner.training.curves import learning_curve
         from runner.training.summary import log_lines
 
         files = {
-            f"checkpoint_final{agent_kind(self.training.agent.name).suffix}": _written(self.training.agent.save),
+            **self._checkpoint(),
             "train.log": log_lines(self.training.history).encode(),
             "steps.jsonl": self._all_steps().encode(),
         }
@@ -111,11 +114,19 @@ class TrainingLearner:
             )
         except Exception as error:
             # A picture is not worth a training.
-            say(f"{self.manifest.job_id}: no learning curve: {type(error).__name__}: {error}")
+            self._say(f"{self.manifest.job_id}: no learning curve: {type(error).__name__}: {error}")
         return files
 
     def fingerprint(self) -> dict[str, str]:
+        from runner.training.environment import fingerprint
+
         return fingerprint()
+
+    def _checkpoint(self) -> dict[str, bytes]:
+        agent = self.training.agent
+        if agent_kind(agent.name).has_weights:
+            return {keys.CHECKPOINT: checkpoint.dumps(agent.state_dict())}
+        return {"checkpoint_final.json": _written(agent.save)}
 
     def _take_records(self) -> None:
         """Keep the records since the last state, which are in this one."""
@@ -144,81 +155,6 @@ class TrainingLearner:
             for entry in self.bucket.list(keys.states(job_id)).entries:
                 if keys.parse_state(entry.key) not in seen and (body := self.bucket.get(entry.key, WEIGHTS_BYTES)):
                     self._remember([record for record in records_of(body) if record["episode"] in mine])
-
-
-class CollectionLearner:
-    """Runs episodes greedily with given weights and keeps the transitions; nothing is learned.
-
-    It keeps no state: all of it is a function of the manifest, so an attempt that died is run again from the start.
-    """
-
-    def __init__(
-        self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
-    ) -> None:
-        from agents.kinds import make_agent
-        from env.gym.cluster_env import ClusterEnv
-
-        wanted = manifest.training
-        self.seed = wanted.seed
-        self.agent = make_agent(wanted.agent, seed=wanted.seed, settings=wanted.agent_settings)
-        if wanted.weights:
-            from runner.training.training import load_agent_weights
-
-            load_agent_weights(self.agent, read_weights(bucket, wanted.weights))
-        self._env = ClusterEnv(scenarios, reward=wanted.reward, max_steps=wanted.steps, cluster=cluster)
-        self._episodes: list[Any] = []
-
-    @property
-    def history(self) -> Sequence[Episode]:
-        return [Facts(result.reward, result.steps, result.solved) for result, _ in self._episodes]
-
-    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
-        import numpy as np
-
-        from runner.episode import Stopped
-        from runner.experience import collect_episode
-
-        seeds = np.random.SeedSequence((self.seed, 0, episode))
-        try:
-            collected = collect_episode(self._env, self.agent, seeds, episode, must_stop)
-        except Stopped as stopped:
-            raise Interrupted from stopped
-        self._episodes.append(collected)
-        return collected[0]
-
-    def artifacts(self) -> Mapping[str, bytes]:
-        from runner.experience import pack_transitions
-
-        return {"transitions.msgpack": pack_transitions(self._episodes)}
-
-    def fingerprint(self) -> dict[str, str]:
-        return fingerprint()
-
-    def state(self) -> bytes:
-        raise ProtocolError("experience collection keeps no state")
-
-    def restore(self, state: bytes) -> int:
-        raise ProtocolError("experience collection keeps no state")
-
-    def weights(self) -> bytes:
-        raise ProtocolError("experience collection trains no weights")
-
-    def load_weights(self, weights: bytes) -> None:
-        raise ProtocolError("experience collection trains no weights")
-
-
-def fingerprint() -> dict[str, str]:
-    """What the bits of a training may depend on besides its seed."""
-    from runner.training.environment import cpu_model
-
-    return {
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "numba": version("numba"),
-        "cpu": cpu_model(),
-        "platform": platform.platform(terse=True),
-    }
 
 
 def _written(write: Callable[[Path], None]) -> bytes:
