@@ -11,7 +11,7 @@ from agents.kinds import DEFAULT, KINDS
 from protocol.commands.options import BucketChoice
 from protocol.wire.keys import MAX_MEMBERS
 from protocol.wire.schedule import DEFAULT_ROUNDS
-from runner.commands.console import err, out, print_json
+from runner.commands.console import count, err, out, print_json
 from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
 from runner.options.flatten import flattened
@@ -177,6 +177,6 @@ def _report(bucket: Bucket, submitted: Submitted, barrier: BarrierName) -> None:
         err.print("next: worker --run-once on any machine that reaches the bucket")
         return
     already = f", {existed} were there already" if existed else ""
-    out.print(f"federation {submitted.group}: {submitted.created} jobs queued{already}", highlight=False)
+    out.print(f"federation {submitted.group}: {count(submitted.created, 'job')} queued{already}", highlight=False)
     server = "sync-server and " if barrier == "sync-server" else ""
     err.print(f"next: {server}{len(submitted.job_ids)} × worker; then: dispatch status {submitted.group} --watch")

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
-from runner.commands.tables import fit
+from runner.commands.tables import fit, words
 
 _STYLES = {"running": "cyan", "success": "green", "failed": "red", "rejected": "red", "cancelled": "yellow"}
 
@@ -57,5 +57,5 @@ def facts_table(facts: dict[str, Any]) -> Table:
     table = Table("", "", box=None, show_header=False, pad_edge=False)
     for name, value in facts.items():
         if value not in (None, "", {}, []):
-            table.add_row(f"[bold]{name}[/]", escape(str(value)))
+            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", escape(words(value)))
     return table

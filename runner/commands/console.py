@@ -72,6 +72,11 @@ def progress(items: Sequence[T], what: str) -> Iterable[T]:
     return track(items, what, console=err, transient=True, disable=not err.is_terminal)
 
 
+def count(number: int, noun: str) -> str:
+    """A number and what it counts, `1 job` or `2 jobs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout; stable key order, no colour."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -45,8 +45,23 @@ def show_facts(values: Mapping[str, Any]) -> None:
     """Print names and values on stdout, one a line, never cut or wrapped."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        text = f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)
-        out.print(f"[bold]{name.replace('_', ' '):{width}}[/]  {escape(text)}", highlight=False)
+        out.print(f"[bold]{name.replace('_', ' '):{width}}[/]  {escape(words(value))}", highlight=False)
+
+
+def words(value: Any) -> str:
+    """A fact as people write it: a dash for nothing, yes and no, and names with their values one after the other."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3f}"
+        case dict():
+            return ", ".join(f"{name.replace('_', ' ')} {words(each)}" for name, each in value.items()) or "-"
+        case list() | tuple():
+            return ", ".join(map(words, value)) or "-"
+    return str(value)
 
 
 def steps(records: Sequence[Mapping[str, Any]]) -> Table:

@@ -249,11 +249,11 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--trace", "absent.msgpack"], 1, "absent.msgpack: cannot be read"),
-        (["--trace", "{traces}", "--agent", "dqm"], 1, "did you mean 'dqn'?"),
-        (["--trace", "{traces}", "--set", "learning_rat=1"], 1, "did you mean 'learning_rate'?"),
+        (["--trace", "absent.msgpack"], 2, "absent.msgpack: cannot be read"),
+        (["--trace", "{traces}", "--agent", "dqm"], 2, "did you mean 'dqn'?"),
+        (["--trace", "{traces}", "--set", "learning_rat=1"], 2, "did you mean 'learning_rate'?"),
         (["--trace", "{traces}", "--reward", "shapd"], 2, "--reward shapd"),
-        (["--trace", "{traces}", "--deploy", "nope"], 1, "nope"),
+        (["--trace", "{traces}", "--deploy", "nope"], 2, "nope"),
         (["--trace", "{traces}", "--group", "../x", "--federation-size", "2"], 2, "group '../x'"),
         (["--trace", "{traces}", "--agent", "greedy", "--federation-size", "2"], 2, "only the training of dqn"),
         (["--trace", "{traces}", "--federation-size", "2", "--min-participants", "3"], 2, "has 2 members"),

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from protocol.commands.status import JobSummary
 from protocol.commands.tables import jobs_table
-from runner.commands.tables import fit
+from runner.commands.console import count
+from runner.commands.tables import fit, words
 
 JOB = "job-" + "x" * 59
 
@@ -39,3 +40,11 @@ def test_a_pipe_shows_everything_on_one_line_a_row() -> None:
     assert header.startswith("job")
     assert JOB in row
     assert row.rstrip().endswith("the trace has no Deployment " + "y" * 90)
+
+
+def test_facts_are_words() -> None:
+    assert words({"all_done": True, "gone": None, "shares": [0.5, 2]}) == "all done yes, gone -, shares 0.500, 2"
+
+
+def test_one_thing_is_singular() -> None:
+    assert [count(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
