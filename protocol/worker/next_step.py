@@ -207,7 +207,7 @@ def _end(view: View) -> Step | None:
     last = view.schedule.rounds
     closes = view.closers is Closers.WORKERS
     # Where members close the rounds, none ends before the last one is closed and the outcome recorded: no other would.
-    if view.position >= last and (view.closed >= last or not closes):
+    if view.position >= last and (max(view.closed, view.loaded) >= last or not closes):
         return Conclude() if closes and not view.concluded else Finish(ResultStatus.SUCCESS)
     return Release() if view.stopping else None
 

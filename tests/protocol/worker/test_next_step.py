@@ -113,7 +113,7 @@ def test_only_a_whole_job_ends_well(view: View) -> None:
             assert view.delivered >= view.trained
         if view.closers is Closers.WORKERS:
             assert view.concluded
-            assert view.closed >= rounds
+            assert max(view.closed, view.loaded) >= rounds
 
 
 @views
