@@ -13,6 +13,7 @@ from infra.access import policies
 from infra.access.policies import Partition, Role
 from protocol.commands.options import BucketChoice
 from runner.commands.console import err, print_json
+from runner.options import completion
 from runner.options.flatten import flattened
 
 BUCKET = "bucket"  # the policy of the bucket itself, beside those of the roles
@@ -26,12 +27,15 @@ def policy(
     role: Annotated[
         str,
         typer.Argument(
-            metavar="|".join(_KNOWN),
-            help="Whose policy; 'bucket': the bucket's own; 'launcher', 'machine': of fleets on EC2 (`ec2-workers`).",
+            metavar="ROLE",
+            help=f"Whose policy: {', '.join(_KNOWN)}. bucket: its own; launcher, machine: of fleets on EC2.",
+            autocompletion=completion.of(_KNOWN),
         ),
     ],
     where: BucketChoice,
-    job: Annotated[str | None, typer.Option(help="Confine a worker to this job, which `worker --job` runs.")] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="ID", help="Confine a worker to this job, which `worker --job` runs.")
+    ] = None,
     closes_rounds: Annotated[
         bool,
         typer.Option(
@@ -45,7 +49,9 @@ def policy(
             help="The machines' role, which a launcher passes on. Default: the roles of all stacks of `ec2-workers`.",
         ),
     ] = None,
-    partition: Annotated[Partition, typer.Option(help="The part of AWS that the bucket is in.")] = Partition.AWS,
+    partition: Annotated[
+        Partition, typer.Option(metavar="NAME", help=f"The part of AWS that the bucket is in: {', '.join(Partition)}.")
+    ] = Partition.AWS,
 ) -> None:
     """Print the IAM policy of a role, or the bucket's own policy, as JSON."""
     name = where.bucket

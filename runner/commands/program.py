@@ -74,6 +74,14 @@ def _group(table: Commands, path: str) -> type[TyperGroup]:
             """As much of the command as help needs."""
             return TyperCommand(cmd_name, help=inside[cmd_name].help) if cmd_name in names else None
 
+        def get_params(self, ctx: Any) -> Any:
+            parameters = super().get_params(ctx)
+            for parameter in parameters:
+                # Typer's own flags have no default; it would import pydantic to find that None is no flag.
+                if parameter.name in ("help", "install_completion", "show_completion"):
+                    parameter.default = False
+            return parameters
+
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             self.commands = {name: TyperCommand(name) for name in names}  # Typer suggests the nearest of these
             name, found, rest = super().resolve_command(ctx, args)
