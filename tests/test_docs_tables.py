@@ -14,9 +14,10 @@ from env.actions import Action
 from env.errors import AgentError
 from env.gym.features import STATE_FEATURES
 from env.gym.reward import REWARDS
+from protocol.strategies.table import Strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
-AGENTS, GYM = ((DOCS / name).read_text() for name in ("agents.md", "gym.md"))
+AGENTS, GYM, PROTOCOL = ((DOCS / name).read_text() for name in ("agents.md", "gym.md", "protocol.md"))
 LEARNING = [kind for kind in KINDS.values() if kind.settings]
 
 
@@ -81,3 +82,7 @@ def test_every_feature_has_a_row_at_its_place() -> None:
 def test_every_reward_has_its_formula() -> None:
     section = GYM[GYM.index("\n## Rewards\n") :].split("\n## ")[1]
     assert re.findall(r"^\*\*`(\w+)`\*\*", section, re.MULTILINE) == list(REWARDS)
+
+
+def test_every_strategy_has_a_row() -> None:
+    assert {row[0] for row in rows(PROTOCOL, "`--strategy`")} == {f"`{strategy}`" for strategy in Strategy}

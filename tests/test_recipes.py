@@ -107,6 +107,22 @@ run(sim_arena, "episode", "--cluster", "logged", "--log-as", "seen", "--problem"
 refused = CliRunner().invoke(sim_arena, ["episode", "--log-as", "seen", "--problem", "cpu"])
 assert "needs --cluster logged" in str(refused.exception) + refused.output, refused
 """,
+    "a strategy": """
+from infra.proof.standin import federation
+from agents.saved import checkpoint
+from protocol.rounds.aggregate import aggregate_of
+from protocol.rounds.aggregation import RoundInputs
+from protocol.strategies.table import Strategy
+from protocol.wire.federation_documents import TensorSpec
+
+assert "midrange" in run(dispatch, "submit", "--help")
+model = (TensorSpec(name="q_net.0.bias", shape=(2,)),)
+aggregate = aggregate_of(federation(3, 1, model=model, strategy=Strategy("midrange")), RoundInputs())
+for values in ([0, 4], [1, 1], [8, 2]):
+    aggregate.add(checkpoint.write({"q_net.0.bias": np.array(values, np.float32)}), 1)
+found = checkpoint.loads(aggregate.finish().weights, "weights")
+assert found["q_net.0.bias"].tolist() == [4, 2.5]
+""",
 }
 ALSO = {"an agent that learns": ("tests/agents/test_agents.py", "-k", "bandit or docs_tables")}
 
@@ -116,7 +132,13 @@ def copy(tmp_path: Path) -> Path:
     """What a recipe may edit, and the tests that look at it."""
     for room in ROOMS:
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in ("docs/agents.md", "docs/gym.md", "tests/test_docs_tables.py", "tests/agents/test_agents.py"):
+    for path in (
+        "docs/agents.md",
+        "docs/gym.md",
+        "docs/protocol.md",
+        "tests/test_docs_tables.py",
+        "tests/agents/test_agents.py",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     return tmp_path

@@ -14,7 +14,6 @@ from env.gym.reward import REWARDS
 from env.quantity import parse_cpu, parse_memory
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
-from protocol.strategies.table import Strategy
 from protocol.wire import documents, ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
@@ -124,7 +123,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]:
-    return inputs.with_strategy(dict(job.settings), Strategy(federation.strategy))
+    return inputs.with_strategy(dict(job.settings), federation.strategy)
 
 
 def _problem(replay: ReplayChoice) -> inputs.Problem:
@@ -137,7 +136,7 @@ def _problem(replay: ReplayChoice) -> inputs.Problem:
 
 def _federation(choice: FederationChoice, training: Training) -> Federation:
     per_round = choice.episodes_per_round or default_per_round(training.episodes)
-    strategy = Strategy(choice.strategy)
+    strategy = choice.strategy
     tensors = agent_kind(training.agent).tensors(training.agent_settings)
     return documents.build(
         Federation,

@@ -9,6 +9,7 @@ import typer
 
 from agents.kinds import DEFAULT, KINDS
 from protocol.commands.options import BucketChoice
+from protocol.strategies.table import Strategy
 from protocol.wire.keys import MAX_MEMBERS
 from protocol.wire.schedule import DEFAULT_ROUNDS
 from runner.commands.console import count, err, out, print_json
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from protocol.wire.bucket import Bucket
 
 JobTypeName = Literal["training", "experience_collection"]
-StrategyName = Literal["fedavg", "uniform", "fedprox", "fedadam", "trimmed-mean", "median"]
 BarrierName = Literal["sync-server", "workers"]
 
 
@@ -109,13 +109,13 @@ class FederationChoice:
         ),
     ] = False
     strategy: Annotated[
-        StrategyName,
+        Strategy,
         typer.Option(
             metavar="NAME",
-            help="How updates are averaged: fedavg, uniform, fedprox or fedadam; trimmed-mean and median withstand "
-            "members that lie.",
+            help=f"How updates are averaged: {', '.join(Strategy)}. "
+            f"Members that lie are withstood by {' and '.join(each for each in Strategy if each.robust)}.",
         ),
-    ] = "fedavg"
+    ] = Strategy.FEDAVG
     barrier: Annotated[
         BarrierName,
         typer.Option(metavar="NAME", help="Who closes rounds: sync-server; or workers, without any server."),
