@@ -36,22 +36,22 @@ def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
     return {**own, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", **added}
 
 
-def new_folder(keep: Path | None, prefix: str) -> Path:
+def new_folder(to: Path | None, prefix: str) -> Path:
     """The folder that a user named, or a new one below /tmp.
 
     Raises:
         UsageError: it is not empty, or cannot be made.
     """
-    if keep is None:
+    if to is None:
         return Path(tempfile.mkdtemp(prefix=prefix))
     try:
-        keep.mkdir(parents=True, exist_ok=True)
-        empty = not any(keep.iterdir())
+        to.mkdir(parents=True, exist_ok=True)
+        empty = not any(to.iterdir())
     except OSError as error:
-        raise UsageError(f"--keep {keep}: cannot be made ({error.strerror})") from error
+        raise UsageError(f"--to {to}: cannot be made ({error.strerror})") from error
     if not empty:
-        raise UsageError(f"--keep {keep}: is not empty; choose a new folder")
-    return keep.resolve()
+        raise UsageError(f"--to {to}: is not empty; choose a new folder")
+    return to.resolve()
 
 
 def tied(arguments: Sequence[str]) -> list[str]:
