@@ -85,7 +85,7 @@ def as_agent(model: Any, settings: DQNSettings) -> DQN:
     nets = {"q_net": model.q_net, "target_net": model.q_net_target}
     agent.load_weights(
         {
-            f"{name}.{parameter}": tensor.detach()
+            f"{name}.{parameter}": tensor.detach().numpy()
             for name, net in nets.items()
             for parameter, tensor in net.q_net.state_dict().items()
         }

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import archives
 import hostile
+import tensor_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +65,7 @@ PLACES = (
     "jobs/in_progress/g-m0000/claim-\u0661\u0660\u0660\u0660.json",
     "{}",
 )
-HONEST = [federation(2).to_bytes(), b"{}", b"5", b"", b"[" * 10_000, archives.GOOD]
+HONEST = [federation(2).to_bytes(), b"{}", b"5", b"", b"[" * 10_000, tensor_files.GOOD]
 
 
 def poisoned(world: World, chance: random.Random) -> None:

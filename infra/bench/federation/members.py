@@ -12,6 +12,8 @@ from enum import StrEnum
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from agents.dqn.settings import DQNSettings
 from agents.kinds import make_agent
 from agents.saved import checkpoint
@@ -233,7 +235,9 @@ def _update(member: Training, run: FederationRun) -> tuple[int, bytes]:
 def attacked(weights: bytes, attack: Attack) -> bytes:
     """What an attacker sends instead of these weights."""
     factor = -1.0 if attack is Attack.SIGN_FLIP else SCALE
-    return checkpoint.dumps({name: factor * tensor for name, tensor in checkpoint.loads(weights, "weights").items()})
+    with np.errstate(over="ignore"):  # an attacker may send infinite numbers
+        sent = {name: factor * tensor for name, tensor in checkpoint.loads(weights, "weights").items()}
+    return checkpoint.dumps(sent)
 
 
 def _strategy(name: str, least_members: int) -> Strategy:

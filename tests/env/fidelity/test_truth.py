@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from env.errors import ConfigError, ScenarioError, TruthError
+from env.errors import ConfigError, ScenarioError, TruthError, UsageError
 from env.fidelity.agreement import OutcomeComparison, Tally, compare, comparisons, differences, missed_goals, tally
 from env.fidelity.scenarios import KINDS, generate_scenarios
 from env.fidelity.truth import (
@@ -228,9 +228,9 @@ def run(*arguments: object) -> Any:
 @pytest.mark.parametrize("text", ["{", ""])
 def test_a_wrong_file_is_a_matter_of_usage(file: Path, text: str) -> None:
     file.write_text(text)
-    result = run(file)
-    assert result.exit_code == 2
-    assert result.stderr.startswith(f"error: {file}")
+    error = run(file).exception
+    assert isinstance(error, UsageError)
+    assert str(error).startswith(str(file))
 
 
 def test_fidelity_passes_a_file_that_the_engine_agrees_with(file: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.kinds import make_agent
 from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action
-from env.embedded.closed_form import observe_plain
+from env.embedded.closed_form import generated_workload, observe_plain
 from env.embedded.cluster import EmbeddedCluster
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
@@ -155,7 +155,7 @@ def test_what_is_held_without_need_is_what_whole_actions_can_take_away(
         memory_bytes=problem.goal.memory_bytes + more_memory * MEMORY_STEP_BYTES,
     )
     found = Yardstick(problem_scenario(problem), EmbeddedCluster()).over_allocation(asked)
-    if not goal(observe_plain(problem.workload, asked), problem.target):
+    if not goal(observe_plain(generated_workload(problem), asked), problem.target):
         assert found is None
         return
     assert found is not None

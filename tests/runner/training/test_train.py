@@ -55,7 +55,7 @@ def validation() -> Validation:
 
 
 def new_run(folder: Path) -> RunFolder:
-    return RunFolder.create(folder, "dqn", ["sim-arena", "train"], {"a": 1})
+    return RunFolder.create(folder / f"run-{len(list(folder.iterdir()))}", "dqn", ["sim-arena", "train"], {"a": 1})
 
 
 def go_on(run: RunFolder, trainee: Training, **options: Any) -> dict[str, Any]:
@@ -285,8 +285,15 @@ def test_bytes_that_are_no_text_are_dropped_as_a_half_line_is(tmp_path: Path) ->
     assert path.read_bytes() == b'{"episode":1}\n'
 
 
-def test_two_runs_begun_in_one_second_have_two_folders(tmp_path: Path) -> None:
-    assert len({new_run(tmp_path).path for _ in range(3)}) == 3
+def test_two_runs_begun_in_one_second_have_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len({RunFolder.create(None, "dqn", ["sim-arena"], {}).path for _ in range(3)}) == 3
+
+
+def test_a_folder_with_something_in_it_is_not_taken_for_a_new_run(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty; name another one with --to"):
+        RunFolder.create(tmp_path, "dqn", ["sim-arena"], {})
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_weights_are_taken_from_a_checkpoint_and_from_a_state_too(small: dict[st
 
 
 def test_agents_without_networks_have_no_weights() -> None:
-    with pytest.raises(AgentError, match="only 'dqn'"):
+    with pytest.raises(AgentError, match="only dqn"):
         training({}, agent="greedy").weights()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from env.errors import ConfigError, UsageError
+from env.errors import SimArenaError, UsageError
 from infra.ec2.launch import code
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
@@ -57,6 +57,6 @@ def test_a_checkout_that_cannot_be_built_is_told_in_one_line(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
         (tmp_path / name).write_text("[nonsense")
-    with pytest.raises(ConfigError, match="the wheel cannot be built") as caught:
+    with pytest.raises(SimArenaError, match="the wheel cannot be built") as caught:
         code.build(tmp_path, tmp_path / "out")
     assert "\n" not in str(caught.value)
