@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,8 +69,35 @@ def free_port() -> int:
     raise RuntimeError("no free port for Ceph")
 
 
+@pytest.fixture(scope="session")
+def _client_parts() -> tuple[Any, Any]:
+    """What makes boto3's clients, with a memory: reading a service's model takes most of a short test's time."""
+    from botocore.client import ClientCreator
+    from botocore.loaders import create_loader
+
+    create, classes = ClientCreator._create_client_class, dict[str, type]()
+
+    def class_of(creator: ClientCreator, service_name: str, service_model: Any) -> type:
+        """One class for all clients of a service, whose hundreds of methods boto3 writes anew for each client."""
+        if service_name not in classes:
+            classes[service_name] = create(creator, service_name, service_model)
+        return classes[service_name]
+
+    return cache(create_loader), class_of
+
+
 @pytest.fixture
-def bucket_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+def quick_clients(_client_parts: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3's sessions of this process share the models of services and the classes of clients."""
+    loader, class_of = _client_parts
+    monkeypatch.setattr("botocore.session.create_loader", loader)
+    monkeypatch.setattr("botocore.client.ClientCreator._create_client_class", class_of)
+
+
+@pytest.fixture
+def bucket_on(
+    request: pytest.FixtureRequest, quick_clients: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
     """Makes a fresh bucket on the server `embedded` or `ceph`; boto3 finds it through the environment."""
 
     def make(server: str) -> str:

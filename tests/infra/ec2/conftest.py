@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from types import SimpleNamespace
-from typing import Any
 
 import imds as metadata
 import pytest
-from botocore.client import ClientCreator
 from double import Double, serving
 from formation import complete_moto
 from imds import Imds
@@ -26,33 +23,12 @@ def _served() -> Iterator[Double]:
 
 
 @pytest.fixture
-def double(_served: Double, monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> Double:
+def double(_served: Double, quick_clients: None, monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> Double:
     """An account with nothing in it but each region's default network; boto3 finds it through the environment."""
     _served.reset()
-    monkeypatch.setattr("botocore.session.create_loader", _loader)
-    monkeypatch.setattr("botocore.client.ClientCreator._create_client_class", _client_class)
     for name, value in s3.environment(_served.endpoint).items():
         monkeypatch.setenv(name, value)
     return _served
-
-
-@cache
-def _loader(search_path: str | None = None) -> Any:
-    """One for all sessions: to read EC2's model anew for each of them takes most of a test's time."""
-    from botocore.loaders import create_loader
-
-    return create_loader(search_path)
-
-
-_CLIENT_CLASSES: dict[str, type] = {}
-_CREATE_CLIENT_CLASS = ClientCreator._create_client_class
-
-
-def _client_class(creator: ClientCreator, service_name: str, service_model: Any) -> type:
-    """One class for all clients of a service: boto3 writes its hundreds of methods anew for each client."""
-    if service_name not in _CLIENT_CLASSES:
-        _CLIENT_CLASSES[service_name] = _CREATE_CLIENT_CLASS(creator, service_name, service_model)
-    return _CLIENT_CLASSES[service_name]
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The commands as processes, on a real training over a real S3 server: what a user types and sees."""
+"""The commands on a real training over a real S3 server: what a user types and sees.
+
+A command that only looks or writes runs in this process; the workers and sync-servers of federations, and what the
+operating system has a part in, are processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,11 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import msgpack
 import pytest
@@ -17,17 +24,33 @@ import pytest
 from agents.saved import checkpoint, pt_file
 from env.problems.generate import generate_scenario
 from infra.local.processes import command
-from infra.scripts import MODULES
+from infra.scripts import MODULES, start
 from protocol.commands.console import open_bucket
 from protocol.commands.status import require_federation
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 
 
-def run(name: str, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and check its exit code; no command ever shows a traceback."""
-    done = subprocess.run(command(name, *arguments), capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, done.stderr
+class Done(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+def run(name: str, *arguments: str, code: int = 0) -> Done:
+    """Run a command to its end in this process and check its exit code; no command ever shows a traceback."""
+    out, err = StringIO(), StringIO()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with patch.object(sys, "argv", [name, *arguments]), redirect_stdout(out), redirect_stderr(err):
+        try:
+            with pytest.raises(SystemExit) as left:
+                start(name)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    done = Done(out.getvalue(), err.getvalue())
+    assert left.value.code == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
 
@@ -158,10 +181,11 @@ def test_a_single_job_a_collection_and_starting_weights(bucket_name: str, traces
     assert run_json("dispatch", "inspect", trained, "--bucket", bucket_name)["status"] == "success"
 
     run("dispatch", "download", trained, "--bucket", bucket_name, "--to", str(tmp_path))
-    federated = submit(bucket_name, traces, "--per-episode-sync", "--group", "alone")
+    federated = submit(bucket_name, traces, "--per-episode-sync", "--group", "alone", "--episodes", "1")
     assert federated["job_ids"] == ["alone-m0000"]
-    train(bucket_name, 1)
-    weights = f"s3://{bucket_name}/{keys.global_weights('alone', 3)}"
+    run("worker", "--bucket", bucket_name, "--run-once")
+    run("sync-server", "--bucket", bucket_name, "--once")
+    weights = f"s3://{bucket_name}/{keys.global_weights('alone', 1)}"
 
     job = submit(bucket_name, traces, "--job-type", "experience_collection", "--weights", weights)["job_ids"][0]
     run("worker", "--bucket", bucket_name, "--run-once")
@@ -279,15 +303,18 @@ def test_a_users_mistake_is_one_line_with_the_right_exit_code(
     assert message in done.stderr.replace("\n", " ")
 
 
-@pytest.mark.parametrize("name", ["dispatch", "worker", "sync-server"])
-def test_without_a_network_a_command_says_so_and_leaves(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_a_command_says_so_and_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As processes, side by side: each tries again for some seconds."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
-    arguments = ["list"] if name == "dispatch" else []
-    done = run(name, *arguments, "--bucket", "bucket", code=1)
-    assert "no answer from http://127.0.0.1:9" in done.stderr
+    lines = [command(*words, "--bucket", "bucket") for words in (("dispatch", "list"), ("worker",), ("sync-server",))]
+    for process in [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for line in lines]:
+        _, log = process.communicate(timeout=120)
+        assert process.returncode == 1, log
+        assert "no answer from http://127.0.0.1:9" in log
+        assert "Traceback" not in log
 
 
 def test_help_and_dispatch_need_no_torch() -> None:
