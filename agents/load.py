@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.agent import Agent
 from agents.kinds import make_agent
 from agents.saved.fields import mapping
-from agents.saved.files import read_state
+from agents.saved.formats import read_state
 from env.errors import AgentError
 
 WEIGHTS_MARK = "q_net.0.weight"  # only bare weights have tensors at the top

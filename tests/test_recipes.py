@@ -110,8 +110,8 @@ assert "needs --cluster logged" in str(refused.exception) + refused.output, refu
     "a strategy": """
 from infra.proof.standin import federation
 from agents.saved import checkpoint
-from protocol.rounds.aggregate import aggregate_of
-from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.averaging import aggregate_of
+from protocol.rounds.aggregate import RoundInputs
 from protocol.strategies.table import Strategy
 from protocol.wire.federation_documents import TensorSpec
 

@@ -25,7 +25,8 @@ from agents.dqn.replay import Replay
 from agents.dqn.settings import DQNSettings
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
-from agents.saved.files import read_state, write_atomic
+from agents.saved.files import write_atomic
+from agents.saved.formats import read_state
 from agents.settings import as_mapping, linear, parse_settings, without_retired
 from env.actions import Action
 from env.errors import AgentError

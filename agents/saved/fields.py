@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from reprlib import repr as short  # what was read may be of any size
+from reprlib import repr as _cut  # what was read may be of any size
 from typing import Any
 
 import numpy as np
 
-from env.errors import AgentError
+from env.errors import AgentError, one_line
+
+
+def short(value: object) -> str:
+    """A value from a file, as a message shows it: cut, on one line, a tensor by its type and shape."""
+    return f"a {value.dtype} tensor {list(value.shape)}" if isinstance(value, np.ndarray) else one_line(_cut(value))
 
 
 def count(state: Mapping[str, Any], name: str, what: str) -> int:

@@ -74,25 +74,3 @@ def parse_json(data: bytes, what: str) -> Mapping[str, Any]:
     if not isinstance(state, dict):
         raise AgentError(f"{what}: not a JSON object")
     return state
-
-
-def read_state(path: Path) -> Mapping[str, Any]:
-    """The state in a user's file: .pt, .json, or .safetensors as in the bucket.
-
-    Raises:
-        AgentError: it cannot be read, or is none of them.
-    """
-    return parse_state(read_bounded(path), f"checkpoint {path}")
-
-
-def parse_state(data: bytes, what: str) -> Mapping[str, Any]:
-    """The state in a user's bytes, whichever of the formats they have; AgentError as `read_state`."""
-    if data.startswith(b"PK"):
-        from agents.saved import pt_file  # torch
-
-        return pt_file.loads(data, what)
-    if data[8:9] == b"{" and not data.startswith(b"{"):  # a header's length ends the first eight bytes
-        from agents.saved import checkpoint
-
-        return checkpoint.loads(data, what)
-    return parse_json(data, what)

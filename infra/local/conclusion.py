@@ -32,7 +32,7 @@ def unseen() -> list[Scenario]:
 def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """How trained, untrained and random agents do on scenarios, greedily; empty for no scenarios."""
     from agents.kinds import DEFAULT, make_agent
-    from agents.saved.files import read_state
+    from agents.saved.formats import read_state
     from runner.evaluation.evaluate import TOTAL, evaluate
     from runner.training.training import load_agent_weights
 

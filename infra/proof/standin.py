@@ -15,7 +15,7 @@ from zlib import crc32
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.aggregation import Aggregated, RoundInputs
+from protocol.rounds.aggregate import Aggregated, RoundInputs
 from protocol.rounds.server import SyncServer
 from protocol.strategies.table import Strategy
 from protocol.wire import keys

@@ -30,7 +30,7 @@ def sync_server(
     from protocol.rounds.server import SyncServer
 
     place = open_daemon_bucket(where.bucket, "sync-server")
-    from protocol.rounds.aggregate import aggregate_of  # numba: not before the endpoint has answered
+    from protocol.rounds.averaging import aggregate_of  # numba: not before the endpoint has answered
 
     server = SyncServer(place, aggregate_of, say)
     if once:

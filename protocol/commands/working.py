@@ -13,7 +13,7 @@ from protocol.commands.console import say
 from protocol.learners.collection import CollectionLearner
 from protocol.learners.materials import Scenarios
 from protocol.learners.training import TrainingLearner
-from protocol.rounds.aggregation import Aggregate, RoundInputs
+from protocol.rounds.aggregate import Aggregate, RoundInputs
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import JobType, Manifest, ResultStatus
@@ -45,7 +45,7 @@ def touching(path: Path | None) -> Callable[[], None]:
 
 
 def _aggregate(federation: Federation, before: RoundInputs) -> Aggregate:
-    from protocol.rounds.aggregate import aggregate_of
+    from protocol.rounds.averaging import aggregate_of
 
     return aggregate_of(federation, before)
 

@@ -92,7 +92,7 @@ def upload_weights(bucket: Bucket, source: str, shapes: Mapping[str, tuple[int, 
         AgentError: it cannot be read safely, or holds other tensors.
     """
     from agents.saved import checkpoint
-    from agents.saved.files import parse_state
+    from agents.saved.formats import parse_state
     from runner.training.training import weights_in
 
     from_s3 = source.startswith("s3://")

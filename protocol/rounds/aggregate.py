@@ -1,153 +1,44 @@
-"""A round's aggregate: from the bytes of its updates to those of the global weights, by the federation's strategy.
-
-It is a function of the updates in member order, the weights the round started from and the server's state: every closer
-gets the same bytes. Robust strategies hold all updates of a round, which `ROBUST_BYTES` bounds; the others
-hold one at a time.
-"""
+"""What a closer needs of a strategy: an `Aggregate` that takes a round's updates and gives its global weights."""
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
-from importlib import import_module
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from agents.dqn.network import NETS, initial_weights
-from agents.saved import checkpoint
-from agents.saved.checkpoint import Body, Shape
-from env.errors import AgentError, one_line
-from protocol.rounds.aggregation import Aggregated, RoundInputs
-from protocol.rounds.updates import max_update_bytes
-from protocol.strategies.means import Combination, Floats, RoundStart, Spans, Update, Vector
-from protocol.wire.bucket import WEIGHTS_BYTES
-from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation
 
-_STATE = "the server's state"
 
+@dataclass(frozen=True)
+class RoundInputs:
+    """What a round started from; read only for strategies that build on it.
 
-def aggregate_of(federation: Federation, before: RoundInputs) -> RoundAggregate:
-    """The aggregate of a round by the federation's strategy.
-
-    Raises:
-        BadDocument: `before` holds other tensors, or cannot be read safely.
+    Attributes:
+        weights: the global weights of the round before; in round 1 what the federation was told to start from, None:
+            the weights that its seed defines.
+        server_state: what the strategy kept beside those; None in round 1.
     """
-    return RoundAggregate(federation, before)
+
+    weights: bytes | None = None
+    server_state: bytes | None = None
 
 
-class RoundAggregate:
-    """The strategy's combination of vectors, with bytes on both sides."""
+@dataclass(frozen=True)
+class Aggregated:
+    """The bytes of the global weights, and of the server's state where the strategy has any."""
 
-    def __init__(self, federation: Federation, before: RoundInputs) -> None:
-        self._model = Model(federation)
-        start = self._model.start(federation, before)
-        try:
-            strategy = import_module(f"protocol.strategies.{federation.strategy.module}")
-            self._combined: Combination = strategy.Combined(start)
-        except ValueError as error:
-            raise BadDocument(f"{_STATE}: {error}") from error
+    weights: bytes
+    server_state: bytes | None = None
 
-    def add(self, update: Body, weight: int) -> None:
-        self._combined.add(self._model.read(update, "update"), weight)
+
+class Aggregate(Protocol):
+    """The aggregate of a round, to which its updates are given in member order."""
+
+    def add(self, update: bytes, weight: int) -> None:
+        """Take one update in. Raises BadDocument if it may not be averaged; nothing is changed then."""
 
     def finish(self) -> Aggregated:
-        try:
-            found = self._combined.finish()
-        except ValueError as error:
-            raise BadDocument(f"{_STATE}: {error}") from error
-        state = None if found.state is None else checkpoint.write(found.state)
-        return Aggregated(self._model.write(found.weights), state)
+        """The aggregate of what was taken in, at least one update."""
 
 
-class Model:
-    """The federation's tensors, all float32 and finite, laid end to end in one vector."""
-
-    def __init__(self, federation: Federation) -> None:
-        self.shapes = {spec.name: spec.shape for spec in federation.model}
-        self.size = sum(spec.elements for spec in federation.model)
-        self.max_bytes = max_update_bytes(federation)
-        self._key = tuple(self.shapes.items())
-
-    def read(self, body: Body, what: str) -> Update:
-        """The vector of an update, which lies in `body`.
-
-        Raises:
-            BadDocument: it cannot be read safely, has other tensors, or numbers that are not finite.
-        """
-        return self._read(body, what, self.max_bytes)
-
-    def _read(self, body: Body, what: str, max_bytes: int) -> Update:
-        try:
-            spans = _spans(checkpoint.header_of(body, what, max_bytes), len(body), self._key, what)
-            update = Update(np.frombuffer(body, np.float32, len(body) // 4), spans)
-            if not update.finite():
-                names = (
-                    name
-                    for name, (start, end) in zip(self.shapes, spans, strict=True)
-                    if not np.isfinite(update.numbers[start:end]).all()
-                )
-                raise AgentError(f"{what}: {next(names)}: holds numbers that are not finite")
-        except AgentError as error:
-            raise BadDocument(str(error)) from error
-        return update
-
-    def write(self, vector: Floats) -> bytes:
-        """Its tensors; equal vectors give equal bytes."""
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])
-        parts = zip(self.shapes.items(), np.split(vector, ends[:-1]), strict=True)
-        return checkpoint.write({name: part.reshape(shape) for (name, shape), part in parts})
-
-    def start(self, federation: Federation, before: RoundInputs) -> RoundStart:
-        """What a round starts from, for a strategy that builds on it.
-
-        Raises:
-            BadDocument: as `read`.
-        """
-        names = federation.strategy.state
-        if not names:
-            return RoundStart(self.size, np.empty(0, np.float32), np.empty(0, np.bool_), None)
-        online = self._mask(f"{NETS[0]}.")
-        state = None if before.server_state is None else _read_state(before.server_state, names, int(online.sum()))
-        return RoundStart(self.size, self._start_weights(federation, before.weights), online, state)
-
-    def _start_weights(self, federation: Federation, body: bytes | None) -> Floats:
-        if body is not None:
-            return self._read(body, "the weights that the round started from", WEIGHTS_BYTES).vector()
-        drawn = initial_weights(self.shapes, federation.training.seed)
-        return np.concatenate([drawn[name].ravel() for name in self.shapes])
-
-    def _mask(self, prefix: str) -> npt.NDArray[np.bool_]:
-        """Which places of the vector belong to tensors whose name begins so."""
-        parts = [np.full(math.prod(shape), name.startswith(prefix)) for name, shape in self.shapes.items()]
-        return np.concatenate(parts)
-
-
-@lru_cache(maxsize=16)
-def _spans(header: bytes, size: int, shapes: tuple[tuple[str, Shape], ...], what: str) -> Spans:
-    """Where the numbers of these tensors start and end in a file that begins so, counted in float32.
-
-    Parsed once for all updates of a model, since their headers are equal; what does not fit is not remembered.
-
-    Raises:
-        AgentError: there are other tensors, or it is damaged.
-    """
-    places, plain = checkpoint.parse(header, size, what)
-    wanted = dict(shapes)
-    if plain:
-        raise AgentError(f"{what}: holds more than tensors; {one_line(min(plain), 200)!r} is unknown")
-    checkpoint.check_names(places, wanted, what)
-    for name, shape in shapes:
-        checkpoint.check_kind(places[name].dtype, places[name].shape, np.float32, shape, f"{what}: {name}")
-    return np.array([(places[name].start // 4, places[name].stop // 4) for name in wanted], np.int64)
-
-
-def _read_state(body: bytes, names: tuple[str, ...], size: int) -> dict[str, Vector]:
-    """The vectors that a strategy kept, float64 (size,) and finite; BadDocument if they are not."""
-    try:
-        content = checkpoint.loads(body, _STATE, 8 * size * len(names) + 65_536)
-        checkpoint.check_names(content, dict.fromkeys(names, ()), _STATE)
-        return {name: checkpoint.tensor(content[name], (size,), np.float64, f"{_STATE}: {name}") for name in names}
-    except AgentError as error:
-        raise BadDocument(str(error)) from error
+AggregateOf = Callable[[Federation, RoundInputs], Aggregate]

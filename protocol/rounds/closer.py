@@ -13,7 +13,7 @@ from functools import partial
 
 from env.errors import one_line
 from protocol.jobs import queue
-from protocol.rounds.aggregation import Aggregate, AggregateOf, RoundInputs
+from protocol.rounds.aggregate import Aggregate, AggregateOf, RoundInputs
 from protocol.rounds.decide import Close, Fail, Wait, closable_at, decide
 from protocol.rounds.federation import closed_rounds, end
 from protocol.rounds.updates import delivered_updates, max_update_bytes, participant_of

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from env.errors import SimArenaError
-from protocol.rounds.aggregation import AggregateOf
+from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.closer import Closer
 from protocol.rounds.federation import unfinished
 from protocol.wire import keys

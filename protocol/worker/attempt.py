@@ -15,7 +15,7 @@ from typing import Any
 from protocol.jobs import queue
 from protocol.jobs.lease import EndReason
 from protocol.jobs.queue import ClaimedJob
-from protocol.rounds.aggregation import AggregateOf
+from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys

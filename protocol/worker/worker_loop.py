@@ -11,7 +11,7 @@ from env.errors import ClusterError, SimArenaError
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.queue import ClaimedJob
-from protocol.rounds.aggregation import AggregateOf
+from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.closer import Closer
 from protocol.rounds.federation import unfinished
 from protocol.wire import documents, keys

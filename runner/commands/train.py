@@ -26,7 +26,7 @@ from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
-    from runner.training.run_config import RunConfig
+    from runner.commands.run_config import RunConfig
     from runner.training.run_folder import RunFolder
     from runner.training.training import Summary, Training
     from runner.training.validation import Validation
@@ -122,7 +122,7 @@ def train(
     output: OutputChoice,
 ) -> None:
     """Train an agent; everything about it ends up in one folder. Ctrl-C stops it so that --load can go on."""
-    from runner.training.run_config import RunConfig
+    from runner.commands.run_config import RunConfig
     from runner.training.run_folder import RunFolder
 
     chosen = {
@@ -156,7 +156,7 @@ def _given(chosen: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
 
     A default must not go over what a file says; so only options that were typed count.
     """
-    from runner.training.run_config import RunConfig
+    from runner.commands.run_config import RunConfig
 
     found = {name: value for name, value in chosen.items() if name in names and name in RunConfig.model_fields}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
@@ -185,7 +185,7 @@ def _made(wanted: RunConfig, cluster: Cluster | None) -> tuple[Training, Validat
 
 def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
     """The folder of a new run; everything is checked before it is made."""
-    from agents.saved.files import read_state
+    from agents.saved.formats import read_state
     from runner.training.environment import environment
     from runner.training.run_folder import RunFolder
     from runner.training.training import load_agent_weights
@@ -199,7 +199,7 @@ def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
 
 def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig) -> None:
     """Bring the training to a state of the run."""
-    from agents.saved.files import read_state
+    from agents.saved.formats import read_state
     from runner.training.metrics import read_metrics
 
     found = read_state(state)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from agents.saved import checkpoint
 from infra.proof.standin import federation
-from protocol.rounds.aggregate import aggregate_of
-from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.aggregate import RoundInputs
+from protocol.rounds.averaging import aggregate_of
 from protocol.rounds.updates import participant_of, update_facts
 from protocol.strategies.table import Strategy
 from protocol.wire.federation_documents import Federation, TensorSpec

@@ -21,8 +21,8 @@ from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
 from env.problems.draw import PROBLEMS
 from protocol.learners.inputs import with_strategy
-from protocol.rounds.aggregate import aggregate_of
-from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.aggregate import RoundInputs
+from protocol.rounds.averaging import aggregate_of
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, TensorSpec

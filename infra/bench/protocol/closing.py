@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from protocol.rounds.aggregate import RoundAggregate
+    from protocol.rounds.averaging import RoundAggregate
     from protocol.wire.federation_documents import Federation
 
 Shapes = dict[str, tuple[int, ...]]
@@ -92,7 +92,7 @@ def federation(shapes: Shapes, size: int) -> Federation:
 
 def updates(shapes: Shapes, n: int) -> Iterator[bytes]:
     """What n members send: chance."""
-    from protocol.rounds.aggregate import Model
+    from protocol.rounds.averaging import Model
 
     model = Model(federation(shapes, n))
     return (model.write(np.random.default_rng(seed).standard_normal(model.size, np.float32)) for seed in range(n))
@@ -100,8 +100,8 @@ def updates(shapes: Shapes, n: int) -> Iterator[bytes]:
 
 def closed(federation: Federation, bodies: Iterable[Body]) -> bytes:
     """The global weights, as a closer makes them."""
-    from protocol.rounds.aggregate import aggregate_of
-    from protocol.rounds.aggregation import RoundInputs
+    from protocol.rounds.aggregate import RoundInputs
+    from protocol.rounds.averaging import aggregate_of
 
     aggregate = aggregate_of(federation, RoundInputs())
     _take_in(aggregate, bodies)

@@ -13,7 +13,7 @@ from infra.proof.standin import GROUP, Result, bucket_of, training
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.aggregation import Aggregated, RoundInputs
+from protocol.rounds.aggregate import Aggregated, RoundInputs
 from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket

@@ -9,7 +9,7 @@ from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import Target
 from infra.proof.standin import GROUP, integers
-from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.aggregate import RoundInputs
 from protocol.wire import keys
 from protocol.wire.federation_documents import Decision, OutcomeStatus
 from protocol.wire.keys import Mark

@@ -11,7 +11,7 @@ from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import EVER_S
 from infra.proof.standin import GROUP, StandIn, federation, integers, training
-from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.aggregate import RoundInputs
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation, OutcomeStatus

@@ -20,7 +20,7 @@ from protocol.commands.cancel import cancel
 from protocol.commands.purge import purge
 from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.aggregation import AggregateOf
+from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from agents.saved import checkpoint, pt_file
-from agents.saved.files import read_bounded, read_state, write_atomic, write_json
+from agents.saved.files import read_bounded, write_atomic, write_json
+from agents.saved.formats import read_state
 from env.errors import AgentError, OutputError
 
 

@@ -20,7 +20,7 @@ from infra.proof.standin import Result as Episode
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
-from protocol.rounds.aggregation import RoundInputs
+from protocol.rounds.aggregate import RoundInputs
 from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.errors import Conflict, Transient

@@ -21,7 +21,7 @@ from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, Lease
 from protocol.jobs.queue import ClaimedJob
 from protocol.rounds import closer, server
-from protocol.rounds.aggregation import Aggregate
+from protocol.rounds.aggregate import Aggregate
 from protocol.rounds.closer import Closer
 from protocol.rounds.decide import Close, Wait
 from protocol.wire import keys

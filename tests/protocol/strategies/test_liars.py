@@ -15,7 +15,7 @@ from infra.proof.standin import GROUP, TTL_S, all_over, bucket_of, federation, t
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.learners.training import TrainingLearner
-from protocol.rounds.aggregate import aggregate_of
+from protocol.rounds.averaging import aggregate_of
 from protocol.rounds.server import SyncServer
 from protocol.strategies.table import Strategy
 from protocol.wire import keys

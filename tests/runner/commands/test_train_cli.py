@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from agents.dqn.settings import DQNSettings
-from agents.saved.files import read_state
+from agents.saved.formats import read_state
 from agents.settings import as_mapping
+from runner.commands.run_config import RunConfig
 from runner.commands.train import train
-from runner.training.run_config import RunConfig
 from runner.training.training import Training, TrainingConfig
 
 from ..conftest import one_line

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agents.saved.files import read_state
+from agents.saved.formats import read_state
 from env.errors import AgentError, ConfigError
 from env.problems.generate import generate_scenario
 from runner.episode import Stopped

@@ -19,8 +19,8 @@ from agents.kinds import make_agent
 from agents.saved import checkpoint
 from infra.proof.standin import GROUP, bucket_of, federation
 from infra.proof.virtual_time import World
-from protocol.rounds.aggregate import Model, aggregate_of
-from protocol.rounds.aggregation import Aggregate, RoundInputs
+from protocol.rounds.aggregate import Aggregate, RoundInputs
+from protocol.rounds.averaging import Model, aggregate_of
 from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.strategies.table import Strategy
