@@ -95,9 +95,12 @@ class Model:
 
     def write(self, vector: Floats) -> bytes:
         """Its tensors; equal vectors give equal bytes."""
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])
-        parts = zip(self.shapes.items(), np.split(vector, ends[:-1]), strict=True)
-        return checkpoint.write({name: part.reshape(shape) for (name, shape), part in parts})
+        header, size = _frame(self._key)
+        numbers, at = np.empty(size // 4, np.float32), 0
+        numbers[: len(header) // 4] = np.frombuffer(header, np.float32)
+        for start, stop in _spans(header, size, self._key, "global weights").tolist():
+            numbers[start:stop], at = vector[at : at + stop - start], at + stop - start
+        return numbers.tobytes()
 
     def start(self, federation: Federation, before: RoundInputs) -> RoundStart:
         """What a round starts from, for a strategy that builds on it.
@@ -122,6 +125,13 @@ class Model:
         """Which places of the vector belong to tensors whose name begins so."""
         parts = [np.full(math.prod(shape), name.startswith(prefix)) for name, shape in self.shapes.items()]
         return np.concatenate(parts)
+
+
+@lru_cache(maxsize=16)
+def _frame(shapes: tuple[tuple[str, Shape], ...]) -> tuple[bytes, int]:
+    """The header of a file of these tensors, and the size of the file: all but the numbers follows from the shapes."""
+    body = checkpoint.write({name: np.zeros(shape, np.float32) for name, shape in shapes})
+    return body[: 8 + int.from_bytes(body[:8], "little")], len(body)
 
 
 @lru_cache(maxsize=16)

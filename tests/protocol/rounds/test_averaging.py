@@ -115,6 +115,14 @@ def test_a_model_that_names_its_tensors_in_another_order_gives_the_same_bytes(st
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("names", [list(SHAPES), list(reversed(SHAPES))])
+def test_what_is_written_is_what_the_library_writes(names: list[str]) -> None:
+    specs = tuple(TensorSpec(name=name, shape=SHAPES[name]) for name in names)
+    tensors = weights(1)
+    vector = np.concatenate([tensors[name].ravel() for name in names])
+    assert Model(model(model=specs)).write(vector) == checkpoint.write(tensors)
+
+
 def test_an_update_is_not_copied() -> None:
     body = checkpoint.dumps(weights(1))
     for view in (body, memoryview(body)):
