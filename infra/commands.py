@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.commands.console import run
 from runner.commands.program import Commands, Entry, program
 from runner.commands.table import BENCHMARKS
 from runner.commands.table import COMMANDS as RUNNER
@@ -43,7 +42,3 @@ app = program(
     COMMANDS,
     _open_trace_bucket,
 )
-
-
-def main() -> None:
-    run(app)

@@ -12,13 +12,15 @@ MODULES = {
     "sync-server": "protocol.commands.sync_server",
     "ec2-workers": "infra.ec2.commands.main",
 }
-"""The module of each script, which has its `app` and its `main`."""
+"""The module of each script, which has its `app`."""
 
 
 def start(name: str) -> None:
     """Run a script; Ctrl-C during its imports is one line and exit code 130, as it is later."""
     try:
-        import_module(MODULES[name]).main()
+        from runner.commands.console import run
+
+        run(import_module(MODULES[name]).app)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

@@ -154,7 +154,7 @@ class Demo:
             now = self._status(bucket, now.closed)
 
     def _bucket(self) -> Bucket:
-        from protocol.commands.console import open_bucket
+        from protocol.commands.buckets import open_bucket
 
         environment = clean_environment(self.processes.environment)
         os.environ.clear()

@@ -4,5 +4,5 @@ May import the other folders of `protocol`, and the console and options of `runn
 `options` (what commands of a bucket share) and `completion`; `dispatch` (the table of its commands); `submit` (options)
 and `submission` (checked, uploaded, queued); `show` and `change` (the other commands); `status` (what is read for all
 that is shown), `tables`, `inspect`, `cancel`, `download`, `purge`; `worker` (options), `working` and `instance`;
-`sync_server`; `console`.
+`sync_server`; `buckets` (opening one).
 """

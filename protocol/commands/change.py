@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
-from runner.commands.console import Exit, err, fail, out, print_json
+from runner.commands.console import Exit, confirm, err, fail, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -16,8 +17,8 @@ from runner.options.output import OutputChoice
 @flattened
 def cancel(name: Name, where: BucketChoice, lease: LeaseChoice, output: OutputChoice) -> None:
     """End a job, or a federation with all its jobs. Exit code 3 if it had ended already."""
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.cancel import cancel as cancel_
-    from protocol.commands.console import open_bucket
     from protocol.wire import ids
     from protocol.wire.probe import probe
 
@@ -38,7 +39,7 @@ def cancel(name: Name, where: BucketChoice, lease: LeaseChoice, output: OutputCh
 @flattened
 def retry(job: Job, where: BucketChoice, output: OutputChoice) -> None:
     """Queue a failed or cancelled job again under a new id; it goes on from the last state that was kept."""
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.status import require_job
     from protocol.jobs.submit import submit_job
     from protocol.wire import documents, ids, keys
@@ -78,15 +79,16 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete what a federation that has ended left: weights, states, results. Its name stays taken."""
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.purge import purge as purge_
     from protocol.wire import ids
 
+    ids.valid_group(group)
     place = open_bucket(where.bucket)
     if not yes:
-        typer.confirm(f"Delete all objects of {group} in {place.name}?", abort=True, err=True)
-    deleted = purge_(place, ids.valid_group(group))
+        confirm(f"Delete all objects of {group} in {place.name}?")
+    deleted = purge_(place, group)
     if output.as_json:
         print_json({"group": group, "deleted": deleted})
     else:
-        out.print(f"{deleted} objects deleted", highlight=False)
+        out.print(f"{count(deleted, 'object')} deleted", highlight=False)

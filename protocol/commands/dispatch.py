@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from runner.commands.console import run
 from runner.commands.program import Commands, Entry, program
 
 COMMANDS: Commands = {
@@ -17,7 +16,3 @@ COMMANDS: Commands = {
 }
 
 app = program("Submit training jobs and federations to a bucket, watch them, end them, fetch what came out.", COMMANDS)
-
-
-def main() -> None:
-    run(app)

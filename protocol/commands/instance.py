@@ -1,10 +1,12 @@
-"""Which EC2 instance this is, asked of the instance metadata service (IMDSv2)."""
+"""What a worker is called: on EC2 like its instance, which the instance metadata service tells (IMDSv2)."""
 
 from __future__ import annotations
 
 import http.client
 import os
 import re
+import secrets
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +15,18 @@ _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 _VENDOR = Path("/sys/devices/virtual/dmi/id/sys_vendor")
 _TIMEOUT_S = 1.0  # a container without a way there gets no answer at all
 _MAX_BYTES = 4096
+
+
+def this_worker() -> str:
+    """A worker id: the instance's on EC2; elsewhere one that no other process has, of the host's name and chance.
+
+    It is shown, and decides nothing: two processes of one instance may share it.
+    """
+    instance = ec2_instance_id()
+    if instance:
+        return instance
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:40] or "worker"
+    return f"{host}-{secrets.token_hex(4)}"
 
 
 def ec2_instance_id() -> str | None:

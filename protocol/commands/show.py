@@ -23,7 +23,7 @@ def list_(
 ) -> None:
     """Show unfinished jobs and the newest finished ones."""
     from protocol.commands import tables
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.status import all_jobs
     from runner.commands.tables import show
 
@@ -49,7 +49,7 @@ def status(
     from rich.live import Live
 
     from protocol.commands import tables
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.status import federation_summary
     from protocol.wire import ids
     from protocol.wire.federation_documents import OutcomeStatus
@@ -82,7 +82,7 @@ def inspect(
 ) -> None:
     """Show a job's result, or how far it is."""
     from protocol.commands import tables
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.inspect import about, describe_state, text_of
     from protocol.wire import ids
     from runner.commands.tables import show
@@ -111,7 +111,7 @@ def download(
 
     A job's result and files; or a federation's weights, rounds and all its jobs'.
     """
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.download import download as download_
     from protocol.wire import ids
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import typer
 
 from agents.kinds import DEFAULT, KINDS
+from env.words import count
 from protocol.commands.options import BucketChoice
 from protocol.strategies.table import Strategy
 from protocol.wire.keys import MAX_MEMBERS
 from protocol.wire.schedule import DEFAULT_ROUNDS
-from runner.commands.console import count, err, out, print_json
+from runner.commands.console import err, out, print_json
 from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
 from runner.options.flatten import flattened
@@ -156,7 +157,7 @@ def submit(
     output: OutputChoice,
 ) -> None:
     """Queue a job, or all members of a federation."""
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.commands.submission import draft, queue, upload
     from protocol.wire.probe import probe
 

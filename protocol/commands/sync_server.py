@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from protocol.commands.options import BucketChoice
-from runner.commands.console import Exit, run
+from runner.commands.console import Exit
 from runner.commands.program import single
 from runner.options.flatten import flattened
 from runner.options.output import VersionOption
@@ -26,8 +26,9 @@ def sync_server(
 
     Leaves by itself only with --once or --exit-when-idle. Exit code 3: there was nothing to do.
     """
-    from protocol.commands.console import open_daemon_bucket, say
+    from protocol.commands.buckets import open_daemon_bucket
     from protocol.rounds.server import SyncServer
+    from runner.commands.console import say
 
     place = open_daemon_bucket(where.bucket, "sync-server")
     from protocol.rounds.averaging import aggregate_of  # numba: not before the endpoint has answered
@@ -41,7 +42,3 @@ def sync_server(
 
 
 app = single(sync_server)
-
-
-def main() -> None:
-    run(app)

@@ -11,7 +11,6 @@ import typer
 from protocol.commands import completion
 from protocol.commands.options import BucketChoice, LeaseChoice
 from runner.clusters.choice import ClusterChoice
-from runner.commands.console import run
 from runner.commands.program import single
 from runner.options.flatten import flattened
 from runner.options.output import VersionOption
@@ -58,7 +57,8 @@ def worker(
 
     Exit codes with --run-once or --job: 0 the job ended well, 1 it did not, 3 there was none.
     """
-    from protocol.commands.console import open_daemon_bucket, this_worker
+    from protocol.commands.buckets import open_daemon_bucket
+    from protocol.commands.instance import this_worker
     from protocol.commands.working import touching, work
     from protocol.learners.trace_bucket import open_trace_bucket
     from protocol.wire import ids
@@ -74,7 +74,3 @@ def worker(
 
 
 app = single(worker)
-
-
-def main() -> None:
-    run(app)

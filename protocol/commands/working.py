@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from protocol.commands.console import say
 from protocol.learners.collection import CollectionLearner
 from protocol.learners.materials import Scenarios
 from protocol.learners.training import TrainingLearner
@@ -20,7 +19,7 @@ from protocol.wire.job_documents import JobType, Manifest, ResultStatus
 from protocol.worker.learner import Learner
 from protocol.worker.results import AttemptEnd
 from protocol.worker.worker_loop import WorkerLoop
-from runner.commands.console import Exit, check_place, err
+from runner.commands.console import Exit, check_place, err, say
 
 if TYPE_CHECKING:
     from env.cluster import Cluster

@@ -9,18 +9,17 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from rich.progress import Progress
 
 from agents.saved.files import read_bounded, write_atomic
 from env.errors import ConfigError
 from runner.bench.exam import ExamResult, Summary
-from runner.commands.console import Exit, err, fail
+from runner.commands.console import Exit, fail, progress_bars
 
 R = TypeVar("R")
 _OUTCOME = TypeAdapter(ExamResult)
@@ -64,10 +63,13 @@ def run_groups(
 ) -> dict[str, list[ExamResult]]:
     """The outcomes of named groups of runs, see `run_all`; with a progress bar on stderr, where that is a terminal."""
     runs = [run for group in groups.values() for run in group]
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("training", total=len({key_of(run) for run in runs}))
+    total, done = len({key_of(run) for run in runs}), count(1)
+    with progress_bars() as tell:
+        tell("training", 0, total)
         try:
-            outcomes = iter(run_all(train, runs, jobs=jobs, results=results, on_done=lambda: bar.advance(task)))
+            outcomes = iter(
+                run_all(train, runs, jobs=jobs, results=results, on_done=lambda: tell("training", next(done), total))
+            )
         except KeyboardInterrupt:
             hint = "nothing was kept; see --results" if results is None else f"the same command goes on from {results}"
             fail(f"interrupted; {hint}", Exit.INTERRUPTED)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -48,33 +50,71 @@ out = _Console(soft_wrap=True, emoji=False)
 err = _Console(stderr=True, soft_wrap=True, emoji=False)
 
 
-def new_app(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:
-    """A Typer app that never prints the values of local variables (they may hold credentials)."""
-    return typer.Typer(
-        help=help_text,
-        no_args_is_help=no_args_is_help,
-        pretty_exceptions_show_locals=False,
-        rich_markup_mode="rich",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """Print one line on stderr and leave with `code`."""
     err.print(f"[bold red]error[/]: {escape(message)}")
     raise typer.Exit(int(code))
 
 
-def progress(items: Sequence[T], what: str) -> Iterable[T]:
+def say(line: str) -> None:
+    """A log line on stderr with the local time."""
+    err.print(f"{local_time()} {line}", markup=False, highlight=False)
+
+
+def local_time() -> str:
+    """The time of day here, as log lines begin with it."""
+    return f"{datetime.now().astimezone():%H:%M:%S}"
+
+
+def confirm(question: str) -> None:
+    """Ask before something is lost for good; leave if the answer is not yes.
+
+    Raises:
+        UsageError: there is no terminal to ask at.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"no terminal to ask at: {question} Confirm with --yes")
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        err.print()
+        fail("interrupted; nothing was done", Exit.INTERRUPTED)
+    if not agreed:
+        fail("not confirmed; nothing was done")
+
+
+class Tell(Protocol):
+    """Shows how far a work is: `done` of `total`, and a remark beside it."""
+
+    def __call__(self, what: str, done: int, total: int, remark: str = "") -> None: ...
+
+
+@contextmanager
+def progress_bars() -> Iterator[Tell]:
+    """A progress bar on stderr for each `what` that is told; none where stderr is no terminal."""
+    if not err.is_terminal:
+        yield lambda what, done, total, remark="": None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[remark]}"), console=err, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int, remark: str = "") -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total, remark=remark)
+            bars.update(tasks[what], completed=done, remark=remark)
+
+        yield tell
+
+
+def progress(items: Sequence[T], what: str) -> Iterator[T]:
     """The items, with a progress bar on stderr while they are worked through; none where that is no terminal."""
-    from rich.progress import track
-
-    return track(items, what, console=err, transient=True, disable=not err.is_terminal)
-
-
-def count(number: int, noun: str) -> str:
-    """A number and what it counts, `1 job` or `2 jobs`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    with progress_bars() as tell:
+        for done, item in enumerate(items):
+            tell(what, done, len(items))
+            yield item
 
 
 def print_json(value: Any) -> None:

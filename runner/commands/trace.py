@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.commands import tables
-from runner.commands.console import Exit, check_place, err, fail, print_json, progress
+from runner.commands.console import Exit, check_place, err, fail, out, print_json, progress
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -40,6 +40,7 @@ def show(trace: TraceArgument, output: OutputChoice) -> None:
 @flattened
 def upgrade(
     trace: TraceArgument,
+    output: OutputChoice,
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it. Default: in place of TRACE.")
     ] = None,
@@ -54,7 +55,10 @@ def upgrade(
     if upgraded == data:
         fail(f"trace {trace}: is version 2 already; nothing to do", Exit.NOTHING_TO_DO)
     write_atomic(to or trace, upgraded)
-    err.print(f"wrote {to or trace}", highlight=False)
+    if output.as_json:
+        print_json({"trace": str(trace), "wrote": str(to or trace)})
+    else:
+        out.print(f"wrote {to or trace}", highlight=False, markup=False)
 
 
 @flattened

@@ -16,7 +16,7 @@ from agents.kinds import DEFAULT, KINDS
 from env.errors import AgentError, ConfigError
 from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, print_json
+from runner.commands.console import Exit, err, fail, print_json, progress_bars
 from runner.commands.interrupt import interruptible
 from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
@@ -230,27 +230,15 @@ def _train(training: Training, run: RunFolder, wanted: RunConfig, validation: Va
 @contextmanager
 def _progress(training: Training) -> Iterator[Callable[[Summary], None]]:
     """A bar on stderr, where that is a terminal."""
-    if not err.is_terminal:
-        yield lambda summary: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("episode"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
     last: deque[bool] = deque((summary["solved"] for summary in training.history[-100:]), maxlen=100)
     total = training.config.episodes
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("", total=total, completed=training.done)
+    with progress_bars() as tell:
+        tell("episode", training.done, total)
 
         def advance(summary: Summary) -> None:
             last.append(summary["solved"])
             if training.done % max(1, total // 1000) == 0:
                 solved = f"{100 * sum(last) / len(last):.0f} % of the last {len(last)} solved"
-                bar.update(task, completed=training.done, description=solved)
+                tell("episode", training.done, total, solved)
 
         yield advance

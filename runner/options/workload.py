@@ -83,13 +83,16 @@ class ReplayChoice:
             raise ConfigError(f"{trace}: {len(found)} traces; this command takes one")
         return found[0]
 
-    def _pool(self) -> NodePool | None:
-        from env.problems.scenario import NodePool
+    def node_size(self) -> tuple[int, int]:
+        """A node's CPU in m and memory in bytes; QuantityError if one of them is no quantity."""
         from env.quantity import parse_cpu, parse_memory
 
-        if self.nodes is None:
-            return None
-        return NodePool(self.nodes, parse_cpu(self.node_cpu), parse_memory(self.node_memory), self.node_pods)
+        return parse_cpu(self.node_cpu), parse_memory(self.node_memory)
+
+    def _pool(self) -> NodePool | None:
+        from env.problems.scenario import NodePool
+
+        return None if self.nodes is None else NodePool(self.nodes, *self.node_size(), self.node_pods)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,7 @@ class WorkloadChoice:
         return scenarios[0]
 
     def check_needed(self) -> None:
-        """Refuse options about traces where there is no trace."""
+        """Refuse options about traces where there is no trace; a wrong value is told first."""
+        self.replay.node_size()
         for option in changed(self.replay) if not self.trace else ():
             raise ConfigError(f"{option}: needs --trace; a generated problem brings its own workload and nodes")

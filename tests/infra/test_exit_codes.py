@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from typer.main import get_command
 
 from env.problems.generate import generate_scenario
-from infra.scripts import MODULES
+from infra.scripts import MODULES, start
+from runner.commands.program import load
 
 WRONG: dict[str, list[str]] = {
     "sim-arena train": [
@@ -106,7 +108,7 @@ WRONG: dict[str, list[str]] = {
     "dispatch retry": ["nosuch", "../x"],
     "dispatch inspect": ["nosuch", "../x"],
     "dispatch download": ["nosuch", "../x"],
-    "dispatch purge": ["nosuch --yes", "../x --yes"],
+    "dispatch purge": ["nosuch --yes", "../x --yes", "nosuch"],
     "worker": [
         "--run-once --lease-ttl 0",
         "--job ../x",
@@ -126,6 +128,14 @@ WRONG: dict[str, list[str]] = {
     "ec2-workers bake": ["--cluster kind", "--name *"],
 }
 """For every command, what is wrong usage of it."""
+
+
+WITHOUT_JSON = {
+    "sim-arena policy": "what it prints is JSON",
+    "worker": "it prints a log",
+    "sync-server": "it prints a log",
+}
+"""Commands that have no --json, and why."""
 
 
 def commands() -> set[str]:
@@ -160,7 +170,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
     def call(line: str) -> Done:
         monkeypatch.setattr(sys, "argv", line.split())
         with pytest.raises(SystemExit) as exit_:
-            import_module(MODULES[line.split()[0]]).main()
+            start(line.split()[0])
         said = capfd.readouterr()
         assert isinstance(exit_.value.code, int)
         return Done(exit_.value.code, said.out, said.err)
@@ -170,6 +180,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
 
 def test_every_command_has_a_case_of_wrong_usage() -> None:
     assert commands() == set(WRONG)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_every_command_that_prints_something_has_json(name: str) -> None:
+    script, _, path = name.partition(" ")
+    module = import_module(MODULES[script])
+    command = load(module.COMMANDS, path) if path else get_command(module.app)
+    has_json = any("--json" in parameter.opts for parameter in command.params)
+    assert has_json != (name in WITHOUT_JSON)
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -69,7 +69,7 @@ def bake(
     from infra.ec2.launch.launcher import rehearse, with_code
     from infra.ec2.launch.plan import LaunchSpec, resolve
     from infra.ec2.launch.user_data import Orders
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
 
     aws = Aws(region)
     stamp = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"

@@ -213,7 +213,7 @@ def _say(line: str) -> None:
 def _launch(aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threading.Event) -> None:
     from infra.ec2.launch.interrupt import heed
     from infra.ec2.launch.launcher import Launch, with_code
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
     from protocol.wire.clock import system_clock
 
     recorded = _write_record(plan)

@@ -91,7 +91,7 @@ def _written(
     instance: str, buckets: Iterable[str | None], names: Sequence[str]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Logs by name from the first bucket that has any, and why others could not be read."""
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
 
     problems = []
     for bucket in dict.fromkeys(filter(None, buckets)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from runner.commands.console import run
 from runner.commands.program import Commands, Entry, program
 
 COMMANDS: Commands = {
@@ -18,7 +17,3 @@ COMMANDS: Commands = {
 app = program(
     "Launch, watch and end fleets of workers on EC2. What they need of AWS is one stack: see setup.", COMMANDS
 )
-
-
-def main() -> None:
-    run(app)

@@ -11,7 +11,7 @@ import typer
 from env.errors import UsageError
 from infra.ec2.aws import RegionOption
 from protocol.commands.options import BucketChoice
-from runner.commands.console import Exit, err, fail, out, print_json, progress
+from runner.commands.console import Exit, confirm, err, fail, out, print_json, progress
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -98,7 +98,7 @@ def teardown(
     from infra.ec2.stack.description import stack_name
     from infra.ec2.stack.own_bucket import region_of
     from infra.ec2.stack.teardown import elsewhere, obstacles
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
 
     bucket = where.bucket
     policies.bucket_arn(bucket)
@@ -118,7 +118,7 @@ def teardown(
     images, snapshots = baked_images(aws, bucket), lone_snapshots(aws, bucket)
     kept = region_of(aws, bucket) is not None
     if not yes:
-        typer.confirm(f"Delete stack {name} in {aws.region}? The bucket stays.", abort=True, err=True)
+        confirm(f"Delete stack {name} in {aws.region}? The bucket stays.")
     with _reporting() as reporter:
         delete(aws, stack, reporter)
     if output.as_json:

@@ -65,7 +65,7 @@ def status(
     from infra.ec2.aws import Aws
     from infra.ec2.commands.view import chosen
     from infra.ec2.watch.status import InstanceFilter, fleet_status, follow
-    from protocol.commands.console import open_bucket
+    from protocol.commands.buckets import open_bucket
 
     regions = [Aws(name) for name in dict.fromkeys(region)] if region else [Aws()]
     wanted = InstanceFilter(bucket, group, all_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.errors import UsageError
-from runner.commands.console import Exit, err, fail, out, print_json
+from env.words import count
+from runner.commands.console import Exit, confirm, err, fail, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -82,10 +82,7 @@ def _choice(ids: tuple[str, ...], group: str | None, all_: bool, bucket: str | N
 
 def _ask(instances: Sequence[Instance]) -> None:
     err.print(picture([(instance, instance.state) for instance in instances], err))
-    count = "1 instance" if len(instances) == 1 else f"{len(instances)} instances"
-    if not sys.stdin.isatty():
-        raise UsageError(f"--all would end {count}; confirm with --yes")
-    typer.confirm(f"End {count}?", abort=True, err=True)
+    confirm(f"End {count(len(instances), 'instance')}?")
 
 
 def _leave(found: Selected, terminations: Sequence[Termination], where: str) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from infra.local.processes import new_folder
 from protocol.wire.job_documents import Closers
-from runner.commands.console import Exit, err, out, print_json
+from runner.commands.console import Exit, err, out, print_json, progress_bars
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -101,16 +101,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     if not err.is_terminal:
         yield _lines
         return
-    from rich.progress import Progress, TaskID
-
-    with Progress(console=err, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
+    with progress_bars() as tell:
         yield tell
 
 

@@ -36,7 +36,7 @@ def check(
     """
     from infra.proof.conformance import run as conformance
     from infra.proof.conformance.endpoint import Endpoint
-    from protocol.commands.console import INTERACTIVE_PATIENCE_S
+    from protocol.commands.buckets import INTERACTIVE_PATIENCE_S
     from protocol.wire.clock import system_clock
 
     endpoint = Endpoint(where.bucket, system_clock(), INTERACTIVE_PATIENCE_S)

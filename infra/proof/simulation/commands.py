@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 
 from env.errors import UsageError
-from runner.commands.console import Exit, err, out, print_json
+from env.words import count
+from runner.commands.console import Exit, err, out, print_json, progress_bars
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -94,18 +95,15 @@ def _replay(seed: int, members: int | None, rounds: int | None, as_json: bool) -
 def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, as_json: bool) -> None:
     from contextlib import closing
 
-    from rich.progress import Progress
-
     from infra.proof.simulation.many import SimulationTotals, reports
 
     tally, began, interrupted = SimulationTotals(), time.monotonic(), False
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("simulating", total=len(seeds))
+    with progress_bars() as tell:
         try:
             with closing(reports(seeds, members, rounds, jobs)) as arriving:
                 for report in arriving:
                     tally.add(report)
-                    bar.advance(task)
+                    tell("simulating", tally.seeds, len(seeds))
         except KeyboardInterrupt:
             interrupted = True
     seconds = time.monotonic() - began
@@ -115,7 +113,7 @@ def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, 
     else:
         _tell(tally, seconds, how)
     if interrupted:
-        err.print(f"interrupted after {tally.seeds} of {len(seeds)} seeds")
+        err.print(f"interrupted after {tally.seeds} of {count(len(seeds), 'seed')}")
         raise typer.Exit(int(Exit.INTERRUPTED))
     if tally.failed:
         raise typer.Exit(int(Exit.FAILED))

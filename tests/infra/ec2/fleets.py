@@ -11,7 +11,7 @@ import boto3
 from double import ACCOUNT
 
 from infra.ec2.fleet import LaunchTags
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 

@@ -33,9 +33,9 @@ class Done:
     err: str
 
 
-def run(command: str, *options: str, answer: str = "") -> Done:
+def run(command: str, *options: str) -> Done:
     """A command, in this process; errors that `ec2-workers` would print are raised."""
-    done = CliRunner().invoke(app, [command, "--bucket", BUCKET, *options], input=answer, catch_exceptions=False)
+    done = CliRunner().invoke(app, [command, "--bucket", BUCKET, *options], catch_exceptions=False)
     return Done(done.exit_code, done.stdout, done.stderr)
 
 

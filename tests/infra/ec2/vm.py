@@ -25,7 +25,7 @@ from infra.ec2.launch import code
 from infra.ec2.launch.user_data import Artifact, Orders, render
 from infra.ec2.watch.reports import ReportedState, ReportedStatus, read_reports
 from infra.local import s3
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket

@@ -14,7 +14,7 @@ import pytest
 
 from env.errors import ConfigError
 from infra.local import s3
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 
 
 def test_requests_never_overlap() -> None:

@@ -24,7 +24,7 @@ from infra.proof.conformance import run as conformance
 from infra.proof.conformance.endpoint import Endpoint
 from infra.proof.conformance.races import LARGE, MANY, check_race, race_fault
 from infra.proof.conformance.uploads import Answer, PausingBody
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.errors import StoreError
 from protocol.wire.probe import CheckResult, Finding, judge, look

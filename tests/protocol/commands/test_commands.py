@@ -25,7 +25,7 @@ from agents.saved import checkpoint, pt_file
 from env.problems.generate import generate_scenario
 from infra.local.processes import command
 from infra.scripts import MODULES, start
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.commands.status import require_federation
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket

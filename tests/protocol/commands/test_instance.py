@@ -8,8 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from protocol.commands.console import this_worker
-from protocol.commands.instance import ec2_instance_id
+from protocol.commands.instance import ec2_instance_id, this_worker
 
 
 class Metadata(ThreadingHTTPServer):

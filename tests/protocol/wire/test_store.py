@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.rounds.closer import AT_ONCE
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from env.words import count
 from protocol.commands.status import JobSummary
 from protocol.commands.tables import jobs_table
-from runner.commands.console import count
 from runner.commands.tables import fit, words
 
 JOB = "job-" + "x" * 59

@@ -15,7 +15,7 @@ from rig import BUCKET, LACONIC_AWS, NOTHING, QUICK_AWS, Rig
 
 from infra.ec2.launch import code
 from infra.local import s3
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.wire.bucket import Bucket
 
 

@@ -24,7 +24,7 @@ from infra.ec2.launch.bake import BakedImage, BakeFailed, Baking, baked_images, 
 from infra.ec2.launch.plan import AL2023
 from infra.ec2.stack import changes
 from infra.ec2.watch.reports import InstanceReport, ReportedState, ReportedStatus
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock, system_clock

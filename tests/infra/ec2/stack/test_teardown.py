@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 
 import pytest
 from double import Double, Request
@@ -17,19 +19,19 @@ from stacks import (
     make,
     moto_stack,
     put,
-    run,
     seen,
     stand_in,
     teardown,
 )
 
 from infra.ec2.aws import AwsError
+from infra.ec2.commands.main import app
 from infra.ec2.fleet import LaunchTags
 from infra.ec2.launch.bake import lone_snapshots
 from infra.ec2.stack.changes import Change, StackFailed
 from infra.ec2.stack.own_bucket import unprotected
 from infra.ec2.stack.teardown import obstacles
-from protocol.commands.console import open_bucket
+from protocol.commands.buckets import open_bucket
 from protocol.wire import keys
 
 pytestmark = pytest.mark.usefixtures("regions")
@@ -185,12 +187,16 @@ def test_snapshots_whose_image_was_removed_without_them_are_named_with_the_comma
     assert image["ImageId"] in done.out
 
 
-def test_teardown_asks_first_and_a_no_changes_nothing() -> None:
+@pytest.mark.parametrize(("typed", "kept"), [("n\n", True), ("y\n", False)])
+def test_teardown_asks_first_and_a_no_changes_nothing(monkeypatch: pytest.MonkeyPatch, typed: str, kept: bool) -> None:
     stand_in()
-    assert run("teardown", answer="n\n").code == 1
-    assert has_stack()
-    assert run("teardown", answer="y\n").code == 0
-    assert not has_stack()
+    master, slave = pty.openpty()
+    os.write(master, typed.encode())
+    with open(slave) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        assert (app(["teardown", "--bucket", BUCKET], standalone_mode=False) or 0) == kept
+    os.close(master)
+    assert has_stack() == kept
 
 
 def test_a_deletion_that_failed_says_which_resource_and_why(double: Double) -> None:

@@ -10,12 +10,10 @@ import signal
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
 import pytest
-import typer
 from double import Double
 from typer.testing import CliRunner, Result
 
@@ -157,7 +155,7 @@ def test_what_has_ended_already_is_nothing_to_do(launch: Launch) -> None:
 def test_all_is_refused_where_nobody_can_be_asked(launch: Launch) -> None:
     ids = launch("web", 2)
     done = run("--all", code=2)
-    assert "--all would end 2 instances; confirm with --yes" in str(done.exception)
+    assert "no terminal to ask at: End 2 instances? Confirm with --yes" in str(done.exception)
     assert all(one in done.stderr for one in (*ids, "someone"))
     assert living() == set(ids)
 
@@ -171,8 +169,7 @@ def test_on_a_terminal_all_asks_first(
     os.write(master, typed.encode())
     with open(slave) as terminal:
         monkeypatch.setattr("sys.stdin", terminal)
-        with pytest.raises(typer.Abort) if left else nullcontext():
-            app(["terminate", "--all"], standalone_mode=False)
+        assert (app(["terminate", "--all"], standalone_mode=False) or 0) == left
     os.close(master)
     said = capsys.readouterr().err
     assert "someone" in said

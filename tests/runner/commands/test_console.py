@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from protocol.commands.console import say, stop_on_signals
+from runner.commands.console import say
+from runner.commands.interrupt import stop_on_signals
 
 
 class Interrupting(io.RawIOBase):
@@ -49,3 +51,43 @@ def test_work_goes_on_although_nobody_reads_what_is_said_of_it() -> None:
     done = subprocess.run([sys.executable, "-c", work], stdout=subprocess.PIPE, stderr=writer, check=False)
     os.close(writer)
     assert (done.returncode, done.stdout) == (0, b"done\n")
+
+
+@pytest.mark.parametrize(("typed", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\x03", 130), (b"\x04", 130)])
+def test_a_question_is_answered_at_a_terminal_and_ctrl_c_is_130(typed: bytes, code: int) -> None:
+    assert asked(typed).returncode == code
+
+
+def test_a_question_without_a_terminal_is_wrong_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: no terminal to ask at: Delete all? Confirm with --yes\n"
+
+
+ASK = "from runner.commands.console import confirm, run\nrun(lambda: confirm('Delete all?'))"
+PROGRAM = """
+import sys, typer
+from runner.commands.console import confirm, run
+app = typer.Typer()
+app.command()(lambda: confirm("Delete all?"))
+sys.argv = ["ask"]
+run(app)
+"""
+
+
+def asked(typed: bytes) -> subprocess.CompletedProcess[bytes]:
+    """A question at a terminal of its own, where this is typed once it has been asked."""
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-c", PROGRAM], stdin=slave, stdout=subprocess.PIPE, stderr=slave
+    )
+    os.close(slave)
+    said = b""
+    while b"Delete all?" not in said:
+        said += os.read(master, 1000)
+    os.write(master, typed)
+    out, _ = child.communicate(timeout=60)
+    os.close(master)
+    return subprocess.CompletedProcess(child.args, child.returncode, out)

@@ -1,0 +1,28 @@
+"""Opening a bucket: for a command that a person waits for, and for one that runs for long."""
+
+from __future__ import annotations
+
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import system_clock
+from protocol.wire.probe import probe
+from protocol.wire.store import S3Store, valid_bucket
+from runner.commands.interrupt import stop_on_signals
+
+INTERACTIVE_PATIENCE_S = 5.0  # a person waits for `dispatch`; a daemon has time
+
+
+def open_bucket(name: str, role: str = "dispatch") -> Bucket:
+    """The bucket of that name, for a command that a person waits for.
+
+    Raises:
+        UsageError: no bucket can have this name.
+        Unfit: no credentials, no region.
+    """
+    return Bucket(S3Store(valid_bucket(name), role=role), system_clock(), patience_s=INTERACTIVE_PATIENCE_S)
+
+
+def open_daemon_bucket(name: str, role: str) -> Bucket:
+    """A bucket for a process that runs for long: it is probed first, and SIGTERM or SIGINT ends all waits."""
+    store, clock = S3Store(valid_bucket(name), role=role), system_clock(stop_on_signals())
+    probe(Bucket(store, clock, patience_s=INTERACTIVE_PATIENCE_S))
+    return Bucket(store, clock)
