@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from env.quantity import GIB, MIB, format_memory
+from env.words import count
 from env.workload import Resources
 
 CPU_STEP_M = 500
@@ -118,4 +119,4 @@ def _written(name: str, amount: int) -> str:
 
 def _asked(name: str, amount: int) -> str:
     """What a workload would ask for."""
-    return f"{amount} replicas" if name == "replicas" else f"{name.split('_')[0]} {_written(name, amount)}"
+    return count(amount, "replica") if name == "replicas" else f"{name.split('_')[0]} {_written(name, amount)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from env.fidelity.kubelet import is_ready
 from env.fidelity.truth import RecordedOutcome, WorkloadOutcome, revision
+from env.words import count
 
 Manifest = dict[str, Any]
 
@@ -118,7 +119,8 @@ def _unseen(kind: str, workload: Manifest) -> str | None:
         return f"{kind} {metadata['name']} has not been seen by its controller"
     if kind == "ReplicaSet" and status.get("replicas", 0) != workload["spec"].get("replicas", 1):
         return (
-            f"{kind} {metadata['name']} has {status.get('replicas', 0)} of {workload['spec'].get('replicas', 1)} pods"
+            f"{kind} {metadata['name']} has {status.get('replicas', 0)} of "
+            f"{count(workload['spec'].get('replicas', 1), 'pod')}"
         )
     return None
 

@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from env.errors import QuantityError, TruthError
 from env.quantity import canonical, parse_cpu, parse_memory
+from env.words import count
 
 Manifest = dict[str, Any]
 
@@ -207,7 +208,8 @@ def _scenario(line: bytes, place: str, recorded: bool) -> RecordedScenario:
         raise TruthError(f"{place}: not JSON ({error})") from error
     if recorded and len(scenario.outcome) != len(scenario.steps):
         raise TruthError(
-            f"{place}: {len(scenario.outcome)} outcomes for {len(scenario.steps)} steps; record it first, "
+            f"{place}: {count(len(scenario.outcome), 'outcome')} for "
+            f"{count(len(scenario.steps), 'step')}; record it first, "
             "with sim-arena truth record"
         )
     return scenario

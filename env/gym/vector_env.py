@@ -27,6 +27,7 @@ from env.gym.vector_kernel import LANE, WORKLOAD, compiled
 from env.observation import Observation
 from env.problems.generate import generate_scenario
 from env.problems.scenario import NodePool, Scenario
+from env.words import count
 from env.workload import Resources
 
 MAX_ENVS = 2**20
@@ -139,7 +140,9 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
             raise gymnasium.error.ResetNeeded("call reset first")
         wanted = np.asarray(actions)
         if wanted.shape != (self.num_envs,) or wanted.dtype.kind not in "iu":
-            raise ConfigError(f"actions of shape {wanted.shape}, {wanted.dtype}: must be {self.num_envs} whole numbers")
+            raise ConfigError(
+                f"actions of shape {wanted.shape}, {wanted.dtype}: must be {count(self.num_envs, 'whole number')}"
+            )
         if wanted.min() < 0 or wanted.max() >= len(Action):
             raise ConfigError(f"actions from {wanted.min()} to {wanted.max()}: must be from 0 to {len(Action) - 1}")
         return self._stepped(np.ascontiguousarray(wanted, np.int64), -1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from env.simkube import paths
 from env.simkube.doctor_results import NEEDED, CheckResult, Level, Permission
+from env.words import count
 
 Manifest = dict[str, Any]
 
@@ -144,7 +145,9 @@ def virtual_nodes(nodes: Sequence[Manifest]) -> CheckResult:
     findings = [finding for node in virtual if (finding := _virtual_node(node))]
     for finding in sorted(findings, key=lambda each: each.level is Level.WARN):
         return finding
-    return CheckResult(Level.OK, f"{len(virtual)} nodes labelled {paths.VIRTUAL_NODES}, annotated, tainted and Ready")
+    return CheckResult(
+        Level.OK, f"{count(len(virtual), 'node')} labelled {paths.VIRTUAL_NODES}, annotated, tainted and Ready"
+    )
 
 
 def _virtual_node(node: Manifest) -> CheckResult | None:
@@ -180,7 +183,7 @@ def driver_nodes(nodes: Sequence[Manifest]) -> CheckResult:
         return CheckResult(
             Level.FAIL, "no real node that is Ready and untainted: drivers have nowhere to run", "add a worker node"
         )
-    return CheckResult(Level.OK, f"{len(usable)} real nodes for drivers")
+    return CheckResult(Level.OK, f"{count(len(usable), 'real node')} for drivers")
 
 
 def simulations(found: Sequence[Manifest] | None) -> CheckResult:

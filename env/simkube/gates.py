@@ -28,6 +28,7 @@ from env.simkube.pods import (
     why_undecided,
 )
 from env.simkube.traces import END_MARKER
+from env.words import count
 from env.workload import WorkloadRef
 
 Manifest = dict[str, Any]
@@ -194,7 +195,7 @@ def settling(workload: WorkloadRef, name: str, settle_s: float) -> Callable[[Kub
             steady = seen.counts, now
         if now - steady[1] >= settle_s:
             return seen
-        return Waiting(f"{len(seen.pods)} pods, decided but not yet unchanged for {settle_s:.0f} s")
+        return Waiting(f"{count(len(seen.pods), 'pod')}, decided but not yet unchanged for {settle_s:.0f} s")
 
     return look
 
@@ -229,11 +230,13 @@ def why_unsettled(seen: WorkloadState) -> str | None:
     counted = status.get("replicas", 0)
     paused = bool(seen.deployment["spec"].get("paused"))  # then none are made for a new template
     if counted != len(seen.pods) or (counted < wanted and not paused):
-        return f"{len(seen.pods)} pods, the Deployment counts {counted} and asks for {wanted}{_failure(status)}"
+        return (
+            f"{count(len(seen.pods), 'pod')}, the Deployment counts {counted} and asks for {wanted}{_failure(status)}"
+        )
     check_verdicts(seen.pods)
     undecided = [pod for pod in seen.pods if pod_state(pod) is PodState.UNDECIDED]
     if undecided:
-        return f"{len(undecided)} of {wanted} pods undecided: {why_undecided(undecided[0])}"
+        return f"{len(undecided)} of {count(wanted, 'pod')} undecided: {why_undecided(undecided[0])}"
     return None
 
 

@@ -14,6 +14,7 @@ from env.errors import ClusterError
 from env.observation import Observation
 from env.problems.scenario import NodePool
 from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
+from env.words import count
 from env.workload import Resources
 
 Manifest = dict[str, Any]
@@ -42,7 +43,7 @@ class VirtualNode:
     ready: bool
 
     def __str__(self) -> str:
-        return f"{format_cpu(self.cpu_m)} CPU, {format_memory(self.memory_bytes)}, {self.pods} pods"
+        return f"{format_cpu(self.cpu_m)} CPU, {format_memory(self.memory_bytes)}, {count(self.pods, 'pod')}"
 
 
 def read_node(node: Manifest) -> VirtualNode:
@@ -61,12 +62,12 @@ def read_node(node: Manifest) -> VirtualNode:
 
 def differences(pool: NodePool, nodes: Sequence[VirtualNode]) -> str | None:
     """How nodes differ from those of a scenario, in words; None: not at all."""
-    wanted = f"{format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, {pool.pods} pods"
+    wanted = f"{format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, {count(pool.pods, 'pod')}"
     sizes = Counter(map(str, nodes))
     if sizes == {wanted: pool.count}:
         return None
     there = "; ".join(f"{count} of {size}" for size, count in sorted(sizes.items()))
-    return f"made for {pool.count} virtual nodes of {wanted}, the cluster has {there}"
+    return f"made for {count(pool.count, 'virtual node')} of {wanted}, the cluster has {there}"
 
 
 def pod_state(pod: Manifest) -> PodState:
@@ -115,8 +116,8 @@ def refusals(message: str) -> Counter[str]:
     follows `preemption:` repeats the same nodes.
     """
     reasons: Counter[str] = Counter()
-    for count, reason in _REFUSAL.findall(message.partition("preemption:")[0]):
-        reasons[reason] += int(count)
+    for times, reason in _REFUSAL.findall(message.partition("preemption:")[0]):
+        reasons[reason] += int(times)
     return reasons
 
 

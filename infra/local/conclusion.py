@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from env.words import count
 from runner.commands.console import out
 
 if TYPE_CHECKING:
@@ -87,12 +88,13 @@ def show(outcome: dict[str, Any]) -> None:
     rewards = [reward for reward in outcome["reward_per_round"] if reward is not None]
     tenth = max(1, len(rewards) // 10)
     out.print(
-        f"{outcome['rounds_closed']} rounds closed in {outcome['training_s']} s; mean reward of the first {tenth}: "
+        f"{count(outcome['rounds_closed'], 'round')} closed in {outcome['training_s']} s; mean reward of "
+        f"the first {tenth}: "
         f"{sum(rewards[:tenth]) / tenth:+.2f}, of the last {tenth}: {sum(rewards[-tenth:]) / tenth:+.2f}",
         highlight=False,
     )
     for role, methods in outcome["requests"]["per_round"].items():
-        each = ", ".join(f"{count} {method}" for method, count in methods.items())
+        each = ", ".join(f"{number} {method}" for method, number in methods.items())
         per = "member and round" if role == "worker" else "round"
         out.print(f"S3 requests of a {role} per {per}, polls and renewals included: {each}", highlight=False)
     for name in ("weights", "learning_curve", "logs"):

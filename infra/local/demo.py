@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.errors import SimArenaError
+from env.words import count
 from infra.local import conclusion
 from infra.local.processes import Processes, clean_environment, command, new_folder
 from runner.commands.console import Exit, err, print_json
@@ -108,8 +109,8 @@ class Demo:
         given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
         traces = [part for source in settings.traces for part in ("--trace", source)]
         self.processes.run(command("dispatch", "submit", *given, *traces))
-        rounds = f"{settings.rounds} rounds of {EPISODES_PER_ROUND} episodes"
-        self._say(f"federation {GROUP!r}: {settings.members} members, {rounds}, seed {settings.seed}")
+        rounds = f"{count(settings.rounds, 'round')} of {EPISODES_PER_ROUND} episodes"
+        self._say(f"federation {GROUP!r}: {count(settings.members, 'member')}, {rounds}, seed {settings.seed}")
 
     def _start_worker(self, number: int) -> None:
         child = self.processes.start(f"worker-{number}", command("worker", "--bucket", BUCKET))
@@ -171,7 +172,9 @@ class Demo:
             if row.round > told:
                 reward = "" if row.reward is None else f", mean reward {row.reward:+.2f}"
                 solved = f"{row.solved}/{row.episodes} episodes solved"
-                self._say(f"round {row.round}/{status.rounds} closed: {row.participants} members, {solved}{reward}")
+                self._say(
+                    f"round {row.round}/{status.rounds} closed: {count(row.participants, 'member')}, {solved}{reward}"
+                )
         return max(told, status.closed)
 
     def _say(self, line: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from env.errors import SimArenaError
+from env.words import count
 from protocol.commands.status import job_summary
 from protocol.jobs import queue
 from protocol.jobs.lease import attempts
@@ -80,7 +81,7 @@ def _outline(value: Any) -> Any:
     if hasattr(value, "shape"):
         return f"{value.dtype} {list(value.shape)}"
     if isinstance(value, str) and len(value) > 200:
-        return f"text of {len(value)} characters"
+        return f"text of {count(len(value), 'character')}"
     if isinstance(value, list) and len(value) > 32:
         return f"list of {len(value)}"
     return value

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
 from runner.commands.console import err, fail, out, print_json
 from runner.options.flatten import flattened
@@ -121,4 +122,4 @@ def download(
     if output.as_json:
         print_json({"folder": str(folder), "files": files})
     else:
-        out.print(f"{len(files)} files in {folder}", highlight=False)
+        out.print(f"{count(len(files), 'file')} in {folder}", highlight=False)

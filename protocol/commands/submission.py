@@ -12,6 +12,7 @@ from agents.kinds import agent_kind, with_weights
 from env.errors import UsageError
 from env.gym.reward import REWARDS
 from env.quantity import parse_cpu, parse_memory
+from env.words import count
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
 from protocol.wire import documents, ids
@@ -106,7 +107,10 @@ def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fed
         if not kind.has_weights or job.job_type != "training":
             _refuse(f"only the training of {with_weights()} has weights to average; leave out --federation-size")
         if (federation.min_participants or 1) > federation.size:
-            _refuse(f"--min-participants {federation.min_participants}: the federation has {federation.size} members")
+            _refuse(
+                f"--min-participants {federation.min_participants}: the federation has "
+                f"{count(federation.size, 'member')}"
+            )
     else:
         for option in changed(federation):
             _refuse(f"{option}: needs --federation-size")

@@ -177,7 +177,7 @@ def _report(bucket: Bucket, submitted: Submitted, barrier: BarrierName) -> None:
         out.print(f"job {submitted.job_ids[0]} queued in {bucket.name}", highlight=False)
         err.print("next: worker --run-once on any machine that reaches the bucket")
         return
-    already = f", {existed} were there already" if existed else ""
+    already = f", {existed} {'was' if existed == 1 else 'were'} there already" if existed else ""
     out.print(f"federation {submitted.group}: {count(submitted.created, 'job')} queued{already}", highlight=False)
     server = "sync-server and " if barrier == "sync-server" else ""
     err.print(f"next: {server}{len(submitted.job_ids)} × worker; then: dispatch status {submitted.group} --watch")

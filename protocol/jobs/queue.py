@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from env.words import count
 from protocol.jobs.lease import Attempts, Lease, attempts, create_claim, failures_so_far
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
@@ -81,7 +82,9 @@ def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float
     progress = keys.parse_state(newest) or 0 if newest else 0
     failures, last_words = failures_so_far(bucket, job_id, view, progress)
     if failures >= manifest.training.max_attempts:
-        finish(bucket, ended(job_id, ResultStatus.FAILED, f"{failures} attempts failed; the last: {last_words}"))
+        finish(
+            bucket, ended(job_id, ResultStatus.FAILED, f"{count(failures, 'attempt')} failed; the last: {last_words}")
+        )
         return None
     body = Claim(worker=worker, failures=failures, progress=progress, claimed_at=documents.timestamp())
     lease = create_claim(bucket, job_id, view.attempt + 1, body, ttl_s)

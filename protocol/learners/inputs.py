@@ -10,6 +10,7 @@ from typing import Any
 from env.errors import ConfigError, UsageError
 from env.problems.scenario import NodePool, scenario_from_trace
 from env.trace.document import read_trace, trace_files
+from env.words import count
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
@@ -51,7 +52,10 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shar
             check_trace(body, name, problem)
             bodies[body] = None
     if bodies and len(bodies) < shares:
-        raise UsageError(f"--heterogeneous: {len(bodies)} different traces for {shares} members; each needs its own")
+        raise UsageError(
+            f"--heterogeneous: {count(len(bodies), 'different trace')} for {count(shares, 'member')}; "
+            f"each needs its own"
+        )
     return tuple(bucket.upload(keys.trace, body) for body in progress(list(bodies), "uploading traces"))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from env.errors import one_line
+from env.words import count
 from protocol.jobs import queue
 from protocol.rounds.aggregate import Aggregate, AggregateOf, RoundInputs
 from protocol.rounds.decide import Close, Fail, Wait, closable_at, decide
@@ -179,7 +180,9 @@ class Closer:
         if len(participants) < self.federation.min_participants:
             reasons = "; ".join(f"member {item.member}: {item.reason}" for item in left_out)
             needed = self.federation.min_participants
-            return self._failed(f"{len(participants)} usable updates, at least {needed} are needed: {reasons}"[:3000])
+            return self._failed(
+                f"{count(len(participants), 'usable update')}, at least {needed} are needed: {reasons}"[:3000]
+            )
         return self._decision(reason=verdict.reason, participants=tuple(participants), left_out=tuple(left_out))
 
     def _failed(self, error: str) -> Decision:
@@ -235,7 +238,7 @@ class Closer:
         body = self.bucket.get(keys.global_weights(self.group, rounds), WEIGHTS_BYTES)
         sha256 = hashlib.sha256(body).hexdigest() if body is not None else None
         end(self.bucket, self.group, OutcomeStatus.FINISHED, rounds, "all rounds closed", sha256)
-        self.say(f"{self.group}: finished after {rounds} rounds, weights {sha256}")
+        self.say(f"{self.group}: finished after {count(rounds, 'round')}, weights {sha256}")
 
 
 def _closed_line(group: str, decision: Decision, federation: Federation) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from env.words import count
 from protocol.wire.federation_documents import Federation
 
 
@@ -50,7 +51,7 @@ def decide(
         return Wait()
     if len(members) < federation.min_participants:
         cause = "the round timed out" if missing else f"{len(departed)} of {federation.size} members have ended"
-        return Fail(f"{len(members)} updates, at least {federation.min_participants} are needed: {cause}")
+        return Fail(f"{count(len(members), 'update')}, at least {federation.min_participants} are needed: {cause}")
     return Close(members, "deadline" if missing else "full")
 
 

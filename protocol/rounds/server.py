@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from env.errors import SimArenaError
+from env.words import count
 from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.closer import Closer
 from protocol.rounds.federation import unfinished
@@ -129,6 +130,6 @@ class SyncServer:
     def _adopt(self, group: str) -> None:
         federation = unfinished(self.bucket, group, self.say)
         if federation is not None:
-            self.say(f"{group}: {federation.size} members, {federation.rounds} rounds")
+            self.say(f"{group}: {count(federation.size, 'member')}, {count(federation.rounds, 'round')}")
             self._closers[group] = Closer(self.bucket, federation, self.aggregate_of, self.say)
             self._due[group] = self.bucket.clock.now()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from env.words import count
 from protocol.jobs import queue
 from protocol.jobs.lease import EndReason
 from protocol.jobs.queue import ClaimedJob
@@ -179,7 +180,7 @@ class Attempt:
         self._said_at = now
         if len(episodes) == 1:
             [only] = episodes
-            how = f"reward {only.reward:+.2f} in {only.steps} steps{', solved' if only.solved else ''}"
+            how = f"reward {only.reward:+.2f} in {count(only.steps, 'step')}{', solved' if only.solved else ''}"
         else:
             how = f"mean reward {mean_reward(episodes):+.2f}, {solved(episodes)} of {len(episodes)} episodes solved"
         self.say(f"{self.manifest.job_id}: {unit} {round_}/{self.schedule.rounds}: {how}")

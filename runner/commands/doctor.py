@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from env.errors import ClusterError, ConfigError
+from env.words import count
 from runner.clusters.simkube import KubeContext, SimKubeSettingsOption, TraceBucket
 from runner.commands.console import Exit, err, fail, out, print_json
 from runner.options import completion
@@ -74,7 +75,7 @@ def doctor(
         for name, finding in findings.items():
             _print(name, finding)
     if failed:
-        fail(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
+        fail(f"{len(failed)} of {count(len(findings), 'check')} failed: {', '.join(failed)}")
 
 
 def _examined(

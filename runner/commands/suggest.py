@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.kinds import KINDS
+from env.words import count
 from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
 from runner.commands.console import Exit, check_place, err, fail, out, print_json
@@ -115,10 +116,11 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
     from runner.suggest.suggestion import net_actions
 
     old, new, pool = found.before.resources, found.after.resources, scenario.nodes
-    actions = ", ".join(f"{count} x {action.name.lower()}" for action, count in net_actions(found.outcomes))
+    actions = ", ".join(f"{times} x {action.name.lower()}" for action, times in net_actions(found.outcomes))
     facts = {
         "workload": str(scenario.workload),
-        "nodes": f"{pool.count} x {format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, {pool.pods} pods",
+        "nodes": f"{pool.count} x {format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, "
+        f"{count(pool.pods, 'pod')}",
         "now": state(found.before, scenario.target),
     }
     if not found.outcomes:
@@ -144,7 +146,9 @@ def state(seen: Observation, target: int) -> str:
         "Insufficient memory": seen.insufficient_memory,
         "Too many pods": seen.too_many_pods,
     }
-    refusals = ", ".join(f"{reason} on {count} of {seen.nodes} nodes" for reason, count in reasons.items() if count)
+    refusals = ", ".join(
+        f"{reason} on {nodes} of {count(seen.nodes, 'node')}" for reason, nodes in reasons.items() if nodes
+    )
     wrong = {
         f"pending ({refusals})" if refusals else "pending": seen.pending,
         "OOM-killed": seen.oom_killed,
@@ -170,7 +174,7 @@ def _failure(scenario: Scenario, agent: Agent, found: Suggestion) -> str:
 
 
 def _steps(found: Suggestion) -> str:
-    return "1 step" if len(found.outcomes) == 1 else f"{len(found.outcomes)} steps"
+    return count(len(found.outcomes), "step")
 
 
 def _solve_command(trace: str, replay: ReplayChoice) -> str:

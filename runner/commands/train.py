@@ -14,6 +14,7 @@ import typer
 
 from agents.kinds import DEFAULT, KINDS
 from env.errors import AgentError, ConfigError
+from env.words import count
 from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
 from runner.commands.console import Exit, err, fail, print_json, progress_bars
@@ -214,7 +215,7 @@ def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig)
     reason = wanted.plan().stop.reason(read_metrics(run.metrics, training.done).evaluations)
     if reason is not None:
         change = "ask for more with --stop-solved or --patience"
-        fail(f"{run.path}: ended after {training.done} episodes, {reason}; {change}", Exit.NOTHING_TO_DO)
+        fail(f"{run.path}: ended after {count(training.done, 'episode')}, {reason}; {change}", Exit.NOTHING_TO_DO)
     run.write_json(run.config.name, wanted.model_dump())  # the next --load knows of what has changed
 
 

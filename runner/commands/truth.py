@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from env import words
 from runner.clusters.simkube import KubeContext
 from runner.commands.console import Exit, err, fail, print_json, progress
 from runner.commands.doctor import KubeconfigOption
@@ -60,7 +61,9 @@ def record(
     if output.as_json:
         print_json({"file": str(to), "scenarios": len(wanted), "outcomes": outcomes})
     else:
-        err.print(f"wrote {to}: {len(wanted)} scenarios, {outcomes} outcomes", highlight=False)
+        err.print(
+            f"wrote {to}: {words.count(len(wanted), 'scenario')}, {words.count(outcomes, 'outcome')}", highlight=False
+        )
 
 
 def _wanted(path: Path | None, count: int, seed: int, kinds: list[str]) -> list[RecordedScenario]:

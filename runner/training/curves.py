@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from agents.saved.files import write_atomic
+from env.words import count
 
 Series = npt.NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def learning_curve(
     """
     window = max(20, len(history) // 100)
     figure = Figure(figsize=(9, 7), dpi=120, layout="constrained")
-    figure.suptitle(f"{title}: {len(history)} episodes, blue lines are means of {window}")
+    figure.suptitle(f"{title}: {count(len(history), 'episode')}, blue lines are means of {window}")
     panels = figure.subplots(2, 2, sharex=True)
     episodes = _column(history, "episode")
     for axes, (name, evaluated, label, scale) in zip(
@@ -120,7 +121,7 @@ def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: 
         AgentError: the file cannot be written.
     """
     figure = Figure(figsize=(9, 4), dpi=120, layout="constrained")
-    figure.suptitle(f"{title}: {len(rounds)} rounds, lines are means of {window}")
+    figure.suptitle(f"{title}: {count(len(rounds), 'round')}, lines are means of {window}")
     left, right = figure.subplots(1, 2, sharex=True)
     numbers = _column(rounds, "round")
     solved = 100.0 * _column(rounds, "solved") / np.maximum(_column(rounds, "episodes"), 1.0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from env.errors import ConfigError
+from env.words import count
 from runner.bench import commands as b
 from runner.commands.console import check_place, err
 from runner.options.agents import SettingsOption
@@ -103,7 +104,7 @@ def draw(outcomes: Mapping[str, Sequence[ExamResult]], path: Path) -> None:
     figure = Figure(figsize=(10, 5.5), dpi=120, layout="constrained")
     axes = figure.subplots()
     seeds = max(len(group) for group in outcomes.values())
-    axes.set_title(f"Federations and members alone: median and range of {seeds} seed{'s' * (seeds != 1)}")
+    axes.set_title(f"Federations and members alone: median and range of {count(seeds, 'seed')}")
     for number, (name, group) in enumerate(outcomes.items()):
         env_steps, low, median, high = band(group)
         style, width = ("--", 1.0) if "alone" in name else ("-", 2.0)

@@ -20,6 +20,7 @@ from agents.saved import checkpoint
 from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
 from env.problems.draw import PROBLEMS
+from env.words import count
 from protocol.learners.inputs import with_strategy
 from protocol.rounds.aggregate import RoundInputs
 from protocol.rounds.averaging import aggregate_of
@@ -107,7 +108,7 @@ def federation_runs(
         strategy = _strategy(name, min(members))
         own = settings_of(with_strategy(dict(settings), strategy))
         for size in members:
-            groups[f"{strategy}, {size} member{'s' * (size != 1)}"] = [
+            groups[f"{strategy}, {count(size, 'member')}"] = [
                 FederationRun(
                     size, strategy, seed, env_steps, episodes_per_round, evaluate_every, heterogeneous, attack, own
                 )

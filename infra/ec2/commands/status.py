@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from env.words import count
 from protocol.commands.options import LeaseChoice
 from runner.commands.console import Exit, err, fail, out, print_json
 from runner.options.flatten import flattened
@@ -168,7 +169,7 @@ def _what(row: InstanceRow) -> str:
 
 def _sum(fleet: FleetStatus) -> str:
     totals = fleet.totals
-    machines = "1 machine" if totals.machines == 1 else f"{totals.machines} machines"
+    machines = count(totals.machines, "machine")
     jobs = "not known"
     if totals.jobs_running is not None:
         jobs = f"{totals.jobs_running} running, {totals.jobs_pending} pending"

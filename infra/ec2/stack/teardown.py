@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from env.words import count
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
 from infra.ec2.stack.description import StackDescription
@@ -123,4 +124,4 @@ def elsewhere(aws: Aws, bucket: str, each: Each) -> Elsewhere:
 def _counted(names: Sequence[str], what: str) -> str:
     """`4 unfinished jobs (a, b, c …)`."""
     few = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
-    return f"{len(names)} {what}{'' if len(names) == 1 else 's'} ({few})"
+    return f"{count(len(names), what)} ({few})"

@@ -48,7 +48,7 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         case ResultStatus.REJECTED:
             return None if defect is MemberDefect.DAMAGED else "its manifest was good"
     error = result.error or ""
-    if re.match(r"\d+ attempts failed", error):
+    if re.match(r"\d+ attempts? failed", error):
         claims = sum(len(c) for (job, _), c in run.claims.items() if job == job_id and c[0].place < event.place)
         most = run.wanted.training.max_attempts
         return None if claims >= most else f"{claims} claims were made, {most} may fail"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from env.words import count
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import Target
@@ -121,7 +122,7 @@ def the_outcome_is_right(run: Run) -> Iterator[str]:
     if reason == "cancelled by a user":
         if run.scenario.cancel is not Target.GROUP:
             yield "the federation counts as cancelled and nobody did that"
-    elif match := re.match(r"round (\d+): (\d+) updates, at least (\d+) are needed: (.*)", reason):
+    elif match := re.match(r"round (\d+): (\d+) updates?, at least (\d+) are needed: (.*)", reason):
         yield from _wrongly_failed(run, event, int(match[1]), int(match[2]), match[4])
     else:
         yield f"the federation failed: {reason}"
@@ -133,7 +134,7 @@ def _wrongly_failed(run: Run, event: AppliedRequest, round_: int, delivered: int
     if round_ not in run.decisions or run.decisions[round_][1].reason != "failed":
         yield f"the federation failed in round {round_}, which was not decided so"
     if delivered >= run.wanted.min_participants or len(landed) < delivered:
-        yield f"the federation failed in round {round_} of {len(landed)} updates: {run.outcome}"
+        yield f"the federation failed in round {round_} of {count(len(landed), 'update')}: {run.outcome}"
     if "timed out" in cause and min(u.at for u in landed) + run.wanted.round_timeout_s > event.at + 1:
         yield f"round {round_} was given up before its time"
     if "timed out" not in cause:

@@ -134,13 +134,14 @@ def _tell(tally: SimulationTotals, seconds: float, how: str) -> None:
                 text = escape(f"{violation.invariant}: {violation.text}")
                 out.print(f"[bold red]violated[/] by seed {report.seed}: {text}", highlight=False)
             out.print(f"    sim-arena simulate --seed {report.seed}{how}", highlight=False)
-    table = Table("fault", "times", title=f"{tally.seeds:,} seeds")
+    table = Table("fault", "times", title=count(tally.seeds, "seed"))
     for fault, number in sorted(tally.faults.items(), key=lambda item: -item[1]):
         table.add_row(str(fault), f"{number:,}")
     show_table(table)
     out.print(
-        f"{tally.seeds - len(failed):,} of {tally.seeds:,} seeds kept every invariant: {tally.requests:,} requests, "
-        f"{tally.virtual_s / 3600:,.0f} virtual hours in {seconds:.0f} s; "
-        f"{tally.trained:,} episodes trained, of which {tally.needed:,} came to use",
+        f"{tally.seeds - len(failed):,} of {count(tally.seeds, 'seed')} kept every invariant: "
+        f"{count(tally.requests, 'request')}, "
+        f"{count(round(tally.virtual_s / 3600), 'virtual hour')} in {seconds:.0f} s; "
+        f"{count(tally.trained, 'episode')} trained, of which {tally.needed:,} came to use",
         highlight=False,
     )

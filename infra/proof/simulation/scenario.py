@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from env.words import count
 from infra.proof.standin import federation, training
 from protocol.strategies.table import Strategy
 from protocol.wire.federation_documents import Federation
@@ -111,10 +112,12 @@ class SimulationScenario:
         """The scenario for people to read."""
         wanted = self.wanted
         told = [
-            f"{wanted.size} members, {wanted.rounds} rounds, {wanted.training.episodes} episodes "
+            f"{count(wanted.size, 'member')}, {count(wanted.rounds, 'round')}, "
+            f"{count(wanted.training.episodes, 'episode')} "
             f"({wanted.episodes_per_round} a round), {wanted.strategy}, rounds closed by {wanted.barrier}",
-            f"{len(self.workers)} workers ({self.stays} stay, {self.twins} run twice), {self.syncs} sync-servers, "
-            f"{self.singles} single jobs, at most {wanted.training.max_attempts} attempts",
+            f"{count(len(self.workers), 'worker')} ({self.stays} stay, {self.twins} run twice), "
+            f"{count(self.syncs, 'sync-server')}, "
+            f"{count(self.singles, 'single job')}, at most {count(wanted.training.max_attempts, 'attempt')}",
             f"leases of {self.ttl_s:.0f} s, lists of {self.page_size} a page, "
             f"clocks {'skewed' if self.skewed else 'alike'}, faults until {self.calm_s:.0f} s",
         ]

@@ -80,7 +80,7 @@ def test_empty_lines_are_skipped(file: Path) -> None:
         (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi"}] * 2), "nodes: .*two of the same name"),
         (line(steps=[]), "steps"),
         (line(steps=[[{"kind": "Deployment"}]]), r"\[0\]\[0\] must have apiVersion"),
-        (line(outcome=[]), "0 outcomes for 1 steps"),
+        (line(outcome=[]), "0 outcomes for 1 step;"),
         (line(outcome=[{"failed_scheduling": [], "workloads": {"web": {"ready": -1}}}]), "outcome.0.workloads.web"),
     ],
 )
