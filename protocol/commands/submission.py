@@ -23,7 +23,7 @@ from protocol.wire.schedule import default_per_round
 from runner.options.flatten import changed
 
 if TYPE_CHECKING:
-    from protocol.commands.submit import FederationChoice, JobChoice
+    from protocol.commands.submit_options import FederationChoice, JobChoice
     from runner.options.agents import EpisodeChoice
     from runner.options.workload import ReplayChoice, WorkloadChoice
 

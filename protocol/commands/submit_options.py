@@ -1,0 +1,139 @@
+"""The options of `dispatch submit` that no other command has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+import typer
+
+from agents.kinds import DEFAULT, KINDS
+from protocol.strategies.table import ROBUST_SIZE, Strategy
+from protocol.wire.keys import MAX_MEMBERS
+from protocol.wire.schedule import DEFAULT_ROUNDS
+from runner.options import completion
+from runner.options.agents import SettingsOption
+
+JobTypeName = Literal["training", "experience_collection"]
+BarrierName = Literal["sync-server", "workers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobChoice:
+    """Who is trained, how long and from what.
+
+    Attributes:
+        episode_timeout: Seconds.
+    """
+
+    panel: ClassVar[str] = "Training"
+
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help=f"{', '.join(KINDS)}.", autocompletion=completion.of(KINDS))
+    ] = DEFAULT
+    episodes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Episodes; in a federation those of each member.")
+    ] = 20
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same weights.")] = 0
+    settings: SettingsOption = field(default_factory=dict)
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Start from these weights: a .pt file or s3://BUCKET/KEY.",
+            autocompletion=completion.files,
+        ),
+    ] = None
+    job_type: Annotated[
+        JobTypeName,
+        typer.Option(metavar="TYPE", help="training; or experience_collection: run episodes, keep their transitions."),
+    ] = "training"
+    max_attempts: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Attempts without progress before a job fails.")
+    ] = 10
+    episode_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="Seconds that one episode may take.")
+    ] = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FederationChoice:
+    """Who trains together, and how updates become one model; without a size, a group or a sync: a single job.
+
+    Attributes:
+        round_timeout: Seconds.
+    """
+
+    panel: ClassVar[str] = "Federation"
+
+    federation_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=MAX_MEMBERS, help="Members that share one model. Without it: a single job."
+        ),
+    ] = None
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The federation's name; the same again completes a cut-off submit."),
+    ] = None
+    episodes_per_round: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Episodes of each member between two averages; the last round may be shorter. "
+            f"Default: as few as make at most {DEFAULT_ROUNDS} rounds.",
+        ),
+    ] = None
+    heterogeneous: Annotated[
+        bool,
+        typer.Option(
+            "--heterogeneous",
+            help="Each member sees its own share only: of N members every N-th trace, else one kind of problem.",
+        ),
+    ] = False
+    per_episode_sync: Annotated[
+        bool,
+        typer.Option(
+            "--per-episode-sync",
+            help="A single job whose weights pass through sync-server after every episode: a federation of one.",
+        ),
+    ] = False
+    strategy: Annotated[
+        Strategy,
+        typer.Option(
+            metavar="NAME",
+            help=f"How updates are averaged: {', '.join(Strategy)}. "
+            f"Robust against members that lie: {', '.join(each for each in Strategy if each.robust)}.",
+        ),
+    ] = Strategy.FEDAVG
+    barrier: Annotated[
+        BarrierName,
+        typer.Option(metavar="NAME", help="Who closes rounds: sync-server; or workers, without any server."),
+    ] = "sync-server"
+    min_participants: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help=f"Updates that a round needs. Default: 1; {ROBUST_SIZE} with a robust strategy.",
+        ),
+    ] = None
+    round_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            help="Seconds after a round's first update when it closes without the missing ones.",
+        ),
+    ] = 3600.0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a federation is asked for, not a single job."""
+        return self.federation_size is not None or self.group is not None or self.per_episode_sync
+
+    @property
+    def size(self) -> int:
+        """Members."""
+        return self.federation_size or 1
