@@ -13,6 +13,7 @@ from runner.commands.console import out
 
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
+    from runner.commands.fitted import FittedTable
 
 UNSEEN_SCENARIOS = 200
 UNSEEN_SEEDS = 1 << 40  # evaluation draws its scenarios from here on; training seeds stay far below
@@ -103,11 +104,16 @@ def show(outcome: dict[str, Any]) -> None:
 
 
 def _show_comparison(title: str, rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    out.print(f"[bold]{title}[/]", highlight=False)
+    out.print(_comparison(rows))
 
-    table = Table("agent", "solved", "mean steps", "mean return", title=title, title_justify="left", box=None)
+
+def _comparison(rows: list[dict[str, Any]]) -> FittedTable:
+    from runner.commands.fitted import FittedTable
+
+    table = FittedTable("agent", "solved", "mean steps", "mean return")
     for row in rows:
         table.add_row(
             row["agent"], f"{row['solved']}/{row['n']}", f"{row['mean_steps']:.1f}", f"{row['mean_return']:+.2f}"
         )
-    out.print(table)
+    return table

@@ -6,23 +6,23 @@ from typing import Any
 
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
 
 from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
-from runner.commands.tables import fit, words
+from runner.commands.fitted import FittedTable
+from runner.commands.tables import words
 
 _STYLES = {"running": "cyan", "success": "green", "failed": "red", "rejected": "red", "cancelled": "yellow"}
 
 
-def jobs_table(rows: list[JobSummary] | tuple[JobSummary, ...]) -> Table:
-    table = Table("job", "state", "attempt", "episode", "reward", "worker", "", box=None, pad_edge=False)
+def jobs_table(rows: list[JobSummary] | tuple[JobSummary, ...]) -> FittedTable:
+    table = FittedTable("job", "state", "attempt", "episode", "reward", "worker", "")
     for row in rows:
         table.add_row(
             row.job_id,
             f"[{_STYLES.get(row.state, 'default')}]{row.state}[/]",
             str(row.attempt or ""),
             str(row.episode or ""),
-            "" if row.reward is None else f"{row.reward:+.2f}",
+            "" if row.reward is None else (f"{row.reward:+.2f}", f"{row.reward:+.0f}"),
             escape(row.worker or ""),
             escape(row.error or row.doing),
         )
@@ -36,25 +36,25 @@ def group_table(status: FederationSummary) -> Group:
     parts: list[Any] = [f"[bold]{status.group}[/]  {state}{reason}  round {status.closed} of {status.rounds} closed"]
     if status.weights_sha256:
         parts.append(f"weights sha256 {status.weights_sha256}")
-    parts.append(fit(jobs_table(status.members)))
+    parts.append(jobs_table(status.members))
     if status.recent:
-        parts.append(fit(_rounds_table(status.recent)))
+        parts.append(_rounds_table(status.recent))
     return Group(*parts)
 
 
-def _rounds_table(rounds: tuple[RoundSummary, ...]) -> Table:
-    table = Table("round", "closed", "members", "mean reward", "solved", "left out", box=None, pad_edge=False)
+def _rounds_table(rounds: tuple[RoundSummary, ...]) -> FittedTable:
+    table = FittedTable("round", "closed", "members", "mean reward", "solved", "left out")
     for row in rounds:
-        reward = "" if row.reward is None else f"{row.reward:+.2f}"
+        reward = "" if row.reward is None else (f"{row.reward:+.2f}", f"{row.reward:+.0f}")
         left_out = escape("; ".join(row.left_out))
         solved = f"{row.solved}/{row.episodes}"
         table.add_row(str(row.round), row.reason, str(row.participants), reward, solved, left_out)
     return table
 
 
-def facts_table(facts: dict[str, Any]) -> Table:
+def facts_table(facts: dict[str, Any]) -> FittedTable:
     """Names and values, one a row; what is empty is left out."""
-    table = Table("", "", box=None, show_header=False, pad_edge=False)
+    table = FittedTable("", "", header=False)
     for name, value in facts.items():
         if value not in (None, "", {}, []):
             table.add_row(f"[bold]{name.replace('_', ' ')}[/]", escape(words(value)))

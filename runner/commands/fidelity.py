@@ -17,6 +17,7 @@ from runner.options.output import OutputChoice
 if TYPE_CHECKING:
     from env.fidelity.agreement import OutcomeComparison, Tally
     from env.fidelity.truth import RecordedOutcome, RecordedScenario
+    from runner.commands.fitted import FittedTable
 
 _LONGEST_DIFF = 40
 
@@ -56,7 +57,7 @@ def fidelity(
             }
         )
     else:
-        _print_table(by_kind, over_all)
+        tables.show(_table(by_kind, over_all))
         _print_disagreements(disagreements, show)
     if missed_goals(over_all):
         fail(_missed(over_all))
@@ -76,18 +77,22 @@ def _figures(counted: Tally) -> dict[str, float | int | None]:
     return {"n": counted.n, **{f"{name}_percent": counted.percent(name) for name in ASPECTS}}
 
 
-def _print_table(by_kind: dict[str, Tally], over_all: Tally) -> None:
+def _table(by_kind: dict[str, Tally], over_all: Tally) -> FittedTable:
     from rich.markup import escape
-    from rich.table import Table
 
     from env.fidelity.agreement import ASPECTS, GOALS
+    from runner.commands.fitted import FittedTable
 
-    table = Table("kind", "outcomes", *ASPECTS, box=None, pad_edge=False)
+    table = FittedTable("kind", "outcomes", *ASPECTS)
     for kind, counted in [*by_kind.items(), ("all", over_all)]:
         shares = (counted.percent(name) for name in ASPECTS)
-        table.add_row(escape(kind), str(counted.n), *("-" if share is None else f"{share:.1f} %" for share in shares))
+        table.add_row(
+            escape(kind),
+            str(counted.n),
+            *("-" if share is None else (f"{share:.1f} %", f"{share:.0f} %") for share in shares),
+        )
     table.add_row("goal", "", *(f"{GOALS[name]:.0f} %" for name in ASPECTS))
-    tables.show(table)
+    return table
 
 
 def _print_disagreements(rows: Sequence[OutcomeComparison], show: int) -> None:

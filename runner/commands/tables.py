@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.padding import Padding
-from rich.table import Table
 
 from runner.commands.console import out
+from runner.commands.fitted import FittedTable
 
 if TYPE_CHECKING:
     from runner.evaluation.intervals import Estimate
     from runner.evaluation.measure import Measures
 
 
-_NO_TERMINAL_WIDTH = 10_000  # columns
+# Titles, and how they are written where they may be wrapped.
+_MEDIAN = ("median steps/optimum", "median steps / optimum")
+_MEAN = ("mean steps/optimum", "mean steps / optimum")
+_OVER_ALLOCATION = ("over-allocation %", "over- allocation %")
 
 
-def show(table: Table) -> None:
-    """Print a table on stdout, as wide as `fit` makes it."""
-    out.print(fit(table))
-
-
-def fit(table: Table, console: Console = out) -> Table:
-    """The same table, as wide as it must be: the names of its rows, its first column, are never cut or wrapped.
-
-    On a terminal other columns are wrapped between words; what is still too wide goes beyond the window's end, and
-    is not cut. A pipe has no end that could cut anything.
-    """
-    names = table.columns[0]
-    options = console.options.update(max_width=_NO_TERMINAL_WIDTH)
-    names.no_wrap, names.min_width = True, max(Measurement.get(console, options, cell).maximum for cell in names.cells)
-    needed = Measurement.get(console, options, table)
-    table.width = max(needed.minimum, min(needed.maximum, console.width)) if console.is_terminal else needed.maximum
-    return table
+def show(table: FittedTable) -> None:
+    """Print a table on stdout."""
+    out.print(table)
 
 
 def show_facts(values: Mapping[str, Any]) -> None:
@@ -64,9 +50,9 @@ def words(value: Any) -> str:
     return str(value)
 
 
-def steps(records: Sequence[Mapping[str, Any]]) -> Table:
+def steps(records: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Step records, one a row: what was seen and what was done."""
-    table = Table("step", "asks for", "ready", "not ready", "action", "reward", box=None, pad_edge=False)
+    table = FittedTable("step", "asks for", "ready", "not ready", "action", "reward")
     for record in records:
         seen, asked, outcome = record["obs"], record["resources"], record["outcome"]
         blocked = f" (blocked: {outcome['reason']})" if outcome["blocked"] else ""
@@ -76,7 +62,7 @@ def steps(records: Sequence[Mapping[str, Any]]) -> Table:
             f"{seen['ready']} of {record['target']}",
             _not_ready(seen),
             escape(record["action"]["name"] + blocked),
-            f"{record['reward']:+.2f}",
+            (f"{record['reward']:+.2f}", f"{record['reward']:+.1f}"),
         )
     return table
 
@@ -87,53 +73,56 @@ def _not_ready(seen: Mapping[str, int]) -> str:
     return ", ".join(f"{seen[name]} {name.replace('_', '-')}" for name in reasons if seen[name])
 
 
-def measures(agents: Mapping[str, Sequence[Measures]]) -> Table:
+def measures(agents: Mapping[str, Sequence[Measures]]) -> FittedTable:
     """What was measured: a block for each problem, in it the agents under one another."""
     from runner.evaluation.evaluate import TOTAL
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("problem\n  agent")
-    for title in ("n", "solved %", "steps/optimum\nmedian", "\nmean", "over-\nallocation %", "return"):
-        table.add_column(title, no_wrap=True)
+    titles = ("n", "solved %", _MEDIAN, _MEAN, _OVER_ALLOCATION, "return")
+    table = FittedTable("problem and agent", *titles)
     problems = list(dict.fromkeys(row.problem for rows in agents.values() for row in rows))
     for problem in [*(name for name in problems if name != TOTAL), TOTAL]:
         table.add_row(f"[bold]{escape(problem)}[/]")
         for agent, row in ((agent, row) for agent, rows in agents.items() for row in rows if row.problem == problem):
             table.add_row(
-                Padding(escape(agent), (0, 0, 0, 2)),
+                f"  {escape(agent)}",
                 str(row.n),
-                _interval(row.solved_rate, 1, 100),
-                _interval(row.median_steps_ratio, 2),
-                _spread(row.mean_steps_ratio, 2),
-                _spread(row.over_allocation, 1, 100),
-                _spread(row.mean_return, 2),
+                _forms(_interval, row.solved_rate, 1, 100),
+                _forms(_interval, row.median_steps_ratio, 2),
+                _forms(_spread, row.mean_steps_ratio, 2),
+                _forms(_spread, row.over_allocation, 1, 100),
+                _forms(_spread, row.mean_return, 2),
             )
     return table
 
 
-def _interval(estimate: Estimate | None, digits: int, scale: int = 1) -> str:
-    """A value and the ends of its interval."""
+def _forms(
+    form: Callable[[Estimate, int, int], str], estimate: Estimate | None, digits: int, scale: int = 1
+) -> tuple[str, ...]:
+    """A value with its interval, the same with a digit less, and the value alone."""
     if estimate is None:
-        return "-"
+        return ("-",)
+    return (*(form(estimate, each, scale) for each in (digits, digits - 1)), f"{scale * estimate.value:.{digits - 1}f}")
+
+
+def _interval(estimate: Estimate, digits: int, scale: int) -> str:
+    """A value and the ends of its interval."""
     text = f"{scale * estimate.value:.{digits}f}"
     if estimate.low is None or estimate.high is None:
         return text
     return f"{text} ({scale * estimate.low:.{digits}f}–{scale * estimate.high:.{digits}f})"
 
 
-def _spread(estimate: Estimate | None, digits: int, scale: int = 1) -> str:
+def _spread(estimate: Estimate, digits: int, scale: int) -> str:
     """A value, and half of what its interval spans."""
-    if estimate is None:
-        return "-"
     text = f"{scale * estimate.value:.{digits}f}"
     if estimate.low is None or estimate.high is None:
         return text
     return f"{text} ± {scale * (estimate.high - estimate.low) / 2:.{digits}f}"
 
 
-def generated(rows: Sequence[Mapping[str, Any]]) -> Table:
+def generated(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Generated problems: where they are, what they are, and how few actions solve them."""
-    table = Table("path", "problem", "seed", "target", "nodes", "least actions", box=None, pad_edge=False)
+    table = FittedTable("path", "problem", "seed", "target", "nodes", "least actions")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))
     return table
@@ -146,19 +135,19 @@ def solution(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "actions": counted or None, **asked}
 
 
-def rates(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def rates(title: str, rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Rates with their median and spread, after what tells them apart."""
     facts = [name for name in rows[0] if name not in ("median", "low", "high")]
-    table = Table(*facts, title, "lowest", "highest", box=None, pad_edge=False)
+    table = FittedTable(*facts, title, "lowest", "highest")
     for row in rows:
         figures = (f"{row[name]:,.0f}" for name in ("median", "low", "high"))
         table.add_row(*(escape(str(row[name])) for name in facts), *figures)
     return table
 
 
-def deployments(rows: Sequence[Mapping[str, Any]]) -> Table:
+def deployments(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Deployments and what they ask for at the end of a trace."""
-    table = Table("namespace", "deployment", "replicas", "cpu", "memory", box=None, pad_edge=False)
+    table = FittedTable("namespace", "deployment", "replicas", "cpu", "memory")
     for row in rows:
         table.add_row(*("deleted" if value is None else escape(str(value)) for value in row.values()))
     return table

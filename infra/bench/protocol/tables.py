@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 
 from infra.bench.protocol.cases import Cost, growth
+from runner.commands.fitted import Cell, FittedTable
 
 if TYPE_CHECKING:
     from infra.bench.protocol.closing import ClosingResult
@@ -59,16 +59,15 @@ def growths(rows: Sequence[Cost]) -> dict[str, dict[str, float | None]]:
     }
 
 
-def costs(rows: Sequence[Cost]) -> Table:
+def costs(rows: Sequence[Cost]) -> FittedTable:
     """Federations of one barrier and several sizes, and how each quantity grows with the size."""
     sizes = [row.case.members for row in rows]
-    table = Table("members", box=None, pad_edge=False)
-    for size in [*(f"{size:,}" for size in sizes), "grows as"]:
-        table.add_column(size, justify="right", no_wrap=True)
+    titles = [*(f"{size:,}" for size in sizes), "grows as"]
+    table = FittedTable("members", *titles, right=range(1, 1 + len(titles)))
     for name, value, style in QUANTITIES:
         values = [value(row) for row in rows]
         power = growth(sizes, values)
-        table.add_row(name, *(f"{each:,{style}}" for each in values), "-" if power is None else f"N^{power:.2f}")
+        table.add_row(name, *(_forms(each, style) for each in values), "-" if power is None else f"N^{power:.2f}")
     return table
 
 
@@ -86,23 +85,20 @@ def stragglers_title(run: Stragglers) -> str:
     return f"stragglers, barrier {run.barrier}: {how}; {ended}"
 
 
-def idle(rows: Sequence[Idle], history: int) -> Table:
+def idle(rows: Sequence[Idle], history: int) -> FittedTable:
     """Days without an event."""
-    table = Table("a day of a", box=None, pad_edge=False)
-    for title in ("PUT", "GET", "HEAD", "LIST", "rows listed", "$ a day", f"after {history:,} jobs"):
-        table.add_column(title, justify="right", no_wrap=True)
+    titles = ("PUT", "GET", "HEAD", "LIST", "rows listed", "$ a day", f"after {history:,} jobs")
+    table = FittedTable("a day of a", *titles, right=range(1, 8))
     for row in rows:
         verbs = (f"{row.requests.get(verb, 0):,}" for verb in ("PUT", "GET", "HEAD", "LIST"))
         same = "the same" if row.same_with_history else "[red]other[/]"
-        table.add_row(row.who, *verbs, f"{row.rows:,}", f"{row.dollars_a_day:.3f}", same)
+        table.add_row(row.who, *verbs, f"{row.rows:,}", (f"{row.dollars_a_day:.3f}", f"{row.dollars_a_day:.2f}"), same)
     return table
 
 
-def stragglers(run: Stragglers) -> Table:
+def stragglers(run: Stragglers) -> FittedTable:
     """What became of each member."""
-    table = Table("member", box=None, pad_edge=False)
-    for name in ("rounds in", "episodes", "result after s"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = FittedTable("member", "rounds in", "episodes", "result after s", right=[1, 2, 3])
     for row in run.members:
         episodes = "-" if row.episodes is None else str(row.episodes)
         finished = "never" if row.finished_s is None else f"{row.finished_s:,.0f}"
@@ -110,11 +106,10 @@ def stragglers(run: Stragglers) -> Table:
     return table
 
 
-def real_time(rows: Sequence[RealTime]) -> Table:
+def real_time(rows: Sequence[RealTime]) -> FittedTable:
     """Rounds on the clock of this machine."""
-    table = Table("barrier", box=None, pad_edge=False)
-    for name in ("members", "delay ms", "round ms", "95th pct", "weights after ms", "request here ms"):
-        table.add_column(name, justify="right", no_wrap=True)
+    titles = ("members", "delay ms", "round ms", "95th pct", "weights after ms", "request here ms")
+    table = FittedTable("barrier", *titles, right=range(1, 7))
     for row in rows:
         table.add_row(
             row.barrier,
@@ -123,28 +118,36 @@ def real_time(rows: Sequence[RealTime]) -> Table:
             f"{row.round_ms:.0f}",
             f"{row.p95_ms:.0f}",
             f"{row.barrier_ms.median:.0f}",
-            f"{row.undelayed_request_ms:.1f}",
+            _forms(row.undelayed_request_ms, ".1f"),
         )
     return table
 
 
-def closing(rows: Sequence[ClosingResult]) -> Table:
+def closing(rows: Sequence[ClosingResult]) -> FittedTable:
     """Putting a round's updates together."""
-    table = Table("what is put together", box=None, pad_edge=False)
-    for name in ("updates", "ms median", "ms best", "extra MB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")
+    titles = ("updates", "ms median", "ms best", "extra MB", "")
+    table = FittedTable("what is put together", *titles, right=[1, 2, 3, 4])
     for row in rows:
         extra = "-" if row.extra_mb is None else f"{row.extra_mb:.0f}"
         table.add_row(
-            escape(row.name), str(row.n), f"{row.ms_median:.2f}", f"{row.ms_best:.2f}", extra, escape(row.note)
+            escape(row.name),
+            str(row.n),
+            _forms(row.ms_median, ".2f"),
+            _forms(row.ms_best, ".2f"),
+            extra,
+            escape(row.note),
         )
     return table
 
 
-def goals(rows: Sequence[Goal]) -> Table:
+def goals(rows: Sequence[Goal]) -> FittedTable:
     """Promises, kept or not."""
-    table = Table("goal", "measured", "", box=None, pad_edge=False)
+    table = FittedTable("goal", "measured", "")
     for row in rows:
         table.add_row(escape(row.goal), escape(row.measured), "[green]met[/]" if row.met else "[bold red]missed[/]")
     return table
+
+
+def _forms(value: float, style: str) -> Cell:
+    """The value in this style, and with three significant digits."""
+    return f"{value:,{style}}", f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -7,13 +7,11 @@ from typing import Any
 
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
 
-from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed
 from infra.ec2.fleet import Instance
 from infra.ec2.launch.offers import Offer
 from infra.ec2.launch.plan import LaunchPlan
-from runner.commands.console import out
+from runner.commands.fitted import Cell, FittedTable
 
 
 def document(
@@ -93,29 +91,26 @@ def offers_table(plan: LaunchPlan) -> Group:
     """Types in the order in which they will be asked for, and what as many as are missing would cost."""
     hours = plan.orders.max_hours
     titles = ("in this order", "zones", "$/h each", f"$/h for {plan.missing}", f"$ for {hours:g} h")
-    table = Table(*titles, box=None, pad_edge=False)
+    table = FittedTable(*titles)
     rows: dict[tuple[str, str, float | None], list[str]] = {}
     for offer in plan.offers:
         rows.setdefault((offer.type, offer.market, offer.usd_per_hour), []).append(offer.zone)
     for (name, market, usd), zones in rows.items():
-        costs = [_usd(usd, 4), _usd(usd, 2, plan.missing), _usd(usd, 2, plan.missing * hours)]
+        costs = [_usd(usd, 4, 2), _usd(usd, 2, 0, plan.missing), _usd(usd, 2, 0, plan.missing * hours)]
         table.add_row(f"{name} {market}", " ".join(zone.removeprefix(plan.region) for zone in zones), *costs)
     lines = [f"prices: {escape('; '.join(_sources(plan.offers)))}"]
     lines.append(f"with {plan.image.disk_gb} GB of disk and a public IPv4 address; requests and traffic come on top")
     return Group(table, *lines)
 
 
-def instances_table(launched: Sequence[Instance]) -> Table:
+def instances_table(launched: Sequence[Instance]) -> FittedTable:
     """Machines and their prices."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("instance", no_wrap=True, min_width=ID_WIDTH)
-    for title in ("type", "market", "zone", "$/h"):
-        table.add_column(title)
+    table = FittedTable("instance", "type", "market", "zone", "$/h")
     for instance in launched:
         row = _row(instance, True)
-        table.add_row(row["id"], row["type"], row["market"], row["zone"], _usd(row["usd_per_hour"], 4))
-    return as_wide_as_needed(table, out)
+        table.add_row(row["id"], row["type"], row["market"], row["zone"], _usd(row["usd_per_hour"], 4, 2))
+    return table
 
 
-def _usd(usd: float | None, digits: int, times: float = 1) -> str:
-    return "?" if usd is None else f"{usd * times:.{digits}f}"
+def _usd(usd: float | None, digits: int, at_least: int, times: float = 1) -> Cell:
+    return "?" if usd is None else (f"{usd * times:.{digits}f}", f"{usd * times:.{at_least}f}")

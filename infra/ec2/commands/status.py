@@ -19,9 +19,9 @@ from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
     from infra.ec2.watch.status import FleetStatus, InstanceRow
+    from runner.commands.fitted import FittedTable
 
 REFRESH_S = 5.0
 _ROOMY = 110  # columns
@@ -129,32 +129,27 @@ def picture(fleet: FleetStatus, *, sum_first: bool = False) -> Group:
     return Group(*said, *tables) if sum_first else Group(*tables, *said)
 
 
-def _table(rows: Iterable[InstanceRow]) -> Table:
-    from rich.console import Group
-    from rich.table import Table
+def _table(rows: Iterable[InstanceRow]) -> FittedTable:
     from rich.text import Text
 
-    from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed
     from infra.ec2.watch.states import InstanceState, duration
+    from runner.commands.fitted import FittedTable
 
     roomy = not out.is_terminal or out.width >= _ROOMY
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    widths = {"instance": ID_WIDTH, "state": 13, "age": 7, "about": 7, **({"type": 14} if roomy else {})}
-    for name, width in widths.items():
-        table.add_column(name, no_wrap=True, min_width=width)
-    table.add_column("job, last log line" if roomy else "job", overflow="fold")
+    wide = ("type", "job", "last log line")
+    table = FittedTable("instance", "state", "age", "about", *(wide if roomy else ("job",)))
     for row in rows:
         word = "past its time" if row.state is InstanceState.OVERDUE else row.state.value
-        what, log = Text(_what(row)), Text(row.log_line, style="dim", no_wrap=True, overflow="ellipsis")
         table.add_row(
             row.id,
             Text(word, style=_STYLES.get(row.state.value, "default")),
             duration(row.age_s),
-            "?" if row.usd_so_far is None else f"${row.usd_so_far:.2f}",
+            "?" if row.usd_so_far is None else (f"${row.usd_so_far:.2f}", f"${row.usd_so_far:.0f}"),
             *([Text(f"{row.type} spot" if row.market == "spot" else row.type)] if roomy else []),
-            Group(*filter(None, [what, log])) if roomy else what,
+            Text(_what(row)),
+            *([Text(row.log_line, style="dim")] if roomy else []),
         )
-    return as_wide_as_needed(table, out)
+    return table
 
 
 def _what(row: InstanceRow) -> str:

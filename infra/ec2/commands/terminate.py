@@ -16,10 +16,11 @@ from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Group
 
     from infra.ec2.fleet import Instance
     from infra.ec2.watch.termination import Problem, Selected, Selection, Termination
+    from runner.commands.fitted import FittedTable
 
 
 @flattened
@@ -65,9 +66,7 @@ def terminate(
         print_json(_document(found, terminations))
     elif terminations:
         out.print(
-            picture(
-                [(termination.instance, "ends" if termination.ended else "lives") for termination in terminations], out
-            )
+            picture([(termination.instance, "ends" if termination.ended else "lives") for termination in terminations])
         )
     _leave(found, terminations, f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}")
 
@@ -81,7 +80,7 @@ def _choice(ids: tuple[str, ...], group: str | None, all_: bool, bucket: str | N
 
 
 def _ask(instances: Sequence[Instance]) -> None:
-    err.print(picture([(instance, instance.state) for instance in instances], err))
+    err.print(picture([(instance, instance.state) for instance in instances]))
     confirm(f"End {count(len(instances), 'instance')}?")
 
 
@@ -118,24 +117,21 @@ def _document(found: Selected, terminations: Sequence[Termination]) -> dict[str,
     }
 
 
-def picture(rows: Sequence[tuple[Instance, str]], console: Console) -> Group:
+def picture(rows: Sequence[tuple[Instance, str]]) -> Group:
     """The instances, group by group, and what each does."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    from infra.ec2.commands.view import ID_WIDTH, as_wide_as_needed, by_group, person
+    from infra.ec2.commands.view import by_group, person
     from infra.ec2.watch.reports import short
+    from runner.commands.fitted import FittedTable
 
     what = {(instance.region, instance.id): words for instance, words in rows}
 
-    def table(instances: Iterable[Instance]) -> Table:
-        found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        found.add_column("instance", no_wrap=True, min_width=ID_WIDTH)
-        for name in ("type", "launched by", ""):
-            found.add_column(name)
+    def table(instances: Iterable[Instance]) -> FittedTable:
+        found = FittedTable("instance", "type", "launched by", "")
         for each in instances:
             found.add_row(each.id, each.type, Text(short(person(each.owner))), what[each.region, each.id])
-        return as_wide_as_needed(found, console)
+        return found
 
     return Group(*by_group([instance for instance, _ in rows], table))

@@ -8,12 +8,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-ID_WIDTH = 19  # i- and 17 digits
-_NO_TERMINAL_WIDTH = 1000  # columns
+    from runner.commands.fitted import FittedTable
 
 
 class _Grouped(Protocol):
@@ -28,7 +25,7 @@ class _Grouped(Protocol):
 M = TypeVar("M", bound=_Grouped)
 
 
-def by_group(machines: Iterable[M], table: Callable[[Iterable[M]], Table]) -> Iterator[Text | Table]:
+def by_group(machines: Iterable[M], table: Callable[[Iterable[M]], FittedTable]) -> Iterator[Text | FittedTable]:
     """For each group a line with what its machines have in common, and their table."""
     from rich.text import Text
 
@@ -40,15 +37,6 @@ def by_group(machines: Iterable[M], table: Callable[[Iterable[M]], Table]) -> It
     for (group, region, bucket), same in groupby(sorted(machines, key=heading), heading):
         yield Text.assemble((group or "no group", "bold"), f" in {region}, bucket {bucket or '?'}")
         yield table(same)
-
-
-def as_wide_as_needed(table: Table, console: Console) -> Table:
-    """The same table; its lines are not cut where nobody's window ends."""
-    if not console.is_terminal:
-        from rich.measure import Measurement
-
-        table.width = Measurement.get(console, console.options.update(max_width=_NO_TERMINAL_WIDTH), table).maximum
-    return table
 
 
 def person(owner: str) -> str:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from protocol.wire.job_documents import Closers
 from runner.commands.console import Exit, err, out, print_json, progress_bars
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
+
+if TYPE_CHECKING:
+    from runner.commands.fitted import FittedTable
 
 
 @flattened
@@ -70,11 +73,15 @@ def chaos(
 
 def show(report: dict[str, Any]) -> None:
     """The report, for people."""
-    from rich.table import Table
+    out.print(_counts(report))
+    out.print(f"weights sha256: {report['weights_sha256']}", highlight=False)
+    out.print(f"undisturbed:    {report['undisturbed_sha256']}", highlight=False)
 
-    from runner.commands.tables import show as show_table
 
-    table = Table("what", "how many", box=None)
+def _counts(report: dict[str, Any]) -> FittedTable:
+    from runner.commands.fitted import FittedTable
+
+    table = FittedTable("what", "how many")
     for name, roles in report["signals"].items():
         detail = ", ".join(f"{role} {count}" for role, count in roles.items())
         table.add_row(name, f"{sum(roles.values())} ({detail})")
@@ -87,9 +94,7 @@ def show(report: dict[str, Any]) -> None:
     if recovery["median"] is not None:
         table.add_row("signal to next closed round", f"median {recovery['median']} s, worst {recovery['worst']} s")
     table.add_row("time", f"{report['under_fire_s']} s under fire, {report['undisturbed_s']} s undisturbed")
-    show_table(table)
-    out.print(f"weights sha256: {report['weights_sha256']}", highlight=False)
-    out.print(f"undisturbed:    {report['undisturbed_sha256']}", highlight=False)
+    return table
 
 
 @contextmanager

@@ -15,9 +15,8 @@ from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from protocol.wire.probe import Finding
+    from runner.commands.fitted import FittedTable
 
 _STYLES = {"ok": "green", "warn": "yellow", "failed": "bold red", "skipped": "dim"}
 
@@ -52,11 +51,12 @@ def check(
         fail(f"{endpoint.bucket.name} at {endpoint.store.endpoint} is unfit: {failed}")
 
 
-def _table(findings: Sequence[Finding]) -> Table:
+def _table(findings: Sequence[Finding]) -> FittedTable:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("check", "verdict", "", box=None, pad_edge=False)
+    from runner.commands.fitted import FittedTable
+
+    table = FittedTable("check", "verdict", "")
     for finding in findings:
         table.add_row(finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(finding.detail))
     return table

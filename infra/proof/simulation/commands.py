@@ -17,6 +17,7 @@ from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from infra.proof.simulation.many import SimulationTotals
+    from runner.commands.fitted import FittedTable
 
 SEEDS = 2**53  # as many as a float, and so JSON, tells apart
 MembersOption = Annotated[
@@ -119,11 +120,16 @@ def _run_many(seeds: range, members: int | None, rounds: int | None, jobs: int, 
         raise typer.Exit(int(Exit.FAILED))
 
 
+def _faults(tally: SimulationTotals) -> FittedTable:
+    from runner.commands.fitted import FittedTable
+
+    table = FittedTable("fault", "times", right=[1])
+    for fault, number in sorted(tally.faults.items(), key=lambda item: -item[1]):
+        table.add_row(str(fault), f"{number:,}")
+    return table
+
+
 def _tell(tally: SimulationTotals, seconds: float, how: str) -> None:
-    from rich.table import Table
-
-    from runner.commands.tables import show as show_table
-
     failed = sorted(tally.failed, key=lambda report: report.seed)
     if failed:
         first = failed[0]
@@ -134,10 +140,7 @@ def _tell(tally: SimulationTotals, seconds: float, how: str) -> None:
                 text = escape(f"{violation.invariant}: {violation.text}")
                 out.print(f"[bold red]violated[/] by seed {report.seed}: {text}", highlight=False)
             out.print(f"    sim-arena simulate --seed {report.seed}{how}", highlight=False)
-    table = Table("fault", "times", title=count(tally.seeds, "seed"))
-    for fault, number in sorted(tally.faults.items(), key=lambda item: -item[1]):
-        table.add_row(str(fault), f"{number:,}")
-    show_table(table)
+    out.print(_faults(tally))
     out.print(
         f"{tally.seeds - len(failed):,} of {count(tally.seeds, 'seed')} kept every invariant: "
         f"{count(tally.requests, 'request')}, "

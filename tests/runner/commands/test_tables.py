@@ -7,28 +7,28 @@ import re
 
 import pytest
 from rich.console import Console
-from rich.table import Table
 
 from env.words import count
 from protocol.commands.status import JobSummary
 from protocol.commands.tables import jobs_table
-from runner.commands.tables import fit, words
+from runner.commands.fitted import FittedTable
+from runner.commands.tables import words
 
 JOB = "job-" + "x" * 59
 
 
-def shown(table: Table, console: Console) -> str:
-    console.print(fit(table, console))
+def shown(table: FittedTable, console: Console) -> str:
+    console.print(table)
     assert isinstance(console.file, io.StringIO)
     return re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())
 
 
-def jobs() -> Table:
+def jobs() -> FittedTable:
     row = JobSummary(JOB, "failed", 3, "i-0123456789abcdef0", "", 12, -1.25, "the trace has no Deployment " + "y" * 90)
     return jobs_table([row])
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("width", [66, 80, 200])
 def test_a_terminal_shows_the_names_of_rows_whole(width: int) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, soft_wrap=True)
     assert JOB in shown(jobs(), console)
@@ -48,3 +48,27 @@ def test_facts_are_words() -> None:
 
 def test_one_thing_is_singular() -> None:
     assert [count(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (30, ["agent   return", "random  1.2345 (1.2 to 1.3)"]),
+        (20, ["agent   return", "random  1.23 ± 0.05"]),
+        (12, ["agent   r", "random  1.2"]),
+        (10, ["random", "  return:", "  1.2"]),
+    ],
+)
+def test_figures_lose_precision_before_the_window_ends(width: int, lines: list[str]) -> None:
+    table = FittedTable("agent", ("return", "return", "r"))
+    table.add_row("random", ("1.2345 (1.2 to 1.3)", "1.23 ± 0.05", "1.2"))
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, soft_wrap=True)
+    assert [line.rstrip() for line in shown(table, console).splitlines()] == lines
+
+
+def test_text_is_wrapped_at_spaces() -> None:
+    table = FittedTable("job", "why")
+    table.add_row("job-1", "the trace has no Deployment of this name")
+    console = Console(file=io.StringIO(), force_terminal=True, width=36, soft_wrap=True)
+    lines = [line.rstrip() for line in shown(table, console).splitlines()]
+    assert lines == ["job    why", "job-1  the trace has no Deployment", "       of this name"]

@@ -39,7 +39,7 @@ def test_ids_are_never_cut(columns: int, terminal: bool) -> None:
 
     rows = [(one, "running") for one in MACHINES]
     for shown in (
-        printed(picture(rows, here := console()), here),
+        printed(picture(rows), console()),
         printed(instances_table(MACHINES), console()),
         printed(status_picture(FLEET), console()),
     ):
@@ -53,7 +53,7 @@ FLEET = FleetStatus(
 
 def test_what_machines_share_is_said_once_above_them_and_who_launched_them_in_a_word() -> None:
     console = Console(file=io.StringIO(), width=80)
-    shown = printed(picture([(one, "ends") for one in MACHINES], console), console)
+    shown = printed(picture([(one, "ends") for one in MACHINES]), console)
     assert shown.count("a-fleet-with-quite-a-long-name in ap-southeast-1, bucket a-bucket\n") == 1
     assert shown.count("other in us-east-1, bucket a-bucket\n") == 1
     assert [line.split() for line in shown.splitlines() if line.startswith("i-")] == [

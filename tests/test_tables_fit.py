@@ -1,0 +1,263 @@
+"""Every table of the project at 80 columns, and in a pipe."""
+
+from __future__ import annotations
+
+import ast
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, Group
+from rich.text import Text
+from rig import NOTHING
+
+from env.fidelity.agreement import ASPECTS, Tally
+from infra.bench.protocol import tables as protocol_bench
+from infra.bench.protocol.cases import Case, Cost, Latency
+from infra.bench.protocol.closing import ClosingResult
+from infra.bench.protocol.deadline import Straggler, StragglerCase, Stragglers
+from infra.bench.protocol.goals import Goal
+from infra.bench.protocol.idle import Idle
+from infra.bench.protocol.real import RealTime
+from infra.ec2.commands import launch_view, status, terminate
+from infra.ec2.fleet import Instance
+from infra.ec2.launch.offers import Market, Offer
+from infra.ec2.launch.plan import Image, LaunchPlan
+from infra.ec2.stack.description import Stack
+from infra.ec2.watch.status import instance_row
+from infra.local import conclusion
+from infra.proof.chaos import commands as chaos
+from infra.proof.conformance import commands as conformance
+from infra.proof.simulation import commands as simulation
+from infra.proof.simulation.many import SimulationTotals
+from infra.proof.simulation.scenario import Fault
+from protocol.commands import tables as dispatch
+from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
+from protocol.wire.probe import CheckResult, Finding
+from runner.bench import tables as bench
+from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
+from runner.bench.environments import Rate
+from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
+from runner.commands import fidelity, tables
+from runner.commands.fitted import FittedTable
+from runner.evaluation.evaluate import TOTAL
+from runner.evaluation.intervals import Estimate
+from runner.evaluation.measure import Measures
+
+ROOT = Path(__file__).parents[1]
+WINDOW = 80
+JOB = "job-" + "x" * 59
+GROUP = "g" * 57
+SCENARIO = "the-web-shop-of-a-very-large-customer-in-the-week-of-the-sales"
+ERROR = "the trace has no Deployment shop/frontend; name one of those that it has with --deployment"
+SHA = "0123456789abcdef" * 4
+RATE = Rate(1_234_567.8, 999_999.9, 2_345_678.9)
+RATIO = Rate(12.34, 10.01, 100.25)
+SPREAD = Spread(1_234_567.89, 1_000_000.12, None)
+SHARE = Spread(0.98765, 0.91234, 1.0)
+KINDS = {name: 0.98765 for name in ("cpu-starved", "oom-killed", "over-allocated", "unschedulable", "too-few-replicas")}
+SUMMARY = Summary(SHARE, Spread(1.2345, 1.1, 10.25), SPREAD, SPREAD, KINDS, ())
+INSTANCE = Instance(
+    "i-0123456789abcdef0", "ap-southeast-1", "ap-southeast-1a", "m7i-flex.12xlarge", True, "running", 0.0, GROUP,
+    "a-bucket-" + "b" * 54, "arn:aws:sts::123456789012:assumed-role/Admin/a.long.name@a-company.example",
+)  # fmt: skip
+JOBS = (
+    JobSummary(JOB, "failed", 12, "ip-10-123-123-123-" + "w" * 12, "", 100_000, -12345.678, ERROR),
+    JobSummary("a", "pending"),
+)
+ROUND = RoundSummary(100_000, "all updates are in", 1_000, 100_000, -12345.678, 99_999, (f"{JOB}: its lease ran out",))
+COST = Cost(
+    Case("sync-server", 10_000, 100, 60.0, 30.0), {"work": 1234.567, "polls": 1234.567, "renewals": 0.001}, 12345.67,
+    12345.67, 12345.67, 1e9, 1e9, 1e6, 12345.678, 1.23456, 1e6, Latency(1e5, 1e6, 1e6), 1e4, {},
+)  # fmt: skip
+
+
+def _measures() -> FittedTable:
+    wide = Estimate(1234.567, 1000.123, 2345.678)
+    share = Estimate(0.98765, 0.91234, 0.99999)
+    row = Measures(SCENARIO, 10_000, 9_876, share, 9_876, wide, wide, share, wide, replace(wide, low=None, high=None))
+    none = Measures(TOTAL, 0, 0, None, 0, None, None, None, None, None)
+    return tables.measures({"runs/2026-11-28/agent.safetensors": [row, none], "random": [row, none]})
+
+
+def _steps() -> FittedTable:
+    record: dict[str, Any] = {
+        "step": 1_000,
+        "target": 1_000,
+        "obs": {"ready": 999, "pending": 1_000, "oom_killed": 1_000, "cpu_starved": 1_000},
+        "resources": {"replicas": 1_000, "cpu": "123456m", "memory": "123456Mi"},
+        "outcome": {"blocked": True, "reason": "a replica more would not fit on any of the nodes"},
+        "action": {"name": "memory-to-the-limit"},
+        "reward": -12345.678,
+    }
+    return tables.steps([record])
+
+
+def _generated() -> FittedTable:
+    names = ("path", "problem", "seed", "target", "nodes", "fewest")
+    values = (f"traces/{SCENARIO}.json", "over-allocation", 2**53, f"{GROUP}/{GROUP}", 1_000, None)
+    return tables.generated([dict(zip(names, values, strict=True))])
+
+
+def _offers() -> Group:
+    offers = tuple(
+        Offer("m7i-flex.12xlarge", "subnet-1", f"ap-southeast-1{zone}", Market.SPOT, 1.23456, "EC2")
+        for zone in "abcdef"
+    )
+    stack = Stack("stack", "bucket", "vpc", "sg", "arn", "arn")
+    orders = replace(NOTHING, group=GROUP, max_hours=1000.0)
+    return launch_view.offers_table(
+        LaunchPlan("ap-southeast-1", orders, 1_000, stack, Image("ami-1", "/dev/xvda", 20), "me", offers)
+    )
+
+
+def _fleet() -> FittedTable:
+    row = instance_row(INSTANCE, None, 60.0)
+    return status._table(
+        [replace(row, job=JOB, usd_so_far=12345.67, heartbeat_age_s=12.0, doing="", log_line=ERROR * 2)]
+    )
+
+
+def _chaos() -> FittedTable:
+    roles = {role: 100_000 for role in ("worker", "sync-server", "dispatch")}
+    report = {
+        "signals": {"SIGKILL": roles},
+        "network_faults": {"an answer is lost": 100_000},
+        "requests": roles,
+        "attempts_taken_over": 100_000,
+        "processes_replaced": 100_000,
+        "false_starts": 10,
+        "recovery_s": {"median": 1234.5, "worst": 12345.6},
+        "under_fire_s": 12345.6,
+        "undisturbed_s": 1234.5,
+    }
+    return chaos._counts(report)
+
+
+SPEED = Speed(RATE, RATE, RATE)
+SPEEDS = SpeedComparison(SpeedCase((1024, 1024, 1024), 1024, 4), SPEED, SPEED, RATIO, RATIO, RATIO)
+EXAM = ExamResult((Point(10, 0.5),), Marks(0.98765, 1.2345, KINDS), 12_345_678, 12345.67, None)
+TALLY = Tally(1_000_000, dict.fromkeys(ASPECTS, 987_654))
+FEDERATION = FederationSummary(GROUP, 2, 100_000, 100_000, "failed", ERROR, SHA, JOBS, (ROUND,))
+MEMBER = Straggler("a member that is fifty times as slow as the others", tuple(range(1000)), None, None)
+
+CASES: dict[str, Callable[[], Any]] = {
+    "infra.bench.protocol.tables:closing": lambda: protocol_bench.closing(
+        [ClosingResult("fedavg, updates as they come out of the store", 10_000, 12345.67, 1234.5, None, ERROR)]
+    ),
+    "infra.bench.protocol.tables:costs": lambda: protocol_bench.costs(
+        [replace(COST, case=replace(COST.case, members=size)) for size in (2, 8, 32, 128, 10_000)]
+    ),
+    "infra.bench.protocol.tables:goals": lambda: protocol_bench.goals([Goal(ERROR, ERROR, False)]),
+    "infra.bench.protocol.tables:idle": lambda: protocol_bench.idle(
+        [Idle("worker that waits for a job", dict.fromkeys(("GET", "LIST"), 10**6), 10**6, 0, 1234.5678, False)], 10_000
+    ),
+    "infra.bench.protocol.tables:real_time": lambda: protocol_bench.real_time(
+        [RealTime("sync-server", 10_000, 100, 1000.5, 123456.7, 123456.7, COST.barrier_ms, 12345.67)]
+    ),
+    "infra.bench.protocol.tables:stragglers": lambda: protocol_bench.stragglers(
+        Stragglers("workers", StragglerCase(), (MEMBER,), 1e6, 1e5, ())
+    ),
+    "infra.ec2.commands.launch_view:instances_table": lambda: launch_view.instances_table([INSTANCE]),
+    "infra.ec2.commands.launch_view:offers_table": _offers,
+    "infra.ec2.commands.status:_table": _fleet,
+    "infra.ec2.commands.terminate:picture": lambda: terminate.picture([(INSTANCE, ERROR)]),
+    "infra.local.conclusion:_comparison": lambda: conclusion._comparison(
+        [{"agent": "the federation's weights", "solved": 99, "n": 100, "mean_steps": 12345.6, "mean_return": -1e6}]
+    ),
+    "infra.proof.chaos.commands:_counts": _chaos,
+    "infra.proof.conformance.commands:_table": lambda: conformance._table(
+        [Finding("a put with If-None-Match of a key that is there", CheckResult.FAILED, ERROR * 2)]
+    ),
+    "infra.proof.simulation.commands:_faults": lambda: simulation._faults(
+        SimulationTotals(faults=Counter(dict.fromkeys(Fault, 10**9)))
+    ),
+    "protocol.commands.tables:_rounds_table": lambda: dispatch._rounds_table((ROUND,)),
+    "protocol.commands.tables:facts_table": lambda: dispatch.facts_table({"weights_sha256": SHA, "error": ERROR}),
+    "protocol.commands.tables:jobs_table": lambda: dispatch.jobs_table(JOBS),
+    "runner.bench.tables:kinds": lambda: bench.kinds("reward", {"shaped, without the target network": SUMMARY}),
+    "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),
+    "runner.bench.tables:summaries": lambda: bench.summaries("part", {"without prioritised replay": SUMMARY}),
+    "runner.bench.tables:trainings": lambda: bench.trainings("learner", [("Stable-Baselines3", 2**31, EXAM)]),
+    "runner.commands.fidelity:_table": lambda: fidelity._table({"a rollout that is undone half way": TALLY}, TALLY),
+    "runner.commands.tables:deployments": lambda: tables.deployments(
+        [{"namespace": GROUP, "name": GROUP, "replicas": 1_000, "cpu": "123456m", "memory": None}]
+    ),
+    "runner.commands.tables:generated": _generated,
+    "runner.commands.tables:measures": _measures,
+    "runner.commands.tables:rates": lambda: tables.rates(
+        "placed pods/s", [{"nodes": 10_000, "pods": 100_000, "median": 1e9, "low": 1e8, "high": 1e10}]
+    ),
+    "runner.commands.tables:steps": _steps,
+}
+
+
+def _makers() -> Iterator[str]:
+    """Functions that make a table, as `module:function`."""
+    for room in ("env", "agents", "runner", "protocol", "infra"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for top in ast.parse(path.read_text()).body:
+                calls = (node.func for node in ast.walk(top) if isinstance(node, ast.Call))
+                if any(isinstance(call, ast.Name) and call.id == "FittedTable" for call in calls):
+                    yield f"{module}:{getattr(top, 'name', '?')}"
+
+
+def test_every_table_has_a_case() -> None:
+    assert sorted(CASES) == sorted(_makers())
+
+
+def test_no_other_module_makes_tables_of_rich() -> None:
+    users = {
+        str(path.relative_to(ROOT))
+        for room in ("env", "agents", "runner", "protocol", "infra")
+        for path in (ROOT / room).rglob("*.py")
+        if "rich.table" in path.read_text()
+    }
+    assert users == {"runner/commands/fitted.py"}
+
+
+def _tables(shown: Any) -> list[FittedTable]:
+    return [
+        each for each in (shown.renderables if isinstance(shown, Group) else [shown]) if isinstance(each, FittedTable)
+    ]
+
+
+def _lines(shown: Any, *, terminal: bool) -> list[str]:
+    file = io.StringIO()
+    Console(file=file, force_terminal=terminal, color_system=None, width=WINDOW, soft_wrap=True).print(shown)
+    return [line.rstrip("\n") for line in file.getvalue().splitlines()]
+
+
+def _plain(cell: str | Text | tuple[str, ...]) -> str:
+    first = cell[0] if isinstance(cell, tuple) else cell
+    return (first if isinstance(first, Text) else Text.from_markup(first)).plain.strip()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_table_stays_in_the_window_and_names_stay_whole(name: str) -> None:
+    for table in _tables(CASES[name]()):
+        lines = _lines(table, terminal=True)
+        assert max(map(len, lines)) <= WINDOW
+        for row in table.rows:
+            if len(_plain(row[0])) <= WINDOW:
+                assert any(_plain(row[0]) in line for line in lines)
+        assert "…" not in "".join(lines)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_pipe_gets_every_value_whole_and_a_row_a_line(name: str) -> None:
+    for table in _tables(CASES[name]()):
+        *_, first = lines = _lines(table, terminal=False)[-len(table.rows) :]
+        assert first
+        for row, line in zip(table.rows, lines, strict=True):
+            assert [cell for cell in map(_plain, row) if cell not in line] == []
+
+
+def test_a_group_in_a_pipe_is_whole() -> None:
+    shown = "\n".join(_lines(dispatch.group_table(FEDERATION), terminal=False))
+    assert all(word in shown for word in (GROUP, JOB, SHA, ERROR))
