@@ -53,8 +53,8 @@ def test_a_seed_that_found_something_stays_clean(seed: int) -> None:
 
 def test_a_seed_replays_exactly_in_another_process() -> None:
     program = (
-        "import sys; from infra.commands import main; "
-        "sys.argv = ['sim-arena', 'simulate', '--seed', '11', '--json']; main()"
+        "import sys; from infra.scripts import sim_arena; "
+        "sys.argv = ['sim-arena', 'simulate', '--seed', '11', '--json']; sim_arena()"
     )
     found = [
         subprocess.run(
