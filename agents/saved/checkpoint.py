@@ -199,13 +199,15 @@ def _place(entry: object, start_of_data: int) -> Place:
                 raise ValueError("no numbers of bytes")
             if start % dtype.itemsize or stop - start != math.prod(shape) * dtype.itemsize:
                 raise ValueError("its shape needs another number of bytes")
+            if math.prod(filter(None, shape)) > MAX_CHECKPOINT_BYTES:
+                raise ValueError("a tensor without numbers, of a shape that NumPy refuses")
             return Place(dtype, tuple(shape), start_of_data + start, start_of_data + stop)
     raise ValueError("no tensor")
 
 
 def _json_object(text: str) -> dict[str, Any]:
     """A JSON object no key of which is there twice."""
-    found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    found = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     return found
@@ -218,5 +220,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # as 1e999, and as the constants that are no JSON
+        raise ValueError("a number that is not finite")
+    return number

@@ -82,11 +82,10 @@ def inspect(
     ckpt: Annotated[bool, typer.Option("--ckpt", help="Describe the newest state or checkpoint.")] = False,
 ) -> None:
     """Show a job's result, or how far it is."""
-    from protocol.commands import tables
     from protocol.commands.buckets import open_bucket
     from protocol.commands.inspect import about, describe_state, text_of
     from protocol.wire import ids
-    from runner.commands.tables import show
+    from runner.commands.tables import show_facts
 
     place = open_bucket(where.bucket)
     ids.valid_id(job)
@@ -98,7 +97,8 @@ def inspect(
     elif output.as_json:
         print_json(about(place, job, lease.lease_ttl))
     else:
-        show(tables.facts_table(about(place, job, lease.lease_ttl)))
+        facts = about(place, job, lease.lease_ttl)
+        show_facts({name: value for name, value in facts.items() if value not in (None, "", {}, [])})
 
 
 @flattened

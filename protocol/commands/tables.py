@@ -9,7 +9,6 @@ from rich.markup import escape
 
 from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
 from runner.commands.fitted import FittedTable
-from runner.commands.tables import words
 
 _STYLES = {"running": "cyan", "success": "green", "failed": "red", "rejected": "red", "cancelled": "yellow"}
 
@@ -49,13 +48,4 @@ def _rounds_table(rounds: tuple[RoundSummary, ...]) -> FittedTable:
         left_out = escape("; ".join(row.left_out))
         solved = f"{row.solved}/{row.episodes}"
         table.add_row(str(row.round), row.reason, str(row.participants), reward, solved, left_out)
-    return table
-
-
-def facts_table(facts: dict[str, Any]) -> FittedTable:
-    """Names and values, one a row; what is empty is left out."""
-    table = FittedTable("", "", header=False)
-    for name, value in facts.items():
-        if value not in (None, "", {}, []):
-            table.add_row(f"[bold]{name.replace('_', ' ')}[/]", escape(words(value)))
     return table

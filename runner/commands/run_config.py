@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 _EVALUATIONS, _CHECKPOINTS, _FEWEST = 20, 10, 50
 
+_GONE = {"runs": "and name the run's folder with --to"}
+"""Options of release 0.1, and what is said instead. None of them changes what a run is."""
+
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -72,6 +75,8 @@ class RunConfig(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
+            if key in _GONE:
+                raise ConfigError(f"{what}: {key!r} is of release 0.1; take it out, {_GONE[key]}") from error
             if first["type"] == "extra_forbidden":
                 raise ConfigError(f"{what}: {key!r:.80} is unknown; {nearest(key, RunConfig.model_fields)}") from error
             raise ConfigError(f"{what}: {key} = {first['input']!r:.80}: {first['msg']}") from error
@@ -80,6 +85,11 @@ class RunConfig(BaseModel):
     def read(cls, path: Path) -> RunConfig:
         """Settings from a .toml or .json file; ConfigError if it cannot be read or a key does not fit."""
         return cls.of(_document(path), str(path))
+
+    @classmethod
+    def of_run(cls, path: Path) -> RunConfig:
+        """Settings from the config.json of a run's folder, also of one that release 0.1 made; ConfigError as `read`."""
+        return cls.of({name: value for name, value in _document(path).items() if name not in _GONE}, str(path))
 
     def over(self, given: Mapping[str, Any]) -> RunConfig:
         """These settings with others over them; agent's settings and SimKube's are merged one by one."""

@@ -31,7 +31,7 @@ def show_facts(values: Mapping[str, Any]) -> None:
     """Print names and values on stdout, one a line, never cut or wrapped."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        out.print(f"[bold]{name.replace('_', ' '):{width}}[/]  {escape(words(value))}", highlight=False)
+        out.print(f"[bold]{_name(name):{width}}[/]  {escape(words(value))}", highlight=False)
 
 
 def words(value: Any) -> str:
@@ -44,10 +44,15 @@ def words(value: Any) -> str:
         case float():
             return f"{value:.3f}"
         case dict():
-            return ", ".join(f"{name.replace('_', ' ')} {words(each)}" for name, each in value.items()) or "-"
+            return ", ".join(f"{_name(name)} {words(each)}" for name, each in value.items()) or "-"
         case list() | tuple():
             return ", ".join(map(words, value)) or "-"
     return str(value)
+
+
+def _name(name: str) -> str:
+    """The name of a field as words; any other name, as that of a file, as it is."""
+    return name.replace("_", " ") if name.isidentifier() else name
 
 
 def steps(records: Sequence[Mapping[str, Any]]) -> FittedTable:

@@ -135,7 +135,7 @@ def train(
     if run.load is not None:
         _refuse_changes([*given, *(name for name in ("config", "to") if chosen[name] is not None)])
         folder = RunFolder.open(run.load)
-        wanted = RunConfig.read(folder.config).over(given)
+        wanted = RunConfig.of_run(folder.config).over(given)
     else:
         wanted = (RunConfig.read(run.config) if run.config is not None else RunConfig()).over(given)
     wanted = wanted.filled()

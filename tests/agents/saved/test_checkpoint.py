@@ -202,6 +202,7 @@ HEADERS: dict[str, object] = {
     "a key twice in the state": {"__metadata__": {"state": '{"a":1,"a":2}'}},
     "a key twice in a tensor": b'{"a":{"dtype":"F32","shape":[9],"shape":[2],"data_offsets":[0,8]}}',
     "NaN in the state": {"__metadata__": {"state": '{"a":NaN}'}},
+    "a number in the state that no float holds": {"__metadata__": {"state": '{"a":1e999}'}},
     "a number of ten thousand digits": {"__metadata__": {"state": '{"a":' + "1" * 10_000 + "}"}},
     "no tensor": {"a": 3},
     "half a tensor": {"a": {"dtype": "F32"}},
@@ -215,6 +216,10 @@ HEADERS: dict[str, object] = {
     "a shape of fractions": {"a": {**PIECE, "shape": [2.0]}},
     "a shape that is too large": {"a": {**PIECE, "shape": [2**62, 2**62]}},
     "a shape whose product wraps round": {"a": {**PIECE, "shape": [2**63, 2, 2]}},
+    "a shape that holds nothing and is too large": {
+        "a": PIECE,
+        "b": {**PIECE, "shape": [0, 2**62], "data_offsets": [8, 8]},
+    },
     "more dimensions than anybody needs": {"a": {**PIECE, "shape": [2] + [1] * 8}},
     "offsets below zero": {"a": {**PIECE, "data_offsets": [-8, 0]}},
     "offsets in reverse": {"a": {**PIECE, "data_offsets": [8, 0]}},

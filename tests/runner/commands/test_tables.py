@@ -46,6 +46,10 @@ def test_facts_are_words() -> None:
     assert words({"all_done": True, "gone": None, "shares": [0.5, 2]}) == "all done yes, gone -, shares 0.500, 2"
 
 
+def test_names_of_files_stay_as_they_are() -> None:
+    assert words({"files": {"a_b.png": "results/a_b.png"}}) == "files a_b.png results/a_b.png"
+
+
 def test_one_thing_is_singular() -> None:
     assert [count(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
 

@@ -124,6 +124,11 @@ def test_options_and_a_config_have_the_same_names_and_defaults() -> None:
     [
         ("x.toml", "episods = 3", "x.toml: 'episods' is unknown; did you mean 'episodes'?"),
         ("x.toml", 'episodes = "3"', "x.toml: episodes = '3': Input should be a valid integer"),
+        (
+            "x.toml",
+            'runs = "mine"',
+            "x.toml: 'runs' is of release 0.1; take it out, and name the run's folder",
+        ),
         ("x.toml", "episodes = 0", "x.toml: episodes = 0: Input should be greater than or equal to 1"),
         ("x.toml", "seed = true", "x.toml: seed = True"),
         ("x.toml", "stop_solved = 99", "x.toml: stop_solved = 99"),
@@ -205,6 +210,17 @@ def test_a_damaged_config_of_a_run_is_one_line(cli: Any) -> None:
     result = cli("train", "--load", str(folder_of(summary)), "--episodes", "2")
     assert result.code == 2
     assert "config.json: 'training' is unknown" in one_line(result.err)
+
+
+def test_a_run_of_release_0_1_goes_on(cli: Any) -> None:
+    whole = json.loads(cli("train", "--episodes", "4", *TINY, "--json").out)
+    half = json.loads(cli("train", "--episodes", "2", *TINY, "--json").out)
+    folder = folder_of(half)
+    old = {name: value for name, value in config_of(half).items() if name != "env"}
+    old["settings"] = {**old["settings"], "dueling": False}
+    (folder / "config.json").write_text(json.dumps({**old, "runs": "runs"}))
+    resumed = json.loads(cli("train", "--load", str(folder), "--episodes", "4", "--json").out)
+    assert resumed["state_sha256"] == whole["state_sha256"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
