@@ -1,4 +1,4 @@
-"""What is proven of the protocol, by running it: nothing that runs in production imports this room.
+"""Tests of the protocol that users can run: nothing that runs in production imports this room.
 
 May import everything below it and `infra.local`. In the order to read it:
 

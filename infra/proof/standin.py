@@ -1,4 +1,4 @@
-"""A learner that costs nothing, for simulations: numbers in place of networks, with the same promises.
+"""A learner without cost, for simulations: integers in place of networks, with the guarantees of a real training.
 
 What an episode does is a function of (weights, seed, member, episode), as in a real training. And the processes of a
 simulated world that use it.

@@ -1,11 +1,12 @@
 """Deterministic simulation: many processes, one thread at a time, virtual time, an in-memory S3.
 
-The protocol's own code runs unchanged on threads that hand one baton round. Every request and every sleep gives the
-baton on; who has it next follows from virtual time, and virtual latencies follow from one seed. A run is a function
-of its seed, hours pass in milliseconds, and a process can be killed between any two of its requests.
+The protocol's own code runs unchanged on threads of which one runs at a time: the one that holds the baton. Every
+request and every sleep hands the baton on. The next holder follows from virtual time, and virtual latencies follow from
+one seed. A run is a function of its seed, hours pass in milliseconds, and a process can be killed between any two of
+its requests.
 
     world = World(seed=1)
-    world.process("worker-1", lambda machine, store: Workshop(Bucket(store, machine), …).run_until_stopped())
+    world.process("worker-1", lambda clock, store: WorkerLoop(Bucket(store, clock), …).run_until_stopped())
     world.run(until=lambda: keys.outcome("g") in world.s3.objects)
 """
 
@@ -134,7 +135,7 @@ class World:
         self.run(until=lambda: False, limit_s=float("inf"))
 
     def pause(self, seconds: float) -> None:
-        """Work so long in virtual time; unlike a machine's `sleep`, being told to stop does not end it early."""
+        """Work so long in virtual time; unlike `Clock.sleep`, being told to stop does not end it early."""
         thread = self._running()
         self._schedule(thread, self.now + seconds)
         self.hand_on(thread)

@@ -1,4 +1,4 @@
-"""Opening a bucket: for a command that a person waits for, and for one that runs for long."""
+"""Opens a bucket, for a command that a user waits for or for a daemon."""
 
 from __future__ import annotations
 

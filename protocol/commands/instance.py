@@ -1,4 +1,4 @@
-"""What a worker is called: on EC2 like its instance, which the instance metadata service tells (IMDSv2)."""
+"""The worker's id: on EC2 the instance's, from the instance metadata service (IMDSv2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_BYTES = 4096
 
 
 def this_worker() -> str:
-    """A worker id: the instance's on EC2; elsewhere one that no other process has, of the host's name and chance.
+    """A worker id: the instance's on EC2; elsewhere the host's name and a random part.
 
     It is shown, and decides nothing: two processes of one instance may share it.
     """
@@ -32,7 +32,7 @@ def this_worker() -> str:
 def ec2_instance_id() -> str | None:
     """This machine's instance id; None where it is no EC2 instance, or may not ask.
 
-    Elsewhere nothing is sent: 169.254.169.254 could be anybody's. boto's own variables are honoured:
+    Elsewhere nothing is sent: 169.254.169.254 could be any host. boto's own variables are honoured:
     AWS_EC2_METADATA_DISABLED, and AWS_EC2_METADATA_SERVICE_ENDPOINT.
     """
     endpoint = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")

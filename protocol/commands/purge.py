@@ -13,8 +13,8 @@ from runner.commands.console import progress
 def purge(bucket: Bucket, group: str) -> int:
     """Delete everything of a federation that has ended; returns the number of objects.
 
-    federation.json and outcome.json stay: a name is never used twice, so nothing that slept through all this can be
-    taken for part of another federation. A purge that was cut short can be run again.
+    federation.json and outcome.json stay: a name is never used twice, so a process that was paused meanwhile cannot
+    mistake another federation for its own. A purge that was cut short can be run again.
 
     Raises:
         ProtocolError: it has not ended, or some of its jobs have not.

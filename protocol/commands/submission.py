@@ -1,6 +1,6 @@
 """A submission step by step: checked and drafted from options, its inputs uploaded, its jobs queued.
 
-Everything that can be wrong is said before anything is uploaded.
+All errors in options and inputs are reported before anything is uploaded.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def touching(path: Path | None) -> Callable[[], None]:
-    """What shows that there is work.
+    """A function that touches the busy file while there is work.
 
     The file is not touched before: a worker that only starts, again and again, must not keep its machine running.
     """

@@ -60,7 +60,7 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shar
 
 
 def check_trace(body: bytes, name: str, problem: Problem) -> None:
-    """Raises what a worker would raise, while the user is still there to read it."""
+    """Raises at submit what a worker would raise later."""
     scenario_from_trace(
         read_trace(body, name),
         name=name,

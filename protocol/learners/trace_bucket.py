@@ -1,4 +1,4 @@
-"""Traces on their way to SimKube's driver through S3; the third room's part of `env.simkube.traces.TraceStore`."""
+"""Traces on their way to SimKube's driver through S3; implements `env.simkube.traces.TraceStore`."""
 
 from __future__ import annotations
 

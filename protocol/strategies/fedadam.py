@@ -31,14 +31,14 @@ class Combined:
         self._moments = first_moments(len(self._weights)) if start.state is None else _moments(start.state)
 
     def add(self, update: Update, weight: int) -> None:
-        """Take one update in."""
+        """Add one update."""
         self._mean.add(update, weight)
 
     def finish(self) -> Vectors:
         """The weights after the step, and the moments.
 
         Raises:
-            ValueError: the step leads out of float32.
+            ValueError: a weight after the step is not finite in float32.
         """
         result = self._mean.value()
         result[self._online], moments = adam_step(self._weights, result[self._online], self._moments)
@@ -56,7 +56,7 @@ class Moments:
 
 
 def first_moments(n: int) -> Moments:
-    """Those before round 1."""
+    """The moments before round 1."""
     return Moments(np.zeros(n), np.full(n, TAU * TAU))
 
 
@@ -69,7 +69,7 @@ def adam_step(weights: Vector, mean: Vector, before: Moments) -> tuple[Vector, M
 
 
 def _moments(state: Mapping[str, Vector]) -> Moments:
-    """Those after the round before; ValueError if they cannot be."""
+    """The moments after the round before; ValueError if the state does not hold them."""
     if (state["second"] < 0).any():
         raise ValueError("second: a mean of squares below zero")
     return Moments(state["first"], state["second"])

@@ -15,7 +15,7 @@ class Combined:
         self._mean = WeightedMean(start.size)
 
     def add(self, update: Update, weight: int) -> None:
-        """Take one update in."""
+        """Add one update."""
         self._mean.add(update, weight)
 
     def finish(self) -> Vectors:

@@ -44,7 +44,7 @@ class Update:
         return cls(numbers, np.array([[0, len(vector)]], np.int64))
 
     def finite(self) -> bool:
-        """Whether all its numbers are."""
+        """Whether all its numbers are finite."""
         return bool(_finite(self.numbers, self.spans))
 
     def vector(self) -> Floats:
@@ -89,10 +89,10 @@ class Combination(Protocol):
     """
 
     def add(self, update: Update, weight: int) -> None:
-        """Take one update in, finite and of the model's size."""
+        """Add one update, finite and of the model's size."""
 
     def finish(self) -> Vectors:
-        """What becomes of those taken in, at least one. Raises ValueError if that is nothing finite."""
+        """The result of the updates added, at least one; ValueError if it is not finite."""
 
 
 class WeightedMean:
@@ -119,7 +119,7 @@ class WeightedMean:
 
 
 def _finite(numbers: Floats, spans: Spans) -> bool:
-    """By the exponents: all ones is what is no finite number (IEEE 754-2019, 3.4)."""
+    """By the exponents: all ones in infinities and NaN alone (IEEE 754-2019, 3.4)."""
     bits = numbers.view(np.uint32)
     size, exponent = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
     a = b = c = d = np.uint32(0)
@@ -138,7 +138,7 @@ def _finite(numbers: Floats, spans: Spans) -> bool:
 
 
 def _add(total: Vector, numbers: Floats, spans: Spans, weight: float) -> None:
-    """total += weight * numbers. Every product is rounded and then every sum: two roundings, never one."""
+    """total += weight * numbers. Every product is rounded and then every sum: two roundings, never a fused one."""
     place = 0
     for start, end in spans:
         span = numbers[start:end]

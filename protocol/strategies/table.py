@@ -30,7 +30,7 @@ class Traits:
 
 
 ROBUST_SIZE = 3
-"""Members that a robust strategy needs: of two that differ nobody can tell which one lies."""
+"""Members that a robust strategy needs: of two that differ it cannot tell which one lies."""
 
 
 class Strategy(StrEnum):

@@ -36,7 +36,7 @@ class Combined:
         self._updates: list[Floats] = []
 
     def add(self, update: Update, weight: int) -> None:
-        """Take one update in."""
+        """Add one update."""
         self._updates.append(update.vector())
 
     def finish(self) -> Vectors:

@@ -1,4 +1,4 @@
-"""What it takes to put a round's updates together: time, and memory beyond what was there before.
+"""Time and extra memory of averaging a round's updates.
 
 Times run from the first update to the bytes of the global weights. Between the repeats the same bytes are copied, and
 averaged by Flower where it is installed, so that a busy machine is busy for all of them.
@@ -91,7 +91,7 @@ def federation(shapes: Shapes, size: int) -> Federation:
 
 
 def updates(shapes: Shapes, n: int) -> Iterator[bytes]:
-    """What n members send: chance."""
+    """Updates of n members; their numbers are random."""
     from protocol.rounds.averaging import Model
 
     model = Model(federation(shapes, n))

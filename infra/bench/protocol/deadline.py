@@ -1,7 +1,7 @@
-"""Members that die, dawdle or come late, in federations whose rounds have a deadline.
+"""Members that die, are slow or join late, in federations whose rounds have a deadline.
 
 Every worker stays with its member here, as with `worker --job`: where workers may take any, a dead one's member is
-taken over, and nobody is missed for longer than a lease.
+taken over, and no member is missing for longer than a lease.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ UNEVEN = 0.05  # the fast ones are up to so much faster and slower than their me
 
 @dataclass(frozen=True)
 class StragglerCase:
-    """Eight members of whom three are trouble, and a round's deadline.
+    """Eight members, of whom one is slow, one dies and one joins late, and a round's deadline.
 
     Attributes:
         work_s: mean seconds of a member's training in a round.
@@ -114,7 +114,7 @@ class StragglerCase:
 
 @dataclass(frozen=True)
 class Straggler:
-    """What became of a member.
+    """How a member fared.
 
     Attributes:
         kind: what it was like.

@@ -1,4 +1,4 @@
-"""What processes cost to whom nothing happens, and that finished jobs in the bucket change none of it."""
+"""The cost of processes that wait, with and without finished jobs in the bucket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOR_EVER_S = 1e8
 
 @dataclass(frozen=True)
 class Idle:
-    """A process to whom nothing happens for a day.
+    """A process that waits for a day.
 
     Attributes:
         requests: of a day, by verb.
@@ -34,7 +34,7 @@ class Idle:
 
 
 def idle(latency_ms: float, history: int, seconds: float) -> list[Idle]:
-    """Days of everybody who may wait for something.
+    """A day of each kind of process that waits.
 
     Args:
         history: finished jobs in the bucket, with which everything is measured again.

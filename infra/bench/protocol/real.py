@@ -1,6 +1,6 @@
 """The same federations in real time: members as threads, the embedded S3 as a process, every request delayed.
 
-It shows that the figures of virtual time are not of virtual time only. What is measured holds our own work, boto3's and
+It shows that the figures hold in real time too. What is measured holds our own work, boto3's and
 the embedded S3's, which answers one request at a time.
 """
 
@@ -59,7 +59,7 @@ class RealTime:
 
 
 class Delayed:
-    """A store that is so many seconds away."""
+    """A store whose answers take `delay_s` longer."""
 
     def __init__(self, store: Store, delay_s: float) -> None:
         self.store = store
@@ -106,7 +106,7 @@ def real_time(barrier: str, members: int, rounds: int, delay_ms: float) -> RealT
             delayed = Delayed(S3Store(BUCKET, role=role), delay_ms / 1000)
             return Bucket(Meter(delayed, name, role, ledger, time.monotonic), system_clock(stop))
 
-        shops = [_workshop(bucket(f"w{n}", "worker"), f"w{n}") for n in range(members)]
+        shops = [_worker(bucket(f"w{n}", "worker"), f"w{n}") for n in range(members)]
         server = SyncServer(bucket("sync-server", "sync-server"), no_mean, quiet)
         try:
             closing = federation.barrier is Closers.SYNC_SERVER and threads.submit(server.run, exit_when_idle=True)
@@ -131,7 +131,7 @@ def real_time(barrier: str, members: int, rounds: int, delay_ms: float) -> RealT
     )
 
 
-def _workshop(bucket: Bucket, name: str) -> WorkerLoop:
+def _worker(bucket: Bucket, name: str) -> WorkerLoop:
     return WorkerLoop(bucket, name, LEASE_TTL_S, lambda manifest: NoOp(time.sleep, 0.0), no_mean, quiet, stays=True)
 
 

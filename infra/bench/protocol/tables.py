@@ -97,7 +97,7 @@ def idle(rows: Sequence[Idle], history: int) -> FittedTable:
 
 
 def stragglers(run: Stragglers) -> FittedTable:
-    """What became of each member."""
+    """How each member fared."""
     table = FittedTable("member", "rounds in", "episodes", "result after s", right=[1, 2, 3])
     for row in run.members:
         episodes = "-" if row.episodes is None else str(row.episodes)

@@ -30,7 +30,7 @@ UPDATE_BYTES = 51_071
 STATE_BYTES = 4_770_807
 
 WEIGHTS = bytes(UPDATE_BYTES)
-LOG_ROWS = 100_000  # the simulated S3 keeps a log of its own, which nobody reads here
+LOG_ROWS = 100_000  # the simulated S3 keeps a log of its own, which is not read here
 YEAR = 365 * 86_400.0
 
 Work = Callable[[int], float]
@@ -84,7 +84,7 @@ class NoOp:
 
 
 class NoMean:
-    """Takes updates in and gives out as much."""
+    """In place of a strategy: reads updates, averages nothing, returns weights of the same size."""
 
     def add(self, update: bytes, weight: int) -> None:
         """Nothing is averaged."""
@@ -99,7 +99,7 @@ def no_mean(federation: Federation, before: RoundInputs) -> NoMean:
 
 
 def quiet(line: str) -> None:
-    """Progress is told by the benchmark itself."""
+    """Drops progress lines; the benchmark prints its own."""
 
 
 def no_op_federation(members: int, rounds: int, barrier: str, **changes: object) -> Federation:

@@ -1,4 +1,4 @@
-"""After a chaos run: is everything there, once, and the same as without the chaos?"""
+"""Checks after a chaos run: everything exists, once, with the bytes of the undisturbed run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAY_DIFFER = "learning_curve.png"  # its title is the job's id
 
 @dataclass(frozen=True)
 class Pair:
-    """Two federations that should have ended alike: the undisturbed one, and the other."""
+    """Two federations that must have equal results: the undisturbed one and the disturbed one."""
 
     bucket: Bucket
     calm: str
@@ -44,7 +44,7 @@ def unfinished(bucket: Bucket) -> list[str]:
 
 
 def findings(pair: Pair) -> list[str]:
-    """One line for everything that is not as it should be."""
+    """One line for each difference and each object that is missing or left over."""
     found: list[str] = []
     for part in (_ending, _members, _rounds):
         try:

@@ -47,7 +47,7 @@ def chaos(
 ) -> None:
     """Kill real processes; the weights must come out the same.
 
-    A federation is trained twice, undisturbed and under fire, and every bit is compared. Under fire, dispatch, workers
+    A federation is trained twice, undisturbed and with faults, and every bit is compared. Faults: dispatch, workers
     and sync-servers are killed, frozen past their lease and woken, and told to stop; each sees the bucket through a
     network of its own that is cut, slow, loses answers and delivers requests late or twice. Exit code 1: something
     differs, got lost or was done twice, or a process ended without cause.

@@ -14,7 +14,7 @@ from random import Random
 
 
 class NetworkFault(StrEnum):
-    """What becomes of a request and its answer."""
+    """What a proxy does to a request and its answer."""
 
     CUT_BEFORE = "cut before"  # the connection is reset, the server never sees the request
     CUT_AFTER = "cut after"  # applied, then the connection is reset: the client cannot know
@@ -81,7 +81,7 @@ class Moment(StrEnum):
 
 @dataclass
 class Trigger:
-    """Something that is to happen at a client's next request but `skip`.
+    """A function to call at a client's request, once `skip` requests have passed.
 
     Attributes:
         fire: told the request; answers how many seconds to hold it (or its answer), or None to let it vanish.

@@ -1,4 +1,4 @@
-"""What was done to a chaos run and what passed its network, written down as it happens."""
+"""The journal of a chaos run: signals, faults and requests, written as they happen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Journal:
         signals: delivered, by kind and by whom.
         faults: of the network, by kind.
         requests: by role.
-        violations: what no process may ever do to the bucket, and one did.
+        violations: requests that the protocol forbids and a process sent.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -83,7 +83,7 @@ class Proxy:
         self.follow(())
 
     def arm(self, trigger: Trigger | None) -> None:
-        """Lay a trigger in place of the one before, or none."""
+        """Set the trigger, in place of the one before; None removes it."""
         self._trigger = trigger
 
     async def _start_following(self, phases: Iterable[Phase]) -> None:

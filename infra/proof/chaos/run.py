@@ -1,4 +1,4 @@
-"""A federation trained twice with the same seed, by the real commands as processes: undisturbed, and under fire."""
+"""A federation trained twice with the same seed, by the real commands as processes: undisturbed, then with faults."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Trial:
 
 
 class Chaos:
-    """One chaos run. `tell` is told how far it is: what, done, of how many."""
+    """One chaos run. `tell` is called with its progress: what, done, of how many."""
 
     def __init__(self, settings: ChaosSettings, tell: Callable[[str, int, int], None]) -> None:
         self.settings = settings
@@ -90,7 +90,7 @@ class Chaos:
         self._tag = secrets.token_hex(3)
 
     def run(self) -> dict[str, Any]:
-        """Both federations, and what came of them; `findings` names everything that is not as it should be.
+        """Run both federations and compare them; `findings` names everything that is not as it should be.
 
         Raises:
             SimArenaError: it could not even begin.

@@ -14,7 +14,7 @@ SYNC_SERVERS = 2  # more than one, so that they get in each other's way
 SKIP = 8  # a planned signal may let so many requests of its victim pass
 _SIGNALS = {signal.SIGKILL: 0.5, signal.SIGSTOP: 0.25, signal.SIGTERM: 0.25}
 _WEIGHTS = {"worker": 3.0, "sync-server": 2.0, SUBMIT: 1.0}  # of one process, by what it is
-_PAUSE_LEASES = (0.5, 2.5)  # how long a stopped process sleeps; most wake as zombies
+_PAUSE_LEASES = (0.5, 2.5)  # how long a stopped process sleeps; most have lost their lease when they wake
 _LONGER_THAN_TIME_OUT_S = 60.0  # of a client's read
 _LAST = 0.9  # no signal waits for more than this share of the rounds, so that all of them find something to hit
 
@@ -80,7 +80,7 @@ def signal_schedule(seed: int, kills: int, rounds: int, victims: list[str], leas
 
 
 def fault_schedule(seed: int, name: str, lease_s: float) -> Iterator[Phase]:
-    """How the network of a process is, for ever."""
+    """The phases of a process's network, without end."""
     random = Random(f"{seed} weather {name}")
     while True:
         kind = random.choice(("calm", "calm", "calm", "flaky", "flaky", "busy", "slow", "cut"))

@@ -36,7 +36,7 @@ class PendingSignal:
         self._lock = threading.Lock()
 
     def land(self, request: str | None = None) -> float | None:
-        """Send the signal; what becomes of the request at which it fell (see `Trigger`)."""
+        """Send the signal; returns what `Trigger.fire` returns for the request at which it was sent."""
         with self._lock:
             if self.landed is not None or self.missed:
                 return 0.0
@@ -137,7 +137,7 @@ class Supervisor:
                 self._arm(slot)
 
     def dismiss(self) -> None:
-        """Wake and dismiss everyone, and see that they leave as they should."""
+        """Wake all processes, send them SIGTERM, and check that they end in time."""
         self._dismissing = True
         for slot in self.slots.values():
             if slot.wakes is not None:

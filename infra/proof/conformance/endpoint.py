@@ -14,7 +14,7 @@ class Endpoint:
 
     Args:
         name: the bucket's name.
-        machine: clock, waiting and nonces.
+        clock: time, waiting and nonces.
         patience_s: how long an unclear or failing request is tried again, seconds.
 
     Raises:

@@ -49,7 +49,7 @@ def check_race(endpoint: Endpoint, race: Race) -> list[Finding]:
 def race_fault(bodies: Sequence[PausingBody], answers: Sequence[Answer], stored: bytes | None) -> str | None:
     """What is wrong with the outcome of a race, if anything.
 
-    At most one contender may be told that it won, and its body is what must be stored. If nobody was told, it must be
+    At most one contender may be told that it won, and its body is what must be stored. If none was told, it must be
     one that got no clear answer.
     """
     by_answer: dict[Answer, list[PausingBody]] = {answer: [] for answer in Answer}

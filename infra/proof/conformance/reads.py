@@ -1,4 +1,4 @@
-"""Checks of what a server shows: one's own writes at once, by one clock, in order, and to nobody else."""
+"""Checks of what a server shows: own writes at once, by one clock, in order, and only to clients with credentials."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def check_credentials(endpoint: Endpoint) -> list[Finding]:
     """Whether anyone who reaches the endpoint may use it: no matter for the protocol, but one for its owner."""
     open_to = [who for who, client in _strangers(endpoint) if _answers(endpoint, client)]
     if open_to:
-        text = f"a listing with {' or '.join(open_to)} is answered: whoever reaches the endpoint may read the bucket"
+        text = f"a listing with {' or '.join(open_to)} is answered: every client of the endpoint may read the bucket"
         return [Finding("credentials", CheckResult.WARN, text)]
     return [Finding("credentials", CheckResult.OK, "a wrong secret key is refused, and so is no key")]
 

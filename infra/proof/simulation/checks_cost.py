@@ -1,4 +1,4 @@
-"""Checks on what a run costs: requests, attempts and training that nobody needed."""
+"""Checks on what a run costs: no needless requests, attempts and training."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         case ResultStatus.SUCCESS:
             return _why_no_success(run, job_id, result)
         case ResultStatus.CANCELLED:
-            return None if cancelled else "nobody cancelled it"
+            return None if cancelled else "it was never cancelled"
         case ResultStatus.REJECTED:
             return None if defect is MemberDefect.DAMAGED else "its manifest was good"
     error = result.error or ""
@@ -57,7 +57,7 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         failed = run.outcome is not None and run.outcome.status is OutcomeStatus.FAILED
         return None if failed and outcome and outcome.place < event.place else "the federation had not failed"
     if "was the group purged" in error or "it was purged" in error:
-        return None if run.purged(job_id) else "nobody purged it"
+        return None if run.purged(job_id) else "it was never purged"
     if "took longer than" in error:
         return None if defect is MemberDefect.HANGS else "it hangs not"
     return None if defect is MemberDefect.REFUSED and "no such setting" in error else "nothing was wrong with it"
@@ -134,7 +134,7 @@ def marks_are_deleted_only_when_they_are_history(run: Run) -> Iterator[str]:
 
 
 def _queued_at(run: Run, job_id: str, event: AppliedRequest) -> bool:
-    """Whether a job's manifest was there at the moment of a request; without it nobody can begin."""
+    """Whether a job's manifest was there at the moment of a request; without it no worker can begin."""
     created = run.history.created.get(keys.pending_manifest(job_id), [])
     return any(c.place < event.place and not run.deleted(c, event) for c in created)
 

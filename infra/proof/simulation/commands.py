@@ -1,4 +1,4 @@
-"""`sim-arena simulate`: the protocol under fire, in virtual time, one run for each seed."""
+"""`sim-arena simulate`: the protocol under faults, in virtual time, one run for each seed."""
 
 from __future__ import annotations
 

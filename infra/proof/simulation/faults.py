@@ -1,4 +1,4 @@
-"""The weather of a simulated run: what happens to requests and to the processes that send them."""
+"""The faults of a simulated run, injected at requests and into the processes that send them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FaultInjector:
     may come on top of what happens to its request: paused, and then the request is lost.
 
     Args:
-        again: told of a process that ended by a fault, so that it may be started again.
+        again: called with a process that ended by a fault, so that it may be started again.
     """
 
     scenario: SimulationScenario
@@ -66,7 +66,7 @@ class FaultInjector:
     counts: Counter[Fault] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(f"weather of {self.scenario.seed}")
+        self.random = random.Random(f"weather of {self.scenario.seed}")  # another text: other faults for every seed
         self.lasts_until = 0.0
         self._cut_off: dict[str, float] = {}  # by process, until when
         self.world: World
@@ -136,5 +136,5 @@ class FaultInjector:
         return seconds
 
     def _land(self, request: Request) -> None:
-        with suppress(StoreError):  # nobody hears a refusal
+        with suppress(StoreError):  # no client waits for the answer
             self.world.s3.apply(replace(request, who=request.who + LATE))

@@ -52,8 +52,8 @@ def violations(run: Run) -> Iterator[Violation]:
 # -- 6 faults --------------------------------------------------------------------------------------
 
 
-def nobody_dies_of_a_fault(run: Run) -> Iterator[str]:
-    """Daemons outlive everything; a command for one thing may end with one of our errors, which is one clear line."""
+def daemons_survive_faults(run: Run) -> Iterator[str]:
+    """No daemon ends by an error; a command for one thing may end with one of our errors, which is one clear line."""
     for process in run.processes:
         if process.error is None:
             continue
@@ -85,7 +85,7 @@ CHECKS: dict[Invariant, tuple[Check, ...]] = {
         updates.states_follow_from_one_another,
     ),
     Invariant.WEIGHTS: (updates.everything_ends, updates.the_weights_are_those_of_an_undisturbed_run),
-    Invariant.FAULTS: (nobody_dies_of_a_fault,),
+    Invariant.FAULTS: (daemons_survive_faults,),
     Invariant.KEYS: (jobs.nothing_is_written_elsewhere, jobs.queue_entries_leave_only_with_a_result),
     Invariant.COST: (
         cost.polls_grow_rarer,

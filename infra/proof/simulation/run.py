@@ -32,14 +32,14 @@ from protocol.worker.learner import Episode
 from protocol.worker.worker_loop import WorkerLoop
 
 LIMIT_S = 20_000.0  # after the calm began; the slowest member alone may need 6,000
-SETTLE_S = 60.0  # and two leases, after the end: for what was left half done
+SETTLE_S = 60.0  # and two leases, after the end: for what was left unfinished
 
 NewBucket = Callable[[MemoryStore, Clock], Bucket]
 
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """What became of a seed.
+    """The report on one seed's run.
 
     Attributes:
         trained: episodes that ended in some process, `needed`: those that came to use.
@@ -225,7 +225,7 @@ class _Simulation:
     # -- what happens ----------------------------------------------------------------------------------
 
     def play(self) -> str | None:
-        """Let the run come to its end; returns what kept it from that."""
+        """Run to the end; returns why it did not end, or None."""
         try:
             self.world.run(self._over, limit_s=self.scenario.calm_s + LIMIT_S)
         except TimeoutError:
@@ -252,13 +252,13 @@ class _Simulation:
         return all(created.get(key) for key in (keys.outcome(GROUP), *needed))
 
     def _let_settle(self) -> None:
-        """Until whatever slept, was slow or had been given up has come back and had its effect."""
+        """Run on until all paused threads, slow requests and abandoned requests have taken effect."""
         earliest = max(self.world.now, self.faults.lasts_until) + 10.0
         latest = earliest + SETTLE_S + 2 * self.scenario.ttl_s
         self.world.run(lambda: self.world.now >= latest or (self.world.now >= earliest and self._leftovers() is None))
 
     def _leftovers(self) -> str | None:
-        """What should have been cleared away by now: somebody who lives keeps looking."""
+        """Keys that the living processes should have deleted by now."""
         objects = self.world.s3.objects
         left = [
             key for prefix in (keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE) for key in objects.below(prefix, "", 9)[0]
