@@ -16,7 +16,7 @@ from env.kube.connect import CLIENT_VERSION
 from env.kube.paths import path_of, within
 from env.simkube import doctor_checks as checks
 from env.simkube import gates, paths
-from env.simkube.doctor_results import NEEDED, CheckResult, Level, Permission
+from env.simkube.doctor_results import NEEDED, Level, Permission, ReportLine
 
 Manifest = dict[str, Any]
 
@@ -48,7 +48,7 @@ class Patient:
     home: Path = Path("~")
 
 
-Check = Callable[[Patient], CheckResult]
+Check = Callable[[Patient], ReportLine]
 
 
 def checks_for(patient: Patient) -> dict[str, Check]:
@@ -87,22 +87,22 @@ def checks_for(patient: Patient) -> dict[str, Check]:
     return named
 
 
-def examine(patient: Patient) -> dict[str, CheckResult]:
+def examine(patient: Patient) -> dict[str, ReportLine]:
     """All findings by check, in order.
 
     A check that cannot read what it needs fails alone. Where nothing answers at all, the first is the only one.
     """
-    findings: dict[str, CheckResult] = {}
+    findings: dict[str, ReportLine] = {}
     for name, check in checks_for(patient).items():
         try:
             findings[name] = check(patient)
         except KubeError as error:
-            findings[name] = CheckResult(Level.FAIL, str(error), _way_out(error))
+            findings[name] = ReportLine(Level.FAIL, str(error), _way_out(error))
             if error.status == 0 and not any(finding.level is Level.OK for finding in findings.values()):
                 break
         except (ClusterError, LookupError, TypeError, AttributeError) as error:
             # What the cluster holds is not what Kubernetes' schemas promise.
-            findings[name] = CheckResult(Level.FAIL, f"cannot be judged: {type(error).__name__}: {error}")
+            findings[name] = ReportLine(Level.FAIL, f"cannot be judged: {type(error).__name__}: {error}")
     return findings
 
 
@@ -130,19 +130,19 @@ def shipped_stages() -> list[Manifest]:
     return [stage for stage in yaml.safe_load_all(text) if stage]
 
 
-def _api_server(patient: Patient) -> CheckResult:
+def _api_server(patient: Patient) -> ReportLine:
     version = patient.api.get("/version")
     if version is None or "gitVersion" not in version:
-        return CheckResult(Level.FAIL, f"{patient.api.host} is no Kubernetes API server", "kubectl config get-contexts")
+        return ReportLine(Level.FAIL, f"{patient.api.host} is no Kubernetes API server", "kubectl config get-contexts")
     return checks.api_server(version, patient.api.host, CLIENT_VERSION)
 
 
-def _definitions(patient: Patient) -> CheckResult:
+def _definitions(patient: Patient) -> ReportLine:
     names = ("simulations.simkube.io", "simulationroots.simkube.io")
     return checks.definitions(*(patient.api.get(path_of(_DEFINITIONS, name)) for name in names))
 
 
-def _permissions(patient: Patient) -> CheckResult:
+def _permissions(patient: Patient) -> ReportLine:
     return checks.permissions([needed for needed in NEEDED if not _allowed(patient.api, needed)])
 
 
@@ -156,7 +156,7 @@ def _allowed(api: KubeApi, needed: Permission) -> bool:
     return bool((api.create(_REVIEWS, review).get("status") or {}).get("allowed"))
 
 
-def _driver_secrets(patient: Patient) -> CheckResult:
+def _driver_secrets(patient: Patient) -> ReportLine:
     place = paths.CONTROLLER_NAMESPACE
     found = {name: patient.api.get(path_of(_SECRETS, name, place)) for name in patient.driver_secrets}
     return checks.driver_secrets(found, patient.trace_url)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from env.simkube import paths
-from env.simkube.doctor_results import NEEDED, CheckResult, Level, Permission
+from env.simkube.doctor_results import NEEDED, Level, Permission, ReportLine
 from env.words import count
 
 Manifest = dict[str, Any]
@@ -31,50 +31,48 @@ _AWS_SOURCES = (
 )
 
 
-def api_server(version: Manifest, host: str, client_version: str) -> CheckResult:
+def api_server(version: Manifest, host: str, client_version: str) -> ReportLine:
     """Which API server answers."""
-    return CheckResult(Level.OK, f"Kubernetes {version.get('gitVersion')} at {host}, client {client_version}")
+    return ReportLine(Level.OK, f"Kubernetes {version.get('gitVersion')} at {host}, client {client_version}")
 
 
-def definitions(simulations: Manifest | None, roots: Manifest | None) -> CheckResult:
+def definitions(simulations: Manifest | None, roots: Manifest | None) -> ReportLine:
     """SimKube's CustomResourceDefinitions."""
     missing = [name for name, crd in (("Simulation", simulations), ("SimulationRoot", roots)) if crd is None]
     if missing or simulations is None:
-        return CheckResult(Level.FAIL, f"no CustomResourceDefinition of {' and '.join(missing)}", _INSTALL_SIMKUBE)
+        return ReportLine(Level.FAIL, f"no CustomResourceDefinition of {' and '.join(missing)}", _INSTALL_SIMKUBE)
     versions = {version["name"]: version for version in simulations["spec"]["versions"] if version.get("served")}
     if "v1" not in versions:
-        return CheckResult(Level.FAIL, f"Simulation is served as {', '.join(versions)}, not as v1", _INSTALL_SIMKUBE)
+        return ReportLine(Level.FAIL, f"Simulation is served as {', '.join(versions)}, not as v1", _INSTALL_SIMKUBE)
     # Required from 2.7 on; older ones drop what they do not know.
     known = "lifecycleParams" in json.dumps(versions["v1"].get("schema"))
-    return CheckResult(Level.OK, f"simkube.io/v1, {'with' if known else 'without'} lifecycleParams")
+    return ReportLine(Level.OK, f"simkube.io/v1, {'with' if known else 'without'} lifecycleParams")
 
 
-def controller(deployments: Sequence[Manifest]) -> CheckResult:
+def controller(deployments: Sequence[Manifest]) -> ReportLine:
     """sk-ctrl, which turns Simulations into drivers."""
     if not deployments:
-        return CheckResult(Level.FAIL, f"no sk-ctrl in namespace {paths.CONTROLLER_NAMESPACE}", _INSTALL_SIMKUBE)
+        return ReportLine(Level.FAIL, f"no sk-ctrl in namespace {paths.CONTROLLER_NAMESPACE}", _INSTALL_SIMKUBE)
     found = deployments[0]
     name = found["metadata"]["name"]
     image = found["spec"]["template"]["spec"]["containers"][0].get("image")
     if _ready(found) < 1:
         mend = f"kubectl -n {paths.CONTROLLER_NAMESPACE} describe pods -l {paths.CONTROLLER_LABEL}"
-        return CheckResult(
+        return ReportLine(
             Level.FAIL, f"Deployment {name} ({image}) has no ready pod; it runs on nodes type=kind-worker", mend
         )
-    return CheckResult(Level.OK, f"Deployment {name} is ready, image {image}")
+    return ReportLine(Level.OK, f"Deployment {name} is ready, image {image}")
 
 
-def service_account(account: Manifest | None) -> CheckResult:
+def service_account(account: Manifest | None) -> ReportLine:
     """The account that drivers run under, in the driver's own namespace."""
     name = f"{paths.CONTROLLER_NAMESPACE}/{SERVICE_ACCOUNT}"
     if account is None:
-        return CheckResult(
-            Level.FAIL, f"no ServiceAccount {name}: driver pods would never be created", _INSTALL_SIMKUBE
-        )
-    return CheckResult(Level.OK, f"ServiceAccount {name}")
+        return ReportLine(Level.FAIL, f"no ServiceAccount {name}: driver pods would never be created", _INSTALL_SIMKUBE)
+    return ReportLine(Level.OK, f"ServiceAccount {name}")
 
 
-def issuer(found: Manifest | None) -> CheckResult:
+def issuer(found: Manifest | None) -> ReportLine:
     """cert-manager's ClusterIssuer, for the driver's webhook."""
     document = {
         "apiVersion": "cert-manager.io/v1",
@@ -84,51 +82,49 @@ def issuer(found: Manifest | None) -> CheckResult:
     }
     mend = f"install cert-manager, then: echo '{json.dumps(document)}' | kubectl apply -f -"
     if found is None:
-        return CheckResult(
+        return ReportLine(
             Level.FAIL, f"no ClusterIssuer {ISSUER}: drivers would wait for their certificate forever", mend
         )
     if not _condition(found, "Ready"):
-        return CheckResult(
+        return ReportLine(
             Level.WARN, f"ClusterIssuer {ISSUER} is not Ready", f"kubectl describe clusterissuer {ISSUER}"
         )
-    return CheckResult(Level.OK, f"ClusterIssuer {ISSUER} is Ready")
+    return ReportLine(Level.OK, f"ClusterIssuer {ISSUER} is Ready")
 
 
-def metrics_namespace(namespace: Manifest | None) -> CheckResult:
+def metrics_namespace(namespace: Manifest | None) -> ReportLine:
     """A namespace that sk-ctrl asks for even where a simulation has no metrics."""
     if namespace is None:
         mend = f"kubectl create namespace {METRICS_NAMESPACE}"
-        return CheckResult(Level.FAIL, f"no namespace {METRICS_NAMESPACE}: every simulation would fail", mend)
-    return CheckResult(Level.OK, f"namespace {METRICS_NAMESPACE}")
+        return ReportLine(Level.FAIL, f"no namespace {METRICS_NAMESPACE}: every simulation would fail", mend)
+    return ReportLine(Level.OK, f"namespace {METRICS_NAMESPACE}")
 
 
-def kwok_controller(deployments: Sequence[Manifest]) -> CheckResult:
+def kwok_controller(deployments: Sequence[Manifest]) -> ReportLine:
     """KWOK, which plays the virtual nodes' kubelets."""
     if not deployments:
-        return CheckResult(
-            Level.WARN, "no Deployment kwok-controller; right only if KWOK runs elsewhere", _INSTALL_KWOK
-        )
+        return ReportLine(Level.WARN, "no Deployment kwok-controller; right only if KWOK runs elsewhere", _INSTALL_KWOK)
     found = deployments[0]
     name = f"{found['metadata'].get('namespace')}/{found['metadata']['name']}"
     if _ready(found) < 1:
         mend = f"kubectl -n {found['metadata'].get('namespace')} describe deployment {found['metadata']['name']}"
-        return CheckResult(Level.FAIL, f"Deployment {name} has no ready pod", mend)
-    return CheckResult(Level.OK, f"Deployment {name} is ready")
+        return ReportLine(Level.FAIL, f"Deployment {name} has no ready pod", mend)
+    return ReportLine(Level.OK, f"Deployment {name} is ready")
 
 
-def stages(found: Sequence[Manifest] | None, ours: Sequence[Manifest]) -> CheckResult:
+def stages(found: Sequence[Manifest] | None, ours: Sequence[Manifest]) -> ReportLine:
     """KWOK's rules for the states of pods; None where the API server knows no Stages."""
     if found is None:
-        return CheckResult(
+        return ReportLine(
             Level.FAIL, "no CustomResourceDefinition of Stage: virtual nodes and pods stay as they are", _INSTALL_KWOK
         )
     missing = missing_stages(found, ours)
     if missing:
         names = ", ".join(stage["metadata"]["name"] for stage in missing)
-        return CheckResult(Level.FAIL, f"missing Stages of Sim-Arena: {names}", _FIX)
+        return ReportLine(Level.FAIL, f"missing Stages of Sim-Arena: {names}", _FIX)
     if not any(_makes_pods_run(stage) for stage in found):
-        return CheckResult(Level.FAIL, "no Stage makes pods run: they would stay Pending", _INSTALL_STAGES)
-    return CheckResult(Level.OK, f"{len(found)} Stages, Sim-Arena's {len(ours)} among them")
+        return ReportLine(Level.FAIL, "no Stage makes pods run: they would stay Pending", _INSTALL_STAGES)
+    return ReportLine(Level.OK, f"{len(found)} Stages, Sim-Arena's {len(ours)} among them")
 
 
 def missing_stages(found: Sequence[Manifest], ours: Sequence[Manifest]) -> list[Manifest]:
@@ -137,99 +133,99 @@ def missing_stages(found: Sequence[Manifest], ours: Sequence[Manifest]) -> list[
     return [stage for stage in ours if stage["metadata"]["name"] not in names]
 
 
-def virtual_nodes(nodes: Sequence[Manifest]) -> CheckResult:
+def virtual_nodes(nodes: Sequence[Manifest]) -> ReportLine:
     """The nodes that simulated pods may run on; the first defect that is found."""
     virtual = [node for node in nodes if is_virtual(node)]
     if not virtual:
-        return CheckResult(Level.FAIL, f"no node is labelled {paths.VIRTUAL_NODES}", "make some: see docs/simkube.md")
+        return ReportLine(Level.FAIL, f"no node is labelled {paths.VIRTUAL_NODES}", "make some: see docs/simkube.md")
     findings = [finding for node in virtual if (finding := _virtual_node(node))]
     for finding in sorted(findings, key=lambda each: each.level is Level.WARN):
         return finding
-    return CheckResult(
+    return ReportLine(
         Level.OK, f"{count(len(virtual), 'node')} labelled {paths.VIRTUAL_NODES}, annotated, tainted and Ready"
     )
 
 
-def _virtual_node(node: Manifest) -> CheckResult | None:
+def _virtual_node(node: Manifest) -> ReportLine | None:
     name, spec = node["metadata"]["name"], node.get("spec") or {}
     taints = [taint for taint in spec.get("taints") or () if taint.get("effect") != "PreferNoSchedule"]
     if (node["metadata"].get("annotations") or {}).get(NODE_ANNOTATION) != "fake":
         mend = f"kubectl annotate node {name} {NODE_ANNOTATION}=fake --overwrite"
-        return CheckResult(
+        return ReportLine(
             Level.FAIL, f"node {name} is not annotated {NODE_ANNOTATION}=fake: KWOK leaves its pods alone", mend
         )
     if not _condition(node, "Ready"):
-        return CheckResult(Level.FAIL, f"node {name} is not Ready; is KWOK running?", f"kubectl describe node {name}")
+        return ReportLine(Level.FAIL, f"node {name} is not Ready; is KWOK running?", f"kubectl describe node {name}")
     for taint in taints:
         if taint["key"] != NODE_TAINT:
             mend = f"kubectl taint node {name} {taint['key']}-"
-            return CheckResult(
+            return ReportLine(
                 Level.FAIL, f"node {name} has a taint {taint['key']}: simulated pods do not tolerate it", mend
             )
     if spec.get("unschedulable"):
-        return CheckResult(Level.FAIL, f"node {name} is cordoned", f"kubectl uncordon {name}")
+        return ReportLine(Level.FAIL, f"node {name} is cordoned", f"kubectl uncordon {name}")
     if not taints:
         mend = f"kubectl taint node {name} {NODE_TAINT}=true:NoSchedule"
-        return CheckResult(
+        return ReportLine(
             Level.WARN, f"node {name} has no taint {NODE_TAINT}: drivers and other pods may land on it", mend
         )
     return None
 
 
-def driver_nodes(nodes: Sequence[Manifest]) -> CheckResult:
+def driver_nodes(nodes: Sequence[Manifest]) -> ReportLine:
     """Real nodes, one of which the driver's pod needs."""
     usable = [node for node in nodes if not is_virtual(node) and _takes_any_pod(node)]
     if not usable:
-        return CheckResult(
+        return ReportLine(
             Level.FAIL, "no real node that is Ready and untainted: drivers have nowhere to run", "add a worker node"
         )
-    return CheckResult(Level.OK, f"{count(len(usable), 'real node')} for drivers")
+    return ReportLine(Level.OK, f"{count(len(usable), 'real node')} for drivers")
 
 
-def simulations(found: Sequence[Manifest] | None) -> CheckResult:
+def simulations(found: Sequence[Manifest] | None) -> ReportLine:
     """Simulations that are there; one runs at a time, so that any of them makes the next one wait."""
     if not found:
-        return CheckResult(Level.OK, "none there")
+        return ReportLine(Level.OK, "none there")
     ours, others = ([_named(o) for o in found if is_ours(o) is wanted] for wanted in (True, False))
     if others:
         mend = f"if it is not needed: kubectl delete simulation {others[0][0]}"
-        return CheckResult(Level.WARN, f"not Sim-Arena's, and others wait for it: {_listed(others)}", mend)
+        return ReportLine(Level.WARN, f"not Sim-Arena's, and others wait for it: {_listed(others)}", mend)
     mend = f"if no episode is running now: {_FIX}"
-    return CheckResult(Level.WARN, f"left over, or of a running episode: {_listed(ours)}", mend)
+    return ReportLine(Level.WARN, f"left over, or of a running episode: {_listed(ours)}", mend)
 
 
-def virtual_namespaces(namespaces: Sequence[Manifest], running: Sequence[Manifest] | None) -> CheckResult:
+def virtual_namespaces(namespaces: Sequence[Manifest], running: Sequence[Manifest] | None) -> ReportLine:
     """Namespaces of replays that are over."""
     left = [o for o in namespaces if _is_replays(o["metadata"])]
     if not left or running:
-        return CheckResult(Level.OK, f"{len(left)} virtual namespaces, of a simulation" if left else "none left over")
+        return ReportLine(Level.OK, f"{len(left)} virtual namespaces, of a simulation" if left else "none left over")
     names = " ".join(o["metadata"]["name"] for o in left)
     if all((o.get("status") or {}).get("phase") == "Terminating" for o in left):
-        return CheckResult(
+        return ReportLine(
             Level.WARN, f"still terminating: {names}", f"wait; if that is long: kubectl get namespace {names} -o yaml"
         )
-    return CheckResult(Level.WARN, f"left over, without a simulation: {names}", f"kubectl delete namespace {names}")
+    return ReportLine(Level.WARN, f"left over, without a simulation: {names}", f"kubectl delete namespace {names}")
 
 
-def lease(holder: str | None, running: Sequence[Manifest] | None) -> CheckResult:
+def lease(holder: str | None, running: Sequence[Manifest] | None) -> ReportLine:
     """The lease that lets one simulation run at a time."""
     if holder is None:
-        return CheckResult(Level.OK, f"{paths.LEASE} is free")
+        return ReportLine(Level.OK, f"{paths.LEASE} is free")
     if running:
-        return CheckResult(Level.OK, f"{paths.LEASE} is held by {holder}")
+        return ReportLine(Level.OK, f"{paths.LEASE} is held by {holder}")
     mend = f"kubectl -n {paths.CONTROLLER_NAMESPACE} delete lease {paths.LEASE}"
-    return CheckResult(Level.WARN, f"{paths.LEASE} is held by {holder}, but there is no simulation", mend)
+    return ReportLine(Level.WARN, f"{paths.LEASE} is held by {holder}, but there is no simulation", mend)
 
 
-def permissions(denied: Sequence[Permission]) -> CheckResult:
+def permissions(denied: Sequence[Permission]) -> ReportLine:
     """What access reviews said."""
     if denied:
         said = f"not allowed: {', '.join(map(str, denied))}"
-        return CheckResult(Level.FAIL, said, "ask for a ClusterRole with these verbs, or use another context")
-    return CheckResult(Level.OK, f"all {len(NEEDED)} that are needed")
+        return ReportLine(Level.FAIL, said, "ask for a ClusterRole with these verbs, or use another context")
+    return ReportLine(Level.OK, f"all {len(NEEDED)} that are needed")
 
 
-def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> CheckResult:
+def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> ReportLine:
     """S3 credentials of the driver, which reads the trace in the cluster."""
     missing = [name for name, secret in found.items() if secret is None]
     place = paths.CONTROLLER_NAMESPACE
@@ -237,21 +233,21 @@ def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> Chec
     create = f"kubectl -n {place} create secret generic NAME {keys}"
     if missing:
         said = f"no Secret {', '.join(missing)} in namespace {place}: driver pods would not start"
-        return CheckResult(Level.FAIL, said, create.replace("NAME", missing[0]))
+        return ReportLine(Level.FAIL, said, create.replace("NAME", missing[0]))
     if not found:
         said = f"no driver secret for {trace_url}: right only if the nodes' own role may read it"
-        return CheckResult(Level.WARN, said, f"{create}, then --simkube 'driver_secrets=[\"NAME\"]'")
-    return CheckResult(Level.OK, f"Secret {', '.join(found)} in namespace {place}")
+        return ReportLine(Level.WARN, said, f"{create}, then --simkube 'driver_secrets=[\"NAME\"]'")
+    return ReportLine(Level.OK, f"Secret {', '.join(found)} in namespace {place}")
 
 
-def own_credentials(environment: Mapping[str, str], has_file: bool) -> CheckResult:
+def own_credentials(environment: Mapping[str, str], has_file: bool) -> ReportLine:
     """S3 credentials of this machine, which uploads the trace."""
     named = [name for name in _AWS_SOURCES if environment.get(name)]
     if named:
-        return CheckResult(Level.OK, f"from {named[0]}")
+        return ReportLine(Level.OK, f"from {named[0]}")
     if has_file:
-        return CheckResult(Level.OK, "from ~/.aws")
-    return CheckResult(
+        return ReportLine(Level.OK, "from ~/.aws")
+    return ReportLine(
         Level.WARN,
         "none in the environment; right only on a machine with a role",
         "set AWS_ACCESS_KEY_ID or AWS_PROFILE",

@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class ReportLine:
     """One line of the report.
 
     Attributes:

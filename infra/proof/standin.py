@@ -33,7 +33,7 @@ TTL_S = 60.0
 
 
 @dataclass(frozen=True)
-class Result:
+class StandInEpisode:
     reward: float
     steps: int
     solved: bool
@@ -48,7 +48,7 @@ class StandIn:
         self.works_s = works_s
         self.value = 0
         self.private = ""  # as an optimizer or a replay buffer: no global weights replace it
-        self.done: list[Result] = []
+        self.done: list[StandInEpisode] = []
         self.episode = 0
 
     @property
@@ -65,7 +65,7 @@ class StandIn:
         digest = hashlib.sha256(text.encode())
         self.value, self.private = int.from_bytes(digest.digest()[:4]), digest.hexdigest()
         self.done.append(
-            Result(float(self.value % 7), 1 + self.value % self.manifest.training.steps, self.value % 2 == 0)
+            StandInEpisode(float(self.value % 7), 1 + self.value % self.manifest.training.steps, self.value % 2 == 0)
         )
         self.episode = episode
         return self.done[-1]
@@ -79,7 +79,7 @@ class StandIn:
     def restore(self, state: bytes) -> int:
         content = json.loads(state)
         self.value, self.private = content["value"], content["private"]
-        self.done = [Result(reward, steps, solved) for reward, steps, solved in content["done"]]
+        self.done = [StandInEpisode(reward, steps, solved) for reward, steps, solved in content["done"]]
         self.episode = content["episode"]
         return int(self.episode)
 

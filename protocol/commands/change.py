@@ -78,7 +78,10 @@ def purge(
     output: OutputChoice,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete what a federation that has ended left: weights, states, results. Its name stays taken."""
+    """Delete what a federation that has ended left: weights, states, results. Its name stays taken.
+
+    Exit code 3 if it was purged before.
+    """
     from protocol.commands.buckets import open_bucket
     from protocol.commands.purge import purge as purge_
     from protocol.wire import ids
@@ -88,6 +91,9 @@ def purge(
     if not yes:
         confirm(f"Delete all objects of {group} in {place.name}?")
     deleted = purge_(place, group)
+    if not deleted:
+        err.print(f"{group}: was purged before")
+        raise typer.Exit(int(Exit.NOTHING_TO_DO))
     if output.as_json:
         print_json({"group": group, "deleted": deleted})
     else:

@@ -11,7 +11,7 @@ from runner.commands.console import progress
 
 
 def purge(bucket: Bucket, group: str) -> int:
-    """Delete everything of a federation that has ended; returns the number of objects.
+    """Delete everything of a federation that has ended; returns the number of objects, 0 if it was purged before.
 
     federation.json and outcome.json stay: a name is never used twice, so a process that was paused meanwhile cannot
     mistake another federation for its own. A purge that was cut short can be run again.
@@ -26,8 +26,8 @@ def purge(bucket: Bucket, group: str) -> int:
     unfinished = [job_id for job_id in job_ids if bucket.exists(keys.pending_manifest(job_id))]
     if unfinished:
         raise ProtocolError(f"{group}: {', '.join(unfinished[:3])} have not ended; first: dispatch cancel {group}")
-    doomed = [keys.finished_manifest(job_id) for job_id in job_ids]
-    doomed += [key for job_id in job_ids for key in (keys.rejected_manifest(job_id), keys.rejected_error(job_id))]
+    single = (keys.finished_manifest, keys.rejected_manifest, keys.rejected_error)
+    doomed = [key for job_id in job_ids for key_of in single if bucket.exists(key := key_of(job_id))]
     for prefix in [*(keys.results(job_id) for job_id in job_ids), keys.rounds(group)]:
         doomed += [entry.key for entry in bucket.list(prefix).entries]
     for key in progress(doomed, "deleting"):

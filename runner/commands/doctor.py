@@ -18,7 +18,7 @@ from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
-    from env.simkube.doctor_results import CheckResult
+    from env.simkube.doctor_results import ReportLine
 
 KubeconfigOption = Annotated[
     Path | None,
@@ -80,16 +80,16 @@ def doctor(
 
 def _examined(
     kubeconfig: Path | None, context: str | None, trace_url: str, driver_secrets: tuple[str, ...], fix: bool
-) -> tuple[dict[str, CheckResult], list[str], str | None]:
+) -> tuple[dict[str, ReportLine], list[str], str | None]:
     from env.kube.connect import connect
     from env.simkube.doctor import Patient, examine, mend
-    from env.simkube.doctor_results import CheckResult, Level
+    from env.simkube.doctor_results import Level, ReportLine
 
     try:
         path = str(kubeconfig) if kubeconfig else None
         api = replace(connect(context, kubeconfig=path), request_timeout_s=_REQUEST_TIMEOUT_S)
     except ConfigError as error:
-        return {"API server": CheckResult(Level.FAIL, str(error))}, [], None
+        return {"API server": ReportLine(Level.FAIL, str(error))}, [], None
     try:
         done = []
         refused = None
@@ -97,7 +97,7 @@ def _examined(
             try:
                 done = mend(api)
             except ClusterError as error:
-                refused = CheckResult(Level.FAIL, str(error))
+                refused = ReportLine(Level.FAIL, str(error))
         with err.status("looking at the cluster"):
             findings = examine(Patient(api, trace_url, driver_secrets, os.environ, Path.home()))
         return ({"--fix": refused} if refused else {}) | findings, done, api.host
@@ -105,7 +105,7 @@ def _examined(
         api.close()
 
 
-def _print(name: str, finding: CheckResult) -> None:
+def _print(name: str, finding: ReportLine) -> None:
     from rich.text import Text
 
     level = Text(f"{finding.level:<5}", style=_COLOURS[finding.level])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.bench.protocol.meter import Ledger, Meter
-from infra.proof.standin import GROUP, Result, bucket_of, training
+from infra.proof.standin import GROUP, StandInEpisode, bucket_of, training
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
@@ -61,14 +61,14 @@ class NoOp:
             self.pause(self.seconds)
         if must_stop():
             raise Interrupted
-        self._history.append(Result(0.0, 1, False))
+        self._history.append(StandInEpisode(0.0, 1, False))
         return self._history[-1]
 
     def state(self) -> bytes:
         return str(len(self._history)).encode()
 
     def restore(self, state: bytes) -> int:
-        self._history = [Result(0.0, 1, False)] * int(state)
+        self._history = [StandInEpisode(0.0, 1, False)] * int(state)
         return len(self._history)
 
     def weights(self) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from infra.ec2.fleet import Instance
-    from infra.ec2.watch.termination import Problem, Selected, Selection, Termination
+    from infra.ec2.watch.termination import Selected, Selection, Termination, TerminationProblem
     from runner.commands.fitted import FittedTable
 
 
@@ -86,12 +86,16 @@ def _ask(instances: Sequence[Instance]) -> None:
 
 def _leave(found: Selected, terminations: Sequence[Termination], where: str) -> None:
     """Say what is not as it was asked for, and leave with the exit code that tells so."""
-    from infra.ec2.watch.termination import Problem
+    from infra.ec2.watch.termination import TerminationProblem
 
     for one in found.gone:
         err.print(f"{one} has ended already", markup=False, highlight=False)
-    alive = [Problem(termination.instance.id, termination.why) for termination in terminations if not termination.ended]
-    problems: list[Problem] = [*found.strangers, *found.unasked, *alive]
+    alive = [
+        TerminationProblem(termination.instance.id, termination.why)
+        for termination in terminations
+        if not termination.ended
+    ]
+    problems: list[TerminationProblem] = [*found.strangers, *found.unasked, *alive]
     for why, same in groupby(problems, lambda problem: problem.why):
         err.print(f"{', '.join(problem.what for problem in same)}: {why}", markup=False, highlight=False)
     if alive or found.unasked:

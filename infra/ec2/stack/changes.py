@@ -39,7 +39,7 @@ class Change(Enum):
     UNCHANGED = "unchanged"
 
 
-class Action(Enum):
+class StackAction(Enum):
     """What a stack needs next to become as it should be."""
 
     CREATE = "create"
@@ -49,13 +49,13 @@ class Action(Enum):
 
 
 _ACTIONS = {
-    "REVIEW_IN_PROGRESS": Action.DELETE,
-    "CREATE_FAILED": Action.DELETE,
-    "ROLLBACK_COMPLETE": Action.DELETE,
-    "ROLLBACK_FAILED": Action.DELETE,
-    "DELETE_FAILED": Action.DELETE,
-    "UPDATE_ROLLBACK_FAILED": Action.HELP,
-    "IMPORT_ROLLBACK_FAILED": Action.HELP,
+    "REVIEW_IN_PROGRESS": StackAction.DELETE,
+    "CREATE_FAILED": StackAction.DELETE,
+    "ROLLBACK_COMPLETE": StackAction.DELETE,
+    "ROLLBACK_FAILED": StackAction.DELETE,
+    "DELETE_FAILED": StackAction.DELETE,
+    "UPDATE_ROLLBACK_FAILED": StackAction.HELP,
+    "IMPORT_ROLLBACK_FAILED": StackAction.HELP,
 }
 
 
@@ -78,11 +78,11 @@ class StackFailed(SimArenaError):
     """CloudFormation could not do it; the message names the resources and why."""
 
 
-def next_action(stack: StackDescription | None) -> Action:
+def next_action(stack: StackDescription | None) -> StackAction:
     """What to do with a stack that nobody is working on."""
     if stack is None or stack.status == "DELETE_COMPLETE":
-        return Action.CREATE
-    return _ACTIONS.get(stack.status, Action.UPDATE)
+        return StackAction.CREATE
+    return _ACTIONS.get(stack.status, StackAction.UPDATE)
 
 
 def deploy(
@@ -104,13 +104,13 @@ def deploy(
     while True:
         stack = wait_for_others(aws, name, reporter)
         action = next_action(stack)
-        if stack is not None and action is Action.HELP:
+        if stack is not None and action is StackAction.HELP:
             raise StackFailed(_stuck(aws, stack))
-        if stack is not None and action is Action.DELETE:
+        if stack is not None and action is StackAction.DELETE:
             reporter.say(f"stack {name} is {stack.status}, of no use as it is: deleting it, to make it again")
             delete(aws, stack, reporter)
             continue
-        if stack is None or action is Action.CREATE:
+        if stack is None or action is StackAction.CREATE:
             wanted, parameters = Change.CREATED, _first_parameters(aws, bucket, vpc)
             reporter.say(f"creating stack {name} in {aws.region}: about two minutes")
         else:

@@ -47,7 +47,7 @@ class RunningJob:
 
 
 @dataclass(frozen=True)
-class Observation:
+class MachineView:
     """What is known of a machine.
 
     Attributes:
@@ -61,13 +61,13 @@ class Observation:
     now: float
 
 
-def state_of(observation: Observation) -> tuple[InstanceState, str]:
+def state_of(observation: MachineView) -> tuple[InstanceState, str]:
     """The state, and what there is to say about it: one line, cut and printable."""
     state, detail = _state(observation)
     return state, short(detail)
 
 
-def _state(observation: Observation) -> tuple[InstanceState, str]:
+def _state(observation: MachineView) -> tuple[InstanceState, str]:
     instance = observation.instance
     if instance.state in GONE:
         return _gone(instance, observation.report)
@@ -85,7 +85,7 @@ def _state(observation: Observation) -> tuple[InstanceState, str]:
     return _running(observation, observation.report)
 
 
-def _running(observation: Observation, report: InstanceReport) -> tuple[InstanceState, str]:
+def _running(observation: MachineView, report: InstanceReport) -> tuple[InstanceState, str]:
     status = report.status
     said = progress(status) if status else report.problem
     silence = observation.now - max(

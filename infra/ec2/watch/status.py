@@ -15,7 +15,7 @@ from typing import Any
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
 from infra.ec2.watch.reports import InstanceReport, read_reports, short
-from infra.ec2.watch.states import InstanceState, Observation, RunningJob, state_of
+from infra.ec2.watch.states import InstanceState, MachineView, RunningJob, state_of
 from protocol.commands.status import job_summary
 from protocol.jobs import queue
 from protocol.wire.bucket import Bucket
@@ -203,7 +203,7 @@ def instance_row(instance: Instance, bucket: BucketView | None, clock: float) ->
     now = bucket.server_time if bucket else clock
     report = bucket.reports.get(instance.id, InstanceReport()) if bucket else None
     work = bucket.work.get(instance.id) if bucket and instance.living else None
-    state, detail = state_of(Observation(instance, report, work, now))
+    state, detail = state_of(MachineView(instance, report, work, now))
     price = instance.usd_per_hour
     if price is not None and not (math.isfinite(price) and 0 <= price <= _MOST_USD_PER_HOUR):
         price = None

@@ -39,7 +39,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Problem:
+class TerminationProblem:
     """Why something that was meant may live on.
 
     Attributes:
@@ -63,21 +63,21 @@ class Selected:
 
     living: tuple[Instance, ...]
     gone: tuple[str, ...] = ()
-    strangers: tuple[Problem, ...] = ()
-    unasked: tuple[Problem, ...] = ()
+    strangers: tuple[TerminationProblem, ...] = ()
+    unasked: tuple[TerminationProblem, ...] = ()
 
 
 def select(regions: Sequence[Aws], selection: Selection) -> Selected:
     """Find what is meant in these regions; one that cannot be asked does not hide what is in the others."""
     ours: list[Instance] = []
     others: set[str] = set()
-    unasked: list[Problem] = []
+    unasked: list[TerminationProblem] = []
     for aws in regions:
         try:
             here = _ours(aws, selection)
             others |= _existing(aws, sorted({*selection.ids} - {instance.id for instance in here}))
         except AwsError as error:
-            unasked.append(Problem(aws.region, str(error)))
+            unasked.append(TerminationProblem(aws.region, str(error)))
         else:
             ours += here
     known = {instance.id for instance in ours}
@@ -89,7 +89,7 @@ def select(regions: Sequence[Aws], selection: Selection) -> Selected:
         living=tuple(instance for instance in ours if instance.living),
         gone=tuple(instance.id for instance in ours if not instance.living and selection.ids),
         strangers=tuple(
-            Problem(one, f"{stranger}; left alone" if one in others else f"does not exist in {where}")
+            TerminationProblem(one, f"{stranger}; left alone" if one in others else f"does not exist in {where}")
             for one in dict.fromkeys(selection.ids)
             if one not in known and where
         ),

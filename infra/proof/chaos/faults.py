@@ -30,7 +30,7 @@ class NetworkFault(StrEnum):
 
 
 @dataclass(frozen=True)
-class Phase:
+class NetworkPhase:
     """How a network is for a while.
 
     Attributes:
@@ -57,7 +57,7 @@ class Phase:
         return None
 
 
-CALM = Phase()
+CALM = NetworkPhase()
 
 
 @dataclass(frozen=True)

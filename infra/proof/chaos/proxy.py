@@ -14,7 +14,7 @@ from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
-from infra.proof.chaos.faults import CALM, Exchange, Moment, NetworkFault, Phase, Trigger
+from infra.proof.chaos.faults import CALM, Exchange, Moment, NetworkFault, NetworkPhase, Trigger
 from infra.proof.chaos.http import Message, error_answer, read_answer, read_request
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Proxy:
         self.url = f"http://{HOST}:{self._place.getsockname()[1]}"
         network.call(self._listen())
 
-    def follow(self, phases: Iterable[Phase]) -> None:
+    def follow(self, phases: Iterable[NetworkPhase]) -> None:
         """Go through phases, one after the other, then be calm."""
         self._network.call(self._start_following(phases))
 
@@ -86,19 +86,19 @@ class Proxy:
         """Set the trigger, in place of the one before; None removes it."""
         self._trigger = trigger
 
-    async def _start_following(self, phases: Iterable[Phase]) -> None:
+    async def _start_following(self, phases: Iterable[NetworkPhase]) -> None:
         if self._schedule:
             self._schedule.cancel()
         await self._set(CALM)
         self._schedule = asyncio.create_task(self._follow(phases))
 
-    async def _follow(self, phases: Iterable[Phase]) -> None:
+    async def _follow(self, phases: Iterable[NetworkPhase]) -> None:
         for phase in phases:
             await self._set(phase)
             await asyncio.sleep(min(phase.seconds, 1e6))
         await self._set(CALM)
 
-    async def _set(self, phase: Phase) -> None:
+    async def _set(self, phase: NetworkPhase) -> None:
         self.phase = phase
         if not phase.cut:
             await self._listen()

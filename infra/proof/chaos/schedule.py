@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from infra.proof.chaos.faults import Moment, NetworkFault, Phase
+from infra.proof.chaos.faults import Moment, NetworkFault, NetworkPhase
 
 SUBMIT = "submit"
 SYNC_SERVERS = 2  # more than one, so that they get in each other's way
@@ -79,16 +79,16 @@ def signal_schedule(seed: int, kills: int, rounds: int, victims: list[str], leas
     return sorted(drawn, key=lambda one: (one.round, one.delay_s))
 
 
-def fault_schedule(seed: int, name: str, lease_s: float) -> Iterator[Phase]:
+def fault_schedule(seed: int, name: str, lease_s: float) -> Iterator[NetworkPhase]:
     """The phases of a process's network, without end."""
     random = Random(f"{seed} weather {name}")
     while True:
         kind = random.choice(("calm", "calm", "calm", "flaky", "flaky", "busy", "slow", "cut"))
         seconds = random.uniform(1, 6)
         if kind == "cut":
-            yield Phase(seconds=lease_s * random.uniform(0.1, 1.5), cut=True)
+            yield NetworkPhase(seconds=lease_s * random.uniform(0.1, 1.5), cut=True)
         else:
-            yield Phase(
+            yield NetworkPhase(
                 seconds=seconds,
                 rates=_RATES[kind],
                 late_s=lease_s * random.uniform(0.5, 2),

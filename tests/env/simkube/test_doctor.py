@@ -13,7 +13,7 @@ from env.kube.client import KubeApi
 from env.kube.connect import connect
 from env.simkube import doctor_checks as checks
 from env.simkube.doctor import Patient, checks_for, examine, mend, shipped_stages
-from env.simkube.doctor_results import CheckResult, Level
+from env.simkube.doctor_results import Level, ReportLine
 
 Manifest = dict[str, Any]
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -80,7 +80,7 @@ def api(fake: FakeApi, tmp_path: Path) -> Iterator[KubeApi]:
     connection.close()
 
 
-def bad(findings: dict[str, CheckResult]) -> dict[str, CheckResult]:
+def bad(findings: dict[str, ReportLine]) -> dict[str, ReportLine]:
     return {name: finding for name, finding in findings.items() if finding.level is not Level.OK}
 
 

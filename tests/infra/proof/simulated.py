@@ -16,7 +16,7 @@ from infra.proof.standin import (
     integers,
     undisturbed,
 )
-from infra.proof.standin import Result as Episode
+from infra.proof.standin import StandInEpisode as Episode
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from env.errors import ConfigError
-from infra.proof.chaos.faults import CALM, Exchange, Moment, NetworkFault, Phase, Trigger
+from infra.proof.chaos.faults import CALM, Exchange, Moment, NetworkFault, NetworkPhase, Trigger
 from infra.proof.chaos.network import Network
 from infra.proof.chaos.proxy import Proxy
 from protocol.wire.errors import Transient
@@ -49,7 +49,7 @@ class Place:
             return None
 
     def meets(self, fault: NetworkFault, **more: float) -> None:
-        self.proxy.follow([Phase(rates={fault: 1.0}, **more)])
+        self.proxy.follow([NetworkPhase(rates={fault: 1.0}, **more)])
 
 
 def _client(endpoint: str | None, patience_s: float = 1) -> Any:
@@ -138,7 +138,7 @@ def test_a_late_request_is_lost_to_the_client_and_applied_afterwards(place: Plac
 
 def test_a_cut_network_refuses_connections_until_it_is_mended(place: Place) -> None:
     assert place.put("one") == "done"
-    place.proxy.follow([Phase(cut=True)])
+    place.proxy.follow([NetworkPhase(cut=True)])
     assert place.put("two") in ("EndpointConnectionError", "ConnectionClosedError")  # the second: it was open
     assert place.put("two") == "EndpointConnectionError"
     assert place.stored("two") is None
@@ -148,7 +148,7 @@ def test_a_cut_network_refuses_connections_until_it_is_mended(place: Place) -> N
 
 def test_one_client_is_cut_off_while_another_goes_on(place: Place) -> None:
     other = place.network.proxy("other", Random(0))
-    place.proxy.follow([Phase(cut=True)])
+    place.proxy.follow([NetworkPhase(cut=True)])
     assert place.put("key") == "EndpointConnectionError"
     assert _told(lambda: _client(other.url).put_object(Bucket=place.bucket, Key="key", Body=b"")) == "done"
 
@@ -196,14 +196,14 @@ def test_an_answer_that_ends_anywhere_is_read_again_or_read_right(
         "LIST": lambda: store.page("key", "").entries,
     }
     whole = requests[verb]()
-    proxy.follow([Phase(rates={NetworkFault.HALF_ANSWER: 1.0})])
+    proxy.follow([NetworkPhase(rates={NetworkFault.HALF_ANSWER: 1.0})])
     for at.place in range(1, 800, 9):
         with suppress(Transient):
             assert requests[verb]() == whole
 
 
 def test_the_same_seed_draws_the_same_faults() -> None:
-    phase = Phase(rates={fault: 0.05 for fault in NetworkFault})
+    phase = NetworkPhase(rates={fault: 0.05 for fault in NetworkFault})
     one, two = ([phase.draw(random) for _ in range(200)] for random in (Random("7 worker-1"), Random("7 worker-1")))
     assert one == two
     assert len(set(one)) > 5

@@ -124,6 +124,7 @@ def test_a_federation_from_submit_to_weights(s3: str, traces: Path, tmp_path: Pa
     assert run("worker", "--bucket", s3, "--run-once", code=3)
 
     run("dispatch", "purge", "web", "--bucket", s3, "--yes")
+    run("dispatch", "purge", "web", "--bucket", s3, "--yes", code=3)
     left = [entry.key for entry in objects(s3).list("").entries]
     assert [key for key in left if not key.startswith("traces/")] == [keys.federation("web"), keys.outcome("web")]
     assert submit(s3, traces, "--federation-size", "2", "--group", "web")["created"] == 0

@@ -14,7 +14,7 @@ from env.errors import UsageError
 from infra.ec2.aws import AwsError
 from infra.ec2.commands.stack import _reporting
 from infra.ec2.stack import changes
-from infra.ec2.stack.changes import Action, Change, Reporter, StackFailed, next_action
+from infra.ec2.stack.changes import Change, Reporter, StackAction, StackFailed, next_action
 from infra.ec2.stack.description import StackDescription, read_stack
 from infra.local import s3
 from infra.local.processes import clean_environment, command
@@ -58,24 +58,24 @@ def test_an_update_that_failed_says_why_and_nothing_of_failures_before_it(double
 @pytest.mark.parametrize(
     ("status", "action"),
     [
-        ("CREATE_COMPLETE", Action.UPDATE),
-        ("UPDATE_COMPLETE", Action.UPDATE),
-        ("UPDATE_ROLLBACK_COMPLETE", Action.UPDATE),
-        ("ROLLBACK_COMPLETE", Action.DELETE),
-        ("ROLLBACK_FAILED", Action.DELETE),
-        ("CREATE_FAILED", Action.DELETE),
-        ("DELETE_FAILED", Action.DELETE),
-        ("REVIEW_IN_PROGRESS", Action.DELETE),
-        ("UPDATE_ROLLBACK_FAILED", Action.HELP),
-        ("DELETE_COMPLETE", Action.CREATE),
+        ("CREATE_COMPLETE", StackAction.UPDATE),
+        ("UPDATE_COMPLETE", StackAction.UPDATE),
+        ("UPDATE_ROLLBACK_COMPLETE", StackAction.UPDATE),
+        ("ROLLBACK_COMPLETE", StackAction.DELETE),
+        ("ROLLBACK_FAILED", StackAction.DELETE),
+        ("CREATE_FAILED", StackAction.DELETE),
+        ("DELETE_FAILED", StackAction.DELETE),
+        ("REVIEW_IN_PROGRESS", StackAction.DELETE),
+        ("UPDATE_ROLLBACK_FAILED", StackAction.HELP),
+        ("DELETE_COMPLETE", StackAction.CREATE),
     ],
 )
-def test_each_state_of_a_stack_has_its_next_step(status: str, action: Action) -> None:
+def test_each_state_of_a_stack_has_its_next_step(status: str, action: StackAction) -> None:
     assert next_action(StackDescription("id", NAME, status, {}, {})) is action
 
 
 def test_where_there_is_no_stack_one_is_created() -> None:
-    assert next_action(None) is Action.CREATE
+    assert next_action(None) is StackAction.CREATE
 
 
 def test_a_stack_that_only_a_person_can_mend_is_named_with_the_command() -> None:

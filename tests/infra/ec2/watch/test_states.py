@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infra.ec2.fleet import GONE, LIVING, Instance
 from infra.ec2.watch.reports import LINE, SPOT_NOTICE, InstanceReport, ReportedState, ReportedStatus
-from infra.ec2.watch.states import OVERDUE_S, SILENT_S, InstanceState, Observation, RunningJob, duration, state_of
+from infra.ec2.watch.states import OVERDUE_S, SILENT_S, InstanceState, MachineView, RunningJob, duration, state_of
 
 LAUNCHED = 1_000_000.0
 NOW = LAUNCHED + 3600
@@ -40,7 +40,7 @@ def job(touched: float = NOW - 3) -> RunningJob:
 def at(
     report: InstanceReport | None, work: RunningJob | None = None, now: float = NOW, **changes: Any
 ) -> tuple[InstanceState, str]:
-    return state_of(Observation(replace(RUNNING, **changes), report, work, now))
+    return state_of(MachineView(replace(RUNNING, **changes), report, work, now))
 
 
 GONE_WHY = {
@@ -161,7 +161,7 @@ REPORTS = st.builds(
 )
 WORKS = st.builds(lambda touched: RunningJob("a-job", "training", 1, touched), TIMES)
 SEEN = st.builds(
-    lambda ec2, launched, expires, why, spot, report, work, now: Observation(
+    lambda ec2, launched, expires, why, spot, report, work, now: MachineView(
         replace(RUNNING, state=ec2, launched=launched, expires=expires, why=why, spot=spot), report, work, now
     ),
     st.sampled_from(LIVING + GONE),
@@ -177,7 +177,7 @@ OVER = {InstanceState.FAILED, InstanceState.INTERRUPTED, InstanceState.TERMINATE
 
 
 @given(SEEN)
-def test_every_machine_has_a_state_that_fits_what_ec2_says(observation: Observation) -> None:
+def test_every_machine_has_a_state_that_fits_what_ec2_says(observation: MachineView) -> None:
     state, detail = state_of(observation)
     assert detail.isprintable()
     assert len(detail) <= LINE
@@ -192,7 +192,7 @@ def test_every_machine_has_a_state_that_fits_what_ec2_says(observation: Observat
 
 
 @given(SEEN, st.floats(0, 1e6))
-def test_a_living_machine_never_seems_better_for_falling_silent(observation: Observation, later_s: float) -> None:
+def test_a_living_machine_never_seems_better_for_falling_silent(observation: MachineView, later_s: float) -> None:
     if observation.instance.state == "running":
         worse = (InstanceState.LOST, InstanceState.OVERDUE)
         before, after = state_of(observation)[0], state_of(replace(observation, now=observation.now + later_s))[0]
