@@ -95,12 +95,8 @@ class Model:
 
     def write(self, vector: Floats) -> bytes:
         """Its tensors; equal vectors give equal bytes."""
-        header, size = _frame(self._key)
-        numbers, at = np.empty(size // 4, np.float32), 0
-        numbers[: len(header) // 4] = np.frombuffer(header, np.float32)
-        for start, stop in _spans(header, size, self._key, "global weights").tolist():
-            numbers[start:stop], at = vector[at : at + stop - start], at + stop - start
-        return numbers.tobytes()
+        header, parts = _frame(self._key)
+        return b"".join((header, *(vector[start:stop].data for start, stop in parts)))
 
     def start(self, federation: Federation, before: RoundInputs) -> RoundStart:
         """What a round starts from, for a strategy that builds on it.
@@ -128,10 +124,13 @@ class Model:
 
 
 @lru_cache(maxsize=16)
-def _frame(shapes: tuple[tuple[str, Shape], ...]) -> tuple[bytes, int]:
-    """The header of a file of these tensors, and the size of the file: all but the numbers follows from the shapes."""
+def _frame(shapes: tuple[tuple[str, Shape], ...]) -> tuple[bytes, list[tuple[int, int]]]:
+    """The header of a file of these tensors, and the parts of the vector that follow it, in the file's order."""
     body = checkpoint.write({name: np.zeros(shape, np.float32) for name, shape in shapes})
-    return body[: 8 + int.from_bytes(body[:8], "little")], len(body)
+    header = checkpoint.header_of(body, "weights", len(body))
+    stops = np.cumsum([math.prod(shape) for _, shape in shapes]).tolist()
+    parts = {name: (stop - math.prod(shape), stop) for (name, shape), stop in zip(shapes, stops, strict=True)}
+    return header, [parts[name] for name in checkpoint.parse(header, len(body), "weights").places]
 
 
 @lru_cache(maxsize=16)
