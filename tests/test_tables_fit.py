@@ -177,7 +177,6 @@ CASES: dict[str, Callable[[], Any]] = {
         SimulationTotals(faults=Counter(dict.fromkeys(Fault, 10**9)))
     ),
     "protocol.commands.tables:_rounds_table": lambda: dispatch._rounds_table((ROUND,)),
-    "protocol.commands.tables:facts_table": lambda: dispatch.facts_table({"weights_sha256": SHA, "error": ERROR}),
     "protocol.commands.tables:jobs_table": lambda: dispatch.jobs_table(JOBS),
     "runner.bench.tables:kinds": lambda: bench.kinds("reward", {"shaped, without the target network": SUMMARY}),
     "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),

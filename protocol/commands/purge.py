@@ -26,10 +26,11 @@ def purge(bucket: Bucket, group: str) -> int:
     unfinished = [job_id for job_id in job_ids if bucket.exists(keys.pending_manifest(job_id))]
     if unfinished:
         raise ProtocolError(f"{group}: {', '.join(unfinished[:3])} have not ended; first: dispatch cancel {group}")
-    single = (keys.finished_manifest, keys.rejected_manifest, keys.rejected_error)
-    doomed = [key for job_id in job_ids for key_of in single if bucket.exists(key := key_of(job_id))]
-    for prefix in [*(keys.results(job_id) for job_id in job_ids), keys.rounds(group)]:
-        doomed += [entry.key for entry in bucket.list(prefix).entries]
-    for key in progress(doomed, "deleting"):
+    key_of = (keys.finished_manifest, keys.rejected_manifest, keys.rejected_error)
+    single = [of(job_id) for job_id in job_ids for of in key_of]
+    listed = [entry.key for job_id in job_ids for entry in bucket.list(keys.results(job_id)).entries]
+    listed += [entry.key for entry in bucket.list(keys.rounds(group)).entries]
+    deleted = len(listed) + sum(bucket.exists(key) for key in single)
+    for key in progress([*single, *listed], "deleting"):
         bucket.delete(key)
-    return len(doomed)
+    return deleted
