@@ -73,8 +73,8 @@ def apply_action(resources: Resources, action: Action) -> ActionOutcome:
     brought back step by step: 17000m - 500m is allowed although 16500m still exceeds the maximum.
     """
     after = stepped(resources, action)
-    if is_beyond(after, action):
-        return ActionOutcome(action, resources, changed=False, blocked=True, reason=_reason(after, action))
+    if is_beyond(resources, after):
+        return ActionOutcome(action, resources, changed=False, blocked=True, reason=_reason(resources, after))
     return ActionOutcome(action, after, changed=after != resources, blocked=False, reason=None)
 
 
@@ -86,26 +86,25 @@ def stepped(before: Resources, action: int) -> Resources:
     )
 
 
-def is_beyond(after: Resources, action: int) -> bool:
-    """Whether a safeguard refuses `action`, which would lead to `after`."""
-    step = STEPS[action]
+def is_beyond(before: Resources, after: Resources) -> bool:
+    """Whether a safeguard refuses the action that leads from `before` to `after`."""
     return (
-        passes(after.cpu_m, step.cpu_m, LEAST.cpu_m, MOST.cpu_m)
-        or passes(after.memory_bytes, step.memory_bytes, LEAST.memory_bytes, MOST.memory_bytes)
-        or passes(after.replicas, step.replicas, LEAST.replicas, MOST.replicas)
+        passes(before.cpu_m, after.cpu_m, LEAST.cpu_m, MOST.cpu_m)
+        | passes(before.memory_bytes, after.memory_bytes, LEAST.memory_bytes, MOST.memory_bytes)
+        | passes(before.replicas, after.replicas, LEAST.replicas, MOST.replicas)
     )
 
 
-def passes(after: int, step: int, least: int, most: int) -> bool:
-    """Whether a step led past the limit that lies in its direction."""
-    return after > most if step > 0 else step < 0 and after < least
+def passes(before: int, after: int, least: int, most: int) -> bool:
+    """Whether a step led past the limit that lies in its direction. Branch-free: what agents do is unpredictable."""
+    return (after > most) & (after > before) | (after < least) & (after < before)
 
 
-def _reason(after: Resources, action: Action) -> str:
-    """The safeguard that refuses `action`, in words."""
-    for here, step, least, most, name in zip(after, STEPS[action], LEAST, MOST, Resources._fields, strict=True):
-        if passes(here, step, least, most):
-            limit, end = ("exceed the maximum", most) if step > 0 else ("fall below the minimum", least)
+def _reason(before: Resources, after: Resources) -> str:
+    """The safeguard that refuses to go from `before` to `after`, in words."""
+    for was, here, least, most, name in zip(before, after, LEAST, MOST, Resources._fields, strict=True):
+        if passes(was, here, least, most):
+            limit, end = ("exceed the maximum", most) if here > was else ("fall below the minimum", least)
             return f"{_asked(name, here)} would {limit} {_written(name, end)}"
     return ""
 

@@ -161,8 +161,9 @@ def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool,
 
 def step_lane(lane: Any, action: int) -> None:
     """Apply the action to what the lane asks for, unless a safeguard refuses it."""
-    asked = stepped(Resources(lane.cpu_m, lane.memory_bytes, lane.replicas), action)
-    lane.blocked = is_beyond(asked, action)
+    before = Resources(lane.cpu_m, lane.memory_bytes, lane.replicas)
+    asked = stepped(before, action)
+    lane.blocked = is_beyond(before, asked)
     if not lane.blocked:
         lane.cpu_m = asked.cpu_m
         lane.memory_bytes = asked.memory_bytes
