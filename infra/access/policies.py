@@ -141,7 +141,7 @@ CREATE_ONLY = (
 
 @dataclass(frozen=True)
 class Rights:
-    """What somebody may do with which keys (of made-up names).
+    """What a role may do with which keys (of made-up names).
 
     Attributes:
         look_up: listed, or asked for while they may be absent.
@@ -219,7 +219,7 @@ def rights_of(role: Role, *, closes_rounds: bool = False) -> Rights:
 
 
 def grants(rights: Rights, arn: str, whose: Whose | None = None) -> list[Statement]:
-    """The statements that give somebody these rights to a bucket, on everybody's keys or on those of `whose`."""
+    """The statements that give a role these rights to a bucket, on all keys or on those of `whose`."""
     whose = whose or Whose()
     prefixes = whose.cover(rights.look_up)
     return [
@@ -231,7 +231,7 @@ def grants(rights: Rights, arn: str, whose: Whose | None = None) -> list[Stateme
 
 
 def bucket_policy(arn: str) -> Document:
-    """What nobody may do in the bucket, not even its administrators unless they take this policy away first.
+    """What no role may do in the bucket, not even its administrators unless they take this policy away first.
 
     It grants nothing: who may do what is said by the roles' policies. PUBLIC_ACCESS_BLOCK is set beside it.
     """

@@ -114,7 +114,7 @@ class World:
         """Let everything happen until the condition holds or all processes have ended.
 
         Raises:
-            TimeoutError: virtual time passed the limit: something waits for ever.
+            TimeoutError: virtual time passed the limit: something waits without end.
         """
         self._until, self._limit_s, self._failure = until, limit_s, None
         first = self._next()

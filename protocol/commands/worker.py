@@ -40,7 +40,7 @@ class ClaimChoice:
         typer.Option(
             metavar="FILE",
             envvar="SIM_ARENA_BUSY_FILE",
-            help="Touch this file while there is a job; for whatever ends machines that have nothing to do.",
+            help="Touch this file while there is a job; a program that ends idle machines can read its age.",
         ),
     ] = None
 
@@ -53,7 +53,7 @@ def worker(
     cluster: ClusterChoice,
     version: VersionOption = False,
 ) -> None:
-    """Claim jobs from a bucket and run them here; without --run-once or --job for ever.
+    """Claim jobs from a bucket and run them here; without --run-once or --job until it is stopped.
 
     Exit codes with --run-once or --job: 0 the job ended well, 1 it did not, 3 there was none.
     """

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from env.errors import UsageError
 from env.problems.draw import PROBLEMS
 from protocol.jobs import queue
 from protocol.wire import documents, keys
@@ -67,8 +68,8 @@ def _existing(bucket: Bucket, wanted: Federation) -> Federation:
         name for name in Training.model_fields if getattr(found.training, name) != getattr(wanted.training, name)
     ]
     if differing:
-        raise ProtocolError(
-            f"group {wanted.group!r} exists with another {', '.join(differing)}; choose another --group"
+        raise UsageError(
+            f"group {wanted.group!r} exists with other settings ({', '.join(differing)}); choose another --group"
         )
     return found
 

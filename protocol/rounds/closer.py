@@ -73,7 +73,7 @@ class Closer:
         self.time_left_s: float | None = None
 
     def drain(self) -> bool:
-        """Close whatever can be closed now; True if that was the end of the federation."""
+        """Close what can be closed now; True if that was the end of the federation."""
         round_ = None
         while round_ != self.round:
             round_ = self.round

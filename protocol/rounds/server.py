@@ -67,7 +67,7 @@ class SyncServer:
         return True
 
     def step(self) -> float:
-        """Look at whatever is due; returns the seconds until something is again."""
+        """Look at what is due; returns the seconds until something is again."""
         clock = self.bucket.clock
         if clock.now() >= self._index_due:
             self._read_index()
@@ -78,7 +78,7 @@ class SyncServer:
         return max(0.0, soonest - clock.now())
 
     def drain(self) -> bool:
-        """One pass: close whatever can be closed now; whether there was any unfinished federation."""
+        """One pass: close what can be closed now; whether there was any unfinished federation."""
         self._read_index()
         any_unfinished = not self.idle
         for group, closer in list(self._closers.items()):

@@ -179,7 +179,7 @@ def next_step(view: View) -> Step:
 
 
 def _cut_short(view: View) -> Step | None:
-    """What ends an attempt whatever it has done."""
+    """What ends an attempt at any point."""
     if view.sibling:
         return Switch()  # first: the sibling is claimed already
     if view.end_reason is EndReason.LOST:

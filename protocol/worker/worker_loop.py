@@ -40,7 +40,7 @@ class WorkerLoop:
         start: makes the learner of a manifest, fresh. Raises SimArenaError if the job cannot be run at all.
         aggregate_of: makes the aggregates of federations whose members close the rounds.
         stays: whether a job is kept to its end even while its federation waits for members that no worker runs.
-        only: the one job that this worker may touch; None if it takes whatever is free.
+        only: the one job that this worker may touch; None if it takes any free one.
         say: where progress is reported, one line each.
         at_work: called again and again while there is a job, at each renewal of its lease.
     """
@@ -103,7 +103,7 @@ class WorkerLoop:
             except Unfit:
                 raise
             except StoreError as error:
-                # Whatever was being recorded is recorded by the next attempt, once this one's lease has run out.
+                # What was being recorded is recorded by the next attempt, once this one's lease has run out.
                 self.say(f"{error}; trying again")
                 taken = None
             clock.sleep(idle_delay(clock.now() - idle_since) * (0.5 + clock.jitter()))
@@ -183,7 +183,7 @@ class WorkerLoop:
                 self.say(f"{group}: cannot be ended\n{traceback.format_exc()}")
 
     def _attempt(self, taken: ClaimedJob) -> AttemptResult:
-        """One attempt; whatever goes wrong in it, the job goes on elsewhere or ends with a reason."""
+        """One attempt; on any error in it the job goes on elsewhere or ends with a reason."""
         job_id, lease = taken.manifest.job_id, taken.lease
         self.say(f"{job_id}: attempt {lease.attempt} claimed by {self.worker}")
         lease.start_renewing(self.at_work)

@@ -38,7 +38,7 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """The reader (`| head`) is gone: let Python flush what is left to nowhere.
 
-        Nobody wants the data any more, so leave as `run` does. Work goes on although nobody reads about it.
+        Without a reader of stdout leave as `run` does. Work goes on without a reader of stderr.
         """
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
         if not self.stderr:

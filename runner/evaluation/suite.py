@@ -21,7 +21,7 @@ STANDARD = "standard"
 
 
 def standard() -> list[Scenario]:
-    """200 generated problems of each of the five kinds; the same for ever, see `fingerprint`."""
+    """200 generated problems of each of the five kinds; always the same, see `fingerprint`."""
     return [generate_scenario(kind, SUITE_SEED + number) for kind in PROBLEMS for number in range(OF_EACH_KIND)]
 
 

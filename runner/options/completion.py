@@ -1,4 +1,4 @@
-"""Values that a shell completes. Whatever goes wrong, a shell is told nothing, and goes on."""
+"""Values that a shell completes; on any error it gets none."""
 
 from __future__ import annotations
 

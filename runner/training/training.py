@@ -17,7 +17,7 @@ from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, mapping
 from agents.saved.files import parse_json
 from env.cluster import Cluster
-from env.errors import AgentError, ConfigError
+from env.errors import AgentError, ConfigError, nearest
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import REWARDS
 from env.problems.draw import PROBLEMS
@@ -68,9 +68,9 @@ class TrainingConfig:
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name}: {getattr(self, name)} is outside {low} to {high}")
         if self.reward not in REWARDS:
-            raise ConfigError(f"reward {self.reward!r} is unknown; there are {', '.join(REWARDS)}")
+            raise ConfigError(f"reward {self.reward!r} is unknown; {nearest(self.reward, REWARDS)}")
         if self.problem is not None and self.problem not in PROBLEMS:
-            raise ConfigError(f"problem {self.problem!r} is unknown; there are {', '.join(PROBLEMS)}")
+            raise ConfigError(f"problem {self.problem!r} is unknown; {nearest(self.problem, PROBLEMS)}")
 
 
 class Training:

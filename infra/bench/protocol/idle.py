@@ -81,7 +81,7 @@ def _nothing_to_do(scene: MeteredWorld) -> dict[str, MeteredWorld]:
 
 
 def _open_round(scene: MeteredWorld) -> dict[str, MeteredWorld]:
-    """One of two members works for ever; the other one waits for it."""
+    """One of two members works without end; the other one waits for it."""
     submit_federation(bucket_of(scene.world), no_op_federation(2, 2, "sync-server"))
     waiting, working, server = scene.beside(), scene.beside(), scene.beside()
     waiting.worker("waiting", lambda member: 0.0)

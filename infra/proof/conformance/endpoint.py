@@ -36,7 +36,7 @@ class Endpoint:
         return key
 
     def clean_up(self) -> None:
-        """Delete whatever may have been written."""
+        """Delete all that may have been written."""
         while self._written:
             self.bucket.delete(self._written[-1])
             self._written.pop()

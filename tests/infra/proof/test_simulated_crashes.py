@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from simulated import LONG, FlakyNetwork, check, start
 
+from env.errors import UsageError
 from infra.proof.standin import (
     GROUP,
     TTL_S,
@@ -28,7 +29,6 @@ from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation
 from protocol.wire import documents, keys
-from protocol.wire.errors import ProtocolError
 from protocol.wire.job_documents import Result
 from protocol.worker.attempt import Attempt
 
@@ -98,7 +98,7 @@ def test_submitting_again_changes_nothing() -> None:
 
 def test_a_group_is_not_reused_with_other_settings() -> None:
     world, _ = start(2, 0, seed=1)
-    with pytest.raises(ProtocolError, match="exists with another size, episodes; choose another --group"):
+    with pytest.raises(UsageError, match=r"exists with other settings \(size, episodes\); choose another --group"):
         submit_federation(bucket_of(world), federation(3, 5))
 
 
