@@ -79,7 +79,7 @@ def apply_action(resources: Resources, action: Action) -> ActionOutcome:
 
 
 def stepped(before: Resources, action: int) -> Resources:
-    """What `action` makes of `before`, whatever the safeguards say."""
+    """The requests after `action`, before the safeguards are applied."""
     step = STEPS[action]
     return Resources(
         before.cpu_m + step.cpu_m, before.memory_bytes + step.memory_bytes, before.replicas + step.replicas

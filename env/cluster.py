@@ -1,4 +1,4 @@
-"""The seam between the environment and whatever replays a trace.
+"""The interface between the environment and a cluster that replays a trace.
 
 Two implementations: `env.embedded.cluster.EmbeddedCluster`, in this process and in virtual time; and
 `env.simkube.cluster.SimKubeCluster`, on a real Kubernetes.

@@ -166,7 +166,7 @@ class DQN:
 
     @classmethod
     def of_weights(cls, weights: Mapping[str, Any], what: str) -> DQN:
-        """An agent with the networks of a federated update, whatever their layers.
+        """An agent with the networks of a federated update, with any layers.
 
         Raises:
             AgentError: not the tensors of two such networks.

@@ -1,4 +1,4 @@
-"""A user's checkpoint file, in whichever format it is."""
+"""A user's checkpoint file, in any of its formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_state(path: Path) -> Mapping[str, Any]:
 
 
 def parse_state(data: bytes, what: str) -> Mapping[str, Any]:
-    """The state in a user's bytes, whichever of the formats they have; AgentError as `read_state`."""
+    """The state in a user's bytes, in any of the formats; AgentError as `read_state`."""
     if data.startswith(b"PK"):
         from agents.saved import pt_file  # torch
 

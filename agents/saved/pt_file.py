@@ -46,7 +46,7 @@ def loads(data: bytes, what: str, max_bytes: int = MAX_CHECKPOINT_BYTES) -> dict
     except AgentError:
         raise
     except Exception as error:
-        # A damaged archive ends in whatever its reader tripped over (BadZipFile, KeyError, OverflowError, …).
+        # A damaged archive can raise anything in its reader (BadZipFile, KeyError, OverflowError, …).
         raise AgentError(f"{what}: damaged or not a .pt file") from error
 
 

@@ -2,7 +2,7 @@
 
 A scenario is plain if its trace applies one Deployment once and holds nothing else, and if nothing but CPU, memory and
 the number of pods decides whether a node takes one of its pods. Pods and nodes are then all alike, so every node takes
-the same number of pods, whatever the order and the scores; and as no node differs from another, they are all full when
+the same number of pods, in any order and with any scores; and as no node differs from another, they are all full when
 a pod is pending.
 """
 

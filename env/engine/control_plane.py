@@ -99,7 +99,7 @@ class ControlPlane:
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
     def advance(self, until_s: float) -> None:
-        """Let time pass: whatever falls due until then happens, in order.
+        """Advance the time: what falls due until then happens in order.
 
         Raises:
             ClusterError: Too much falls due.

@@ -218,7 +218,7 @@ def _no_discovery(requests: object, cache_file: object) -> None:
 
 @contextlib.contextmanager
 def _errors_told(what: str, host: str) -> Iterator[None]:
-    """Whatever the client raises, as a KubeError of one line."""
+    """Turn every exception of the client into a KubeError of one line."""
     try:
         yield
     except ApiException as error:

@@ -36,7 +36,7 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
                 config.load_incluster_config(client_configuration=settings)
             except config.ConfigException:
                 raise missing from None
-    except Exception as error:  # the client lets through whatever a damaged file makes its parsers raise
+    except Exception as error:  # the client passes on every exception of its parsers
         raise _unusable(str(error).partition("\n")[0], kubeconfig, context) from error
     if not settings.host.startswith(("https://", "http://")):
         raise _unusable(f"server {settings.host!r} must be a URL, https://…", kubeconfig, context)

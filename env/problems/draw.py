@@ -43,7 +43,7 @@ class Drawn(NamedTuple):
         nodes, node_cpu_m, node_memory_bytes: The cluster: how many nodes, and what each can hand out.
         cpu_m, memory_bytes, replicas: The start: what the workload asks for as recorded.
         goal_cpu_m, goal_memory_bytes: The requests of the nearest solution; its replicas are the target.
-        cpu_use_m, memory_use_bytes: What a pod uses; 0: whatever it gets suffices.
+        cpu_use_m, memory_use_bytes: What a pod uses; 0: it runs with any request.
         least_actions: Actions from start to goal; 0 for a healthy one.
     """
 

@@ -34,7 +34,7 @@ class GeneratedProblem:
         nodes: The cluster.
         start: What the workload asks for as recorded.
         goal: The nearest configuration that solves it.
-        cpu_use_m: CPU that a pod uses, millicores; 0: whatever it gets suffices.
+        cpu_use_m: CPU that a pod uses, millicores; 0: it runs with any request.
         memory_use_bytes: The same for memory.
         least_actions: Actions from start to goal; fewer do not solve it.
     """

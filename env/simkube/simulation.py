@@ -11,7 +11,7 @@ from env.simkube.paths import CONTROLLER_NAMESPACE, MANAGED_BY, SIM_ARENA
 
 Manifest = dict[str, Any]
 
-DRIVER_PORT = 8888  # the driver listens there whatever the Simulation says
+DRIVER_PORT = 8888  # fixed in the driver: the Simulation cannot change it
 MAX_NAME = 63 - len("sk--driver-svc")  # SimKube's longest name around ours is a Service's, a DNS label
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII)

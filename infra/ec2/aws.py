@@ -72,7 +72,7 @@ class Aws:
     def ask(self, service: str, operation: str, **parameters: Any) -> Any:
         """One request, such as `ask("ec2", "run_instances", ImageId=…)`; the answer as boto3 gives it.
 
-        It is tried again after throttling, 5xx and lost answers, so whatever creates something needs a client token.
+        It is tried again after throttling, 5xx and lost answers, so what creates something needs a client token.
 
         Raises:
             AwsError: it did not succeed.

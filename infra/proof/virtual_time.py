@@ -43,7 +43,7 @@ class World:
         latency_s: how long a request takes on average; up to twice as long.
         latency: in place of that, the seconds of one request, asked for each.
         answers_at_once: whether all of that passes before the request takes effect, instead of part of it after. A
-            third less work, and what happens while an answer is under way looks the same to everybody.
+            third less work, and what happens while an answer is under way looks the same to every process.
         slow: the share of requests, and of answers, that take up to SLOW_S longer.
         fault: called before and after every request (`after` tells which) with the process and the request; what it
             raises is what the process sees.

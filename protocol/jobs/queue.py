@@ -36,7 +36,7 @@ class Queue:
 
 
 def list_queue(bucket: Bucket, only: str | None = None) -> Queue:
-    """Two listings that show every unfinished job, whatever the history; or only this one."""
+    """Two listings that show every unfinished job, for any number of finished ones; or only this one."""
     manifests = keys.PENDING if only is None else keys.pending_manifest(only)
     pending = [job_id for entry in bucket.list(manifests).entries if (job_id := keys.parse_manifest(entry.key))]
     listing = bucket.list(keys.IN_PROGRESS if only is None else keys.in_progress(only))

@@ -13,7 +13,7 @@ from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatu
 def closed_rounds(bucket: Bucket, group: str, rounds: int, at_least: int = 0) -> int:
     """How many of `rounds` have global weights: a galloping search, since round r+1 cannot close before round r.
 
-    Costs about 2 log2(rounds closed since `at_least`) HEADs, whatever the history.
+    Costs about 2 log2(rounds closed since `at_least`) HEADs, for any number of closed rounds.
     """
 
     def closed(round_: int) -> bool:

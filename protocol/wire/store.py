@@ -217,7 +217,7 @@ def _classify_answer(error: Any, what: str) -> StoreError:
     return Unfit(f"{line} ({_ADVICE.get(code, error.response.get('Error', {}).get('Message', 'refused'))})")
 
 
-_PASSING = frozenset({"RequestTimeout", "SlowDown", "IncompleteBody"})  # whatever status they come with
+_PASSING = frozenset({"RequestTimeout", "SlowDown", "IncompleteBody"})  # with any status
 _ADVICE = {
     "NoSuchBucket": "create the bucket, or check --bucket and AWS_ENDPOINT_URL",
     "AccessDenied": "these credentials may not do this",

@@ -190,7 +190,7 @@ def is_plain(scenarios: Sequence[Scenario] | None) -> bool:
 
 
 def _rate(work: Callable[[], int], budget: RateBudget, clock: Clock) -> Rate:
-    work()  # whatever is compiled or read once
+    work()  # compiles and reads what is needed once
     rates = []
     for _ in range(budget.repetitions):
         start, done = clock(), 0

@@ -50,7 +50,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class ExamResult:
-    """What became of one training.
+    """The result of one training.
 
     Attributes:
         curve: Its points, in order.

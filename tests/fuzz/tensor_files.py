@@ -71,7 +71,7 @@ def attacks() -> dict[str, bytes]:
     deep = b"[" * 200_000
     return {
         "a header without an end": (2**64 - 8).to_bytes(8, "little") + b"{",
-        "a header larger than anybody needs": file(b'{"a":"' + b"x" * (checkpoint.HEADER_BYTES + 8) + b'"}'),
+        "a header larger than the limit": file(b'{"a":"' + b"x" * (checkpoint.HEADER_BYTES + 8) + b'"}'),
         "a header that is deep": file(deep),
         "a header of objects": file(b'{"a":[' + b"{}," * (limit // 3) + b"{}]}"),
         "a header of texts": file(b'{"a":[' + b'"",' * (limit // 3) + b'""]}'),

@@ -1,4 +1,4 @@
-"""A bucket into which strangers wrote: nobody dies of it, and the healthy federation ends with its weights."""
+"""A bucket with hostile objects: no process fails on them, and the healthy federation ends with its weights."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
 
 @settings(settings.get_profile("fuzz"))
 @given(seed=st.integers(0, 2**64))
-def test_a_poisoned_bucket_stops_nobody(seed: int) -> None:
+def test_a_poisoned_bucket_stops_no_process(seed: int) -> None:
     chance = random.Random(seed)
     world, wanted = World(seed=chance.randrange(1000)), federation(2)
     poisoned(world, chance)

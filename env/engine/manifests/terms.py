@@ -84,7 +84,7 @@ class PodAffinityTerm:
 
 @dataclass(frozen=True)
 class Placement:
-    """What decides which nodes let a pod in, whatever they have left.
+    """What decides which nodes accept a pod, apart from their free resources.
 
     Attributes:
         node_selector: Labels that a node must have.

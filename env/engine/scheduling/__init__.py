@@ -4,7 +4,7 @@ It imports the manifests, pods, events and budget of the engine. To be read in t
 
 kernel.py         the cycle, compiled: filter, score, bind
 nodes.py          nodes, and what their pods use, as arrays
-placement.py      where a template may go, whatever is free there
+placement.py      which nodes a template may use, apart from free resources
 spreading.py      topology spread constraints as arrays
 pod_affinity.py   affinity between pods, and host ports
 cluster_shape.py  what is fixed about a cluster's nodes, shared by replays

@@ -1,4 +1,4 @@
-"""What a pod template may run on, whatever is free there: the filters and scores that look at labels and taints.
+"""Which nodes a pod template may use, apart from free resources: filters and scores on labels and taints.
 
 Follows kubernetes 1.36 `pkg/scheduler/framework/plugins`: `nodeunschedulable/node_unschedulable.go`,
 `tainttoleration/taint_toleration.go` and `nodeaffinity/node_affinity.go`.

@@ -35,7 +35,7 @@ class Block(IntEnum):
 class PodCounts:
     """The pods that hold nodes, counted by node and by what matters to terms and ports of others.
 
-    Pods of one manifest, whatever they request, are one group: it has their labels, terms and ports.
+    Pods of one manifest are one group, also with different requests: they share labels, terms and ports.
     """
 
     def __init__(self, nodes: int) -> None:

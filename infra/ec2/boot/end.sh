@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # end.sh STATE WHY: the worker saves and releases its job, the last logs go to the bucket, the machine powers off.
-# The last of that happens whatever fails or hangs before it.
+# The machine powers off even if an earlier step fails or hangs.
 # shellcheck source-path=SCRIPTDIR
 trap 'timeout 20 systemctl poweroff --force || poweroff --force --force' EXIT
 . "${BASH_SOURCE%/*}/common.sh"

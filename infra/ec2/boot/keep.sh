@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Each minute: end a machine that shows no sign of work, whatever the reason; else show it in the bucket.
+# Each minute: end a machine that shows no sign of work, for any reason; else report it in the bucket.
 # shellcheck source-path=SCRIPTDIR
 . "${BASH_SOURCE%/*}/common.sh"
 mkdir -p "$run"

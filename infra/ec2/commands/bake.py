@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from infra.ec2.launch.plan import LaunchPlan
     from protocol.wire.bucket import Bucket
 
-_MAX_HOURS, _IDLE_MINUTES = 3.0, 60.0  # of the machine, should nobody be there to end it
+_MAX_HOURS, _IDLE_MINUTES = 3.0, 60.0  # the machine ends itself after these if this command cannot
 _LOG_LINES = 20
 
 

@@ -28,9 +28,7 @@ def terminate(
     output: OutputChoice,
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Instances to end.")] = None,
     group: Annotated[str | None, typer.Option(metavar="GROUP", help="End this group's instances.")] = None,
-    all_: Annotated[
-        bool, typer.Option("--all", help="End all instances of this project, whoever launched them.")
-    ] = False,
+    all_: Annotated[bool, typer.Option("--all", help="End all instances of this project, of all owners.")] = False,
     bucket: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of these, only the instances of this bucket.")
     ] = None,

@@ -32,7 +32,7 @@ def interruptible(say: str) -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        with suppress(OSError):  # nobody is listening any more
+        with suppress(OSError):  # stderr is closed
             os.write(2, f"{signal.Signals(number).name}: {say}\n".encode())
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}

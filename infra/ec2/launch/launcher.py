@@ -117,7 +117,7 @@ class Launch:
         self._user_data = render(self.plan.orders)
 
     def run(self) -> None:
-        """Ask until enough live, no offer is left, somebody says stop, or there is trouble."""
+        """Ask until enough live, no offer is left, a stop is requested, or there is trouble."""
         while not self.search.over and self.trouble is None and not self.clock.stopping():
             offer = self.search.offers[0]
             try:
@@ -148,7 +148,7 @@ class Launch:
     def _got(self, offer: Offer, got: list[Instance]) -> None:
         known = {*self.plan.seen, *(instance.id for instance in self.launched)}
         new = [instance for instance in got if instance.id not in known and instance.living]
-        self.launched += new  # first, whatever becomes of saying so
+        self.launched += new  # first: the report may fail
         self.say(f"{offer}: {len(new)} of {self.search.count} launched ({_named(new)})")
         self.search = self.search.gave(len(new))
 
@@ -169,7 +169,7 @@ class Launch:
         self.search = self.search.refused(why)
 
     def _look(self, sleep: Callable[[float], None]) -> None:
-        """Wait until instances turn up that nobody has told of; if none do, there are none."""
+        """Wait until instances are listed that no answer named; if none are, none were launched."""
         self._looked = True
         known = {*self.plan.seen, *(instance.id for instance in self.launched)}
         before: list[Instance] = []

@@ -63,7 +63,7 @@ class ErrorClass(Enum):
     NO_MARKET = "nothing more on this market"
     QUOTA = "not so many on this market: fewer, and if it was one, nothing more"
     TOKEN_USED = "the client token belongs to another request, or to instances that have ended"  # noqa: S105
-    RETRY = "the same request again, later; nobody knows whether it was carried out"
+    RETRY = "the same request again, later; whether it was carried out is unknown"
     FATAL = "none of the other offers would do better"
 
 
@@ -170,8 +170,8 @@ class Search:
 def client_token(region: str, group: str, seen: Sequence[str], offer: Offer, turn: int) -> str:
     """The idempotency token of a RunInstances: 64 hex digits.
 
-    A launch that is repeated before EC2 lists what the first one got says the same token, whatever else has changed.
-    EC2 then returns those very instances, or refuses (IdempotentParameterMismatch) if the request differs.
+    A launch that is repeated before EC2 lists the first one's instances has the same token, even if other parameters
+    have changed. EC2 then returns those instances, or refuses (IdempotentParameterMismatch) if the request differs.
 
     Args:
         seen: ids of all instances that the group is known to have had: with each that is found, a new generation.

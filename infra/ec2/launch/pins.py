@@ -24,7 +24,7 @@ class Pins:
         torch_index: PyPI's torch for Linux is the CUDA build, gigabytes of it; this index has the CPU's.
         node_image: Kubernetes, as kind runs it in a container.
         kwok: its controller. Its image is replaced by `kwok_digest`.
-        kwok_stages: what becomes of virtual nodes and pods; Sim-Arena's Stages come beside them.
+        kwok_stages: how virtual nodes and pods change state; Sim-Arena's Stages come beside them.
         simkube_commit: git checks what it fetches against this.
         simkube_version: the tag of sk-ctrl's and sk-driver's images.
     """

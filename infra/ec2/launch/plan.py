@@ -23,7 +23,7 @@ DISK_GB = {"embedded": 20, "simkube": 40}
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """What somebody asks for.
+    """What the user asks for.
 
     Attributes:
         orders: what the machines are to do; where the code is and the bucket's region are filled in later.

@@ -54,7 +54,7 @@ class Price:
     """What an instance costs without disk and address.
 
     Attributes:
-        usd_per_hour: None where nobody knows.
+        usd_per_hour: None where it is unknown.
         source: where the figure is from, in a few words.
     """
 

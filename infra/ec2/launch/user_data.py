@@ -176,7 +176,7 @@ def _variables(orders: Orders, pins: Pins) -> Mapping[str, str | tuple[str, ...]
 
 
 def _assignments(variables: Mapping[str, str | tuple[str, ...]]) -> str:
-    """The variables as shell, lists as arrays, whatever is in them."""
+    """The variables as shell assignments, quoted; lists as arrays."""
     lines = (
         f"{name}=({' '.join(map(shlex.quote, value))})" if isinstance(value, tuple) else f"{name}={shlex.quote(value)}"
         for name, value in variables.items()

@@ -79,7 +79,7 @@ class StackFailed(SimArenaError):
 
 
 def next_action(stack: StackDescription | None) -> StackAction:
-    """What to do with a stack that nobody is working on."""
+    """What to do with a stack that no operation is changing."""
     if stack is None or stack.status == "DELETE_COMPLETE":
         return StackAction.CREATE
     return _ACTIONS.get(stack.status, StackAction.UPDATE)
@@ -95,7 +95,7 @@ def deploy(
 
     Raises:
         StackFailed: CloudFormation could not do it.
-        SimArenaError: the bucket is somebody else's, or gone although the stack is there.
+        SimArenaError: the bucket belongs to another account, or is gone although the stack is there.
         UsageError: there is no default VPC.
         AwsError: AWS refused.
     """
@@ -137,7 +137,7 @@ def delete(aws: Aws, stack: StackDescription, reporter: Reporter) -> None:
 
 
 def wait_for_others(aws: Aws, name: str, reporter: Reporter) -> StackDescription | None:
-    """The stack, once what somebody else has begun is over; None if there is none."""
+    """The stack, once another process's operation on it is over; None if there is none."""
     stack = describe(aws, name)
     if stack is None or not stack.under_way:
         return stack
@@ -158,7 +158,7 @@ def _newest(aws: Aws, stack: StackDescription) -> str:
 
 
 def _ask(aws: Aws, change: Change, name: str, body: str, parameters: list[dict[str, Any]]) -> Change | None:
-    """Ask for a stack; None if somebody else was faster, so that it has to be looked at again."""
+    """Ask for a stack; None if another process was faster, so that it has to be described again."""
     try:
         aws.ask(
             "cloudformation",
@@ -181,7 +181,7 @@ def _ask(aws: Aws, change: Change, name: str, body: str, parameters: list[dict[s
 
 def _whole(aws: Aws, stack: StackDescription | None, name: str) -> StackDescription:
     if stack is None:
-        raise StackFailed(f"stack {name} in {aws.region}: somebody deleted it meanwhile")
+        raise StackFailed(f"stack {name} in {aws.region}: it was deleted meanwhile")
     if stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise StackFailed(f"stack {name} in {aws.region} ended as {stack.status}: {reasons(aws, stack)}")
     return stack

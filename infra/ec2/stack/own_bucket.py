@@ -14,14 +14,14 @@ _ABSENT = (
     "NoSuchPublicAccessBlockConfiguration",
     "ServerSideEncryptionConfigurationNotFoundError",
 )
-_S3S_OWN_KEY = "alias/aws/s3"  # everybody in the account may use it, through S3
+_S3S_OWN_KEY = "alias/aws/s3"  # all principals of the account may use it, through S3
 
 
 def region_of(aws: Aws, bucket: str) -> str | None:
     """The region that the bucket is in, None if there is no such bucket.
 
     Raises:
-        SimArenaError: it is somebody else's: code that machines install must not lie there.
+        SimArenaError: it belongs to another account: code that machines install must not lie there.
         AwsError: AWS cannot be asked.
     """
     account = aws.ask("sts", "get_caller_identity")["Account"]
@@ -76,9 +76,9 @@ def unprotected(aws: Aws, bucket: str, partition: str = "aws") -> list[str]:
 
 
 def foreign_key(aws: Aws, bucket: str) -> str | None:
-    """The KMS key that S3 encrypts the bucket's objects with by default, if somebody has chosen one.
+    """The KMS key that S3 encrypts the bucket's objects with by default, if one was chosen.
 
-    Who reads and writes needs rights to the key, too; neither machines nor people get those from a stack.
+    Readers and writers need rights to the key, too; neither machines nor people get those from a stack.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 
     Raises:
@@ -105,7 +105,7 @@ def _ask(aws: Aws, operation: str, bucket: str, name: str) -> Any:
 
 
 def _forbids(policy: Any, wanted: dict[str, Any]) -> bool:
-    """Whether a policy has all statements of another one, under whatever Sid and in whatever order."""
+    """Whether a policy has all statements of another one, under any Sid and in any order."""
     has = [_plain(statement) for statement in policy["Statement"]]
     return all(_plain(statement) in has for statement in wanted["Statement"])
 

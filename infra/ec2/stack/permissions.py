@@ -78,7 +78,7 @@ def machine_policy(arn: str, *, closes_rounds: bool) -> Document:
 
 
 def launcher_policy(scope: Scope) -> Document:
-    """What somebody needs for all of `ec2-workers` but setup and teardown, in one bucket's fleets."""
+    """What a user needs for all of `ec2-workers` but setup and teardown, in one bucket's fleets."""
     arn = f"arn:{scope.partition}:s3:::{scope.bucket}"
     # HEAD of a bucket, which tells its region, is a listing without a prefix.
     whereabouts = _allow("Whereabouts", "s3:ListBucket", arn, {"Null": {"s3:prefix": "true"}})

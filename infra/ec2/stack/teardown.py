@@ -69,7 +69,7 @@ def obstacles(aws: Aws, bucket: str, stack: StackDescription, open_bucket: Calla
 def holders(aws: Aws, stack: StackDescription) -> list[str]:
     """Who still has the stack's policies for people, a line each with the command that takes one away.
 
-    IAM deletes no policy that somebody has (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html),
+    IAM deletes no policy that is attached (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html),
     and CloudFormation would find that out when half of the stack is gone.
 
     Raises:

@@ -72,7 +72,7 @@ def _state(observation: MachineView) -> tuple[InstanceState, str]:
     if instance.state in GONE:
         return _gone(instance, observation.report)
     if instance.state in ("stopping", "stopped"):
-        return InstanceState.STOPPED, "somebody stopped it; its disk still costs"
+        return InstanceState.STOPPED, "stopped by a user; its disk still costs"
     if instance.expires is not None and (late := observation.now - instance.expires) > OVERDUE_S:
         return (
             InstanceState.OVERDUE,
@@ -122,7 +122,7 @@ def _gone(instance: Instance, report: InstanceReport | None) -> tuple[InstanceSt
 
 
 def _on_purpose(why: str) -> bool:
-    """Whether somebody asked EC2 to end it, by EC2's reasons (API reference: StateReason, StateTransitionReason)."""
+    """Whether a user asked EC2 to end it, by EC2's reasons (API reference: StateReason, StateTransitionReason)."""
     return "User initiated" in why or "Client.UserInitiated" in why
 
 

@@ -32,8 +32,8 @@ class BucketView:
     Attributes:
         reports: by instance id.
         work: by worker id, which on EC2 is the instance id.
-        pending: unfinished jobs that nobody works on.
-        running: jobs that somebody works on, here or elsewhere.
+        pending: unfinished jobs without a live worker.
+        running: jobs that a worker works on, here or elsewhere.
     """
 
     server_time: float
@@ -233,7 +233,7 @@ def instance_row(instance: Instance, bucket: BucketView | None, clock: float) ->
 
 
 def _ended(instance: Instance, report: InstanceReport | None) -> float:
-    """When a machine that is gone ended: as EC2 says, else when it last wrote, else nobody knows."""
+    """When a machine that is gone ended: as EC2 says, else when it last wrote, else its launch."""
     heard = report.heard if report else None
     return instance.ended or heard or instance.launched
 

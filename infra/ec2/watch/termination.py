@@ -1,4 +1,4 @@
-"""Ending instances: which ones are meant, by their tags, and what became of each."""
+"""Ending instances: which ones are meant, by their tags, and the result for each."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _existing(aws: Aws, ids: Sequence[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class Termination:
-    """What became of an instance; `why` it lives on, or empty."""
+    """The result for one instance; `why` it still runs, or empty."""
 
     instance: Instance
     why: str = ""
@@ -129,7 +129,7 @@ class Termination:
 
 
 def terminate_all(regions: Sequence[Aws], instances: Sequence[Instance], done: Callable[[Termination], None]) -> None:
-    """End them, and tell of each what became of it. To end an instance twice does no harm.
+    """End them, and report the result of each. To end an instance twice does no harm.
 
     Args:
         done: is called once for each, as soon as that is known.

@@ -30,7 +30,7 @@ LARGE = Race("race of 8 MiB bodies", 8, 5, 8 * _MIB)
 
 
 def check_race(endpoint: Endpoint, race: Race) -> list[Finding]:
-    """All bodies end at the same moment; whatever the server does, one creator may win, and its body must be stored."""
+    """All bodies end at the same moment; on any server one creator at most may win, and its body must be stored."""
     unclear = 0
     for number in range(race.keys):
         key = endpoint.key(f"race-{race.contenders}/{number}")

@@ -148,7 +148,7 @@ def _pages(endpoint: Endpoint, prefix: str, at_most: int) -> Iterator[str]:
 
 
 def check_credentials(endpoint: Endpoint) -> list[Finding]:
-    """Whether anyone who reaches the endpoint may use it: no matter for the protocol, but one for its owner."""
+    """Whether a client without the right credentials may use it: safe for the protocol, but the owner should know."""
     open_to = [who for who, client in _strangers(endpoint) if _answers(endpoint, client)]
     if open_to:
         text = f"a listing with {' or '.join(open_to)} is answered: every client of the endpoint may read the bucket"

@@ -39,7 +39,7 @@ byte weights[ROUNDS + 1];    /* rounds/<r>/global_weights.safetensors: the set o
 bool result[MEMBERS];        /* results/<m>/result.json */
 bool outcome;                /* outcome.json */
 
-/* -- what nobody in the system can see ------------------------------------------------------------------------------ */
+/* -- what no process in the system can see ------------------------------------------------------------------------------ */
 
 byte owner_of[2] = NOBODY;   /* the member that a worker believes to own */
 byte attempt_of[2];          /* and its attempt */
@@ -132,7 +132,7 @@ end:	do
 	od
 }
 
-/* What is killed takes no further step, so nobody moves before it is dead. */
+/* A killed process takes no further step, so no process moves before it is dead. */
 #define may_move (dying == NOBODY || dying == _pid)
 
 /* -- a worker: workshop.py, job.py, barrier.py ---------------------------------------------------------------------- */
@@ -237,7 +237,7 @@ publish:
 	fi;
 
 wait:	if
-	:: atomic { round == ROUNDS -> goto finish } /* nobody waits for the last average */
+	:: atomic { round == ROUNDS -> goto finish } /* no member waits for the last average */
 	:: atomic { round < ROUNDS && weights[round] -> goto train }
 	:: atomic { round < ROUNDS && closed > round -> done = round; round = closed }
 #ifndef NO_SIBLINGS

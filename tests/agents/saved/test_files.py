@@ -46,7 +46,7 @@ def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dumps", [checkpoint.dumps, pt_file.dumps])
-def test_a_state_is_read_by_what_is_in_the_file_whatever_its_name(tmp_path: Path, dumps) -> None:  # type: ignore[no-untyped-def]
+def test_a_state_is_read_by_what_is_in_the_file_under_any_name(tmp_path: Path, dumps) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "state"
     path.write_bytes(dumps({"a": np.arange(3.0), "b": {"c": 1}}))
     found = read_state(path)

@@ -1,4 +1,4 @@
-"""What becomes of pods that ask for less than they use."""
+"""How pods run that ask for less than they use."""
 
 from __future__ import annotations
 

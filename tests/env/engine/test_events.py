@@ -102,7 +102,7 @@ def test_events_come_in_order_of_time(cluster: Make, node: Make, manifest: Make)
     assert times == sorted(times)
 
 
-def test_nothing_is_recorded_where_nobody_wants_it(node: Make, manifest: Make) -> None:
+def test_nothing_is_recorded_unless_events_are_asked_for(node: Make, manifest: Make) -> None:
     plane = ControlPlane([node("a")])
     plane.apply(read_object(manifest("Pod", memory="1Gi", uses={"memory": "2Gi"}), {}))
     plane.advance(1000)

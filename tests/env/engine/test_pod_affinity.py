@@ -93,7 +93,7 @@ def test_pods_that_keep_apart_get_a_zone_each(cluster: Make, pool: Any, manifest
     assert made.state() == (2, 1, 3)
 
 
-def test_nodes_without_the_label_keep_nobody_apart(cluster: Make, node: Make, manifest: Make) -> None:
+def test_nodes_without_the_label_keep_no_pods_apart(cluster: Make, node: Make, manifest: Make) -> None:
     assert cluster(node("a")).apply(manifest(replicas=3, **apart(term("web", ZONE)))).state() == (3, 0, 3)
 
 

@@ -169,7 +169,7 @@ def test_the_classes_of_the_system_are_known(cluster: Make, node: Make, manifest
     assert made.state() == (1, 0, 1)
 
 
-def test_a_preemptor_whose_node_went_to_somebody_else_gives_up_its_claim(
+def test_a_preemptor_whose_node_went_to_another_pod_gives_up_its_claim(
     busy: Make, node: Make, manifest: Make, priority: Make
 ) -> None:
     made = busy(node("a")).apply(priority("top", 200), manifest("Pod", "old", cpu="4"))

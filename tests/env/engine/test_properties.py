@@ -1,4 +1,4 @@
-"""What holds whatever is applied."""
+"""What holds for all manifests."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def check_books(made: Any) -> None:
 
 @settings(**LARGE, max_examples=300)
 @given(moves)
-def test_the_books_balance_whatever_happens(
+def test_the_books_balance_in_every_run(
     cluster: Make, node: Make, manifest: Make, priority: Make, steps: list[Any]
 ) -> None:
     play(cluster, node, manifest, priority, steps, check_books)

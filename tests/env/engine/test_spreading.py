@@ -26,7 +26,7 @@ def zones(node: Make) -> list[Any]:
     return [node(name, labels={ZONE: zone}) for name, zone in places]
 
 
-def test_a_hard_constraint_holds_whatever_it_costs(cluster: Make, zones: Any, manifest: Make) -> None:
+def test_a_hard_constraint_holds_even_if_pods_stay_pending(cluster: Make, zones: Any, manifest: Make) -> None:
     made = cluster(*zones).apply(manifest(replicas=9, cpu="1", **constraint()))
     assert made.placed() == {"a": 3, "b": 2, "c": 4}
     full = cluster(*zones).apply(manifest(replicas=10, **constraint()))

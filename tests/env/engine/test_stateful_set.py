@@ -68,7 +68,7 @@ def test_an_update_stops_at_the_first_pod_that_does_not_get_ready(one: Any, mani
 
 
 def test_a_broken_update_stays_stuck_after_a_rollback(one: Any, manifest: Make) -> None:
-    # The known limitation of ordered StatefulSets: somebody has to delete the pod.
+    # The known limitation of ordered StatefulSets: a user has to delete the pod.
     for cpu in ("1", "5", "1"):
         one.apply(manifest("StatefulSet", replicas=3, cpu=cpu))
     assert (cpus(one), one.state()) == ([1000, 1000, 5000], (2, 1, 3))

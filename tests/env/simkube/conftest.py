@@ -105,7 +105,7 @@ def refuse_to_disturb(api: KubeApi) -> None:
             name = o["metadata"]["name"]
             known = collection == paths.NODES or name == paths.CONTROLLER_NAMESPACE
             if known and not is_made(o):
-                pytest.fail(f"{api.host}: {name} is there, so somebody uses SimKube; take a server that nobody needs")
+                pytest.fail(f"{api.host}: {name} is there, so SimKube is in use; take a server that is not used")
 
 
 def is_made(o: Manifest) -> bool:

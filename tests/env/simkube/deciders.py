@@ -75,7 +75,7 @@ class Deciders:
         self.each_turn()
 
     def turn(self) -> None:
-        """Everybody acts once."""
+        """Every controller acts once."""
         namespace = self.api.get(path_of(paths.NAMESPACES, self.namespace))
         if namespace is None:
             return

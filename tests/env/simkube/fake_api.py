@@ -9,7 +9,7 @@
 It has what the real API server and its garbage collector do (names, namespaces that terminate, owners, generations,
 status subresources, selectors, chunked lists, conflicts, admission of pods and nodes). What controllers, schedulers and
 kubelets do, it has not: see `world.py`. A `bare` one is as etcd and kube-apiserver alone: nothing that is owned goes
-with its owner, and a namespace ends when somebody has finalized it.
+with its owner, and a namespace ends when it has been finalized.
 """
 
 from __future__ import annotations

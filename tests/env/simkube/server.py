@@ -55,12 +55,12 @@ class Surroundings:
 
     @property
     def bare(self) -> bool:
-        """Whether nobody empties and ends namespaces but the tests. A `FakeApi` does that itself."""
+        """Whether only the tests empty and end namespaces. A `FakeApi` does that itself."""
         return self.real and not self.controllers
 
 
 def surroundings(api: KubeApi) -> Surroundings:
-    """Look what becomes of a Deployment and a pod. Leases tell too little: without leader election there are none."""
+    """Find which controllers act on a Deployment and a pod. Without leader election there are no leases to look at."""
     namespace = f"{_PROBE}-{secrets.token_hex(4)}"
     api.create(paths.NAMESPACES, {"metadata": {"name": namespace, "labels": MADE}})
     deployment, pod = path_of(paths.DEPLOYMENTS, _PROBE, namespace), path_of(paths.PODS, _PROBE, namespace)

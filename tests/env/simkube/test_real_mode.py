@@ -56,10 +56,10 @@ def test_kinds_that_were_there_stay(fake: FakeApi, tmp_path: Path) -> None:
     assert fake.names() == before
 
 
-def test_a_server_on_which_somebody_uses_simkube_is_left_alone(fake: FakeApi, tmp_path: Path) -> None:
+def test_a_server_on_which_simkube_is_in_use_is_left_alone(fake: FakeApi, tmp_path: Path) -> None:
     fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "simkube"}})
     before = fake.names()
     done = pytest_on(fake.write_kubeconfig(tmp_path / "kubeconfig"), "an_object_is_created_once")
     assert done.returncode == 1
-    assert "simkube is there, so somebody uses SimKube; take a server that nobody needs" in done.stdout
+    assert "simkube is there, so SimKube is in use; take a server that is not used" in done.stdout
     assert fake.names() == before

@@ -195,7 +195,7 @@ def test_another_simulation_is_waited_for_and_named(
     simkube.close()
 
 
-def test_a_simulation_that_somebody_deletes_ends_the_wait(
+def test_a_simulation_that_is_deleted_ends_the_wait(
     cluster: MakeCluster, kube: KubeApi, world: World, scenario: MakeScenario, deployment: MakeDeployment
 ) -> None:
     world.until = "running"

@@ -1,4 +1,4 @@
-"""The KWOK Stages that are shipped: every pod is taken by the Stage of its verdict, whatever other Stages there are."""
+"""The KWOK Stages that are shipped: every pod is taken by the Stage of its verdict, also beside other Stages."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class World:
         until("the end of all nodes", lambda: not self._nodes())
 
     def turn(self) -> None:
-        """Everybody acts once."""
+        """Every controller acts once."""
         self.turns += 1
         if self.around.real and time.monotonic() - self._beaten_s > _BEAT_S:
             self._beat()
@@ -251,7 +251,7 @@ class World:
         run.stage += 1
 
     def _run_pods(self, simulation: Manifest, run: Run) -> None:
-        """Scheduler and KWOK, for every pod that has no fate yet."""
+        """Scheduler and KWOK, for every pod that is not decided yet."""
         run.refusals += 1
         for ref, outcome in run.outcomes.items():
             pods = self._pods(ref)
@@ -370,7 +370,7 @@ def node_status(pool: NodePool) -> Manifest:
 
 
 def controller() -> Manifest:
-    """sk-ctrl; without replicas, as nobody shall run it."""
+    """sk-ctrl; without replicas, so that none runs."""
     labels = {"app.kubernetes.io/name": "sk-ctrl"}
     container = {"name": "sk-ctrl", "image": "quay.io/appliedcomputing/sk-ctrl:v2.7.0"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}

@@ -69,7 +69,7 @@ def test_overhead_comes_on_top(deployment: Callable[..., Manifest]) -> None:
     assert read_deployment(deployment(cpu="1", overhead={"cpu": "100m"})).template.cpu_m == 1100
 
 
-def test_equal_quantities_are_one_revision_whatever_their_spelling(deployment: Callable[..., Manifest]) -> None:
+def test_equal_quantities_are_one_revision_in_any_spelling(deployment: Callable[..., Manifest]) -> None:
     one, other = (read_deployment(deployment(cpu=cpu, memory=m)) for cpu, m in (("1", "1Gi"), ("1000m", "1024Mi")))
     assert one.template.revision == other.template.revision
 

@@ -129,7 +129,7 @@ class Cloud:
     endpoint: str
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     stores: dict[str, S3Store] = field(default_factory=dict)
-    turn: threading.RLock = field(default_factory=threading.RLock)  # the environment is everybody's
+    turn: threading.RLock = field(default_factory=threading.RLock)  # threads share the environment
 
     def environment(self, who: str) -> dict[str, str]:
         key_id, secret = self.secrets[who]

@@ -327,7 +327,7 @@ def test_the_bucket_takes_nothing_without_tls(cloud: Cloud) -> None:
 
 
 def test_the_bucket_takes_only_conditional_writes_of_all_that_is_created_once(whole_run: Cloud) -> None:
-    """Of everything that anybody wrote in the whole run: with the condition yes, without it no, but for
+    """Of everything that any role wrote in the whole run: with the condition yes, without it no, but for
     heartbeats and the scratch objects of probes."""
     written = {one.resource.removeprefix(f"{ARN}/") for one in whole_run.judge.requests if one.action == "s3:PutObject"}
     assert len({key.split("/")[0] for key in written}) == 6

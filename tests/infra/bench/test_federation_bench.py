@@ -111,14 +111,14 @@ def test_robust_strategies_stay_within_what_honest_members_sent(attack: Attack) 
             assert np.all((sent.min(axis=0) <= value) & (value <= sent.max(axis=0)))
 
 
-def test_a_mean_follows_whoever_shouts() -> None:
+def test_a_mean_follows_the_largest_update() -> None:
     first, *honest = members(5)
     name = "q_net.0.weight"
-    shouted = closed(Strategy.FEDAVG, [attacked(first, Attack.SCALE), *honest])[name]
-    assert np.abs(shouted).max() > 100 * np.abs(values(first)[name]).max()
+    mean = closed(Strategy.FEDAVG, [attacked(first, Attack.SCALE), *honest])[name]
+    assert np.abs(mean).max() > 100 * np.abs(values(first)[name]).max()
 
 
-def test_a_federation_in_which_nobody_sends_numbers_any_more_ends_and_says_so() -> None:
+def test_a_federation_without_finite_updates_ends_and_says_so() -> None:
     """A thousandfold in every round is beyond float32 after the thirteenth."""
     outcome = train(replace(RUN, members=1, attack=Attack.SCALE, env_steps=20_000, episodes_per_round=1), EXAMS)
     assert outcome.failure is not None

@@ -92,7 +92,7 @@ def test_a_renewal_is_a_heartbeat_and_the_listing_after_it() -> None:
     ledger = Ledger(GROUP, 3)
     meter = Meter(MemoryS3().store("w"), "w", "worker", ledger, lambda: 1.0)
     meter.put(keys.attempt_mark(JOB, keys.Mark.HEARTBEAT, 1), b"", {}, create_only=False)
-    for _ in range(2):  # the second one is that of whoever clears away
+    for _ in range(2):  # the second one is that of the process that clears away
         meter.page(keys.in_progress(JOB), "")
     assert (ledger.counts().of(RequestKind.RENEWAL), ledger.counts().of(RequestKind.ONCE)) == (2, 1)
 
@@ -169,7 +169,7 @@ def test_growth_is_the_power_of_the_number_of_members() -> None:
 # -- nothing happens ---------------------------------------------------------------------------------
 
 
-def test_whoever_waits_costs_a_few_cents_a_day_however_long_the_history() -> None:
+def test_a_waiting_process_costs_a_few_cents_a_day_after_any_history() -> None:
     rows = idle(10.0, history=300, seconds=900.0)
     assert len(rows) == 5
     assert all(row.same_with_history for row in rows)
@@ -227,7 +227,7 @@ def test_a_federation_with_stragglers_goes_at_the_pace_of_the_others(barrier: st
     assert late.rounds == tuple(range(late.rounds[0], 21))
 
 
-def test_a_long_deadline_makes_everybody_wait() -> None:
+def test_a_long_deadline_makes_every_member_wait() -> None:
     run = stragglers("sync-server", 10.0, replace(PLOT, timeout_s=60.0))
     assert not run.at_the_pace_of_the_others
     assert [goal.met for goal in goals.stragglers_left_behind([run])] == [False]

@@ -102,7 +102,7 @@ class Double:
         self._rules.append(_Rule(_Kind.LOST, operation, when, times))
 
     def garble_answer(self, operation: str, *, times: int = 1, when: Callable[[Request], bool] = _always) -> None:
-        """Carry an operation out; somebody in between answers in AWS's place."""
+        """Carry an operation out; a proxy in between answers in AWS's place."""
         self._rules.append(_Rule(_Kind.GARBLED, operation, when, times))
 
     def before(
@@ -309,7 +309,7 @@ class Double:
         return answer
 
     def _get_products(self, request: Request, moto: _Moto) -> Answer:
-        """Only where a price was set; else as to somebody who may not ask."""
+        """Only where a price was set; else as to a user who may not ask."""
         if not self._prices:
             return error(request, "AccessDeniedException", "not authorized to perform: pricing:GetProducts")
         wanted = {row["Field"]: row["Value"] for row in request.parameters.get("Filters", ())}

@@ -117,7 +117,7 @@ def test_no_answer_names_the_host(double: Double, waits: list[float]) -> None:
 
 
 def test_a_closed_port_names_the_host(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
+    with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(AwsError, match=r"no answer from 127\.0\.0\.1 \(EndpointConnectionError\)$"):

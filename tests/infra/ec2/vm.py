@@ -178,7 +178,7 @@ def hangs(scene: Scene) -> None:
 
 
 def alone(scene: Scene) -> None:
-    """Without S3 nobody can be told, but it ends."""
+    """Without S3 nothing can be reported, but it ends."""
     with scene.machine("alone", endpoint="http://127.0.0.1:9") as machine:
         machine.process.wait(300)
 

@@ -1,4 +1,4 @@
-"""The demo, with real processes: the same weights whatever happens to the workers."""
+"""The demo, with real processes: the same weights with and without failing workers."""
 
 from __future__ import annotations
 

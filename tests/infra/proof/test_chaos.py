@@ -1,4 +1,4 @@
-"""Chaos: real processes under fire end with the same bits, and whatever is not as it should be is said aloud."""
+"""Chaos: real processes under fire end with the same bits, and every deviation is reported."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ JOB = keys.member_job("struck", 0)
         keys.finished_manifest(JOB),
     ],
 )
-def test_whatever_is_missing_is_found(pair: Pair, key: str) -> None:
+def test_every_missing_object_is_found(pair: Pair, key: str) -> None:
     pair.bucket.delete(key)
     [found] = findings(pair)
     assert "struck" in found
@@ -335,7 +335,7 @@ def test_whatever_is_missing_is_found(pair: Pair, key: str) -> None:
         (keys.artifact(JOB, "steps.jsonl"), "{}", "{ }"),
     ],
 )
-def test_whatever_differs_is_found(pair: Pair, key: str, old: str, new: str) -> None:
+def test_every_difference_is_found(pair: Pair, key: str, old: str, new: str) -> None:
     body = pair.bucket.get(key)
     assert body is not None
     assert old.encode() in body
@@ -344,6 +344,6 @@ def test_whatever_differs_is_found(pair: Pair, key: str, old: str, new: str) -> 
 
 
 @pytest.mark.parametrize("key", [keys.pending_manifest(JOB), keys.cancel(JOB), keys.active("struck")])
-def test_whatever_is_left_over_is_found(pair: Pair, key: str) -> None:
+def test_every_leftover_object_is_found(pair: Pair, key: str) -> None:
     pair.bucket.ensure_created(key, b"{}")
     assert findings(pair) == [f"{key}: is left over"]

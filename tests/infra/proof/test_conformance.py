@@ -292,7 +292,7 @@ def test_a_wrong_secret_is_one_line(bucket_on: Callable[[str], str], monkeypatch
         conformance.examine(endpoint_of(bucket), quick=False)
 
 
-def test_an_endpoint_nobody_listens_at_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_without_a_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     ensure_created(monkeypatch, "http://127.0.0.1:9")
     with pytest.raises(StoreError, match=r"no answer from http://127\.0\.0\.1:9"):
         conformance.examine(Endpoint("bucket", system_clock(), 0.0), quick=False)

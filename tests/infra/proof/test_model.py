@@ -47,7 +47,7 @@ def is_sound(report: str) -> bool:
 
 
 @pytest.mark.parametrize("faults", [None, *FAULTS])
-def test_every_run_is_safe_and_ends_well_whatever_goes_wrong_once(tmp_path: Path, faults: str | None) -> None:
+def test_every_run_is_safe_and_ends_well_with_any_one_fault(tmp_path: Path, faults: str | None) -> None:
     report = checked(tmp_path, faults)
     assert is_sound(report), report
 

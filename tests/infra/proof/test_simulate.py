@@ -28,9 +28,9 @@ from protocol.wire.memory import Request
 FRESH = 500  # seeds in each run of the tests
 
 PAST = {  # seeds that found something, and what; a change of what seeds draw moves them
-    38: "a worker that slept through a purge claimed a job again, and every worker asked about its marks for ever",
+    38: "a worker that slept through a purge claimed a job again, and every worker asked about its marks without end",
     237: "the same of a mark that landed after a purge",
-    244: "a submit that slept through a purge queued members again, whose workers waited for ever",
+    244: "a submit that slept through a purge queued members again, whose workers waited without end",
     452: "the same",
 }
 

@@ -50,7 +50,7 @@ def test_an_endpoint_that_ignores_conditions_is_caught() -> None:
 
 
 class ChecksThenWrites(MemoryS3):
-    """As stock moto: the check and the write are two steps, and somebody else's may lie between them."""
+    """As stock moto: the check and the write are two steps, and another process's write may lie between them."""
 
     def store(self, who: str, *hooks: Callable[[Request], None]) -> MemoryStore:
         plain = super().store(who, *hooks)
@@ -146,7 +146,7 @@ def test_an_error_taken_for_won_is_caught() -> None:
 
 
 def test_a_409_taken_for_lost_is_caught() -> None:
-    """Nothing is there, then: a state that the update comes before, or a manifest that nobody runs."""
+    """Nothing is there, then: a state that the update comes before, or a manifest that no worker runs."""
     caught(Implementations(bucket=ConflictIsLost))
 
 
@@ -324,7 +324,7 @@ def test_a_member_that_waits_on_after_a_purge_is_caught(monkeypatch: pytest.Monk
 
 
 def purged(scenario: SimulationScenario) -> SimulationScenario:
-    """Whoever sleeps wakes after the purge."""
+    """Every stopped process continues after the purge."""
     faults = {Fault.SLEEP_THROUGH: 0.05}
     return replace(scenario, purge=True, resubmit_s=1.0, works_s=1.0, faults=faults, cancel=None)
 
@@ -339,7 +339,7 @@ def test_polls_that_never_back_off_are_caught(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_not_knowing_ones_own_write_after_a_412_costs_only_time() -> None:
-    """A claim that was won and is taken for lost belongs to nobody until its lease has run out."""
+    """A claim that was won and is taken for lost has no owner until its lease has run out."""
     won_and_not_told = {Fault.LANDED_500: 0.1, Fault.LOST_ANSWER: 0.1, Fault.OWN_412: 0.1}
 
     def seconds(implementations: Implementations) -> float:

@@ -77,6 +77,6 @@ def test_a_service_that_refuses_tokens_or_is_not_there_is_done_without(
         assert ec2_instance_id() is None
 
 
-def test_nobody_is_asked_where_that_is_switched_off(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_asked_where_that_is_switched_off(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "TRUE")
     assert ec2_instance_id() is None

@@ -46,7 +46,7 @@ def built(**values: object) -> Federation:
 
 
 @pytest.mark.parametrize("strategy", ["trimmed-mean", "median"])
-def test_of_two_members_nobody_can_tell_which_one_lies(strategy: str) -> None:
+def test_two_members_are_too_few_to_tell_which_one_lies(strategy: str) -> None:
     with pytest.raises(UsageError, match=f"strategy {strategy} needs at least 3 members, there are 2"):
         built(size=2, strategy=Strategy(strategy))
 

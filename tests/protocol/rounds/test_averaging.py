@@ -1,4 +1,4 @@
-"""Averaging networks: exact, the same whoever does it, and safe against whatever lies in the bucket."""
+"""Averaging networks: exact, the same in every process, and safe against any contents of the bucket."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_liars_cannot_move_a_robust_aggregate_out_of_the_range_of_the_honest(
 
 
 @pytest.mark.parametrize("strategy", ["fedavg", "uniform", "fedprox"])
-def test_one_liar_moves_a_mean_wherever_it_wants(strategy: str) -> None:
+def test_one_false_update_moves_a_mean_anywhere(strategy: str) -> None:
     true = [honest(seed) for seed in range(9)]
     liar = {name: np.float32(1000) * tensor for name, tensor in honest(50).items()}
     assert not within(aggregate(strategy, [(tensors, 10) for tensors in [*true, liar]]), true)
@@ -323,7 +323,7 @@ def test_the_tensor_that_is_not_finite_is_named(name: str, bad: float) -> None:
 
 
 @given(st.binary(max_size=500))
-def test_no_bytes_whatever_break_the_closer(body: bytes) -> None:
+def test_no_bytes_break_the_closer(body: bytes) -> None:
     with pytest.raises(BadDocument):
         empty().add(body, 1)
 

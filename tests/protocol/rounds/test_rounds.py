@@ -84,7 +84,7 @@ def test_decisions_keep_their_promises(
     members = [m for m in delivered if m < size]
     waiting_for = set(range(size)) - set(delivered) - departed
     if isinstance(verdict, Close):
-        assert verdict.members == tuple(sorted(members))  # nobody who delivered is lost, nobody else is in
+        assert verdict.members == tuple(sorted(members))  # all that delivered, and no others
         assert len(members) >= wanted.min_participants
         assert (verdict.reason == "deadline") == bool(waiting_for)
     if isinstance(verdict, Wait):
@@ -226,7 +226,7 @@ def test_a_round_that_failed_is_never_closed_though_its_closer_died_before_it_re
     assert keys.global_weights(GROUP, 1) not in world.s3.objects
 
 
-def test_a_round_that_could_just_be_closed_is_left_to_whoever_saw_it_first() -> None:
+def test_a_round_that_could_just_be_closed_is_left_to_the_process_that_saw_it_first() -> None:
     world, bucket, closer = opened(1)
     deliver(bucket, 0, b"100")
     closer.step(grace_s=2.0)
@@ -259,7 +259,7 @@ def test_the_average_is_of_what_the_decision_lists_not_of_what_is_there_by_then(
     assert world.s3.objects[keys.global_weights(GROUP, 1)].body == expected == b"150"
 
 
-def test_a_servers_state_stands_before_the_weights_and_is_the_same_whoever_writes_it() -> None:
+def test_a_servers_state_stands_before_the_weights_and_is_the_same_from_every_writer() -> None:
     world, bucket, closer = opened(1, 3, strategy=Strategy.FEDADAM)
     for round_ in (1, 2, 3):
         deliver(bucket, 0, b"%d" % (round_ * 1000), round_=round_)

@@ -56,7 +56,7 @@ def test_a_product_is_rounded_before_it_is_added() -> None:
 
 
 @given(st.integers(1, 40), st.data())
-def test_a_number_that_is_not_finite_is_found_wherever_it_stands(n: int, data: st.DataObject) -> None:
+def test_a_number_that_is_not_finite_is_found_at_every_position(n: int, data: st.DataObject) -> None:
     vector = np.full(n, np.finfo(np.float32).max)
     cuts = data.draw(st.lists(st.integers(0, n), max_size=5))
     assert scattered(vector, cuts, math.nan).finite()

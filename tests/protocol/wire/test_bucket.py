@@ -1,4 +1,4 @@
-"""Creating: won, lost or unknown, whatever happens to requests and answers."""
+"""Creating: won, lost or unknown, with any loss of requests and answers."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_after_a_409_nothing_landed_and_it_is_tried_again() -> None:
     assert bucket_with(iter([CONFLICT, CONFLICT]), MemoryS3()).create("key", b"") is Created.WON
 
 
-def test_without_a_clear_answer_until_the_deadline_nobody_owns_the_key() -> None:
+def test_without_a_clear_answer_until_the_deadline_the_key_has_no_owner() -> None:
     server = MemoryS3()
     assert bucket_with(iter([LOST_REQUEST] * 1000), server).create("absent", b"") is Created.UNKNOWN
     assert bucket_with(iter([LOST_ANSWER] * 1000), server).create("landed", b"") is Created.UNKNOWN
@@ -96,7 +96,7 @@ def test_an_unfit_endpoint_is_an_error_at_once() -> None:
         bucket_with(iter([("before", Unfit("501"))]), MemoryS3()).create("key", b"")
 
 
-def test_settling_raises_when_nobody_knows() -> None:
+def test_ensure_created_raises_when_the_answer_stays_unclear() -> None:
     with pytest.raises(Transient, match="no clear answer within 60 s"):
         bucket_with(iter([LOST_REQUEST] * 1000), MemoryS3()).ensure_created("key", b"")
 

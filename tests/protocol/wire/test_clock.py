@@ -9,7 +9,7 @@ import pytest
 from protocol.wire.clock import system_clock
 
 
-def test_what_runs_side_by_side_is_answered_in_order_whoever_ends_first() -> None:
+def test_parallel_calls_are_answered_in_order_of_asking() -> None:
     last_ended = threading.Event()
 
     def first() -> str:

@@ -1,4 +1,4 @@
-"""The in-memory S3 is a plain dict, with the errors of S3: whatever is asked of it in whatever order."""
+"""The in-memory S3 is a plain dict, with the errors of S3: for all requests in any order."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class LikeADict(RuleBasedStateMachine):
         self.model.pop(key, None)
 
     @rule(key=KEYS)
-    def somebody_takes_it_from_the_shelf(self, key: str) -> None:
+    def a_key_is_deleted_on_the_server(self, key: str) -> None:
         if key in self.model:
             del self.s3.objects[key], self.model[key]
 

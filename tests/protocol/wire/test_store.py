@@ -127,7 +127,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
 
 
-def test_an_endpoint_nobody_listens_at_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_without_a_server_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials(monkeypatch, "http://127.0.0.1:9")
     with pytest.raises(Transient, match=r"no answer from http://127\.0\.0\.1:9"):
         S3Store("bucket").get("key", 10)

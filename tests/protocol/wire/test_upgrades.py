@@ -82,7 +82,7 @@ def test_documents_of_other_releases_stay_where_they_are_beside_work_that_goes_o
     add_sync_server(world, server_said)
     world.run(all_over(world, wanted))
     over = world.now
-    world.run(lambda: world.now > over + 600.0)  # idle workers also look for federations that nobody ends
+    world.run(lambda: world.now > over + 600.0)  # idle workers also look for unfinished federations
     left = world.s3.bodies()
     assert {key: left.get(key) for key in foreign} == foreign
     assert [key for key in left if "aaa-" in key and key not in foreign] == []

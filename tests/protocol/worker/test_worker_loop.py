@@ -58,7 +58,7 @@ def test_a_worker_for_one_job_touches_no_other() -> None:
 def test_marks_of_a_job_that_is_nowhere_any_more_are_cleared_away() -> None:
     world = World(seed=1)
     bucket = bucket_of(world)
-    bucket.create(CLAIM, b"{}")  # by somebody who slept through a purge
+    bucket.create(CLAIM, b"{}")  # by a process that was stopped during a purge
     queue.sweep(bucket, ("job-001",))
     assert not bucket.exists(CLAIM)
 

@@ -73,7 +73,7 @@ def test_without_a_sync_server_the_weights_are_the_same(members: int, workers: i
     world, wanted = start(members, workers, **how)
     world.run(all_over(world, wanted))
     check(world, wanted, **how)
-    world.run(lambda: keys.active(GROUP) not in world.s3.objects)  # nothing is left for anybody to look at
+    world.run(lambda: keys.active(GROUP) not in world.s3.objects)  # nothing is left to look at
     world.close()
 
 
@@ -104,12 +104,12 @@ def test_a_sync_server_beside_it_does_no_harm() -> None:
     world.close()
 
 
-def test_whoever_delivers_last_closes_at_once() -> None:
+def test_the_last_member_to_deliver_closes_at_once() -> None:
     world, wanted = start(4, 4, episodes=10)
     world.run(all_over(world, wanted))
     read = [row.key for row in world.s3.log if row.verb == "GET" and "/updates/" in row.key]
     assert len(read) <= 3 * 4 * 10  # those that deliver at the same moment as the last one may all close
-    assert world.now < 10 * 1.5 + 1  # episodes of a second; nobody waited for a second look
+    assert world.now < 10 * 1.5 + 1  # episodes of a second; no member polled twice
     looked = [row for row in world.s3.log if row.verb == "LIST" and "/updates/" in row.key]
     assert len(looked) <= 2 * 4 * 10
     check(world, wanted, episodes=10)
@@ -211,7 +211,7 @@ def test_one_that_died_after_its_last_update_is_resumed_and_the_last_round_close
 
 
 @pytest.mark.parametrize("error", [Transient, Unfit])
-def test_a_job_that_ended_well_has_ended_well_though_nobody_can_look_after_other_federations(
+def test_a_job_that_ended_well_has_ended_well_though_other_federations_cannot_be_read(
     error: type[StoreError],
 ) -> None:
     def refused(process: Process, request: Request, after: bool) -> None:
@@ -245,7 +245,7 @@ def test_no_member_ends_before_the_outcome_is_recorded() -> None:
     world.close()
 
 
-def test_those_that_wait_leave_a_round_to_whoever_delivered_last() -> None:
+def test_those_that_wait_leave_a_round_to_the_last_member_to_deliver() -> None:
     world, wanted = World(seed=1, latency_s=0.3), federation(6, 6, barrier=Closers.WORKERS)
     submit_federation(bucket_of(world), wanted)
     for member in range(6):
@@ -259,7 +259,7 @@ def test_those_that_wait_leave_a_round_to_whoever_delivered_last() -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_round_is_closed_within_seconds_of_its_deadline(seed: int) -> None:
     world, _ = start(2, 0, seed, episodes=8, round_timeout_s=100.0)
-    add_worker(world, "only", stays=True)  # nobody runs the other member
+    add_worker(world, "only", stays=True)  # no worker runs the other member
     world.run(until=lambda: keys.outcome(GROUP) in world.s3.objects)
     assert world.now < 8 * (1 + 100 + 13)  # a poll of at most 7.5 s, a grace of at most 3 s, and the clock's second
     world.close()

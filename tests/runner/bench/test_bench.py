@@ -31,7 +31,7 @@ from runner.commands.table import BENCHMARKS
 
 
 def ticking(step_s: float = 1.0) -> Any:
-    """A clock that is one step further each time somebody looks."""
+    """A clock that is one step further each time it is read."""
     ticks = count()
     return lambda: step_s * next(ticks)
 

@@ -44,7 +44,7 @@ def test_a_signal_in_the_middle_of_a_log_line_only_asks_for_the_end(monkeypatch:
             signal.signal(number, handler)
 
 
-def test_work_goes_on_although_nobody_reads_what_is_said_of_it() -> None:
+def test_work_goes_on_although_its_output_is_not_read() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     work = "from runner.commands.console import err\nfor _ in range(3): err.print('at work')\nprint('done')"

@@ -123,7 +123,7 @@ def test_code_that_is_not_what_its_name_says_is_not_installed(rig: Rig) -> None:
     assert not (rig.root / "opt/sim-arena/venv").exists()
 
 
-def test_without_the_metadata_service_nobody_can_be_told_but_the_machine_is_off(rig: Rig) -> None:
+def test_without_the_metadata_service_nothing_is_reported_but_the_machine_is_off(rig: Rig) -> None:
     rig.born(NOTHING).boot(AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:9")
     assert rig.is_off()
     assert not (rig.shims / "bucket").exists()

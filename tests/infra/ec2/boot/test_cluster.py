@@ -264,7 +264,7 @@ def test_a_machine_that_becomes_an_image_keeps_what_is_installed_and_forgets_who
     assert {path for path in left if not path.startswith(installed)} == set()
     assert not any(INSTANCE_ID in (rig.root / path).read_text(errors="replace") for path in left)
 
-    # If nobody ends it, it does so itself.
+    # If no command ends it, it ends itself.
     os.utime(rig.root / "var/lib/sim-arena/busy", (1, 1))
     rig.run("keep.sh")
     assert rig.is_off()

@@ -64,7 +64,7 @@ def test_logs_outlive_the_machine(double: Double, place: Bucket, machine: str, m
     assert logs(machine).stdout == "the end\n"
 
 
-def test_whoever_may_read_the_bucket_needs_no_right_to_ask_ec2(double: Double, place: Bucket, machine: str) -> None:
+def test_a_reader_of_the_bucket_needs_no_right_to_ask_ec2(double: Double, place: Bucket, machine: str) -> None:
     writes(place, machine, "worker.log", b"working\n")
     double.fail("DescribeInstances", "UnauthorizedOperation")
     assert logs(machine, "--bucket", BUCKET).stdout == "working\n"

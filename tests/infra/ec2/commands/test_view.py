@@ -1,4 +1,4 @@
-"""How machines are shown, whatever the width: ids are whole, what they share is said once."""
+"""How machines are shown at any width: ids are whole, what they share is said once."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def launch(account: Double, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 
 
 def born(bucket: str = BUCKET) -> None:
-    """A machine of the group that somebody launched before."""
+    """A machine of the group that was launched before."""
     tags = {"ResourceType": "instance", "Tags": LaunchTags(GROUP, bucket, "somebody", 0.0, None).tags()}
     aws().ask("ec2", "run_instances", ImageId=image(), MinCount=1, MaxCount=1, TagSpecifications=[tags])
 

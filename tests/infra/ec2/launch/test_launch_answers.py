@@ -25,7 +25,7 @@ CODE = Artifact("code/" + "0" * 64 + "/file", "0" * 64)
 
 
 class Killed(BaseException):
-    """The end of a process, whatever it was doing."""
+    """The end of a process, at any point."""
 
 
 def no_more(seconds: float) -> None:
@@ -253,7 +253,7 @@ def test_what_no_other_offer_can_mend_ends_the_launch_and_what_runs_stays(fleet:
 
 
 def test_what_runs_is_known_even_if_it_cannot_be_said(fleet: Fleet) -> None:
-    """Whoever listened may be gone, as in `ec2-workers launch … 2>&1 | head -1`."""
+    """The reader of stderr may be gone, as in `ec2-workers launch … 2>&1 | head -1`."""
 
     def say(line: str) -> None:
         raise Killed

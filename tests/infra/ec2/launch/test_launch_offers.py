@@ -99,7 +99,7 @@ def test_a_refusal_never_forgets_what_is_missing_nor_finds_new_offers(
     after = before.refused(why)
     assert after.missing == missing
     assert [one for one in before.offers if one in after.offers] == list(after.offers)
-    assert after != before or why in (ErrorClass.RETRY, ErrorClass.FATAL), "else it would be asked for ever"
+    assert after != before or why in (ErrorClass.RETRY, ErrorClass.FATAL), "else it would be asked without end"
 
 
 def test_spot_comes_first_cheapest_first_and_unknown_prices_last() -> None:

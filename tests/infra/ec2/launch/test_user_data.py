@@ -1,4 +1,4 @@
-"""What a machine gets at its birth: valid, small enough, and nobody's values get out of their quotes."""
+"""What a machine gets at its launch: valid, small enough, and no value gets out of its quotes."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_longest_life_is_kept_by_systemd_alone() -> None:
     assert "TimeoutStartSec=" in service
 
 
-def test_the_worker_is_no_root_and_starts_again_whatever_happens() -> None:
+def test_the_worker_is_not_root_and_starts_again_after_every_exit() -> None:
     unit = written(EMBEDDED)["/etc/systemd/system/sim-arena-worker.service"]
     for line in ("User=sim-arena", "Restart=always", "StartLimitIntervalSec=0", "NoNewPrivileges=yes"):
         assert f"\n{line}\n" in unit
@@ -141,7 +141,7 @@ HOSTILE = st.sampled_from(
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(TEXT | HOSTILE, max_size=3))
-def test_whatever_a_setting_holds_reaches_the_worker_as_it_is_and_nothing_else(values: list[str]) -> None:
+def test_every_setting_reaches_the_worker_unchanged_and_nothing_else_does(values: list[str]) -> None:
     names = ("driver_image={}", "before_episode=[[{}]]", "after_episode=[[{}]]")
     quoted = [value if number == 0 else json.dumps(value) for number, value in enumerate(values)]
     wanted = tuple(name.format(value) for name, value in zip(names, quoted, strict=False))

@@ -85,7 +85,7 @@ def test_a_stack_that_only_a_person_can_mend_is_named_with_the_command() -> None
         make()
 
 
-def test_what_somebody_else_has_begun_is_waited_for() -> None:
+def test_another_operation_on_the_stack_is_waited_for() -> None:
     stand_in()
     moto_stack().status = "UPDATE_IN_PROGRESS"
     said: list[str] = []
@@ -139,7 +139,7 @@ def test_a_repeated_request_that_cloudformation_has_taken_already_is_waited_for(
     assert make()[0].outputs["Bucket"] == BUCKET
 
 
-def test_a_stack_that_somebody_else_makes_at_the_same_moment_is_taken(double: Double) -> None:
+def test_a_stack_that_another_process_creates_at_the_same_moment_is_taken(double: Double) -> None:
     double.before("CreateStack", lambda request: make())
     found, _ = make()
     assert found.outputs["Bucket"] == BUCKET

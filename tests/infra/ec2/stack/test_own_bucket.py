@@ -92,14 +92,14 @@ def test_a_bucket_in_another_region_is_taken_and_told_of() -> None:
     assert "it is in eu-west-1; machines in us-east-1 pay for what crosses regions" in made["warnings"]
 
 
-def test_a_bucket_of_somebody_else_is_refused_before_anything_is_made(double: Double) -> None:
+def test_a_bucket_of_another_account_is_refused_before_anything_is_made(double: Double) -> None:
     double.fail("HeadBucket", "AccessDenied")
     with pytest.raises(SimArenaError, match=rf"s3://the-bucket belongs to another account than {ACCOUNT}"):
         make()
     assert double.asked("CreateStack") == []
 
 
-def test_s3_is_asked_for_a_bucket_of_this_account_since_a_stranger_may_have_opened_one_to_everybody() -> None:
+def test_s3_is_asked_for_a_bucket_of_this_account_since_another_account_may_own_a_public_one() -> None:
     create_bucket()
     fresh, owners = Aws(), []
     events = fresh.client("s3").meta.events

@@ -1,4 +1,4 @@
-"""What a machine, and whoever launches it, may do: the policies held against requests."""
+"""What a machine, and the user who launches it, may do: the policies held against requests."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_a_launcher_bakes_an_image_of_its_own_machine_and_removes_it_and_no_othe
     assert [request for request in without if allowed(request, LAUNCHER)] == []
 
 
-def test_a_launcher_passes_the_machines_role_to_ec2_and_no_other_to_nobody_else() -> None:
+def test_a_launcher_passes_the_machines_role_only_and_to_ec2_only() -> None:
     for role, service in ((WORKER_ROLE, "lambda.amazonaws.com"), (WORKER_ROLE[:-1], "ec2.amazonaws.com")):
         assert not allowed(Request("iam:PassRole", role, {"iam:PassedToService": service}), LAUNCHER)
 

@@ -96,7 +96,7 @@ def test_another_vpc_is_taken_on_an_update_and_kept_on_the_next() -> None:
     assert seen().outputs["VpcId"] == other
 
 
-def test_a_bucket_that_somebody_deleted_is_told_of_and_not_made_again_in_silence() -> None:
+def test_a_deleted_bucket_is_reported_and_not_made_again_silently() -> None:
     stand_in()
     aws().ask("s3", "delete_bucket", Bucket=BUCKET)
     with pytest.raises(SimArenaError, match=r"s3://the-bucket is gone, its stack is not; run: ec2-workers teardown"):

@@ -118,7 +118,7 @@ def test_of_much_to_do_a_few_are_named() -> None:
     assert line.startswith("5 unfinished jobs (job-0, job-1, job-2 …)")
 
 
-def test_teardown_is_refused_while_somebody_has_a_policy_of_the_stack() -> None:
+def test_teardown_is_refused_while_a_policy_of_the_stack_is_attached() -> None:
     """IAM would not delete it, and CloudFormation would find that out when half of the stack is gone. moto deletes."""
     stand_in()
     arn, iam = seen().outputs["SomethingPolicyArn"], aws().client("iam")
@@ -180,7 +180,7 @@ def test_snapshots_whose_image_was_removed_without_them_are_named_with_the_comma
     tags = [{"ResourceType": kind, "Tags": mine} for kind in ("image", "snapshot")]
     image = aws().ask("ec2", "create_image", InstanceId=machine, Name="baked", TagSpecifications=tags)
     aws().ask("ec2", "terminate_instances", InstanceIds=[machine])
-    assert lone_snapshots(aws(), BUCKET) == [], "while one is being made nobody knows whose they are"
+    assert lone_snapshots(aws(), BUCKET) == [], "while one is being made its owner is unknown"
     assert lone_snapshots(aws(), BUCKET) == [lone]
     done = teardown()
     assert f"aws ec2 delete-snapshot --region us-east-1 --snapshot-id {lone}" in done.out

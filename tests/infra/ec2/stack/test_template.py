@@ -118,7 +118,7 @@ def test_cloudformation_makes_up_all_names_of_roles_and_policies() -> None:
             assert not named, name
 
 
-def test_whatever_can_be_tagged_carries_project_and_bucket() -> None:
+def test_everything_that_can_be_tagged_carries_project_and_bucket() -> None:
     tags = {"Project": "sim-arena", "sim-arena:bucket": {"Fn::Sub": "${Bucket}"}}
     for name in ("CreatedBucket", "WorkerRole", "SecurityGroup"):
         assert {tag["Key"]: tag["Value"] for tag in properties(name)["Tags"]} == tags
@@ -137,7 +137,7 @@ def test_every_placeholder_is_filled_in_by_cloudformation() -> None:
     assert sorted(substituted(template())) == sorted(with_placeholder)
 
 
-def test_nothing_of_anybodys_account_is_in_it() -> None:
+def test_nothing_of_a_real_account_is_in_it() -> None:
     text = json.dumps(template())
     assert not re.search(r"[0-9]{12}|ami-[0-9a-f]|vpc-[0-9a-f]|arn:aws:", text)
 

@@ -1,4 +1,4 @@
-"""In which state a machine is, for everything that EC2, its bucket and its job may say."""
+"""In which state a machine is, for all that EC2, its bucket and its job may say."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ GONE_WHY = {
         (at(says("ending", "idle for 30 min")), InstanceState.ENDING, "idle for 30 min"),
         (at(says("failed", "doctor: no KWOK")), InstanceState.FAILED, "doctor: no KWOK"),
         (at(None), InstanceState.RUNNING, ""),
-        (at(says("working"), state="stopped"), InstanceState.STOPPED, "somebody stopped it; its disk still costs"),
+        (at(says("working"), state="stopped"), InstanceState.STOPPED, "stopped by a user; its disk still costs"),
         (at(InstanceReport(problem="status.json: no JSON", heard=NOW)), InstanceState.STARTING, "status.json: no JSON"),
         (
             at(InstanceReport(problem="status.json: no JSON", heard=NOW), job()),
@@ -118,7 +118,7 @@ def test_machines_call_an_interruption_what_is_looked_for_here() -> None:
 
 
 @pytest.mark.parametrize("status", ["booting", "working", "ending", "failed"])
-def test_one_that_falls_silent_is_lost_whatever_it_said_last(status: str) -> None:
+def test_one_that_falls_silent_is_lost_after_every_last_report(status: str) -> None:
     assert at(says(status, "something", heard=NOW - SILENT_S))[0] is not InstanceState.LOST
     state, detail = at(says(status, "something", heard=NOW - SILENT_S - 1))
     assert (state, detail) == (InstanceState.LOST, "silent for 10 min; last: something")

@@ -1,4 +1,4 @@
-"""`ec2-workers status` on a small AWS: what a person sees of a fleet, whatever is in the bucket."""
+"""`ec2-workers status` on a small AWS: what a person sees of a fleet, with any contents of the bucket."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_finished_jobs_and_machines_of_others_cost_no_requests(double: Double, p
         return len(double.log) - before
 
     alone = requests()
-    submit_job(place, training())  # pending: nobody has it, so there is nothing to ask
+    submit_job(place, training())  # pending: no worker has it, so there is nothing to ask
     for number in range(5):
         place.put_without_retry(keys.finished_manifest(f"job-{number}"), b"{}")
         place.put_without_retry(keys.result(f"job-{number}"), b"{}")

@@ -152,7 +152,7 @@ def test_what_has_ended_already_is_nothing_to_do(launch: Launch) -> None:
 # -- asking ----------------------------------------------------------------------------------------------
 
 
-def test_all_is_refused_where_nobody_can_be_asked(launch: Launch) -> None:
+def test_all_is_refused_without_a_terminal(launch: Launch) -> None:
     ids = launch("web", 2)
     done = run("--all", code=2)
     assert "no terminal to ask at: End 2 instances? Confirm with --yes" in str(done.exception)
