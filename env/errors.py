@@ -14,8 +14,9 @@ SimArenaError        the work failed: exit code 1
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 
 class SimArenaError(Exception):
@@ -70,6 +71,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """What to say of an unknown name: the valid one that is most like it, or all of them."""
     close = get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
+
+
+def reason(first: Mapping[str, Any]) -> str:
+    """What one of the `errors()` of pydantic's ValidationError says, without the prefix of pydantic's own."""
+    return str(first["msg"]).removeprefix("Value error, ")
 
 
 def one_line(text: str, longest: int = 1000) -> str:

@@ -28,7 +28,7 @@ from typing import Annotated, Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from env.errors import QuantityError, TruthError
+from env.errors import QuantityError, TruthError, reason
 from env.quantity import canonical, parse_cpu, parse_memory
 from env.words import count
 
@@ -203,7 +203,7 @@ def _scenario(line: bytes, place: str, recorded: bool) -> RecordedScenario:
         scenario = RecordedScenario.model_validate(json.loads(line))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise TruthError(f"{place}: {_path(first['loc'])}: {first['msg']}") from error
+        raise TruthError(f"{place}: {_path(first['loc'])}: {reason(first)}") from error
     except (ValueError, RecursionError) as error:
         raise TruthError(f"{place}: not JSON ({error})") from error
     if recorded and len(scenario.outcome) != len(scenario.steps):

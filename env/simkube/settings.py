@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from env.errors import ConfigError
+from env.errors import ConfigError, reason
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -68,4 +68,4 @@ class SimKubeSettings(BaseModel):
                 raise ConfigError(
                     f"simkube setting {name}: unknown; there are {', '.join(cls.model_fields)}"
                 ) from error
-            raise ConfigError(f"simkube setting {name}={first['input']!r:.80}: {first['msg']}") from error
+            raise ConfigError(f"simkube setting {name}={first['input']!r:.80}: {reason(first)}") from error

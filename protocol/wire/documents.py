@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from env.errors import UsageError, one_line
+from env.errors import UsageError, one_line, reason
 from protocol.wire import ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import BadDocument, BadId, OtherRelease, TooLarge
@@ -128,7 +128,7 @@ def parse(kind: type[D], body: bytes, name: str) -> D:
             raise BadDocument(f"{name}: document: {count} things are wrong with it") from None
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BadDocument(f"{name}: {one_line(where, 300)}: {one_line(first['msg'])}") from error
+        raise BadDocument(f"{name}: {one_line(where, 300)}: {one_line(reason(first))}") from error
     except RecursionError as error:
         raise BadDocument(f"{name}: nested too deeply") from error
 
@@ -171,7 +171,7 @@ def build(kind: type[M], **values: object) -> M:
         first = error.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0]) if first["loc"] else ""
         option = _OPTIONS.get(field, field.removesuffix("_s").replace("_", "-"))
-        message = first["msg"].removeprefix("Value error, ")
+        message = reason(first)
         raise UsageError(f"--{option}: {message}" if option else message) from error
 
 

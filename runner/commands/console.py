@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import IO, Any, NoReturn, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -36,13 +36,15 @@ class Exit(IntEnum):
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """The reader (`| head`) is gone: let Python flush what is left to nowhere.
-
-        Without a reader of stdout leave as `run` does. Work goes on without a reader of stderr.
-        """
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        """Leave where the reader of stdout is gone (`| head`). Work goes on without a reader of stderr."""
+        _discard(self.file)
         if not self.stderr:
             raise SystemExit(int(Exit.DONE))
+
+
+def _discard(stream: IO[str]) -> None:
+    """Let what is still written to a stream without a reader go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 # No emoji: the range `a:b:` of an error must not become a picture.
@@ -129,17 +131,28 @@ def check_place(path: Path | None, flag: str) -> None:
 
 
 def run(app: Callable[[], None]) -> NoReturn:
-    """Run a Typer app: a user's mistake is one line and an exit code, never a traceback."""
+    """Run a Typer app: a user's mistake is one line and an exit code, never a traceback.
+
+    A reader of stdout that is gone (`| head`) has what it wanted: that is no failure.
+    """
     try:
         app()
+    except SystemExit as left:
+        # Typer and Rich leave with 1 where the reader is gone; an error that they were about to print keeps its code.
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        sys.exit(getattr(left.__context__.__context__, "exit_code", int(Exit.DONE)))
     except SimArenaError as error:
         err.print(f"[bold red]error[/]: {escape(str(error))}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader (`| head`) is gone; nothing more can be said to it.
-        sys.stderr.close()
         sys.exit(int(Exit.DONE))
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(int(Exit.INTERRUPTED))
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _discard(sys.stdout)
     sys.exit(int(Exit.DONE))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.kinds import DEFAULT, agent_kind
-from env.errors import ConfigError, nearest
+from env.errors import ConfigError, nearest, reason
 from runner.clusters.choice import ClusterChoice
 from runner.clusters.simkube import TRACE_DIR
 from runner.options.flatten import build
@@ -79,7 +79,7 @@ class RunConfig(BaseModel):
                 raise ConfigError(f"{what}: {key!r} is of release 0.1; take it out, {_GONE[key]}") from error
             if first["type"] == "extra_forbidden":
                 raise ConfigError(f"{what}: {key!r:.80} is unknown; {nearest(key, RunConfig.model_fields)}") from error
-            raise ConfigError(f"{what}: {key} = {first['input']!r:.80}: {first['msg']}") from error
+            raise ConfigError(f"{what}: {key} = {first['input']!r:.80}: {reason(first)}") from error
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:

@@ -77,7 +77,7 @@ def test_empty_lines_are_skipped(file: Path) -> None:
         ("[" * 100_000, "not JSON"),
         (line(nodes=[{"name": "n0", "cpu": "8 cores", "memory": "1Gi"}]), "nodes.0.cpu"),
         (line(nodes=[{"name": "n0", "cpu": "8"}]), "nodes.0.memory"),
-        (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi"}] * 2), "nodes: .*two of the same name"),
+        (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi"}] * 2), "nodes: two of the same name"),
         (line(steps=[]), "steps"),
         (line(steps=[[{"kind": "Deployment"}]]), r"\[0\]\[0\] must have apiVersion"),
         (line(outcome=[]), "0 outcomes for 1 step;"),
@@ -86,8 +86,9 @@ def test_empty_lines_are_skipped(file: Path) -> None:
 )
 def test_a_line_that_is_no_scenario_is_refused_by_file_and_line(file: Path, text: str | bytes, said: str) -> None:
     file.write_bytes(line().encode() + (text if isinstance(text, bytes) else text.encode()))
-    with pytest.raises(TruthError, match=f"truth.jsonl, line 2: .*{said}"):
+    with pytest.raises(TruthError, match=f"truth.jsonl, line 2: .*{said}") as error:
         read_truth(file)
+    assert "Value error" not in str(error.value)
 
 
 def test_a_file_that_holds_nothing_or_is_not_there_is_refused(file: Path) -> None:
