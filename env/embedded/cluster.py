@@ -13,7 +13,7 @@ from env.engine.control_plane import ControlPlane
 from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
 from env.engine.manifests.deployment import DeploymentSpec
-from env.engine.manifests.labels import HOSTNAME
+from env.engine.manifests.labels import kubelet_labels, with_beta_copies
 from env.engine.manifests.objects import KubeObject
 from env.engine.manifests.terms import Taint
 from env.engine.pods import UNBOUND, Phase
@@ -99,7 +99,7 @@ class EmbeddedCluster:
 
 
 def virtual_nodes(pool: NodePool) -> list[Node]:
-    """The pool's nodes as SimKube expects them: labelled `type=virtual`, tainted `kwok-provider`."""
+    """The pool's nodes, labelled as by a kubelet, and with label and taint as SimKube's users set them."""
     key, value = VIRTUAL_LABEL
     return [
         Node(
@@ -107,7 +107,7 @@ def virtual_nodes(pool: NodePool) -> list[Node]:
             cpu_m=pool.cpu_m,
             memory_bytes=pool.memory_bytes,
             pods=pool.pods,
-            labels={key: value, HOSTNAME: f"node-{i}"},
+            labels=with_beta_copies({**kubelet_labels(f"node-{i}"), key: value}),
             taints=(_VIRTUAL_TAINT,),
         )
         for i in range(1, pool.count + 1)

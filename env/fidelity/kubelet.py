@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from env.engine.manifests.labels import HOSTNAME, with_beta_copies
 from env.fidelity.truth import RecordedNode
 from env.simkube.paths import MANAGED_BY, SIM_ARENA
 
@@ -13,7 +14,7 @@ Manifest = dict[str, Any]
 
 def node_manifest(node: RecordedNode) -> Manifest:
     """The Node, as KWOK's annotation wants it."""
-    labels = {"kubernetes.io/hostname": node.name, **node.labels, MANAGED_BY: SIM_ARENA}
+    labels = {**with_beta_copies({HOSTNAME: node.name, **node.labels}), MANAGED_BY: SIM_ARENA}
     spec: Manifest = {"taints": taints(node)} if node.taints else {}
     if node.unschedulable:
         spec["unschedulable"] = True

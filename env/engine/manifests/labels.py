@@ -1,6 +1,8 @@
 """Label selectors (`metav1.LabelSelector`) and node selector terms, as predicates over labels.
 
-Operators are those of kubernetes 1.36 `staging/src/k8s.io/apimachinery/pkg/labels/selector.go`.
+Operators are those of kubernetes 1.36 `staging/src/k8s.io/apimachinery/pkg/labels/selector.go`. Which labels a node has
+by itself is in `pkg/kubelet/kubelet_node_status.go` (`initialNode`) and in
+`pkg/controller/nodelifecycle/node_lifecycle_controller.go` (`labelReconcileInfo`).
 """
 
 from __future__ import annotations
@@ -13,7 +15,19 @@ from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
 Labels = Mapping[str, str]
 Predicate = Callable[[Labels], bool]
 
-HOSTNAME = "kubernetes.io/hostname"
+HOSTNAME, OS, ARCH = "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"
+_BETA_COPIES = {OS: "beta.kubernetes.io/os", ARCH: "beta.kubernetes.io/arch"}
+
+
+def kubelet_labels(name: str) -> dict[str, str]:
+    """The labels that a kubelet on a usual machine gives its node."""
+    return {HOSTNAME: name, OS: "linux", ARCH: "amd64"}
+
+
+def with_beta_copies(labels: Labels) -> dict[str, str]:
+    """A node's labels with the beta labels that the node lifecycle controller keeps equal to the stable ones."""
+    copies = {beta: labels[stable] for stable, beta in _BETA_COPIES.items() if stable in labels}
+    return {**labels, **copies}
 
 
 def label_selector(selector: Manifest | None) -> Predicate:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
-from env.engine.manifests.labels import HOSTNAME
+from env.engine.manifests.labels import HOSTNAME, with_beta_copies
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import Taint
 from env.engine.scheduling.kernel import NodeArrays
@@ -50,6 +50,8 @@ class Node:
 def read_node(node: Manifest) -> Node:
     """A node of a truth file: name, cpu, memory, and if need be pods, labels, taints, unschedulable.
 
+    Its labels are those it says, since kubelets of recordings need not be real ones, and what a control plane adds.
+
     Raises:
         ValueError, QuantityError: A field that is missing or wrong.
     """
@@ -61,7 +63,7 @@ def read_node(node: Manifest) -> Node:
         cpu_m=parse_cpu(node.get("cpu", 0)),
         memory_bytes=parse_memory(node.get("memory", 0)),
         pods=as_count(node, "pods", DEFAULT_PODS),
-        labels={HOSTNAME: name, **labels},
+        labels=with_beta_copies({HOSTNAME: name, **labels}),
         taints=tuple(
             Taint(as_text(t, "key"), as_text(t, "value"), as_text(t, "effect", "NoSchedule"))
             for t in as_maps(node, "taints")

@@ -221,6 +221,20 @@ def test_virtual_nodes_are_labelled_and_tainted_as_simkube_needs_them() -> None:
     ]
 
 
+def test_virtual_nodes_have_the_labels_of_every_kubelet_and_their_beta_copies(
+    trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
+) -> None:
+    labels = {
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": "node-1",
+        "beta.kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": "amd64",
+    }
+    assert counts(scenario(trace([deployment(nodeSelector=labels)]))) == (3, 0, 3)
+    assert counts(scenario(trace([deployment(nodeSelector={"kubernetes.io/os": "windows"})]))) == (0, 3, 3)
+
+
 def test_a_selector_of_its_own_keeps_a_pod_pending(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from env.engine.scheduling.nodes import read_node
+
 Make = Callable[..., Any]
 
 NO_CLAIMS = "no new claims to deallocate, preemption:"
@@ -247,3 +249,9 @@ def test_the_largest_of_start_up_and_work_counts(cluster: Make, node: Make, mani
     init = [{"name": "i", "resources": {"requests": {"cpu": "3"}}}]
     assert cluster(node("a")).apply(manifest(replicas=2, initContainers=init)).state() == (1, 1, 2)
     assert cluster(node("a")).apply(manifest(replicas=2, overhead={"cpu": "1500m"})).state() == (1, 1, 2)
+
+
+def test_the_node_controller_keeps_the_beta_labels_equal_to_the_stable_ones_it_finds() -> None:
+    given = {"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "windows", "node.kubernetes.io/instance-type": "m"}
+    labels = read_node({"name": "n0", "labels": given}).labels
+    assert labels == {**given, "kubernetes.io/hostname": "n0", "beta.kubernetes.io/os": "linux"}

@@ -86,7 +86,13 @@ def test_nodes_have_what_the_scenario_says_while_it_is_played(
 ) -> None:
     taint = RecordedTaint(key="kwok-provider", value="true", effect="NoSchedule")
     node = RecordedNode(
-        name="n0", cpu="4", memory="8Gi", pods=5, labels={"zone": "a"}, taints=[taint], unschedulable=True
+        name="n0",
+        cpu="4",
+        memory="8Gi",
+        pods=5,
+        labels={"zone": "a", "kubernetes.io/os": "linux"},
+        taints=[taint],
+        unschedulable=True,
     )
     scenario = generated("single").model_copy(update={"nodes": [node]})
     around = deciders(scenario)
@@ -106,7 +112,8 @@ def test_nodes_have_what_the_scenario_says_while_it_is_played(
         "pods": "5",
     }
     assert kubelet.is_ready(last)
-    assert last["metadata"]["labels"] | {"zone": "a", "kubernetes.io/hostname": "n0"} == last["metadata"]["labels"]
+    written = {"zone": "a", "kubernetes.io/hostname": "n0", "beta.kubernetes.io/os": "linux"}
+    assert last["metadata"]["labels"] | written == last["metadata"]["labels"]
     assert last["metadata"]["annotations"]["kwok.x-k8s.io/node"] == "fake"
     assert [taint["key"] for taint in last["spec"]["taints"]] == ["kwok-provider", "node.kubernetes.io/unschedulable"]
     assert last["spec"]["unschedulable"] is True
