@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from env.errors import SimArenaError
 from env.fidelity.truth import RecordedOutcome, RecordedScenario, WorkloadOutcome
+from env.words import count
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def comparisons(
     """A comparison of every step; if the engine refuses the scenario, all of them disagree."""
     try:
         simulated: list[RecordedOutcome | None] = [*simulate(scenario)]
-        refusal = "" if len(simulated) == len(scenario.steps) else f"{len(simulated)} outcomes"
+        refusal = "" if len(simulated) == len(scenario.steps) else count(len(simulated), "outcome")
     except (SimArenaError, ValueError) as error:
         simulated, refusal = [], str(error) or type(error).__name__
     simulated += [None] * (len(scenario.steps) - len(simulated))

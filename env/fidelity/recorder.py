@@ -24,6 +24,7 @@ from env.fidelity.truth import RecordedNode, RecordedOutcome, RecordedScenario, 
 from env.kube.client import KubeApi, KubeError, Waiting, wait
 from env.kube.paths import path_of, within
 from env.simkube import paths
+from env.words import count
 
 Manifest = dict[str, Any]
 
@@ -207,7 +208,7 @@ class _Recording:
         wrong = [node for node in self._scenario.nodes if not is_up(found.get(node.name) or {}, node)]
         for node in wrong:
             self._beat(api, node)
-        return Waiting(f"{len(wrong)} nodes are not as they should be, {wrong[0].name} first") if wrong else None
+        return Waiting(f"{count(len(wrong), 'node')} not yet as recorded, {wrong[0].name} first") if wrong else None
 
     def _beat(self, api: KubeApi, node: RecordedNode) -> None:
         """What a kubelet writes from time to time, and the node controller would take for its own."""
@@ -233,7 +234,7 @@ class _Recording:
             needed_s = self._pace.pending_settle_s if view.pending else self._pace.settle_s
             if now_s - steady[1] >= needed_s:
                 return view
-            return Waiting(f"{len(view.pods)} pods, not yet unchanged for {needed_s:.0f} s")
+            return Waiting(f"{count(len(view.pods), 'pod')}, not yet unchanged for {needed_s:.0f} s")
 
         return look
 
@@ -259,7 +260,7 @@ class _Recording:
             except KubeError as error:
                 if error.status not in (404, 409):  # gone or changed meanwhile; the next look reads afresh
                     raise
-        return f"{served} pods have just been served by their kubelets" if served else None
+        return f"kubelets just served {count(served, 'pod')}" if served else None
 
     def _view(self, api: KubeApi) -> NamespaceState:
         workloads = {kind: api.list(within(COLLECTIONS[kind], self._namespace)) for kind in self._kinds}

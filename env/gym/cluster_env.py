@@ -243,7 +243,7 @@ def check_number(number: int, scenarios: int) -> None:
         ConfigError: There is none of that number.
     """
     if not isinstance(number, int | np.integer) or not 0 <= number < scenarios:
-        raise ConfigError(f"options['scenario'] {number!r:.80}: there are {scenarios} scenarios, from 0")
+        raise ConfigError(f"options['scenario'] {number!r:.80}: must be a whole number from 0 to {scenarios - 1}")
 
 
 def check_settings(

@@ -180,7 +180,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         else:
             seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
         if len(seeds) != self.num_envs:
-            raise ConfigError(f"seed: {len(seeds)} for {self.num_envs} environments")
+            raise ConfigError(f"seed: {count(len(seeds), 'number')} for {count(self.num_envs, 'environment')}")
         wrong = [each for each in seeds if each is not None and not (isinstance(each, int | np.integer) and each >= 0)]
         if wrong:
             raise ConfigError(f"seed {wrong[0]!r:.80}: must be a whole number of at least 0")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 
 from env.errors import ClusterError
 from env.kube.client import KubeApi, KubeError, wait
@@ -19,6 +19,7 @@ from env.simkube.pods import VirtualNode, differences, observation
 from env.simkube.settings import SimKubeSettings
 from env.simkube.simulation import Manifest, simulation
 from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
+from env.words import count
 from env.workload import Resources
 
 logger = logging.getLogger("env.simkube")
@@ -51,7 +52,7 @@ class SimKubeCluster:
         self._traces = traces
         self._say = say
         self._prefix = f"arena-{token or secrets.token_hex(4)}"
-        self._numbers = count(1)
+        self._numbers = itertools.count(1)
         self._image = self.settings.driver_image
         self._last: str | None = None
         self._in_episode = False
@@ -126,7 +127,7 @@ class SimKubeCluster:
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
                     gates.settling(scenario.workload, name, wanted.settle_s))  # fmt: skip
         found = observation(seen.deployment, seen.pods, nodes)
-        self._say(f"{what}: {found.ready} of {found.total} pods ready, {found.pending} pending")
+        self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
         return found
 
     def _wait_until_free(self, namespaces: set[str]) -> None:

@@ -51,5 +51,6 @@ def _report(bucket: Bucket, submitted: Submitted, barrier: BarrierName) -> None:
         return
     already = f", {existed} {'was' if existed == 1 else 'were'} there already" if existed else ""
     out.print(f"federation {submitted.group}: {count(submitted.created, 'job')} queued{already}", highlight=False)
-    server = "sync-server and " if barrier == "sync-server" else ""
-    err.print(f"next: {server}{len(submitted.job_ids)} × worker; then: dispatch status {submitted.group} --watch")
+    server = "a sync-server and " if barrier == "sync-server" else ""
+    workers = count(len(submitted.job_ids), "worker")
+    err.print(f"next: start {server}{workers}; then: dispatch status {submitted.group} --watch")

@@ -181,7 +181,7 @@ class Closer:
             reasons = "; ".join(f"member {item.member}: {item.reason}" for item in left_out)
             needed = self.federation.min_participants
             return self._failed(
-                f"{count(len(participants), 'usable update')}, at least {needed} are needed: {reasons}"[:3000]
+                f"{count(len(participants), 'usable update')}, at least {needed} needed: {reasons}"[:3000]
             )
         return self._decision(reason=verdict.reason, participants=tuple(participants), left_out=tuple(left_out))
 
@@ -246,5 +246,5 @@ def _closed_line(group: str, decision: Decision, federation: Federation) -> str:
     mean = f", mean reward {sum(rewards) / len(rewards):+.2f}" if rewards else ""
     return (
         f"{group}: round {decision.round}/{federation.rounds} closed ({decision.reason}), "
-        f"{len(decision.participants)}/{federation.size} members{mean}"
+        f"{len(decision.participants)} of {count(federation.size, 'member')}{mean}"
     )

@@ -50,8 +50,8 @@ def decide(
     if missing and not late:
         return Wait()
     if len(members) < federation.min_participants:
-        cause = "the round timed out" if missing else f"{len(departed)} of {federation.size} members have ended"
-        return Fail(f"{count(len(members), 'update')}, at least {federation.min_participants} are needed: {cause}")
+        cause = "the round timed out" if missing else f"{count(len(departed), 'member')} of {federation.size} ended"
+        return Fail(f"{count(len(members), 'update')}, at least {federation.min_participants} needed: {cause}")
     return Close(members, "deadline" if missing else "full")
 
 

@@ -60,7 +60,7 @@ class Federation(Document):
     @model_validator(mode="after")
     def _enough_members(self) -> Self:
         if self.strategy.robust and self.size < ROBUST_SIZE:
-            raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, there are {self.size}")
+            raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, not {self.size}")
         if self.min_participants > self.size:
             raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
         return self

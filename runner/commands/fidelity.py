@@ -102,7 +102,8 @@ def _print_disagreements(rows: Sequence[OutcomeComparison], show: int) -> None:
         for line in _lines(row)[:_LONGEST_DIFF]:
             out.print(f"  {line}", highlight=False, markup=False)
     if len(rows) > show:
-        err.print(f"{len(rows)} outcomes disagree; --show {len(rows)} shows them all", highlight=False)
+        disagree = "outcome disagrees" if len(rows) == 1 else "outcomes disagree"
+        err.print(f"{len(rows)} {disagree}; --show {len(rows)} shows all", highlight=False)
 
 
 def _described(row: OutcomeComparison) -> dict[str, Any]:

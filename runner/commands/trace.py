@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from env.words import count
 from runner.commands import tables
 from runner.commands.console import Exit, check_place, err, fail, out, print_json, progress
 from runner.options import completion
@@ -112,7 +113,7 @@ def solve(
     elif actions is not None:
         tables.show_facts(tables.solution(facts))
     if actions is None:
-        fail(f"trace {trace}: no solution within {within} actions")
+        fail(f"trace {trace}: no solution within {count(within, 'action')}")
 
 
 def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, Any]:

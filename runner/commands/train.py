@@ -211,7 +211,8 @@ def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig)
             f"{state}: {error}; --load takes a run's folder or a checkpoint_latest or _ep file"
         ) from error
     if training.done >= training.config.episodes:
-        fail(f"{run.path}: {training.done} episodes are done; ask for more with --episodes", Exit.NOTHING_TO_DO)
+        done = count(training.done, "episode")
+        fail(f"{run.path}: {done} done already; ask for more with --episodes", Exit.NOTHING_TO_DO)
     reason = wanted.plan().stop.reason(read_metrics(run.metrics, training.done).evaluations)
     if reason is not None:
         change = "ask for more with --stop-solved or --patience"

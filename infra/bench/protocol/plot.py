@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.saved.files import write_atomic
+from env.words import count
 from infra.bench.protocol.cases import Cost
 from infra.bench.protocol.deadline import Stragglers
 from infra.bench.protocol.tables import by_barrier
@@ -68,7 +69,7 @@ def draw_stragglers(run: Stragglers, path: Path) -> None:
         spans = [(began[round_ - 1], began[round_] - began[round_ - 1]) for round_ in member.rounds]
         axes.broken_barh(spans, (row - 0.35, 0.7), facecolors=colour, edgecolors="white", linewidth=0.3)
         if not spans:
-            text = f"trained {member.episodes} episodes, each too late for its round" if member.episodes else "never"
+            text = f"trained {count(member.episodes, 'episode')}, all too late" if member.episodes else "never"
             axes.text(0.01 * run.seconds, row, text, va="center", fontsize="small", color=colour)
     axes.axvline(run.undisturbed_s, color="grey", linestyle=":", label="the fast five alone are done")
     axes.axvline(run.seconds, color="black", linestyle="--", label="the federation of eight is done")
@@ -77,8 +78,8 @@ def draw_stragglers(run: Stragglers, path: Path) -> None:
     axes.set_xlabel("seconds")
     plot = run.plot
     axes.set_title(
-        f"whose update was averaged: {plot.rounds} rounds of {plot.work_s:g} s, --round-timeout {plot.timeout_s:g}, "
-        f"{run.barrier}",
+        f"whose update was averaged: {count(plot.rounds, 'round')} of {plot.work_s:g} s, "
+        f"--round-timeout {plot.timeout_s:g}, {run.barrier}",
         fontsize="medium",
     )
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from env.words import count
 from infra.bench.protocol.cases import Cost, growth
 from runner.commands.fitted import Cell, FittedTable
 
@@ -74,20 +75,21 @@ def costs(rows: Sequence[Cost]) -> FittedTable:
 def costs_title(rows: Sequence[Cost]) -> str:
     """What all rows of `costs` have in common."""
     case = rows[0].case
-    return f"barrier {case.barrier}: {case.rounds} rounds of {case.work_s:g} s, {case.latency_ms:g} ms a request"
+    rounds = count(case.rounds, "round")
+    return f"barrier {case.barrier}: {rounds} of {case.work_s:g} s, {case.latency_ms:g} ms a request"
 
 
 def stragglers_title(run: Stragglers) -> str:
     """The run of `stragglers`, and how long it took."""
     plot = run.plot
-    how = f"{plot.rounds} rounds of {plot.work_s:g} s, --round-timeout {plot.timeout_s:g}"
+    how = f"{count(plot.rounds, 'round')} of {plot.work_s:g} s, --round-timeout {plot.timeout_s:g}"
     ended = f"last weights after {run.seconds:,.0f} s, of the fast five alone {run.undisturbed_s:,.0f} s"
     return f"stragglers, barrier {run.barrier}: {how}; {ended}"
 
 
 def idle(rows: Sequence[Idle], history: int) -> FittedTable:
     """Days without an event."""
-    titles = ("PUT", "GET", "HEAD", "LIST", "rows listed", "$ a day", f"after {history:,} jobs")
+    titles = ("PUT", "GET", "HEAD", "LIST", "rows listed", "$ a day", f"after {count(history, 'job')}")
     table = FittedTable("a day of a", *titles, right=range(1, 8))
     for row in rows:
         verbs = (f"{row.requests.get(verb, 0):,}" for verb in ("PUT", "GET", "HEAD", "LIST"))

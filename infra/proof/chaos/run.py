@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from env.errors import ConfigError
+from env.words import count
 from infra.local.processes import Processes, clean_environment, command
 from infra.proof.chaos import check
 from infra.proof.chaos.journal import Journal
@@ -251,7 +252,7 @@ class Chaos:
         recovery = recovery_s(supervisor.landed, disturbed.closed) if supervisor else []
         landed = sum(journal.signals.values())
         if landed < settings.kills and not findings:
-            findings.append(f"{landed} of {settings.kills} signals could be delivered")
+            findings.append(f"{landed} of {count(settings.kills, 'signal')} delivered")
         return {
             "weights_sha256": outcomes[0].weights_sha256 if outcomes[0] else None,
             "undisturbed_sha256": outcomes[1].weights_sha256 if outcomes[1] else None,
@@ -289,6 +290,6 @@ def _user_settings() -> dict[str, str]:
 
 def _nested(signals: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
     table: dict[str, dict[str, int]] = {}
-    for (name, role), count in sorted(signals.items()):
-        table.setdefault(name, {})[role] = count
+    for (name, role), signals_sent in sorted(signals.items()):
+        table.setdefault(name, {})[role] = signals_sent
     return table

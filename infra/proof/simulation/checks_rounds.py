@@ -122,7 +122,7 @@ def the_outcome_is_right(run: Run) -> Iterator[str]:
     if reason == "cancelled by a user":
         if run.scenario.cancel is not Target.GROUP:
             yield "the federation counts as cancelled and was never cancelled"
-    elif match := re.match(r"round (\d+): (\d+) updates?, at least (\d+) are needed: (.*)", reason):
+    elif match := re.match(r"round (\d+): (\d+) updates?, at least (\d+) needed: (.*)", reason):
         yield from _wrongly_failed(run, event, int(match[1]), int(match[2]), match[4])
     else:
         yield f"the federation failed: {reason}"

@@ -47,7 +47,7 @@ def built(**values: object) -> Federation:
 
 @pytest.mark.parametrize("strategy", ["trimmed-mean", "median"])
 def test_two_members_are_too_few_to_tell_which_one_lies(strategy: str) -> None:
-    with pytest.raises(UsageError, match=f"strategy {strategy} needs at least 3 members, there are 2"):
+    with pytest.raises(UsageError, match=f"strategy {strategy} needs at least 3 members, not 2"):
         built(size=2, strategy=Strategy(strategy))
 
 

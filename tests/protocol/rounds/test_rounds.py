@@ -62,7 +62,7 @@ def test_without_any_update_there_is_no_deadline() -> None:
 def test_too_few_updates_at_the_deadline_fail_the_federation() -> None:
     wanted = federation(3, min_participants=2, round_timeout_s=100.0)
     verdict = decide(wanted, {0: 0.0}, set(), 101.0)
-    assert verdict == Fail("1 update, at least 2 are needed: the round timed out")
+    assert verdict == Fail("1 update, at least 2 needed: the round timed out")
 
 
 def test_a_federation_whose_members_have_all_ended_fails() -> None:
@@ -222,7 +222,7 @@ def test_a_round_that_failed_is_never_closed_though_its_closer_died_before_it_re
     del world.s3.objects[keys.outcome(GROUP)]
     deliver(bucket, 1, b"200")
     assert Closer(bucket, closer.federation, integers, lambda line: None).step()
-    assert outcome(world).reason == recorded == "round 1: 1 update, at least 2 are needed: the round timed out"
+    assert outcome(world).reason == recorded == "round 1: 1 update, at least 2 needed: the round timed out"
     assert keys.global_weights(GROUP, 1) not in world.s3.objects
 
 

@@ -163,7 +163,7 @@ def test_a_federation_whose_members_have_all_failed_ends_too() -> None:
         queue.reject(bucket_of(world), keys.member_job(GROUP, member), "its manifest was damaged")
     add_worker(world, "idle")
     world.run(until=lambda: keys.active(GROUP) not in world.s3.objects, limit_s=600.0)
-    assert outcome(world).reason == "round 1: 0 updates, at least 1 are needed: 2 of 2 members have ended"
+    assert outcome(world).reason == "round 1: 0 updates, at least 1 needed: 2 members of 2 ended"
     world.close()
 
 
@@ -176,7 +176,7 @@ def test_a_worker_that_stays_with_its_last_job_ends_the_federation_too() -> None
     assert outcome(world).status is OutcomeStatus.FAILED
     result = documents.read(bucket, Result, keys.result(keys.member_job(GROUP, 0)))
     assert result is not None
-    assert "at least 2 are needed" in (result.error or "")
+    assert "at least 2 needed" in (result.error or "")
     world.close()
 
 

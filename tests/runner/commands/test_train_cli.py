@@ -65,7 +65,7 @@ def test_train_is_repeatable_and_resumes_to_the_same_bits(cli: Any) -> None:
         assert (folder / name).read_bytes() == (folder_of(whole) / name).read_bytes(), name
     done = cli("train", "--load", str(folder), "--episodes", "4")
     assert done.code == 3
-    assert "4 episodes are done" in one_line(done.err)
+    assert "4 episodes done already" in one_line(done.err)
 
 
 def test_train_starts_from_given_weights(cli: Any) -> None:
