@@ -110,14 +110,14 @@ assert "needs --cluster logged" in str(refused.exception) + refused.output, refu
     "a strategy": """
 from infra.proof.standin import federation
 from agents.saved import checkpoint
-from protocol.rounds.averaging import aggregate_of
+from protocol.rounds.averaging import RoundAggregate
 from protocol.rounds.aggregate import RoundInputs
 from protocol.strategies.table import Strategy
 from protocol.wire.federation_documents import TensorSpec
 
 assert "midrange" in run(dispatch, "submit", "--help")
 model = (TensorSpec(name="q_net.0.bias", shape=(2,)),)
-aggregate = aggregate_of(federation(3, 1, model=model, strategy=Strategy("midrange")), RoundInputs())
+aggregate = RoundAggregate(federation(3, 1, model=model, strategy=Strategy("midrange")), RoundInputs())
 for values in ([0, 4], [1, 1], [8, 2]):
     aggregate.add(checkpoint.write({"q_net.0.bias": np.array(values, np.float32)}), 1)
 found = checkpoint.loads(aggregate.finish().weights, "weights")

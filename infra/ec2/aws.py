@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any
@@ -82,8 +82,18 @@ class Aws:
         except Exception as error:
             raise self._said(error, f"{service} {operation}") from error
 
-    def pages(self, service: str, operation: str, rows: str, **parameters: Any) -> Iterator[Any]:
+    def pages(
+        self,
+        service: str,
+        operation: str,
+        rows: str,
+        *,
+        filters: Mapping[str, Sequence[str]] | None = None,
+        **parameters: Any,
+    ) -> Iterator[Any]:
         """The rows under the name `rows` of all pages of an answer; raises AwsError."""
+        if filters:
+            parameters["Filters"] = [{"Name": name, "Values": list(values)} for name, values in filters.items()]
         try:
             for page in self.client(service).get_paginator(operation).paginate(**parameters):
                 yield from page.get(rows, ())

@@ -111,8 +111,7 @@ def find(
         wanted[f"tag:{Tag.GROUP}"] = [group]
     if ids:
         wanted["instance-id"] = list(ids)
-    filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
-    reservations = aws.pages("ec2", "describe_instances", "Reservations", Filters=filters)
+    reservations = aws.pages("ec2", "describe_instances", "Reservations", filters=wanted)
     found = [read(row, aws.region) for reservation in reservations for row in reservation["Instances"]]
     # EC2 takes `*` and `?` in a filter for wildcards; here a name is a name.
     meant = [one for one in found if bucket in (None, one.bucket) and group in (None, one.group)]

@@ -58,7 +58,7 @@ def status(
     place = open_bucket(where.bucket)
     now = federation_summary(place, ids.valid_group(group), lease.lease_ttl, recent=rounds)
     if not watch:
-        print_json(now.as_json()) if output.as_json else out.print(tables.group_table(now))
+        print_json(asdict(now)) if output.as_json else out.print(tables.group_table(now))
         return
     with Live(tables.group_table(now), console=err, auto_refresh=False, transient=output.as_json) as live:
         while now.outcome is None:
@@ -66,7 +66,7 @@ def status(
             now = federation_summary(place, group, lease.lease_ttl, recent=rounds, closed_before=now.closed)
             live.update(tables.group_table(now), refresh=True)
     if output.as_json:
-        print_json(now.as_json())
+        print_json(asdict(now))
     if now.outcome == OutcomeStatus.FAILED:
         fail(f"federation {group}: {now.reason}")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
@@ -56,9 +55,6 @@ class FederationSummary:
     weights_sha256: str | None
     members: tuple[JobSummary, ...]
     recent: tuple[RoundSummary, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def require_federation(bucket: Bucket, group: str) -> Federation:
@@ -133,8 +129,7 @@ def job_summary(bucket: Bucket, job_id: str, view: Attempts | None, server_time:
     alive = view.alive(server_time, ttl_s)
     if not alive and (finished := finished_summary(bucket, job_id)):
         return finished
-    key = keys.attempt_mark(job_id, Mark.HEARTBEAT, view.attempt)
-    beat = _heartbeat(bucket, key)
+    beat = documents.read_if_valid(bucket, Heartbeat, keys.attempt_mark(job_id, Mark.HEARTBEAT, view.attempt))
     return JobSummary(
         job_id=job_id,
         state="running" if alive else "free",
@@ -144,14 +139,6 @@ def job_summary(bucket: Bucket, job_id: str, view: Attempts | None, server_time:
         episode=beat.episode if beat else 0,
         reward=beat.reward if beat else None,
     )
-
-
-def _heartbeat(bucket: Bucket, key: str) -> Heartbeat | None:
-    """What the owner says of itself; None where it says nothing that can be read."""
-    try:
-        return documents.read(bucket, Heartbeat, key)
-    except (BadDocument, OtherRelease):
-        return None
 
 
 def finished_summary(bucket: Bucket, job_id: str) -> JobSummary | None:

@@ -36,14 +36,12 @@ class Submission:
         training: Without traces and weights, until they are uploaded.
         federation: None: a single job.
         traces, weights: Where the inputs are: files, folders or s3:// URIs.
-        problem: Which workload of the traces.
     """
 
     training: Training
     federation: Federation | None
     traces: tuple[str, ...]
     weights: str | None
-    problem: inputs.Problem
 
 
 def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> Submission:
@@ -54,16 +52,16 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
         SimArenaError: a value that does not fit.
     """
     _check(job, episode, workload, federation)
-    problem = _problem(workload.replay)
+    replay = workload.replay
     training = documents.build(
         Training,
         job_type=JobType(job.job_type),
         traces=(),
-        deploy=problem.deploy,
-        namespace=problem.namespace,
-        target=problem.target,
-        nodes=problem.nodes,
-        duration_s=problem.duration_s,
+        deploy=replay.deploy,
+        namespace=replay.namespace,
+        target=replay.target,
+        nodes=_nodes(replay),
+        duration_s=replay.duration,
         agent=job.agent,
         agent_settings=_settings(job, federation),
         reward=episode.reward,
@@ -74,7 +72,7 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
         episode_timeout_s=job.episode_timeout,
     )
     drafted = _federation(federation, training) if federation.wanted else None
-    return Submission(training, drafted, workload.trace, job.weights, problem)
+    return Submission(training, drafted, workload.trace, job.weights)
 
 
 def upload(bucket: Bucket, submission: Submission) -> Submission:
@@ -83,7 +81,7 @@ def upload(bucket: Bucket, submission: Submission) -> Submission:
     shares = federation.size if federation is not None and federation.heterogeneous else 0
     shapes = agent_kind(submission.training.agent).tensors(submission.training.agent_settings)
     uploaded = {
-        "traces": inputs.upload_traces(bucket, submission.traces, submission.problem, shares),
+        "traces": inputs.upload_traces(bucket, submission.traces, submission.training, shares),
         "weights": inputs.upload_weights(bucket, submission.weights, shapes) if submission.weights else None,
     }
     training = documents.build(Training, **{**dict(submission.training), **uploaded})
@@ -130,12 +128,11 @@ def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]
     return inputs.with_strategy(dict(job.settings), federation.strategy)
 
 
-def _problem(replay: ReplayChoice) -> inputs.Problem:
-    pool = None
-    if replay.nodes:
-        cpu_m, memory_bytes = parse_cpu(replay.node_cpu), parse_memory(replay.node_memory)
-        pool = documents.build(Nodes, count=replay.nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=replay.node_pods)
-    return inputs.Problem(replay.deploy, replay.namespace, replay.target, pool, replay.duration)
+def _nodes(replay: ReplayChoice) -> Nodes | None:
+    if not replay.nodes:
+        return None
+    cpu_m, memory_bytes = parse_cpu(replay.node_cpu), parse_memory(replay.node_memory)
+    return documents.build(Nodes, count=replay.nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=replay.node_pods)
 
 
 def _federation(choice: FederationChoice, training: Training) -> Federation:

@@ -31,9 +31,9 @@ def sync_server(
     from runner.commands.console import say
 
     place = open_daemon_bucket(where.bucket, "sync-server")
-    from protocol.rounds.averaging import aggregate_of  # numba: not before the endpoint has answered
+    from protocol.rounds.averaging import RoundAggregate  # numba: not before the endpoint has answered
 
-    server = SyncServer(place, aggregate_of, say)
+    server = SyncServer(place, RoundAggregate, say)
     if once:
         raise typer.Exit(int(Exit.DONE if server.drain() else Exit.NOTHING_TO_DO))
     say(f"watching {place.name}")

@@ -44,9 +44,9 @@ def touching(path: Path | None) -> Callable[[], None]:
 
 
 def _aggregate(federation: Federation, before: RoundInputs) -> Aggregate:
-    from protocol.rounds.averaging import aggregate_of
+    from protocol.rounds.averaging import RoundAggregate
 
-    return aggregate_of(federation, before)
+    return RoundAggregate(federation, before)
 
 
 def work(

@@ -12,13 +12,12 @@ Age is judged by S3's clock alone: the Date of a listing minus the Last-Modified
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket, Created
-from protocol.wire.documents import D
-from protocol.wire.errors import BadDocument, OtherRelease, StoreError
+from protocol.wire.errors import StoreError
 from protocol.wire.job_documents import Claim, Heartbeat, Release
 from protocol.wire.keys import Mark
 from protocol.wire.store import Entry
@@ -54,11 +53,10 @@ def attempts(entries: Iterable[Entry]) -> dict[str, Attempts]:
 
 def _with(view: Attempts, row: keys.Progress, modified: float) -> Attempts:
     if row.mark is Mark.CANCEL:
-        return Attempts(view.attempt, view.touched, view.released, True)
+        return replace(view, cancelled=True)
     if row.attempt != view.attempt:
         return view
-    released = view.released or row.mark is Mark.RELEASED
-    return Attempts(view.attempt, max(view.touched, modified), released, view.cancelled)
+    return replace(view, touched=max(view.touched, modified), released=view.released or row.mark is Mark.RELEASED)
 
 
 class EndReason(Enum):
@@ -163,26 +161,19 @@ def create_claim(bucket: Bucket, job_id: str, attempt: int, claim_: Claim, ttl_s
 def failures_so_far(bucket: Bucket, job_id: str, view: Attempts, progress: int) -> tuple[int, str]:
     """How many attempts of a free job have ended uncleanly since it last made progress, and how the last one ended.
 
-    The count travels in the claims, since the marks of old attempts are deleted.
+    The count travels in the claims, since the marks of old attempts are deleted. Where a mark is gone or cannot be read
+    the count starts anew, which costs attempts, not safety.
 
     Args:
         progress: the episode of the job's newest state.
     """
     if view.attempt == 0:
         return 0, ""
-    last = _read(bucket, Claim, keys.attempt_mark(job_id, Mark.CLAIM, view.attempt))
+    last = documents.read_if_valid(bucket, Claim, keys.attempt_mark(job_id, Mark.CLAIM, view.attempt))
     before = last.failures if last and last.progress >= progress else 0
     if not view.released:
         return before + 1, f"worker {last.worker if last else '?'} fell silent"
-    release = _read(bucket, Release, keys.attempt_mark(job_id, Mark.RELEASED, view.attempt))
+    release = documents.read_if_valid(bucket, Release, keys.attempt_mark(job_id, Mark.RELEASED, view.attempt))
     if release is not None and release.failed:
         return before + 1, release.reason
     return before, ""
-
-
-def _read(bucket: Bucket, kind: type[D], key: str) -> D | None:
-    """A mark, or None where it is gone or unreadable: then the count starts anew, which costs attempts, not safety."""
-    try:
-        return documents.read(bucket, kind, key)
-    except (BadDocument, OtherRelease):
-        return None

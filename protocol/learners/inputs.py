@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from env.errors import ConfigError, UsageError
-from env.problems.scenario import NodePool, scenario_from_trace
-from env.trace.document import read_trace, trace_files
+from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.trace.document import Trace, read_trace, trace_files
 from env.words import count
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.job_documents import Nodes
+from protocol.wire.job_documents import Training
 from protocol.wire.store import S3Store
 from runner.commands.console import progress
 
 TRACE_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Which workload of the traces is to be fixed, and where it runs; None leaves it to each trace."""
-
-    deploy: str | None = None
-    namespace: str | None = None
-    target: int | None = None
-    nodes: Nodes | None = None
-    duration_s: float | None = None
-
-
-def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shares: int) -> tuple[str, ...]:
+def upload_traces(bucket: Bucket, sources: Sequence[str], training: Training, shares: int) -> tuple[str, ...]:
     """Check every trace, then store each under its content hash.
 
     Args:
         sources: files, folders of traces, or s3:// URIs.
+        training: says which workload of each trace is to be fixed, and where it runs.
         shares: among how many members they are shared out; 0 if all members see all.
 
     Returns:
@@ -49,7 +38,7 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shar
     bodies: dict[bytes, None] = {}
     for source in sources:
         for name, body in read_sources(bucket, source):
-            check_trace(body, name, problem)
+            scenario_of(read_trace(body, name), name, training)  # raises here what a worker would raise later
             bodies[body] = None
     if bodies and len(bodies) < shares:
         raise UsageError(
@@ -59,21 +48,17 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], problem: Problem, shar
     return tuple(bucket.upload(keys.trace, body) for body in progress(list(bodies), "uploading traces"))
 
 
-def check_trace(body: bytes, name: str, problem: Problem) -> None:
-    """Raises at submit what a worker would raise later."""
-    scenario_from_trace(
-        read_trace(body, name),
+def scenario_of(trace: Trace, name: str, training: Training) -> Scenario:
+    """The scenario of a job's trace; ScenarioError if the trace does not hold the workload asked for."""
+    return scenario_from_trace(
+        trace,
         name=name,
-        deploy=problem.deploy,
-        namespace=problem.namespace,
-        target=problem.target,
-        nodes=node_pool(problem.nodes),
-        duration_s=problem.duration_s,
+        deploy=training.deploy,
+        namespace=training.namespace,
+        target=training.target,
+        nodes=NodePool(**training.nodes.model_dump()) if training.nodes else None,
+        duration_s=training.duration_s,
     )
-
-
-def node_pool(nodes: Nodes | None) -> NodePool | None:
-    return NodePool(**nodes.model_dump()) if nodes else None
 
 
 def read_sources(bucket: Bucket, source: str) -> Iterator[tuple[str, bytes]]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from env.problems.scenario import Scenario, scenario_from_trace
+from env.problems.scenario import Scenario
 from env.trace.document import read_trace
-from protocol.learners.inputs import TRACE_BYTES, node_pool
+from protocol.learners.inputs import TRACE_BYTES, scenario_of
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.job_documents import Manifest, Nodes
-
-Problems = tuple[tuple[str, ...], str | None, str | None, int | None, Nodes | None, float | None]
+from protocol.wire.job_documents import Manifest
 
 
 class Scenarios:
@@ -17,7 +15,7 @@ class Scenarios:
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        self._of: Problems | None = None
+        self._of: tuple[object, ...] | None = None
         self._kept: list[Scenario] = []
 
     def read(self, manifest: Manifest) -> list[Scenario]:
@@ -30,21 +28,13 @@ class Scenarios:
         wanted = manifest.training
         problems = (wanted.traces, wanted.deploy, wanted.namespace, wanted.target, wanted.nodes, wanted.duration_s)
         if problems != self._of:
-            self._kept = [self._read_one(sha256, manifest) for sha256 in wanted.traces]
+            self._kept = [
+                scenario_of(read_trace(body, keys.trace(sha256)), sha256[:12], wanted)
+                for sha256 in wanted.traces
+                for body in (self.bucket.content(keys.trace, sha256, TRACE_BYTES),)
+            ]
             self._of = problems
         return self._kept
-
-    def _read_one(self, sha256: str, manifest: Manifest) -> Scenario:
-        wanted = manifest.training
-        return scenario_from_trace(
-            read_trace(self.bucket.content(keys.trace, sha256, TRACE_BYTES), keys.trace(sha256)),
-            name=sha256[:12],
-            deploy=wanted.deploy,
-            namespace=wanted.namespace,
-            target=wanted.target,
-            nodes=node_pool(wanted.nodes),
-            duration_s=wanted.duration_s,
-        )
 
 
 def read_weights(bucket: Bucket, sha256: str) -> bytes:

@@ -28,17 +28,12 @@ from protocol.wire.federation_documents import Federation
 _STATE = "the server's state"
 
 
-def aggregate_of(federation: Federation, before: RoundInputs) -> RoundAggregate:
-    """The aggregate of a round by the federation's strategy.
+class RoundAggregate:
+    """The strategy's combination of vectors, with bytes on both sides.
 
     Raises:
         BadDocument: `before` holds other tensors, or cannot be read safely.
     """
-    return RoundAggregate(federation, before)
-
-
-class RoundAggregate:
-    """The strategy's combination of vectors, with bytes on both sides."""
 
     def __init__(self, federation: Federation, before: RoundInputs) -> None:
         self._model = Model(federation)

@@ -112,6 +112,14 @@ def read(bucket: Bucket, kind: type[D], key: str) -> D | None:
     return document
 
 
+def read_if_valid(bucket: Bucket, kind: type[D], key: str) -> D | None:
+    """The document at a key; None also for one that cannot be read, or that a newer release wrote."""
+    try:
+        return read(bucket, kind, key)
+    except (BadDocument, OtherRelease):
+        return None
+
+
 def parse(kind: type[D], body: bytes, name: str) -> D:
     """A document from its bytes.
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agents.saved import checkpoint
 from infra.proof.standin import federation
 from protocol.rounds.aggregate import RoundInputs
-from protocol.rounds.averaging import aggregate_of
+from protocol.rounds.averaging import RoundAggregate
 from protocol.rounds.updates import participant_of, update_facts
 from protocol.strategies.table import Strategy
 from protocol.wire.federation_documents import Federation, TensorSpec
@@ -48,7 +48,7 @@ def average(body: bytes, of: Federation = FEDERATION, state: bytes | None = None
     """A closer takes the update in and finishes with an honest one: the weights are finite."""
 
     def close() -> bytes:
-        aggregate = aggregate_of(of, RoundInputs(UPDATE, state) if state is not None else RoundInputs())
+        aggregate = RoundAggregate(of, RoundInputs(UPDATE, state) if state is not None else RoundInputs())
         aggregate.add(UPDATE, 10)
         aggregate.add(body, 10)
         return aggregate.finish().weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,8 +96,8 @@ def draw(outcomes: Mapping[str, Sequence[ExamResult]], path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter
 
-    from agents.saved.files import write_atomic
     from runner.bench.exam import ENOUGH
+    from runner.training.curves import save
     from runner.training.validation import PROBLEMS
 
     figure = Figure(figsize=(10, 5.5), dpi=120, layout="constrained")
@@ -117,9 +116,7 @@ def draw(outcomes: Mapping[str, Sequence[ExamResult]], path: Path) -> None:
     axes.set_ylim(-3, 103)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_atomic(path, buffer.getvalue())
+    save(figure, path)
 
 
 def band(outcomes: Sequence[ExamResult]) -> tuple[Any, Any, Any, Any]:

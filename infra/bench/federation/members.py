@@ -23,7 +23,7 @@ from env.problems.draw import PROBLEMS
 from env.words import count
 from protocol.learners.inputs import with_strategy
 from protocol.rounds.aggregate import RoundInputs
-from protocol.rounds.averaging import aggregate_of
+from protocol.rounds.averaging import RoundAggregate
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, TensorSpec
@@ -150,7 +150,7 @@ class Server:
             BadDocument: none can be.
         """
         strategy = self._federation.strategy
-        aggregate = aggregate_of(self._federation, RoundInputs(self.weights, self._state))
+        aggregate = RoundAggregate(self._federation, RoundInputs(self.weights, self._state))
         refused: list[BadDocument] = []
         for transitions, update in updates:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import linear_regression, median
 
 from infra.bench.protocol.meter import DOLLARS_PER_GB_MONTH, Counts, Ledger, RequestKind
 from infra.bench.protocol.world import STATE_BYTES, MeteredWorld, no_op_federation, submitted
@@ -184,6 +184,4 @@ def growth(members: Sequence[int], values: Sequence[float]) -> float | None:
     """
     if len(members) < 2 or min(values) <= 0:
         return None
-    x, y = [math.log(n) for n in members], [math.log(value) for value in values]
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+    return linear_regression([math.log(n) for n in members], [math.log(value) for value in values]).slope

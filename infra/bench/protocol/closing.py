@@ -101,9 +101,9 @@ def updates(shapes: Shapes, n: int) -> Iterator[bytes]:
 def closed(federation: Federation, bodies: Iterable[Body]) -> bytes:
     """The global weights, as a closer makes them."""
     from protocol.rounds.aggregate import RoundInputs
-    from protocol.rounds.averaging import aggregate_of
+    from protocol.rounds.averaging import RoundAggregate
 
-    aggregate = aggregate_of(federation, RoundInputs())
+    aggregate = RoundAggregate(federation, RoundInputs())
     _take_in(aggregate, bodies)
     return aggregate.finish().weights
 
@@ -165,9 +165,7 @@ def _large(shapes: Shapes, sizes: Sequence[int], repeats: int, folder: Path) -> 
             yield from _compared(name, Round(shapes, n, paths), fewer, apart)
 
 
-def _compared(
-    name: str, round_: Round, repeats: int, apart: Executor | None = None, *, with_flower: bool = True
-) -> Iterator[ClosingResult]:
+def _compared(name: str, round_: Round, repeats: int, apart: Executor | None = None) -> Iterator[ClosingResult]:
     """A round, the copies of its bytes, and Flower's round.
 
     Args:
@@ -176,7 +174,7 @@ def _compared(
     from infra.bench.protocol import flower
 
     works: list[Callable[[], object]] = [round_.close, round_.copy]
-    with_flower = with_flower and flower.is_there() and flower.bytes_of(round_.shapes, round_.n) <= flower.MOST_BYTES
+    with_flower = flower.is_there() and flower.bytes_of(round_.shapes, round_.n) <= flower.MOST_BYTES
     if with_flower:
         works.append(flower.round_of(round_.shapes, round_.n))
     times = _times(works, repeats)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from agents.saved.files import write_atomic
 from env.words import count
 from infra.bench.protocol.cases import Cost
 from infra.bench.protocol.deadline import Stragglers
 from infra.bench.protocol.tables import by_barrier
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from runner.training.curves import save
 
 COLOURS = {"sync-server": "C0", "workers": "C1"}
 
@@ -50,7 +45,7 @@ def draw_costs(costs: Sequence[Cost], path: Path) -> None:
         axes.legend(fontsize="x-small")
     left.set_ylim(bottom=0)
     right.set_ylim(bottom=0)
-    _write(figure, path)
+    save(figure, path)
 
 
 def draw_stragglers(run: Stragglers, path: Path) -> None:
@@ -83,10 +78,4 @@ def draw_stragglers(run: Stragglers, path: Path) -> None:
         fontsize="medium",
     )
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
-    _write(figure, path)
-
-
-def _write(figure: Figure, path: Path) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_atomic(path, buffer.getvalue())
+    save(figure, path)

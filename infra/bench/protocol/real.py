@@ -32,7 +32,7 @@ from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.job_documents import Closers
 from protocol.wire.schedule import LEASE_TTL_S
-from protocol.wire.store import Blob, Page, S3Store, Store
+from protocol.wire.store import S3Store
 from protocol.worker.worker_loop import WorkerLoop
 
 BUCKET = "sim-arena-bench"
@@ -58,38 +58,6 @@ class RealTime:
     undelayed_request_ms: float
 
 
-class Delayed:
-    """A store whose answers take `delay_s` longer."""
-
-    def __init__(self, store: Store, delay_s: float) -> None:
-        self.store = store
-        self.delay_s = delay_s
-
-    @property
-    def name(self) -> str:
-        return self.store.name
-
-    def put(self, key: str, body: bytes, metadata: Mapping[str, str], *, create_only: bool) -> None:
-        time.sleep(self.delay_s)
-        self.store.put(key, body, metadata, create_only=create_only)
-
-    def get(self, key: str, max_bytes: int) -> Blob | None:
-        time.sleep(self.delay_s)
-        return self.store.get(key, max_bytes)
-
-    def metadata(self, key: str) -> Mapping[str, str] | None:
-        time.sleep(self.delay_s)
-        return self.store.metadata(key)
-
-    def page(self, prefix: str, after: str) -> Page:
-        time.sleep(self.delay_s)
-        return self.store.page(prefix, after)
-
-    def delete(self, key: str) -> None:
-        time.sleep(self.delay_s)
-        self.store.delete(key)
-
-
 def real_time(barrier: str, members: int, rounds: int, delay_ms: float) -> RealTime:
     """Run one federation over an endpoint of its own.
 
@@ -103,7 +71,8 @@ def real_time(barrier: str, members: int, rounds: int, delay_ms: float) -> RealT
         submit_federation(plain, federation)
 
         def bucket(name: str, role: str) -> Bucket:
-            delayed = Delayed(S3Store(BUCKET, role=role), delay_ms / 1000)
+            delayed = S3Store(BUCKET, role=role)
+            delayed.client.meta.events.register("before-send.s3", lambda **_: time.sleep(delay_ms / 1000))
             return Bucket(Meter(delayed, name, role, ledger, time.monotonic), system_clock(stop))
 
         shops = [_worker(bucket(f"w{n}", "worker"), f"w{n}") for n in range(members)]

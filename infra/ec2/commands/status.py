@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,9 +102,9 @@ def _wait(problem: str) -> None:
 def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[FleetStatus], None]]:
     """Where looks are shown: in place on a terminal that is watched, else one after the other."""
     if as_json and watch:
-        yield lambda fleet: typer.echo(json.dumps(fleet.as_json(), ensure_ascii=False))
+        yield lambda fleet: typer.echo(json.dumps(asdict(fleet), ensure_ascii=False))
     elif as_json:
-        yield lambda fleet: print_json(fleet.as_json())
+        yield lambda fleet: print_json(asdict(fleet))
     elif watch and out.is_terminal:
         from rich.live import Live
 

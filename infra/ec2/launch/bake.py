@@ -62,7 +62,7 @@ def baked_images(aws: Aws, bucket: str | None = None) -> list[BakedImage]:
     Raises:
         AwsError: they cannot be listed.
     """
-    images = _images(aws, {f"tag:{Tag.PROJECT}": PROJECT})
+    images = _images(aws, {f"tag:{Tag.PROJECT}": [PROJECT]})
     return sorted((one for one in images if bucket in (None, one.bucket)), key=lambda one: (one.created, one.id))
 
 
@@ -72,8 +72,8 @@ def lone_snapshots(aws: Aws, bucket: str) -> list[str]:
     Raises:
         AwsError: they cannot be listed.
     """
-    filters = [{"Name": f"tag:{Tag.PROJECT}", "Values": [PROJECT]}, {"Name": f"tag:{Tag.BUCKET}", "Values": [bucket]}]
-    rows = aws.pages("ec2", "describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=filters)
+    wanted = {f"tag:{Tag.PROJECT}": [PROJECT], f"tag:{Tag.BUCKET}": [bucket]}
+    rows = aws.pages("ec2", "describe_snapshots", "Snapshots", OwnerIds=["self"], filters=wanted)
     images = baked_images(aws)
     if any(image.state == "pending" for image in images):
         return []  # they may be of an image that does not tell yet
@@ -81,9 +81,8 @@ def lone_snapshots(aws: Aws, bucket: str) -> list[str]:
     return sorted({row["SnapshotId"] for row in rows} - used)
 
 
-def _images(aws: Aws, wanted: dict[str, str]) -> list[BakedImage]:
-    filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
-    rows = aws.pages("ec2", "describe_images", "Images", Owners=["self"], Filters=filters)
+def _images(aws: Aws, wanted: dict[str, list[str]]) -> list[BakedImage]:
+    rows = aws.pages("ec2", "describe_images", "Images", Owners=["self"], filters=wanted)
     return [_read(row, aws.region) for row in rows]
 
 
@@ -105,7 +104,7 @@ def check_name(aws: Aws, name: str) -> None:
     """Raises UsageError if no image may have this name, or another one of this account has it."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"--name {name[:128]!r}: use 3 to 128 of a-z, A-Z, 0-9, space and ()[]./-'@_")
-    if taken := _images(aws, {"name": name}):
+    if taken := _images(aws, {"name": [name]}):
         raise UsageError(f"--name {name}: {taken[0].id} in {aws.region} has it; choose another one")
 
 
@@ -185,7 +184,7 @@ class Baking:
 
     def _installed(self) -> bool:
         found = find(self.aws, ids=[self.instance.id], gone=True)
-        report = read_reports(self.bucket, [self.instance.id]).of.get(self.instance.id, InstanceReport())
+        report = read_reports(self.bucket, [self.instance.id]).get(self.instance.id, InstanceReport())
         ready = installed(report, found[0] if found else None)
         self._show(f"{self.instance.id}: {progress(report.status) if report.status else 'starting'}")
         return ready
@@ -197,7 +196,7 @@ class Baking:
             if error.code != "InvalidAMIName.Duplicate":
                 raise
             # The answer to our own request may have been lost.
-            ours = _images(self.aws, {"name": name, f"tag:{Tag.GROUP}": self.instance.group})
+            ours = _images(self.aws, {"name": [name], f"tag:{Tag.GROUP}": [self.instance.group]})
             if not ours:
                 raise
             return ours[0].id

@@ -193,9 +193,9 @@ def _types(aws: Aws, names: Sequence[str], *, required: bool) -> dict[str, tuple
     Args:
         required: whether one that is missing is a mistake.
     """
-    wanted = [{"Name": "instance-type", "Values": list(names)}]
+    wanted = {"instance-type": names}
     rows = {
-        row["InstanceType"]: row for row in aws.pages("ec2", "describe_instance_types", "InstanceTypes", Filters=wanted)
+        row["InstanceType"]: row for row in aws.pages("ec2", "describe_instance_types", "InstanceTypes", filters=wanted)
     }
     if missing := [name for name in names if name not in rows]:
         if required:
@@ -217,16 +217,15 @@ def _zones(aws: Aws, vpc: str, given: Sequence[str]) -> dict[str, str]:
     """The zone of each subnet that may be used."""
     if not given:
         wanted = {"vpc-id": [vpc], "default-for-az": ["true"], "state": ["available"]}
-        filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
-        rows = list(aws.pages("ec2", "describe_subnets", "Subnets", Filters=filters))
+        rows = list(aws.pages("ec2", "describe_subnets", "Subnets", filters=wanted))
         if not rows:
             raise UsageError(f"{vpc} in {aws.region} has no default subnets; choose one with --subnet")
         return {
             row["SubnetId"]: row["AvailabilityZone"]
             for row in sorted(rows, key=lambda row: str(row["AvailabilityZone"]))
         }
-    filters = [{"Name": "subnet-id", "Values": list(given)}]
-    known = {row["SubnetId"]: row for row in aws.pages("ec2", "describe_subnets", "Subnets", Filters=filters)}
+    wanted = {"subnet-id": list(given)}
+    known = {row["SubnetId"]: row for row in aws.pages("ec2", "describe_subnets", "Subnets", filters=wanted)}
     for subnet in given:
         if subnet not in known:
             raise UsageError(f"--subnet {subnet}: there is none in {aws.region}")
@@ -238,13 +237,11 @@ def _zones(aws: Aws, vpc: str, given: Sequence[str]) -> dict[str, str]:
 
 
 def _offered(aws: Aws, types: list[str], zones: list[str]) -> set[tuple[str, str]]:
-    wanted = {"instance-type": types, "location": zones}
-    filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
     rows = aws.pages(
         "ec2",
         "describe_instance_type_offerings",
         "InstanceTypeOfferings",
         LocationType="availability-zone",
-        Filters=filters,
+        filters={"instance-type": types, "location": zones},
     )
     return {(row["InstanceType"], row["Location"]) for row in rows}

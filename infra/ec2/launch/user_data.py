@@ -17,7 +17,7 @@ import yaml
 from env.errors import QuantityError, UsageError
 from env.quantity import parse_cpu, parse_memory
 from env.simkube.settings import SimKubeSettings
-from infra.ec2.launch.pins import PINS, Pins
+from infra.ec2.launch.pins import CLUSTER_PINS, TORCH_INDEX
 from protocol.wire import ids, keys
 from protocol.wire.store import valid_bucket
 from runner.options.flatten import pairs
@@ -108,7 +108,7 @@ class Orders:
         SimKubeSettings.read(pairs(self.simkube, "--simkube"))  # better refused here than by every worker
 
 
-def render(orders: Orders, pins: Pins = PINS) -> str:
+def render(orders: Orders, pins: Mapping[str, str] = CLUSTER_PINS) -> str:
     """The user-data of machines with these orders: constant for a fleet, as the machine asks who it is.
 
     Raises:
@@ -134,7 +134,7 @@ def render(orders: Orders, pins: Pins = PINS) -> str:
     return text
 
 
-def _variables(orders: Orders, pins: Pins) -> Mapping[str, str | tuple[str, ...]]:
+def _variables(orders: Orders, pins: Mapping[str, str]) -> Mapping[str, str | tuple[str, ...]]:
     variables: dict[str, str | tuple[str, ...]] = {
         "export AWS_DEFAULT_REGION": orders.bucket_region,
         "export SIM_ARENA_BUCKET": orders.bucket,
@@ -148,7 +148,7 @@ def _variables(orders: Orders, pins: Pins) -> Mapping[str, str | tuple[str, ...]
         "WHEEL_SHA256": orders.wheel.sha256,
         "CONSTRAINTS": orders.constraints.key,
         "CONSTRAINTS_SHA256": orders.constraints.sha256,
-        "TORCH_INDEX": pins.torch_index,
+        "TORCH_INDEX": TORCH_INDEX,
         "PACKAGES": _PACKAGES["embedded"],
         "SIMKUBE": orders.simkube,
     }
@@ -158,19 +158,7 @@ def _variables(orders: Orders, pins: Pins) -> Mapping[str, str | tuple[str, ...]
             "NODES": str(orders.nodes),
             "NODE_CPU": orders.node_cpu,
             "NODE_MEMORY": orders.node_memory,
-            "KIND_URL": pins.kind.url,
-            "KIND_SHA256": pins.kind.sha256,
-            "NODE_IMAGE": pins.node_image,
-            "KWOK_URL": pins.kwok.url,
-            "KWOK_SHA256": pins.kwok.sha256,
-            "KWOK_DIGEST": pins.kwok_digest,
-            "KWOK_STAGES_URL": pins.kwok_stages.url,
-            "KWOK_STAGES_SHA256": pins.kwok_stages.sha256,
-            "CERT_MANAGER_URL": pins.cert_manager.url,
-            "CERT_MANAGER_SHA256": pins.cert_manager.sha256,
-            "SIMKUBE_REPOSITORY": pins.simkube_repository,
-            "SIMKUBE_COMMIT": pins.simkube_commit,
-            "SIMKUBE_VERSION": pins.simkube_version,
+            **pins,
         }
     return variables
 

@@ -210,8 +210,7 @@ def _kept_parameters(aws: Aws, bucket: str, vpc: str | None) -> list[dict[str, A
 
 
 def _default_vpc(aws: Aws) -> str:
-    only = [{"Name": "is-default", "Values": ["true"]}]
-    found = [row["VpcId"] for row in aws.pages("ec2", "describe_vpcs", "Vpcs", Filters=only)]
+    found = [row["VpcId"] for row in aws.pages("ec2", "describe_vpcs", "Vpcs", filters={"is-default": ["true"]})]
     if not found:
         raise UsageError(f"{aws.region} has no default VPC: pass --vpc ID (aws ec2 describe-vpcs shows them)")
     return str(found[0])

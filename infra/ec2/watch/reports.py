@@ -80,28 +80,19 @@ class InstanceReport:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class InstanceReports:
-    """Reports by worker id; `server_time` is S3's clock."""
-
-    of: dict[str, InstanceReport]
-    server_time: float
-
-
-def read_reports(bucket: Bucket, workers: Collection[str]) -> InstanceReports:
+def read_reports(bucket: Bucket, workers: Collection[str]) -> dict[str, InstanceReport]:
     """What these machines say: one listing, and two files of each that has written any.
 
     Raises:
         StoreError: the bucket cannot be read.
     """
-    listing = bucket.list(keys.MACHINES)
-    files = _files(listing.entries)
+    files = _files(bucket.list(keys.MACHINES).entries)
     written = sorted(worker for worker in set(workers) if worker in files)
     reports: list[InstanceReport] = []
     for start in range(0, len(written), _AT_ONCE):
         batch = written[start : start + _AT_ONCE]
         reports += bucket.clock.together([partial(_report, bucket, worker, files[worker]) for worker in batch])
-    return InstanceReports(dict(zip(written, reports, strict=True)), listing.server_time)
+    return dict(zip(written, reports, strict=True))
 
 
 def read_log(bucket: Bucket, worker: str, name: str) -> str | None:

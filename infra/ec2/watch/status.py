@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from infra.ec2.aws import Aws, AwsError
 from infra.ec2.fleet import Instance, find
@@ -100,9 +99,6 @@ class FleetStatus:
     @property
     def living(self) -> bool:
         return any(row.living for row in self.machines)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -195,7 +191,7 @@ def view(bucket: Bucket, machines: Sequence[str], ttl_s: float) -> BucketView:
     for status, (job, mark) in sorted(zip(found, at_work, strict=True), key=lambda pair: pair[1][1].touched):
         if status.worker:
             work[status.worker] = RunningJob(job, short(status.doing), status.episode, mark.touched)
-    return BucketView(listed.server_time, reports.of, work, len(listed.jobs) - len(at_work), len(at_work))
+    return BucketView(listed.server_time, reports, work, len(listed.jobs) - len(at_work), len(at_work))
 
 
 def instance_row(instance: Instance, bucket: BucketView | None, clock: float) -> InstanceRow:

@@ -110,8 +110,7 @@ def _existing(aws: Aws, ids: Sequence[str]) -> set[str]:
     """Those that exist, whosever they are."""
     found: set[str] = set()
     for batch in _batches(ids):
-        filters = [{"Name": "instance-id", "Values": batch}]
-        rows = aws.pages("ec2", "describe_instances", "Reservations", Filters=filters)
+        rows = aws.pages("ec2", "describe_instances", "Reservations", filters={"instance-id": batch})
         found |= {instance["InstanceId"] for row in rows for instance in row["Instances"]}
     return found
 

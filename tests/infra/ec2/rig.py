@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 import yaml
 from imds import INSTANCE_ID
 
-from infra.ec2.launch.pins import PINS, Pins
+from infra.ec2.launch.pins import CLUSTER_PINS
 from infra.ec2.launch.user_data import Artifact, Orders, render
 from infra.ec2.watch.reports import ReportedStatus
 from protocol.wire import keys
@@ -142,7 +142,7 @@ class Rig:
         path.write_text(script)
         path.chmod(0o755)
 
-    def born(self, orders: Orders, pins: Pins = PINS) -> Rig:
+    def born(self, orders: Orders, pins: Mapping[str, str] = CLUSTER_PINS) -> Rig:
         """What cloud-init does with the user-data, but for running it."""
         self.user_data = yaml.safe_load(render(orders, pins))
         for file in self.user_data["write_files"]:

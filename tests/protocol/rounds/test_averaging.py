@@ -20,7 +20,7 @@ from agents.saved import checkpoint
 from infra.proof.standin import GROUP, bucket_of, federation
 from infra.proof.virtual_time import World
 from protocol.rounds.aggregate import Aggregate, RoundInputs
-from protocol.rounds.averaging import Model, aggregate_of
+from protocol.rounds.averaging import Model, RoundAggregate
 from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.strategies.table import Strategy
@@ -43,7 +43,7 @@ def model(strategy: str = "fedavg", size: int = 4, rounds: int = 1, **changes: A
 
 
 def empty(strategy: str = "fedavg") -> Aggregate:
-    return aggregate_of(model(strategy), RoundInputs())
+    return RoundAggregate(model(strategy), RoundInputs())
 
 
 def weights(seed: int) -> Tensors:
@@ -56,7 +56,7 @@ def loaded(body: bytes) -> Tensors:
 
 
 def aggregate(strategy: str, updates: list[tuple[Tensors, int]], before: RoundInputs = RoundInputs()) -> Tensors:  # noqa: B008
-    aggregate = aggregate_of(model(strategy), before)
+    aggregate = RoundAggregate(model(strategy), before)
     for tensors, weight in updates:
         aggregate.add(checkpoint.dumps(tensors), weight)
     return loaded(aggregate.finish().weights)
@@ -108,7 +108,7 @@ def test_a_model_that_names_its_tensors_in_another_order_gives_the_same_bytes(st
     found = []
     for order in (list(SHAPES), list(reversed(SHAPES))):
         specs = tuple(TensorSpec(name=name, shape=SHAPES[name]) for name in order)
-        aggregate = aggregate_of(model(strategy, model=specs), RoundInputs(checkpoint.dumps(weights(0))))
+        aggregate = RoundAggregate(model(strategy, model=specs), RoundInputs(checkpoint.dumps(weights(0))))
         for seed in (1, 2, 3, 4):
             aggregate.add(checkpoint.dumps(weights(seed)), seed)
         found.append(aggregate.finish().weights)
@@ -140,7 +140,7 @@ def test_updates_that_come_in_any_order_give_the_same_bytes(strategy: Strategy) 
         for member in order:
             body = checkpoint.dumps(weights(member))
             bucket.create(keys.update(GROUP, 1, member), body, update_facts(3 + member % 2, 0.0, 0))
-        Closer(bucket, model(strategy), aggregate_of, lambda line: None).step()
+        Closer(bucket, model(strategy), RoundAggregate, lambda line: None).step()
         found.add(world.s3.objects[keys.global_weights(GROUP, 1)].body)
     assert len(found) == 1
 
@@ -222,7 +222,7 @@ def adam_by_the_book(start: Tensors, means: list[Tensors]) -> Tensors:
 def test_fedadam_is_adam_on_the_q_net_and_the_mean_for_the_target_net() -> None:
     before = RoundInputs(checkpoint.dumps(weights(100)))
     for rounds in range(1, 6):
-        aggregate = aggregate_of(model("fedadam"), before)
+        aggregate = RoundAggregate(model("fedadam"), before)
         aggregate.add(checkpoint.dumps(weights(rounds)), 7)
         found = aggregate.finish()
         expected = adam_by_the_book(weights(100), [weights(seed) for seed in range(1, rounds + 1)])
@@ -253,7 +253,7 @@ def test_fedadam_starts_round_1_from_what_its_members_start_from() -> None:
     starts = [RoundInputs(), RoundInputs(checkpoint.dumps(agent.state_dict()["weights"]))]  # from the seed, or given
     found = []
     for before in starts:
-        aggregate = aggregate_of(agents_model(**settings), before)
+        aggregate = RoundAggregate(agents_model(**settings), before)
         aggregate.add(update, 3)
         found.append(aggregate.finish())
     assert found[0] == found[1]
@@ -273,7 +273,7 @@ BAD_STATES = {
 @pytest.mark.parametrize("name", BAD_STATES)
 def test_a_servers_state_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(BadDocument, match="the server's state"):
-        aggregate_of(model("fedadam"), RoundInputs(checkpoint.dumps(weights(1)), BAD_STATES[name]))
+        RoundAggregate(model("fedadam"), RoundInputs(checkpoint.dumps(weights(1)), BAD_STATES[name]))
 
 
 # -- what lies in the bucket -------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def test_what_a_member_calls_its_tensors_neither_floods_nor_steers_a_terminal() 
         update_facts(5, 0.0, 0),
     )
     bucket.create(keys.update(GROUP, 1, 1), checkpoint.dumps(weights(2)), update_facts(5, 0.0, 0))
-    Closer(bucket, model(size=2), aggregate_of, said.append).step()
+    Closer(bucket, model(size=2), RoundAggregate, said.append).step()
     assert "update: other tensors than this model's; '?[2J?12:00:00 g: finished" in said[0]
     assert len(said[0]) < 1100
 
@@ -361,7 +361,7 @@ def test_a_poisoned_member_is_named_and_the_others_are_averaged() -> None:
     for member, name in enumerate(["nan", "shape", "truncated"]):
         bucket.create(keys.update(GROUP, 1, member), BAD[name], update_facts(5, 0.0, 0))
     bucket.create(keys.update(GROUP, 1, 3), checkpoint.dumps(weights(9)), update_facts(5, 0.0, 0))
-    Closer(bucket, model(), aggregate_of, lambda line: None).step()
+    Closer(bucket, model(), RoundAggregate, lambda line: None).step()
     body = world.s3.objects[keys.decision(GROUP, 1)].body
     decision = documents.parse(Decision, body, "round.json")
     assert [p.member for p in decision.participants] == [3]

@@ -15,7 +15,7 @@ from infra.proof.standin import GROUP, TTL_S, all_over, bucket_of, federation, t
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.learners.training import TrainingLearner
-from protocol.rounds.averaging import aggregate_of
+from protocol.rounds.averaging import RoundAggregate
 from protocol.rounds.server import SyncServer
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
@@ -63,11 +63,11 @@ def federate(strategy: str, lie: Lie) -> tuple[Federation, Mapping[str, bytes]]:
     def worker(clock: Clock, store: MemoryStore) -> None:
         bucket = Bucket(store, clock)
         WorkerLoop(
-            bucket, "w", TTL_S, lambda manifest: start(bucket, manifest), aggregate_of, lambda line: None
+            bucket, "w", TTL_S, lambda manifest: start(bucket, manifest), RoundAggregate, lambda line: None
         ).run_until_stopped()
 
     def closer(clock: Clock, store: MemoryStore) -> None:
-        SyncServer(Bucket(store, clock), aggregate_of, lambda line: None).run()
+        SyncServer(Bucket(store, clock), RoundAggregate, lambda line: None).run()
 
     world.process("worker", worker)
     world.process("sync", closer)

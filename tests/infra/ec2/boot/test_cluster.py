@@ -7,7 +7,7 @@ import http.server
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from imds import INSTANCE_ID
 from rig import AWS, NOTHING, SHIM, Rig
 
 from env.simkube.doctor import shipped_stages
-from infra.ec2.launch.pins import PINS, Download, Pins
+from infra.ec2.launch.pins import CLUSTER_PINS
 from infra.ec2.launch.user_data import Artifact
 from infra.ec2.watch.reports import ReportedState
 
@@ -70,7 +70,7 @@ def healthy() -> Iterator[FakeApi]:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Pins]:
+def elsewhere(tmp_path: Path) -> Iterator[Mapping[str, str]]:
     """What the web has, on this machine: three manifests, a `kind` that is a shim, and SimKube's repository."""
     folder = tmp_path / "web"
     repository = folder / "simkube"
@@ -94,19 +94,19 @@ def elsewhere(tmp_path: Path) -> Iterator[Pins]:
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
 
-    def download(name: str) -> Download:
+    def download(variable: str, name: str) -> dict[str, str]:
         sha256 = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        return Download(f"http://127.0.0.1:{server.server_port}/{name}", sha256)
+        return {f"{variable}_URL": f"http://127.0.0.1:{server.server_port}/{name}", f"{variable}_SHA256": sha256}
 
-    yield replace(
-        PINS,
-        kind=download("kind"),
-        kwok=download("kwok.yaml"),
-        kwok_stages=download("stage-fast.yaml"),
-        cert_manager=download("cert-manager.yaml"),
-        simkube_repository=f"file://{repository}",
-        simkube_commit=commit.stdout.strip(),
-    )
+    yield {
+        **CLUSTER_PINS,
+        **download("KIND", "kind"),
+        **download("KWOK", "kwok.yaml"),
+        **download("KWOK_STAGES", "stage-fast.yaml"),
+        **download("CERT_MANAGER", "cert-manager.yaml"),
+        "SIMKUBE_REPOSITORY": f"file://{repository}",
+        "SIMKUBE_COMMIT": commit.stdout.strip(),
+    }
     server.shutdown()
     server.server_close()
     thread.join()
@@ -120,7 +120,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def simkube(rig: Rig, working: Rig, healthy: FakeApi) -> Callable[..., Rig]:
     """Makes a machine that has Sim-Arena installed, but no cluster."""
 
-    def make(pins: Pins, **changes: Any) -> Rig:
+    def make(pins: Mapping[str, str], **changes: Any) -> Rig:
         installed = dict(
             line.split("=", 1) for line in working.user_data["write_files"][0]["content"].splitlines() if "=" in line
         )
@@ -145,8 +145,9 @@ def simkube(rig: Rig, working: Rig, healthy: FakeApi) -> Callable[..., Rig]:
 
 @AWS
 def test_a_cluster_is_made_in_order_and_the_doctor_has_the_last_word(
-    simkube: Callable[..., Rig], elsewhere: Pins, healthy: FakeApi
+    simkube: Callable[..., Rig], elsewhere: Mapping[str, str], healthy: FakeApi
 ) -> None:
+    image, digest = CLUSTER_PINS["NODE_IMAGE"], CLUSTER_PINS["KWOK_DIGEST"]
     rig = simkube(elsewhere, nodes=2, node_cpu="8", node_memory="64Gi")
     done = rig.boot()
     assert done.returncode == 0, rig.log
@@ -156,13 +157,13 @@ def test_a_cluster_is_made_in_order_and_the_doctor_has_the_last_word(
     assert [call.removeprefix(f"{kubectl} ") for call in rig.calls if not call.startswith(own)] == [
         "dnf install -y python3.11 python3.11-pip docker git",
         "systemctl enable --now docker",
-        f"docker image inspect {PINS.node_image}",
-        f"docker pull --quiet {PINS.node_image}",
+        f"docker image inspect {image}",
+        f"docker pull --quiet {image}",
         "kind get clusters",
-        f"kind create cluster --name sim --image {PINS.node_image} "
+        f"kind create cluster --name sim --image {image} "
         f"--kubeconfig {rig.root}/var/lib/sim-arena/kubeconfig --wait 5m --config -",
         "apply -f -",
-        f"-n kube-system set image deployment/kwok-controller *=registry.k8s.io/kwok/kwok@{PINS.kwok_digest}",
+        f"-n kube-system set image deployment/kwok-controller *=registry.k8s.io/kwok/kwok@{digest}",
         "wait --for=condition=Established --timeout=60s crd/stages.kwok.x-k8s.io",
         "apply -f -",
         "-n kube-system rollout status deployment/kwok-controller --timeout=5m",
@@ -214,7 +215,7 @@ def test_a_cluster_is_made_in_order_and_the_doctor_has_the_last_word(
 
 @AWS
 def test_a_cluster_that_the_doctor_does_not_pass_is_a_failed_boot(
-    simkube: Callable[..., Rig], elsewhere: Pins, healthy: FakeApi
+    simkube: Callable[..., Rig], elsewhere: Mapping[str, str], healthy: FakeApi
 ) -> None:
     healthy.remove("serviceaccounts", "sk-ctrl-sa", "simkube")
     rig = simkube(elsewhere)
@@ -228,13 +229,10 @@ def test_a_cluster_that_the_doctor_does_not_pass_is_a_failed_boot(
 @AWS
 @pytest.mark.parametrize("what", ["kind", "simkube"])
 def test_nothing_from_the_web_is_used_that_is_not_what_was_pinned(
-    what: str, simkube: Callable[..., Rig], elsewhere: Pins
+    what: str, simkube: Callable[..., Rig], elsewhere: Mapping[str, str]
 ) -> None:
-    if what == "simkube":
-        tampered = replace(elsewhere, simkube_commit="0" * 40)
-    else:
-        tampered = replace(elsewhere, **{what: replace(getattr(elsewhere, what), sha256="0" * 64)})
-    rig = simkube(tampered)
+    pin = {"simkube": {"SIMKUBE_COMMIT": "0" * 40}, "kind": {"KIND_SHA256": "0" * 64}}[what]
+    rig = simkube({**elsewhere, **pin})
     rig.boot()
     assert rig.is_off()
     assert rig.status().doing.startswith("kind: " if what == "kind" else "manifests: ")
@@ -243,7 +241,7 @@ def test_nothing_from_the_web_is_used_that_is_not_what_was_pinned(
 
 @AWS
 def test_a_machine_that_becomes_an_image_keeps_what_is_installed_and_forgets_who_it_was(
-    simkube: Callable[..., Rig], elsewhere: Pins
+    simkube: Callable[..., Rig], elsewhere: Mapping[str, str]
 ) -> None:
     rig = simkube(elsewhere, bake=True)
     theirs = ("etc/ssh/ssh_host_ed25519_key", "var/lib/amazon/ssm/registration", "root/.cache/pip/x")
@@ -252,7 +250,7 @@ def test_a_machine_that_becomes_an_image_keeps_what_is_installed_and_forgets_who
         (rig.root / name).touch()
     assert rig.boot().returncode == 0, rig.log
     assert (rig.status().state, rig.status().doing) == (ReportedState.ENDING, "baked")
-    assert f"docker pull --quiet {PINS.node_image}" in rig.calls
+    assert "docker pull --quiet " + CLUSTER_PINS["NODE_IMAGE"] in rig.calls
     for call in ("cloud-init clean --logs", "journalctl --rotate --vacuum-time 1s"):
         assert call in rig.calls
     assert f"truncate --size 0 {rig.root}/etc/machine-id" in rig.calls

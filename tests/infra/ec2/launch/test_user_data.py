@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from env.errors import ConfigError, SimArenaError, UsageError
-from infra.ec2.launch import pins, user_data
+from infra.ec2.launch import user_data
+from infra.ec2.launch.pins import CLUSTER_PINS
 from infra.ec2.launch.user_data import Artifact, Orders, render
 from protocol.wire.errors import BadId
 
@@ -112,12 +113,12 @@ def test_the_worker_is_not_root_and_starts_again_after_every_exit() -> None:
 
 
 def test_all_the_machine_needs_of_other_projects_is_pinned() -> None:
-    for download in (pins.PINS.kind, pins.PINS.kwok, pins.PINS.kwok_stages, pins.PINS.cert_manager):
-        assert re.fullmatch(r"[0-9a-f]{64}", download.sha256)
-        assert re.fullmatch(r"https://github\.com/.+/v[0-9.]+/[a-z0-9.-]+", download.url)
-    assert re.fullmatch(r"[0-9a-f]{40}", pins.PINS.simkube_commit)
-    assert re.fullmatch(r"kindest/node:v[0-9.]+@sha256:[0-9a-f]{64}", pins.PINS.node_image)
-    assert re.fullmatch(r"sha256:[0-9a-f]{64}", pins.PINS.kwok_digest)
+    for download in ("KIND", "KWOK", "KWOK_STAGES", "CERT_MANAGER"):
+        assert re.fullmatch(r"[0-9a-f]{64}", CLUSTER_PINS[f"{download}_SHA256"])
+        assert re.fullmatch(r"https://github\.com/.+/v[0-9.]+/[a-z0-9.-]+", CLUSTER_PINS[f"{download}_URL"])
+    assert re.fullmatch(r"[0-9a-f]{40}", CLUSTER_PINS["SIMKUBE_COMMIT"])
+    assert re.fullmatch(r"kindest/node:v[0-9.]+@sha256:[0-9a-f]{64}", CLUSTER_PINS["NODE_IMAGE"])
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", CLUSTER_PINS["KWOK_DIGEST"])
 
 
 TEXT = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.sampled_from(" '\"$`\\;&|#:-{}%!*\u00e9"))

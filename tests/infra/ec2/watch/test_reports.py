@@ -33,18 +33,18 @@ def at(s3: MemoryS3, place: Bucket, time: float, machine: str, name: str, text: 
 def test_the_last_line_is_that_of_the_log_that_was_written_last(s3: MemoryS3, place: Bucket) -> None:
     at(s3, place, 100, ONE, "boot.log", "booted\n")
     at(s3, place, 200, ONE, "worker.log", "at work\n")
-    assert read_reports(place, [ONE]).of[ONE] == InstanceReport(heard=200, log_line="at work")
+    assert read_reports(place, [ONE])[ONE] == InstanceReport(heard=200, log_line="at work")
     at(s3, place, 300, ONE, "boot.log", "booted\nending\n")
-    assert read_reports(place, [ONE]).of[ONE] == InstanceReport(heard=300, log_line="ending")
+    assert read_reports(place, [ONE])[ONE] == InstanceReport(heard=300, log_line="ending")
 
 
 def test_a_machine_is_heard_when_it_last_wrote_anything(s3: MemoryS3, place: Bucket) -> None:
     at(s3, place, 100, ONE, "worker.log", "at work\n")
     at(s3, place, 150, ONE, "status.json", '{"state": "working"}')
     s3.time = 500
-    reports = read_reports(place, [ONE, SILENT])
-    assert reports.server_time == 500
-    assert reports.of == {ONE: InstanceReport(ReportedStatus(state=ReportedState.WORKING), 150, "at work")}
+    assert read_reports(place, [ONE, SILENT]) == {
+        ONE: InstanceReport(ReportedStatus(state=ReportedState.WORKING), 150, "at work")
+    }
 
 
 def test_one_listing_is_enough_and_files_of_others_are_not_read(s3: MemoryS3, place: Bucket) -> None:
@@ -60,5 +60,5 @@ def test_one_listing_is_enough_and_files_of_others_are_not_read(s3: MemoryS3, pl
 def test_what_a_newer_machine_says_beside_is_passed_over(s3: MemoryS3, place: Bucket) -> None:
     said = {"state": "booting", "doing": "kind", "step": 3, "steps": 9, "since": 1.5, "mood": ["good"]}
     at(s3, place, 100, ONE, "status.json", json.dumps(said))
-    status = read_reports(place, [ONE]).of[ONE].status
+    status = read_reports(place, [ONE])[ONE].status
     assert status == ReportedStatus(state=ReportedState.BOOTING, doing="kind", step=3, steps=9, since=1.5)
