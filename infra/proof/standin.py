@@ -23,7 +23,7 @@ from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Manifest, Training
+from protocol.wire.job_documents import Manifest, TrainingSpec
 from protocol.wire.memory import MemoryStore
 from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop
@@ -133,8 +133,8 @@ def integers(federation: Federation, before: RoundInputs) -> IntegerMean:
     return (IntegerMomentum if federation.strategy is Strategy.FEDADAM else IntegerMean)(federation, before)
 
 
-def training(episodes: int = 3, **changes: object) -> Training:
-    return Training.model_validate(
+def training(episodes: int = 3, **changes: object) -> TrainingSpec:
+    return TrainingSpec.model_validate(
         {
             "traces": ("a" * 64,),
             "agent": "dqn",

@@ -18,7 +18,7 @@ from protocol.learners import inputs
 from protocol.wire import documents, ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Closers, JobType, Nodes, Training
+from protocol.wire.job_documents import Closers, JobType, Nodes, TrainingSpec
 from protocol.wire.schedule import default_per_round
 from runner.options.flatten import changed
 
@@ -38,7 +38,7 @@ class Submission:
         traces, weights: Where the inputs are: files, folders or s3:// URIs.
     """
 
-    training: Training
+    training: TrainingSpec
     federation: Federation | None
     traces: tuple[str, ...]
     weights: str | None
@@ -54,7 +54,7 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
     _check(job, episode, workload, federation)
     replay = workload.replay
     training = documents.build(
-        Training,
+        TrainingSpec,
         job_type=JobType(job.job_type),
         traces=(),
         deploy=replay.deploy,
@@ -84,7 +84,7 @@ def upload(bucket: Bucket, submission: Submission) -> Submission:
         "traces": inputs.upload_traces(bucket, submission.traces, submission.training, shares),
         "weights": inputs.upload_weights(bucket, submission.weights, shapes) if submission.weights else None,
     }
-    training = documents.build(Training, **{**dict(submission.training), **uploaded})
+    training = documents.build(TrainingSpec, **{**dict(submission.training), **uploaded})
     if federation is not None:
         federation = federation.model_copy(update={"training": training})
     return replace(submission, training=training, federation=federation)
@@ -135,7 +135,7 @@ def _nodes(replay: ReplayChoice) -> Nodes | None:
     return documents.build(Nodes, count=replay.nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=replay.node_pods)
 
 
-def _federation(choice: FederationChoice, training: Training) -> Federation:
+def _federation(choice: FederationChoice, training: TrainingSpec) -> Federation:
     per_round = choice.episodes_per_round or default_per_round(training.episodes)
     strategy = choice.strategy
     tensors = agent_kind(training.agent).tensors(training.agent_settings)

@@ -18,9 +18,9 @@ from enum import Enum
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket, Created
 from protocol.wire.errors import StoreError
-from protocol.wire.job_documents import Claim, Heartbeat, Release
+from protocol.wire.job_documents import Claim, Heartbeat, Released
 from protocol.wire.keys import Mark
-from protocol.wire.store import Entry
+from protocol.wire.store import ObjectSummary
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Attempts:
         return self.attempt > 0 and not self.released and server_time - self.touched <= ttl_s
 
 
-def attempts(entries: Iterable[Entry]) -> dict[str, Attempts]:
+def attempts(entries: Iterable[ObjectSummary]) -> dict[str, Attempts]:
     """Per job id what the rows of jobs/in_progress/ say; rows that are not ours are passed over."""
     rows = [(entry, parsed) for entry in entries if (parsed := keys.parse_progress(entry.key))]
     highest: dict[str, int] = {}
@@ -115,7 +115,7 @@ class Lease:
         elif self._seq == 1:
             self._forget(entries)
 
-    def _forget(self, entries: Iterable[Entry]) -> None:
+    def _forget(self, entries: Iterable[ObjectSummary]) -> None:
         """Delete the marks of attempts before the last one, so that a job's listing stays short.
 
         Harmless: a slow contender may create such a claim again and believe that it owns the job; its first `check`
@@ -147,7 +147,7 @@ class Lease:
     def release(self, reason: str, *, failed: bool = False) -> None:
         """Give the attempt up, so that the next worker need not wait for the lease to run out."""
         self.close()
-        body = Release(worker=self.worker, failed=failed, reason=reason[:1000]).to_bytes()
+        body = Released(worker=self.worker, failed=failed, reason=reason[:1000]).to_bytes()
         self.bucket.create(keys.attempt_mark(self.job_id, Mark.RELEASED, self.attempt), body)
 
 
@@ -173,7 +173,7 @@ def failures_so_far(bucket: Bucket, job_id: str, view: Attempts, progress: int) 
     before = last.failures if last and last.progress >= progress else 0
     if not view.released:
         return before + 1, f"worker {last.worker if last else '?'} fell silent"
-    release = documents.read_if_valid(bucket, Release, keys.attempt_mark(job_id, Mark.RELEASED, view.attempt))
+    release = documents.read_if_valid(bucket, Released, keys.attempt_mark(job_id, Mark.RELEASED, view.attempt))
     if release is not None and release.failed:
         return before + 1, release.reason
     return before, ""

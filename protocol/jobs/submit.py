@@ -13,7 +13,7 @@ from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import ProtocolError
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Manifest, Membership, Training
+from protocol.wire.job_documents import Manifest, Membership, TrainingSpec
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Submitted:
     created: int
 
 
-def submit_job(bucket: Bucket, training: Training, retry_of: str | None = None) -> Submitted:
+def submit_job(bucket: Bucket, training: TrainingSpec, retry_of: str | None = None) -> Submitted:
     """Queue one job without a federation, under a fresh id."""
     job_id = new_id("job")
     manifest = Manifest(job_id=job_id, created_at=documents.timestamp(), training=training, retry_of=retry_of)
@@ -65,7 +65,7 @@ def _existing(bucket: Bucket, wanted: Federation) -> Federation:
         if name not in ("version", "created_at", "training") and getattr(found, name) != getattr(wanted, name)
     ]
     differing += [
-        name for name in Training.model_fields if getattr(found.training, name) != getattr(wanted.training, name)
+        name for name in TrainingSpec.model_fields if getattr(found.training, name) != getattr(wanted.training, name)
     ]
     if differing:
         raise UsageError(
@@ -93,7 +93,7 @@ def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
     return bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes())
 
 
-def share_of(federation: Federation, member: int) -> Training:
+def share_of(federation: Federation, member: int) -> TrainingSpec:
     """What a member trains on: the same as all, or in a heterogeneous federation every size-th trace from its own on;
     without traces one kind of generated problem, the kinds taken in turn."""
     training = federation.training

@@ -13,14 +13,14 @@ from env.words import count
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.job_documents import Training
+from protocol.wire.job_documents import TrainingSpec
 from protocol.wire.store import S3Store
 from runner.commands.console import progress
 
 TRACE_BYTES = 64 << 20
 
 
-def upload_traces(bucket: Bucket, sources: Sequence[str], training: Training, shares: int) -> tuple[str, ...]:
+def upload_traces(bucket: Bucket, sources: Sequence[str], training: TrainingSpec, shares: int) -> tuple[str, ...]:
     """Check every trace, then store each under its content hash.
 
     Args:
@@ -48,7 +48,7 @@ def upload_traces(bucket: Bucket, sources: Sequence[str], training: Training, sh
     return tuple(bucket.upload(keys.trace, body) for body in progress(list(bodies), "uploading traces"))
 
 
-def scenario_of(trace: Trace, name: str, training: Training) -> Scenario:
+def scenario_of(trace: Trace, name: str, training: TrainingSpec) -> Scenario:
     """The scenario of a job's trace; ScenarioError if the trace does not hold the workload asked for."""
     return scenario_from_trace(
         trace,

@@ -15,7 +15,7 @@ from env.errors import one_line
 from env.words import count
 from protocol.jobs import queue
 from protocol.rounds.aggregate import Aggregate, AggregateOf, RoundInputs
-from protocol.rounds.decide import Close, Fail, Wait, closable_at, decide
+from protocol.rounds.decide import CloseRound, FailRound, KeepOpen, closable_at, decide
 from protocol.rounds.federation import closed_rounds, end
 from protocol.rounds.updates import delivered_updates, max_update_bytes, participant_of
 from protocol.wire import documents, keys
@@ -98,10 +98,10 @@ class Closer:
         if delivered:
             self.time_left_s = min(delivered.values()) + self.federation.round_timeout_s - listing.server_time
         verdict = decide(self.federation, delivered, self._departed, listing.server_time)
-        if isinstance(verdict, Wait):
+        if isinstance(verdict, KeepOpen):
             return False
         if (
-            isinstance(verdict, Close)
+            isinstance(verdict, CloseRound)
             and listing.server_time - closable_at(self.federation, delivered, verdict) < grace_s
         ):
             return False
@@ -131,11 +131,11 @@ class Closer:
         self._departed.update(ended)
         return bool(ended)
 
-    def _close(self, verdict: Close | Fail) -> None:
+    def _close(self, verdict: CloseRound | FailRound) -> None:
         """That a round fails is decided like anything else: a closer that slept may find that it was closed."""
         before = self._before()
         aggregate = self.aggregate_of(self.federation, before)
-        decision = self._judge(verdict, aggregate) if isinstance(verdict, Close) else self._failed(verdict.reason)
+        decision = self._judge(verdict, aggregate) if isinstance(verdict, CloseRound) else self._failed(verdict.reason)
         if not self.bucket.ensure_created(keys.decision(self.group, self.round), decision.to_bytes()):
             decision, aggregate = self._follow(decision, aggregate, before)
         if decision.error is not None:
@@ -164,7 +164,7 @@ class Closer:
             raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
         return body
 
-    def _judge(self, verdict: Close, aggregate: Aggregate) -> Decision:
+    def _judge(self, verdict: CloseRound, aggregate: Aggregate) -> Decision:
         """Read each update once: add it to the aggregate, or name it as left out."""
         participants: list[Participant] = []
         left_out: list[LeftOut] = []

@@ -15,12 +15,12 @@ from protocol.wire.federation_documents import Federation
 
 
 @dataclass(frozen=True)
-class Wait:
+class KeepOpen:
     """Nothing to do yet."""
 
 
 @dataclass(frozen=True)
-class Close:
+class CloseRound:
     """Aggregate what these members delivered."""
 
     members: tuple[int, ...]
@@ -28,7 +28,7 @@ class Close:
 
 
 @dataclass(frozen=True)
-class Fail:
+class FailRound:
     """The federation cannot go on."""
 
     reason: str
@@ -36,7 +36,7 @@ class Fail:
 
 def decide(
     federation: Federation, delivered: Mapping[int, float], departed: Collection[int], server_time: float
-) -> Wait | Close | Fail:
+) -> KeepOpen | CloseRound | FailRound:
     """What is to be done about an open round.
 
     Args:
@@ -48,14 +48,14 @@ def decide(
     missing = [m for m in range(federation.size) if m not in delivered and m not in departed]
     late = bool(members) and server_time - min(delivered[m] for m in members) > federation.round_timeout_s
     if missing and not late:
-        return Wait()
+        return KeepOpen()
     if len(members) < federation.min_participants:
         cause = "the round timed out" if missing else f"{count(len(departed), 'member')} of {federation.size} ended"
-        return Fail(f"{count(len(members), 'update')}, at least {federation.min_participants} needed: {cause}")
-    return Close(members, "deadline" if missing else "full")
+        return FailRound(f"{count(len(members), 'update')}, at least {federation.min_participants} needed: {cause}")
+    return CloseRound(members, "deadline" if missing else "full")
 
 
-def closable_at(federation: Federation, delivered: Mapping[int, float], verdict: Close) -> float:
+def closable_at(federation: Federation, delivered: Mapping[int, float], verdict: CloseRound) -> float:
     """When a round that may close now could first have been closed, by S3's clock (epoch seconds)."""
     if verdict.reason == "full":
         return max(delivered.values())

@@ -8,12 +8,12 @@ from collections.abc import Collection
 from protocol.wire import keys
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, Participant
-from protocol.wire.store import Blob, Entry
+from protocol.wire.store import Blob, ObjectSummary
 
 MAX_RETURN = 1e12  # an episode's is far smaller; sums of what is believed stay finite
 
 
-def delivered_updates(entries: Collection[Entry]) -> dict[int, float]:
+def delivered_updates(entries: Collection[ObjectSummary]) -> dict[int, float]:
     """Last-Modified of each member's update in a listing of a round's updates."""
     return {member: entry.modified for entry in entries if (member := keys.parse_update(entry.key)) is not None}
 

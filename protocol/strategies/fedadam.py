@@ -8,7 +8,6 @@ Only the online network takes the step: the target network is a delayed copy, of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +19,9 @@ BETA_1, BETA_2 = 0.9, 0.99
 TAU = 1e-3
 """Degree of adaptivity: weights whose moves are well below it move in proportion to them."""
 
+State = Mapping[str, Vector]
+"""Running means of the moves (`first`) and of their squares (`second`); both float64 (n,)."""
+
 
 class Combined:
     """Adam over the moves of the online network's weighted mean; the weighted mean for everything else."""
@@ -28,7 +30,7 @@ class Combined:
         self._mean = WeightedMean(start.size)
         self._online = start.online
         self._weights = start.weights[start.online].astype(np.float64)
-        self._moments = first_moments(len(self._weights)) if start.state is None else _moments(start.state)
+        self._state = _checked(start.state) if start.state is not None else _first_state(len(self._weights))
 
     def add(self, update: Update, weight: int) -> None:
         """Add one update."""
@@ -41,35 +43,27 @@ class Combined:
             ValueError: a weight after the step is not finite in float32.
         """
         result = self._mean.value()
-        result[self._online], moments = adam_step(self._weights, result[self._online], self._moments)
+        result[self._online], state = adam_step(self._weights, result[self._online], self._state)
         if (np.abs(result) > np.finfo(np.float32).max).any():
             raise ValueError("its moments lead to numbers that are not finite")
-        return Vectors(result.astype(np.float32), {"first": moments.first, "second": moments.second})
+        return Vectors(result.astype(np.float32), state)
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Running means of the moves and of their squares; both float64 (n,)."""
-
-    first: Vector
-    second: Vector
-
-
-def first_moments(n: int) -> Moments:
-    """The moments before round 1."""
-    return Moments(np.zeros(n), np.full(n, TAU * TAU))
-
-
-def adam_step(weights: Vector, mean: Vector, before: Moments) -> tuple[Vector, Moments]:
-    """The weights after a round that started from `weights` and whose members' mean is `mean`, and the moments then."""
+def adam_step(weights: Vector, mean: Vector, before: State) -> tuple[Vector, State]:
+    """The weights after a round that started from `weights` and whose members' mean is `mean`, and the state then."""
     move = mean - weights
-    first = BETA_1 * before.first + (1.0 - BETA_1) * move
-    second = BETA_2 * before.second + (1.0 - BETA_2) * (move * move)
-    return weights + RATE * first / (np.sqrt(second) + TAU), Moments(first, second)
+    first = BETA_1 * before["first"] + (1.0 - BETA_1) * move
+    second = BETA_2 * before["second"] + (1.0 - BETA_2) * (move * move)
+    return weights + RATE * first / (np.sqrt(second) + TAU), {"first": first, "second": second}
 
 
-def _moments(state: Mapping[str, Vector]) -> Moments:
-    """The moments after the round before; ValueError if the state does not hold them."""
+def _first_state(n: int) -> State:
+    """The state before round 1."""
+    return {"first": np.zeros(n), "second": np.full(n, TAU * TAU)}
+
+
+def _checked(state: State) -> State:
+    """The state after the round before; ValueError if it cannot be one."""
     if (state["second"] < 0).any():
         raise ValueError("second: a mean of squares below zero")
-    return Moments(state["first"], state["second"])
+    return state

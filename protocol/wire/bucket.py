@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from protocol.wire.clock import Clock
 from protocol.wire.errors import BadDocument, Conflict, Exists, Transient, Unfit
-from protocol.wire.store import Blob, Entry, Store
+from protocol.wire.store import Blob, ObjectSummary, Store
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Created(Enum):
 class Listing:
     """All entries below a prefix; `server_time` is S3's clock when the listing began, epoch seconds."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ObjectSummary, ...]
     server_time: float
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire import keys
 from protocol.wire.documents import Document, Finite, GroupId, Name, Part, Sha256, Text
-from protocol.wire.job_documents import Closers, Training
+from protocol.wire.job_documents import Closers, TrainingSpec
 from protocol.wire.schedule import Schedule
 
 MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64
@@ -44,7 +44,7 @@ class Federation(Document):
     group: GroupId
     created_at: Text
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
-    training: Training
+    training: TrainingSpec
     episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
     heterogeneous: bool = False
     strategy: Strategy = Strategy.FEDAVG

@@ -43,7 +43,7 @@ class Membership(Part):
     barrier: Closers = Closers.SYNC_SERVER
 
 
-class Training(Part):
+class TrainingSpec(Part):
     """What one job trains on, with which agent and how long; without traces every episode generates a fresh problem."""
 
     job_type: JobType = JobType.TRAINING
@@ -74,7 +74,7 @@ class Manifest(Document):
     version: Literal[1, 2] = 2  # type: ignore[assignment]
     job_id: Id
     created_at: Text
-    training: Training
+    training: TrainingSpec
     federation: Membership | None = None
     retry_of: Id | None = None
 
@@ -113,7 +113,7 @@ class Heartbeat(Document):
     phase: Text = ""
 
 
-class Release(Document):
+class Released(Document):
     """The owner gave the attempt up. `failed`: something went wrong, count it."""
 
     worker: Id

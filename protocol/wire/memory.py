@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from protocol.wire.errors import Exists, StoreError, TooLarge
-from protocol.wire.store import Blob, Entry, Page
+from protocol.wire.store import Blob, ObjectSummary, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,9 @@ class MemoryS3:
                 return None
         raise ValueError(f"verb {request.verb!r}: not one of S3's")
 
-    def _entry(self, key: str) -> Entry:
+    def _entry(self, key: str) -> ObjectSummary:
         thing = self.objects[key]
-        return Entry(key, len(thing.body), thing.modified)
+        return ObjectSummary(key, len(thing.body), thing.modified)
 
     def _second(self) -> float:
         return float(int(self.time))  # S3's Date and Last-Modified know whole seconds only

@@ -33,7 +33,7 @@ def valid_bucket(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ObjectSummary:
     """A row of a listing. `modified` is S3's Last-Modified in seconds since the epoch (resolution 1 s)."""
 
     key: str
@@ -45,7 +45,7 @@ class Entry:
 class Page:
     """Up to 1,000 entries in key order; `server_time` is S3's own clock (the Date header), epoch seconds."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ObjectSummary, ...]
     more: bool
     server_time: float
 
@@ -148,7 +148,8 @@ class S3Store:
             # As when the connection ends after the status line, which Python takes for an answer without a body.
             raise Transient(f"{self.name}: LIST {prefix}: half an answer, or none of S3; check AWS_ENDPOINT_URL")
         entries = tuple(
-            Entry(row["Key"], row["Size"], row["LastModified"].timestamp()) for row in answer.get("Contents", ())
+            ObjectSummary(row["Key"], row["Size"], row["LastModified"].timestamp())
+            for row in answer.get("Contents", ())
         )
         date = _headers(answer).get("date")
         if not date:

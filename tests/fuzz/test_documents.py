@@ -20,7 +20,7 @@ from protocol.wire.job_documents import (
     Manifest,
     Membership,
     Nodes,
-    Release,
+    Released,
     Result,
     ResultStatus,
 )
@@ -37,7 +37,7 @@ DOCUMENTS: list[Document] = [
     ),
     federation(3),
     Claim(worker="w", failures=1, progress=2, claimed_at=NOW),
-    Release(worker="w", failed=True, reason="so"),
+    Released(worker="w", failed=True, reason="so"),
     Heartbeat(worker="w", seq=1, episode=1, reward=-0.5, phase="trains"),
     Cancel(by="me", at=NOW),
     Result(

@@ -16,7 +16,7 @@ from env.engine.manifests.strategy import resolve
 from env.engine.manifests.terms import Toleration
 from env.engine.pods import Pod
 from env.engine.scheduling.nodes import Node
-from env.engine.scheduling.placement import Barrier, static_table
+from env.engine.scheduling.placement import StaticFilter, static_table
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
 from env.workload import WorkloadRef
@@ -58,11 +58,11 @@ class DaemonSet:
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         template = self._everywhere(self.spec.template)
-        barriers = static_table(template.placement, self.nodes)[0].tolist()
+        filters = static_table(template.placement, self.nodes)[0].tolist()
         wanted = [
             node.name
-            for node, barrier in zip(self.nodes, barriers, strict=True)
-            if barrier == Barrier.NONE and template.node_name in ("", node.name)
+            for node, refusing in zip(self.nodes, filters, strict=True)
+            if refusing == StaticFilter.NONE and template.node_name in ("", node.name)
         ]
         allowed = set(wanted)
         stray = [pod for node, pod in self.members.items() if node not in allowed]

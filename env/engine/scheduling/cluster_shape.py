@@ -14,7 +14,7 @@ from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.terms import Placement
 from env.engine.scheduling.kernel import Cycle
 from env.engine.scheduling.nodes import Node, NodeSet
-from env.engine.scheduling.placement import Barrier, static_table
+from env.engine.scheduling.placement import StaticFilter, static_table
 from env.engine.scheduling.spreading import NO_SPREAD, Topology
 from env.engine.workload import NOT_COUNTED
 from env.jit import Ints
@@ -77,7 +77,7 @@ class ClusterShape:
             return static_table(placement, self.nodes.nodes)
         everywhere = self._static(replace(placement, only_node=None))
         table = np.zeros_like(everywhere)
-        table[0] = Barrier.OTHER_NODE
+        table[0] = StaticFilter.OTHER_NODE
         row = self.nodes.row[placement.only_node]
         table[:, row] = everywhere[:, row]
         return table

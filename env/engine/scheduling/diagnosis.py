@@ -14,7 +14,7 @@ import numpy as np
 
 from env.engine.scheduling.kernel import Cycle, skewed, spread_floor
 from env.engine.scheduling.nodes import NodeTable
-from env.engine.scheduling.placement import Barrier
+from env.engine.scheduling.placement import StaticFilter
 from env.engine.scheduling.pod_affinity import Block
 from env.jit import Ints
 
@@ -22,11 +22,11 @@ NO_VICTIMS = "No preemption victims found for incoming pod"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_NODES = "no nodes available to schedule pods"
 
-_BARRIERS = {
-    Barrier.UNSCHEDULABLE: "node(s) were unschedulable",
-    Barrier.TAINT: "node(s) had untolerated taint(s)",
-    Barrier.AFFINITY: "node(s) didn't match Pod's node affinity/selector",
-    Barrier.OTHER_NODE: "node(s) didn't satisfy plugin(s) [NodeAffinity]",
+_MESSAGES = {
+    StaticFilter.UNSCHEDULABLE: "node(s) were unschedulable",
+    StaticFilter.TAINT: "node(s) had untolerated taint(s)",
+    StaticFilter.AFFINITY: "node(s) didn't match Pod's node affinity/selector",
+    StaticFilter.OTHER_NODE: "node(s) didn't satisfy plugin(s) [NodeAffinity]",
 }
 _BLOCKS = {
     Block.PORTS: "node(s) didn't have free ports for the requested pod ports",
@@ -67,9 +67,9 @@ def obstacles(table: NodeTable, cycle: Cycle, rows: Iterable[int] | None = None)
 
 
 def _obstacle(row: int, table: NodeTable, cycle: Cycle, floors: Ints, sums: Ints) -> Obstacle:
-    barrier = cycle.static[0, row]
-    if barrier:
-        return Obstacle((_BARRIERS[Barrier(barrier)],), hopeless=True)
+    refusing = cycle.static[0, row]
+    if refusing:
+        return Obstacle((_MESSAGES[StaticFilter(refusing)],), hopeless=True)
     block = Block(int(cycle.blocked[row])) if cycle.blocked.shape[0] else Block.NONE
     if block is Block.PORTS:
         return Obstacle((_BLOCKS[block],))

@@ -22,8 +22,8 @@ from env.jit import Ints
 _UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable")
 
 
-class Barrier(IntEnum):
-    """Why a node never takes a pod; in the order of kube-scheduler's filters, the first that refuses counts."""
+class StaticFilter(IntEnum):
+    """Which filter keeps a pod off a node for good; in kube-scheduler's order, the first that refuses counts."""
 
     NONE = 0
     UNSCHEDULABLE = 1
@@ -33,16 +33,16 @@ class Barrier(IntEnum):
 
 
 def static_table(placement: Placement, nodes: Sequence[Node]) -> Ints:
-    """Barrier, PreferNoSchedule taints not tolerated, and preferred node affinity: int64 of shape (3, nodes)."""
+    """`StaticFilter`, PreferNoSchedule taints not tolerated, and preferred node affinity: int64 of shape (3, nodes)."""
     terms = None if placement.terms is None else [_term(term) for term in placement.terms]
     preferred = [(weight, _term(term)) for weight, term in placement.preferred]
     table = np.zeros((3, len(nodes)), dtype=np.int64)
     named = _named(placement)
     rows = [row for row, node in enumerate(nodes) if named is None or node.name in named]
-    table[0] = Barrier.OTHER_NODE
+    table[0] = StaticFilter.OTHER_NODE
     for row in rows:
         node = nodes[row]
-        table[0, row] = _barrier(placement, terms, node)
+        table[0, row] = _refusing(placement, terms, node)
         table[1, row] = sum(
             taint.effect == "PreferNoSchedule" and not tolerated(taint, _preferring(placement.tolerations))
             for taint in node.taints
@@ -89,12 +89,12 @@ def _preferring(tolerations: Iterable[Toleration]) -> list[Toleration]:
     return [each for each in tolerations if each.effect in ("", "PreferNoSchedule")]
 
 
-def _barrier(placement: Placement, terms: list[Any] | None, node: Node) -> Barrier:
+def _refusing(placement: Placement, terms: list[Any] | None, node: Node) -> StaticFilter:
     if node.unschedulable and not tolerated(_UNSCHEDULABLE, placement.tolerations):
-        return Barrier.UNSCHEDULABLE
+        return StaticFilter.UNSCHEDULABLE
     if untolerated(placement.tolerations, node.taints):
-        return Barrier.TAINT
-    return Barrier.NONE if _matches_affinity(placement, terms, node) else Barrier.AFFINITY
+        return StaticFilter.TAINT
+    return StaticFilter.NONE if _matches_affinity(placement, terms, node) else StaticFilter.AFFINITY
 
 
 def _matches_affinity(placement: Placement, terms: list[Any] | None, node: Node) -> bool:

@@ -27,7 +27,7 @@ from protocol.rounds.averaging import RoundAggregate
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Training as Job
+from protocol.wire.job_documents import TrainingSpec
 from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
 from runner.bench.learning import settings_of
 from runner.training.training import MAX_EPISODES, Training, TrainingConfig, load_agent_weights
@@ -170,7 +170,7 @@ def _document(strategy: Strategy, members: int, weights: bytes) -> Federation:
         group="bench",
         created_at="",
         size=members,
-        training=Job(agent="dqn", reward="shaped", episodes=1, steps=MAX_STEPS, seed=0),
+        training=TrainingSpec(agent="dqn", reward="shaped", episodes=1, steps=MAX_STEPS, seed=0),
         strategy=strategy,
         model=tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items()),
     )

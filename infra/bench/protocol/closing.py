@@ -79,13 +79,13 @@ def large(width: int) -> Shapes:
 def federation(shapes: Shapes, size: int) -> Federation:
     """A federation of this model; only the model matters here."""
     from protocol.wire.federation_documents import Federation, TensorSpec
-    from protocol.wire.job_documents import Training
+    from protocol.wire.job_documents import TrainingSpec
 
     return Federation(
         group="bench",
         created_at="",
         size=size,
-        training=Training(agent="dqn", reward="shaped", episodes=1, steps=1, seed=0),
+        training=TrainingSpec(agent="dqn", reward="shaped", episodes=1, steps=1, seed=0),
         model=tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items()),
     )
 

@@ -19,7 +19,7 @@ from env.errors import one_line
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import BadDocument, OtherRelease, TooLarge
-from protocol.wire.store import Entry
+from protocol.wire.store import ObjectSummary
 
 LOG_BYTES = 256 * 1024  # machines write the last 64 KiB
 LINE = 300  # characters of any text that is shown beside others
@@ -110,7 +110,7 @@ def last_line(log: str) -> str:
     return next((short(line) for line in reversed(log.split("\n")) if line.strip()), "")
 
 
-def _files(entries: Iterable[Entry]) -> dict[str, dict[str, float]]:
+def _files(entries: Iterable[ObjectSummary]) -> dict[str, dict[str, float]]:
     """When each machine's files were written, by machine and name."""
     files: dict[str, dict[str, float]] = defaultdict(dict)
     for entry in entries:

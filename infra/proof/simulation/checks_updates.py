@@ -15,7 +15,7 @@ from protocol.rounds.aggregate import RoundInputs
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation, OutcomeStatus
-from protocol.wire.job_documents import Manifest, Membership, ResultStatus, Training
+from protocol.wire.job_documents import Manifest, Membership, ResultStatus, TrainingSpec
 
 # -- 4 updates -------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ def trained_alone(episodes: int) -> bytes:
     return learner.weights()
 
 
-def _learner(common: Training, member: int = 0, wanted: Federation | None = None) -> StandIn:
+def _learner(common: TrainingSpec, member: int = 0, wanted: Federation | None = None) -> StandIn:
     """A fresh stand-in, of a federation's member if one is given."""
     membership = None
     if wanted is not None:

@@ -14,7 +14,7 @@ from infra.proof.standin import GROUP
 from infra.proof.virtual_threads import Process
 from protocol.wire import documents, ids, keys
 from protocol.wire.federation_documents import Decision, Federation, Outcome
-from protocol.wire.job_documents import Result, Training
+from protocol.wire.job_documents import Result, TrainingSpec
 from protocol.wire.keys import Mark
 
 
@@ -45,7 +45,7 @@ class Run:
     def jobs(self) -> tuple[str, ...]:
         return self.member_jobs + self.scenario.single_jobs
 
-    def training_of(self, job_id: str) -> Training:
+    def training_of(self, job_id: str) -> TrainingSpec:
         return self.wanted.training if job_id in self.member_jobs else self.scenario.single_training
 
     def body(self, key: str) -> bytes | None:

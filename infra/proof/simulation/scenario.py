@@ -15,7 +15,7 @@ from env.words import count
 from infra.proof.standin import federation, training
 from protocol.strategies.table import Strategy
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Closers, Training
+from protocol.wire.job_documents import Closers, TrainingSpec
 
 EVER_S = 1e6  # a round timeout that no run reaches
 
@@ -101,7 +101,7 @@ class SimulationScenario:
     skewed: bool
 
     @property
-    def single_training(self) -> Training:
+    def single_training(self) -> TrainingSpec:
         return training(4, max_attempts=self.wanted.training.max_attempts)
 
     @property

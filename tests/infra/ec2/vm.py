@@ -29,7 +29,7 @@ from protocol.commands.buckets import open_bucket
 from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.job_documents import Training
+from protocol.wire.job_documents import TrainingSpec
 from protocol.wire.keys import Mark
 
 
@@ -122,7 +122,7 @@ class Scene:
         return Machine(self, name, replace(self.orders, **more), *layers, boot=boot, endpoint=endpoint)
 
     def job(self, episodes: int = 1) -> str:
-        training = Training(agent="heuristic", reward="shaped", episodes=episodes, steps=3, seed=1)
+        training = TrainingSpec(agent="heuristic", reward="shaped", episodes=episodes, steps=3, seed=1)
         return submit_job(self.bucket, training).job_ids[0]
 
     def marked(self, job: str, mark: Mark, attempt: int = 1) -> Callable[[], bool]:

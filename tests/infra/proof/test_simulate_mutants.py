@@ -23,13 +23,13 @@ from protocol.jobs.queue import ClaimedJob
 from protocol.rounds import closer, server
 from protocol.rounds.aggregate import Aggregate
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import Close, Wait
+from protocol.rounds.decide import CloseRound, KeepOpen
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket, Created, Listing
 from protocol.wire.errors import Conflict, Exists, StoreError, Transient
 from protocol.wire.federation_documents import Decision
 from protocol.wire.memory import Answer, MemoryS3, MemoryStore, Request, _Object
-from protocol.wire.store import Entry
+from protocol.wire.store import ObjectSummary
 from protocol.worker import barrier
 
 # -- the endpoint ------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_an_unknown_claim_taken_for_won_is_caught(monkeypatch: pytest.MonkeyPatc
 def test_an_average_before_its_decision_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Closer._judge
 
-    def average_first(self: Closer, verdict: Close, aggregate: Aggregate) -> Decision:
+    def average_first(self: Closer, verdict: CloseRound, aggregate: Aggregate) -> Decision:
         decision = judge(self, verdict, aggregate)
         self.bucket.ensure_created(keys.global_weights(self.group, self.round), aggregate.finish().weights)
         return decision
@@ -196,7 +196,7 @@ def test_averaging_ones_own_choice_where_another_decided_is_caught(monkeypatch: 
 def test_averaging_what_the_decision_does_not_list_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Closer._judge
 
-    def forgets_one(self: Closer, verdict: Close, aggregate: Aggregate) -> Decision:
+    def forgets_one(self: Closer, verdict: CloseRound, aggregate: Aggregate) -> Decision:
         decision = judge(self, verdict, aggregate)
         kept = decision.participants[: max(1, len(decision.participants) - 1)]
         return decision.model_copy(update={"participants": kept})
@@ -224,7 +224,7 @@ def test_weights_before_the_servers_state_are_caught(monkeypatch: pytest.MonkeyP
 
 def test_closing_without_a_member_that_still_lives_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(wanted: Any, delivered: Mapping[int, float], departed: Any, server_time: float) -> Any:
-        return Close(tuple(sorted(delivered)), "full") if delivered else Wait()
+        return CloseRound(tuple(sorted(delivered)), "full") if delivered else KeepOpen()
 
     monkeypatch.setattr(closer, "decide", impatient)
     assert Invariant.DECISION in violated(caught())
@@ -252,7 +252,7 @@ def test_deleting_what_commits_a_fact_is_caught(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_forgetting_an_attempt_too_early_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(self: Lease, entries: list[Entry]) -> None:
+    def forget(self: Lease, entries: list[ObjectSummary]) -> None:
         for entry in entries:
             row = keys.parse_progress(entry.key)
             if row and row.attempt < self.attempt:

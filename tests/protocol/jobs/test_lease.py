@@ -10,14 +10,14 @@ from protocol.jobs.submit import submit_federation
 from protocol.wire import documents, keys
 from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.keys import Mark
-from protocol.wire.store import Entry
+from protocol.wire.store import ObjectSummary
 
 JOB = keys.member_job(GROUP, 0)
 
 
 def marks(*rows: tuple[Mark, int, float]) -> Attempts:
     entries = [
-        Entry(keys.cancel(JOB) if mark is Mark.CANCEL else keys.attempt_mark(JOB, mark, attempt), 1, modified)
+        ObjectSummary(keys.cancel(JOB) if mark is Mark.CANCEL else keys.attempt_mark(JOB, mark, attempt), 1, modified)
         for mark, attempt, modified in rows
     ]
     return attempts(entries).get(JOB, Attempts())
@@ -49,7 +49,12 @@ def test_a_job_that_was_only_cancelled_is_seen_as_cancelled() -> None:
 
 
 def test_keys_that_are_not_ours_are_passed_over() -> None:
-    assert attempts([Entry("jobs/in_progress/../claim-0001.json", 1, 0.0), Entry("jobs/in_progress/x", 1, 0.0)]) == {}
+    assert (
+        attempts(
+            [ObjectSummary("jobs/in_progress/../claim-0001.json", 1, 0.0), ObjectSummary("jobs/in_progress/x", 1, 0.0)]
+        )
+        == {}
+    )
 
 
 def test_a_second_worker_cannot_take_a_living_job() -> None:

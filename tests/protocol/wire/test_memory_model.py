@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from protocol.wire.errors import Exists, TooLarge
 from protocol.wire.memory import MemoryS3, Request, Shelf
-from protocol.wire.store import Blob, Entry, Page
+from protocol.wire.store import Blob, ObjectSummary, Page
 
 KEYS = st.sampled_from(["a", "a/", "a/b", "a/b/c", "a/c", "ab", "b", "b/a", "é", "z/"])
 PREFIXES = st.sampled_from(["", "a", "a/", "a/b", "b", "c", "z", "é"])
@@ -68,7 +68,7 @@ class LikeADict(RuleBasedStateMachine):
         self.requests += 1
         found = sorted(key for key in self.model if key.startswith(prefix) and key > after)
         shown = found[: self.s3.page_size]
-        rows = tuple(Entry(key, len(self.model[key][0]), float(self.model[key][2])) for key in shown)
+        rows = tuple(ObjectSummary(key, len(self.model[key][0]), float(self.model[key][2])) for key in shown)
         assert self.store.page(prefix, after) == Page(rows, len(found) > len(shown), float(int(self.s3.time)))
 
     @rule(key=KEYS)

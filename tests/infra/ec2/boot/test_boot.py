@@ -16,7 +16,7 @@ from infra.ec2.watch.reports import ReportedState, read_reports
 from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.job_documents import Training
+from protocol.wire.job_documents import TrainingSpec
 from protocol.wire.keys import Mark
 
 
@@ -53,7 +53,7 @@ def test_what_runs_is_the_wheel_from_the_bucket(working: Rig) -> None:
 
 @AWS
 def test_the_worker_of_the_unit_does_a_job_and_gives_another_back_when_stopped(working: Rig, bucket: Bucket) -> None:
-    training = Training(agent="heuristic", reward="shaped", episodes=1, steps=3, seed=1)
+    training = TrainingSpec(agent="heuristic", reward="shaped", episodes=1, steps=3, seed=1)
     (first,) = submit_job(bucket, training).job_ids
     busy = working.root / "var/lib/sim-arena/busy"
     os.utime(busy, (1, 1))
