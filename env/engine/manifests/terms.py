@@ -192,8 +192,10 @@ def _affinity_term(term: Manifest, namespace: str, labels: Mapping[str, str], we
 
 
 def affinity_not_modelled(pod: Manifest) -> list[str]:
-    """Fields of a pod's affinity that matter to a real cluster and are not modelled."""
-    """Namespaces by their labels, and labels that only controllers know."""
+    """Fields of a pod's affinity that matter to a real cluster and are not modelled.
+
+    These are namespaces by their labels, and labels that only controllers set.
+    """
     affinity = as_map(pod, "affinity")
     fields = []
     for kind in ("podAffinity", "podAntiAffinity"):
