@@ -45,6 +45,15 @@ def parse_memory(value: str | int | float) -> int:
     return _parse(str(value), 0) if _is_number(value) else _refuse(value)
 
 
+def thousandths(value: str | int | float) -> int:
+    """The value of any quantity in thousandths, rounded up as `SetDefaults_ResourceList` does: "1Ki" -> 1024000.
+
+    Raises:
+        QuantityError: Not a Kubernetes quantity, negative, or too large.
+    """
+    return _thousandths(str(value)) if _is_number(value) else _refuse(value)
+
+
 def format_cpu(cpu_m: int) -> str:
     """Millicores as Kubernetes writes them: 500 -> "500m", 2000 -> "2"."""
     return f"{cpu_m}m" if cpu_m % 1000 else str(cpu_m // 1000)
@@ -68,7 +77,7 @@ def canonical(value: str | int | float) -> str:
         QuantityError: Not a Kubernetes quantity, negative, or too large.
     """
     text = str(value) if _is_number(value) else str(_refuse(value))
-    milli = _ceiling(_exact(text).scaleb(3, _EXACT), text, 1000 * _LARGEST)
+    milli = _thousandths(text)
     match = _QUANTITY.fullmatch(text)
     if milli == 0 or match is None:
         return "0"
@@ -104,6 +113,11 @@ def _is_number(value: object) -> bool:
 
 def _refuse(value: object) -> int:
     raise QuantityError(f'quantity {value!r:.80}: not a Kubernetes quantity; write one like "500m", "2" or "256Mi"')
+
+
+@lru_cache(maxsize=4096)
+def _thousandths(text: str) -> int:
+    return _ceiling(_exact(text).scaleb(3, _EXACT), text, 1000 * _LARGEST)
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,8 @@ fields.py        checked access to a manifest
 labels.py        label selectors and node selector terms
 requests.py      what a pod takes of a node's resources
 terms.py         what a pod spec says about where its pods may run
+pod_schema.py    the types and defaults of a pod template, as data
+normal_form.py   pod templates of one meaning made equal
 pod_template.py  a pod template, read once into what the others need
 strategy.py, deployment.py, replicated.py, jobs.py
                  what the objects of each kind ask for

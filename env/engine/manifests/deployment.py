@@ -56,7 +56,7 @@ class DeploymentSpec:
         return replace(
             self,
             resources=Resources(cpu_m or 0, memory_bytes or 0, replicas),
-            template=self.source.template(cpu_m, memory_bytes),
+            template=self.source.template(edit.cpu_m, edit.memory_bytes),
         )
 
 

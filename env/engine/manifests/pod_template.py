@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
+from env.engine.manifests.normal_form import NormalForm, by_value
 from env.engine.manifests.requests import (
     SCORE_CPU_M,
     SCORE_MEMORY_BYTES,
@@ -121,10 +122,16 @@ class TemplateSource:
 
     def as_written(self) -> PodTemplate:
         """The template with the requests of the manifest."""
-        return self.template(self.cpu.first, self.memory.first)
+        return self.template(None, None)
 
     def template(self, cpu_m: int | None, memory_bytes: int | None) -> PodTemplate:
-        """The template whose first container requests so much; None: no request. A lower limit is raised to it."""
+        """The template whose first container requests so much; None: as written. A lower limit is raised to it."""
+        written = (
+            self.cpu.written if cpu_m is None else cpu_m,
+            self.memory.written if memory_bytes is None else memory_bytes,
+        )
+        cpu_m = self.cpu.first if cpu_m is None else cpu_m
+        memory_bytes = self.memory.first if memory_bytes is None else memory_bytes
         limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
         shortage, container = shortage_of(self.granted, cpu_m, memory_bytes, limits)
         return replace(
@@ -135,12 +142,15 @@ class TemplateSource:
             score_memory_bytes=self.memory.score_request(memory_bytes),
             shortage=shortage,
             killed_container=container,
-            revision=(cpu_m, memory_bytes, limits, self.canonical),
+            revision=(written, limits, self.canonical),
         )
 
 
 def read_template(
-    template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
+    template: Manifest,
+    namespace: str,
+    priorities: Mapping[str, PriorityClass] | None = None,
+    normal_form: NormalForm = by_value,
 ) -> TemplateSource:
     """Read a pod template.
 
@@ -148,6 +158,7 @@ def read_template(
         template: A map with `metadata` and `spec`.
         namespace: The owner's.
         priorities: Each PriorityClass by name, the default one by ""; one that is not there counts 0.
+        normal_form: In which templates are of one revision.
 
     Raises:
         ValueError, QuantityError: What the API server would refuse; names the field.
@@ -198,16 +209,19 @@ def read_template(
         cpu=cpu,
         memory=memory,
         granted=read_granted(metadata, containers),
-        canonical=_canonical(template),
+        canonical=_canonical(template, normal_form),
         not_modelled=_not_modelled(pod, containers),
     )
 
 
 def read_lasting_template(
-    template: Manifest, namespace: str, priorities: Mapping[str, PriorityClass] | None = None
+    template: Manifest,
+    namespace: str,
+    priorities: Mapping[str, PriorityClass] | None = None,
+    normal_form: NormalForm = by_value,
 ) -> TemplateSource:
     """A template of pods that run without end: see `read_template`."""
-    source = read_template(template, namespace, priorities)
+    source = read_template(template, namespace, priorities, normal_form)
     policy = source.base.restart_policy
     if policy != "Always":
         raise ValueError(f"restartPolicy {policy!r}: must be Always")
@@ -246,18 +260,17 @@ def _scheduler(pod: Manifest) -> str:
     return as_text(pod, "schedulerName") or DEFAULT_SCHEDULER
 
 
-def _canonical(template: Manifest) -> str:
-    """The template as sorted JSON, less what `TemplateSource.template` holds as numbers."""
-    pod = template["spec"]
-    first = dict(pod["containers"][0])
+def _canonical(template: Manifest, normal_form: NormalForm) -> str:
+    """The template in normal form as text, less what `TemplateSource.template` holds as numbers."""
+    pod, metadata = template["spec"], as_map(template, "metadata")
+    first = pod["containers"][0]
     resources = dict(as_map(first, "resources"))
-    for key in ("requests", "limits"):
+    for key in ("requests", "limits") if normal_form is by_value else ():
         resources[key] = {k: v for k, v in as_map(resources, key).items() if k not in ("cpu", "memory")}
-    metadata = dict(as_map(template, "metadata"))
     annotations = {k: v for k, v in as_map(metadata, "annotations").items() if k != VERDICT_ANNOTATION}
-    metadata["annotations"] = annotations
     containers = [{**first, "resources": resources}, *pod["containers"][1:]]
-    return as_json({**template, "metadata": metadata, "spec": {**pod, "containers": containers}})
+    held = {"metadata": {**metadata, "annotations": annotations}, "spec": {**pod, "containers": containers}}
+    return as_json(normal_form({**template, **held}))
 
 
 def _not_modelled(pod: Manifest, containers: list[Manifest]) -> tuple[str, ...]:

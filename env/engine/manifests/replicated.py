@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from env.engine.manifests.fields import Manifest, as_count, as_count_or_percent, as_map, as_text
+from env.engine.manifests.normal_form import by_text
 from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_lasting_template
 from env.workload import WorkloadRef
 
@@ -81,7 +82,7 @@ def replica_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -
 
 def stateful_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[StatefulSetSpec, list[str]]:
     """A StatefulSet's `spec`, and the fields that are not modelled."""
-    source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities)
+    source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities, by_text)
     strategy = as_map(spec, "updateStrategy")
     rolling = as_map(strategy, "rollingUpdate")
     asked = StatefulSetSpec(
@@ -100,7 +101,7 @@ def stateful_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) 
 
 def daemon_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[DaemonSetSpec, list[str]]:
     """A DaemonSet's `spec`, and the fields that are not modelled."""
-    source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities)
+    source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities, by_text)
     strategy = as_map(spec, "updateStrategy")
     rolling = as_map(strategy, "rollingUpdate")
     asked = DaemonSetSpec(

@@ -21,7 +21,8 @@ class Amount:
     """One resource of a pod template, with the first container apart because it can be edited.
 
     Attributes:
-        first: The first container's request; None when it has none.
+        first: The first container's request, without one its limit; None when it has neither.
+        written: Its request as the manifest says; None when it says none.
         limit: Its limit; None when it has none.
         others: Sum of the requests of the other containers and of sidecars.
         init_peak: Most that the init containers need at one time.
@@ -32,6 +33,7 @@ class Amount:
     """
 
     first: int | None
+    written: int | None
     limit: int | None
     others: int
     init_peak: int
@@ -58,6 +60,7 @@ def read_amount(pod: Manifest, containers: list[Manifest], name: str, score_defa
     requests = [_request(container, name) for container in containers]
     return Amount(
         first=requests[0],
+        written=quantity_of(as_map(containers[0], "resources"), "requests", name),
         limit=quantity_of(as_map(containers[0], "resources"), "limits", name),
         others=sum(request or 0 for request in requests[1:]) + sidecars,
         init_peak=init_peak,
