@@ -16,6 +16,7 @@ from env.quantity import format_cpu, format_memory
 
 StepRecord = dict[str, Any]
 OnStep = Callable[[StepRecord], None]
+Learn = Callable[[Transition], dict[str, float]]
 State = npt.NDArray[np.float32]
 
 
@@ -58,7 +59,7 @@ def run_episode(
     *,
     seed_sequence: np.random.SeedSequence,
     explore: bool,
-    learn: bool,
+    learn: Learn | None,
     episode: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: OnStep | None = None,
@@ -67,7 +68,7 @@ def run_episode(
 
     Args:
         explore: Let a learning agent try random actions.
-        learn: Hand every transition to the agent.
+        learn: Gets every transition, such as the agent's `learn`; gives the metrics of that step.
         episode: Its number, for the step records.
         should_stop: Asked before every step.
         on_step: Gets the record of every step, see `step_record`.
@@ -86,8 +87,8 @@ def run_episode(
             raise Stopped
         action = agent.act(state, explore=explore)
         next_state, reward, terminated, truncated, next_info = env.step(np.int64(action))
-        if learn:
-            metrics.append(agent.learn(Transition(state, action, reward, next_state, terminated, truncated)))
+        if learn is not None:
+            metrics.append(learn(Transition(state, action, reward, next_state, terminated, truncated)))
         rewards.append(reward)
         if on_step is not None:
             record = step_record(state, info, reward, next_info)

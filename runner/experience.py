@@ -17,27 +17,6 @@ from runner.episode import EpisodeResult, run_episode
 FORMAT_VERSION = 1
 
 
-class Recorder:
-    """Stands between an environment and an agent: passes actions on, keeps transitions instead of learning."""
-
-    learns = False
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-        self.name = agent.name
-        self.transitions: list[Transition] = []
-        self.seed = agent.seed
-        self.act = agent.act
-        self.state_dict = agent.state_dict
-        self.load_state_dict = agent.load_state_dict
-        self.save = agent.save
-        self.load = agent.load
-
-    def learn(self, transition: Transition) -> dict[str, float]:
-        self.transitions.append(transition)
-        return {}
-
-
 def collect_episode(
     env: ClusterEnv,
     agent: Agent,
@@ -50,17 +29,22 @@ def collect_episode(
     Raises:
         Stopped, ClusterError: as `run_episode`.
     """
-    recorder = Recorder(agent)
+    transitions: list[Transition] = []
+
+    def keep(transition: Transition) -> dict[str, float]:
+        transitions.append(transition)
+        return {}
+
     result = run_episode(
         env,
-        recorder,
+        agent,
         seed_sequence=seed_sequence,
         explore=False,
-        learn=True,
+        learn=keep,
         episode=episode,
         should_stop=should_stop,
     )
-    return result, recorder.transitions
+    return result, transitions
 
 
 def pack_transitions(episodes: Sequence[tuple[EpisodeResult, Sequence[Transition]]]) -> bytes:

@@ -12,7 +12,7 @@ from env.errors import UsageError, nearest
 from infra.access import policies
 from infra.access.policies import Partition, Role
 from protocol.commands.options import BucketChoice
-from runner.commands.console import err, print_json
+from runner.commands.console import note, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
 
@@ -75,10 +75,7 @@ def policy(
 def _print_bucket(bucket: str, arn: str) -> None:
     print_json(policies.bucket_policy(arn))
     block = ",".join(f"{name}={json.dumps(value)}" for name, value in policies.PUBLIC_ACCESS_BLOCK.items())
-    err.print(
-        f"beside it: aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration {block}",
-        highlight=False,
-    )
+    note(f"beside it: aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration {block}")
 
 
 def _launcher(bucket: str, partition: Partition, worker_role: str | None) -> policies.Document:

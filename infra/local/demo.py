@@ -19,7 +19,7 @@ from env.errors import SimArenaError
 from env.words import count
 from infra.local import conclusion
 from infra.local.processes import Processes, clean_environment, command, new_folder
-from runner.commands.console import Exit, err, print_json
+from runner.commands.console import Exit, err, note, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -179,7 +179,7 @@ class Demo:
 
     def _say(self, line: str) -> None:
         if not self.quiet:
-            err.print(line, highlight=False, markup=False)
+            note(line)
 
     # -- what came out ---------------------------------------------------------------------------------
 
@@ -280,7 +280,7 @@ def demo(
     try:
         outcome = Demo(settings, quiet=output.as_json).run()
     except KeyboardInterrupt:
-        err.print(f"interrupted; logs are in {folder / 'logs'}", highlight=False)
+        note(f"interrupted; logs are in {folder / 'logs'}")
         raise typer.Exit(int(Exit.INTERRUPTED)) from None
     if output.as_json:
         print_json(outcome)

@@ -9,7 +9,7 @@ import typer
 
 from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
-from runner.commands.console import Exit, confirm, err, fail, out, print_json
+from runner.commands.console import Exit, confirm, fail, nothing_to_do, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -27,8 +27,7 @@ def cancel(name: Name, where: BucketChoice, lease: LeaseChoice, output: OutputCh
     probe(place)  # it creates results, as a worker does
     ended = cancel_(place, name, lease.lease_ttl)
     if not ended:
-        err.print(f"{name}: had ended already")
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"{name}: had ended already")
     if output.as_json:
         print_json({"ended": ended})
         return
@@ -92,8 +91,7 @@ def purge(
         confirm(f"Delete all objects of {group} in {place.name}?")
     deleted = purge_(place, group)
     if not deleted:
-        err.print(f"{group}: was purged before")
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"{group}: was purged before")
     if output.as_json:
         print_json({"group": group, "deleted": deleted})
     else:

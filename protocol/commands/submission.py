@@ -6,7 +6,7 @@ All errors in options and inputs are reported before anything is uploaded.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from agents.kinds import agent_kind, with_weights
 from env.errors import UsageError
@@ -100,28 +100,26 @@ def queue(bucket: Bucket, submission: Submission) -> Submitted:
 def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> None:
     kind = agent_kind(job.agent)
     if episode.reward not in REWARDS:
-        _refuse(f"--reward {episode.reward}: choose from {', '.join(REWARDS)}")
+        raise UsageError(f"--reward {episode.reward}: choose from {', '.join(REWARDS)}")
     if federation.wanted:
         if not kind.has_weights or job.job_type != "training":
-            _refuse(f"only the training of {with_weights()} has weights to average; leave out --federation-size")
+            raise UsageError(
+                f"only the training of {with_weights()} has weights to average; leave out --federation-size"
+            )
         if (federation.min_participants or 1) > federation.size:
-            _refuse(
+            raise UsageError(
                 f"--min-participants {federation.min_participants}: the federation has "
                 f"{count(federation.size, 'member')}"
             )
     else:
         for option in changed(federation):
-            _refuse(f"{option}: needs --federation-size")
+            raise UsageError(f"{option}: needs --federation-size")
     if federation.per_episode_sync and (federation.size, federation.episodes_per_round or 1) != (1, 1):
-        _refuse("--per-episode-sync is a federation of one with a round for each episode; leave it out")
+        raise UsageError("--per-episode-sync is a federation of one with a round for each episode; leave it out")
     kind.filled(_settings(job, federation))
     if job.weights and not kind.has_weights:
-        _refuse(f"--weights: agent {job.agent!r} has none; only {with_weights()} has")
+        raise UsageError(f"--weights: agent {job.agent!r} has none; only {with_weights()} has")
     workload.check_needed()
-
-
-def _refuse(message: str) -> NoReturn:
-    raise UsageError(message)
 
 
 def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from env.words import count
 from protocol.commands.options import BucketChoice
 from protocol.commands.submit_options import BarrierName, FederationChoice, JobChoice
-from runner.commands.console import err, out, print_json
+from runner.commands.console import err, note, out, print_json
 from runner.options.agents import EpisodeChoice
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -47,7 +47,7 @@ def _report(bucket: Bucket, submitted: Submitted, barrier: BarrierName) -> None:
     existed = len(submitted.job_ids) - submitted.created
     if submitted.group is None:
         out.print(f"job {submitted.job_ids[0]} queued in {bucket.name}", highlight=False)
-        err.print("next: worker --run-once on any machine that reaches the bucket")
+        note("next: worker --run-once on any machine that reaches the bucket")
         return
     already = f", {existed} {'was' if existed == 1 else 'were'} there already" if existed else ""
     out.print(f"federation {submitted.group}: {count(submitted.created, 'job')} queued{already}", highlight=False)

@@ -19,7 +19,7 @@ from protocol.wire.job_documents import JobType, Manifest, ResultStatus
 from protocol.worker.learner import Learner
 from protocol.worker.results import AttemptEnd
 from protocol.worker.worker_loop import WorkerLoop
-from runner.commands.console import Exit, check_place, err, say
+from runner.commands.console import Exit, check_place, nothing_to_do, say
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
@@ -77,8 +77,7 @@ def work(
     result = loop.run_one()
     if result is None:
         nothing = f"{job}: not queued, passed over, or a living worker has it; nothing to do" if job else "no free job"
-        err.print(f"{nothing} in {place.name}", highlight=False)
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"{nothing} in {place.name}")
     if result.end is AttemptEnd.STOPPED:
         raise typer.Exit(int(Exit.INTERRUPTED))
     if result.status is not ResultStatus.SUCCESS:

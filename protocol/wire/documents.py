@@ -15,31 +15,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from env.errors import UsageError, one_line, reason
 from protocol.wire import ids
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, BadId, OtherRelease, TooLarge
+from protocol.wire.errors import BadDocument, OtherRelease, TooLarge
 
-
-def _id(text: str) -> str:
-    if not ids.is_id(text):
-        raise ValueError("use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
-    return text
-
-
-def _sha256(text: str) -> str:
-    try:
-        return ids.valid_sha256(text)
-    except BadId as error:
-        raise ValueError("not a SHA-256 in lower-case hex") from error
-
-
-def _group(text: str) -> str:
-    if not ids.is_group(text):
-        raise ValueError("use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
-    return text
-
-
-Id = Annotated[str, AfterValidator(_id)]
-GroupId = Annotated[str, AfterValidator(_group)]
-Sha256 = Annotated[str, AfterValidator(_sha256)]
+Id = Annotated[str, AfterValidator(ids.valid_id)]
+GroupId = Annotated[str, AfterValidator(ids.valid_group)]
+Sha256 = Annotated[str, AfterValidator(ids.valid_sha256)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=4000)]
 Name = Annotated[str, Field(min_length=1, max_length=253)]

@@ -21,8 +21,8 @@ from __future__ import annotations
 from env.errors import SimArenaError, UsageError
 
 
-class BadId(UsageError):
-    """An id that may not become part of a key. Of what a bucket holds it becomes a BadDocument."""
+class BadId(UsageError, ValueError):
+    """An id that may not become part of a key. Of what a bucket holds it becomes a BadDocument, by pydantic."""
 
 
 class UnknownName(UsageError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from runner.commands import tables
-from runner.commands.console import err, out, print_json, progress
+from runner.commands.console import note, out, print_json, progress
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -109,7 +109,7 @@ def dqn(output: OutputChoice, quick: QuickOption = False) -> None:
         out.print()
         tables.show(bench_tables.speeds(measured))
     if not sb3.installed():
-        err.print(sb3.HOW_TO_INSTALL, highlight=False, markup=False)
+        note(sb3.HOW_TO_INSTALL)
 
 
 @flattened
@@ -138,7 +138,7 @@ def learning(
         out.print()
     report("learner", groups, outcomes, output.as_json)
     if len(names) == 1:
-        err.print(sb3.HOW_TO_INSTALL, highlight=False, markup=False)
+        note(sb3.HOW_TO_INSTALL)
 
 
 @flattened

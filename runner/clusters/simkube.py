@@ -60,7 +60,7 @@ class SimKube:
         from env.kube.connect import connect
         from env.simkube.cluster import SimKubeCluster
         from env.simkube.settings import SimKubeSettings
-        from runner.commands.console import err
+        from runner.commands.console import note
 
         settings = SimKubeSettings.read(self.simkube)
         traces = self._traces(open_bucket)
@@ -69,8 +69,8 @@ class SimKube:
         here = self.trace_dir.rpartition(":")[0]
         if self.trace_bucket is None and not Path(here).is_dir():
             raise ConfigError(f"--trace-dir {self.trace_dir}: trace folder {here}: No such file or directory")
-        err.print(f"traces are replayed by {api.host}; a step takes about a minute", markup=False, highlight=False)
-        return SimKubeCluster(api, traces, settings, say=lambda line: err.print(line, markup=False, highlight=False))
+        note(f"traces are replayed by {api.host}; a step takes about a minute")
+        return SimKubeCluster(api, traces, settings, say=note)
 
     def _traces(self, open_bucket: OpenBucket | None) -> TraceStore:
         from env.simkube.traces import NodeFolder

@@ -58,9 +58,20 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     raise typer.Exit(int(code))
 
 
+def note(line: str) -> None:
+    """A line on stderr, as it is."""
+    err.print(line, markup=False, highlight=False)
+
+
+def nothing_to_do(line: str) -> NoReturn:
+    """Say on stderr why there is nothing to do, and leave."""
+    note(line)
+    raise typer.Exit(int(Exit.NOTHING_TO_DO))
+
+
 def say(line: str) -> None:
     """A log line on stderr with the local time."""
-    err.print(f"{local_time()} {line}", markup=False, highlight=False)
+    note(f"{local_time()} {line}")
 
 
 def local_time() -> str:

@@ -12,7 +12,7 @@ import typer
 from env.errors import ClusterError, ConfigError
 from env.words import count
 from runner.clusters.simkube import KubeContext, SimKubeSettingsOption, TraceBucket
-from runner.commands.console import Exit, err, fail, out, print_json
+from runner.commands.console import Exit, err, fail, note, out, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -71,7 +71,7 @@ def doctor(
         print_json({"server": server, "fixed": done, "checks": rows})
     else:
         for line in done:
-            err.print(line, highlight=False, markup=False)
+            note(line)
         for name, finding in findings.items():
             _print(name, finding)
     if failed:

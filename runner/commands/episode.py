@@ -47,7 +47,7 @@ def episode(
             actor,
             seed_sequence=np.random.SeedSequence(seed),
             explore=False,
-            learn=False,
+            learn=None,
             should_stop=should_stop,
             on_step=records.append,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.commands import tables
-from runner.commands.console import err, fail, out, print_json, progress
+from runner.commands.console import fail, note, out, print_json, progress
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -103,7 +103,7 @@ def _print_disagreements(rows: Sequence[OutcomeComparison], show: int) -> None:
             out.print(f"  {line}", highlight=False, markup=False)
     if len(rows) > show:
         disagree = "outcome disagrees" if len(rows) == 1 else "outcomes disagree"
-        err.print(f"{len(rows)} {disagree}; --show {len(rows)} shows all", highlight=False)
+        note(f"{len(rows)} {disagree}; --show {len(rows)} shows all")
 
 
 def _described(row: OutcomeComparison) -> dict[str, Any]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from agents.agent import Agent
     from env.observation import Observation
     from env.problems.scenario import Scenario
-    from env.workload import Resources
     from runner.suggest.suggestion import Suggestion
 
 
@@ -202,11 +201,4 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
 
 
 def _seen(observation: Observation) -> dict[str, Any]:
-    return {**observation._asdict(), "resources": _asked(observation.resources)}
-
-
-def _asked(resources: Resources) -> dict[str, Any]:
-    from env.quantity import format_cpu, format_memory
-
-    cpu, memory = format_cpu(resources.cpu_m), format_memory(resources.memory_bytes)
-    return {"replicas": resources.replicas, "cpu": cpu, "memory": memory}
+    return {**observation._asdict(), "resources": tables.asked(observation.resources)}

@@ -12,6 +12,7 @@ from runner.commands.console import out
 from runner.commands.fitted import FittedTable
 
 if TYPE_CHECKING:
+    from env.workload import Resources
     from runner.evaluation.intervals import Estimate
     from runner.evaluation.measure import Measures
 
@@ -48,6 +49,14 @@ def words(value: Any) -> str:
         case list() | tuple():
             return ", ".join(map(words, value)) or "-"
     return str(value)
+
+
+def asked(resources: Resources) -> dict[str, Any]:
+    """What a Deployment asks for, in Kubernetes' own units."""
+    from env.quantity import format_cpu, format_memory
+
+    cpu, memory = format_cpu(resources.cpu_m), format_memory(resources.memory_bytes)
+    return {"replicas": resources.replicas, "cpu": cpu, "memory": memory}
 
 
 def _name(name: str) -> str:

@@ -121,19 +121,12 @@ def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, A
     from env.actions import apply_action
 
     if actions is None:
-        return {"least_actions": None, "actions": None, "start": _asked(start), "end": None}
+        return {"least_actions": None, "actions": None, "start": tables.asked(start), "end": None}
     end = start
     for action in actions:
         end = apply_action(end, action).resources
     names = [action.name.lower() for action in actions]
-    return {"least_actions": len(names), "actions": names, "start": _asked(start), "end": _asked(end)}
-
-
-def _asked(resources: Resources) -> dict[str, Any]:
-    from env.quantity import format_cpu, format_memory
-
-    cpu, memory = format_cpu(resources.cpu_m), format_memory(resources.memory_bytes)
-    return {"replicas": resources.replicas, "cpu": cpu, "memory": memory}
+    return {"least_actions": len(names), "actions": names, "start": tables.asked(start), "end": tables.asked(end)}
 
 
 def describe(trace: Trace) -> dict[str, Any]:
@@ -161,4 +154,4 @@ def _deployment(trace: Trace, ref: Any) -> dict[str, Any]:
         resources = recorded_resources(trace, ref)
     except ScenarioError:
         return {**named, "replicas": None, "cpu": None, "memory": None}
-    return {**named, **_asked(resources)}
+    return {**named, **tables.asked(resources)}

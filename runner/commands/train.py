@@ -17,7 +17,7 @@ from env.errors import AgentError, ConfigError
 from env.words import count
 from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, print_json, progress_bars
+from runner.commands.console import Exit, fail, note, print_json, progress_bars
 from runner.commands.interrupt import interruptible
 from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
@@ -223,7 +223,7 @@ def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig)
 def _train(training: Training, run: RunFolder, wanted: RunConfig, validation: Validation | None) -> dict[str, Any]:
     from runner.training.loop import train as run_loop
 
-    err.print(f"run folder {run.path}", highlight=False)
+    note(f"run folder {run.path}")
     hint = f"go on with: sim-arena train --load {run.path}"
     with _progress(training) as advance, interruptible(hint) as should_stop:
         return run_loop(training, run, wanted.plan(), validation, should_stop=should_stop, on_episode=advance)

@@ -10,7 +10,7 @@ import typer
 
 from env import words
 from runner.clusters.simkube import KubeContext
-from runner.commands.console import Exit, err, fail, print_json, progress
+from runner.commands.console import Exit, fail, note, print_json, progress
 from runner.commands.doctor import KubeconfigOption
 from runner.options import completion
 from runner.options.flatten import flattened
@@ -61,9 +61,7 @@ def record(
     if output.as_json:
         print_json({"file": str(to), "scenarios": len(wanted), "outcomes": outcomes})
     else:
-        err.print(
-            f"wrote {to}: {words.count(len(wanted), 'scenario')}, {words.count(outcomes, 'outcome')}", highlight=False
-        )
+        note(f"wrote {to}: {words.count(len(wanted), 'scenario')}, {words.count(outcomes, 'outcome')}")
 
 
 def _wanted(path: Path | None, count: int, seed: int, kinds: list[str]) -> list[RecordedScenario]:

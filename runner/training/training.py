@@ -137,7 +137,7 @@ class Training:
             self.agent,
             seed_sequence=np.random.SeedSequence((self.config.seed, self.config.member, episode)),
             explore=True,
-            learn=self.agent.learns,
+            learn=self.agent.learn if self.agent.learns else None,
             episode=episode,
             should_stop=should_stop,
             on_step=keep if self.records_steps(episode) else None,

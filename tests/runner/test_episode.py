@@ -56,7 +56,7 @@ def run(env: ClusterEnv, agent: Any, seed: int = 0, **options: Any) -> tuple[Epi
         env,
         agent,
         seed_sequence=np.random.SeedSequence(seed),
-        **{"explore": True, "learn": True, "on_step": records.append, **options},
+        **{"explore": True, "learn": agent.learn, "on_step": records.append, **options},
     )
     return result, records
 
@@ -131,7 +131,7 @@ def test_the_step_limit_truncates_and_does_not_terminate(scenarios: list[Scenari
 
 def test_without_learning_the_agent_is_taught_nothing(scenarios: list[Scenario]) -> None:
     agent = Recording()
-    result, _ = run(ClusterEnv(scenarios[:1]), agent, learn=False)
+    result, _ = run(ClusterEnv(scenarios[:1]), agent, learn=None)
     assert agent.learned == []
     assert (result.transitions, result.loss, result.epsilon) == (0, None, None)
 

@@ -12,7 +12,7 @@ import typer
 from env.errors import ConfigError
 from env.words import count
 from runner.bench import commands as b
-from runner.commands.console import check_place, err
+from runner.commands.console import check_place, note
 from runner.options.agents import SettingsOption
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -82,7 +82,7 @@ def federation(
     b.report("federation", groups, outcomes, output.as_json)
     if to is not None:
         draw(outcomes, to)
-        err.print(f"wrote {to}", highlight=False)
+        note(f"wrote {to}")
 
 
 def draw(outcomes: Mapping[str, Sequence[ExamResult]], path: Path) -> None:

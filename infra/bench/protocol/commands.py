@@ -12,7 +12,7 @@ import typer
 
 from env.errors import UsageError
 from runner.bench.commands import QuickOption
-from runner.commands.console import Exit, err, fail, out, print_json, progress
+from runner.commands.console import Exit, fail, note, out, print_json, progress
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -219,7 +219,7 @@ def _draw(results: BenchmarkResults, folder: Path) -> None:
 
     plot.draw_costs(results.costs, folder / "protocol-cost.png")
     plot.draw_stragglers(results.stragglers[0], folder / "stragglers.png")
-    err.print(f"wrote {folder}/protocol-cost.png and stragglers.png", highlight=False)
+    note(f"wrote {folder}/protocol-cost.png and stragglers.png")
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import typer
 
 from infra.ec2.aws import RegionOption
 from protocol.commands.options import BucketChoice
-from runner.commands.console import Exit, err, fail, out, print_json
+from runner.commands.console import Exit, err, fail, note, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -98,8 +98,8 @@ def bake(
         print_json(asdict(image))
     else:
         out.print(f"{image.id}  {image.name}", markup=False, highlight=False)
-        _say(f"use it:     ec2-workers launch --region {image.region} --ami {image.id} --cluster {cluster} …")
-        _say(f"remove it:  {image.removal}")
+        note(f"use it:     ec2-workers launch --region {image.region} --ami {image.id} --cluster {cluster} …")
+        note(f"remove it:  {image.removal}")
     if not ended:
         raise typer.Exit(int(Exit.FAILED))
 
@@ -115,12 +115,12 @@ def _bake(aws: Aws, plan: LaunchPlan, place: Bucket, name: str, stop: threading.
     with err.status("launching") as spinner:
 
         def show(line: str) -> None:
-            spinner.update(escape(line)) if err.is_terminal else _say(line)
+            spinner.update(escape(line)) if err.is_terminal else note(line)
 
-        under_way = Launch(aws, plan, system_clock(stop), time.time(), _say)
+        under_way = Launch(aws, plan, system_clock(stop), time.time(), note)
         try:
             instance = _launch(under_way, stop)
-            image = Baking(aws, place, instance, system_clock(stop), show, _say).run(name)
+            image = Baking(aws, place, instance, system_clock(stop), show, note).run(name)
         except BakeFailed:
             _show_log(place, under_way.launched[0].id)
             raise
@@ -135,7 +135,7 @@ def _launch(under_way: Launch, stop: threading.Event) -> Instance:
     try:
         under_way.run()
     except BaseException:
-        _say(f"a machine may have been launched; run: {under_way.end_command}")
+        note(f"a machine may have been launched; run: {under_way.end_command}")
         raise
     heed(stop)
     if not under_way.launched:
@@ -151,12 +151,12 @@ def _end(under_way: Launch) -> bool:
     try:
         under_way.undo(system_clock().sleep)
     except (AwsError, KeyboardInterrupt) as error:
-        _say(f"the machine may live on ({error or 'interrupted'}); run: {under_way.end_command}")
+        note(f"the machine may live on ({error or 'interrupted'}); run: {under_way.end_command}")
         return False
     for one in ids:
-        _say(f"{one}: ended")
+        note(f"{one}: ended")
     if under_way.unclear:
-        _say(f"an answer was lost; in a minute, look whether there is a machine: {under_way.look_command}")
+        note(f"an answer was lost; in a minute, look whether there is a machine: {under_way.look_command}")
     return True
 
 
@@ -176,8 +176,4 @@ def _show_log(place: Bucket, worker: str) -> None:
     except StoreError as error:
         log = str(error)
     for line in (log or "it has written no boot.log").rstrip().split("\n")[-_LOG_LINES:]:
-        _say(f"  {line}")
-
-
-def _say(line: str) -> None:
-    err.print(line, markup=False, highlight=False)
+        note(f"  {line}")

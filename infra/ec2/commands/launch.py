@@ -19,7 +19,7 @@ from infra.ec2.aws import RegionOption
 from protocol.commands.options import BucketChoice, LeaseChoice
 from protocol.wire import ids
 from runner.clusters.choice import CLUSTERS
-from runner.commands.console import Exit, err, fail, out, print_json
+from runner.commands.console import Exit, err, fail, note, out, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -171,7 +171,7 @@ def launch(
         if not fleet.dry_run:
             _launch(aws, plan, source, output.as_json, stop)
             return
-        _say("EC2 would allow this; nothing was started or uploaded")
+        note("EC2 would allow this; nothing was started or uploaded")
         if output.as_json:
             print_json(document(plan, [], dry_run=True))
 
@@ -189,7 +189,7 @@ def _check_nodes(orders: Orders) -> None:
 def _nothing_to_do(plan: LaunchPlan, as_json: bool) -> NoReturn:
     from infra.ec2.commands.launch_view import document
 
-    err.print(f"{len(plan.living)} of group {plan.orders.group} live in {plan.region}; nothing to do", highlight=False)
+    note(f"{len(plan.living)} of group {plan.orders.group} live in {plan.region}; nothing to do")
     if as_json:
         print_json(document(plan, []))
     raise typer.Exit(int(Exit.NOTHING_TO_DO))
@@ -198,13 +198,9 @@ def _nothing_to_do(plan: LaunchPlan, as_json: bool) -> NoReturn:
 def _tell(plan: LaunchPlan) -> None:
     orders = plan.orders
     there = f"; {len(plan.living)} of {plan.count} live already" if plan.living else ""
-    _say(f"group {orders.group} in {plan.region}: launching {plan.missing}{there}")
+    note(f"group {orders.group} in {plan.region}: launching {plan.missing}{there}")
     if orders.bucket_region != plan.region:
-        _say(f"s3://{orders.bucket} is in {orders.bucket_region}: traffic between regions costs extra")
-
-
-def _say(line: str) -> None:
-    err.print(line, markup=False, highlight=False)
+        note(f"s3://{orders.bucket} is in {orders.bucket_region}: traffic between regions costs extra")
 
 
 # -- launching -------------------------------------------------------------------------------------------
@@ -218,14 +214,14 @@ def _launch(aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threa
 
     recorded = _write_record(plan)
     plan = with_code(plan, open_bucket(plan.orders.bucket, "launch"), source, stop)
-    under_way = Launch(aws, plan, system_clock(stop), time.time(), _say)
+    under_way = Launch(aws, plan, system_clock(stop), time.time(), note)
     try:
         under_way.run()
         if stop.is_set():
             _undo(under_way)
     except BaseException:
         ways = (under_way.end_command, under_way.look_command)
-        _say(f"something may have been launched; run: {' ; '.join(filter(None, ways))}")
+        note(f"something may have been launched; run: {' ; '.join(filter(None, ways))}")
         raise
     finally:
         if recorded:
@@ -237,9 +233,9 @@ def _launch(aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threa
 def _undo(under_way: Launch) -> None:
     from protocol.wire.clock import system_clock
 
-    _say(f"ended {under_way.undo(system_clock().sleep)}")
+    note(f"ended {under_way.undo(system_clock().sleep)}")
     if under_way.unclear:
-        _say(f"an answer was lost; in a minute, look whether there are more: {under_way.look_command}")
+        note(f"an answer was lost; in a minute, look whether there are more: {under_way.look_command}")
 
 
 def _report(under_way: Launch, as_json: bool) -> None:
@@ -251,9 +247,9 @@ def _report(under_way: Launch, as_json: bool) -> None:
     elif launched:
         out.print(instances_table(launched))
         group = plan.orders.group
-        _say(f"watch:  {under_way.look_command} --watch")
-        _say(f"logs:   ec2-workers logs --region {plan.region} {launched[0].id}")
-        _say(f"end:    ec2-workers terminate --region {plan.region} --group {group}")
+        note(f"watch:  {under_way.look_command} --watch")
+        note(f"logs:   ec2-workers logs --region {plan.region} {launched[0].id}")
+        note(f"end:    ec2-workers terminate --region {plan.region} --group {group}")
     if under_way.search.missing:
         fail(_shortfall(under_way))
 

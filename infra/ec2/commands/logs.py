@@ -12,7 +12,7 @@ from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError, RegionOption
 from infra.ec2.fleet import INSTANCE_ID
 from protocol.wire.errors import StoreError
-from runner.commands.console import Exit, err, fail, print_json
+from runner.commands.console import Exit, err, fail, note, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -51,7 +51,7 @@ def logs(
         problems += refused
     _print(instance, parts, output)
     if known and known.state == "running":
-        err.print(f"a shell there: aws ssm start-session --target {instance} --region {known.region}", highlight=False)
+        note(f"a shell there: aws ssm start-session --target {instance} --region {known.region}")
     if parts:
         for problem in problems:
             err.print(f"[yellow]warning[/]: {escape(problem)}", highlight=False)
@@ -59,11 +59,10 @@ def logs(
     if problems:
         fail(f"{instance}: no logs; " + "; ".join(problems))
     if known:
-        err.print(f"{instance}: nothing written yet, and nothing on its console", highlight=False)
+        note(f"{instance}: nothing written yet, and nothing on its console")
     elif aws:
         there = f"bucket {bucket!r} has no log of it" if bucket else "if it ended long ago, pass its --bucket"
-        line = f"{instance}: EC2 knows no such machine of ours in {aws.region} (--region); {there}"
-        err.print(line, highlight=False, markup=False)
+        note(f"{instance}: EC2 knows no such machine of ours in {aws.region} (--region); {there}")
     raise typer.Exit(int(Exit.NOTHING_TO_DO))
 
 
@@ -72,7 +71,7 @@ def _print(instance: str, parts: Sequence[tuple[str, str]], output: OutputChoice
         print_json({"instance": instance, "logs": [{"name": name, "text": text} for name, text in parts]})
         return
     for name, text in parts:
-        err.print(f"== {name}", highlight=False, markup=False)
+        note(f"== {name}")
         typer.echo(text, nl=not text.endswith("\n"))
 
 

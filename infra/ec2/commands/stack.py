@@ -11,7 +11,7 @@ import typer
 from env.errors import UsageError
 from infra.ec2.aws import RegionOption
 from protocol.commands.options import BucketChoice
-from runner.commands.console import Exit, confirm, err, fail, out, print_json, progress
+from runner.commands.console import confirm, err, fail, note, nothing_to_do, out, print_json, progress
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -76,7 +76,7 @@ def setup(
     out.print(f"stack {stack.name} in {aws.region}: {change.value}", highlight=False)
     _print_outputs(stack)
     for line in warnings:
-        err.print(f"s3://{bucket}: {line}", markup=False, highlight=False)
+        note(f"s3://{bucket}: {line}")
 
 
 @flattened
@@ -106,15 +106,14 @@ def teardown(
     with _reporting() as reporter:
         stack = wait_for_others(aws, name, reporter)
     if stack is None or stack.status == "DELETE_COMPLETE":
-        err.print(f"no stack {name} in {aws.region}: nothing to do", highlight=False)
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"no stack {name} in {aws.region}: nothing to do")
     if lines := obstacles(aws, bucket, stack, open_bucket):
         for line in lines:
-            err.print(line, highlight=False, markup=False)
+            note(line)
         fail(f"stack {name} in {aws.region} is still needed")
     others = elsewhere(aws, bucket, lambda regions: progress(regions, "looking into other regions"))
     for line in others.lines():
-        err.print(line, highlight=False, markup=False)
+        note(line)
     images, snapshots = baked_images(aws, bucket), lone_snapshots(aws, bucket)
     kept = region_of(aws, bucket) is not None
     if not yes:
@@ -157,11 +156,11 @@ def _reporting() -> Iterator[Reporter]:
     with err.status("") as spinner:
         try:
             yield Reporter(
-                say=lambda line: err.print(line, markup=False, highlight=False),
+                say=note,
                 show=lambda line: spinner.update(escape(line)),
             )
         except KeyboardInterrupt:
-            err.print("CloudFormation goes on by itself; the same command again waits for it", highlight=False)
+            note("CloudFormation goes on by itself; the same command again waits for it")
             raise
 
 
@@ -174,7 +173,7 @@ def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
         f"aws cloudformation deploy --stack-name {stack_name(bucket)} --template-file FILE"
         f" --capabilities CAPABILITY_IAM --parameter-overrides Bucket={bucket} Vpc={vpc or 'VPC'} CreateBucket=true"
     )
-    err.print(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)", highlight=False)
+    note(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)")
 
 
 def _print_outputs(stack: StackDescription) -> None:

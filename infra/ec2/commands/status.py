@@ -14,7 +14,7 @@ import typer
 
 from env.words import count
 from protocol.commands.options import LeaseChoice
-from runner.commands.console import Exit, err, fail, out, print_json
+from runner.commands.console import fail, note, nothing_to_do, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -82,8 +82,7 @@ def status(
     fleet = see()
     if not fleet.machines and not fleet.unasked:
         where = f"{chosen(group, bucket)} in {', '.join(aws.region for aws in regions)}"
-        err.print(f"no machines{where}; other regions: --region NAME", highlight=False, markup=False)
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"no machines{where}; other regions: --region NAME")
     shown = fleet
     with _screen(output.as_json, watch) as show:
         for shown in follow(fleet, see, _wait) if watch else [fleet]:
@@ -94,7 +93,7 @@ def status(
 
 def _wait(problem: str) -> None:
     if problem:
-        err.print(problem, markup=False, highlight=False)
+        note(problem)
     time.sleep(REFRESH_S)
 
 

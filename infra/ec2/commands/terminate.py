@@ -11,7 +11,7 @@ import typer
 
 from env.errors import UsageError
 from env.words import count
-from runner.commands.console import Exit, confirm, err, fail, out, print_json
+from runner.commands.console import Exit, confirm, err, fail, note, nothing_to_do, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -56,9 +56,7 @@ def terminate(
     try:
         terminate_all(regions, found.living, terminations.append)
     except KeyboardInterrupt:
-        err.print(
-            f"{len(terminations)} of {len(found.living)} were ended; the same command ends the others", highlight=False
-        )
+        note(f"{len(terminations)} of {len(found.living)} were ended; the same command ends the others")
         raise
     if output.as_json:
         print_json(_document(found, terminations))
@@ -87,7 +85,7 @@ def _leave(found: Selected, terminations: Sequence[Termination], where: str) -> 
     from infra.ec2.watch.termination import TerminationProblem
 
     for one in found.gone:
-        err.print(f"{one} has ended already", markup=False, highlight=False)
+        note(f"{one} has ended already")
     alive = [
         TerminationProblem(termination.instance.id, termination.why)
         for termination in terminations
@@ -95,14 +93,13 @@ def _leave(found: Selected, terminations: Sequence[Termination], where: str) -> 
     ]
     problems: list[TerminationProblem] = [*found.strangers, *found.unasked, *alive]
     for why, same in groupby(problems, lambda problem: problem.why):
-        err.print(f"{', '.join(problem.what for problem in same)}: {why}", markup=False, highlight=False)
+        note(f"{', '.join(problem.what for problem in same)}: {why}")
     if alive or found.unasked:
         fail("not all may have ended; the same command tries again")
     if problems:
         raise typer.Exit(int(Exit.FAILED))
     if not terminations:
-        err.print(f"nothing to end{where}; other regions: --region NAME", markup=False, highlight=False)
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"nothing to end{where}; other regions: --region NAME")
 
 
 def _document(found: Selected, terminations: Sequence[Termination]) -> dict[str, Any]:

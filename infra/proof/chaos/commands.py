@@ -12,7 +12,7 @@ import typer
 
 from infra.local.processes import new_folder
 from protocol.wire.job_documents import Closers
-from runner.commands.console import Exit, err, out, print_json, progress_bars
+from runner.commands.console import Exit, err, note, out, print_json, progress_bars
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -61,13 +61,13 @@ def chaos(
         with _progress(quiet=output.as_json) as tell:
             report = Chaos(settings, tell).run()
     except KeyboardInterrupt:
-        err.print(f"interrupted; logs are in {folder}", highlight=False)
+        note(f"interrupted; logs are in {folder}")
         raise typer.Exit(int(Exit.INTERRUPTED)) from None
     print_json(report) if output.as_json else show(report)
     if report["findings"]:
         for line in report["findings"]:
-            err.print(f"error: {line}", markup=False, highlight=False)
-        err.print(f"journal and logs: {report['logs']}; again: --seed {seed}", markup=False, highlight=False)
+            note(f"error: {line}")
+        note(f"journal and logs: {report['logs']}; again: --seed {seed}")
         raise typer.Exit(int(Exit.FAILED))
 
 
@@ -112,4 +112,4 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 def _lines(what: str, done: int, total: int) -> None:
     if done == total or done % 10 == 0:
-        err.print(f"{what}: round {done}/{total}", highlight=False)
+        note(f"{what}: round {done}/{total}")
