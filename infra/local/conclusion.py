@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,23 +51,16 @@ def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario])
     return rows
 
 
-def draw(rounds: list[dict[str, Any]], title: str, path: Path) -> None:
-    """The learning curve of the federation: means over the members of each round."""
-    from runner.training.curves import federation_curve
-
-    federation_curve(rounds, path, title=title)
-
-
 def count_requests(log: Path, members: int, rounds: int) -> dict[str, Any]:
     """Requests by role and method, in all and per round: a worker's for each member and round, a sync-server's for each
     round. Reading the traces at the start and the demo's own watching are not in the figures per round."""
-    total: dict[str, dict[str, int]] = {}
-    in_rounds: dict[str, dict[str, int]] = {"worker": {}, "sync-server": {}}
+    total: dict[str, Counter[str]] = defaultdict(Counter)
+    in_rounds: dict[str, Counter[str]] = {"worker": Counter(), "sync-server": Counter()}
     for row in read_lines(log):
         role, method = row["role"] or "other", row["method"]
-        _add(total.setdefault(role, {}), method)
+        total[role][method] += 1
         if role in in_rounds and "/traces/" not in row["path"]:
-            _add(in_rounds[role], method)
+            in_rounds[role][method] += 1
     shares = {"worker": members * rounds, "sync-server": rounds}
     return {
         "total": {role: dict(sorted(methods.items())) for role, methods in sorted(total.items())},
@@ -75,10 +69,6 @@ def count_requests(log: Path, members: int, rounds: int) -> dict[str, Any]:
             for role, methods in in_rounds.items()
         },
     }
-
-
-def _add(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
 
 
 def show(outcome: dict[str, Any]) -> None:

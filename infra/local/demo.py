@@ -189,11 +189,13 @@ class Demo:
         )
 
     def _conclude(self, trained_s: float) -> dict[str, Any]:
+        from runner.training.curves import federation_curve
+
         settings, folder = self.settings, self.settings.folder
         weights = folder / "group" / "global_weights.pt"
         rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
         curve = folder / "learning_curve.png"
-        conclusion.draw(rounds, f"Federation of {settings.members}, seed {settings.seed}", curve)
+        federation_curve(rounds, curve, title=f"Federation of {settings.members}, seed {settings.seed}")
         self._say("evaluating …")
         return {
             "weights_sha256": json.loads((folder / "group" / "outcome.json").read_text())["weights_sha256"],

@@ -121,7 +121,8 @@ class Processes:
             "s3", command("sim-arena", "s3", "--port", "0", "--bucket", bucket, *options, "--json"), piped=True
         )
         assert child.stdout is not None  # noqa: S101 (piped)
-        line = child.stdout.readline()
+        with child.stdout as said:
+            line = said.readline()
         if not line:
             raise SimArenaError(f"the embedded S3 did not start: {self.log_tail('s3')}")
         environment: dict[str, str] = json.loads(line)["environment"]

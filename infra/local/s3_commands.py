@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from infra.local import s3
 from runner.commands.console import err, out
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
-
-if TYPE_CHECKING:
-    pass
 
 
 @flattened

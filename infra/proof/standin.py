@@ -199,13 +199,6 @@ def add_sync_server(world: World, name: str = "sync", *, at: float = 0.0) -> Pro
     return world.process(name, main, at=at)
 
 
-def add_submit(world: World, wanted: Federation, name: str = "dispatch", *, at: float = 0.0) -> Process:
-    def main(clock: Clock, store: MemoryStore) -> None:
-        submit_federation(Bucket(store, clock), wanted)
-
-    return world.process(name, main, at=at)
-
-
 def all_over(world: World, wanted: Federation) -> Callable[[], bool]:
     """Whether the federation has its outcome and every job its result."""
     needed = [keys.outcome(wanted.group)]

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from protocol.rounds.averaging import RoundAggregate
     from protocol.wire.federation_documents import Federation
 
 Shapes = dict[str, tuple[int, ...]]
@@ -104,13 +103,9 @@ def closed(federation: Federation, bodies: Iterable[Body]) -> bytes:
     from protocol.rounds.averaging import RoundAggregate
 
     aggregate = RoundAggregate(federation, RoundInputs())
-    _take_in(aggregate, bodies)
-    return aggregate.finish().weights
-
-
-def _take_in(aggregate: RoundAggregate, bodies: Iterable[Body]) -> None:
     for body in bodies:
         aggregate.add(body, WEIGHT)
+    return aggregate.finish().weights
 
 
 # -- time --------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ the embedded S3's, which answers one request at a time.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import threading
@@ -19,11 +18,10 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from env.errors import ConfigError
 from infra.bench.protocol.cases import Latency, barrier_latency
 from infra.bench.protocol.meter import Ledger, Meter
 from infra.bench.protocol.world import NoOp, no_mean, no_op_federation, quiet
-from infra.local.processes import Processes, clean_environment, command
+from infra.local.processes import Processes, clean_environment
 from infra.proof.standin import GROUP
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.server import SyncServer
@@ -62,7 +60,7 @@ def real_time(barrier: str, members: int, rounds: int, delay_ms: float) -> RealT
     """Run one federation over an endpoint of its own.
 
     Raises:
-        ConfigError: the embedded S3 did not start.
+        SimArenaError: the embedded S3 did not start.
     """
     federation = no_op_federation(members, rounds, barrier)
     ledger, stop = Ledger(GROUP, rounds), threading.Event()
@@ -119,15 +117,7 @@ def _endpoint() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="sim-arena-bench-") as folder:
         processes = Processes(Path(folder), {})
         try:
-            serve = command("sim-arena", "s3", "--port", "0", "--bucket", BUCKET, "--json")
-            said = processes.start("s3", serve, piped=True).stdout
-            assert said is not None  # noqa: S101 (piped)
-            with said:
-                line = said.readline()
-            if not line:
-                raise ConfigError(f"the embedded S3 did not start: {processes.log_tail('s3')}")
-            settings: dict[str, str] = json.loads(line)["environment"]
-            yield settings
+            yield processes.start_s3(BUCKET)
         finally:
             processes.stop_all()
 

@@ -86,16 +86,11 @@ def _members(pair: Pair) -> Iterator[str]:
 
 def _rounds(pair: Pair) -> Iterator[str]:
     for round_ in range(1, pair.rounds + 1):
-        decisions = [_decision(pair.bucket, group, round_) for group in (pair.disturbed, pair.calm)]
+        groups = (pair.disturbed, pair.calm)
+        decisions = [documents.read(pair.bucket, Decision, keys.decision(group, round_)) for group in groups]
         if decisions[0] != decisions[1]:
             yield f"{keys.decision(pair.disturbed, round_)}: {decisions[0]}, undisturbed {decisions[1]}"
-        yield from _difference(
-            pair.bucket, *(keys.global_weights(group, round_) for group in (pair.disturbed, pair.calm))
-        )
-
-
-def _decision(bucket: Bucket, group: str, round_: int) -> Decision | None:
-    return documents.read(bucket, Decision, keys.decision(group, round_))
+        yield from _difference(pair.bucket, *(keys.global_weights(group, round_) for group in groups))
 
 
 def _difference(bucket: Bucket, key: str, expected: str) -> Iterator[str]:

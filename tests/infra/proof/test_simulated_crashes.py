@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from infra.proof.standin import (
     GROUP,
     TTL_S,
     StandIn,
-    add_submit,
     add_sync_server,
     add_worker,
     all_over,
@@ -29,8 +29,16 @@ from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation
 from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.clock import Clock
+from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Result
+from protocol.wire.memory import MemoryStore
 from protocol.worker.attempt import Attempt
+
+
+def submit(clock: Clock, store: MemoryStore, wanted: Federation) -> None:
+    submit_federation(Bucket(store, clock), wanted)
 
 
 @pytest.mark.parametrize("how", [{}, LONG], ids=["one-episode", "fedadam-of-two"])
@@ -70,12 +78,12 @@ def test_a_submit_cut_off_at_any_request_is_completed_by_the_next(kind: str) -> 
     while True:
         number += 1
         world, wanted = World(seed=number), federation(3)
-        cut = add_submit(world, wanted)
+        cut = world.process("dispatch", partial(submit, wanted=wanted))
         setattr(cut, kind, number)
         for index in range(3):
             add_worker(world, f"w{index}")
         add_sync_server(world)
-        add_submit(world, wanted, "again", at=50.0)
+        world.process("again", partial(submit, wanted=wanted), at=50.0)
         world.run(all_over(world, wanted))
         check(world, wanted)
         died = cut.dead
