@@ -96,7 +96,7 @@ def is_beyond(before: Resources, after: Resources) -> bool:
 
 
 def passes(before: int, after: int, least: int, most: int) -> bool:
-    """Whether a step led past the limit that lies in its direction. Branch-free: what agents do is unpredictable."""
+    """Whether a step led past the limit that lies in its direction. Branch-free: actions are unpredictable."""
     return (after > most) & (after > before) | (after < least) & (after < before)
 
 

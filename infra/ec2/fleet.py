@@ -15,7 +15,7 @@ PROJECT = "sim-arena"
 
 
 class Tag(StrEnum):
-    """Tags that instances and their volumes carry from birth."""
+    """Tags that instances and their volumes carry from their launch."""
 
     NAME = "Name"
     PROJECT = "Project"

@@ -1,4 +1,4 @@
-"""What came out of a demo: a curve, a comparison with agents that were not trained, and what S3 was asked for."""
+"""The results of a demo: a curve, a comparison with agents that were not trained, and what S3 was asked for."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Demo:
         self._replaced = 0
 
     def run(self) -> dict[str, Any]:
-        """Everything from the S3 endpoint to the evaluation; what came out.
+        """Everything from the S3 endpoint to the evaluation; the results.
 
         Raises:
             SimArenaError: the federation failed, or its processes kept dying.
@@ -181,7 +181,7 @@ class Demo:
         if not self.quiet:
             note(line)
 
-    # -- what came out ---------------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------------------------
 
     def _download(self) -> None:
         self.processes.run(
@@ -267,7 +267,7 @@ def demo(
     ] = 0,
     to: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for everything that comes out. Default: a new one below /tmp."),
+        typer.Option(metavar="DIR", help="Folder for all results. Default: a new one below /tmp."),
     ] = None,
 ) -> None:
     """Train a federation on this machine, with nothing to set up.

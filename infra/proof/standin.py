@@ -120,7 +120,7 @@ class IntegerMean:
 
 
 class IntegerMomentum(IntegerMean):
-    """In place of fedadam: what comes out depends on the weights and on the server's state of the round before."""
+    """In place of fedadam: the result depends on the weights and on the server's state of the round before."""
 
     def finish(self) -> Aggregated:
         state = (5 * int(self.before.server_state or 0) + self.total // self.weight) % 2**32

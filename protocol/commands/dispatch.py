@@ -1,4 +1,4 @@
-"""`dispatch`: submit jobs and federations, watch them, end them, fetch what came out. A table of its commands."""
+"""`dispatch`: submit jobs and federations, watch them, end them, fetch results. A table of its commands."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ COMMANDS: Commands = {
     "purge": Entry("protocol.commands.change:purge", "Delete what a federation that has ended left."),
 }
 
-app = program("Submit training jobs and federations to a bucket, watch them, end them, fetch what came out.", COMMANDS)
+app = program("Submit training jobs and federations to a bucket, watch them, end them, fetch results.", COMMANDS)

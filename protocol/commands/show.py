@@ -1,4 +1,4 @@
-"""`dispatch list`, `status`, `inspect` and `download`: what there is and what came out. They change nothing."""
+"""`dispatch list`, `status`, `inspect` and `download`: the state of jobs, and their results. They change nothing."""
 
 from __future__ import annotations
 

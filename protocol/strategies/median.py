@@ -10,6 +10,6 @@ from protocol.strategies import trimmed_mean
 
 
 class Combined(trimmed_mean.Combined):
-    """Holds all updates, which count alike."""
+    """Holds all updates, with equal weight."""
 
     cut = staticmethod(trimmed_mean.median_cut)

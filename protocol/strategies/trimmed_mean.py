@@ -28,7 +28,7 @@ def trimmed_cut(members: int) -> int:
 
 
 class Combined:
-    """Holds all updates. They count alike, since a weight is what a liar claims."""
+    """Holds all updates. They have equal weight, since a hostile member may claim any."""
 
     cut: Callable[[int], int] = staticmethod(trimmed_cut)
 

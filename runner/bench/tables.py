@@ -65,7 +65,7 @@ def kinds(title: str, rows: Mapping[str, Summary]) -> FittedTable:
 
 
 def trainings(title: str, rows: Iterable[tuple[str, int, ExamResult]]) -> FittedTable:
-    """A row for each training: a name, the seed, and what came out."""
+    """A row for each training: a name, the seed, and the results."""
     columns = (title, "seed", "env steps", "solved %", "steps / fewest", "env steps to 95 %", "seconds")
     table = FittedTable(*columns)
     for name, seed, outcome in rows:

@@ -1,4 +1,4 @@
-"""`sim-arena chaos`: kill the real processes and break their network; the weights must come out the same."""
+"""`sim-arena chaos`: kill the real processes and break their network; the weights must be the same."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def chaos(
         Path | None, typer.Option(metavar="DIR", help="Folder for logs and journals. Default: a new one below /tmp.")
     ] = None,
 ) -> None:
-    """Kill real processes; the weights must come out the same.
+    """Kill real processes; the weights must be the same.
 
     A federation is trained twice, undisturbed and with faults, and every bit is compared. Faults: dispatch, workers
     and sync-servers are killed, frozen past their lease and woken, and told to stop; each sees the bucket through a

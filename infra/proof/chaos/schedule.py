@@ -10,11 +10,11 @@ from random import Random
 from infra.proof.chaos.faults import Moment, NetworkFault, NetworkPhase
 
 SUBMIT = "submit"
-SYNC_SERVERS = 2  # more than one, so that they get in each other's way
+SYNC_SERVERS = 2  # more than one, so that they compete
 SKIP = 8  # a planned signal may let so many requests of its victim pass
 _SIGNALS = {signal.SIGKILL: 0.5, signal.SIGSTOP: 0.25, signal.SIGTERM: 0.25}
 _WEIGHTS = {"worker": 3.0, "sync-server": 2.0, SUBMIT: 1.0}  # of one process, by what it is
-_PAUSE_LEASES = (0.5, 2.5)  # how long a stopped process sleeps; most have lost their lease when they wake
+_PAUSE_LEASES = (0.5, 2.5)  # how long a process is stopped; most have lost their lease then
 _LONGER_THAN_TIME_OUT_S = 60.0  # of a client's read
 _LAST = 0.9  # no signal waits for more than this share of the rounds, so that all of them find something to hit
 

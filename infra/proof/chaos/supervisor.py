@@ -126,7 +126,7 @@ class Supervisor:
             self.slots[planned.victim].waiting.append(planned)
 
     def step(self) -> None:
-        """Do what is due: look at pending signals, wake sleepers, replace the dead, arm new triggers."""
+        """Do what is due: check signals, continue stopped processes, replace ended ones, arm new triggers."""
         now = time.monotonic()
         for slot in self.slots.values():
             self._follow_pending(slot, now)

@@ -1,4 +1,4 @@
-"""Uploads as a network makes them on a bad day: they stop half-way, go on later, or break off.
+"""Uploads over an unreliable network: they stop half-way, continue later, or break off.
 
 What such uploads do to each other is what tells a server that checks and writes in one step from one that does not:
 when the last byte of many arrives at the same moment, all of them are checked before the first one is stored.

@@ -21,7 +21,7 @@ from protocol.wire.job_documents import Manifest, Membership, ResultStatus, Trai
 
 
 def updates_are_their_members_own(run: Run) -> Iterator[str]:
-    """An update comes after the state it is of, holds the weights of that state and tells the truth about its round."""
+    """An update comes after the state it is of, holds the weights of that state and states its round correctly."""
     for job_id, member, round_, update in _updates(run):
         state = run.states[job_id].get(run.wanted.schedule.last(round_))
         if state is None or state.place > update.place:

@@ -1,7 +1,7 @@
 """What must hold of every run, read off its history; the invariants of docs/protocol.md.
 
 A check knows the protocol's promises and its keys, none of its code paths: it looks at what reached the server, in
-which order and from whom, and computes once more what should have come out.
+which order and from whom, and computes the expected result again.
 """
 
 from __future__ import annotations
