@@ -29,6 +29,7 @@ from env.workload import ResourceEdit, Resources, WorkloadRef
 
 _MOST_POOLS = 64
 _MOST_SEEN = 100_000
+_LONGEST_REST_S = 3600.0
 _VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
 
 

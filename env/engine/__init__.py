@@ -5,10 +5,11 @@ in this order:
 
 manifests/        what objects ask for, and what the API server would refuse
 workload.py       what a controller keeps, and what pods need of their owner
-pods.py           pods, and what happens to them on a node
+pods.py           pods, and how often their containers are restarted
 events.py         events, as the API server shows them
 scheduling/       which node each pod gets
 timers.py         what falls due on the virtual clock
+kubelets.py       what happens to pods on their nodes, and when
 budget.py         what one replay may cost
 api_server.py     what controllers work with: pods, clock, scheduler
 controllers/      a controller a kind

@@ -1,7 +1,8 @@
-"""What controllers work with: pods and their names and events, on a virtual clock; and the kubelets, which run pods.
+"""What controllers work with: pods and their names and events, on a virtual clock.
 
-A pod that is bound runs at once, and is Ready unless it requests less than it uses. Names look like those of kubernetes
-1.36 `staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`; the rest follows no Kubernetes source.
+A pod that is deleted goes at once if it has no node, no grace period, or has ended; otherwise it leaves when its
+kubelet has answered: kubernetes 1.36 `pkg/registry/core/pod/strategy.go` (`CheckGracefulDelete`). Names look like those
+of `staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from env.demand import Shortage
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
+from env.engine.kubelets import Kubelets
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.pods import UNBOUND, Phase, Pod, crash_loop
+from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.scheduler import Scheduler
 from env.engine.timers import Timers
@@ -34,11 +35,13 @@ class ApiServer:
         now_s: Where the clock starts.
         events: Whether to record events.
         lifetimes: See `ControlPlane`.
+        kubelet_s: See `ControlPlane`.
 
     Attributes:
         now_s: The virtual clock, seconds (unix time while a trace is replayed).
         recorder: Takes events.
         scheduler: Binds pods to nodes.
+        kubelets: Run them there.
         timers: What falls due later.
         budget: Counts the work.
         live: The workloads that there are.
@@ -46,18 +49,23 @@ class ApiServer:
     """
 
     def __init__(
-        self, cluster: ClusterShape, *, now_s: float = 0.0, events: bool = False, lifetimes: Lifetimes | None = None
+        self,
+        cluster: ClusterShape,
+        *,
+        now_s: float = 0.0,
+        events: bool = False,
+        lifetimes: Lifetimes | None = None,
+        kubelet_s: float = 0.0,
     ) -> None:
         self.now_s = now_s
         self.recorder = EventRecorder(lambda: self.now_s, wanted=events)
         self.budget = ReplayBudget()
         self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget)
+        self.kubelets = Kubelets(self, kubelet_s)
         self.timers = Timers()
         self.live: set[Workload] = set()  # by identity
         self.unsettled: dict[Workload, None] = {}
         self._lifetimes = lifetimes
-        self._just_bound: list[Pod] = []  # this turn, of those that end at once
-        self._ending: list[Pod] = []  # bound a turn ago
         self._created = 0
         self._pods = 0
         self._names: dict[tuple[str, str], int] = {}
@@ -90,11 +98,11 @@ class ApiServer:
         return pod
 
     def delete_pods(self, pods: Iterable[Pod]) -> None:
-        """Remove a controller's pods at once, as KWOK's nodes do, and record an event."""
+        """Delete a controller's pods, and record an event."""
         leaving = list(pods)
         for pod in leaving:
             self._record(pod, "SuccessfulDelete", "Deleted")
-        self.remove(leaving)
+        self.terminate(leaving)
 
     def wake(self, workload: Workload, at_s: float) -> None:
         """Sync the workload again at that time."""
@@ -102,86 +110,74 @@ class ApiServer:
 
     # --- what garbage collection, preemption and kubelets do ---------------------------------------------------------
 
+    def terminate(self, pods: Iterable[Pod]) -> None:
+        """Delete pods: those that are on a node leave when its kubelet has answered, others go at once."""
+        running: dict[PodOwner, set[Pod]] = {}
+        others: list[Pod] = []
+        for pod in pods:
+            if not (pod.holds and pod.template.graceful):
+                others.append(pod)
+            elif not pod.leaving:
+                pod.leaving = True
+                self.scheduler.bound.leave(pod)
+                running.setdefault(pod.owner, set()).add(pod)
+                self.kubelets.tell([pod])
+        for owner, leaving in running.items():
+            owner.forget(leaving)
+            self.touch(owner)
+        self.remove(others)
+
     def remove(self, pods: Iterable[Pod]) -> None:
-        """Remove pods at once, without an event of their controller."""
+        """Pods are gone."""
         gone: dict[PodOwner, set[Pod]] = {}
         for pod in pods:
-            self.record_kills(pod)
+            self.kubelets.record_kills(pod)
             pod.deleted = True
+            if pod.lifetime_s:
+                self.timers.unset(pod, pod.started_s + pod.lifetime_s)
             self._pods -= 1
             self.scheduler.forget(pod)
             gone.setdefault(pod.owner, set()).add(pod)
         for owner, members in gone.items():
             owner.forget(members)
-            self._touch(owner)
+            self.touch(owner)
 
     def schedule(self) -> bool:
         """Work off the scheduler's queue; whether there was one."""
         if not self.scheduler.queue:
             return False
-        for pod in self.scheduler.run():
-            self._start(pod)
+        self.kubelets.tell(self.scheduler.run())
         preemption = self.scheduler.preemption
         victims, preemption.victims = preemption.victims, {}
-        self.remove([pod for pod in victims if not pod.deleted])
+        self.terminate([pod for pod in victims if not pod.deleted])
         return True
 
-    def finish(self) -> bool:
-        """End pods with nothing to do, a turn after they were bound: about as long as a kubelet takes."""
-        due, self._ending, self._just_bound = self._ending, self._just_bound, []
-        for pod in due:
-            self._end(pod)
-        return bool(due or self._ending)
+    def retry(self) -> bool:
+        """Let the scheduler try pods again that may fit now; whether there are any."""
+        return self.scheduler.queue.retry() and self.schedule()
 
     def fall_due(self, what: Workload | Pod) -> None:
         """A timer has run out: a pod ends, or a workload is looked at again."""
         if isinstance(what, Pod):
-            self._end(what)
+            self.kubelets.end(what)
         elif what in self.live:
             self.unsettled[what] = None
 
-    def record_kills(self, pod: Pod) -> None:
-        """Record how often a pod's container was OOM-killed by now."""
-        if self.recorder.wanted and pod.is_crash_looping:
-            restarts, last_s = crash_loop(self.now_s - pod.started_s)
-            self.recorder.killed(pod, restarts, pod.started_s + last_s)
+    def touch(self, owner: PodOwner) -> None:
+        """A pod of it has changed, so its controller looks at it: at once, or after it has collected more changes."""
+        top = owner.parent or owner
+        if top not in self.live:
+            return
+        if owner.batch_s:
+            self.timers.set(top, self.now_s + owner.batch_s)
+        else:
+            self.unsettled[top] = None
 
     def _attach(self, pod: Pod) -> None:
         row = self.scheduler.bound.table.set.row.get(pod.template.node_name, UNBOUND)
         if row != UNBOUND:
             self.scheduler.attach(pod, row)
-            self._start(pod)
-
-    def _start(self, pod: Pod) -> None:
-        """The kubelet takes over."""
-        pod.phase = Phase.RUNNING
-        pod.started_s = self.now_s
-        verdict = pod.template.shortage
-        pod.ready = verdict is None
-        fails = verdict is Shortage.OOM_KILLED and pod.template.restart_policy == "Never"
-        if fails or (pod.lifetime_s == 0 and not pod.is_crash_looping):
-            self._just_bound.append(pod)
-        elif pod.lifetime_s is not None and not pod.is_crash_looping:
-            self.timers.set(pod, self.now_s + pod.lifetime_s)
-        self._touch(pod.owner)
-
-    def _end(self, pod: Pod) -> None:
-        """A pod ends by itself; all controllers but a Job's make another in its place."""
-        if pod.deleted:
-            return
-        killed = pod.template.shortage is Shortage.OOM_KILLED
-        if killed:
-            self.recorder.killed(pod, 0, self.now_s)
-        pod.phase, pod.ready, pod.ended_s = Phase.FAILED if killed else Phase.SUCCEEDED, False, self.now_s
-        self.scheduler.forget(pod)
-        if pod.owner.kind not in ("Job", "Pod"):
-            self.remove([pod])
-        self._touch(pod.owner)
-
-    def _touch(self, owner: PodOwner) -> None:
-        top = owner.parent or owner
-        if top in self.live:
-            self.unsettled[top] = None
+            self.kubelets.tell([pod])
 
     def _lifetime_s(self, owner: PodOwner) -> float | None:
         """How long the next pod of a workload runs; Jobs' pods end at once where nothing is known."""

@@ -1,12 +1,13 @@
 """API server, controllers, scheduler and kubelets in one, in virtual time: apply or delete, settle, let time pass.
 
 Follows no Kubernetes source: real components run beside each other, here they act in turns until nothing is left to do.
+Kubelets come last, because they answer later than the others: see `ControlPlane.settle`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from env.engine.api_server import ApiServer, Lifetimes
@@ -45,6 +46,7 @@ class ControlPlane:
         events: Whether to record events.
         lifetimes: Seconds that the next pod of a workload runs, infinity for one without end; None, or None for it:
             Jobs' pods end at once, others never.
+        kubelet_s: Seconds that kubelets take to answer; see `Kubelets`.
 
     Attributes:
         api: What the controllers work with: pods, clock, scheduler.
@@ -58,13 +60,14 @@ class ControlPlane:
         now_s: float = 0.0,
         events: bool = False,
         lifetimes: Lifetimes | None = None,
+        kubelet_s: float = 0.0,
     ) -> None:
         cluster = nodes if isinstance(nodes, ClusterShape) else ClusterShape(nodes)
-        self.api = ApiServer(cluster, now_s=now_s, events=events, lifetimes=lifetimes)
+        self.api = ApiServer(cluster, now_s=now_s, events=events, lifetimes=lifetimes, kubelet_s=kubelet_s)
         self.workloads: dict[Key, Workload] = {}
 
     def apply(self, given: KubeObject) -> None:
-        """Create the object, or bring it to what is asked now."""
+        """Create the object, or bring it to what is asked now: controllers and scheduler act, kubelets do not yet."""
         workload = self.workloads.get((given.kind, given.ref))
         if workload is None:
             workload = self.workloads[given.kind, given.ref] = _made(given, self.api)
@@ -75,25 +78,26 @@ class ControlPlane:
         self._act()
 
     def delete(self, kind: str, ref: WorkloadRef) -> None:
-        """Remove an object and its pods; nothing happens when there is none."""
+        """Delete an object and its pods; nothing happens when there is none."""
         workload = self.workloads.pop((kind, ref), None)
         if workload is not None:
             self.api.unsettled.pop(workload, None)
             self.api.live.discard(workload)
-            self.api.remove(workload.pods())
+            self.api.terminate(workload.pods())
             self._act()
 
     def settle(self) -> None:
-        """Let the scheduler try pods again that it could not place, until nothing changes any more; no time passes.
+        """Let kubelets answer, and the scheduler try pods again that it could not place, until nothing is left to do.
 
-        Its back-off makes them wait for seconds, while controllers and kubelets act within milliseconds. So apply all
+        No time passes, but what needs less than a second. Controllers and scheduler act on an object within
+        milliseconds, before kubelets answer and before a pod that failed has waited for its back-off. So apply all
         objects of a moment first, then settle.
 
         Raises:
             ClusterError: It does not end.
         """
         for _ in range(_MOST_ROUNDS):
-            if not self.api.scheduler.queue.retry():
+            if not (self.api.retry() or self.api.kubelets.answer()):
                 return
             self._act()
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
@@ -104,11 +108,41 @@ class ControlPlane:
         Raises:
             ClusterError: Too much falls due.
         """
+        self._pass(until_s, lambda: True)
+        self.api.now_s = max(self.api.now_s, until_s)
+
+    def rest(self, limit_s: float, quiet_s: float = math.inf) -> bool:
+        """Let time pass until nothing can happen any more by itself, for `limit_s` at most; whether it came to that.
+
+        What comes again for ever does not count: a container that is killed again and again, a CronJob, the pods of a
+        controller that end and are replaced.
+
+        Args:
+            limit_s: Seconds.
+            quiet_s: It is also at rest when nothing falls due for so long.
+
+        Raises:
+            ClusterError: Too much falls due.
+        """
+        api = self.api
+        start_s = api.now_s
+
+        def goes_on() -> bool:
+            return api.kubelets.next_s() < math.inf or (api.timers.finite > 0 and self._next_s() - api.now_s <= quiet_s)
+
+        self._pass(start_s + limit_s, goes_on)
+        return not goes_on()
+
+    def _next_s(self) -> float:
+        """When something falls due next; infinity for never."""
+        return min(self.api.timers.next_s(), self.api.kubelets.next_s())
+
+    def _pass(self, until_s: float, goes_on: Callable[[], bool]) -> None:
+        """Let what falls due until a time happen as long as `goes_on`."""
         api = self.api
         for _ in range(_MOST_WAKINGS):
-            next_s = api.timers.next_s()
-            if next_s > until_s or math.isinf(next_s):
-                api.now_s = max(api.now_s, until_s)
+            next_s = self._next_s()
+            if next_s > until_s or math.isinf(next_s) or not goes_on():
                 return
             api.now_s = max(api.now_s, next_s)
             api.budget.spend(_LOOKS_PER_WAKING)
@@ -123,16 +157,14 @@ class ControlPlane:
         """What the API server would show, in order of when each last happened."""
         if self.api.recorder.wanted:
             for pod in self.api.scheduler.bound.pods:
-                self.api.record_kills(pod)
+                self.api.kubelets.record_kills(pod)
         return self.api.recorder.events
 
     def _act(self) -> None:
-        """Controllers, scheduler and kubelets act in turns until none of them has anything to do."""
+        """Controllers and scheduler act in turns until none of them has anything to do."""
         for _ in range(_MOST_ROUNDS):
             acted = self._sync()
-            acted = self.api.schedule() or acted
-            acted = self.api.finish() or acted
-            if not acted:
+            if not (self.api.schedule() or acted):
                 return
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
@@ -146,15 +178,8 @@ class ControlPlane:
                 api.unsettled[workload] = None
                 api.budget.spend(10 * len(workload.pods()))
         sets = [each for workload in turn if isinstance(workload, Deployment) for each in workload.sets]
-        for each in sets:
-            if len(each.members) < each.replicas:
-                acted = each.sync(api) or acted
-        shrinking = [each for each in sets if len(each.members) > each.replicas]
-        if shrinking:
-            # New pods are in the scheduler's hands before old ones are gone.
-            api.schedule()
-            for each in shrinking:
-                acted = each.sync(api) or acted
+        for each in sorted(sets, key=lambda each: len(each.members) > each.replicas):
+            acted = each.sync(api) or acted
         return acted
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 from env.demand import Shortage
 from env.engine.manifests.pod_template import PodTemplate
@@ -40,12 +41,13 @@ class Pod:
         phase: See `Phase`.
         ready: Its condition Ready.
         row: Its node's row; UNBOUND while it has none.
-        started_s: When it was bound, seconds on the virtual clock.
+        started_s: When its kubelet started it, seconds on the virtual clock; infinity until then.
         ended_s: When it succeeded or failed.
         nominated: Row of the node that was cleared for it by preemption.
         queued: Order in which the scheduler takes pods of equal priority.
         attempts: How often the scheduler tried and found no node.
         failed_s: When it last did.
+        leaving: It is being deleted (`metadata.deletionTimestamp`), and holds its node until its kubelet has answered.
         deleted: It is gone.
         lifetime_s: Seconds from its start to its successful end; None or infinity: it runs without end.
         ordinal: Its place in a StatefulSet.
@@ -58,12 +60,13 @@ class Pod:
     phase: Phase = Phase.PENDING
     ready: bool = False
     row: int = UNBOUND
-    started_s: float = 0.0
+    started_s: float = inf
     ended_s: float = 0.0
     nominated: int = UNBOUND
     queued: int = 0
     attempts: int = 0
     failed_s: float = 0.0
+    leaving: bool = False
     deleted: bool = False
     lifetime_s: float | None = None
     ordinal: int = field(default=0)

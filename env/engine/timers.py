@@ -16,9 +16,14 @@ Awaiting = Workload | Pod
 
 
 class Timers:
-    """A queue of workloads to sync and pods to end, by time; of equal times the one that was set first comes first."""
+    """A queue of workloads to sync and pods to end, by time; of equal times the one that was set first comes first.
+
+    Attributes:
+        finite: How many are set that do not come again and again for ever: see `recurs`.
+    """
 
     def __init__(self) -> None:
+        self.finite = 0
         self._heap: list[tuple[float, int, Awaiting]] = []
         self._set: set[tuple[float, Awaiting]] = set()
         self._numbers = 0
@@ -27,16 +32,32 @@ class Timers:
         """Let `what` fall due at that time; never for infinity, and once however often it is set."""
         if math.isfinite(at_s) and (at_s, what) not in self._set:
             self._set.add((at_s, what))
+            self.finite += not recurs(what)
             self._numbers += 1
             heapq.heappush(self._heap, (at_s, self._numbers, what))
 
+    def unset(self, what: Awaiting, at_s: float) -> None:
+        """Let `what` not fall due at that time."""
+        if (at_s, what) in self._set:
+            self._set.discard((at_s, what))
+            self.finite -= not recurs(what)
+
     def next_s(self) -> float:
         """When the next one falls due; infinity where none is set."""
+        while self._heap and (self._heap[0][0], self._heap[0][2]) not in self._set:
+            heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else math.inf
 
     def due(self, now_s: float) -> Iterator[Awaiting]:
         """Take out what is due at `now_s`, in order, what is set meanwhile included."""
-        while self._heap and self._heap[0][0] <= now_s:
+        while self.next_s() <= now_s:
             at_s, _, what = heapq.heappop(self._heap)
-            self._set.discard((at_s, what))
+            self.unset(what, at_s)
             yield what
+
+
+def recurs(what: Awaiting) -> bool:
+    """Whether it comes again for ever: ticks of a CronJob with its Jobs, pods that are replaced when they end."""
+    if isinstance(what, Pod):
+        return what.owner.kind not in ("Job", "Pod") or what.owner.parent is not None
+    return what.kind == "CronJob"

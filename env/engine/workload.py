@@ -55,6 +55,11 @@ class PodOwner(Workload, Protocol):
         """Its pods per node, int64 of shape (nodes,), kept by the scheduler; NOT_COUNTED, of shape (0,), for others."""
         ...
 
-    def forget(self, gone: set[Pod]) -> None:
-        """Some of its pods are gone."""
+    @property
+    def batch_s(self) -> float:
+        """Seconds for which its controller collects changes of its pods before it looks at them."""
+        ...
+
+    def forget(self, pods: set[Pod]) -> None:
+        """Some of its pods are being deleted (`leaving`), or gone (`deleted`)."""
         ...

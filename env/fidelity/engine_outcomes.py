@@ -14,8 +14,9 @@ from env.fidelity.truth import PRIORITY_CLASSES
 from env.quantity import canonical
 from env.trace.document import Manifest
 
-# Recordings wait this long for a cluster to settle.
-_STEP_S = 3.0
+# A recording waits until nothing has changed for so long, or longer where pods are pending: see `recorder.Pace`.
+_QUIET_S, _PENDING_QUIET_S = 2.0, 12.0
+_STEP_LIMIT_S = 180.0
 
 
 def simulated_outcomes(nodes: list[Manifest], steps: list[list[Manifest]]) -> list[dict[str, Any]]:
@@ -42,15 +43,23 @@ def simulated_outcomes(nodes: list[Manifest], steps: list[list[Manifest]]) -> li
             if record is not None:
                 plane.apply(record)
         plane.settle()
-        plane.advance(plane.api.now_s + _STEP_S)
+        _wait(plane)
         outcomes.append(outcome(plane))
     return outcomes
+
+
+def _wait(plane: ControlPlane) -> None:
+    """Let time pass as a recording does before it reads the outcome of a step."""
+    plane.rest(_STEP_LIMIT_S, _QUIET_S)
+    if any(pod.phase is Phase.PENDING for each in plane.workloads.values() for pod in each.pods()):
+        plane.rest(_STEP_LIMIT_S, _PENDING_QUIET_S)
+    plane.advance(plane.api.now_s + _QUIET_S)
 
 
 def outcome(plane: ControlPlane) -> dict[str, Any]:
     """The state of every workload, and the distinct FailedScheduling messages so far."""
     failed = {event.message for event in plane.events if event.reason == "FailedScheduling"}
-    every = ((workload.ref.name, workload.pods()) for workload in plane.workloads.values())
+    every = ((each.ref.name, [pod for pod in each.pods() if not pod.leaving]) for each in plane.workloads.values())
     workloads = {name: _workload(plane, pods) for name, pods in every if pods}
     return {"failed_scheduling": sorted(failed), "workloads": dict(sorted(workloads.items()))}
 

@@ -27,6 +27,7 @@ class BarePod:
     kind: ClassVar[str] = "Pod"
     parent: ClassVar[Workload | None] = None
     node_counts: ClassVar[Ints] = NOT_COUNTED
+    batch_s: ClassVar[float] = 0.0
 
     def pods(self) -> list[Pod]:
         """All its pods, in order of creation."""
@@ -40,7 +41,7 @@ class BarePod:
         self.member = api.create_pod(self.template, self, name=self.ref.name)
         return True
 
-    def forget(self, gone: set[Pod]) -> None:
-        """Some of its pods are gone."""
-        if self.member in gone:
+    def forget(self, pods: set[Pod]) -> None:
+        """See `PodOwner`."""
+        if self.member in pods and self.member.deleted:
             self.member = None

@@ -41,6 +41,7 @@ class DaemonSet:
     kind: ClassVar[str] = "DaemonSet"
     parent: ClassVar[Workload | None] = None
     node_counts: ClassVar[Ints] = NOT_COUNTED
+    batch_s: ClassVar[float] = 0.0
 
     @property
     def ref(self) -> WorkloadRef:
@@ -51,9 +52,9 @@ class DaemonSet:
         """All its pods, in order of creation."""
         return sorted(self.members.values(), key=lambda pod: pod.number)
 
-    def forget(self, gone: set[Pod]) -> None:
-        """Some of its pods are gone."""
-        self.members = {node: pod for node, pod in self.members.items() if pod not in gone}
+    def forget(self, pods: set[Pod]) -> None:
+        """A node gets its next pod when the last one is gone."""
+        self.members = {node: pod for node, pod in self.members.items() if pod not in pods or not pod.deleted}
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
@@ -65,7 +66,7 @@ class DaemonSet:
             if refusing == StaticFilter.NONE and template.node_name in ("", node.name)
         ]
         allowed = set(wanted)
-        stray = [pod for node, pod in self.members.items() if node not in allowed]
+        stray = [pod for node, pod in self.members.items() if node not in allowed and not pod.leaving]
         missing = [node for node in wanted if node not in self.members]
         for node in missing:
             self.members[node] = api.create_pod(self._for_node(template, node), self)
@@ -74,13 +75,16 @@ class DaemonSet:
 
     def _update(self, api: ApiServer, wanted: list[str]) -> bool:
         """Remove old pods: those that are not Ready at once, others as long as few enough are missing."""
+        if self.spec.on_delete:
+            return False
         revision = self.spec.template.revision
-        current = {node: self.members[node].template.revision == revision for node in wanted}
-        old = [self.members[node] for node in wanted if not current[node]]
-        if not old or self.spec.on_delete:
+        members = [self.members[node] for node in wanted]
+        staying = [pod for pod in members if not pod.leaving]
+        old = [pod for pod in staying if pod.template.revision != revision]
+        if not old:
             return False
         allowed = max(1, resolve(self.spec.max_unavailable, len(wanted), round_up=True))
-        missing = sum(not self.members[node].ready for node in wanted if current[node])
+        missing = len(members) - len(staying) + sum(not pod.ready for pod in staying)
         leaving = [pod for pod in old if not pod.ready]
         leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing)]
         api.delete_pods(leaving)

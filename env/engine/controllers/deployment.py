@@ -44,7 +44,9 @@ class Deployment:
             newest.min_ready_s = self.spec.min_ready_s
         changed = self._scaled(api) if self._is_scaling() or self.spec.paused else self._rolled_out(api)
         self._wait(api)
-        self.sets = [each for each in self.sets if each.replicas or each.members or each is self._newest()]
+        self.sets = [
+            each for each in self.sets if each.replicas or each.members or each.leaving or each is self._newest()
+        ]
         return changed
 
     def _wait(self, api: ApiServer) -> None:
@@ -125,7 +127,7 @@ class Deployment:
         old = self._old()
         if any([self._scale(api, each, 0) for each in old if each.replicas]):
             return True
-        if any(each.members for each in old):
+        if any(each.members or each.leaving for each in old):
             return False
         newest, created = self._created(api)
         return self._scale(api, newest, self.spec.replicas) or created

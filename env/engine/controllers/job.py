@@ -33,6 +33,7 @@ class Job:
     failed: bool = False
     kind: ClassVar[str] = "Job"
     node_counts: ClassVar[Ints] = NOT_COUNTED
+    batch_s: ClassVar[float] = 1.0  # SyncJobBatchPeriod
 
     @property
     def ref(self) -> WorkloadRef:
@@ -51,9 +52,9 @@ class Job:
         """All its pods, in order of creation."""
         return self.members
 
-    def forget(self, gone: set[Pod]) -> None:
-        """Some of its pods are gone."""
-        self.members = [pod for pod in self.members if pod not in gone]
+    def forget(self, pods: set[Pod]) -> None:
+        """Pods that are being deleted do not count any more."""
+        self.members = [pod for pod in self.members if pod not in pods]
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from env.engine.api_server import ApiServer
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.pods import UNBOUND, Pod
+from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.workload import Workload
 from env.jit import Ints
 from env.workload import WorkloadRef
@@ -29,7 +29,8 @@ class ReplicaSet:
         replicas: Pods that it should have.
         desired: Replicas of its Deployment when it was last scaled (annotation desired-replicas).
         most: The same with the surge (annotation max-replicas).
-        members: Its pods, in order of creation.
+        members: Its pods, in order of creation, without those that are being deleted.
+        leaving: Those.
         node_counts: How many of them are on each node.
         parent: Its Deployment; None for one on its own.
     """
@@ -42,8 +43,10 @@ class ReplicaSet:
     most: int = 0
     min_ready_s: float = 0
     members: list[Pod] = field(default_factory=list)
+    leaving: list[Pod] = field(default_factory=list)
     parent: Workload | None = None
     kind: ClassVar[str] = "ReplicaSet"
+    batch_s: ClassVar[float] = 0.0
 
     @classmethod
     def make(cls, ref: WorkloadRef, template: PodTemplate, replicas: int, api: ApiServer) -> ReplicaSet:
@@ -76,16 +79,17 @@ class ReplicaSet:
             api.delete_pods(first_to_leave(self.members, related)[:-missing])
         return missing != 0
 
-    def forget(self, gone: set[Pod]) -> None:
-        """Its pods are gone."""
-        self.members = [pod for pod in self.members if pod not in gone]
+    def forget(self, pods: set[Pod]) -> None:
+        """Pods that are being deleted do not count any more (`FilterActivePods`)."""
+        self.members = [pod for pod in self.members if pod not in pods]
+        self.leaving = [pod for pod in self.leaving if not pod.deleted] + [pod for pod in pods if not pod.deleted]
 
 
 def first_to_leave(pods: Sequence[Pod], related: Sequence[Pod]) -> list[Pod]:
     """Pods in the order in which a ReplicaSet removes them.
 
-    Unassigned before assigned, not Ready before Ready, more related pods on the node before fewer, then the newest:
-    see `ActivePodsWithRanks` in kubernetes `pkg/controller/controller_utils.go`.
+    Unassigned before assigned, Pending before Running, not Ready before Ready, more related pods on the node before
+    fewer, then the newest: see `ActivePodsWithRanks` in kubernetes `pkg/controller/controller_utils.go`.
 
     Args:
         pods: The ReplicaSet's.
@@ -93,5 +97,11 @@ def first_to_leave(pods: Sequence[Pod], related: Sequence[Pod]) -> list[Pod]:
     """
     siblings = Counter(pod.row for pod in related)
     return sorted(
-        reversed(pods), key=lambda pod: (pod.row != UNBOUND, pod.ready, -siblings[pod.row] if pod.ready else 0)
+        reversed(pods),
+        key=lambda pod: (
+            pod.row != UNBOUND,
+            pod.phase is not Phase.PENDING,
+            pod.ready,
+            -siblings[pod.row] if pod.ready else 0,
+        ),
     )

@@ -29,6 +29,7 @@ class StatefulSet:
     settled: PodTemplate | None = None  # the revision that new pods below the partition get
     kind: ClassVar[str] = "StatefulSet"
     parent: ClassVar[Workload | None] = None
+    batch_s: ClassVar[float] = 0.0
 
     @classmethod
     def make(cls, spec: StatefulSetSpec, api: ApiServer) -> StatefulSet:
@@ -44,9 +45,9 @@ class StatefulSet:
         """All its pods, in order of creation."""
         return sorted(self.members.values(), key=lambda pod: pod.number)
 
-    def forget(self, gone: set[Pod]) -> None:
-        """Some of its pods are gone."""
-        self.members = {number: pod for number, pod in self.members.items() if pod not in gone}
+    def forget(self, pods: set[Pod]) -> None:
+        """A number is free again when the last pod that had it is gone."""
+        self.members = {number: pod for number, pod in self.members.items() if pod not in pods or not pod.deleted}
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
@@ -73,19 +74,24 @@ class StatefulSet:
                 changed = True
                 if not self.spec.parallel:
                     return True
-            elif not pod.ready and not self.spec.parallel:
+            elif not self.spec.parallel and not _is_available(pod):
                 return False
         return True if changed else None
 
     def _condemn(self, api: ApiServer, wanted: range) -> bool | None:
-        """Remove what is beyond the replicas, the highest number first."""
+        """Remove what is beyond the replicas, the highest number first, each once the one before is gone."""
         condemned = sorted((number for number in self.members if number not in wanted), reverse=True)
         if not condemned:
             return None
+        pods = [self.members[number] for number in condemned]
         if self.spec.parallel:
-            api.delete_pods([self.members[number] for number in condemned])
-        else:
-            api.delete_pods([self.members[condemned[0]]])
+            staying = [pod for pod in pods if not pod.leaving]
+            api.delete_pods(staying)
+            return True if staying else None
+        first = next((pod for pod in reversed(pods) if not _is_available(pod)), None)
+        if pods[0].leaving or (first is not None and pods[0] is not first and not _is_available(pods[0])):
+            return False
+        api.delete_pods([pods[0]])
         return True
 
     def _update(self, api: ApiServer, wanted: range) -> bool:
@@ -96,10 +102,10 @@ class StatefulSet:
             if number < self.spec.first + self.spec.partition:
                 break
             pod = self.members[number]
-            if pod.template.revision != self.spec.template.revision:
+            if pod.template.revision != self.spec.template.revision and not pod.leaving:
                 api.delete_pods([pod])
                 return True
-            if not pod.ready:
+            if not _is_available(pod):
                 return False
         if not self.spec.partition:
             self.settled = self.spec.template
@@ -109,3 +115,8 @@ class StatefulSet:
         """Pods below the partition are made as they were before the update."""
         before = self.settled or self.spec.template
         return before if number < self.spec.first + self.spec.partition else self.spec.template
+
+
+def _is_available(pod: Pod) -> bool:
+    """`isUnavailable`, the other way round."""
+    return pod.ready and not pod.leaving

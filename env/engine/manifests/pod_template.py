@@ -81,6 +81,7 @@ class PodTemplate:
         shortage: What it lacks where it requests less than it uses; None: nothing.
         killed_container: The container that is short of it.
         restart_policy: Always, OnFailure or Never.
+        graceful: A pod that is deleted may take its time: terminationGracePeriodSeconds is not 0.
         first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
         revision: Pods of equal revision are of one ReplicaSet.
     """
@@ -106,6 +107,7 @@ class PodTemplate:
     restart_policy: str
     first_requests: tuple[str, str]
     revision: Hashable
+    graceful: bool = True
     is_alone: bool = field(default=True)  # nothing but its node's resources and its own ReplicaSet decide its place
 
 
@@ -202,6 +204,7 @@ def read_template(
         restart_policy=_restart_policy(pod),
         first_requests=(as_text(first, "cpu"), as_text(first, "memory")),
         revision=None,
+        graceful=pod.get("terminationGracePeriodSeconds") != 0,
         is_alone=not (affinity or anti_affinity or host_ports),
     )
     return TemplateSource(

@@ -42,6 +42,12 @@ class BoundPods:
         self._account(pod, 1)
         self.pods[pod] = None
 
+    def leave(self, pod: Pod) -> None:
+        """A pod is being deleted: it holds what it has, but spreading does not count it any more."""
+        own = pod.owner.node_counts
+        if len(own):
+            own[pod.row] -= 1
+
     def remove(self, pod: Pod) -> None:
         """Free what a pod holds."""
         del self.pods[pod]
@@ -53,5 +59,5 @@ class BoundPods:
         if pod.template.affinity or pod.template.anti_affinity:
             self.with_terms += sign
         own = pod.owner.node_counts
-        if len(own):
+        if len(own) and not pod.leaving:
             own[pod.row] += sign

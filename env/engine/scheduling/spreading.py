@@ -68,7 +68,7 @@ class Topology:
         constraints = [each for each in template.spread if each.hard == hard]
         if not constraints:
             return NO_SPREAD
-        every = [pod for pod in pods if pod.template.namespace == template.namespace]
+        every = [pod for pod in pods if pod.template.namespace == template.namespace and not pod.leaving]
         lacking = np.zeros(len(self._nodes), dtype=np.bool_)
         for each in constraints:
             lacking |= self.domains(each.topology_key) == MISSING

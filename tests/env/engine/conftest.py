@@ -48,6 +48,11 @@ class Cluster:
         self.plane.advance(self.plane.api.now_s + seconds)
         return self
 
+    def rest(self) -> Cluster:
+        """Let time pass until nothing happens any more."""
+        assert self.plane.rest(3600)
+        return self
+
     def workload(self, name: str = "web") -> Any:
         return next(each for (_, ref), each in self.plane.workloads.items() if ref.name == name)
 

@@ -65,10 +65,13 @@ def test_an_update_that_fits_nowhere_stops_at_max_unavailable(
     assert made.apply(manifest("DaemonSet", cpu="5", spec=spec)).state() == (4 - replaced, replaced, 4)
 
 
-def test_old_pods_that_are_not_ready_are_replaced_on_top_of_that(cluster: Make, node: Make, manifest: Make) -> None:
+def test_old_pods_that_are_not_ready_are_replaced_first_and_count_as_missing(
+    cluster: Make, node: Make, manifest: Make
+) -> None:
     made = cluster(*(node(name) for name in "abc")).apply(manifest("Pod", "big", cpu="4", nodeName="a"))
     made.apply(manifest("DaemonSet")).apply(manifest("DaemonSet", cpu="5"))
-    assert sorted(pod.template.cpu_m for pod in made.pods()) == [1000, 5000, 5000]
+    assert {made.plane.api.scheduler.bound.table.nodes[pod.row].name for pod in made.pods() if pod.ready} == {"b", "c"}
+    assert sorted(pod.template.cpu_m for pod in made.pods()) == [1000, 1000, 5000]
 
 
 def test_on_delete_leaves_old_pods(cluster: Make, node: Make, manifest: Make) -> None:
