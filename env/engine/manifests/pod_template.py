@@ -16,6 +16,7 @@ from env.engine.manifests.requests import (
     SCORE_CPU_M,
     SCORE_MEMORY_BYTES,
     Amount,
+    check_pod_level,
     raised,
     read_amount,
     read_extended,
@@ -43,7 +44,6 @@ _NOT_MODELLED = (
     "ephemeralContainers",
     "readinessGates",
     "resourceClaims",
-    "resources",
     "runtimeClassName",
     "schedulingGroup",
 )
@@ -169,6 +169,7 @@ def read_template(
     containers = as_maps(pod, "containers")
     if not containers:
         raise ValueError("containers: must have at least one container")
+    check_pod_level(pod, containers)
     labels = {key: str(value) for key, value in as_map(metadata, "labels").items()}
     cpu, memory = (
         read_amount(pod, containers, "cpu", SCORE_CPU_M),

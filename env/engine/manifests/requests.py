@@ -1,6 +1,8 @@
 """What a pod takes of a node's resources: containers, init containers, sidecars and overhead, added up.
 
-Follows kubernetes 1.36 `staging/src/k8s.io/component-helpers/resource/helpers.go` (`PodRequests`).
+Follows kubernetes 1.36 `staging/src/k8s.io/component-helpers/resource/helpers.go` (`PodRequests`); what pods request
+as a whole also `pkg/apis/core/v1/defaults.go` (`defaultPodRequests`) and `pkg/apis/core/validation/validation.go`
+(`validatePodResourceConsistency`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from env.quantity import parse_cpu, parse_memory
 # What a container without a request counts for in scores: kubernetes `pkg/scheduler/util/pod_resources.go`.
 SCORE_CPU_M = 100
 SCORE_MEMORY_BYTES = 200 * 1024**2
+_HUGE_PAGES = "hugepages-"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Amount:
         score_others: `others` with the scheduler's defaults for containers without a request.
         score_init_peak: `init_peak` with them.
         score_default: The default for the first container.
+        pod: What the pod requests as a whole (`spec.resources`); then no container's request changes what it takes.
+        pod_limit: Its limit as a whole, which is its request as long as no container has one.
     """
 
     first: int | None
@@ -41,23 +46,34 @@ class Amount:
     score_others: int
     score_init_peak: int
     score_default: int
+    pod: int | None = None
+    pod_limit: int | None = None
 
     def request(self, first: int | None) -> int:
         """What a pod takes from its node when its first container requests `first`."""
-        return max((first or 0) + self.others, self.init_peak) + self.overhead
+        whole = self._whole(first)
+        return (max((first or 0) + self.others, self.init_peak) if whole is None else whole) + self.overhead
 
     def score_request(self, first: int | None) -> int:
         """What it counts for when nodes are scored."""
-        own = self.score_default if first is None else first
-        return max(own + self.score_others, self.score_init_peak) + self.overhead
+        whole, own = self._whole(first), self.score_default if first is None else first
+        return (max(own + self.score_others, self.score_init_peak) if whole is None else whole) + self.overhead
+
+    def _whole(self, first: int | None) -> int | None:
+        """What the pod requests as a whole; None where its containers say it."""
+        return self.pod if self.pod is not None or first is not None else self.pod_limit
 
 
 def read_amount(pod: Manifest, containers: list[Manifest], name: str, score_default: int) -> Amount:
     """What a pod spec says about one resource; ValueError or QuantityError where the API server would refuse it."""
     init = as_maps(pod, "initContainers")
+    requests = [_request(container, name) for container in containers]
+    whole, whole_limit = _of_pod(pod, name)
+    others_ask = any(request is not None for request in [*requests[1:], *(_request(each, name) for each in init)])
+    if as_map(as_map(pod, "resources"), "limits") and (others_ask or requests[0] is not None):
+        score_default = 0  # the sum over the containers has become the request of the pod as a whole
     sidecars, init_peak = _init_requests(init, name, 0)
     score_sidecars, score_init_peak = _init_requests(init, name, score_default)
-    requests = [_request(container, name) for container in containers]
     return Amount(
         first=requests[0],
         written=quantity_of(as_map(containers[0], "resources"), "requests", name),
@@ -68,7 +84,37 @@ def read_amount(pod: Manifest, containers: list[Manifest], name: str, score_defa
         score_others=sum(score_default if r is None else r for r in requests[1:]) + score_sidecars,
         score_init_peak=score_init_peak,
         score_default=score_default,
+        pod=whole,
+        pod_limit=None if others_ask else whole_limit,
     )
+
+
+def _of_pod(pod: Manifest, name: str) -> tuple[int | None, int | None]:
+    """(request, limit) of the pod as a whole; of huge pages the limit is the request."""
+    resources = as_map(pod, "resources")
+    if not resources or not (name in ("cpu", "memory") or name.startswith(_HUGE_PAGES)):
+        return None, None
+    request, limit = quantity_of(resources, "requests", name), quantity_of(resources, "limits", name)
+    return (limit if request is None and name.startswith(_HUGE_PAGES) else request), limit
+
+
+def check_pod_level(pod: Manifest, containers: list[Manifest]) -> None:
+    """Accept a pod whose containers stay within what it asks for as a whole, as the API server does.
+
+    Raises:
+        ValueError: They request more, or one of them has a higher limit.
+    """
+    resources = as_map(pod, "resources")
+    for name in as_map(resources, "requests"):
+        whole, _ = _of_pod(pod, name)
+        requests = sum(quantity_of(as_map(each, "resources"), "requests", name) or 0 for each in containers)
+        if whole is not None and requests > whole:
+            raise ValueError(f"resources: requests less {name:.80} than the containers do together")
+    for name in as_map(resources, "limits"):
+        _, whole = _of_pod(pod, name)
+        limits = (quantity_of(as_map(each, "resources"), "limits", name) or 0 for each in containers)
+        if whole is not None and max(limits) > whole:
+            raise ValueError(f"resources: a lower limit of {name:.80} than that of a container")
 
 
 def _init_requests(init: list[Manifest], name: str, default: int) -> tuple[int, int]:
@@ -108,6 +154,8 @@ def read_extended(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str,
         for key in ("requests", "limits")
         for name in as_map(as_map(container, "resources"), key)
     } | set(as_map(pod, "overhead"))
+    whole = as_map(pod, "resources")
+    names |= {name for key in ("requests", "limits") for name in as_map(whole, key) if name.startswith(_HUGE_PAGES)}
     amounts = {name: read_amount(pod, containers, name, 0) for name in sorted(names - {"cpu", "memory"})}
     requests = ((name, amount.request(amount.first)) for name, amount in amounts.items())
     return tuple((name, request) for name, request in requests if request)
