@@ -6,6 +6,7 @@ import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -69,6 +70,20 @@ def unknown(line: str) -> list[str]:
     return wrong
 
 
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub names them in links."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def is_importable(name: str) -> bool:
+    """Whether it is a module, or something in one."""
+    try:
+        return bool(resolve_name(name))
+    except (ImportError, AttributeError):
+        return False
+
+
 @pages
 def test_every_file_that_is_linked_exists(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
@@ -81,6 +96,19 @@ def test_every_file_that_is_linked_exists(page: Path) -> None:
 def test_every_python_file_that_is_named_exists(page: Path) -> None:
     named = re.findall(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})/[\w/]+\.py\b", IN_RECIPES.sub("", page.read_text()))
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+@pages
+def test_every_heading_that_is_linked_exists(page: Path) -> None:
+    links = re.findall(r"\]\(([^):\s]*)#([^)]+)\)", page.read_text())
+    assert [anchor for to, anchor in links if anchor not in anchors(page.parent / to if to else page)] == []
+
+
+@pages
+def test_every_name_with_dots_is_importable(page: Path) -> None:
+    code = IN_RECIPES.sub("", page.read_text())
+    named = re.findall(rf"`((?:{'|'.join(ROOMS)})(?:\.\w+)+)[`(]", code)
+    assert [name for name in named if not is_importable(name)] == []
 
 
 @pages

@@ -135,7 +135,7 @@ end:	do
 /* A killed process takes no further step, so no process moves before it is dead. */
 #define may_move (dying == NOBODY || dying == _pid)
 
-/* -- a worker: workshop.py, job.py, barrier.py ---------------------------------------------------------------------- */
+/* -- a worker: protocol/worker/ and protocol/jobs/ ------------------------------------------------------------------- */
 
 #define newest(m) ((states[m] & BIT(2)) -> 2 : ((states[m] & BIT(1)) -> 1 : 0))
 #define closed (weights[2] -> 2 : (weights[1] -> 1 : 0))
@@ -266,7 +266,7 @@ end:	do
 	od
 }
 
-/* -- a closer: rounds.py -------------------------------------------------------------------------------------------- */
+/* -- a closer: protocol/rounds/ -------------------------------------------------------------------------------------- */
 
 proctype closer() provided (may_move) {
 	byte round, mine, listed;

@@ -12,7 +12,9 @@ import pytest
 from infra import proof
 
 MODEL = Path(proof.__file__).parent / "model" / "rounds.pml"
-FAULTS = ("CRASHES", "ZOMBIES", "UNCLEAR", "DEADLINES")
+PAGE = Path(proof.__file__).parents[2] / "docs" / "model.md"
+FAULTS = {"CRASHES": "crash", "ZOMBIES": "zombie", "UNCLEAR": "unclear", "DEADLINES": "deadline"}
+"""Budgets, and what the docs call them."""
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("spin") and shutil.which("gcc")), reason="needs spin and gcc (Debian: apt-get install spin gcc)"
@@ -50,6 +52,8 @@ def is_sound(report: str) -> bool:
 def test_every_run_is_safe_and_ends_well_with_any_one_fault(tmp_path: Path, faults: str | None) -> None:
     report = checked(tmp_path, faults)
     assert is_sound(report), report
+    [states] = re.findall(r"(\d+) states, stored", report)
+    assert f"| {FAULTS[faults] if faults else 'none'} | {int(states):,} |" in PAGE.read_text()
 
 
 def test_no_run_goes_on_for_ever(tmp_path: Path) -> None:
