@@ -15,7 +15,8 @@ from rich.console import Console, Group
 from rich.text import Text
 from rig import NOTHING
 
-from env.fidelity.agreement import ASPECTS, Tally
+from env.fidelity.agreement import MEASURES
+from env.fidelity.figures import Tally
 from infra.bench.protocol import tables as protocol_bench
 from infra.bench.protocol.cases import Case, Cost, Latency
 from infra.bench.protocol.closing import ClosingResult
@@ -141,7 +142,7 @@ def _chaos() -> FittedTable:
 SPEED = Speed(RATE, RATE, RATE)
 SPEEDS = SpeedComparison(SpeedCase((1024, 1024, 1024), 1024, 4), SPEED, SPEED, RATIO, RATIO, RATIO)
 EXAM = ExamResult((Point(10, 0.5),), Marks(0.98765, 1.2345, KINDS), 12_345_678, 12345.67, None)
-TALLY = Tally(1_000_000, dict.fromkeys(ASPECTS, 987_654))
+TALLY = Tally(1_000_000, dict.fromkeys(MEASURES, 987_654))
 FEDERATION = FederationSummary(GROUP, 2, 100_000, 100_000, "failed", ERROR, SHA, JOBS, (ROUND,))
 MEMBER = Straggler("a member that is fifty times as slow as the others", tuple(range(1000)), None, None)
 
@@ -182,6 +183,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),
     "runner.bench.tables:summaries": lambda: bench.summaries("part", {"without prioritised replay": SUMMARY}),
     "runner.bench.tables:trainings": lambda: bench.trainings("learner", [("Stable-Baselines3", 2**31, EXAM)]),
+    "runner.commands.fidelity:_set_table": lambda: fidelity._set_table(
+        {"recorded outcomes in 1,000 draws of the engine": TALLY}
+    ),
     "runner.commands.fidelity:_table": lambda: fidelity._table({"a rollout that is undone half way": TALLY}, TALLY),
     "runner.commands.tables:deployments": lambda: tables.deployments(
         [{"namespace": GROUP, "name": GROUP, "replicas": 1_000, "cpu": "123456m", "memory": None}]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
 from env.engine.kubelets import Kubelets
@@ -36,6 +38,7 @@ class ApiServer:
         events: Whether to record events.
         lifetimes: See `ControlPlane`.
         kubelet_s: See `ControlPlane`.
+        lots: See `Scheduler`.
 
     Attributes:
         now_s: The virtual clock, seconds (unix time while a trace is replayed).
@@ -56,11 +59,12 @@ class ApiServer:
         events: bool = False,
         lifetimes: Lifetimes | None = None,
         kubelet_s: float = 0.0,
+        lots: np.random.Generator | None = None,
     ) -> None:
         self.now_s = now_s
         self.recorder = EventRecorder(lambda: self.now_s, wanted=events)
         self.budget = ReplayBudget()
-        self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget)
+        self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget, lots)
         self.kubelets = Kubelets(self, kubelet_s)
         self.timers = Timers()
         self.live: set[Workload] = set()  # by identity

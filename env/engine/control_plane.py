@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from env.engine.api_server import ApiServer, Lifetimes
 from env.engine.controllers.bare_pod import BarePod
 from env.engine.controllers.cron_job import CronJob
@@ -47,6 +49,7 @@ class ControlPlane:
         lifetimes: Seconds that the next pod of a workload runs, infinity for one without end; None, or None for it:
             Jobs' pods end at once, others never.
         kubelet_s: Seconds that kubelets take to answer; see `Kubelets`.
+        lots: See `Scheduler`.
 
     Attributes:
         api: What the controllers work with: pods, clock, scheduler.
@@ -61,9 +64,10 @@ class ControlPlane:
         events: bool = False,
         lifetimes: Lifetimes | None = None,
         kubelet_s: float = 0.0,
+        lots: np.random.Generator | None = None,
     ) -> None:
         cluster = nodes if isinstance(nodes, ClusterShape) else ClusterShape(nodes)
-        self.api = ApiServer(cluster, now_s=now_s, events=events, lifetimes=lifetimes, kubelet_s=kubelet_s)
+        self.api = ApiServer(cluster, now_s=now_s, events=events, lifetimes=lifetimes, kubelet_s=kubelet_s, lots=lots)
         self.workloads: dict[Key, Workload] = {}
 
     def apply(self, given: KubeObject) -> None:

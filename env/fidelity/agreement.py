@@ -1,13 +1,11 @@
-"""How far simulated outcomes agree with recorded ones. The unit is one outcome: one step of one scenario."""
+"""On what two outcomes agree. The unit is one outcome: one step of one scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from env.errors import SimArenaError
-from env.fidelity.truth import RecordedOutcome, RecordedScenario, WorkloadOutcome
-from env.words import count
+from env.fidelity.truth import RecordedOutcome, WorkloadOutcome
 
 
 @dataclass(frozen=True)
@@ -31,49 +29,7 @@ class Agreement:
 
 
 ASPECTS = tuple(field.name for field in fields(Agreement))
-
-# Per cent of all outcomes. A real cluster, recorded twice, agrees with itself on 120 of 121: rollouts race.
-GOALS: Mapping[str, float] = {"counts": 99.0, "spread": 97.0, "messages": 95.0}
-
-
-@dataclass(frozen=True)
-class OutcomeComparison:
-    """One outcome, recorded and simulated.
-
-    Attributes:
-        scenario: Its id.
-        kind: Its kind.
-        step: From 0.
-        recorded: What the control plane decided.
-        simulated: What the engine decided; None: it refused the scenario.
-        refusal: Why it did.
-    """
-
-    scenario: str
-    kind: str
-    step: int
-    recorded: RecordedOutcome
-    simulated: RecordedOutcome | None
-    refusal: str = ""
-
-    @property
-    def agreement(self) -> Agreement:
-        """On what the two outcomes agree."""
-        if self.simulated is None:
-            return Agreement(False, False, False)
-        return compare(self.recorded, self.simulated)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Outcomes of one kind, and how many of them agree on each aspect."""
-
-    n: int
-    agreeing: Mapping[str, int]
-
-    def percent(self, aspect: str) -> float | None:
-        """None for no outcomes at all."""
-        return 100 * self.agreeing[aspect] / self.n if self.n else None
+MEASURES = (*ASPECTS, "complete")
 
 
 def compare(recorded: RecordedOutcome, simulated: RecordedOutcome) -> Agreement:
@@ -84,6 +40,12 @@ def compare(recorded: RecordedOutcome, simulated: RecordedOutcome) -> Agreement:
         spread=_map(_spread, ours) == _map(_spread, theirs),
         messages=_messages(recorded) == _messages(simulated),
     )
+
+
+def agreement_with_any(outcome: RecordedOutcome, others: Iterable[RecordedOutcome]) -> dict[str, bool]:
+    """For each of MEASURES whether one of the others agrees on it; not always the same one."""
+    agreements = [compare(other, outcome) for other in others]
+    return {name: any(getattr(each, name) for each in agreements) for name in MEASURES}
 
 
 def differences(recorded: RecordedOutcome, simulated: RecordedOutcome) -> list[str]:
@@ -99,31 +61,6 @@ def differences(recorded: RecordedOutcome, simulated: RecordedOutcome) -> list[s
     lines += [f"recorded only: {message}" for message in sorted(expected - said)]
     lines += [f"simulated only: {message}" for message in sorted(said - expected)]
     return lines
-
-
-def comparisons(
-    scenario: RecordedScenario, simulate: Callable[[RecordedScenario], list[RecordedOutcome]]
-) -> Iterator[OutcomeComparison]:
-    """A comparison of every step; if the engine refuses the scenario, all of them disagree."""
-    try:
-        simulated: list[RecordedOutcome | None] = [*simulate(scenario)]
-        refusal = "" if len(simulated) == len(scenario.steps) else count(len(simulated), "outcome")
-    except (SimArenaError, ValueError) as error:
-        simulated, refusal = [], str(error) or type(error).__name__
-    simulated += [None] * (len(scenario.steps) - len(simulated))
-    for step, (recorded, outcome) in enumerate(zip(scenario.outcome, simulated, strict=False)):
-        yield OutcomeComparison(scenario.id, scenario.kind, step, recorded, outcome, refusal)
-
-
-def tally(rows: Iterable[OutcomeComparison]) -> Tally:
-    """How many outcomes agree on what."""
-    agreements = [row.agreement for row in rows]
-    return Tally(len(agreements), {name: sum(getattr(a, name) for a in agreements) for name in ASPECTS})
-
-
-def missed_goals(over_all: Tally) -> list[str]:
-    """The aspects that stay below their goal; all of them for no outcomes at all."""
-    return [name for name, goal in GOALS.items() if (over_all.percent(name) or 0.0) < goal]
 
 
 def _map(value: Callable[[WorkloadOutcome], object], workloads: Mapping[str, WorkloadOutcome]) -> dict[str, object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from env.engine.control_plane import ControlPlane
 from env.engine.manifests.objects import priority_class, read_object
 from env.engine.manifests.pod_template import PriorityClass
@@ -19,18 +21,23 @@ _QUIET_S, _PENDING_QUIET_S = 2.0, 12.0
 _STEP_LIMIT_S = 180.0
 
 
-def simulated_outcomes(nodes: list[Manifest], steps: list[list[Manifest]]) -> list[dict[str, Any]]:
+def simulated_outcomes(
+    nodes: list[Manifest], steps: list[list[Manifest]], draw: int | None = None
+) -> list[dict[str, Any]]:
     """The outcome of each step: what a recorder would have written of the embedded control plane.
 
     Args:
         nodes: As in a truth file.
         steps: Of each the objects that are applied, in order.
+        draw: Seed of the lots that the scheduler draws between equal nodes; None: it takes the first of them.
 
     Raises:
         TraceError, QuantityError: An object that the API server would refuse.
         ValueError, QuantityError: A node that is not valid.
     """
-    plane = ControlPlane([read_node(node) for node in nodes], events=True)
+    plane = ControlPlane(
+        [read_node(node) for node in nodes], events=True, lots=None if draw is None else np.random.default_rng(draw)
+    )
     priorities = {name: PriorityClass(value) for name, value in PRIORITY_CLASSES.items()}
     outcomes = []
     for step in steps:

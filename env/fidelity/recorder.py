@@ -19,6 +19,7 @@ from typing import Any
 from env.errors import ClusterError
 from env.fidelity import cluster_outcomes, kubelet
 from env.fidelity.cluster_outcomes import NamespaceState
+from env.fidelity.recordable import COLLECTIONS, PRIORITY_CLASSES, check_recordable
 from env.fidelity.recorded_nodes import all_taints, is_up
 from env.fidelity.truth import RecordedNode, RecordedOutcome, RecordedScenario, priority_classes
 from env.kube.client import KubeApi, KubeError, Waiting, wait
@@ -28,18 +29,7 @@ from env.words import count
 
 Manifest = dict[str, Any]
 
-PRIORITY_CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
-SERVICE_ACCOUNTS = "/api/v1/serviceaccounts"
-COLLECTIONS = {
-    "Deployment": paths.DEPLOYMENTS,
-    "ReplicaSet": paths.REPLICA_SETS,
-    "StatefulSet": "/apis/apps/v1/statefulsets",
-    "DaemonSet": "/apis/apps/v1/daemonsets",
-    "Job": "/apis/batch/v1/jobs",
-    "CronJob": "/apis/batch/v1/cronjobs",
-    "Pod": paths.PODS,
-    "PriorityClass": PRIORITY_CLASSES,
-}
+_SERVICE_ACCOUNTS = "/api/v1/serviceaccounts"
 _MADE_OF = {"Deployment": ("ReplicaSet",), "CronJob": ("Job",)}
 _BEAT_S = 10.0  # the node controller gives up on a kubelet after 40 s of silence
 
@@ -61,16 +51,8 @@ class Pace:
     clean_up_s: float = 120.0
 
 
-def check_recordable(scenario: RecordedScenario) -> None:
-    """Refuse a scenario with objects that cannot be recorded.
-
-    Raises:
-        ClusterError: Names scenario and kind.
-    """
-    for manifest in (manifest for step in scenario.steps for manifest in step):
-        if manifest["kind"] not in COLLECTIONS:
-            known = ", ".join(COLLECTIONS)
-            raise ClusterError(f"scenario {scenario.id}: {manifest['kind']} cannot be recorded; there are {known}")
+class CleanUpError(ClusterError):
+    """Objects of a recording are left on the cluster; they would be in the way of the next one."""
 
 
 def record(
@@ -95,13 +77,15 @@ def record(
         The scenario with its outcomes.
 
     Raises:
-        ClusterError: Something did not settle, or not go away, in time; or a request was refused.
+        CleanUpError: Something did not go away in time.
+        ClusterError: Something did not settle in time; or a request was refused.
     """
-    check_recordable(scenario)
+    pace = pace or Pace()
+    check_recordable(scenario, now(), pace.limit_s)
     clash = {node.name for node in others} & {node.name for node in scenario.nodes}
     if clash:
         raise ClusterError(f"scenario {scenario.id}: the cluster has a node {min(clash)} already; rename one of them")
-    recording = _Recording(api, scenario, f"truth-{token}", pace or Pace(), now)
+    recording = _Recording(api, scenario, f"truth-{token}", pace, now)
     failed: ClusterError | None = None
     try:
         recording.set_up()
@@ -148,7 +132,7 @@ class _Recording:
         self._make(path_of(paths.NAMESPACES, self._namespace), namespace)
         # Pods are refused until there is one; the controller that makes it may take its time.
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-        self._apply(path_of(SERVICE_ACCOUNTS, "default", self._namespace), account)
+        self._apply(path_of(_SERVICE_ACCOUNTS, "default", self._namespace), account)
 
     def play(self, number: int) -> RecordedOutcome:
         """Apply a step, wait until it has settled, read."""
@@ -180,7 +164,7 @@ class _Recording:
         self._made = []
         if left:
             what = f"{failed}; and" if failed else f"scenario {self._scenario.id}:"
-            raise ClusterError(f"{what} could not delete {'; '.join(left[:3])}")
+            raise CleanUpError(f"{what} could not delete {'; '.join(left[:3])}")
 
     def _apply(self, path: str, manifest: Manifest) -> None:
         wait(self._api, f"{self._scenario.id}: {path}", self._pace.limit_s, lambda api: _applied(api, path, manifest))

@@ -17,10 +17,14 @@ workload without pods is left out of `workloads`. Pods of a Job stay after they 
 their node.
 
 A PriorityClass may be one of the objects. Those in PRIORITY_CLASSES need not be: they are there from the beginning.
+
+Several lines with the same id, kind, nodes and steps are recordings of one scenario (see `recorded_sets`). A scenario
+that could not be recorded has no `outcome`, but the reason in `unrecorded`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,13 +43,14 @@ MAX_SCENARIOS = 100_000
 MAX_NODES = 10_000
 MAX_STEPS = 10_000
 MAX_OBJECTS = 10_000
+MAX_MESSAGE = 4096
 
 # Recorded scenarios name this class without saying its value. They show that its pods preempt those without a class,
 # whose priority is 0, and nothing else about it; so any value above 0 decides alike.
 PRIORITY_CLASSES: Mapping[str, int] = {"truth-high": 1000}
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
-Message = Annotated[str, Field(max_length=4096)]
+Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -101,7 +106,11 @@ class RecordedOutcome(_Record):
 
 
 class RecordedScenario(_Record):
-    """Nodes, what is applied step by step, and the outcome of each step; none where it is still to be recorded."""
+    """Nodes, what is applied step by step, and the outcome of each step; none where it is still to be recorded.
+
+    Attributes:
+        unrecorded: Why the cluster gave no outcomes, such as that a step did not settle.
+    """
 
     id: Name
     kind: Name
@@ -110,6 +119,7 @@ class RecordedScenario(_Record):
         list[Annotated[list[Manifest], Field(max_length=MAX_OBJECTS)]], Field(min_length=1, max_length=MAX_STEPS)
     ]
     outcome: list[RecordedOutcome] = []
+    unrecorded: Message = ""
 
     @field_validator("nodes")
     @classmethod
@@ -133,13 +143,17 @@ class RecordedScenario(_Record):
         """The scenario as a line holds it: fields not given stay away."""
         return self.model_dump(mode="json", exclude_unset=True)
 
+    def to_play(self) -> RecordedScenario:
+        """The scenario without what a recording found."""
+        return RecordedScenario(id=self.id, kind=self.kind, nodes=self.nodes, steps=self.steps)
+
 
 def read_truth(path: Path, *, recorded: bool = True) -> list[RecordedScenario]:
     """The scenarios of a file.
 
     Args:
         path: A file as described above.
-        recorded: Whether each must have an outcome for every step.
+        recorded: Whether each must have an outcome for every step, or say why it has none.
 
     Raises:
         TruthError: Unreadable, or a line is not such a scenario; names file and line.
@@ -152,6 +166,15 @@ def read_truth(path: Path, *, recorded: bool = True) -> list[RecordedScenario]:
     if not scenarios:
         raise TruthError(f"{path}: holds no scenario; expected one JSON object a line")
     return scenarios
+
+
+def recorded_sets(scenarios: Iterable[RecordedScenario]) -> list[list[RecordedScenario]]:
+    """The recordings of each scenario, both in the order of the file: those of the same id, kind, nodes and steps."""
+    sets: dict[bytes, list[RecordedScenario]] = {}
+    for scenario in scenarios:
+        key = hashlib.sha256(truth_line(scenario.to_play()).encode("utf-8", "surrogatepass")).digest()
+        sets.setdefault(key, []).append(scenario)
+    return list(sets.values())
 
 
 def truth_line(scenario: RecordedScenario) -> str:
@@ -206,7 +229,9 @@ def _scenario(line: bytes, place: str, recorded: bool) -> RecordedScenario:
         raise TruthError(f"{place}: {_path(first['loc'])}: {reason(first)}") from error
     except (ValueError, RecursionError) as error:
         raise TruthError(f"{place}: not JSON ({error})") from error
-    if recorded and len(scenario.outcome) != len(scenario.steps):
+    if scenario.unrecorded and scenario.outcome:
+        raise TruthError(f"{place}: has both outcomes and unrecorded; take one of them out")
+    if recorded and not scenario.unrecorded and len(scenario.outcome) != len(scenario.steps):
         raise TruthError(
             f"{place}: {count(len(scenario.outcome), 'outcome')} for "
             f"{count(len(scenario.steps), 'step')}; record it first, "

@@ -7,7 +7,8 @@ compiled code counts references to each member of a tuple that is passed on. Sou
 many nodes are looked at is in `pkg/scheduler/schedule_one.go`.
 
 All arrays are int64; scores run from 0 to 100 before their weight. `feasible` holds rows of nodes, and `_add_*` adds to
-the score of each of them. Where kube-scheduler chooses at random among nodes of equal score, the first one wins.
+the score of each of them. kube-scheduler chooses at random among nodes of equal score; here the first one wins, unless
+lots are given.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from env.jit import Ints, compiled
 
 MISSING = -1  # no such topology label
 OWN = -2  # the hostname: every node is its own domain
+NO_LOTS: Ints = np.zeros(0, dtype=np.int64)
+"""Of nodes with the same score the first one is taken."""
 
 _MAX = 100
 _FAR = 2**62
@@ -291,6 +294,14 @@ def _count_domains(
 
 
 @compiled
+def _drawn(feasible: Ints, scores: Ints, lot: int) -> np.int64:
+    """One of the rows with the highest score, by lot."""
+    equal: Ints = feasible[scores == scores.max()]
+    chosen: np.int64 = equal[lot % equal.shape[0]]
+    return chosen
+
+
+@compiled
 def _best(feasible: Ints, scores: Ints) -> np.int64:
     """The row with the highest score; the first one of several."""
     best: np.int64 = feasible[0]
@@ -305,12 +316,13 @@ def _best(feasible: Ints, scores: Ints) -> np.int64:
 
 
 @compiled
-def place(wanted: int, start: int, cycle: Cycle, nodes: NodeArrays) -> tuple[Ints, int]:
+def place(wanted: int, start: int, lots: Ints, cycle: Cycle, nodes: NodeArrays) -> tuple[Ints, int]:
     """Place up to `wanted` equal pods, one cycle each, and update what is used and counted.
 
     Args:
         wanted: Pods.
         start: Row to start looking at, carried from cycle to cycle.
+        lots: One a pod, at least 0, to choose among nodes of the same score; or NO_LOTS.
         cycle: What all of them ask for.
         nodes: Where they may go.
 
@@ -342,7 +354,7 @@ def place(wanted: int, start: int, cycle: Cycle, nodes: NodeArrays) -> tuple[Int
                 _add_spread(feasible, soft, cycle.all_labels, scores)
             if cycle.affinity.shape[0] > 0:
                 _add_affinity(feasible, cycle.affinity, scores)
-            best = _best(feasible, scores)
+            best = _drawn(feasible, scores, lots[number]) if lots.shape[0] else _best(feasible, scores)
         rows[number] = best
         nodes.used[best, : request.shape[0]] += request
         nodes.scored[best] += cycle.score_request

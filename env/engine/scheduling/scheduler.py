@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
 from env.engine.manifests.pod_template import PodTemplate
@@ -15,7 +17,7 @@ from env.engine.scheduling.bound_pods import BoundPods
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.cycles import Cycles
 from env.engine.scheduling.diagnosis import Obstacle, message
-from env.engine.scheduling.kernel import place
+from env.engine.scheduling.kernel import NO_LOTS, place
 from env.engine.scheduling.preemption import Preemption
 from env.engine.scheduling.queue import SchedulingQueue
 
@@ -28,6 +30,8 @@ class Scheduler:
         recorder: Where events go.
         clock: The time in seconds.
         budget: Counts the work.
+        lots: Draws between nodes of the same score, as kube-scheduler does; None: the first of them is taken, so that
+            every replay is the same.
 
     Attributes:
         bound: The pods that hold nodes.
@@ -36,7 +40,12 @@ class Scheduler:
     """
 
     def __init__(
-        self, cluster: ClusterShape, recorder: EventRecorder, clock: Callable[[], float], budget: ReplayBudget
+        self,
+        cluster: ClusterShape,
+        recorder: EventRecorder,
+        clock: Callable[[], float],
+        budget: ReplayBudget,
+        lots: np.random.Generator | None = None,
     ) -> None:
         self.bound = BoundPods(cluster.nodes)
         self.queue = SchedulingQueue(clock)
@@ -44,8 +53,9 @@ class Scheduler:
         self._budget = budget
         self._recorder = recorder
         self._cycles = Cycles(cluster, self.bound, budget)
-        self.preemption = Preemption(self.bound, self._cycles, self.queue, recorder, budget)
+        self.preemption = Preemption(self.bound, self._cycles, self.queue, recorder, budget, lots)
         self._start = 0
+        self._lots = lots
 
     def forget(self, pod: Pod) -> None:
         """A pod is gone or has ended: free what it held, and take it out of the queue."""
@@ -94,7 +104,8 @@ class Scheduler:
         if pods[0].deleted:
             return []
         cycle = self._cycles.whole(pods[0])
-        rows, self._start = place(len(pods), self._start, cycle, self.bound.table.arrays())
+        lots = NO_LOTS if self._lots is None else self._lots.integers(0, 2**62, len(pods))
+        rows, self._start = place(len(pods), self._start, lots, cycle, self.bound.table.arrays())
         placed = pods[: len(rows)]
         if placed:
             self.bound.placed(placed, rows)

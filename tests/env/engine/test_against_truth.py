@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from env.fidelity.agreement import Tally, comparisons, tally
+from env.fidelity.comparison import comparisons
 from env.fidelity.engine_outcomes import simulated_outcomes
+from env.fidelity.figures import Tally, single_draws
 from env.fidelity.truth import RecordedOutcome, RecordedScenario, read_truth
 
 
@@ -15,11 +16,11 @@ def agreement(path: Path) -> Tally:
     if not path.exists():
         pytest.skip(f"no {path.name} in SIM_ARENA_DATA")
 
-    def simulate(scenario: RecordedScenario) -> list[RecordedOutcome]:
+    def simulate(scenario: RecordedScenario, draw: int | None) -> list[RecordedOutcome]:
         nodes = [node.model_dump(exclude_unset=True) for node in scenario.nodes]
-        return [RecordedOutcome.model_validate(each) for each in simulated_outcomes(nodes, scenario.steps)]
+        return [RecordedOutcome.model_validate(each) for each in simulated_outcomes(nodes, scenario.steps, draw)]
 
-    return tally(row for scenario in read_truth(path) for row in comparisons(scenario, simulate))
+    return single_draws(row for scenario in read_truth(path) for row in comparisons([scenario], simulate))
 
 
 @pytest.mark.parametrize(("aspect", "goal"), [("counts", 99), ("spread", 97), ("messages", 95)])

@@ -5,43 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from truth_lines import PENDING, line, outcome, workload
 
-from env.errors import ConfigError, ScenarioError, TruthError, UsageError
-from env.fidelity.agreement import OutcomeComparison, Tally, compare, comparisons, differences, missed_goals, tally
+from env.errors import ConfigError, TruthError
+from env.fidelity.agreement import compare, differences
 from env.fidelity.scenarios import KINDS, generate_scenarios
 from env.fidelity.truth import (
     RecordedOutcome,
-    RecordedScenario,
-    WorkloadOutcome,
     priority_classes,
     read_truth,
+    recorded_sets,
     revision,
     truth_line,
 )
-
-PENDING = "0/1 nodes are available: 1 Insufficient cpu."
-
-
-def workload(**changes: Any) -> WorkloadOutcome:
-    fields: dict[str, Any] = {"nodes": {"n0": 3}, "pending": 0, "ready": 3, "succeeded": 0, "total": 3}
-    return WorkloadOutcome(**{**fields, "revisions": {"1|1Gi": 3}, **changes})
-
-
-def outcome(*messages: str, **workloads: WorkloadOutcome) -> RecordedOutcome:
-    return RecordedOutcome(failed_scheduling=list(messages), workloads=workloads)
-
-
-def line(**changes: Any) -> str:
-    web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {}}
-    scenario: dict[str, Any] = {
-        "id": "one",
-        "kind": "single",
-        "nodes": [{"name": "n0", "cpu": "8", "memory": "32Gi"}],
-        "steps": [[web]],
-        "outcome": [{"failed_scheduling": [], "workloads": {}}],
-    }
-    return json.dumps({**scenario, **changes}) + "\n"
 
 
 @pytest.fixture
@@ -97,6 +73,24 @@ def test_a_file_that_holds_nothing_or_is_not_there_is_refused(file: Path) -> Non
         read_truth(file)
     with pytest.raises(TruthError, match="cannot be read"):
         read_truth(file.parent / "other.jsonl")
+
+
+def test_a_scenario_that_could_not_be_recorded_says_why_instead_of_outcomes(file: Path) -> None:
+    file.write_text(line(outcome=[], unrecorded="settled pods: not within 180 s"))
+    (scenario,) = read_truth(file)
+    assert (scenario.outcome, scenario.unrecorded) == ([], "settled pods: not within 180 s")
+    file.write_text(line(unrecorded="why"))
+    with pytest.raises(TruthError, match="line 1: has both outcomes and unrecorded"):
+        read_truth(file)
+
+
+def test_lines_of_one_scenario_are_its_recordings_whatever_was_decided(file: Path) -> None:
+    pending = {"failed_scheduling": [PENDING], "workloads": {}}
+    other = line(nodes=[{"name": "n0", "cpu": "9", "memory": "32Gi"}])
+    file.write_text(line() + other + line(outcome=[pending]))
+    first, second = recorded_sets(read_truth(file))
+    assert [each.outcome[0].failed_scheduling for each in first] == [[], [PENDING]]
+    assert [each.nodes[0].cpu for each in second] == ["9"]
 
 
 def test_a_scenario_still_to_be_recorded_needs_no_outcome(file: Path) -> None:
@@ -188,83 +182,6 @@ def test_differences_name_the_workload_and_both_sides() -> None:
         "web: pods per node recorded [3], simulated [1, 2]",
         "recorded only: 0/1 nodes are available: 1 Insufficient cpu",
     ]
-
-
-def test_a_scenario_that_the_engine_refuses_disagrees_in_every_step() -> None:
-    def refuse(scenario: RecordedScenario) -> list[RecordedOutcome]:
-        raise ScenarioError("no such kind")
-
-    two = RecordedScenario(id="a", kind="k", nodes=[], steps=[[], []], outcome=[outcome(), outcome()])
-    rows = list(comparisons(two, refuse))
-    assert [(row.step, row.agreement.complete, row.refusal) for row in rows] == [
-        (0, False, "no such kind"),
-        (1, False, "no such kind"),
-    ]
-
-
-def test_a_tally_counts_outcomes_and_misses_goals_below_them() -> None:
-    def row(simulated: RecordedOutcome) -> OutcomeComparison:
-        return OutcomeComparison("a", "k", 0, outcome(web=workload()), simulated)
-
-    right, wrong = row(outcome(web=workload())), row(outcome(PENDING, web=workload()))
-    counted = tally([right] * 94 + [wrong] * 6)
-    assert (counted.n, counted.percent("counts"), counted.percent("messages")) == (100, 100.0, 94.0)
-    assert missed_goals(counted) == ["messages"]
-    assert missed_goals(tally([right] * 95 + [wrong] * 5)) == []
-
-
-def test_no_outcomes_at_all_reach_no_goal() -> None:
-    nothing = tally([])
-    assert nothing == Tally(0, {"counts": 0, "spread": 0, "messages": 0})
-    assert nothing.percent("counts") is None
-    assert missed_goals(nothing) == ["counts", "spread", "messages"]
-
-
-def run(*arguments: object) -> Any:
-    from infra.commands import app
-
-    return CliRunner().invoke(app, ["fidelity", *map(str, arguments)])
-
-
-@pytest.mark.parametrize("text", ["{", ""])
-def test_a_wrong_file_is_a_matter_of_usage(file: Path, text: str) -> None:
-    file.write_text(text)
-    error = run(file).exception
-    assert isinstance(error, UsageError)
-    assert str(error).startswith(str(file))
-
-
-def test_fidelity_passes_a_file_that_the_engine_agrees_with(file: Path) -> None:
-    result = run(_of_the_engine(file), "--json")
-    assert result.exit_code == 0, result.stderr
-    answer = json.loads(result.stdout)
-    assert answer["all"] == {"n": 1, "counts_percent": 100.0, "spread_percent": 100.0, "messages_percent": 100.0}
-    assert (answer["missed"], answer["disagreements"]) == ([], [])
-
-
-def test_fidelity_fails_by_name_of_the_goal_and_shows_where(file: Path) -> None:
-    path = _of_the_engine(file)
-    content = json.loads(path.read_text())
-    content["outcome"][0]["failed_scheduling"] = [PENDING]
-    path.write_text(json.dumps(content))
-    result = run(path)
-    assert result.exit_code == 1
-    assert "goals missed: messages 0.0 % (goal 95 %)" in result.stderr
-    assert "one (single), step 1: messages" in result.stdout
-    assert "recorded only: 0/1 nodes are available: 1 Insufficient cpu" in result.stdout
-
-
-def _of_the_engine(path: Path) -> Path:
-    """A file with what the engine decides on two pods, one node."""
-    from env.fidelity.engine_outcomes import simulated_outcomes
-
-    pod = {"containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": pod}
-    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
-    web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
-    nodes = [{"name": "n0", "cpu": "8", "memory": "32Gi"}]
-    path.write_text(line(nodes=nodes, steps=[[web]], outcome=simulated_outcomes(nodes, [[web]])))
-    return path
 
 
 def _pod_spec(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 from server import Surroundings, end_namespace, request
 
 from env.fidelity.engine_outcomes import simulated_outcomes
-from env.fidelity.recorder import COLLECTIONS
+from env.fidelity.recordable import COLLECTIONS
 from env.fidelity.truth import RecordedNode, RecordedScenario
 from env.kube.client import KubeApi, KubeError
 from env.kube.paths import path_of, selector_text, within

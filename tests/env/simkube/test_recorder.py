@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ from env.fidelity import kubelet
 from env.fidelity.agreement import compare
 from env.fidelity.cluster_outcomes import NamespaceState, messages, outcome, unsettled
 from env.fidelity.engine_outcomes import simulated_outcomes
+from env.fidelity.recordable import PRIORITY_CLASSES, check_recordable
 from env.fidelity.recorded_nodes import other_nodes
-from env.fidelity.recorder import PRIORITY_CLASSES, Pace, record
+from env.fidelity.recorder import CleanUpError, Pace, record
+from env.fidelity.recordings import record_all
 from env.fidelity.scenarios import generate_scenarios
-from env.fidelity.truth import RecordedNode, RecordedOutcome, RecordedScenario, RecordedTaint, truth_line
+from env.fidelity.truth import RecordedNode, RecordedOutcome, RecordedScenario, RecordedTaint, read_truth, truth_line
 from env.kube.client import KubeApi, Timer
 from env.kube.paths import path_of, within
 from env.simkube import paths
@@ -157,6 +162,55 @@ def test_a_scenario_that_does_not_settle_ends_with_the_reason_and_leaves_nothing
     ):
         play(scenario, around)
     assert nothing_left(kube)
+
+
+def test_after_a_scenario_that_does_not_settle_the_next_one_is_recorded(
+    kube: KubeApi, around: Surroundings, others: list[RecordedNode], deciders: Callable[[RecordedScenario], Deciders]
+) -> None:
+    scenario = generated("single")
+    decider = deciders(scenario)
+    if not decider.alone:
+        pytest.skip("controllers settle it")
+
+    def follow() -> None:
+        names = (namespace["metadata"]["name"] for namespace in kube.list(paths.NAMESPACES))
+        decider.namespace = next((name for name in names if name.startswith("truth-test")), "")
+        decider.idle = decider.namespace == "truth-test-0-0"
+
+    decider.each_turn = follow
+    api = KubeApi(kube.client, Timer(decider.now, decider.sleep))
+    lines = list(record_all(api, [scenario.model_copy(update={"id": "stuck"}), scenario], 2, "test", others))
+    assert [(line.id, len(line.outcome)) for line in lines] == [("stuck", 0), (scenario.id, 1), (scenario.id, 1)]
+    assert "settled pods: not within 180 s; last seen: Deployment web has not" in lines[0].unrecorded
+    assert nothing_left(kube)
+
+
+def test_what_a_recording_leaves_behind_ends_them_all(fake: FakeApi, kube: KubeApi) -> None:
+    fake.linger = 10_000
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}}
+    scenario = generated("single")
+    refused = scenario.model_copy(update={"steps": [[volume]]})
+    clock = itertools.count(step=10)
+    fake.fail(403, path="deployments/web", method="PATCH")
+    lines = record_all(KubeApi(kube.client, Timer(lambda: next(clock), lambda _: None)), [refused, scenario], 1, "test")
+    assert "PersistentVolume cannot be recorded" in next(lines).unrecorded
+    with pytest.raises(CleanUpError):
+        next(lines)
+
+
+def test_a_cron_job_that_is_due_while_it_is_recorded_is_refused_before_anything_is_made(
+    fake: FakeApi, play: Play
+) -> None:
+    job = {"spec": {"template": _template()}}
+    tick = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "tick"}}
+    tick |= {"spec": {"schedule": "0 13 * * *", "jobTemplate": job}}
+    scenario = generated("single").model_copy(update={"steps": [[tick]]})
+    with pytest.raises(ClusterError, match=r"CronJob tick is due at 13:00 UTC, .*; suspend it"):
+        play(scenario, now=lambda: datetime(2025, 1, 1, 12, 58, tzinfo=UTC))
+    assert fake.requests == []
+    check_recordable(scenario, datetime(2025, 1, 1, 12, 56, tzinfo=UTC), 180)
+    tick["spec"]["suspend"] = True
+    check_recordable(scenario, datetime(2025, 1, 1, 12, 58, tzinfo=UTC), 180)
 
 
 def test_an_interrupted_recording_leaves_nothing(
@@ -416,6 +470,22 @@ def test_the_command_refuses_a_cluster_with_nodes_and_writes_no_file(fake: FakeA
     result = run("--to", tmp_path / "out.jsonl", "--scenarios", scenarios, "--kubeconfig", config)
     assert isinstance(result.exception, ClusterError)
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_the_command_notes_what_it_cannot_record_goes_on_and_fails_at_the_end(fake: FakeApi, tmp_path: Path) -> None:
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}}
+    scenario = generated("single").model_copy(update={"steps": [[volume]]})
+    scenarios, to = tmp_path / "scenarios.jsonl", tmp_path / "out.jsonl"
+    scenarios.write_text("".join(truth_line(scenario.model_copy(update={"id": each})) for each in ("a", "b")))
+    config = fake.write_kubeconfig(tmp_path / "kubeconfig")
+    result = run("--to", to, "--scenarios", scenarios, "--kubeconfig", config, "--repeat", 3, "--json")
+    assert result.exit_code == 1
+    assert "error: not recorded: a, b" in result.stderr
+    assert [(each.id, each.outcome, bool(each.unrecorded)) for each in read_truth(to)] == [
+        ("a", [], True),
+        ("b", [], True),
+    ]
+    assert list(json.loads(result.stdout)["unrecorded"]) == ["a", "b"]
 
 
 def _template() -> Manifest:
