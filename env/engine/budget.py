@@ -14,10 +14,13 @@ class ReplayBudget:
     """Adds up what is looked at, so that the same replay is given up at the same point on every machine.
 
     The unit is one look at a pod or a node from compiled or built-in code, about 0.1 microseconds.
+
+    Attributes:
+        spent: Looks so far.
     """
 
     def __init__(self) -> None:
-        self._spent = 0
+        self.spent = 0
 
     def spend(self, looks: int) -> None:
         """Count work that is about to be done, or just was.
@@ -25,8 +28,8 @@ class ReplayBudget:
         Raises:
             ClusterError: More than MOST_LOOKS were spent, about a minute.
         """
-        self._spent += looks
-        if self._spent > MOST_LOOKS:
+        self.spent += looks
+        if self.spent > MOST_LOOKS:
             raise ClusterError(
                 "the replay is more work than the embedded cluster takes on: replay fewer pods, nodes or seconds"
             )

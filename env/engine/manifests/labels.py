@@ -13,6 +13,7 @@ from typing import Any
 from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
 
 Labels = Mapping[str, str]
+LabelPair = tuple[str, str]
 Predicate = Callable[[Labels], bool]
 
 HOSTNAME, OS, ARCH = "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"
@@ -40,6 +41,17 @@ def label_selector(selector: Manifest | None) -> Predicate:
         return lambda labels: False
     wanted = {key: str(value) for key, value in as_map(selector, "matchLabels").items()}
     return conjunction(wanted, as_maps(selector, "matchExpressions"))
+
+
+def wanted_label(selector: Manifest) -> LabelPair | None:
+    """A label with the one value that a valid selector demands of it; None where it demands none."""
+    for key, value in as_map(selector, "matchLabels").items():
+        return key, str(value)
+    for expression in as_maps(selector, "matchExpressions"):
+        values = _texts(expression.get("values"))
+        if as_text(expression, "operator") == "In" and len(values) == 1:
+            return as_text(expression, "key"), values[0]
+    return None
 
 
 def conjunction(wanted: Mapping[str, str], expressions: list[Manifest]) -> Predicate:

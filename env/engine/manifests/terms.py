@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from env.engine.manifests.fields import Manifest, as_count, as_map, as_maps, as_text, as_texts
-from env.engine.manifests.labels import Predicate, conjunction, label_selector
+from env.engine.manifests.labels import LabelPair, Predicate, conjunction, label_selector, wanted_label
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -74,12 +74,14 @@ class PodAffinityTerm:
 
     Attributes:
         namespaces: Of the pods that it means; None: those of every namespace.
+        wanted: A label that all of these pods have, with its value; None: it demands no single one.
     """
 
     topology_key: str
     selects: Predicate
     namespaces: frozenset[str] | None
     weight: int = 0
+    wanted: LabelPair | None = None
 
 
 @dataclass(frozen=True)
@@ -183,11 +185,13 @@ def _affinity_terms(affinity: Manifest, namespace: str, labels: Mapping[str, str
 def _affinity_term(term: Manifest, namespace: str, labels: Mapping[str, str], weight: int) -> PodAffinityTerm:
     named = frozenset(as_texts(term, "namespaces"))
     everywhere = term.get("namespaceSelector") == {}
+    selector = _selector(term, labels)
     return PodAffinityTerm(
         as_text(term, "topologyKey"),
-        label_selector(_selector(term, labels)),
+        label_selector(selector),
         None if everywhere else named or frozenset({namespace}),
         weight,
+        wanted_label(selector or {}),
     )
 
 

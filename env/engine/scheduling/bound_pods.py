@@ -5,9 +5,11 @@ See kubernetes 1.36 `pkg/scheduler/backend/cache/cache.go`.
 
 from __future__ import annotations
 
+from env.engine.budget import ReplayBudget
 from env.engine.pods import Pod
 from env.engine.scheduling.nodes import NodeSet, NodeTable
 from env.engine.scheduling.pod_affinity import PodCounts
+from env.engine.scheduling.spreading import Topology
 from env.jit import Ints
 
 
@@ -21,10 +23,10 @@ class BoundPods:
         with_terms: How many of them have affinity terms of their own.
     """
 
-    def __init__(self, nodes: NodeSet) -> None:
+    def __init__(self, nodes: NodeSet, topology: Topology, budget: ReplayBudget) -> None:
         self.table = NodeTable(nodes)
         self.pods: dict[Pod, None] = {}
-        self.counts = PodCounts(len(nodes))
+        self.counts = PodCounts(topology, len(nodes), budget)
         self.with_terms = 0
 
     def placed(self, pods: list[Pod], rows: Ints) -> None:

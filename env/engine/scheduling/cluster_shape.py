@@ -15,13 +15,12 @@ from env.engine.manifests.terms import Placement
 from env.engine.scheduling.kernel import Cycle
 from env.engine.scheduling.nodes import Node, NodeSet
 from env.engine.scheduling.placement import StaticFilter, static_table
+from env.engine.scheduling.pod_affinity import NOTHING
 from env.engine.scheduling.spreading import NO_SPREAD, Topology
 from env.engine.workload import NOT_COUNTED
 from env.jit import Ints
 
 MOST_RESOURCES = 1000  # by name, besides CPU and memory
-NOTHING: Ints = np.zeros(0, dtype=np.int64)
-"""`blocked` and `affinity` of a cycle in which no other pod matters."""
 
 _MOST_CACHED = 1024
 

@@ -15,10 +15,10 @@ from env.engine.budget import ReplayBudget
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.bound_pods import BoundPods
-from env.engine.scheduling.cluster_shape import MOST_RESOURCES, NOTHING, ClusterShape
+from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
 from env.engine.scheduling.diagnosis import Obstacle, obstacles
 from env.engine.scheduling.kernel import Cycle, SpreadArrays
-from env.engine.scheduling.pod_affinity import Block, blocks, preferences
+from env.engine.scheduling.pod_affinity import NOTHING, Block
 from env.engine.scheduling.spreading import NO_SPREAD
 from env.errors import ClusterError
 from env.jit import Ints
@@ -90,10 +90,7 @@ class Cycles:
         nodes = len(bound.table)
         looks = 500 + nodes // 10 + len(bound.pods) * 4 * len(template.spread)
         if bound.with_terms or not template.is_alone:
-            own_terms = len(template.affinity) + len(template.anti_affinity)
-            terms = sum(1 + own_terms + len(each.affinity) + len(each.anti_affinity) for each, _ in bound.counts)
-            ports = sum(len(template.host_ports) * len(each.host_ports) for each, _ in bound.counts)
-            looks += terms * (60 + nodes // 4) + ports
+            looks += bound.counts.looks(template)
         if template not in self._met:
             self._met.add(template)
             looks += nodes // 10 if template.placement.only_node else nodes * template.placement.size // 16
@@ -112,12 +109,12 @@ class Cycles:
 
     def _blocked(self, template: PodTemplate) -> Ints:
         if self._bound.with_terms or not template.is_alone:
-            return blocks(template, self._bound.counts, self._cluster.topology, len(self._bound.table))
+            return self._bound.counts.blocks(template)
         return NOTHING
 
     def _preferences(self, template: PodTemplate) -> Ints:
         if template.affinity or template.anti_affinity or self._bound.with_terms:
-            return preferences(template, self._bound.counts, self._cluster.topology, len(self._bound.table))
+            return self._bound.counts.preferences(template)
         return NOTHING
 
     def _without_rivals(self, pod: Pod, cycle: Cycle) -> Cycle:

@@ -47,7 +47,7 @@ class Scheduler:
         budget: ReplayBudget,
         lots: np.random.Generator | None = None,
     ) -> None:
-        self.bound = BoundPods(cluster.nodes)
+        self.bound = BoundPods(cluster.nodes, cluster.topology, budget)
         self.queue = SchedulingQueue(clock)
         self._cluster = cluster
         self._budget = budget

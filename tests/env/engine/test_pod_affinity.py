@@ -6,6 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from env.engine.manifests.labels import label_selector, wanted_label
 
 Make = Callable[..., Any]
 
@@ -141,3 +145,43 @@ def test_the_wishes_of_running_pods_count_too(cluster: Make, node: Make, manifes
         assert cluster(node("a"), node("b")).apply(fan, manifest("Pod")).placed() == {place: 1}
     foe = manifest("Pod", "foe", cpu="0", nodeName="a", **preferring("podAntiAffinity", 1, term("web")))
     assert cluster(node("a"), node("b")).apply(foe, manifest("Pod")).placed() == {"b": 1}
+
+
+def soft_apart(name: str, namespace: str) -> Any:
+    """The anti-affinity that many charts set by default."""
+    return {"labels": {"app": name}, "namespace": namespace} | preferring("podAntiAffinity", 100, term(name))
+
+
+def test_pods_that_would_rather_be_apart_cost_no_more_among_many_others(
+    cluster: Make, node: Make, manifest: Make
+) -> None:
+    def spent(workloads: int) -> int:
+        made = cluster(*(node(f"n{i}", cpu="64") for i in range(20)))
+        made.apply(*(manifest("Deployment", f"w{i}", 3, **soft_apart(f"w{i}", f"ns{i}")) for i in range(workloads)))
+        assert all(len(made.placed(f"w{i}")) == 3 for i in range(workloads))
+        return int(made.plane.api.budget.spent)
+
+    assert spent(160) < 2.2 * spent(80)
+
+
+LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("xyz"), max_size=3)
+EXPRESSIONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "key": st.sampled_from("abc"),
+            "operator": st.sampled_from(("In", "NotIn", "Exists", "DoesNotExist")),
+            "values": st.lists(st.sampled_from("xyz"), max_size=2),
+        }
+    ),
+    max_size=2,
+)
+
+
+@given(LABELS, EXPRESSIONS, LABELS)
+def test_the_label_that_a_selector_wants_is_on_every_pod_that_it_selects(
+    wanted: dict[str, str], expressions: list[Any], labels: dict[str, str]
+) -> None:
+    selector = {"matchLabels": wanted, "matchExpressions": expressions}
+    pair = wanted_label(selector)
+    if label_selector(selector)(labels) and pair is not None:
+        assert labels[pair[0]] == pair[1]
