@@ -118,7 +118,7 @@ class ControlPlane:
     def rest(self, limit_s: float, quiet_s: float = math.inf) -> bool:
         """Let time pass until nothing can happen any more by itself, for `limit_s` at most; whether it came to that.
 
-        What comes again for ever does not count: a container that is killed again and again, a CronJob, the pods of a
+        What recurs without end does not count: a container that is killed again and again, a CronJob, the pods of a
         controller that end and are replaced.
 
         Args:

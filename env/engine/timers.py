@@ -19,7 +19,7 @@ class Timers:
     """A queue of workloads to sync and pods to end, by time; of equal times the one that was set first comes first.
 
     Attributes:
-        finite: How many are set that do not come again and again for ever: see `recurs`.
+        finite: How many are set that do not recur without end: see `recurs`.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Timers:
 
 
 def recurs(what: Awaiting) -> bool:
-    """Whether it comes again for ever: ticks of a CronJob with its Jobs, pods that are replaced when they end."""
+    """Whether it recurs without end: ticks of a CronJob with its Jobs, pods that are replaced when they end."""
     if isinstance(what, Pod):
         return what.owner.kind not in ("Job", "Pod") or what.owner.parent is not None
     return what.kind == "CronJob"

@@ -10,7 +10,7 @@ import pytest
 
 
 def left_without_a_reader(line: str, *, stderr_too: bool) -> tuple[int, str]:
-    """The exit code of a command of which nobody reads stdout, and what it says on stderr."""
+    """The exit code and the stderr of a command whose stdout is not read."""
     reader, writer = os.pipe()
     os.close(reader)
     code = "import sys; from infra.scripts import start; sys.argv = sys.argv[1:]; start(sys.argv[0])"
