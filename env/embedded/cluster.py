@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import cycle
@@ -27,6 +28,8 @@ from env.problems.scenario import NodePool, Scenario
 from env.trace.document import Trace
 from env.workload import ResourceEdit, Resources, WorkloadRef
 
+logger = logging.getLogger("env.embedded.cluster")
+
 _MOST_POOLS = 64
 _MOST_SEEN = 100_000
 _LONGEST_REST_S = 3600.0
@@ -35,9 +38,14 @@ _VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
 
 @dataclass
 class _Known:
-    """A trace as read, and what was observed of it by workload, nodes, duration and resources."""
+    """A trace as read, and what was observed of it by workload, nodes, duration and resources.
+
+    Attributes:
+        restless: Whether a replay that did not come to rest was logged already.
+    """
 
     timeline: Timeline
+    restless: bool = False
     seen: dict[tuple[WorkloadRef, NodePool, float | None, Resources | None], Observation] = field(default_factory=dict)
 
 
@@ -81,8 +89,13 @@ class EmbeddedCluster:
         self._clusters.clear()
 
     def _replayed(self, scenario: Scenario, resources: Resources | None, *, events: bool) -> ControlPlane:
-        timeline = self._of(scenario.trace).timeline
-        return _replayed(timeline, self._shape(scenario.nodes), scenario, resources, events=events)
+        """The cluster at the end of the duration; where none is given, once it has come to rest."""
+        known = self._of(scenario.trace)
+        plane = _replayed(known.timeline, self._shape(scenario.nodes), scenario, resources, events=events)
+        if scenario.duration_s is None and not plane.rest(_LONGEST_REST_S) and not known.restless:
+            known.restless = True
+            logger.warning("trace %s: still changing an hour after its last event; judged then", scenario.trace.name)
+        return plane
 
     def _of(self, trace: Trace) -> _Known:
         known = self._known.get(trace)
