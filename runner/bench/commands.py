@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from env.errors import ConfigError
 from runner.commands import tables
 from runner.commands.console import note, out, print_json, progress
 from runner.options.flatten import flattened
@@ -180,6 +181,17 @@ def report(
     tables.show(bench_tables.summaries(title, summaries))
     out.print()
     tables.show(bench_tables.kinds(title, summaries))
+
+
+def sizes_of(text: str, most: int) -> list[int]:
+    """The numbers of members in `--members`, in the order given, none twice; ConfigError if it names others."""
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if not sizes or not all(1 <= size <= most for size in sizes):
+        raise ConfigError(f"--members {text}: expected numbers from 1 to {most}, such as 1,2,4,8")
+    return list(dict.fromkeys(sizes))
 
 
 def _versions(*names: str) -> dict[str, str]:

@@ -68,7 +68,7 @@ def federation(
 
     check_place(to, "--to")
     groups = federation_bench.federation_runs(
-        members=_sizes(choice.members),
+        members=b.sizes_of(choice.members, 1000),
         strategies=choice.strategy,
         seeds=trainings.seeds,
         env_steps=env_steps_per_member,
@@ -132,16 +132,6 @@ def band(outcomes: Sequence[ExamResult]) -> tuple[Any, Any, Any, Any]:
         return grid, grid, grid, grid
     rows = np.array([np.interp(grid, x, y) for x, y in zip(steps, solved, strict=True)])
     return grid, rows.min(axis=0), np.median(rows, axis=0), rows.max(axis=0)
-
-
-def _sizes(text: str) -> list[int]:
-    try:
-        sizes = [int(part) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    if not sizes or not all(1 <= size <= 1000 for size in sizes):
-        raise ConfigError(f"--members {text}: expected numbers from 1 to 1000, such as 1,2,4,8")
-    return list(dict.fromkeys(sizes))
 
 
 def _attack(name: str) -> Attack:

@@ -21,13 +21,12 @@ from agents.settings import as_mapping
 from env.errors import AgentError, ConfigError
 from env.problems.draw import PROBLEMS
 from env.words import count
+from infra.bench.protocol.closing import federation
 from protocol.learners.inputs import with_strategy
 from protocol.rounds.aggregate import RoundInputs
 from protocol.rounds.averaging import RoundAggregate
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.errors import BadDocument
-from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import TrainingSpec
 from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
 from runner.bench.learning import settings_of
 from runner.training.training import MAX_EPISODES, Training, TrainingConfig, load_agent_weights
@@ -139,7 +138,8 @@ class Server:
     def __init__(self, strategy: Strategy, members: int, weights: bytes) -> None:
         self.weights = weights
         self._state: bytes | None = None
-        self._federation = _document(strategy, members, weights)
+        shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.loads(weights, "weights").items()}
+        self._federation = federation(shapes, members, strategy)
 
     def close(self, updates: Sequence[tuple[int, bytes]]) -> None:
         """Put a round's updates together; each with its member's transitions, in member order.
@@ -161,19 +161,6 @@ class Server:
             raise refused[0]
         result = aggregate.finish()
         self.weights, self._state = result.weights, result.server_state
-
-
-def _document(strategy: Strategy, members: int, weights: bytes) -> Federation:
-    """What the protocol wants to know of a federation; only strategy, size and model matter here."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.loads(weights, "weights").items()}
-    return Federation(
-        group="bench",
-        created_at="",
-        size=members,
-        training=TrainingSpec(agent="dqn", reward="shaped", episodes=1, steps=MAX_STEPS, seed=0),
-        strategy=strategy,
-        model=tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items()),
-    )
 
 
 def _federation(run: FederationRun, exams: Exams) -> ExamResult:

@@ -13,7 +13,6 @@ from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation
 
-BARRIERS = ("sync-server", "workers")
 JOIN_S = 10.0  # a fleet's machines do not start at the same moment
 SPREAD = 0.1  # nor are its members equally fast: 10 % faster and slower than the mean
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from protocol.strategies.table import Strategy
+
 if TYPE_CHECKING:
     from protocol.wire.federation_documents import Federation
 
@@ -75,7 +77,7 @@ def large(width: int) -> Shapes:
     return shapes
 
 
-def federation(shapes: Shapes, size: int) -> Federation:
+def federation(shapes: Shapes, size: int, strategy: Strategy = Strategy.FEDAVG) -> Federation:
     """A federation of this model; only the model matters here."""
     from protocol.wire.federation_documents import Federation, TensorSpec
     from protocol.wire.job_documents import TrainingSpec
@@ -84,6 +86,7 @@ def federation(shapes: Shapes, size: int) -> Federation:
         group="bench",
         created_at="",
         size=size,
+        strategy=strategy,
         training=TrainingSpec(agent="dqn", reward="shaped", episodes=1, steps=1, seed=0),
         model=tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items()),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from env.errors import UsageError
-from runner.bench.commands import QuickOption
+from runner.bench.commands import QuickOption, sizes_of
 from runner.commands.console import Exit, fail, note, out, print_json, progress
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -93,7 +93,7 @@ def protocol(
     is missed.
     """
     effort = Effort((2, 8), 10, 600.0, 500, 1, 30, 6) if quick else Effort((2, 8, 32, 128), 100)
-    sizes = effort.members if members is None else _sizes(members)
+    sizes = effort.members if members is None else sorted(sizes_of(members, 10_000))
     barriers = _barriers(barrier)
     if to is not None:
         _make(to)  # now, not after minutes of measuring
@@ -220,16 +220,6 @@ def _draw(results: BenchmarkResults, folder: Path) -> None:
     plot.draw_costs(results.costs, folder / "protocol-cost.png")
     plot.draw_stragglers(results.stragglers[0], folder / "stragglers.png")
     note(f"wrote {folder}/protocol-cost.png and stragglers.png")
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    try:
-        sizes = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        sizes = []
-    if not sizes or not all(1 <= size <= 10_000 for size in sizes):
-        raise UsageError(f"--members {text}: expected numbers from 1 to 10000, such as 2,8,32")
-    return tuple(sizes)
 
 
 def _barriers(given: Sequence[str] | None) -> tuple[str, ...]:
