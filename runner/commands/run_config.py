@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import typer
 
-from agents.kinds import DEFAULT, agent_kind
+from agents.kinds import DEFAULT, KINDS, agent_kind
 from env.errors import ConfigError, nearest, reason
 from runner.clusters.choice import ClusterChoice
-from runner.clusters.simkube import TRACE_DIR
-from runner.options.flatten import build
+from runner.options import completion
+from runner.options.agents import EpisodeChoice, SettingsOption
+from runner.options.flatten import build, options_of, values
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
@@ -31,54 +33,98 @@ _EVALUATIONS, _CHECKPOINTS, _FEWEST = 20, 10, 50
 _GONE = {"runs": "and name the run's folder with --to"}
 """Options of release 0.1, and what is said instead. None of them changes what a run is."""
 
-Count = Annotated[int, Field(ge=1)]
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingChoice:
+    """Who is trained, how long and from what."""
+
+    panel: ClassVar[str] = "Training"
+
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help=f"{', '.join(KINDS)}.", autocompletion=completion.of(KINDS))
+    ] = DEFAULT
+    episodes: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Episodes in all. Default: enough for a good DQN.")
+    ] = None
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same weights.")] = 0
+    settings: SettingsOption = field(default_factory=dict)
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Start from the networks in this .pt file.", autocompletion=completion.files),
+    ] = None
 
 
-class RunConfig(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class ValidationChoice:
+    """How often the agent is evaluated, and when that ends the training."""
+
+    panel: ClassVar[str] = "Evaluation"
+
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="After every N-th episode; 0: never. Default: 20 times, at least 50 apart."
+        ),
+    ] = None
+    stop_solved: Annotated[
+        float | None, typer.Option(metavar="SHARE", min=0, max=1, help="End once this share is solved, e.g. 0.99.")
+    ] = None
+    patience: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="End after so many evaluations in a row that are not the best."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.stop_solved == 0:
+            raise ConfigError("stop_solved = 0: every agent solves that share; give one above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointChoice:
+    """How often the run is saved."""
+
+    panel: ClassVar[str] = "Run"
+
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Keep a checkpoint, and draw, after every N-th episode. Default: 10 times, at least 50 apart.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
     """What `sim-arena train` is told. None: left to the program, or to each trace."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    agent: str = DEFAULT
-    episodes: Count | None = None
-    steps: Count = 100
-    reward: str = "shaped"
-    problem: str | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-    settings: dict[str, Any] = {}
-    weights: str | None = None
-    env: str = "cluster"
-    trace: list[str] = []
-    deploy: str | None = None
-    namespace: str | None = None
-    target: Count | None = None
-    nodes: Count | None = None
-    node_cpu: str = "16"
-    node_memory: str = "32Gi"
-    node_pods: Count = 110
-    duration: float | None = None
-    evaluate_every: Annotated[int, Field(ge=0)] | None = None
-    stop_solved: Annotated[float, Field(gt=0, le=1)] | None = None
-    patience: Count | None = None
-    checkpoint_every: Count | None = None
-    cluster: str = "embedded"
-    kube_context: str | None = None
-    trace_dir: str = TRACE_DIR
-    trace_bucket: str | None = None
-    simkube: dict[str, Any] = {}
+    training: TrainingChoice = field(default_factory=TrainingChoice)
+    episode: EpisodeChoice = field(default_factory=EpisodeChoice)
+    workload: WorkloadChoice = field(default_factory=WorkloadChoice)
+    validation: ValidationChoice = field(default_factory=ValidationChoice)
+    checkpoints: CheckpointChoice = field(default_factory=CheckpointChoice)
+    cluster: ClusterChoice = field(default_factory=ClusterChoice)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], what: str) -> RunConfig:
+    def of(cls, given: Mapping[str, Any], what: str) -> RunConfig:
         """Settings from a mapping, which errors call `what`; ConfigError that names the first key that does not fit."""
+        from pydantic import ConfigDict, Field, ValidationError, create_model
+
+        options: dict[str, Any] = {
+            option.name: (option.json_type, Field(None, ge=option.info.min, le=option.info.max))
+            for option in options_of(cls)
+        }
+        model: Any = create_model("RunConfig", __config__=ConfigDict(extra="forbid", strict=True), **options)
         try:
-            return cls.model_validate(dict(values))
+            return build(cls, model.model_validate(dict(given)).model_dump(exclude_unset=True))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
             if key in _GONE:
                 raise ConfigError(f"{what}: {key!r} is of release 0.1; take it out, {_GONE[key]}") from error
             if first["type"] == "extra_forbidden":
-                raise ConfigError(f"{what}: {key!r:.80} is unknown; {nearest(key, RunConfig.model_fields)}") from error
+                raise ConfigError(f"{what}: {key!r:.80} is unknown; {nearest(key, options)}") from error
             raise ConfigError(f"{what}: {key} = {first['input']!r:.80}: {reason(first)}") from error
 
     @classmethod
@@ -93,8 +139,13 @@ class RunConfig(BaseModel):
 
     def over(self, given: Mapping[str, Any]) -> RunConfig:
         """These settings with others over them; agent's settings and SimKube's are merged one by one."""
-        merged = {name: {**getattr(self, name), **given[name]} for name in ("settings", "simkube") if name in given}
-        return self.of({**self.model_dump(), **given, **merged}, "options")
+        mine = self.dump()
+        merged = {name: {**mine[name], **given[name]} for name in ("settings", "simkube") if name in given}
+        return self.of({**mine, **given, **merged}, "options")
+
+    def dump(self) -> dict[str, Any]:
+        """The settings as JSON holds them, by the names of the options."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values(self).items()}
 
     def filled(self) -> RunConfig:
         """The same with what the number of episodes decides and the agent's own settings; ConfigError if two settings
@@ -105,50 +156,41 @@ class RunConfig(BaseModel):
         """
         from runner.training.training import TrainingConfig
 
-        self.workload()
-        self.cluster_choice().check()
-        episodes = self.episodes or TrainingConfig.episodes
-        evaluate_every = 0 if self.cluster != "embedded" else max(_FEWEST, episodes // _EVALUATIONS)
-        if self.evaluate_every is not None:
-            evaluate_every = self.evaluate_every
-        rule = "stop_solved" if self.stop_solved is not None else "patience" if self.patience is not None else None
-        if rule is not None and evaluate_every == 0:
-            raise ConfigError(f"{rule} = {getattr(self, rule)}: needs evaluations; give --evaluate-every too")
-        checkpoint_every = self.checkpoint_every or max(_FEWEST, episodes // _CHECKPOINTS)
+        self.cluster.check()
+        training, validation = self.training, self.validation
+        episodes = training.episodes or TrainingConfig.episodes
+        evaluate_every = 0 if self.cluster.cluster != "embedded" else max(_FEWEST, episodes // _EVALUATIONS)
+        if validation.evaluate_every is not None:
+            evaluate_every = validation.evaluate_every
+        for rule in ("stop_solved", "patience"):
+            if (given := getattr(validation, rule)) is not None and evaluate_every == 0:
+                raise ConfigError(f"{rule} = {given}: needs evaluations; give --evaluate-every too")
         return self.over(
             {
                 "episodes": episodes,
                 "evaluate_every": evaluate_every,
-                "checkpoint_every": checkpoint_every,
-                "settings": agent_kind(self.agent).filled(self.settings),
+                "checkpoint_every": self.checkpoints.checkpoint_every or max(_FEWEST, episodes // _CHECKPOINTS),
+                "settings": agent_kind(training.agent).filled(training.settings),
             }
         )
 
     def portable(self) -> RunConfig:
         """The same with absolute paths of what is read."""
-        weights = None if self.weights is None else str(Path(self.weights).resolve())
-        return self.over({"trace": [str(Path(path).resolve()) for path in self.trace], "weights": weights})
+        weights = None if self.training.weights is None else str(Path(self.training.weights).resolve())
+        return self.over({"trace": [str(Path(path).resolve()) for path in self.workload.trace], "weights": weights})
 
-    def workload(self) -> WorkloadChoice:
-        """What is to be solved; ConfigError if two settings contradict each other."""
-        return build(WorkloadChoice, self.model_dump())
-
-    def cluster_choice(self) -> ClusterChoice:
-        """Where traces are replayed; ConfigError if a setting belongs to another backend."""
-        return build(ClusterChoice, self.model_dump())
-
-    def training(self) -> TrainingConfig:
+    def training_config(self) -> TrainingConfig:
         """What the training is, apart from its scenarios; of filled settings."""
         from runner.training.training import TrainingConfig
 
         return TrainingConfig(
-            agent=self.agent,
-            agent_settings=self.settings,
-            episodes=self.episodes or TrainingConfig.episodes,
-            steps=self.steps,
-            reward=self.reward,
-            seed=self.seed,
-            problem=self.problem,
+            agent=self.training.agent,
+            agent_settings=self.training.settings,
+            episodes=self.training.episodes or TrainingConfig.episodes,
+            steps=self.episode.steps,
+            reward=self.episode.reward,
+            seed=self.training.seed,
+            problem=self.workload.problem,
         )
 
     def plan(self) -> LoopPlan:
@@ -156,8 +198,8 @@ class RunConfig(BaseModel):
         from runner.training.loop import LoopPlan
         from runner.training.validation import StopRule
 
-        stop = StopRule(self.stop_solved, self.patience)
-        return LoopPlan(self.evaluate_every or 0, self.checkpoint_every or 1, stop)
+        stop = StopRule(self.validation.stop_solved, self.validation.patience)
+        return LoopPlan(self.validation.evaluate_every or 0, self.checkpoints.checkpoint_every or 1, stop)
 
 
 def _document(path: Path) -> Mapping[str, Any]:

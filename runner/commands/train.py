@@ -4,77 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from agents.kinds import DEFAULT, KINDS
 from env.errors import AgentError, ConfigError
 from env.words import count
-from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
 from runner.commands.console import Exit, fail, note, print_json, progress_bars
 from runner.commands.interrupt import interruptible
+from runner.commands.run_config import RunConfig
 from runner.options import completion
-from runner.options.agents import EpisodeChoice, SettingsOption
-from runner.options.flatten import flattened, typed, values
+from runner.options.flatten import flattened, typed
 from runner.options.output import OutputChoice
-from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
-    from runner.commands.run_config import RunConfig
     from runner.training.run_folder import RunFolder
     from runner.training.training import Summary, Training
     from runner.training.validation import Validation
 
 _MAY_CHANGE = ("episodes", "stop_solved", "patience")
 """Options that do not change what a run has done so far."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingChoice:
-    """Who is trained, how long and from what."""
-
-    panel: ClassVar[str] = "Training"
-
-    agent: Annotated[
-        str, typer.Option(metavar="NAME", help=f"{', '.join(KINDS)}.", autocompletion=completion.of(KINDS))
-    ] = DEFAULT
-    episodes: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Episodes in all. Default: enough for a good DQN.")
-    ] = None
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same weights.")] = 0
-    settings: SettingsOption = field(default_factory=dict)
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Start from the networks in this .pt file.", autocompletion=completion.files),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidationChoice:
-    """How often the agent is evaluated, and when that ends the training."""
-
-    panel: ClassVar[str] = "Evaluation"
-
-    evaluate_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=0, help="After every N-th episode; 0: never. Default: 20 times, at least 50 apart."
-        ),
-    ] = None
-    stop_solved: Annotated[
-        float | None, typer.Option(metavar="SHARE", min=0, max=1, help="End once this share is solved, e.g. 0.99.")
-    ] = None
-    patience: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="End after so many evaluations in a row that are not the best."),
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,45 +56,28 @@ class RunChoice:
             autocompletion=completion.files,
         ),
     ] = None
-    checkpoint_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Keep a checkpoint, and draw, after every N-th episode. Default: 10 times, at least 50 apart.",
-        ),
-    ] = None
 
 
 @flattened
 def train(
     ctx: typer.Context,
-    training: TrainingChoice,
-    episode: EpisodeChoice,
-    workload: WorkloadChoice,
-    validation: ValidationChoice,
+    chosen: RunConfig,
     run: RunChoice,
-    cluster: ClusterChoice,
     output: OutputChoice,
 ) -> None:
     """Train an agent; everything about it ends up in one folder. Ctrl-C stops it so that --load can go on."""
-    from runner.commands.run_config import RunConfig
     from runner.training.run_folder import RunFolder
 
-    chosen = {
-        name: value
-        for choice in (training, episode, workload, validation, run, cluster)
-        for name, value in values(choice).items()
-    }
-    given = _given(chosen, typed(ctx))
+    names = typed(ctx)  # a default must not go over what a file says
+    given = {name: value for name, value in chosen.dump().items() if name in names}
     if run.load is not None:
-        _refuse_changes([*given, *(name for name in ("config", "to") if chosen[name] is not None)])
+        _refuse_changes([*given, *(name for name in ("config", "to") if getattr(run, name) is not None)])
         folder = RunFolder.open(run.load)
         wanted = RunConfig.of_run(folder.config).over(given)
     else:
         wanted = (RunConfig.read(run.config) if run.config is not None else RunConfig()).over(given)
     wanted = wanted.filled()
-    with wanted.cluster_choice().opened(ctx.obj) as place:
+    with wanted.cluster.opened(ctx.obj) as place:
         trained, exam = _made(wanted, place)
         if run.load is not None:
             _restore(trained, folder, folder.latest if run.load.is_dir() else run.load, wanted)
@@ -150,17 +88,6 @@ def train(
         print_json(summary)
     else:
         tables.show_facts(summary)
-
-
-def _given(chosen: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    """The options of these names that a config may hold too, as a config holds them.
-
-    A default must not go over what a file says; so only options that were typed count.
-    """
-    from runner.commands.run_config import RunConfig
-
-    found = {name: value for name, value in chosen.items() if name in names and name in RunConfig.model_fields}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def _refuse_changes(given: Sequence[str]) -> None:
@@ -177,11 +104,13 @@ def _made(wanted: RunConfig, cluster: Cluster | None) -> tuple[Training, Validat
     from runner.training.training import Training
     from runner.training.validation import Validation, validation_problems
 
-    scenarios = wanted.workload().scenarios()
-    training = Training(wanted.training(), scenarios or None, cluster)
-    if not wanted.evaluate_every:
+    workload, episode = wanted.workload, wanted.episode
+    scenarios = workload.scenarios()
+    training = Training(wanted.training_config(), scenarios or None, cluster)
+    if not wanted.validation.evaluate_every:
         return training, None
-    return training, Validation(scenarios or validation_problems(wanted.problem), wanted.steps, wanted.reward, cluster)
+    problems = scenarios or validation_problems(workload.problem)
+    return training, Validation(problems, episode.steps, episode.reward, cluster)
 
 
 def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
@@ -191,9 +120,10 @@ def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
     from runner.training.run_folder import RunFolder
     from runner.training.training import load_agent_weights
 
-    if wanted.weights is not None:
-        load_agent_weights(training.agent, read_state(Path(wanted.weights)))
-    run = RunFolder.create(to, wanted.agent, ["sim-arena", *sys.argv[1:]], wanted.portable().model_dump())
+    chosen = wanted.training
+    if chosen.weights is not None:
+        load_agent_weights(training.agent, read_state(Path(chosen.weights)))
+    run = RunFolder.create(to, chosen.agent, ["sim-arena", *sys.argv[1:]], wanted.portable().dump())
     run.write_json("environment.json", environment())
     return run
 
@@ -217,7 +147,7 @@ def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig)
     if reason is not None:
         change = "ask for more with --stop-solved or --patience"
         fail(f"{run.path}: ended after {count(training.done, 'episode')}, {reason}; {change}", Exit.NOTHING_TO_DO)
-    run.write_json(run.config.name, wanted.model_dump())  # the next --load knows of what has changed
+    run.write_json(run.config.name, wanted.dump())  # the next --load knows of what has changed
 
 
 def _train(training: Training, run: RunFolder, wanted: RunConfig, validation: Validation | None) -> dict[str, Any]:

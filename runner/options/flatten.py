@@ -97,6 +97,17 @@ class _Option(NamedTuple):
         return self.field.name
 
     @property
+    def info(self) -> Any:
+        """Typer's description."""
+        return _info(self.hint)
+
+    @property
+    def json_type(self) -> Any:
+        """The type of its values as JSON holds them."""
+        item = _item(self.hint)
+        return dict[str, Any] if _is_pairs(self.hint) else _bare(self.hint) if item is None else list[item]  # type: ignore[valid-type]
+
+    @property
     def default(self) -> Any:
         """The field's default; None where several values or pairs may be given and there is none; else `empty`."""
         if self.field.default_factory is not MISSING:
@@ -132,7 +143,7 @@ def changed(choice: Any) -> dict[str, Any]:
     """What a user typed for a choice: its options by their flags, without those that have their defaults."""
     mine, defaults = values(choice), values(build(type(choice), {}))
     options = [option for option in options_of(type(choice)) if mine[option.name] != defaults[option.name]]
-    return {flag(option.name, _info(option.hint)): mine[option.name] for option in options}
+    return {flag(option.name, option.info): mine[option.name] for option in options}
 
 
 def flag(field: str, info: OptionInfo | None = None) -> str:
@@ -171,7 +182,7 @@ def _fields(choice: type) -> Iterator[tuple[Field[Any], Any]]:
 
 def _value(option: _Option, value: Any) -> Any:
     if _is_pairs(option.hint):
-        return value if isinstance(value, Mapping) else pairs(value or (), flag(option.name, _info(option.hint)))
+        return value if isinstance(value, Mapping) else pairs(value or (), flag(option.name, option.info))
     if _item(option.hint) is not None:
         return tuple(value or ())
     return value
@@ -179,7 +190,7 @@ def _value(option: _Option, value: Any) -> Any:
 
 def _parameter(option: _Option) -> inspect.Parameter:
     """The option as a parameter that Typer understands."""
-    info = copy.copy(_info(option.hint))
+    info = copy.copy(option.info)
     if info is None:
         raise TypeError(f"{option.name}: has neither typer.Option nor typer.Argument")
     info.rich_help_panel = info.rich_help_panel or option.panel or None

@@ -113,8 +113,8 @@ def test_a_run_is_repeated_from_the_config_in_its_folder(cli: Any, trace: Path) 
 def test_options_and_a_config_have_the_same_names_and_defaults() -> None:
     options = inspect.signature(train).parameters
     not_in_a_config = {"ctx", "config", "load", "to", "as_json"}
-    assert options.keys() - not_in_a_config == RunConfig.model_fields.keys()
-    for name, default in RunConfig().model_dump().items():
+    assert options.keys() - not_in_a_config == RunConfig().dump().keys()
+    for name, default in RunConfig().dump().items():
         given = options[name].default
         assert (str(given) if isinstance(given, Path) else given or None) == (default or None), name
 
