@@ -84,6 +84,8 @@ def solved_plain(workload: PlainWorkload, start: Resources, target: int) -> list
     The goal is a box: replicas are the target, and each request lies between what the workload uses and what lets
     enough pods on a node. So each of the three is brought there by itself.
     """
+    if not target:  # it is scaled to zero already, or no action leads there
+        return None if start.replicas else []
     w = workload
     per_node = -(-target // w.nodes)
     if per_node > w.node_pods:

@@ -52,7 +52,7 @@ class Scenario:
     Attributes:
         trace: What is replayed.
         workload: The Deployment that the agent changes.
-        target: Pods of it that should exist and be ready at the end.
+        target: Pods of it that should exist and be ready at the end; 0 for one that is scaled to zero.
         nodes: The cluster.
         duration_s: Seconds of the trace to replay; None for all of it.
         name: For messages and results.
@@ -68,7 +68,7 @@ class Scenario:
     problem: str | None
 
     def __post_init__(self) -> None:
-        _check_range("target", self.target, _LARGEST)
+        _check_range("target", self.target, _LARGEST, least=0)
         if self.duration_s is not None and not (math.isfinite(self.duration_s) and self.duration_s > 0):
             raise ScenarioError(f"duration {self.duration_s}: must be more than 0 seconds")
 
@@ -178,6 +178,6 @@ def _names(manifest: Manifest, workload: WorkloadRef) -> bool:
     return is_deployment(manifest) and workload_ref(manifest) == workload
 
 
-def _check_range(what: str, value: object, largest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
-        raise ScenarioError(f"{what} {value!r:.80}: must be a whole number from 1 to {largest}")
+def _check_range(what: str, value: object, largest: int, *, least: int = 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= largest:
+        raise ScenarioError(f"{what} {value!r:.80}: must be a whole number from {least} to {largest}")

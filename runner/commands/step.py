@@ -44,6 +44,7 @@ def step(
     """Play one step: replay, observe, act, replay, reward."""
     import numpy as np
 
+    from env.embedded.left_out import left_out
     from env.gym.cluster_env import ClusterEnv
     from runner.episode import step_record
 
@@ -59,10 +60,12 @@ def step(
     record = {**step_record(state, info, value, after), "solved": terminated}
     if to is not None:
         save_trace(to, scenario, record)
+    beyond = left_out(scenario)
     if output.as_json:
-        print_json(record)
+        print_json({**record, "left_out": [tables.left_out_document(each) for each in beyond]})
     else:
         tables.show(tables.steps([{"step": 1, **record}]))
+        tables.show_left_out(beyond)
 
 
 def _action(name: str) -> int:

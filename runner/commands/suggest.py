@@ -89,13 +89,18 @@ def suggest(
         print_json({**_document(scenario, player, found), "command": command})
     else:
         tables.show_facts(_facts(scenario, player, found))
+        tables.show_left_out(found.left_out)
         if command is not None:
             out.print(f"\n{command}", markup=False, highlight=False, emoji=False)
     if to is not None and found.patch is not None:
         _write(to, found.patch)
     match found.ending:
         case SuggestionEnd.HEALTHY:
-            fail(f"Deployment {scenario.workload}: nothing is wrong; nothing to do", Exit.NOTHING_TO_DO)
+            but = "; what was not simulated may be" if found.left_out else ""
+            fail(f"Deployment {scenario.workload}: nothing is wrong{but}; nothing to do", Exit.NOTHING_TO_DO)
+        case SuggestionEnd.AUTOSCALED:
+            owner = next(f"{each.kind} {each.name}" for each in found.left_out if each.owns_replicas)
+            fail(f"{_failure(scenario, player, found)}; {owner} sets the replicas of this workload")
         case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
             fail(
                 f"{_failure(scenario, player, found)}; the exact search may know more: {_solve_command(trace, replay)}"
@@ -163,8 +168,10 @@ def _failure(scenario: Scenario, agent: Agent, found: Suggestion) -> str:
     """Why there is no patch, for an ending without the goal."""
     from runner.suggest.suggestion import SuggestionEnd
 
-    last = found.outcomes[-1]
     came = f"agent {agent.name}: {found.after.ready} of {scenario.target} ready after {_steps(found)}"
+    if found.ending is SuggestionEnd.AUTOSCALED:
+        return f"{came}, and would change the replicas"
+    last = found.outcomes[-1]
     if found.ending is SuggestionEnd.UNSOLVED:
         return f"{came}, the most that --steps allows"
     if last.blocked:
@@ -197,6 +204,7 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
         "before": _seen(found.before),
         "after": _seen(found.after),
         "patch": found.patch,
+        "left_out": [tables.left_out_document(each) for each in found.left_out],
     }
 
 

@@ -12,6 +12,7 @@ from runner.commands.console import out
 from runner.commands.fitted import FittedTable
 
 if TYPE_CHECKING:
+    from env.embedded.left_out import LeftOut
     from env.workload import Resources
     from runner.evaluation.intervals import Estimate
     from runner.evaluation.measure import Measures
@@ -33,6 +34,17 @@ def show_facts(values: Mapping[str, Any]) -> None:
     width = max(map(len, values), default=0)
     for name, value in values.items():
         out.print(f"[bold]{_name(name):{width}}[/]  {escape(words(value))}", highlight=False)
+
+
+def show_left_out(every: Sequence[LeftOut]) -> None:
+    """Print what a verdict does not cover on stdout, a line each."""
+    for each in every:
+        out.print(f"[bold]not simulated[/]  {escape(str(each))}", highlight=False, soft_wrap=True)
+
+
+def left_out_document(each: LeftOut) -> dict[str, str]:
+    """The same as JSON holds it."""
+    return {"kind": each.kind, "name": each.name, "consequence": each.consequence}
 
 
 def words(value: Any) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from agents.agent import Agent
 from env.actions import STEPS, Action, ActionOutcome
 from env.cluster import Cluster
+from env.embedded.left_out import LeftOut, left_out
 from env.gym.cluster_env import ClusterEnv
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
@@ -27,6 +28,7 @@ class SuggestionEnd(StrEnum):
     SOLVED = "solved"
     LOOPED = "looped"  # it asks for something that it has asked for before
     UNSOLVED = "unsolved"  # no step is left
+    AUTOSCALED = "autoscaled"  # it asks for other replicas, which an autoscaler sets
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Suggestion:
         after: What was observed in the end.
         outcomes: The effect of every action, in order.
         patch: A strategic merge patch of the Deployment; None unless solved.
+        left_out: What concerns the workload and was not simulated.
     """
 
     ending: SuggestionEnd
@@ -46,6 +49,7 @@ class Suggestion:
     after: Observation
     outcomes: tuple[ActionOutcome, ...]
     patch: dict[str, Any] | None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def suggest(
@@ -59,6 +63,8 @@ def suggest(
 ) -> Suggestion:
     """Let an agent work on a scenario, greedily, until the goal, a loop, or the step limit.
 
+    Where an autoscaler owns the replicas, it ends before the agent changes them.
+
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
         should_stop: Asked before every step.
@@ -71,31 +77,39 @@ def suggest(
     """
     manifest = last_manifest(scenario.trace, scenario)
     check_names(manifest)
+    beyond = left_out(scenario)
+    owned = any(each.owns_replicas for each in beyond)
     agent.seed(np.random.default_rng(0))
     env = ClusterEnv([scenario], max_steps=max_steps, cluster=cluster)
     state, info = env.reset(seed=0)
     before: Observation = info["observation"]
     outcomes: list[ActionOutcome] = []
     asked_for = {before.resources}
-    looped = False
+    looped = autoscaled = False
     while not (info["is_success"] or looped or len(outcomes) == max_steps):
         if should_stop():
             raise Stopped
-        state, _, _, _, info = env.step(np.int64(agent.act(state, explore=False)))
+        action = agent.act(state, explore=False)
+        autoscaled = owned and bool(STEPS[Action(action)].replicas)
+        if autoscaled:
+            break
+        state, _, _, _, info = env.step(np.int64(action))
         outcomes.append(info["outcome"])
         on_step(len(outcomes), info["observation"])
         looped = info["outcome"].resources in asked_for
         asked_for.add(info["outcome"].resources)
     after: Observation = info["observation"]
     patch = None
-    if not info["is_success"]:
+    if autoscaled:
+        ending = SuggestionEnd.AUTOSCALED
+    elif not info["is_success"]:
         ending = SuggestionEnd.LOOPED if looped else SuggestionEnd.UNSOLVED
     elif after.resources == before.resources:
         ending = SuggestionEnd.HEALTHY
     else:
         ending = SuggestionEnd.SOLVED
         patch = strategic_patch(manifest, last_manifest(edited_trace(scenario, after.resources), scenario))
-    return Suggestion(ending, before, after, tuple(outcomes), patch)
+    return Suggestion(ending, before, after, tuple(outcomes), patch, beyond)
 
 
 def net_actions(outcomes: Sequence[ActionOutcome]) -> list[tuple[Action, int]]:

@@ -323,6 +323,40 @@ def test_a_healthy_workload_is_exit_code_3(cli: Any, tmp_path: Path) -> None:
     assert (result.code, json.loads(result.out)["patch"]) == (3, None)
 
 
+def autoscaler(name: str = "web") -> Manifest:
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": name}, "minReplicas": 1, "maxReplicas": 5}
+    metadata = {"name": "web", "namespace": "default"}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+
+
+def test_nothing_is_wrong_is_not_said_without_what_was_not_simulated(cli: Any, tmp_path: Path) -> None:
+    trace = write(tmp_path / "web.msgpack", scenario_of(deployment(), autoscaler()))
+    result = cli("--trace", trace, *HEURISTIC)
+    said = "HorizontalPodAutoscaler default/web: sets the replicas from 1 to 5 by load; the replay keeps those"
+    assert result.code == 3
+    assert "nothing is wrong; what was not simulated may be; nothing to do" in result.err
+    assert f"not simulated  {said}" in result.out
+    (only,) = json.loads(cli("--trace", trace, *HEURISTIC, "--json").out)["left_out"]
+    assert (only["kind"], only["name"]) == ("HorizontalPodAutoscaler", "default/web")
+
+
+def test_replicas_that_an_autoscaler_sets_are_not_proposed(cli: Any, tmp_path: Path) -> None:
+    options = ("--deploy", "web", "--target", "3", *HEURISTIC)
+    trace = write(tmp_path / "web.msgpack", scenario_of(deployment({}, 2), autoscaler()))
+    result = cli("--trace", trace, *options)
+    assert result.code == 1
+    assert "would change the replicas; HorizontalPodAutoscaler default/web sets the replicas" in result.err
+    assert "kubectl" not in result.out
+    other = write(tmp_path / "other.msgpack", scenario_of(deployment({}, 2), autoscaler("api")))
+    assert cli("--trace", other, *options).code == 0
+
+
+def test_a_workload_that_is_scaled_to_zero_is_no_fault(cli: Any, tmp_path: Path) -> None:
+    trace = write(tmp_path / "web.msgpack", scenario_of(deployment(replicas=0)))
+    result = cli("--trace", trace, *HEURISTIC)
+    assert (result.code, "0 of 0 ready" in result.out) == (3, True)
+
+
 def test_what_is_not_solved_is_exit_code_1_and_no_patch(cli: Any, tmp_path: Path) -> None:
     trace = write(tmp_path / "[red]web.msgpack", scenario_of(deployment({"requests": {"cpu": "17"}})))
     options = ("--trace", trace, "--node-cpu", "8", "--nodes", "2")

@@ -177,7 +177,7 @@ def read_template(
     )
     affinity, anti_affinity = read_pod_affinity(pod, namespace, labels)
     spread = tuple(read_spread(entry, labels) for entry in as_maps(pod, "topologySpreadConstraints"))
-    host_ports = _host_ports(pod, containers)
+    ports = host_ports(pod, containers)
     priority = _priority(pod, priorities or {})
     first = {
         **as_map(as_map(containers[0], "resources"), "limits"),
@@ -195,7 +195,7 @@ def read_template(
         spread=spread,
         affinity=affinity,
         anti_affinity=anti_affinity,
-        host_ports=host_ports,
+        host_ports=ports,
         priority=priority.value,
         may_preempt=priority.may_preempt and as_text(pod, "preemptionPolicy") != "Never",
         unscheduled=bool(as_maps(pod, "schedulingGates")) or _scheduler(pod) != DEFAULT_SCHEDULER,
@@ -206,7 +206,7 @@ def read_template(
         first_requests=(as_text(first, "cpu"), as_text(first, "memory")),
         revision=None,
         graceful=pod.get("terminationGracePeriodSeconds") != 0,
-        is_alone=not (affinity or anti_affinity or host_ports),
+        is_alone=not (affinity or anti_affinity or ports),
     )
     return TemplateSource(
         base=base,
@@ -232,7 +232,8 @@ def read_lasting_template(
     return source
 
 
-def _host_ports(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, str, int], ...]:
+def host_ports(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, str, int], ...]:
+    """(protocol, IP, port) that a pod occupies on its node; with hostNetwork its containers' ports are among them."""
     ports: list[tuple[str, str, int]] = []
     sidecars = [each for each in as_maps(pod, "initContainers") if each.get("restartPolicy") == "Always"]
     for port in (port for container in [*containers, *sidecars] for port in as_maps(container, "ports")):

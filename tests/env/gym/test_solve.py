@@ -50,6 +50,11 @@ def test_the_closed_form_needs_as_many_actions_as_the_search(
         assert is_solved_by(found, scenario)
 
 
+def test_a_workload_that_is_scaled_to_zero_needs_no_action(deployment: MakeDeployment, trace: MakeTrace) -> None:
+    scenario = scenario_from_trace(trace([deployment(replicas=0, cpu="99")]), name="x")
+    assert least_actions(scenario, EmbeddedCluster(), within=5) == []
+
+
 @given(st.sampled_from(PROBLEMS), st.integers(0, 2**63 - 1))
 def test_a_generated_problem_needs_the_actions_that_were_drawn(problem: str, seed: int) -> None:
     scenario = generate_scenario(problem, seed)

@@ -68,7 +68,7 @@ def test_a_note_without_a_problem_is_no_note(note: Any, trace: MakeTrace, deploy
     "note",
     [
         {"target": "3 pods"},
-        {"target": 0},
+        {"target": -1},
         {"deploy": "db"},
         {"nodes": []},
         {"nodes": {"count": 3}},

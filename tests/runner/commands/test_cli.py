@@ -27,6 +27,16 @@ def test_step_takes_the_action_asked_for_and_saves_the_trace(cli: Any, trace: Pa
     assert requests["requests"] == {"cpu": "6800m", "memory": "2352Mi"}
 
 
+def test_step_says_what_was_not_simulated(cli: Any, trace: Path, tmp_path: Path) -> None:
+    made = load_trace(trace)
+    made.events[0]["applied_objs"][0]["spec"]["template"]["spec"]["serviceAccountName"] = "runner"
+    other = tmp_path / "other.msgpack"
+    other.write_bytes(made.to_bytes())
+    assert "not simulated  ServiceAccount" in cli("step", "--trace", str(other)).out
+    (only,) = json.loads(cli("step", "--trace", str(other), "--json").out)["left_out"]
+    assert (only["kind"], only["name"].partition("/")[2]) == ("ServiceAccount", "runner")
+
+
 def test_step_prints_a_table(cli: Any) -> None:
     result = cli("step", "--problem", "memory", "--seed", "3")
     assert result.code == 0
