@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -31,35 +31,32 @@ GONE = ("shutting-down", "terminated")
 INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
 
-@dataclass(frozen=True)
-class LaunchTags:
-    """What is known of instances before they are.
+def launch_tags(
+    group: str, bucket: str, owner: str, expires: float, usd_per_hour: float | None
+) -> list[dict[str, str]]:
+    """What is known of instances before they are, as EC2 takes tags.
 
-    Attributes:
-        owner: who launched them.
+    Args:
+        owner: who launches them.
         expires: when they end by themselves at the latest, seconds since the epoch.
         usd_per_hour: what one costs, as far as that is known.
     """
+    values: dict[str, str] = {
+        Tag.NAME: f"{PROJECT}-{group}",
+        Tag.PROJECT: PROJECT,
+        Tag.GROUP: group,
+        Tag.BUCKET: bucket,
+        Tag.OWNER: re.sub(r"[^\w+=.@/:-]", "-", owner)[:256],
+        Tag.EXPIRES: f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    if usd_per_hour is not None:
+        values[Tag.USD_PER_HOUR] = f"{usd_per_hour:.5f}"
+    return tag_list(values)
 
-    group: str
-    bucket: str
-    owner: str
-    expires: float
-    usd_per_hour: float | None
 
-    def tags(self) -> list[dict[str, str]]:
-        """As EC2 takes them."""
-        values: dict[str, str] = {
-            Tag.NAME: f"{PROJECT}-{self.group}",
-            Tag.PROJECT: PROJECT,
-            Tag.GROUP: self.group,
-            Tag.BUCKET: self.bucket,
-            Tag.OWNER: re.sub(r"[^\w+=.@/:-]", "-", self.owner)[:256],
-            Tag.EXPIRES: f"{datetime.fromtimestamp(self.expires, UTC):%Y-%m-%dT%H:%M:%SZ}",
-        }
-        if self.usd_per_hour is not None:
-            values[Tag.USD_PER_HOUR] = f"{self.usd_per_hour:.5f}"
-        return [{"Key": str(key), "Value": value} for key, value in values.items()]
+def tag_list(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags in the form in which EC2 takes them."""
+    return [{"Key": str(key), "Value": value} for key, value in values.items()]
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _number(weights: bytes) -> int:
 class IntegerMean:
     """The weighted mean of integers, exact, so that only the set and the weights matter."""
 
-    def __init__(self, federation: Federation, before: RoundInputs = RoundInputs()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, federation: Federation, before: RoundInputs) -> None:
         self.before = before
         self.total = 0
         self.weight = 0

@@ -89,12 +89,11 @@ class S3Store:
     Args:
         bucket: the bucket's name.
         role: what this process is; stands in the User-Agent, so that access logs tell workers from others.
-        read_timeout_s: how long one answer may take before it counts as lost.
     """
 
-    def __init__(self, bucket: str, *, role: str = "tool", read_timeout_s: float = 30.0) -> None:
+    def __init__(self, bucket: str, *, role: str = "tool") -> None:
         self.bucket = bucket
-        self.client = _client(bucket, role, read_timeout_s)
+        self.client = _client(bucket, role)
 
     @property
     def name(self) -> str:
@@ -238,7 +237,7 @@ def _is_absent(error: Exception) -> bool:
     return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404")
 
 
-def _client(bucket: str, role: str, read_timeout_s: float) -> S3Client:
+def _client(bucket: str, role: str) -> S3Client:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
@@ -246,7 +245,7 @@ def _client(bucket: str, role: str, read_timeout_s: float) -> S3Client:
     config = Config(
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=5,
-        read_timeout=read_timeout_s,
+        read_timeout=30,
         max_pool_connections=CONNECTIONS,
         user_agent_extra=f"sim-arena/{role}",
         # Newer botocore adds CRC32 headers that several S3 servers refuse.

@@ -19,6 +19,8 @@ Series = npt.NDArray[np.float64]
 
 MOST_DOTS = 1_000
 """Single episodes that a panel shows; of more, every so many."""
+ROUNDS_MEANT = 10
+"""Rounds that a line of a federation's curve is the mean of."""
 
 
 def learning_curve(
@@ -109,8 +111,8 @@ def _evaluated(
         axes.axhline(row[name] * scale, color=colour, linestyle="--", linewidth=1.2, label=label)
 
 
-def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: str, window: int = 10) -> None:
-    """Draw a federation's mean return and solved share over its rounds, with means over `window` rounds.
+def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
+    """Draw a federation's mean return and solved share over its rounds, with means over `ROUNDS_MEANT` rounds.
 
     Args:
         rounds: For each round its number, the participants' mean return, and how many episodes they ran and solved
@@ -121,12 +123,12 @@ def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: 
         AgentError: the file cannot be written.
     """
     figure = Figure(figsize=(9, 4), dpi=120, layout="constrained")
-    figure.suptitle(f"{title}: {count(len(rounds), 'round')}, lines are means of {window}")
+    figure.suptitle(f"{title}: {count(len(rounds), 'round')}, lines are means of {ROUNDS_MEANT}")
     left, right = figure.subplots(1, 2, sharex=True)
     numbers = _column(rounds, "round")
     solved = 100.0 * _column(rounds, "solved") / np.maximum(_column(rounds, "episodes"), 1.0)
-    _panel(left, numbers, _column(rounds, "reward"), "mean return of the members", window, dots=True)
-    _panel(right, numbers, solved, "solved episodes (%)", window, dots=False)
+    _panel(left, numbers, _column(rounds, "reward"), "mean return of the members", ROUNDS_MEANT, dots=True)
+    _panel(right, numbers, solved, "solved episodes (%)", ROUNDS_MEANT, dots=False)
     right.set_ylim(-3, 103)
     for axes in (left, right):
         axes.set_xlabel("round")

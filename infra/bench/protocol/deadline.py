@@ -16,6 +16,7 @@ from protocol.wire.bucket import poll_delay
 from protocol.wire.federation_documents import Decision, Federation
 from protocol.wire.job_documents import Result
 
+DIES_IN, TIMEOUT_S = 6, 30.0  # the round of a death, and what rounds wait for the missing
 CLOCK_S = 1.0  # S3's times are whole seconds, so a deadline is seen up to so much late
 
 
@@ -54,34 +55,26 @@ def deaths(barrier: str, latency_ms: float, seeds: int) -> list[Death]:
     return [death(barrier, latency_ms, seed) for seed in range(1, seeds + 1)]
 
 
-def death(
-    barrier: str,
-    latency_ms: float,
-    seed: int,
-    *,
-    work_s: float = 10.0,
-    timeout_s: float = 30.0,
-    dies_in: int = 6,
-) -> Death:
-    """Eight members; one is killed as soon as round `dies_in` has begun."""
-    wanted = no_op_federation(8, dies_in + 2, barrier, round_timeout_s=timeout_s, min_participants=7)
+def death(barrier: str, latency_ms: float, seed: int) -> Death:
+    """Eight members that train for ten seconds in a round; one is killed as soon as round `DIES_IN` has begun."""
+    wanted = no_op_federation(8, DIES_IN + 2, barrier, round_timeout_s=TIMEOUT_S, min_participants=7)
     scene = submitted(wanted, latency_ms, seed=seed)
-    workers = [scene.worker(f"w{n}", lambda member: work_s, only=n) for n in range(wanted.size)]
+    workers = [scene.worker(f"w{n}", lambda member: 10.0, only=n) for n in range(wanted.size)]
     ledger = scene.ledger
-    scene.run(lambda: len(ledger.arrived.get(dies_in - 1, ())) >= wanted.size)
+    scene.run(lambda: len(ledger.arrived.get(DIES_IN - 1, ())) >= wanted.size)
     workers[0].kill()
-    scene.run(lambda: len(ledger.arrived.get(dies_in, ())) >= wanted.size - 1)
-    seen = {round_: max(ledger.arrived[round_].values()) for round_ in range(1, dies_in + 1)}
-    undisturbed = median(seen[round_] - seen[round_ - 1] for round_ in range(2, dies_in))
-    deadline = min(ledger.delivered[dies_in].values()) + timeout_s
+    scene.run(lambda: len(ledger.arrived.get(DIES_IN, ())) >= wanted.size - 1)
+    seen = {round_: max(ledger.arrived[round_].values()) for round_ in range(1, DIES_IN + 1)}
+    undisturbed = median(seen[round_] - seen[round_ - 1] for round_ in range(2, DIES_IN))
+    deadline = min(ledger.delivered[DIES_IN].values()) + TIMEOUT_S
     scene.world.close()
     return Death(
         barrier=barrier,
         undisturbed_s=undisturbed,
-        round_s=seen[dies_in] - seen[dies_in - 1],
-        timeout_s=timeout_s,
-        closed_after_s=ledger.decided[dies_in] - deadline,
-        one_poll_s=poll_delay(deadline - seen[dies_in - 1], 1.0),
+        round_s=seen[DIES_IN] - seen[DIES_IN - 1],
+        timeout_s=TIMEOUT_S,
+        closed_after_s=ledger.decided[DIES_IN] - deadline,
+        one_poll_s=poll_delay(deadline - seen[DIES_IN - 1], 1.0),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from env.errors import SimArenaError, UsageError
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.fleet import PROJECT, Instance, Tag, find
+from infra.ec2.fleet import PROJECT, Instance, Tag, find, tag_list
 from infra.ec2.watch.reports import InstanceReport, ReportedState, read_reports, short
 from infra.ec2.watch.states import progress
 from protocol.wire.bucket import Bucket
@@ -178,8 +178,7 @@ class Baking:
             Tag.GROUP: self.instance.group,
             Tag.OWNER: self.instance.owner,
         }
-        tags = [{"Key": str(key), "Value": value} for key, value in values.items()]
-        specifications = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]
+        specifications = [{"ResourceType": kind, "Tags": tag_list(values)} for kind in ("image", "snapshot")]
         return {"InstanceId": self.instance.id, "Name": name, "TagSpecifications": specifications}
 
     def _installed(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from env.errors import SimArenaError
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.fleet import Instance, LaunchTags, find, read
+from infra.ec2.fleet import Instance, find, launch_tags, read
 from infra.ec2.launch import code
 from infra.ec2.launch.interrupt import heed
 from infra.ec2.launch.offers import ErrorClass, Market, Offer, Search, client_token, error_class
@@ -38,7 +38,7 @@ def request(plan: LaunchPlan, offer: Offer, now: float, user_data: str) -> dict[
         now: seconds since the epoch.
     """
     orders = plan.orders
-    tags = LaunchTags(orders.group, orders.bucket, plan.owner, expiry(orders, now), offer.usd_per_hour).tags()
+    tags = launch_tags(orders.group, orders.bucket, plan.owner, expiry(orders, now), offer.usd_per_hour)
     spot = offer.market is Market.SPOT
     kinds = ("instance", "volume", *(("spot-instances-request",) if spot else ()))
     disk = {"VolumeSize": plan.image.disk_gb, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}

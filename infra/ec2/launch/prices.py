@@ -62,9 +62,9 @@ class Price:
     source: str
 
 
-def extras_usd_per_hour(disk_gb: float, *, public_address: bool = True) -> float:
+def extras_usd_per_hour(disk_gb: float) -> float:
     """What a gp3 disk and a public IPv4 address add, by us-east-1's prices."""
-    return disk_gb * GP3_USD_PER_GB_MONTH / HOURS_PER_MONTH + (IPV4_USD_PER_HOUR if public_address else 0.0)
+    return disk_gb * GP3_USD_PER_GB_MONTH / HOURS_PER_MONTH + IPV4_USD_PER_HOUR
 
 
 def price(aws: Aws, instance_type: str, spot: bool, zone: str) -> Price:

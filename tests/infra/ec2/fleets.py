@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from double import ACCOUNT
 
-from infra.ec2.fleet import LaunchTags
+from infra.ec2.fleet import launch_tags
 from protocol.commands.buckets import open_bucket
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -39,7 +39,7 @@ def launch_all(
     """Instances; their ids."""
     from moto.ec2 import ec2_backends
 
-    tags = LaunchTags(group, bucket, "me", expires, usd).tags()
+    tags = launch_tags(group, bucket, "me", expires, usd)
     started = _client("ec2", region, os.environ["AWS_ENDPOINT_URL"]).run_instances(
         ImageId=next(iter(ec2_backends[ACCOUNT][region].amis)),
         InstanceType="m6i.large",

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from infra.access.policies import Role, role_policy
 from infra.ec2.aws import Aws
 from infra.ec2.commands.main import app
-from infra.ec2.fleet import LaunchTags
+from infra.ec2.fleet import launch_tags
 from infra.ec2.stack import changes
 from infra.ec2.stack.changes import Change, Reporter
 from infra.ec2.stack.description import StackDescription, describe
@@ -85,7 +85,7 @@ def has_stack(region: str = s3.REGION) -> bool:
 def launch(region: str = s3.REGION, bucket: str = BUCKET) -> str:
     """A machine of the bucket's; its id."""
     image = aws(region).ask("ec2", "describe_images", Owners=["amazon"])["Images"][0]["ImageId"]
-    tags = [{"ResourceType": "instance", "Tags": LaunchTags("fleet-1", bucket, "me", 0.0, None).tags()}]
+    tags = [{"ResourceType": "instance", "Tags": launch_tags("fleet-1", bucket, "me", 0.0, None)}]
     count = {"MinCount": 1, "MaxCount": 1}
     answer = aws(region).ask(
         "ec2", "run_instances", ImageId=image, InstanceType="m5.large", TagSpecifications=tags, **count

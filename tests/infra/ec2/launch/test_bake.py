@@ -18,7 +18,7 @@ from launches import Done, run_to_its_end
 
 from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError
-from infra.ec2.fleet import Instance, LaunchTags, find
+from infra.ec2.fleet import Instance, find, launch_tags
 from infra.ec2.launch import bake
 from infra.ec2.launch.bake import BakedImage, BakeFailed, Baking, baked_images, check_name, installed
 from infra.ec2.launch.plan import AL2023
@@ -54,7 +54,7 @@ def instance(double: Double) -> Instance:
     """A machine that was launched to be baked."""
     aws().ask("s3", "create_bucket", Bucket=BUCKET)
     image = aws().ask("ssm", "get_parameter", Name=AL2023)["Parameter"]["Value"]
-    tags = [{"ResourceType": "instance", "Tags": LaunchTags("bake-1", BUCKET, "someone", 4e9, 0.1).tags()}]
+    tags = [{"ResourceType": "instance", "Tags": launch_tags("bake-1", BUCKET, "someone", 4e9, 0.1)}]
     aws().ask("ec2", "run_instances", ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tags)
     return find(aws())[0]
 

@@ -26,7 +26,7 @@ from launches import (
     run_to_its_end,
 )
 
-from infra.ec2.fleet import LaunchTags
+from infra.ec2.fleet import launch_tags
 from infra.ec2.stack import changes
 from infra.ec2.stack.description import stack_name
 
@@ -70,7 +70,7 @@ def launch(account: Double, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 
 def born(bucket: str = BUCKET) -> None:
     """A machine of the group that was launched before."""
-    tags = {"ResourceType": "instance", "Tags": LaunchTags(GROUP, bucket, "somebody", 0.0, None).tags()}
+    tags = {"ResourceType": "instance", "Tags": launch_tags(GROUP, bucket, "somebody", 0.0, None)}
     aws().ask("ec2", "run_instances", ImageId=image(), MinCount=1, MaxCount=1, TagSpecifications=[tags])
 
 

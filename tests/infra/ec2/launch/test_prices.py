@@ -95,4 +95,3 @@ def test_a_spot_market_that_cannot_be_asked_has_no_price(double: Double) -> None
 
 def test_disk_and_address_are_added_by_the_hour() -> None:
     assert extras_usd_per_hour(40) == pytest.approx(40 * 0.08 / 730 + 0.005)
-    assert extras_usd_per_hour(0, public_address=False) == 0

@@ -19,7 +19,7 @@ import infra.ec2
 from env.errors import UsageError
 from infra.access.policies import Role, bucket_arn, bucket_policy, rights_of, role_policy
 from infra.commands import app as sim_arena
-from infra.ec2.fleet import LaunchTags
+from infra.ec2.fleet import launch_tags
 from infra.ec2.launch import launcher
 from infra.ec2.launch.offers import Market, Offer
 from infra.ec2.launch.plan import Image, LaunchPlan
@@ -36,7 +36,7 @@ MACHINE, CLOSER = (machine_policy(ARN, closes_rounds=closes) for closes in (Fals
 LAUNCHER = launcher_policy(Scope(BUCKET, stack_name(BUCKET), WORKER_ROLE, region=REGION, account=ACCOUNT))
 OWN = bucket_policy(ARN)
 ANYBODY = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": f"{ARN}*"}]}
-TAGS = LaunchTags("fleet-1", BUCKET, "me", 0.0, None).tags()
+TAGS = launch_tags("fleet-1", BUCKET, "me", 0.0, None)
 
 
 @dataclass(frozen=True)

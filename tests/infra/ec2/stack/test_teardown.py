@@ -26,7 +26,7 @@ from stacks import (
 
 from infra.ec2.aws import AwsError
 from infra.ec2.commands.main import app
-from infra.ec2.fleet import LaunchTags
+from infra.ec2.fleet import launch_tags
 from infra.ec2.launch.bake import lone_snapshots
 from infra.ec2.stack.changes import Change, StackFailed
 from infra.ec2.stack.own_bucket import unprotected
@@ -153,7 +153,7 @@ def test_a_stack_whose_bucket_is_gone_can_go_too() -> None:
 def test_images_that_were_baked_are_named_with_the_command_that_deletes_them() -> None:
     stand_in()
     machine = launch()
-    tags = [{"ResourceType": "image", "Tags": LaunchTags("fleet-1", BUCKET, "me", 0.0, None).tags()}]
+    tags = [{"ResourceType": "image", "Tags": launch_tags("fleet-1", BUCKET, "me", 0.0, None)}]
     odd = "baked [/x]"  # brackets and slashes are fine in the name of an image
     image = aws().ask("ec2", "create_image", InstanceId=machine, Name=odd, TagSpecifications=tags)["ImageId"]
     aws().ask("ec2", "terminate_instances", InstanceIds=[machine])
@@ -165,7 +165,7 @@ def test_images_that_were_baked_are_named_with_the_command_that_deletes_them() -
 
 def test_snapshots_whose_image_was_removed_without_them_are_named_with_the_command_that_deletes_them() -> None:
     stand_in()
-    mine, others = (LaunchTags("fleet-1", bucket, "me", 0.0, None).tags() for bucket in (BUCKET, "other"))
+    mine, others = (launch_tags("fleet-1", bucket, "me", 0.0, None) for bucket in (BUCKET, "other"))
     volume = aws().ask("ec2", "create_volume", Size=1, AvailabilityZone="us-east-1a")["VolumeId"]
     lone, _ = (
         aws().ask(

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from env.errors import UsageError
 from infra.ec2.aws import Aws
 from infra.ec2.commands.main import app
-from infra.ec2.fleet import Instance, LaunchTags, find
+from infra.ec2.fleet import Instance, find, launch_tags
 from infra.ec2.watch import termination
 from infra.ec2.watch.termination import Selection, Termination, select, terminate_all
 from infra.local.processes import clean_environment, command
@@ -50,7 +50,7 @@ def launch(double: Double) -> Launch:
     ) -> list[str]:
         aws = account(region)
         image = aws.ask("ssm", "get_parameter", Name=AL2023)["Parameter"]["Value"]
-        own = LaunchTags(group, bucket, "someone", 4e9, 0.1).tags() if tags is None else tags
+        own = launch_tags(group, bucket, "someone", 4e9, 0.1) if tags is None else tags
         answer = aws.ask(
             "ec2",
             "run_instances",
