@@ -17,6 +17,7 @@ from rig import NOTHING
 
 from env.fidelity.agreement import MEASURES
 from env.fidelity.figures import Tally
+from env.simkube.doctor_results import Level, ReportLine
 from infra.bench.protocol import tables as protocol_bench
 from infra.bench.protocol.cases import Case, Cost, Latency
 from infra.bench.protocol.closing import ClosingResult
@@ -43,7 +44,7 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import fidelity, tables
+from runner.commands import doctor, fidelity, tables
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
@@ -183,6 +184,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),
     "runner.bench.tables:summaries": lambda: bench.summaries("part", {"without prioritised replay": SUMMARY}),
     "runner.bench.tables:trainings": lambda: bench.trainings("learner", [("Stable-Baselines3", 2**31, EXAM)]),
+    "runner.commands.doctor:_table": lambda: doctor._table(
+        {"Prometheus operator": ReportLine(Level.FAIL, ERROR, "kubectl create namespace monitoring")}
+    ),
     "runner.commands.fidelity:_set_table": lambda: fidelity._set_table(
         {"recorded outcomes in 1,000 draws of the engine": TALLY}
     ),

@@ -68,7 +68,12 @@ def _map(value: Callable[[WorkloadOutcome], object], workloads: Mapping[str, Wor
 
 
 def _shown(value: object) -> str:
-    return ", ".join(f"{name} {count}" for name, count in value.items()) if isinstance(value, dict) else str(value)
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_shown(each)}" for name, each in value.items() if each != {})
+        case list():
+            return " and ".join(map(str, value)) or "none"
+    return str(value)
 
 
 def _with_pods(outcome: RecordedOutcome) -> dict[str, WorkloadOutcome]:

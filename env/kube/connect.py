@@ -46,4 +46,4 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
 
 def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ConfigError:
     what = "kubeconfig" + (f" {kubeconfig}" if kubeconfig else "") + (f", context {context}" if context else "")
-    return ConfigError(f"{what}: {plain(reason)}; set KUBECONFIG, or see: kubectl config get-contexts")
+    return ConfigError(f"{what}: {plain(reason).rstrip('.')}; set KUBECONFIG, or see: kubectl config get-contexts")

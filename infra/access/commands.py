@@ -75,7 +75,8 @@ def policy(
 def _print_bucket(bucket: str, arn: str) -> None:
     print_json(policies.bucket_policy(arn))
     block = ",".join(f"{name}={json.dumps(value)}" for name, value in policies.PUBLIC_ACCESS_BLOCK.items())
-    note(f"beside it: aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration {block}")
+    command = f"aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration {block}"
+    note(f"beside it: {command}", whole=True)
 
 
 def _launcher(bucket: str, partition: Partition, worker_role: str | None) -> policies.Document:

@@ -18,7 +18,7 @@ from protocol.learners import inputs
 from protocol.wire import documents, ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Closers, JobType, Nodes, TrainingSpec
+from protocol.wire.job_documents import Nodes, TrainingSpec
 from protocol.wire.schedule import default_per_round
 from runner.options.flatten import changed
 
@@ -55,7 +55,7 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
     replay = workload.replay
     training = documents.build(
         TrainingSpec,
-        job_type=JobType(job.job_type),
+        job_type=job.job_type,
         traces=(),
         deploy=replay.deploy,
         namespace=replay.namespace,
@@ -146,7 +146,7 @@ def _federation(choice: FederationChoice, training: TrainingSpec) -> Federation:
         episodes_per_round=1 if choice.per_episode_sync else per_round,
         heterogeneous=choice.heterogeneous,
         strategy=strategy,
-        barrier=Closers(choice.barrier),
+        barrier=choice.barrier,
         min_participants=choice.min_participants or strategy.min_participants,
         round_timeout_s=choice.round_timeout,
         model=tuple(TensorSpec(name=name, shape=shape) for name, shape in tensors.items()),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from env.words import count
 from protocol.commands.options import BucketChoice
-from protocol.commands.submit_options import BarrierName, FederationChoice, JobChoice
+from protocol.commands.submit_options import FederationChoice, JobChoice
+from protocol.wire.choices import Closers
 from runner.commands.console import err, note, out, print_json
 from runner.options.agents import EpisodeChoice
 from runner.options.flatten import flattened
@@ -43,7 +44,7 @@ def submit(
         _report(place, submitted, federation.barrier)
 
 
-def _report(bucket: Bucket, submitted: Submitted, barrier: BarrierName) -> None:
+def _report(bucket: Bucket, submitted: Submitted, barrier: Closers) -> None:
     existed = len(submitted.job_ids) - submitted.created
     if submitted.group is None:
         out.print(f"job {submitted.job_ids[0]} queued in {bucket.name}", highlight=False)
@@ -51,6 +52,6 @@ def _report(bucket: Bucket, submitted: Submitted, barrier: BarrierName) -> None:
         return
     already = f", {existed} {'was' if existed == 1 else 'were'} there already" if existed else ""
     out.print(f"federation {submitted.group}: {count(submitted.created, 'job')} queued{already}", highlight=False)
-    server = "a sync-server and " if barrier == "sync-server" else ""
+    server = "a sync-server and " if barrier is Closers.SYNC_SERVER else ""
     workers = count(len(submitted.job_ids), "worker")
     err.print(f"next: start {server}{workers}; then: dispatch status {submitted.group} --watch")

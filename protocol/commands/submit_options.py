@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import typer
 
 from agents.kinds import DEFAULT, KINDS
 from protocol.strategies.table import ROBUST_SIZE, Strategy
+from protocol.wire.choices import Closers, JobType
 from protocol.wire.keys import MAX_MEMBERS
 from protocol.wire.schedule import DEFAULT_ROUNDS
 from runner.options import completion
 from runner.options.agents import SettingsOption
-
-JobTypeName = Literal["training", "experience_collection"]
-BarrierName = Literal["sync-server", "workers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +43,9 @@ class JobChoice:
         ),
     ] = None
     job_type: Annotated[
-        JobTypeName,
-        typer.Option(metavar="TYPE", help="training; or experience_collection: run episodes, keep their transitions."),
-    ] = "training"
+        JobType,
+        typer.Option(metavar="NAME", help="training; or experience_collection: run episodes, keep their transitions."),
+    ] = JobType.TRAINING
     max_attempts: Annotated[
         int, typer.Option(metavar="N", min=1, help="Attempts without progress before a job fails.")
     ] = 10
@@ -108,9 +106,9 @@ class FederationChoice:
         ),
     ] = Strategy.FEDAVG
     barrier: Annotated[
-        BarrierName,
+        Closers,
         typer.Option(metavar="NAME", help="Who closes rounds: sync-server; or workers, without any server."),
-    ] = "sync-server"
+    ] = Closers.SYNC_SERVER
     min_participants: Annotated[
         int | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from protocol.commands.options import BucketChoice
-from runner.commands.console import Exit
+from runner.commands.console import nothing_to_do
 from runner.commands.program import single
 from runner.options.flatten import flattened
 from runner.options.output import VersionOption
@@ -35,10 +35,12 @@ def sync_server(
 
     server = SyncServer(place, RoundAggregate, say)
     if once:
-        raise typer.Exit(int(Exit.DONE if server.drain() else Exit.NOTHING_TO_DO))
+        if not server.drain():
+            nothing_to_do(f"no unfinished federation in {place.name}; nothing to do")
+        return
     say(f"watching {place.name}")
     if not server.run(exit_when_idle=exit_when_idle):
-        raise typer.Exit(int(Exit.NOTHING_TO_DO))
+        nothing_to_do(f"no unfinished federation in {place.name}; nothing to do")
 
 
 app = single(sync_server)

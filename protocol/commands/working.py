@@ -14,8 +14,9 @@ from protocol.learners.materials import Scenarios
 from protocol.learners.training import TrainingLearner
 from protocol.rounds.aggregate import Aggregate, RoundInputs
 from protocol.wire.bucket import Bucket
+from protocol.wire.choices import JobType
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import JobType, Manifest, ResultStatus
+from protocol.wire.job_documents import Manifest, ResultStatus
 from protocol.worker.learner import Learner
 from protocol.worker.results import AttemptEnd
 from protocol.worker.worker_loop import WorkerLoop

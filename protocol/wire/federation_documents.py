@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire import keys
+from protocol.wire.choices import Closers
 from protocol.wire.documents import Document, Finite, GroupId, Name, Part, Sha256, Text
-from protocol.wire.job_documents import Closers, TrainingSpec
+from protocol.wire.job_documents import TrainingSpec
 from protocol.wire.schedule import Schedule
 
 MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64

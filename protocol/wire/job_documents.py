@@ -9,19 +9,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from protocol.wire import keys
+from protocol.wire.choices import Closers, JobType
 from protocol.wire.documents import Document, Finite, GroupId, Id, Name, Part, Setting, Sha256, Text
-
-
-class JobType(StrEnum):
-    TRAINING = "training"
-    EXPERIENCE_COLLECTION = "experience_collection"
-
-
-class Closers(StrEnum):
-    """Who closes a federation's rounds: a sync-server, or the members among themselves."""
-
-    SYNC_SERVER = "sync-server"
-    WORKERS = "workers"
 
 
 class Nodes(Part):

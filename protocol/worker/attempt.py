@@ -21,9 +21,10 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
+from protocol.wire.choices import Closers, JobType
 from protocol.wire.errors import BadDocument, FederationFailed, ProtocolError
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Closers, JobType, Membership, ResultStatus
+from protocol.wire.job_documents import Membership, ResultStatus
 from protocol.wire.schedule import Schedule
 from protocol.worker import next_step as steps
 from protocol.worker.barrier import Barrier, GlobalWeights

@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.jobs.lease import EndReason
-from protocol.wire.job_documents import Closers, ResultStatus
+from protocol.wire.choices import Closers
+from protocol.wire.job_documents import ResultStatus
 from protocol.wire.schedule import Schedule
 
 SAVE_EVERY_S = 30.0  # a job without a federation saves its state this often; an embedded episode takes milliseconds

@@ -16,9 +16,10 @@ from protocol.rounds.closer import Closer
 from protocol.rounds.federation import unfinished
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.choices import Closers
 from protocol.wire.errors import OtherRelease, StoreError, Unfit
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Closers, Manifest, ResultStatus
+from protocol.wire.job_documents import Manifest, ResultStatus
 from protocol.worker.attempt import Attempt
 from protocol.worker.learner import Learner
 from protocol.worker.results import AttemptEnd, AttemptResult

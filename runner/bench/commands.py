@@ -85,7 +85,8 @@ def env(
         out.print()
         tables.show(tables.rates(title, measured[part]))
     out.print()
-    tables.show_facts(_conclusions(measured))
+    factors = {name: f"{value:,}" for name, value in _conclusions(measured).items()}
+    tables.show_facts(factors)
 
 
 @flattened

@@ -35,6 +35,14 @@ class Exit(IntEnum):
 
 
 class _Console(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As Rich's, with lines too long for a terminal wrapped at spaces.
+
+        A pipe gets whole lines, and so does a terminal with `soft_wrap=True`: for commands to paste.
+        """
+        options.setdefault("soft_wrap", not self.is_terminal)
+        super().print(*objects, **options)
+
     def on_broken_pipe(self) -> None:
         """Leave where the reader of stdout is gone (`| head`). Work goes on without a reader of stderr."""
         _discard(self.file)
@@ -58,9 +66,9 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     raise typer.Exit(int(code))
 
 
-def note(line: str) -> None:
-    """A line on stderr, as it is."""
-    err.print(line, markup=False, highlight=False)
+def note(line: str, *, whole: bool = False) -> None:
+    """A line on stderr, as it is; `whole` also on a narrow terminal, for a command to paste."""
+    err.print(line, markup=False, highlight=False, soft_wrap=whole or not err.is_terminal)
 
 
 def nothing_to_do(line: str) -> NoReturn:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
+from rich.markup import escape
 
 from env.errors import ClusterError, ConfigError
 from env.words import count
 from runner.clusters.simkube import KubeContext, SimKubeSettingsOption, TraceBucket
-from runner.commands.console import Exit, err, fail, note, out, print_json
+from runner.commands import tables
+from runner.commands.console import Exit, err, fail, note, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.simkube.doctor_results import ReportLine
+    from runner.commands.fitted import FittedTable
 
 KubeconfigOption = Annotated[
     Path | None,
@@ -72,8 +76,7 @@ def doctor(
     else:
         for line in done:
             note(line)
-        for name, finding in findings.items():
-            _print(name, finding)
+        tables.show(_table(findings))
     if failed:
         fail(f"{len(failed)} of {count(len(findings), 'check')} failed: {', '.join(failed)}")
 
@@ -105,10 +108,11 @@ def _examined(
         api.close()
 
 
-def _print(name: str, finding: ReportLine) -> None:
-    from rich.text import Text
+def _table(findings: Mapping[str, ReportLine]) -> FittedTable:
+    from runner.commands.fitted import FittedTable
 
-    level = Text(f"{finding.level:<5}", style=_COLOURS[finding.level])
-    out.print(level, Text(f"{name:<24}"), Text(finding.said))
-    if finding.mend:
-        out.print(Text(f"{'':<6}{'':<24} mend: {finding.mend}"))
+    table = FittedTable("check", "verdict", "")
+    for name, finding in findings.items():
+        said = f"{finding.said}; mend: {finding.mend}" if finding.mend else finding.said
+        table.add_row(escape(name), f"[{_COLOURS[finding.level]}]{finding.level}[/]", escape(said))
+    return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -53,10 +53,10 @@ def episode(
         )
     if to is not None:
         save_trace(to, scenario, records[-1])
-    facts = {"scenario": result.scenario, "target": result.target, "solved": result.solved}
+    facts: dict[str, Any] = {"scenario": result.scenario, "target": result.target, "solved": result.solved}
     facts |= {"steps": result.steps, "return": result.reward, "end": records[-1]["after"]}
     if output.as_json:
         print_json({**facts, "records": records})
     else:
         tables.show(tables.steps(records))
-        tables.show_facts(facts)
+        tables.show_facts({**facts, "end": tables.end(facts["end"], result.target)})

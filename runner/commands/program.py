@@ -35,6 +35,21 @@ Commands = Mapping[str, Entry]
 """Commands by their paths, such as `trace show`, in the order in which help lists them."""
 
 
+class _PlainErrors:
+    """A command whose messages about wrong values have no prefix of pydantic's."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **named)  # type: ignore[misc]
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
+class _Command(_PlainErrors, TyperCommand):
+    """A command of one of the programs."""
+
+
 def program(help_text: str, commands: Commands, obj: Any = None) -> typer.Typer:
     """The program of a table. `obj` is what commands find as `context.obj`."""
     app = typer.Typer(
@@ -56,7 +71,7 @@ def program(help_text: str, commands: Commands, obj: Any = None) -> typer.Typer:
 def single(command: Callable[..., None]) -> typer.Typer:
     """A program of one command, which has `VersionOption` itself."""
     app = typer.Typer(pretty_exceptions_show_locals=False, rich_markup_mode="rich", context_settings=HELP_OPTIONS)
-    app.command(help=_help(command))(command)
+    app.command(cls=_Command, help=_help(command))(command)
     return app
 
 
@@ -66,7 +81,7 @@ def _group(table: Commands, path: str) -> type[TyperGroup]:
     inside = {name.removeprefix(prefix): entry for name, entry in table.items() if name.startswith(prefix)}
     names = [name for name in inside if " " not in name]
 
-    class Group(TyperGroup):
+    class Group(_PlainErrors, TyperGroup):
         def list_commands(self, ctx: Any) -> list[str]:
             return names
 
@@ -106,7 +121,7 @@ def load(table: Commands, path: str) -> Any:
     if function is None:
         app.callback(help=entry.help, no_args_is_help=True)(lambda: None)
     elif not is_group:
-        app.command(name, help=_help(function))(function)
+        app.command(name, cls=_Command, help=_help(function))(function)
     else:
         app.callback(invoke_without_command=True, help=_help(function))(function)
     command = get_command(app)

@@ -91,7 +91,7 @@ def suggest(
         tables.show_facts(_facts(scenario, player, found))
         tables.show_left_out(found.left_out)
         if command is not None:
-            out.print(f"\n{command}", markup=False, highlight=False, emoji=False)
+            out.print(f"\n{command}", markup=False, highlight=False, soft_wrap=True)
     if to is not None and found.patch is not None:
         _write(to, found.patch)
     match found.ending:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
+from rich.text import Text
 
 from runner.commands.console import out
 from runner.commands.fitted import FittedTable
@@ -30,10 +32,27 @@ def show(table: FittedTable) -> None:
 
 
 def show_facts(values: Mapping[str, Any]) -> None:
-    """Print names and values on stdout, one a line, never cut or wrapped."""
+    """Print names and values on stdout, one a line; on a terminal long values are wrapped at spaces."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        out.print(f"[bold]{_name(name):{width}}[/]  {escape(words(value))}", highlight=False)
+        label = f"{_name(name):{width}}  "
+        first, *rest = _lines(label, words(value), out.width if out.is_terminal else None)
+        out.print(Text.assemble((first[: len(label)], "bold"), first[len(label) :]), highlight=False, soft_wrap=True)
+        for line in rest:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _lines(label: str, text: str, window: int | None) -> list[str]:
+    """A label and a text beside it, or below it where one of its words is too long for that."""
+    if window is None or len(label) + len(text) <= window:
+        return [label + text]
+    beside = len(label) + max(map(len, text.split())) <= window
+    indent = " " * (len(label) if beside else 2)
+    wrap = textwrap.TextWrapper(
+        window, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    first, *rest = wrap.wrap(text)
+    return [label + first[len(label) :], *rest] if beside else [label.rstrip(), first, *rest]
 
 
 def show_left_out(every: Sequence[LeftOut]) -> None:
@@ -84,13 +103,23 @@ def steps(records: Sequence[Mapping[str, Any]]) -> FittedTable:
         blocked = f" (blocked: {outcome['reason']})" if outcome["blocked"] else ""
         table.add_row(
             str(record["step"]),
-            f"{asked['replicas']} x {asked['cpu']}, {asked['memory']}",
+            _asked(asked),
             f"{seen['ready']} of {record['target']}",
             _not_ready(seen),
             escape(record["action"]["name"] + blocked),
             (f"{record['reward']:+.2f}", f"{record['reward']:+.1f}"),
         )
     return table
+
+
+def end(after: Mapping[str, Any], target: int) -> str:
+    """What a workload asked for and how many of its pods were ready after the last step, in words."""
+    not_ready = _not_ready(after["obs"])
+    return f"{_asked(after['resources'])}; {after['obs']['ready']} of {target} ready" + (not_ready and f", {not_ready}")
+
+
+def _asked(resources: Mapping[str, Any]) -> str:
+    return "{replicas} x {cpu}, {memory}".format(**resources)
 
 
 def _not_ready(seen: Mapping[str, int]) -> str:
@@ -157,7 +186,7 @@ def generated(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
 def solution(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A solved scenario's facts for `show_facts`: equal actions counted, requests as one text."""
     counted = ", ".join(f"{count} x {name}" for name, count in Counter(facts["actions"]).items())
-    asked = {key: "{replicas} x {cpu}, {memory}".format(**facts[key]) for key in ("start", "end")}
+    asked = {key: _asked(facts[key]) for key in ("start", "end")}
     return {**facts, "actions": counted or None, **asked}
 
 

@@ -31,7 +31,7 @@ class FederationsChoice:
     members: Annotated[str, typer.Option(metavar="N,N,...", help="Sizes of the federations.")] = "1,2,4,8"
     strategy: Annotated[
         tuple[str, ...],
-        typer.Option(metavar="NAME", help="How networks become one; may be given again. Default: fedavg."),
+        typer.Option(metavar="NAME", help="How networks become one; may be given again."),
     ] = ("fedavg",)
     episodes_per_round: Annotated[
         int, typer.Option(metavar="N", min=1, help="Of each member, between two averages.")

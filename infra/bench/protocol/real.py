@@ -27,8 +27,8 @@ from protocol.jobs.submit import submit_federation
 from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.choices import Closers
 from protocol.wire.clock import system_clock
-from protocol.wire.job_documents import Closers
 from protocol.wire.schedule import LEASE_TTL_S
 from protocol.wire.store import S3Store
 from protocol.worker.worker_loop import WorkerLoop

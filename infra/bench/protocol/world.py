@@ -17,9 +17,10 @@ from protocol.rounds.aggregate import Aggregated, RoundInputs
 from protocol.rounds.server import SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.choices import Closers
 from protocol.wire.clock import Clock
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Closers, Manifest
+from protocol.wire.job_documents import Manifest
 from protocol.wire.memory import MemoryStore
 from protocol.wire.schedule import LEASE_TTL_S
 from protocol.worker.learner import Episode, Interrupted

@@ -51,7 +51,7 @@ def logs(
         problems += refused
     _print(instance, parts, output)
     if known and known.state == "running":
-        note(f"a shell there: aws ssm start-session --target {instance} --region {known.region}")
+        note(f"a shell there: aws ssm start-session --target {instance} --region {known.region}", whole=True)
     if parts:
         for problem in problems:
             err.print(f"[yellow]warning[/]: {escape(problem)}", highlight=False)

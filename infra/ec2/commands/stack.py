@@ -132,18 +132,15 @@ def teardown(
     out.print(f"stack {name} in {aws.region}: deleted", highlight=False)
     if kept:
         command = f"aws s3api delete-bucket-policy --bucket {bucket}; aws s3 rb --force s3://{bucket}"
-        out.print(f"s3://{bucket} stays, with all that is in it. To delete it for good:\n  {command}", highlight=False)
+        out.print(f"s3://{bucket} stays, with all that is in it. To delete it for good:", highlight=False)
+        out.print(f"  {command}", highlight=False, soft_wrap=True)
     for image in images:
-        out.print(
-            f"image {image.id} ({image.name}) stays, and costs. To delete it:\n  {image.removal}",
-            markup=False,
-            highlight=False,
-        )
+        out.print(f"image {image.id} ({image.name}) stays, and costs. To delete it:", markup=False, highlight=False)
+        out.print(f"  {image.removal}", markup=False, highlight=False, soft_wrap=True)
     for snapshot in snapshots:
         command = f"aws ec2 delete-snapshot --region {aws.region} --snapshot-id {snapshot}"
-        out.print(
-            f"snapshot {snapshot}, whose image is gone, stays, and costs. To delete it:\n  {command}", highlight=False
-        )
+        out.print(f"snapshot {snapshot}, whose image is gone, stays, and costs. To delete it:", highlight=False)
+        out.print(f"  {command}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -173,10 +170,10 @@ def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
         f"aws cloudformation deploy --stack-name {stack_name(bucket)} --template-file FILE"
         f" --capabilities CAPABILITY_IAM --parameter-overrides Bucket={bucket} Vpc={vpc or 'VPC'} CreateBucket=true"
     )
-    note(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)")
+    note(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)", whole=True)
 
 
 def _print_outputs(stack: StackDescription) -> None:
     width = max(map(len, stack.outputs))
     for name, value in stack.outputs.items():
-        out.print(f"  {name:{width}}  {value}", markup=False, highlight=False)
+        out.print(f"  {name:{width}}  {value}", markup=False, highlight=False, soft_wrap=True)

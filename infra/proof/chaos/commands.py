@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.local.processes import new_folder
-from protocol.wire.job_documents import Closers
+from protocol.wire.choices import Closers
 from runner.commands.console import Exit, err, note, out, print_json, progress_bars
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -32,9 +32,9 @@ def chaos(
     members: Annotated[int, typer.Option(metavar="N", min=1, help="Members of the federation.")] = 2,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes.")] = 2,
     rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds over which the signals are spread.")] = 40,
-    barrier: Annotated[Closers, typer.Option(help="Who closes the rounds: two sync-servers, or the workers.")] = (
-        Closers.SYNC_SERVER
-    ),
+    barrier: Annotated[
+        Closers, typer.Option(metavar="NAME", help="Who closes the rounds: sync-server, two of them; or workers.")
+    ] = Closers.SYNC_SERVER,
     bucket: Annotated[
         str | None,
         typer.Option(

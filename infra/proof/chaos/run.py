@@ -32,8 +32,8 @@ from infra.proof.chaos.schedule import (
 from infra.proof.chaos.supervisor import Slot, Supervisor
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.choices import Closers
 from protocol.wire.federation_documents import OutcomeStatus
-from protocol.wire.job_documents import Closers
 
 LEASE_TTL_S = 6.0  # short, so that what a dead worker leaves is soon taken over; a busy machine needs no less
 TRAINING = ("--steps", "40", "--set", "hidden=[16,16]", "--set", "learning_starts=10", "--set", "batch_size=8")

@@ -14,8 +14,9 @@ from enum import StrEnum
 from env.words import count
 from infra.proof.standin import federation, training
 from protocol.strategies.table import Strategy
+from protocol.wire.choices import Closers
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Closers, TrainingSpec
+from protocol.wire.job_documents import TrainingSpec
 
 EVER_S = 1e6  # a round timeout that no run reaches
 

@@ -177,9 +177,9 @@ def test_differences_name_the_workload_and_both_sides() -> None:
     recorded = outcome(PENDING, web=workload())
     simulated = outcome(web=workload(nodes={"n0": 2, "n1": 1}, ready=2, pending=1))
     assert differences(recorded, simulated) == [
-        "web: recorded total 3, ready 3, pending 0, succeeded 0, revisions {'1|1Gi': 3}, "
-        "simulated total 3, ready 2, pending 1, succeeded 0, revisions {'1|1Gi': 3}",
-        "web: pods per node recorded [3], simulated [1, 2]",
+        "web: recorded total 3, ready 3, pending 0, succeeded 0, revisions 1|1Gi 3, "
+        "simulated total 3, ready 2, pending 1, succeeded 0, revisions 1|1Gi 3",
+        "web: pods per node recorded 3, simulated 1 and 2",
         "recorded only: 0/1 nodes are available: 1 Insufficient cpu",
     ]
 

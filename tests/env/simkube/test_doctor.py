@@ -240,7 +240,9 @@ def run(*arguments: object) -> Any:
 def test_the_command_prints_a_line_a_check_and_passes(fake: FakeApi, tmp_path: Path) -> None:
     result = run("--kubeconfig", fake.write_kubeconfig(tmp_path / "kubeconfig"))
     assert result.exit_code == 0, result.output
-    assert all(line.startswith("ok ") for line in result.stdout.splitlines())
+    _, *lines = result.stdout.splitlines()
+    assert lines
+    assert all("  ok  " in line for line in lines)
 
 
 def test_the_command_fails_by_name_and_says_how_to_mend_it(fake: FakeApi, tmp_path: Path) -> None:

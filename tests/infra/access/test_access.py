@@ -31,9 +31,10 @@ from protocol.jobs.submit import submit_federation, submit_job
 from protocol.learners.materials import Scenarios, read_weights
 from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
+from protocol.wire.choices import Closers
 from protocol.wire.errors import Unfit, UnknownName
 from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
-from protocol.wire.job_documents import Closers, Manifest
+from protocol.wire.job_documents import Manifest
 from protocol.wire.keys import Mark
 from protocol.wire.probe import probe
 from protocol.worker.learner import Learner

@@ -11,7 +11,8 @@ from mutants import as_drawn, caught, violated
 from infra.proof.simulation.invariants import Invariant
 from infra.proof.simulation.scenario import Fault, SimulationScenario, Target
 from infra.proof.standin import federation
-from protocol.wire.job_documents import Closers, ResultStatus
+from protocol.wire.choices import Closers
+from protocol.wire.job_documents import ResultStatus
 from protocol.worker.next_step import (
     Finish,
     Load,

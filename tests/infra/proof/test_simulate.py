@@ -21,8 +21,8 @@ from infra.proof.simulation.run import simulate
 from infra.proof.simulation.scenario import Fault, draw
 from infra.proof.standin import undisturbed
 from protocol.strategies.table import Strategy
+from protocol.wire.choices import Closers
 from protocol.wire.errors import Exists
-from protocol.wire.job_documents import Closers
 from protocol.wire.memory import Request
 
 FRESH = 500  # seeds in each run of the tests

@@ -20,9 +20,10 @@ from protocol.rounds.server import SyncServer
 from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.choices import Closers
 from protocol.wire.clock import system_clock
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Closers, Result, ResultStatus
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.store import S3Store
 from protocol.worker.worker_loop import WorkerLoop
 

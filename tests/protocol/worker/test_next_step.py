@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.jobs.lease import EndReason
-from protocol.wire.job_documents import Closers, ResultStatus
+from protocol.wire.choices import Closers
+from protocol.wire.job_documents import ResultStatus
 from protocol.wire.schedule import Schedule
 from protocol.worker.attempt import METHODS
 from protocol.worker.next_step import (

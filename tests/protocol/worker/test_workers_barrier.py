@@ -27,9 +27,10 @@ from protocol.jobs.lease import Attempts
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
+from protocol.wire.choices import Closers
 from protocol.wire.errors import StoreError, Transient, Unfit
 from protocol.wire.federation_documents import Decision, Federation, Outcome, OutcomeStatus
-from protocol.wire.job_documents import Closers, Result, ResultStatus
+from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.memory import Request
 
 expected = cache(undisturbed)  # with a sync-server
