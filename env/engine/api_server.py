@@ -47,7 +47,8 @@ class ApiServer:
         kubelets: Run them there.
         timers: What falls due later.
         budget: Counts the work.
-        live: The workloads that there are.
+        live: The workloads that there are, in order.
+        orphans: Pods that no controller owns, in order.
         unsettled: Those whose controller has something to look at, in order.
     """
 
@@ -67,12 +68,15 @@ class ApiServer:
         self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget, lots)
         self.kubelets = Kubelets(self, kubelet_s)
         self.timers = Timers()
-        self.live: set[Workload] = set()  # by identity
+        self.live: dict[Workload, None] = {}
+        self.orphans: dict[Pod, None] = {}
         self.unsettled: dict[Workload, None] = {}
         self._lifetimes = lifetimes
         self._created = 0
         self._pods = 0
         self._names: dict[tuple[str, str], int] = {}
+        self._named: dict[tuple[str, str], Pod] = {}  # pods whose names are not generated, by namespace and name
+        self._await_name: dict[tuple[str, str], Workload] = {}
 
     # --- what controllers do -----------------------------------------------------------------------------------------
 
@@ -94,6 +98,11 @@ class ApiServer:
         self._created += 1
         pod = Pod(template, owner, self._created, name or self._name(owner), ordinal=ordinal)
         pod.lifetime_s = self._lifetime_s(owner)
+        if name:
+            self._named[template.namespace, name] = pod
+        if owner.kind == "Pod":
+            self.orphans[pod] = None
+            self.unsettled |= {each: None for each in self.live if each.selects(pod)}
         self._record(pod, "SuccessfulCreate", "Created")
         if template.node_name:
             self._attach(pod)
@@ -107,6 +116,22 @@ class ApiServer:
         for pod in leaving:
             self._record(pod, "SuccessfulDelete", "Deleted")
         self.terminate(leaving)
+
+    def claim(self, owner: PodOwner) -> list[Pod]:
+        """Let a controller acquire the pods that it selects and no controller owns (`ClaimPods`)."""
+        found = [pod for pod in self.orphans if not pod.leaving and owner.selects(pod)]
+        for pod in found:
+            del self.orphans[pod]
+            pod.adopted = True
+            self.scheduler.bound.give(pod, owner)
+        return found
+
+    def is_free(self, workload: Workload, name: str) -> bool:
+        """Whether no pod in its namespace has the name; if one has, the workload is synced when that pod is gone."""
+        key = (workload.ref.namespace, name)
+        if key in self._named:
+            self._await_name[key] = workload
+        return key not in self._named
 
     def wake(self, workload: Workload, at_s: float) -> None:
         """Sync the workload again at that time."""
@@ -141,6 +166,8 @@ class ApiServer:
                 self.timers.unset(pod, pod.started_s + pod.lifetime_s)
             self._pods -= 1
             self.scheduler.forget(pod)
+            self.orphans.pop(pod, None)
+            self._free_name(pod)
             gone.setdefault(pod.owner, set()).add(pod)
         for owner, members in gone.items():
             owner.forget(members)
@@ -176,6 +203,14 @@ class ApiServer:
             self.timers.set(top, self.now_s + owner.batch_s)
         else:
             self.unsettled[top] = None
+
+    def _free_name(self, pod: Pod) -> None:
+        key = (pod.template.namespace, pod.name)
+        if self._named.get(key) is pod:
+            del self._named[key]
+            waiting = self._await_name.pop(key, None)
+            if waiting in self.live:
+                self.unsettled[waiting] = None
 
     def _attach(self, pod: Pod) -> None:
         row = self.scheduler.bound.table.set.row.get(pod.template.node_name, UNBOUND)

@@ -75,7 +75,7 @@ class ControlPlane:
         workload = self.workloads.get((given.kind, given.ref))
         if workload is None:
             workload = self.workloads[given.kind, given.ref] = _made(given, self.api)
-            self.api.live.add(workload)
+            self.api.live[workload] = None
         else:
             _change(workload, given)
         self.api.unsettled[workload] = None
@@ -86,8 +86,8 @@ class ControlPlane:
         workload = self.workloads.pop((kind, ref), None)
         if workload is not None:
             self.api.unsettled.pop(workload, None)
-            self.api.live.discard(workload)
-            self.api.terminate(workload.pods())
+            self.api.live.pop(workload)
+            self.api.terminate(workload.whole() if isinstance(workload, BarePod) else workload.pods())
             self._act()
 
     def settle(self) -> None:
@@ -194,7 +194,7 @@ def _made(given: KubeObject, api: ApiServer) -> Workload:
             return Deployment(spec)
         case ReplicaSetSpec() as spec:
             made = ReplicaSet.make(spec.ref, spec.template, spec.replicas, api)
-            made.min_ready_s = spec.min_ready_s
+            made.selector, made.min_ready_s = spec.selector, spec.min_ready_s
             return made
         case StatefulSetSpec() as spec:
             return StatefulSet.make(spec, api)
@@ -217,7 +217,7 @@ def _change(workload: Workload, given: KubeObject) -> None:
             # Of a Job only the parallelism and the suspension can change.
             workload.spec = replace(workload.spec, parallelism=spec.parallelism, suspended=spec.suspended)
         case BarePod(), PodTemplate() as template:
-            if workload.member is None:
+            if workload.member is None or workload.member.deleted:
                 workload.template, workload.wanted = template, True
         case Deployment(), DeploymentSpec() as spec:
             workload.spec = spec

@@ -47,7 +47,9 @@ class Pod:
         queued: Order in which the scheduler takes pods of equal priority.
         attempts: How often the scheduler tried and found no node.
         failed_s: When it last did.
+        adopted: It was there before its controller, which acquired it.
         leaving: It is being deleted (`metadata.deletionTimestamp`), and holds its node until its kubelet has answered.
+        preempted: It is being deleted for a pod of higher priority (condition DisruptionTarget).
         deleted: It is gone.
         lifetime_s: Seconds from its start to its successful end; None or infinity: it runs without end.
         ordinal: Its place in a StatefulSet.
@@ -66,7 +68,9 @@ class Pod:
     queued: int = 0
     attempts: int = 0
     failed_s: float = 0.0
+    adopted: bool = False
     leaving: bool = False
+    preempted: bool = False
     deleted: bool = False
     lifetime_s: float | None = None
     ordinal: int = field(default=0)
@@ -75,6 +79,10 @@ class Pod:
     def holds(self) -> bool:
         """Whether it takes resources from a node."""
         return self.row != UNBOUND and not self.deleted and not self.ended
+
+    def is_available(self, min_ready_s: float, now_s: float) -> bool:
+        """Whether it has been Ready for so many seconds, and stays."""
+        return self.ready and not self.leaving and self.started_s + min_ready_s <= now_s
 
     @property
     def ended(self) -> bool:

@@ -41,6 +41,10 @@ class Workload(Protocol):
         """All its pods, in order of creation."""
         ...
 
+    def selects(self, pod: Pod) -> bool:
+        """Whether it would acquire the pod if that has no controller."""
+        ...
+
 
 class PodOwner(Workload, Protocol):
     """A workload that pods name as their controller: any but a Deployment and a CronJob."""

@@ -30,12 +30,20 @@ class BarePod:
     batch_s: ClassVar[float] = 0.0
 
     def pods(self) -> list[Pod]:
-        """All its pods, in order of creation."""
-        return [self.member] if self.member is not None else []
+        """Its pod, as long as no controller has acquired it."""
+        return [pod for pod in self.whole() if pod.owner is self]
+
+    def whole(self) -> list[Pod]:
+        """Its pod, whoever owns it now."""
+        return [self.member] if self.member is not None and not self.member.deleted else []
+
+    def selects(self, pod: Pod) -> bool:
+        """It owns no other pods."""
+        return False
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
-        if not self.wanted:
+        if not (self.wanted and api.is_free(self, self.ref.name)):
             return False
         self.wanted = False
         self.member = api.create_pod(self.template, self, name=self.ref.name)

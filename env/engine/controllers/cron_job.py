@@ -45,6 +45,10 @@ class CronJob:
         """All its pods, in order of creation."""
         return [pod for job in self.jobs for pod in job.members]
 
+    def selects(self, pod: Pod) -> bool:
+        """It owns no pods itself."""
+        return False
+
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         changed = any([job.sync(api) for job in self.jobs])

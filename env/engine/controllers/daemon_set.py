@@ -14,7 +14,7 @@ from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.replicated import DaemonSetSpec
 from env.engine.manifests.strategy import resolve
 from env.engine.manifests.terms import Toleration
-from env.engine.pods import Pod
+from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.nodes import Node
 from env.engine.scheduling.placement import StaticFilter, static_table
 from env.engine.workload import NOT_COUNTED, Workload
@@ -29,19 +29,21 @@ _TOLERATIONS = (
         for key in ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
     ),
 )
+_HOST_NETWORK_TOLERATION = Toleration("node.kubernetes.io/network-unavailable", "Exists", effect="NoSchedule")
 
 
 @dataclass(eq=False)
 class DaemonSet:
-    """A DaemonSet and its pods by node."""
+    """A DaemonSet and its pods, those that are being deleted included."""
 
     spec: DaemonSetSpec
     nodes: Sequence[Node]
-    members: dict[str, Pod] = field(default_factory=dict)
+    members: list[Pod] = field(default_factory=list)
     kind: ClassVar[str] = "DaemonSet"
     parent: ClassVar[Workload | None] = None
     node_counts: ClassVar[Ints] = NOT_COUNTED
     batch_s: ClassVar[float] = 0.0
+    _planned: tuple[PodTemplate, PodTemplate, list[str]] | None = None
 
     @property
     def ref(self) -> WorkloadRef:
@@ -50,49 +52,136 @@ class DaemonSet:
 
     def pods(self) -> list[Pod]:
         """All its pods, in order of creation."""
-        return sorted(self.members.values(), key=lambda pod: pod.number)
+        return self.members
+
+    def selects(self, pod: Pod) -> bool:
+        """See `Workload`."""
+        return pod.template.namespace == self.ref.namespace and self.spec.selector(pod.template.labels)
 
     def forget(self, pods: set[Pod]) -> None:
         """A node gets its next pod when the last one is gone."""
-        self.members = {node: pod for node, pod in self.members.items() if pod not in pods or not pod.deleted}
+        self.members = [pod for pod in self.members if pod not in pods or not pod.deleted]
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
-        template = self._everywhere(self.spec.template)
-        filters = static_table(template.placement, self.nodes)[0].tolist()
-        wanted = [
-            node.name
-            for node, refusing in zip(self.nodes, filters, strict=True)
-            if refusing == StaticFilter.NONE and template.node_name in ("", node.name)
-        ]
-        allowed = set(wanted)
-        stray = [pod for node, pod in self.members.items() if node not in allowed and not pod.leaving]
-        missing = [node for node in wanted if node not in self.members]
-        for node in missing:
-            self.members[node] = api.create_pod(self._for_node(template, node), self)
-        api.delete_pods(stray)
-        return bool(missing or stray) or self._update(api, wanted)
+        self.members += api.claim(self)
+        by_node = self._by_node()
+        surges = self._allowance(self.spec.max_surge) > 0
+        wanted = self._plan()[1]
+        lacking = [node for node in wanted if self._lacks_pod(by_node.get(node, []), surges=surges)]
+        excess = [pod for node in wanted for pod in self._excess(by_node.get(node, []), api.now_s, surges=surges)]
+        there = set(wanted)
+        excess += [pod for node, pods in by_node.items() if node not in there for pod in pods if not pod.leaving]
+        if not (lacking or excess) and not self.spec.on_delete:
+            excess, lacking = self._surged(by_node, api) if surges else (self._replaced(by_node, api), [])
+        self._create(api, lacking)
+        api.delete_pods(excess)
+        return bool(lacking or excess)
 
-    def _update(self, api: ApiServer, wanted: list[str]) -> bool:
-        """Remove old pods: those that are not Ready at once, others as long as few enough are missing."""
-        if self.spec.on_delete:
-            return False
-        revision = self.spec.template.revision
-        members = [self.members[node] for node in wanted]
-        staying = [pod for pod in members if not pod.leaving]
-        old = [pod for pod in staying if pod.template.revision != revision]
-        if not old:
-            return False
-        allowed = max(1, resolve(self.spec.max_unavailable, len(wanted), round_up=True))
-        missing = len(members) - len(staying) + sum(not pod.ready for pod in staying)
-        leaving = [pod for pod in old if not pod.ready]
-        leaving += [pod for pod in old if pod.ready][: max(0, allowed - missing)]
-        api.delete_pods(leaving)
-        return bool(leaving)
+    # --- `podsShouldBeOnNode` ----------------------------------------------------------------------------------------
 
-    def _everywhere(self, template: PodTemplate) -> PodTemplate:
-        placement = template.placement
-        return replace(template, placement=replace(placement, tolerations=(*placement.tolerations, *_TOLERATIONS)))
+    def _lacks_pod(self, pods: list[Pod], *, surges: bool) -> bool:
+        """Whether a node needs one. A pod that is being deleted counts, unless new pods come before old ones go."""
+        return not any(not pod.leaving for pod in pods) if surges else not pods
 
-    def _for_node(self, template: PodTemplate, node: str) -> PodTemplate:
-        return replace(template, placement=replace(template.placement, only_node=node))
+    def _excess(self, pods: list[Pod], now_s: float, *, surges: bool) -> list[Pod]:
+        """Pods of a node that have ended, and all but one of the others; amid a surge, an old and a new one stay."""
+        staying = [pod for pod in pods if not pod.leaving]
+        gone = [pod for pod in staying if pod.ended]
+        running = sorted((pod for pod in staying if not pod.ended), key=lambda pod: (pod.row == UNBOUND, pod.number))
+        if not surges:
+            return gone + running[1:]
+        new = [pod for pod in running if self._is_current(pod)]
+        old = [pod for pod in running if not self._is_current(pod)]
+        gone += new[1:] + old[1:]
+        if new and old and (not old[0].ready or self._is_available(new[0], now_s)):
+            gone.append(old[0])
+        return gone
+
+    # --- `rollingUpdate` ---------------------------------------------------------------------------------------------
+
+    def _replaced(self, by_node: dict[str, list[Pod]], api: ApiServer) -> list[Pod]:
+        """Old pods to delete: those that are not available, and others while few enough are missing."""
+        most = self._allowance(self.spec.max_unavailable) or 1
+        missing, unavailable, candidates = 0, list[Pod](), list[Pod]()
+        for node in self._plan()[1]:
+            new, old = self._pair(by_node.get(node, []))
+            if old is None:
+                missing += new is None or not self._is_available(new, api.now_s)
+            elif not self._is_available(old, api.now_s):
+                unavailable.append(old)
+                missing += 1
+            elif missing < most:
+                candidates.append(old)
+        self._wait(api)
+        return unavailable + candidates[: max(0, most - missing)]
+
+    def _surged(self, by_node: dict[str, list[Pod]], api: ApiServer) -> tuple[list[Pod], list[str]]:
+        """Old pods to delete, as a new one is available on their node; and nodes that get a new pod beside the old."""
+        going, urgent, candidates, surging = list[Pod](), list[str](), list[str](), 0
+        for node in self._plan()[1]:
+            new, old = self._pair(by_node.get(node, []))
+            if old is None:
+                continue
+            if new is not None:
+                surging += not self._is_available(new, api.now_s)
+                going += [old] if self._is_available(new, api.now_s) else []
+            elif self._is_available(old, api.now_s):
+                candidates.append(node)
+            else:
+                urgent.append(node)
+        self._wait(api)
+        return going, urgent + candidates[: max(0, self._allowance(self.spec.max_surge) - surging)]
+
+    def _pair(self, pods: list[Pod]) -> tuple[Pod | None, Pod | None]:
+        """The new and the old pod of a node."""
+        staying = [pod for pod in pods if not pod.leaving]
+        new = next((pod for pod in staying if self._is_current(pod)), None)
+        return new, next((pod for pod in staying if not self._is_current(pod)), None)
+
+    def _wait(self, api: ApiServer) -> None:
+        """Look again when the next pod has been Ready for minReadySeconds, as long as old ones are there."""
+        if self.spec.min_ready_s and not all(map(self._is_current, self.members)):
+            times = (pod.started_s + self.spec.min_ready_s for pod in self.members if pod.ready)
+            api.wake(self, min((at_s for at_s in times if at_s > api.now_s), default=float("inf")))
+
+    def _is_current(self, pod: Pod) -> bool:
+        return not pod.adopted and pod.template.revision == self.spec.template.revision
+
+    def _is_available(self, pod: Pod, now_s: float) -> bool:
+        return pod.is_available(self.spec.min_ready_s, now_s)
+
+    def _allowance(self, asked: int | str) -> int:
+        return resolve(asked, len(self._plan()[1]), round_up=True)
+
+    # --- where pods go -----------------------------------------------------------------------------------------------
+
+    def _by_node(self) -> dict[str, list[Pod]]:
+        """Its pods by the node that they are on or are made for; one without either is not looked at."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self.members:
+            node = pod.template.placement.only_node if pod.row == UNBOUND else self.nodes[pod.row].name
+            if node is not None:
+                found.setdefault(node, []).append(pod)
+        return found
+
+    def _plan(self) -> tuple[PodTemplate, list[str]]:
+        """The template of its pods, with the tolerations that the controller adds, and the nodes that let them in."""
+        asked = self.spec.template
+        if self._planned is None or self._planned[0] is not asked:
+            added = (*_TOLERATIONS, *([_HOST_NETWORK_TOLERATION] if asked.host_network else []))
+            placement = replace(asked.placement, tolerations=(*asked.placement.tolerations, *added))
+            filters = static_table(placement, self.nodes)[0].tolist()
+            wanted = [
+                node.name
+                for node, refusing in zip(self.nodes, filters, strict=True)
+                if refusing == StaticFilter.NONE and asked.node_name in ("", node.name)
+            ]
+            self._planned = asked, replace(asked, placement=placement), wanted
+        return self._planned[1:]
+
+    def _create(self, api: ApiServer, nodes: Sequence[str]) -> None:
+        template = self._plan()[0]
+        for node in nodes:
+            placed = replace(template, placement=replace(template.placement, only_node=node))
+            self.members.append(api.create_pod(placed, self))

@@ -35,6 +35,10 @@ class Deployment:
         """All its pods, in order of creation."""
         return [pod for each in self.sets for pod in each.members]
 
+    def selects(self, pod: Pod) -> bool:
+        """It owns no pods itself."""
+        return False
+
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         if self._is_done():

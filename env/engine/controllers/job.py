@@ -56,8 +56,15 @@ class Job:
         """Pods that are being deleted do not count any more."""
         self.members = [pod for pod in self.members if pod not in pods]
 
+    def selects(self, pod: Pod) -> bool:
+        """See `Workload`."""
+        selector = None if self.finished else self.spec.selector
+        return selector is not None and pod.template.namespace == self.ref.namespace and selector(pod.template.labels)
+
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
+        if self.spec.selector is not None:
+            self.members += api.claim(self)
         active = [pod for pod in self.members if not pod.ended]
         succeeded = sum(pod.phase is Phase.SUCCEEDED for pod in self.members)
         self._look_at_failures(api, active)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from env.engine.api_server import ApiServer
+from env.engine.manifests.labels import Predicate
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.workload import Workload
@@ -32,6 +33,8 @@ class ReplicaSet:
         members: Its pods, in order of creation, without those that are being deleted.
         leaving: Those.
         node_counts: How many of them are on each node.
+        selector: Labels of pods that it acquires; None for one of a Deployment, whose pods have a label of their own
+            (pod-template-hash).
         parent: Its Deployment; None for one on its own.
     """
 
@@ -42,6 +45,7 @@ class ReplicaSet:
     desired: int = 0
     most: int = 0
     min_ready_s: float = 0
+    selector: Predicate | None = None
     members: list[Pod] = field(default_factory=list)
     leaving: list[Pod] = field(default_factory=list)
     parent: Workload | None = None
@@ -57,6 +61,12 @@ class ReplicaSet:
         """All its pods, in order of creation."""
         return self.members
 
+    def selects(self, pod: Pod) -> bool:
+        """See `Workload`."""
+        if self.selector is None or pod.ended:
+            return False
+        return pod.template.namespace == self.ref.namespace and self.selector(pod.template.labels)
+
     def available(self, now_s: float) -> int:
         """Pods that have been Ready for `min_ready_s`."""
         return sum(pod.ready and pod.started_s + self.min_ready_s <= now_s for pod in self.members)
@@ -70,6 +80,8 @@ class ReplicaSet:
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
+        if self.selector is not None:
+            self.members += api.claim(self)
         missing = self.replicas - len(self.members)
         if missing > 0:
             for _ in range(missing):

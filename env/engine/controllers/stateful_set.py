@@ -49,10 +49,19 @@ class StatefulSet:
         """A number is free again when the last pod that had it is gone."""
         self.members = {number: pod for number, pod in self.members.items() if pod not in pods or not pod.deleted}
 
+    def selects(self, pod: Pod) -> bool:
+        """See `Workload`."""
+        parent, _, number = pod.name.rpartition("-")
+        named = parent == self.ref.name and number.isdecimal() and str(int(number)) == number
+        return named and pod.template.namespace == self.ref.namespace and self.spec.selector(pod.template.labels)
+
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         spec = self.spec
         self.settled = self.settled or spec.template
+        for pod in api.claim(self):
+            pod.ordinal = int(pod.name.rpartition("-")[2])
+            self.members[pod.ordinal] = pod
         wanted = range(spec.first, spec.first + spec.replicas)
         created = self._create(api, wanted)
         if created is not None:
@@ -68,15 +77,24 @@ class StatefulSet:
         for number in wanted:
             pod = self.members.get(number)
             if pod is None:
-                template = self._revision(number)
-                name = f"{self.ref.name}-{number}"
-                self.members[number] = api.create_pod(template, self, name=name, ordinal=number)
-                changed = True
+                made = self._make(api, number)
+                changed = changed or made
                 if not self.spec.parallel:
-                    return True
-            elif not self.spec.parallel and not _is_available(pod):
+                    return made
+            elif pod.ended and not pod.leaving:
+                api.delete_pods([pod])
+                return True
+            elif not self.spec.parallel and not self._is_available(api, pod):
                 return False
         return True if changed else None
+
+    def _make(self, api: ApiServer, number: int) -> bool:
+        """Make a pod, unless another one has its name."""
+        name = f"{self.ref.name}-{number}"
+        if not api.is_free(self, name):
+            return False
+        self.members[number] = api.create_pod(self._revision(number), self, name=name, ordinal=number)
+        return True
 
     def _condemn(self, api: ApiServer, wanted: range) -> bool | None:
         """Remove what is beyond the replicas, the highest number first, each once the one before is gone."""
@@ -88,35 +106,42 @@ class StatefulSet:
             staying = [pod for pod in pods if not pod.leaving]
             api.delete_pods(staying)
             return True if staying else None
-        first = next((pod for pod in reversed(pods) if not _is_available(pod)), None)
-        if pods[0].leaving or (first is not None and pods[0] is not first and not _is_available(pods[0])):
+        first = next((pod for pod in reversed(pods) if not self._is_available(api, pod)), None)
+        if pods[0].leaving or (pods[0] is not first and not self._is_available(api, pods[0])):
             return False
         api.delete_pods([pods[0]])
         return True
 
     def _update(self, api: ApiServer, wanted: range) -> bool:
-        """Replace old pods from the highest number down, each once the one above it is Ready."""
+        """Replace old pods from the highest number down, each once the one above it is available."""
         if self.spec.on_delete:
             return False
         for number in reversed(wanted):
             if number < self.spec.first + self.spec.partition:
                 break
-            pod = self.members[number]
-            if pod.template.revision != self.spec.template.revision and not pod.leaving:
+            pod = self.members.get(number)
+            if pod is None:
+                return False
+            if not self._is_current(pod) and not pod.leaving:
                 api.delete_pods([pod])
                 return True
-            if not _is_available(pod):
+            if not self._is_available(api, pod):
                 return False
         if not self.spec.partition:
             self.settled = self.spec.template
         return False
 
+    def _is_current(self, pod: Pod) -> bool:
+        return not pod.adopted and pod.template.revision == self.spec.template.revision
+
+    def _is_available(self, api: ApiServer, pod: Pod) -> bool:
+        """`isUnavailable`, the other way round; if only time is missing, the set is synced when it has passed."""
+        available = pod.is_available(self.spec.min_ready_s, api.now_s)
+        if not available and pod.ready and not pod.leaving:
+            api.wake(self, pod.started_s + self.spec.min_ready_s)
+        return available
+
     def _revision(self, number: int) -> PodTemplate:
         """Pods below the partition are made as they were before the update."""
         before = self.settled or self.spec.template
         return before if number < self.spec.first + self.spec.partition else self.spec.template
-
-
-def _is_available(pod: Pod) -> bool:
-    """`isUnavailable`, the other way round."""
-    return pod.ready and not pod.leaving

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_text
+from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_template
 from env.workload import WorkloadRef
 
@@ -45,6 +46,7 @@ class JobSpec:
         parallelism: Pods at one time.
         suspended: No pods for now.
         backoff_limit: Failures after which it gives up.
+        selector: Labels of pods that it acquires; None: it has none but its own (without manualSelector).
     """
 
     ref: WorkloadRef
@@ -53,6 +55,7 @@ class JobSpec:
     parallelism: int = 1
     suspended: bool = False
     backoff_limit: int = 6
+    selector: Predicate | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,7 @@ def job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[
         parallelism,
         as_flag(spec, "suspend"),
         as_count(spec, "backoffLimit", 6),
+        label_selector(as_map(spec, "selector") or None) if as_flag(spec, "manualSelector") else None,
     )
     missing = [name for name in _JOB_NOT_MODELLED if spec.get(name) is not None]
     return asked, [*source.not_modelled, *missing]

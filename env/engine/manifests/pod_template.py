@@ -82,6 +82,7 @@ class PodTemplate:
         killed_container: The container that is short of it.
         restart_policy: Always, OnFailure or Never.
         graceful: A pod that is deleted may take its time: terminationGracePeriodSeconds is not 0.
+        host_network: It shares its node's network.
         first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
         revision: Pods of equal revision are of one ReplicaSet.
     """
@@ -108,6 +109,7 @@ class PodTemplate:
     first_requests: tuple[str, str]
     revision: Hashable
     graceful: bool = True
+    host_network: bool = False
     is_alone: bool = field(default=True)  # nothing but its node's resources and its own ReplicaSet decide its place
 
 
@@ -206,6 +208,7 @@ def read_template(
         first_requests=(as_text(first, "cpu"), as_text(first, "memory")),
         revision=None,
         graceful=pod.get("terminationGracePeriodSeconds") != 0,
+        host_network=as_flag(pod, "hostNetwork"),
         is_alone=not (affinity or anti_affinity or ports),
     )
     return TemplateSource(

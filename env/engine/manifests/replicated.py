@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from env.engine.manifests.fields import Manifest, as_count, as_count_or_percent, as_map, as_text
+from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.normal_form import by_text
 from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_lasting_template
 from env.workload import WorkloadRef
@@ -24,12 +25,14 @@ class ReplicaSetSpec:
         ref: Its namespace and name.
         template: What its pods are made from.
         replicas: Pods that it should have.
+        selector: Labels of pods that it acquires.
         min_ready_s: Seconds that a pod must be Ready before it counts as available.
     """
 
     ref: WorkloadRef
     template: PodTemplate
     replicas: int
+    selector: Predicate
     min_ready_s: int = 0
 
 
@@ -41,19 +44,23 @@ class StatefulSetSpec:
         ref: Its namespace and name.
         template: What its pods are made from.
         replicas: Pods that it should have.
+        selector: Labels of pods that it acquires, if they have a name of its own.
         parallel: podManagementPolicy Parallel: pods do not wait for each other.
         on_delete: updateStrategy OnDelete: old pods stay until a user deletes them.
         partition: So many pods, those of the lowest numbers, are not updated.
         first: The lowest number (`ordinals.start`).
+        min_ready_s: Seconds that a pod must be Ready before it counts as available.
     """
 
     ref: WorkloadRef
     template: PodTemplate
     replicas: int
+    selector: Predicate
     parallel: bool = False
     on_delete: bool = False
     partition: int = 0
     first: int = 0
+    min_ready_s: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,21 +70,27 @@ class DaemonSetSpec:
     Attributes:
         ref: Its namespace and name.
         template: What its pods are made from.
+        selector: Labels of pods that it acquires.
         on_delete: updateStrategy OnDelete.
         max_unavailable: Pods that may be missing during an update, a number or a percentage.
+        max_surge: Nodes that may have a new pod beside the old one meanwhile, a number or a percentage.
+        min_ready_s: Seconds that a pod must be Ready before it counts as available.
     """
 
     ref: WorkloadRef
     template: PodTemplate
+    selector: Predicate
     on_delete: bool = False
     max_unavailable: int | str = 1
+    max_surge: int | str = 0
+    min_ready_s: int = 0
 
 
 def replica_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[ReplicaSetSpec, list[str]]:
     """A ReplicaSet's `spec`, and the fields that are not modelled."""
     source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities)
     replicas, min_ready_s = as_count(spec, "replicas", 1), as_count(spec, "minReadySeconds", 0)
-    return ReplicaSetSpec(ref, source.as_written(), replicas, min_ready_s), [*source.not_modelled]
+    return ReplicaSetSpec(ref, source.as_written(), replicas, _selector(spec), min_ready_s), [*source.not_modelled]
 
 
 def stateful_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[StatefulSetSpec, list[str]]:
@@ -89,13 +102,15 @@ def stateful_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) 
         ref,
         source.as_written(),
         as_count(spec, "replicas", 1),
+        _selector(spec),
         parallel=as_text(spec, "podManagementPolicy") == "Parallel",
         on_delete=as_text(strategy, "type") == "OnDelete",
         partition=as_count(rolling, "partition", 0),
         first=as_count(as_map(spec, "ordinals"), "start", 0),
+        min_ready_s=as_count(spec, "minReadySeconds", 0),
     )
-    missing = [name for name in ("volumeClaimTemplates", "minReadySeconds") if spec.get(name)]
-    missing += ["maxUnavailable"] if rolling.get("maxUnavailable") not in (None, 1) else []
+    # maxUnavailable is behind a feature gate that is off by default: MaxUnavailableStatefulSet.
+    missing = ["volumeClaimTemplates"] if spec.get("volumeClaimTemplates") else []
     return asked, [*source.not_modelled, *missing]
 
 
@@ -107,9 +122,14 @@ def daemon_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) ->
     asked = DaemonSetSpec(
         ref,
         source.as_written(),
+        _selector(spec),
         on_delete=as_text(strategy, "type") == "OnDelete",
         max_unavailable=as_count_or_percent(rolling, "maxUnavailable", 1),
+        max_surge=as_count_or_percent(rolling, "maxSurge", 0),
+        min_ready_s=as_count(spec, "minReadySeconds", 0),
     )
-    missing = ["minReadySeconds"] if spec.get("minReadySeconds") else []
-    missing += ["maxSurge"] if rolling.get("maxSurge") not in (None, 0, "0%") else []
-    return asked, [*source.not_modelled, *missing]
+    return asked, [*source.not_modelled]
+
+
+def _selector(spec: Manifest) -> Predicate:
+    return label_selector(as_map(spec, "selector") or None)

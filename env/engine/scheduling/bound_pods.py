@@ -10,6 +10,7 @@ from env.engine.pods import Pod
 from env.engine.scheduling.nodes import NodeSet, NodeTable
 from env.engine.scheduling.pod_affinity import PodCounts
 from env.engine.scheduling.spreading import Topology
+from env.engine.workload import PodOwner
 from env.jit import Ints
 
 
@@ -43,6 +44,12 @@ class BoundPods:
         """Take in a pod whose row is set."""
         self._account(pod, 1)
         self.pods[pod] = None
+
+    def give(self, pod: Pod, owner: PodOwner) -> None:
+        """Let a pod belong to another owner."""
+        pod.owner = owner
+        if pod in self.pods and not pod.leaving and len(owner.node_counts):
+            owner.node_counts[pod.row] += 1
 
     def leave(self, pod: Pod) -> None:
         """A pod is being deleted: it holds what it has, but spreading does not count it any more."""

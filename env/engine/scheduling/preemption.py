@@ -76,6 +76,8 @@ class Preemption:
         """
         if not pod.template.may_preempt:
             return futile("not eligible due to preemptionPolicy=Never.")
+        if self._awaits_victims(pod, every):
+            return futile("not eligible due to a terminating pod on the nominated node.")
         candidates: list[Candidate] = []
         reasons: Counter[str] = Counter()
         lower = self._lower(pod.template.priority)
@@ -124,10 +126,27 @@ class Preemption:
         victims = find_victims(lower, self._bound.remove, self._bound.add, fits)
         return reasons if victims is None else Candidate(row, victims)
 
+    def _awaits_victims(self, pod: Pod, every: list[Obstacle]) -> bool:
+        """Whether pods that it has preempted still hold the node that is cleared for it."""
+        row, priority = pod.nominated, pod.template.priority
+        return (
+            row != UNBOUND
+            and not every[row].hopeless
+            and any(
+                each.preempted and each.row == row and each.template.priority < priority for each in self._bound.pods
+            )
+        )
+
     def _nominate(self, pod: Pod, chosen: Candidate) -> None:
+        nominated = self._cycles.nominated
+        for each in [each for each in nominated if each.nominated == chosen.row]:
+            if each.template.priority < pod.template.priority:
+                each.nominated = UNBOUND
+                del nominated[each]
         pod.nominated = chosen.row
-        self._cycles.nominated[pod] = None
-        for victim in chosen.victims:
+        nominated[pod] = None
+        for victim in (each for each in chosen.victims if not each.leaving):
+            victim.preempted = True
             self._recorder.preempted(victim, pod, self._bound.table.nodes[chosen.row].name)
             self.victims[victim] = None
 

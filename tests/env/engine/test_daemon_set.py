@@ -87,3 +87,40 @@ def test_a_selector_that_changes_removes_pods_that_are_astray(cluster: Make, nod
 
 def test_a_daemon_set_that_names_a_node_runs_there_only(cluster: Make, node: Make, manifest: Make) -> None:
     assert cluster(node("a"), node("b")).apply(manifest("DaemonSet", nodeName="b")).placed() == {"b": 1}
+
+
+# --- minReadySeconds and maxSurge -----------------------------------------------------------------------------------
+
+
+def test_an_update_waits_until_each_pod_has_been_ready_for_min_ready_seconds(
+    cluster: Make, node: Make, manifest: Make
+) -> None:
+    spec = {"minReadySeconds": 30}
+    made = cluster(node("a"), node("b")).apply(manifest("DaemonSet", spec=spec)).wait(60)
+    made.apply(manifest("DaemonSet", cpu="2", spec=spec))
+    asked = [sorted(pod.template.cpu_m for pod in made.wait(wait_s).pods()) for wait_s in (0, 29, 1)]
+    assert asked == [[1000, 2000], [1000, 2000], [2000, 2000]]
+
+
+def test_with_a_surge_the_old_pod_stays_until_the_new_one_is_available(
+    cluster: Make, node: Make, manifest: Make
+) -> None:
+    spec = {"minReadySeconds": 30, "updateStrategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
+    made = cluster(node("a"), node("b")).apply(manifest("DaemonSet", spec=spec)).wait(60)
+    made.apply(manifest("DaemonSet", cpu="2", spec=spec))
+    asked = [sorted(pod.template.cpu_m for pod in made.wait(wait_s).pods()) for wait_s in (0, 29, 1, 30)]
+    assert asked == [[1000, 1000, 2000], [1000, 1000, 2000], [1000, 2000, 2000], [2000, 2000]]
+
+
+def test_a_surge_that_fits_nowhere_keeps_all_old_pods(cluster: Make, node: Make, manifest: Make) -> None:
+    spec = {"updateStrategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}}
+    made = cluster(node("a"), node("b")).apply(manifest("DaemonSet", spec=spec))
+    assert made.apply(manifest("DaemonSet", cpu="4", spec=spec)).state() == (2, 2, 4)
+
+
+@pytest.mark.parametrize(("host_network", "pods"), [(True, 1), (False, 0)])
+def test_pods_on_the_nodes_network_do_not_mind_that_it_is_not_there_for_others(
+    host_network: bool, pods: int, cluster: Make, node: Make, manifest: Make
+) -> None:
+    made = cluster(node("a", taints=[{"key": "node.kubernetes.io/network-unavailable", "effect": "NoSchedule"}]))
+    assert made.apply(manifest("DaemonSet", hostNetwork=host_network)).state() == (pods, 0, pods)

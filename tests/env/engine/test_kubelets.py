@@ -144,3 +144,13 @@ def test_kubelets_may_take_time(node: Make, manifest: Make) -> None:
         (workload,) = plane.workloads.values()
         ready.append(sum(pod.ready for pod in workload.pods()))
     assert ready == [0, 1, 2, 2]
+
+
+def test_a_pod_that_has_preempted_others_waits_until_the_last_of_them_is_gone(
+    small: Make, manifest: Make, priority: Make
+) -> None:
+    high = manifest("Deployment", "high", 1, cpu="2", priorityClassName="high")
+    made = small().apply(priority("high", 1000), manifest(replicas=2, cpu="1")).apply(high)
+    assert (made.state("high"), made.state("web")) == ((1, 0, 1), (0, 2, 2))
+    said = [message.partition("preemption: ")[2] for message in made.messages()]
+    assert "not eligible due to a terminating pod on the nominated node." in said

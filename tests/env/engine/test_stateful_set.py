@@ -95,3 +95,18 @@ def test_on_delete_leaves_old_pods_and_makes_new_ones_of_the_new_revision(one: A
     lazy = {"updateStrategy": {"type": "OnDelete"}}
     one.apply(manifest("StatefulSet", replicas=1, spec=lazy))
     assert cpus(one.apply(manifest("StatefulSet", replicas=2, cpu="2", spec=lazy))) == [1000, 2000]
+
+
+def test_each_pod_waits_until_the_one_before_has_been_ready_for_min_ready_seconds(
+    cluster: Make, node: Make, manifest: Make
+) -> None:
+    made = cluster(node("a")).apply(manifest("StatefulSet", replicas=2, spec={"minReadySeconds": 30}))
+    assert [made.wait(wait_s).state() for wait_s in (0, 29, 1)] == [(1, 0, 1), (1, 0, 1), (2, 0, 2)]
+
+
+def test_an_update_does_so_too(cluster: Make, node: Make, manifest: Make) -> None:
+    spec = {"minReadySeconds": 30}
+    made = cluster(node("a")).apply(manifest("StatefulSet", replicas=2, spec=spec)).wait(100)
+    made.apply(manifest("StatefulSet", replicas=2, cpu="2", spec=spec))
+    asked = [[pod.template.cpu_m for pod in made.wait(wait_s).pods()] for wait_s in (0, 29, 1)]
+    assert asked == [[1000, 2000], [1000, 2000], [2000, 2000]]
