@@ -73,18 +73,26 @@ class ControlPlane:
     def apply(self, given: KubeObject) -> None:
         """Create the object, or bring it to what is asked now: controllers and scheduler act, kubelets do not yet."""
         workload = self.workloads.get((given.kind, given.ref))
+        schedules_later = self._is_grown(workload, given)
+        if not schedules_later:
+            self._act()
         if workload is None:
             workload = self.workloads[given.kind, given.ref] = _made(given, self.api)
             self.api.live[workload] = None
         else:
             _change(workload, given)
         self.api.unsettled[workload] = None
-        self._act()
+        if schedules_later:
+            while self._sync():
+                pass
+        else:
+            self._act()
 
     def delete(self, kind: str, ref: WorkloadRef) -> None:
         """Delete an object and its pods; nothing happens when there is none."""
         workload = self.workloads.pop((kind, ref), None)
         if workload is not None:
+            self._act()
             self.api.unsettled.pop(workload, None)
             self.api.live.pop(workload)
             self.api.terminate(workload.whole() if isinstance(workload, BarePod) else workload.pods())
@@ -101,9 +109,9 @@ class ControlPlane:
             ClusterError: It does not end.
         """
         for _ in range(_MOST_ROUNDS):
+            self._act()
             if not (self.api.retry() or self.api.kubelets.answer()):
                 return
-            self._act()
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
     def advance(self, until_s: float) -> None:
@@ -163,6 +171,19 @@ class ControlPlane:
             for pod in self.api.scheduler.bound.pods:
                 self.api.kubelets.record_kills(pod)
         return self.api.recorder.events
+
+    def _is_grown(self, workload: Workload | None, given: KubeObject) -> bool:
+        """Whether the scheduler may look at the object's pods later, together with those of the next object.
+
+        It finds the same nodes then, with less work: no controller looks at where these pods are, no pod goes, and the
+        queue's order does not change.
+        """
+        api, spec = self.api, given.spec
+        if not isinstance(spec, DeploymentSpec) or api.recorder.wanted:
+            return False
+        if api.scheduler.queue.priority not in (None, spec.template.priority):
+            return False
+        return workload is None or (isinstance(workload, Deployment) and workload.would_only_grow(spec))
 
     def _act(self) -> None:
         """Controllers and scheduler act in turns until none of them has anything to do."""

@@ -39,6 +39,11 @@ class Deployment:
         """It owns no pods itself."""
         return False
 
+    def would_only_grow(self, spec: DeploymentSpec) -> bool:
+        """Whether no pod goes and no other revision comes when this is asked for next."""
+        settled = len(self.sets) == 1 and self.sets[0].template.revision == spec.template.revision
+        return settled and self.sets[0].replicas == self.spec.replicas <= spec.replicas
+
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         if self._is_done():

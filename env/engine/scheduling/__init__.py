@@ -12,6 +12,7 @@ bound_pods.py     the pods that hold nodes
 queue.py          in which order pods are tried, and when again
 diagnosis.py      why no node takes a pod
 cycles.py         what a pod's cycle looks at now
+runs.py           equal pods, as arrays for one compiled call
 preemption.py     which pods go for one of higher priority
 scheduler.py      all of it
 """

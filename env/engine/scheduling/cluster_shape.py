@@ -41,6 +41,9 @@ class ClusterShape:
         self.topology = Topology(nodes)
         self._statics: dict[Placement, Ints] = {}
         self._cycles: dict[PodTemplate, Cycle] = {}
+        self._numbers: dict[int, int] = {}
+        self._tables: list[tuple[Placement, Ints, Ints]] = []
+        self._stacked: tuple[Ints, Ints] = NOTHING, NOTHING
 
     def cycle(self, template: PodTemplate) -> Cycle:
         """What is fixed about the cycles of a template's pods: nothing is blocked, and nothing spread."""
@@ -48,10 +51,10 @@ class ClusterShape:
         if found is None:
             if len(self._cycles) >= _MOST_CACHED:
                 self._cycles.clear()
-            request, scored = self.nodes.requests(template)
+            request, scored = self.nodes.requests([template])
             found = self._cycles[template] = Cycle(
-                request=request,
-                score_request=scored,
+                request=request[0],
+                score_request=scored[0],
                 static=self._static(template.placement),
                 blocked=NOTHING,
                 affinity=NOTHING,
@@ -60,6 +63,27 @@ class ClusterShape:
                 soft=NO_SPREAD,
                 all_labels=bool(template.spread),
             )
+        return found
+
+    def placements(self, templates: Sequence[PodTemplate]) -> tuple[list[int], Ints, Ints]:
+        """Where templates may go: an index for each, `RunArrays.statics` and `RunArrays.eligible`."""
+        if len(self._numbers) > _MOST_CACHED:
+            self._numbers.clear()
+            self._tables.clear()
+        known = len(self._tables)
+        numbers = [self._number(template) for template in templates]
+        if len(self._tables) != known:
+            self._stacked = np.stack([each[1] for each in self._tables]), np.stack([each[2] for each in self._tables])
+        return numbers, *self._stacked
+
+    def _number(self, template: PodTemplate) -> int:
+        """The index of a template's placement; templates of one manifest share it."""
+        placement = template.placement
+        found = self._numbers.get(id(placement))
+        if found is None:
+            found = self._numbers[id(placement)] = len(self._tables)
+            _, eligible, _ = self.topology.default_constraints(template)
+            self._tables.append((placement, self._static(placement), eligible))  # the first of them keeps the id taken
         return found
 
     def _static(self, placement: Placement) -> Ints:

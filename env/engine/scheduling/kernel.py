@@ -363,3 +363,69 @@ def place(wanted: int, start: int, lots: Ints, cycle: Cycle, nodes: NodeArrays) 
         hard.counts[:, best] += hard.limits[:, 2]
         soft.counts[:, best] += soft.limits[:, 2]
     return rows, start
+
+
+class RunArrays(NamedTuple):
+    """Runs of equal pods to which nothing but the room on nodes, their owner's pods and fixed rules matter.
+
+    Attributes:
+        wanted: Pods of each run, shape (runs,).
+        request: What each pod takes, shape (runs, resources).
+        score_request: What it counts for in scores, shape (runs, 2).
+        placement: Index into `statics` and `eligible`, shape (runs,).
+        spreads: Whether the scheduler's default constraints apply, shape (runs,).
+        own_counts: Pods of the same owner per node, shape (runs, nodes); updated.
+        statics: See `Cycle.static`, shape (placements, 3, nodes).
+        domains: Of the default constraints, shape (constraints, nodes).
+        eligible: Of the default constraints, shape (placements, constraints, nodes).
+        limits: Of the default constraints, shape (constraints, 3).
+    """
+
+    wanted: Ints
+    request: Ints
+    score_request: Ints
+    placement: Ints
+    spreads: Ints
+    own_counts: Ints
+    statics: Ints
+    domains: Ints
+    eligible: Ints
+    limits: Ints
+
+
+@compiled
+def place_runs(start: int, runs: RunArrays, nodes: NodeArrays) -> tuple[Ints, Ints, int]:
+    """Place runs of pods one after the other, as `place` does each.
+
+    Returns:
+        Rows of the nodes, one a pod placed; how many pods of each run were; and where the next cycle starts.
+    """
+    count = runs.wanted.shape[0]
+    rows = np.empty(runs.wanted.sum(), dtype=np.int64)
+    placed = np.zeros(count, dtype=np.int64)
+    nothing = np.zeros(0, dtype=np.int64)
+    no_rows = np.zeros((0, runs.domains.shape[1]), dtype=np.int64)
+    no_spread = SpreadArrays(no_rows, no_rows, no_rows, np.zeros((0, 3), dtype=np.int64))
+    counts = np.zeros_like(runs.domains)
+    done = 0
+    for number in range(count):
+        soft, placement = no_spread, runs.placement[number]
+        if runs.spreads[number]:
+            counts[:] = runs.own_counts[number]
+            soft = SpreadArrays(runs.domains, counts, runs.eligible[placement], runs.limits)
+        cycle = Cycle(
+            runs.request[number],
+            runs.score_request[number],
+            runs.statics[placement],
+            nothing,
+            nothing,
+            runs.own_counts[number],
+            no_spread,
+            soft,
+            False,
+        )
+        found, start = place(runs.wanted[number], start, nothing, cycle, nodes)
+        placed[number] = found.shape[0]
+        rows[done : done + found.shape[0]] = found
+        done += found.shape[0]
+    return rows[:done], placed, start

@@ -97,17 +97,24 @@ class NodeSet:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def requests(self, template: PodTemplate) -> tuple[Ints, Ints]:
-        """What a pod takes, int64 of shape (resources,), and what it counts for in scores, of shape (2,)."""
+    def requests(self, templates: Sequence[PodTemplate]) -> tuple[Ints, Ints]:
+        """What pods take, int64 of shape (templates, resources), and what they count for in scores: (templates, 2)."""
+        for template in templates:
+            if template.extended:
+                self._add_columns(template)
+        columns = self.allocatable.shape[1]
+        request: Ints = np.zeros((len(templates), columns), dtype=np.int64)
+        request[:, :2] = [(each.cpu_m, each.memory_bytes) for each in templates]
+        for row, template in enumerate(templates):
+            for name, amount in template.extended:
+                request[row, self.extended[name]] = amount
+        return request, np.array([(each.score_cpu_m, each.score_memory_bytes) for each in templates], dtype=np.int64)
+
+    def _add_columns(self, template: PodTemplate) -> None:
         new = [name for name, _ in template.extended if name not in self.extended]
         if new:
             self.extended |= {name: self.allocatable.shape[1] + i for i, name in enumerate(new)}
             self.allocatable = np.pad(self.allocatable, ((0, 0), (0, len(new))))
-        request = [template.cpu_m, template.memory_bytes] + [0] * len(self.extended)
-        for name, amount in template.extended:
-            request[self.extended[name]] = amount
-        scored = [template.score_cpu_m, template.score_memory_bytes]
-        return np.array(request, dtype=np.int64), np.array(scored, dtype=np.int64)
 
 
 class NodeTable:

@@ -24,6 +24,8 @@ from env.jit import Ints
 NOTHING: Ints = np.zeros(0, dtype=np.int64)
 """`blocked` and `affinity` of a cycle in which no other pod matters."""
 
+_MOST_UNCOUNTED = 10_000
+
 
 class Block(IntEnum):
     """Why other pods keep a pod off a node; the first that applies counts."""
@@ -102,6 +104,7 @@ class PodCounts:
         self._topology = topology
         self._nodes = nodes
         self._budget = budget
+        self._uncounted: list[tuple[PodTemplate, Ints | int, int]] = []
         self._groups: dict[int, PodGroup] = {}
         self._counts: Ints = np.zeros((8, nodes), dtype=np.int64)  # a row for each group
         self._labelled: defaultdict[LabelPair, list[PodGroup]] = defaultdict(list)
@@ -110,11 +113,23 @@ class PodCounts:
 
     def count(self, template: PodTemplate, rows: Ints | int, sign: int) -> None:
         """A pod on each of the rows comes (1) or goes (-1)."""
-        group = self.group(template)
-        np.add.at(self._counts[group.number], rows, sign)
+        # Counted when first needed: in many replays no pod has a term or a port.
+        self._uncounted.append((template, rows, sign))
+        if len(self._uncounted) > _MOST_UNCOUNTED:
+            self._catch_up()
 
     def group(self, template: PodTemplate) -> PodGroup:
-        """The group of a template's pods."""
+        """The group of a template's pods, with all pods counted."""
+        self._catch_up()
+        return self._group(template)
+
+    def _catch_up(self) -> None:
+        uncounted, self._uncounted = self._uncounted, []
+        for template, rows, sign in uncounted:
+            number = self._group(template).number
+            np.add.at(self._counts[number], rows, sign)
+
+    def _group(self, template: PodTemplate) -> PodGroup:
         found = self._groups.get(id(template.labels))
         if found is None:  # templates of one manifest share their labels; the first of them keeps that id taken
             found = self._groups[id(template.labels)] = PodGroup(template, len(self._groups))

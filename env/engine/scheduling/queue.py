@@ -38,6 +38,11 @@ class SchedulingQueue:
     def __bool__(self) -> bool:
         return bool(self._active or self._backing_off)
 
+    @property
+    def priority(self) -> int | None:
+        """That of the first pod that waits to be tried; None where none does."""
+        return self._active[0].template.priority if self._active else None
+
     def add(self, pod: Pod) -> None:
         """Queue a new pod."""
         self.lowest = min(self.lowest, pod.template.priority)

@@ -5,7 +5,7 @@ Follows kubernetes 1.36 `pkg/scheduler/schedule_one.go`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from env.engine.scheduling.bound_pods import BoundPods
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.cycles import Cycles
 from env.engine.scheduling.diagnosis import Obstacle, message
-from env.engine.scheduling.kernel import NO_LOTS, place
+from env.engine.scheduling.kernel import NO_LOTS, place, place_runs
 from env.engine.scheduling.preemption import Preemption
 from env.engine.scheduling.queue import SchedulingQueue
+from env.engine.scheduling.runs import MOST_RUNS, equal_runs, run_arrays
+from env.engine.workload import PodOwner
 
 
 class Scheduler:
@@ -69,7 +71,7 @@ class Scheduler:
         """Bind a pod that names its node itself."""
         self.queue.lowest = min(self.queue.lowest, pod.template.priority)
         self._budget.spend(self._cycles.looks(pod.template))
-        self._cluster.nodes.requests(pod.template)  # makes columns for what it asks for
+        self._cluster.nodes.requests([pod.template])  # makes columns for what it asks for
         self.bound.table.widen()
         pod.row = row
         self.bound.add(pod)
@@ -77,28 +79,54 @@ class Scheduler:
     def run(self) -> list[Pod]:
         """Work off the queue. Returns the pods bound."""
         bound: list[Pod] = []
-        for run in self._runs(self.queue.take()):
-            bound += self._place(run)
-        return bound
+        plain: dict[PodOwner, list[Pod]] = {}  # runs that wait to be placed in one call
+        for run in equal_runs(self.queue.take()):
+            first = run[0]
+            is_plain = self._is_plain(first)
+            if plain and (not is_plain or first.owner in plain or len(plain) == MOST_RUNS):
+                bound += self._place_plain(list(plain.values()))
+                plain = {}
+            if is_plain:
+                plain[first.owner] = run
+                continue
+            for part in [run] if self._is_simple(first.template) else [[pod] for pod in run]:
+                bound += self._place(part)
+        return bound + self._place_plain(list(plain.values())) if plain else bound
 
     def obstacles_of(self, pod: Pod) -> list[Obstacle]:
         """What keeps the pod from each node now."""
         return self._cycles.obstacles(pod)
 
-    def _runs(self, queue: list[Pod]) -> Iterator[list[Pod]]:
-        """Pods that can be placed in one call: equal, and nothing but their own number matters to them."""
-        start = 0
-        for end, pod in enumerate(queue, 1):
-            following = queue[end] if end < len(queue) else None
-            equal = following is not None and following.template is pod.template and following.owner is pod.owner
-            if not (equal and self._is_simple(pod.template)):
-                yield queue[start:end]
-                start = end
-
     def _is_simple(self, template: PodTemplate) -> bool:
         """Whether no other pod matters to one of the template, but those that take room."""
         alone = template.is_alone and not self.bound.with_terms and not self._cycles.nominated
         return alone and template.priority == self.queue.lowest
+
+    def _is_plain(self, pod: Pod) -> bool:
+        """Whether a pod can be placed by `place_runs`, and nothing has to be said about it."""
+        template = pod.template
+        own_rules = template.spread or template.placement.only_node is not None
+        return not (own_rules or self._recorder.wanted or self._lots) and self._is_simple(template)
+
+    def _place_plain(self, runs: list[list[Pod]]) -> list[Pod]:
+        bound: list[Pod] = []
+        self._budget.spend(sum(self._cycles.looks(run[0].template) for run in runs))
+        arrays = run_arrays(runs, self._cluster)
+        self.bound.table.widen()
+        rows, placed, self._start = place_runs(self._start, arrays, self.bound.table.arrays())
+        start = 0
+        for run, many, counts in zip(runs, placed.tolist(), arrays.own_counts, strict=True):
+            if many:
+                done = run if many == len(run) else run[:many]
+                if len(run[0].owner.node_counts):
+                    run[0].owner.node_counts[:] = counts
+                self.bound.placed(done, rows[start : start + many])
+                self.queue.bound = True
+                bound += done
+                start += many
+            if many < len(run):
+                self._fail(run[many:])
+        return bound
 
     def _place(self, pods: list[Pod]) -> list[Pod]:
         if pods[0].deleted:

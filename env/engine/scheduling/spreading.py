@@ -49,6 +49,13 @@ class Topology:
 
     def default_spread(self, template: PodTemplate, own_counts: Ints) -> SpreadArrays:
         """The scheduler's own constraints for a pod whose siblings are counted in `own_counts`."""
+        domains, eligible, limits = self.default_constraints(template)
+        counts = np.empty_like(domains)
+        counts[:] = own_counts
+        return SpreadArrays(domains, counts, eligible, limits)
+
+    def default_constraints(self, template: PodTemplate) -> tuple[Ints, Ints, Ints]:
+        """Domains, eligible nodes and limits of those constraints; see `SpreadArrays`."""
         found = self._defaults.get(template)
         if found is None:
             if len(self._defaults) >= _MOST_CACHED:
@@ -58,10 +65,7 @@ class Topology:
             eligible = np.tile(self._admitted(template), (len(keys), 1)) if len(keys) > 1 else np.ones_like(domains)
             limits = np.array([(skew, 1, 1) for _, skew in keys], dtype=np.int64)
             found = self._defaults[template] = (domains, eligible, limits)
-        domains, eligible, limits = found
-        counts = np.empty_like(domains)
-        counts[:] = own_counts
-        return SpreadArrays(domains, counts, eligible, limits)
+        return found
 
     def spread(self, template: PodTemplate, owner: object, pods: Iterable[Pod], *, hard: bool) -> SpreadArrays:
         """The template's own constraints of that kind, counted over the pods that hold nodes."""

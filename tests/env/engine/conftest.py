@@ -23,8 +23,14 @@ API_VERSIONS = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}
 class Cluster:
     """A control plane, with short names for what tests do and look at."""
 
-    def __init__(self, *nodes: Node, now_s: float = 0.0, lifetimes: Callable[..., float | None] | None = None) -> None:
-        self.plane = ControlPlane(nodes, now_s=now_s, events=True, lifetimes=lifetimes)
+    def __init__(
+        self,
+        *nodes: Node,
+        now_s: float = 0.0,
+        lifetimes: Callable[..., float | None] | None = None,
+        events: bool = True,
+    ) -> None:
+        self.plane = ControlPlane(nodes, now_s=now_s, events=events, lifetimes=lifetimes)
         self.priorities: dict[str, PriorityClass] = {}
 
     def apply(self, *manifests: Manifest) -> Cluster:

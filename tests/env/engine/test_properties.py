@@ -242,6 +242,41 @@ def test_the_same_twice_is_the_same(
     ]
 
 
+moments = st.lists(
+    st.lists(
+        st.tuples(st.sampled_from(["Deployment"] * 4 + KINDS), st.sampled_from("abcd"), st.integers(0, 5), small),
+        max_size=6,
+    ),
+    max_size=4,
+)
+
+
+@settings(**LARGE, max_examples=150)
+@given(moments)
+def test_objects_of_one_moment_that_are_scheduled_together_end_as_one_by_one(
+    cluster: Make, node: Make, manifest: Make, priority: Make, steps: list[Any]
+) -> None:
+    ends = []
+    for events in (True, False):  # where events are recorded, the scheduler acts after every object
+        pool = [node(f"n{i}", pods=5, labels={ZONE: str(i % 2)}, **{"nvidia.com/gpu": "2"}) for i in range(3)]
+        made = cluster(*pool, now_s=1.7e9, events=events).apply(priority("high", 10))
+        for moment in steps:
+            jobs: Any = {"CronJob": {"schedule": "* * * * *"}, "Job": {"completions": 3, "parallelism": 2}}
+            objects = []
+            for kind, name, replicas, pod in moment:
+                restarts = kind in ("Job", "CronJob", "Pod")
+                fields = {key: value for key, value in pod.items() if key != "restartPolicy" or restarts}
+                objects.append(manifest(kind, name, replicas, spec=jobs.get(kind), **fields))
+            made.apply(*objects).wait(3)
+        ends.append(
+            {
+                key: [(pod.row, pod.phase, pod.ready, pod.started_s, pod.attempts) for pod in workload.pods()]
+                for key, workload in made.plane.workloads.items()
+            }
+        )
+    assert ends[0] == ends[1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_manifest_reads_and_says_what_is_not_modelled(kind: str, manifest: Make) -> None:
     record = read_object(manifest(kind, replicas=2, spec=FULL_SPECS[kind], **FULL_POD), {})

@@ -56,3 +56,14 @@ def test_the_first_pods_that_fit_are_bound_even_if_earlier_ones_do_not(
 ) -> None:
     made = cluster(node("a")).apply(manifest("Pod", "large", cpu="5"), manifest("Pod"))
     assert (made.state("large"), made.state()) == ((0, 1, 1), (1, 0, 1))
+
+
+def test_an_object_that_was_there_first_is_scheduled_before_one_of_higher_priority(
+    cluster: Make, node: Make, manifest: Make, priority: Make
+) -> None:
+    made = cluster(node("a", cpu="1"), events=False).apply(
+        priority("high", 10, preemptionPolicy="Never"),
+        manifest(name="first"),
+        manifest(name="later", priorityClassName="high"),
+    )
+    assert (made.state("first"), made.state("later")) == ((1, 0, 1), (0, 1, 1))
