@@ -10,6 +10,7 @@ events.py         events, as the API server shows them
 scheduling/       which node each pod gets
 timers.py         what falls due on the virtual clock
 kubelets.py       what happens to pods on their nodes, and when
+admission.py      what becomes of a new pod before it exists
 budget.py         what one replay may cost
 api_server.py     what controllers work with: pods, clock, scheduler
 controllers/      a controller a kind

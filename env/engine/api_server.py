@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from env.engine.admission import Admission, Refusal
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
 from env.engine.kubelets import Kubelets
@@ -47,6 +48,7 @@ class ApiServer:
         kubelets: Run them there.
         timers: What falls due later.
         budget: Counts the work.
+        admission: Changes new pods, or refuses them.
         live: The workloads that there are, in order.
         orphans: Pods that no controller owns, in order.
         unsettled: Those whose controller has something to look at, in order.
@@ -68,10 +70,12 @@ class ApiServer:
         self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget, lots)
         self.kubelets = Kubelets(self, kubelet_s)
         self.timers = Timers()
+        self.admission = Admission()
         self.live: dict[Workload, None] = {}
         self.orphans: dict[Pod, None] = {}
         self.unsettled: dict[Workload, None] = {}
         self._lifetimes = lifetimes
+        self._refused: dict[str, dict[Workload, None]] = {}  # by namespace, whose last pod was refused
         self._created = 0
         self._pods = 0
         self._names: dict[tuple[str, str], int] = {}
@@ -85,18 +89,25 @@ class ApiServer:
         """How many nodes there are."""
         return len(self.scheduler.bound.table)
 
-    def create_pod(self, template: PodTemplate, owner: PodOwner, *, name: str = "", ordinal: int = 0) -> Pod:
+    def create_pod(self, template: PodTemplate, owner: PodOwner, *, name: str = "", ordinal: int = 0) -> Pod | None:
         """Make a pod and queue it for scheduling; without `name` it gets a generated one.
+
+        None if admission refuses it: then its controller is told to try again when that may have changed.
 
         Raises:
             ClusterError: More than MAX_PODS.
         """
+        admitted = self.admission.admit(template)
+        if isinstance(admitted, Refusal):
+            self._refuse(owner, name or self._name(owner), admitted)
+            return None
         self._pods += 1
         if self._pods > MAX_PODS:
             raise ClusterError(f"{self._pods} pods: the embedded cluster simulates at most {MAX_PODS}")
         self.budget.spend(_LOOKS_PER_POD)
         self._created += 1
-        pod = Pod(template, owner, self._created, name or self._name(owner), ordinal=ordinal)
+        pod = Pod(admitted, owner, self._created, name or self._name(owner), ordinal=ordinal)
+        self.admission.charge(pod)
         pod.lifetime_s = self._lifetime_s(owner)
         if name:
             self._named[template.namespace, name] = pod
@@ -104,7 +115,7 @@ class ApiServer:
             self.orphans[pod] = None
             self.unsettled |= {each: None for each in self.live if each.selects(pod)}
         self._record(pod, "SuccessfulCreate", "Created")
-        if template.node_name:
+        if admitted.node_name:
             self._attach(pod)
         else:
             self.scheduler.queue.add(pod)
@@ -165,6 +176,7 @@ class ApiServer:
             if pod.lifetime_s:
                 self.timers.unset(pod, pod.started_s + pod.lifetime_s)
             self._pods -= 1
+            self.release(pod)
             self.scheduler.forget(pod)
             self.orphans.pop(pod, None)
             self._free_name(pod)
@@ -211,6 +223,27 @@ class ApiServer:
             waiting = self._await_name.pop(key, None)
             if waiting in self.live:
                 self.unsettled[waiting] = None
+
+    def release(self, pod: Pod) -> None:
+        """A pod has ended or is gone, which may leave room in a quota for pods that were refused."""
+        if self.admission.release(pod):
+            self.admit_again(pod.template.namespace)
+
+    def admit_again(self, namespace: str) -> None:
+        """Let controllers try pods again that were refused; a real cluster's wait for their back-off."""
+        for top in self._refused.pop(namespace, {}):
+            if top in self.live:
+                self.unsettled[top] = None
+
+    def _refuse(self, owner: PodOwner, name: str, refusal: Refusal) -> None:
+        self._refused.setdefault(owner.ref.namespace, {})[owner.parent or owner] = None
+        kind, source = owner.kind, f"{owner.kind.lower()}-controller"
+        if kind == "Pod":
+            return
+        text = f"Error creating: {refusal.message(name)}"
+        if kind == "StatefulSet":
+            text = f"create Pod {name} in StatefulSet {owner.ref.name} failed error: {refusal.message(name)}"
+        self.recorder.owner(kind, owner.ref.namespace, owner.ref.name, "FailedCreate", text, source, warning=True)
 
     def _attach(self, pod: Pod) -> None:
         row = self.scheduler.bound.table.set.row.get(pod.template.node_name, UNBOUND)

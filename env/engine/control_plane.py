@@ -23,9 +23,12 @@ from env.engine.controllers.stateful_set import StatefulSet
 from env.engine.events import Event
 from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.jobs import CronJobSpec, JobSpec
-from env.engine.manifests.objects import KubeObject
+from env.engine.manifests.limit_range import LimitRange
+from env.engine.manifests.objects import KubeObject, WorkloadSpec
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.replicated import DaemonSetSpec, ReplicaSetSpec, StatefulSetSpec
+from env.engine.manifests.resource_quota import ResourceQuota
+from env.engine.pods import Pod
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.nodes import Node
 from env.engine.workload import Workload
@@ -72,12 +75,17 @@ class ControlPlane:
 
     def apply(self, given: KubeObject) -> None:
         """Create the object, or bring it to what is asked now: controllers and scheduler act, kubelets do not yet."""
+        if isinstance(given.spec, LimitRange | ResourceQuota):
+            self.api.admission.apply(given.ref, given.spec, self._pods())
+            self.api.admit_again(given.ref.namespace)
+            self._act()
+            return
         workload = self.workloads.get((given.kind, given.ref))
         schedules_later = self._is_grown(workload, given)
         if not schedules_later:
             self._act()
         if workload is None:
-            workload = self.workloads[given.kind, given.ref] = _made(given, self.api)
+            workload = self.workloads[given.kind, given.ref] = _made(given.ref, given.spec, self.api)
             self.api.live[workload] = None
         else:
             _change(workload, given)
@@ -90,6 +98,10 @@ class ControlPlane:
 
     def delete(self, kind: str, ref: WorkloadRef) -> None:
         """Delete an object and its pods; nothing happens when there is none."""
+        if self.api.admission.delete(kind, ref):
+            self.api.admit_again(ref.namespace)
+            self._act()
+            return
         workload = self.workloads.pop((kind, ref), None)
         if workload is not None:
             self._act()
@@ -144,6 +156,11 @@ class ControlPlane:
 
         self._pass(start_s + limit_s, goes_on)
         return not goes_on()
+
+    def _pods(self) -> dict[Pod, None]:
+        """Every pod, those that are being deleted included."""
+        owned = (pod for workload in self.workloads.values() for pod in workload.pods())
+        return dict.fromkeys([*owned, *self.api.scheduler.bound.pods])
 
     def _next_s(self) -> float:
         """When something falls due next; infinity for never."""
@@ -208,9 +225,9 @@ class ControlPlane:
         return acted
 
 
-def _made(given: KubeObject, api: ApiServer) -> Workload:
+def _made(ref: WorkloadRef, given: WorkloadSpec, api: ApiServer) -> Workload:
     """A new object and its controller's state."""
-    match given.spec:
+    match given:
         case DeploymentSpec() as spec:
             return Deployment(spec)
         case ReplicaSetSpec() as spec:
@@ -226,7 +243,7 @@ def _made(given: KubeObject, api: ApiServer) -> Workload:
         case CronJobSpec() as spec:
             return CronJob(spec, api.now_s)
         case PodTemplate() as template:
-            return BarePod(template, given.ref)
+            return BarePod(template, ref)
 
 
 def _change(workload: Workload, given: KubeObject) -> None:

@@ -92,10 +92,12 @@ class EventRecorder:
                     event = Event(at_s, "Pod", pod.template.namespace, pod.name, reason, text, True, "kubelet", count)
                     self._events[_key(event)] = event
 
-    def owner(self, kind: str, namespace: str, name: str, reason: str, text: str, source: str) -> None:
+    def owner(
+        self, kind: str, namespace: str, name: str, reason: str, text: str, source: str, *, warning: bool = False
+    ) -> None:
         """An event of a controller about its own object."""
         if self.wanted:
-            self._add(Event(self._clock(), kind, namespace, name, reason, text, False, source))
+            self._add(Event(self._clock(), kind, namespace, name, reason, text[:_LONGEST_NOTE], warning, source))
 
     def _of_pod(self, pod: Pod, reason: str, text: str, source: str, *, warning: bool = False) -> None:
         note = text[:_LONGEST_NOTE]

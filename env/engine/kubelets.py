@@ -79,6 +79,7 @@ class Kubelets:
         if pod.leaving or pod.owner.kind not in ("Job", "Pod"):
             api.remove([pod])
         else:
+            api.release(pod)
             api.scheduler.forget(pod)
             api.touch(pod.owner)
 

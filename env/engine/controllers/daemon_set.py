@@ -74,9 +74,9 @@ class DaemonSet:
         excess += [pod for node, pods in by_node.items() if node not in there for pod in pods if not pod.leaving]
         if not (lacking or excess) and not self.spec.on_delete:
             excess, lacking = self._surged(by_node, api) if surges else (self._replaced(by_node, api), [])
-        self._create(api, lacking)
+        created = self._create(api, lacking)
         api.delete_pods(excess)
-        return bool(lacking or excess)
+        return created or bool(excess)
 
     # --- `podsShouldBeOnNode` ----------------------------------------------------------------------------------------
 
@@ -180,8 +180,13 @@ class DaemonSet:
             self._planned = asked, replace(asked, placement=placement), wanted
         return self._planned[1:]
 
-    def _create(self, api: ApiServer, nodes: Sequence[str]) -> None:
-        template = self._plan()[0]
+    def _create(self, api: ApiServer, nodes: Sequence[str]) -> bool:
+        """Make a pod for each node, up to the first that is refused; whether there is a new one."""
+        template, before = self._plan()[0], len(self.members)
         for node in nodes:
             placed = replace(template, placement=replace(template.placement, only_node=node))
-            self.members.append(api.create_pod(placed, self))
+            pod = api.create_pod(placed, self)
+            if pod is None:
+                break
+            self.members.append(pod)
+        return len(self.members) > before

@@ -73,8 +73,11 @@ class Job:
             return False
         # Slow start: 1 pod, then 2, 4, ... as long as the last batch went well.
         batch = min(wanted - len(active), len(self.members) + 1)
-        for _ in range(batch):
-            self.members.append(api.create_pod(self.spec.template, self))
+        for made in range(batch):
+            pod = api.create_pod(self.spec.template, self)
+            if pod is None:
+                return made > 0
+            self.members.append(pod)
         if wanted < len(active):
             # Pods that wait go first, then the newest, as for a ReplicaSet.
             leaving = sorted(active, key=lambda pod: (pod.ready, -pod.number))

@@ -83,10 +83,12 @@ class ReplicaSet:
         if self.selector is not None:
             self.members += api.claim(self)
         missing = self.replicas - len(self.members)
-        if missing > 0:
-            for _ in range(missing):
-                self.members.append(api.create_pod(self.template, self))
-        elif missing < 0:
+        for made in range(missing):
+            pod = api.create_pod(self.template, self)
+            if pod is None:
+                return made > 0
+            self.members.append(pod)
+        if missing < 0:
             related = self.members if self.parent is None else self.parent.pods()
             api.delete_pods(first_to_leave(self.members, related)[:-missing])
         return missing != 0

@@ -89,11 +89,14 @@ class StatefulSet:
         return True if changed else None
 
     def _make(self, api: ApiServer, number: int) -> bool:
-        """Make a pod, unless another one has its name."""
+        """Make a pod, unless another one has its name, or it is refused."""
         name = f"{self.ref.name}-{number}"
         if not api.is_free(self, name):
             return False
-        self.members[number] = api.create_pod(self._revision(number), self, name=name, ordinal=number)
+        pod = api.create_pod(self._revision(number), self, name=name, ordinal=number)
+        if pod is None:
+            return False
+        self.members[number] = pod
         return True
 
     def _condemn(self, api: ApiServer, wanted: range) -> bool | None:

@@ -8,7 +8,10 @@ requests.py      what a pod takes of a node's resources
 terms.py         what a pod spec says about where its pods may run
 pod_schema.py    the types and defaults of a pod template, as data
 normal_form.py   pod templates of one meaning made equal
+not_modelled.py  what a pod asks for and the engine does not know
 pod_template.py  a pod template, read once into what the others need
+resource_list.py, limit_range.py, resource_quota.py
+                 what admission adds up, gives and refuses
 strategy.py, deployment.py, replicated.py, jobs.py
                  what the objects of each kind ask for
 objects.py       manifests of all kinds, read

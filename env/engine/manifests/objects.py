@@ -12,6 +12,7 @@ from typing import Any
 from env.engine.manifests.deployment import DeploymentSpec, deployment_spec
 from env.engine.manifests.fields import Manifest, as_map, as_text, naming
 from env.engine.manifests.jobs import CronJobSpec, JobSpec, cron_job_spec, job_spec
+from env.engine.manifests.limit_range import LimitRange, read_limit_range
 from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_template
 from env.engine.manifests.replicated import (
     DaemonSetSpec,
@@ -21,11 +22,13 @@ from env.engine.manifests.replicated import (
     replica_set_spec,
     stateful_set_spec,
 )
+from env.engine.manifests.resource_quota import ResourceQuota, read_resource_quota
 from env.errors import TraceError
 from env.workload import WorkloadRef, workload_ref
 
 Priorities = Mapping[str, PriorityClass]
-Spec = DeploymentSpec | ReplicaSetSpec | StatefulSetSpec | DaemonSetSpec | JobSpec | CronJobSpec | PodTemplate
+WorkloadSpec = DeploymentSpec | ReplicaSetSpec | StatefulSetSpec | DaemonSetSpec | JobSpec | CronJobSpec | PodTemplate
+Spec = WorkloadSpec | LimitRange | ResourceQuota
 
 # Objects that change nothing about pods on virtual nodes.
 INERT = frozenset(
@@ -43,7 +46,7 @@ class KubeObject:
     Attributes:
         kind: As in the manifest.
         ref: Its namespace and name.
-        spec: What its controller takes; a PodTemplate for a Pod.
+        spec: What its controller or the API server's admission takes; a PodTemplate for a Pod.
         not_modelled: Fields that matter to a real cluster and are not modelled.
     """
 
@@ -114,4 +117,6 @@ _READERS: dict[str, Callable[[WorkloadRef, Manifest, Priorities], tuple[Any, lis
     "DaemonSet": daemon_set_spec,
     "Job": job_spec,
     "CronJob": cron_job_spec,
+    "LimitRange": lambda ref, spec, priorities: (read_limit_range(spec), []),
+    "ResourceQuota": lambda ref, spec, priorities: read_resource_quota(spec),
 }

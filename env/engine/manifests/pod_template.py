@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
 from env.engine.manifests.normal_form import NormalForm, by_value
+from env.engine.manifests.not_modelled import DEFAULT_SCHEDULER, not_modelled, scheduler_of
 from env.engine.manifests.requests import (
     SCORE_CPU_M,
     SCORE_MEMORY_BYTES,
@@ -22,12 +23,12 @@ from env.engine.manifests.requests import (
     read_extended,
     read_granted,
     shortage_of,
+    with_request,
 )
 from env.engine.manifests.terms import (
     Placement,
     PodAffinityTerm,
     SpreadConstraint,
-    affinity_not_modelled,
     as_json,
     read_placement,
     read_pod_affinity,
@@ -36,16 +37,12 @@ from env.engine.manifests.terms import (
 
 # The classes every cluster has; others are objects, PriorityClass.
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-DEFAULT_SCHEDULER = "default-scheduler"
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
-_NOT_MODELLED = (
-    "activeDeadlineSeconds",
-    "ephemeralContainers",
-    "readinessGates",
-    "resourceClaims",
-    "runtimeClassName",
-    "schedulingGroup",
+# What a template's resources decide.
+_OF_RESOURCES = (
+    *("cpu_m", "memory_bytes", "extended", "score_cpu_m", "score_memory_bytes", "shortage", "killed_container"),
+    *("first_requests", "origin"),
 )
 
 
@@ -85,6 +82,7 @@ class PodTemplate:
         host_network: It shares its node's network.
         first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
         revision: Pods of equal revision are of one ReplicaSet.
+        origin: What it was read from, and the CPU and memory that its first container requests instead, if any.
     """
 
     namespace: str
@@ -111,6 +109,25 @@ class PodTemplate:
     graceful: bool = True
     host_network: bool = False
     is_alone: bool = field(default=True)  # nothing but its node's resources and its own ReplicaSet decide its place
+    origin: tuple[TemplateSource, int | None, int | None] | None = None
+
+    def written(self) -> Manifest:
+        """The spec of its pods."""
+        if self.origin is None:
+            return {}
+        source, cpu_m, memory_bytes = self.origin
+        first, *others = source.manifest["spec"]["containers"]
+        for name, value in (("cpu", cpu_m), ("memory", memory_bytes)):
+            if value is not None:
+                first = with_request(first, name, value)
+        return {**source.manifest["spec"], "containers": [first, *others]}
+
+    def with_spec(self, pod: Manifest) -> PodTemplate:
+        """The same, but of pods that ask for the resources in this spec; ValueError or QuantityError as in reading."""
+        if self.origin is None:
+            return self
+        made = read_template({**self.origin[0].manifest, "spec": pod}, self.namespace).as_written()
+        return replace(self, **{name: getattr(made, name) for name in _OF_RESOURCES})
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +140,7 @@ class TemplateSource:
     granted: tuple[tuple[str, int | None, int | None, int, int], ...]
     canonical: str
     not_modelled: tuple[str, ...]
+    manifest: Manifest
 
     def as_written(self) -> PodTemplate:
         """The template with the requests of the manifest."""
@@ -130,6 +148,7 @@ class TemplateSource:
 
     def template(self, cpu_m: int | None, memory_bytes: int | None) -> PodTemplate:
         """The template whose first container requests so much; None: as written. A lower limit is raised to it."""
+        origin = self, cpu_m, memory_bytes
         written = (
             self.cpu.written if cpu_m is None else cpu_m,
             self.memory.written if memory_bytes is None else memory_bytes,
@@ -147,6 +166,7 @@ class TemplateSource:
             shortage=shortage,
             killed_container=container,
             revision=(written, limits, self.canonical),
+            origin=origin,
         )
 
 
@@ -200,7 +220,7 @@ def read_template(
         host_ports=ports,
         priority=priority.value,
         may_preempt=priority.may_preempt and as_text(pod, "preemptionPolicy") != "Never",
-        unscheduled=bool(as_maps(pod, "schedulingGates")) or _scheduler(pod) != DEFAULT_SCHEDULER,
+        unscheduled=bool(as_maps(pod, "schedulingGates")) or scheduler_of(pod) != DEFAULT_SCHEDULER,
         node_name=as_text(pod, "nodeName"),
         shortage=None,
         killed_container="",
@@ -217,7 +237,8 @@ def read_template(
         memory=memory,
         granted=read_granted(metadata, containers),
         canonical=_canonical(template, normal_form),
-        not_modelled=_not_modelled(pod, containers),
+        not_modelled=not_modelled(pod),
+        manifest=template,
     )
 
 
@@ -263,11 +284,6 @@ def _restart_policy(pod: Manifest) -> str:
     return policy
 
 
-def _scheduler(pod: Manifest) -> str:
-    """Whose pod it is; the API server fills in the name where it is empty."""
-    return as_text(pod, "schedulerName") or DEFAULT_SCHEDULER
-
-
 def _canonical(template: Manifest, normal_form: NormalForm) -> str:
     """The template in normal form as text, less what `TemplateSource.template` holds as numbers."""
     pod, metadata = template["spec"], as_map(template, "metadata")
@@ -279,16 +295,3 @@ def _canonical(template: Manifest, normal_form: NormalForm) -> str:
     containers = [{**first, "resources": resources}, *pod["containers"][1:]]
     held = {"metadata": {**metadata, "annotations": annotations}, "spec": {**pod, "containers": containers}}
     return as_json(normal_form({**template, **held}))
-
-
-def _not_modelled(pod: Manifest, containers: list[Manifest]) -> tuple[str, ...]:
-    fields = [name for name in _NOT_MODELLED if pod.get(name)]
-    fields += affinity_not_modelled(pod)
-    if any("persistentVolumeClaim" in volume or "ephemeral" in volume for volume in as_maps(pod, "volumes")):
-        fields.append("volumes of a PersistentVolumeClaim")
-    if as_maps(pod, "schedulingGates"):
-        fields.append("schedulingGates (the pods stay pending)")
-    scheduler = _scheduler(pod)
-    if scheduler != DEFAULT_SCHEDULER:
-        fields.append(f"schedulerName {scheduler} (the pods stay pending)")
-    return tuple(fields)

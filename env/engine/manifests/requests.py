@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from env.demand import DEMAND_ANNOTATION, Shortage, container_shortage, read_demand
 from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
-from env.quantity import parse_cpu, parse_memory
+from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
 
 # What a container without a request counts for in scores: kubernetes `pkg/scheduler/util/pod_resources.go`.
 SCORE_CPU_M = 100
@@ -143,6 +143,17 @@ def quantity_of(parent: Manifest, key: str, name: str) -> int | None:
     if value is None:
         return None
     return parse_cpu(value) if name == "cpu" else parse_memory(value)
+
+
+def with_request(container: Manifest, name: str, value: int) -> Manifest:
+    """The container with a request of so much CPU (millicores) or memory; a limit below it is raised to it."""
+    text = format_cpu(value) if name == "cpu" else format_memory(value)
+    resources = as_map(container, "resources")
+    changed = {**resources, "requests": {**as_map(resources, "requests"), name: text}}
+    limit = quantity_of(resources, "limits", name)
+    if limit is not None and limit < value:
+        changed["limits"] = {**as_map(resources, "limits"), name: text}
+    return {**container, "resources": changed}
 
 
 def read_extended(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, int], ...]:

@@ -122,7 +122,7 @@ def test_objects_of_other_kinds_are_named_once(
     problem = trace([scaler, budget, *rest, deployment()], [scaler])
     assert warnings(problem, caplog) == [
         "trace test: not simulated: HorizontalPodAutoscaler default/web; PodDisruptionBudget default/web; "
-        "PersistentVolumeClaim default/x; LimitRange default/x; Widget default/w"
+        "PersistentVolumeClaim default/x; Widget default/w"
     ]
 
 
