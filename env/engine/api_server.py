@@ -144,9 +144,9 @@ class ApiServer:
             self._await_name[key] = workload
         return key not in self._named
 
-    def wake(self, workload: Workload, at_s: float) -> None:
-        """Sync the workload again at that time."""
-        self.timers.set(workload, at_s)
+    def wake(self, workload: Workload, at_s: float, *, matters: bool = True) -> None:
+        """Sync the workload again at that time; `matters`: the cluster is not at rest before."""
+        self.timers.set(workload, at_s, matters=matters)
 
     # --- what garbage collection, preemption and kubelets do ---------------------------------------------------------
 
@@ -158,7 +158,7 @@ class ApiServer:
             if not (pod.holds and pod.template.graceful):
                 others.append(pod)
             elif not pod.leaving:
-                pod.leaving = True
+                pod.leaving, pod.ended_s = True, self.now_s
                 self.scheduler.bound.leave(pod)
                 running.setdefault(pod.owner, set()).add(pod)
                 self.kubelets.tell([pod])

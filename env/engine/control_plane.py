@@ -102,12 +102,9 @@ class ControlPlane:
             self.api.admit_again(ref.namespace)
             self._act()
             return
-        workload = self.workloads.pop((kind, ref), None)
-        if workload is not None:
+        if (kind, ref) in self.workloads:
             self._act()
-            self.api.unsettled.pop(workload, None)
-            self.api.live.pop(workload)
-            self.api.terminate(workload.whole() if isinstance(workload, BarePod) else workload.pods())
+            self._remove(self.workloads[kind, ref])
             self._act()
 
     def settle(self) -> None:
@@ -202,6 +199,13 @@ class ControlPlane:
             return False
         return workload is None or (isinstance(workload, Deployment) and workload.would_only_grow(spec))
 
+    def _remove(self, workload: Workload) -> None:
+        """Delete an object and its pods."""
+        del self.workloads[workload.kind, workload.ref]
+        self.api.unsettled.pop(workload, None)
+        self.api.live.pop(workload)
+        self.api.terminate(workload.whole() if isinstance(workload, BarePod) else workload.pods())
+
     def _act(self) -> None:
         """Controllers and scheduler act in turns until none of them has anything to do."""
         for _ in range(_MOST_ROUNDS):
@@ -219,6 +223,8 @@ class ControlPlane:
                 acted = True
                 api.unsettled[workload] = None
                 api.budget.spend(10 * len(workload.pods()))
+            if isinstance(workload, Job) and workload.expired(api.now_s):
+                self._remove(workload)
         sets = [each for workload in turn if isinstance(workload, Deployment) for each in workload.sets]
         for each in sorted(sets, key=lambda each: len(each.members) > each.replicas):
             acted = each.sync(api) or acted

@@ -42,7 +42,7 @@ class Pod:
         ready: Its condition Ready.
         row: Its node's row; UNBOUND while it has none.
         started_s: When its kubelet started it, seconds on the virtual clock; infinity until then.
-        ended_s: When it succeeded or failed.
+        ended_s: When it succeeded or failed, or was deleted.
         nominated: Row of the node that was cleared for it by preemption.
         queued: Order in which the scheduler takes pods of equal priority.
         attempts: How often the scheduler tried and found no node.

@@ -19,28 +19,26 @@ class Timers:
     """A queue of workloads to sync and pods to end, by time; of equal times the one that was set first comes first.
 
     Attributes:
-        finite: How many are set that do not recur without end: see `recurs`.
+        finite: How many are set that matter and do not recur without end: see `recurs`.
     """
 
     def __init__(self) -> None:
         self.finite = 0
         self._heap: list[tuple[float, int, Awaiting]] = []
-        self._set: set[tuple[float, Awaiting]] = set()
+        self._set: dict[tuple[float, Awaiting], bool] = {}  # whether it counts as finite
         self._numbers = 0
 
-    def set(self, what: Awaiting, at_s: float) -> None:
+    def set(self, what: Awaiting, at_s: float, *, matters: bool = True) -> None:
         """Let `what` fall due at that time; never for infinity, and once however often it is set."""
         if math.isfinite(at_s) and (at_s, what) not in self._set:
-            self._set.add((at_s, what))
-            self.finite += not recurs(what)
+            self._set[at_s, what] = finite = matters and not recurs(what)
+            self.finite += finite
             self._numbers += 1
             heapq.heappush(self._heap, (at_s, self._numbers, what))
 
     def unset(self, what: Awaiting, at_s: float) -> None:
         """Let `what` not fall due at that time."""
-        if (at_s, what) in self._set:
-            self._set.discard((at_s, what))
-            self.finite -= not recurs(what)
+        self.finite -= self._set.pop((at_s, what), False)
 
     def next_s(self) -> float:
         """When the next one falls due; infinity where none is set."""

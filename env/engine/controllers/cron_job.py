@@ -52,6 +52,9 @@ class CronJob:
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         changed = any([job.sync(api) for job in self.jobs])
+        for job in [job for job in self.jobs if job.expired(api.now_s)]:
+            self.jobs.remove(job)
+            api.terminate(job.members)
         self._clean(api)
         if self.spec.suspended:
             return changed

@@ -12,17 +12,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_text
+from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
 from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_template
 from env.workload import WorkloadRef
 
 Priorities = Mapping[str, PriorityClass]
 
-_JOB_NOT_MODELLED = (
-    *("activeDeadlineSeconds", "backoffLimitPerIndex", "managedBy", "maxFailedIndexes", "podFailurePolicy"),
-    *("successPolicy", "ttlSecondsAfterFinished"),
-)
+_JOB_NOT_MODELLED = ("backoffLimitPerIndex", "managedBy", "maxFailedIndexes", "successPolicy")
+_OOM_KILLED = 137  # the exit code
 
 _SCHEDULES = {
     "@yearly": "0 0 1 1 *",
@@ -33,6 +31,21 @@ _SCHEDULES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+
+
+@dataclass(frozen=True)
+class FailureRule:
+    """A rule of a podFailurePolicy about exit codes. Those about conditions apply to no pod here.
+
+    Attributes:
+        action: FailJob, Ignore, Count or FailIndex.
+        container: The container whose exit code counts; "" for any.
+        killed: Whether the exit code of an OOM kill is among those that it is about.
+    """
+
+    action: str
+    container: str
+    killed: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +60,10 @@ class JobSpec:
         suspended: No pods for now.
         backoff_limit: Failures after which it gives up.
         selector: Labels of pods that it acquires; None: it has none but its own (without manualSelector).
+        deadline_s: Seconds after which it gives up (activeDeadlineSeconds); None: never.
+        ttl_s: Seconds after which it is deleted once it is finished; None: never.
+        rules: Its podFailurePolicy.
+        replaces_failed_only: A pod that is being deleted is replaced when it is gone, and does not count as failed.
     """
 
     ref: WorkloadRef
@@ -56,6 +73,15 @@ class JobSpec:
     suspended: bool = False
     backoff_limit: int = 6
     selector: Predicate | None = None
+    deadline_s: int | None = None
+    ttl_s: int | None = None
+    rules: tuple[FailureRule, ...] = ()
+    replaces_failed_only: bool = False
+
+    def action_on(self, killed_container: str) -> str:
+        """What the podFailurePolicy says about a pod of which that container was OOM-killed."""
+        found = (rule.action for rule in self.rules if rule.killed and rule.container in ("", killed_container))
+        return next(found, "Count")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +126,27 @@ def job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[
         as_flag(spec, "suspend"),
         as_count(spec, "backoffLimit", 6),
         label_selector(as_map(spec, "selector") or None) if as_flag(spec, "manualSelector") else None,
+        _seconds(spec, "activeDeadlineSeconds"),
+        _seconds(spec, "ttlSecondsAfterFinished"),
+        tuple(map(_rule, as_maps(as_map(spec, "podFailurePolicy"), "rules"))),
+        as_text(spec, "podReplacementPolicy") == "Failed" or bool(spec.get("podFailurePolicy")),
     )
     missing = [name for name in _JOB_NOT_MODELLED if spec.get(name) is not None]
     return asked, [*source.not_modelled, *missing]
+
+
+def _seconds(spec: Manifest, key: str) -> int | None:
+    return None if spec.get(key) is None else as_count(spec, key, 0)
+
+
+def _rule(rule: Manifest) -> FailureRule:
+    codes = as_map(rule, "onExitCodes")
+    values = codes.get("values")
+    if values is not None and not isinstance(values, list):
+        raise ValueError("podFailurePolicy: values must be a list")
+    among = _OOM_KILLED in (values or ())
+    killed = bool(codes) and among == (as_text(codes, "operator") == "In")
+    return FailureRule(as_text(rule, "action"), as_text(codes, "containerName"), killed)
 
 
 def cron_job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[CronJobSpec, list[str]]:

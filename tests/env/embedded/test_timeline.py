@@ -173,11 +173,11 @@ def test_fields_of_jobs_and_stateful_sets_are_named(
     trace: MakeTrace, deployment: MakeDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = {**deployment("job"), "kind": "Job", "apiVersion": "batch/v1"}
-    job["spec"] = {**job["spec"], "ttlSecondsAfterFinished": 0, "managedBy": "example.com/x"}
+    job["spec"] = {**job["spec"], "successPolicy": {}, "managedBy": "example.com/x"}
     db = {**deployment("db"), "kind": "StatefulSet"}
     db["spec"] = {**db["spec"], "volumeClaimTemplates": [{}]}
     assert warnings(trace([job, db]), caplog) == [
-        "trace test: not simulated: managedBy of Job default/job; ttlSecondsAfterFinished of Job default/job; "
+        "trace test: not simulated: managedBy of Job default/job; successPolicy of Job default/job; "
         "volumeClaimTemplates of StatefulSet default/db"
     ]
 

@@ -118,6 +118,63 @@ def test_a_job_that_restarts_its_containers_gives_up_after_as_many_restarts(worl
     assert made.workload().failed
 
 
+def test_a_job_gives_up_after_its_deadline(world: Make, manifest: Make) -> None:
+    made = world(100).apply(manifest("Job", **job(completions=3, activeDeadlineSeconds=150)))
+    assert made.wait(149).phases() == {"Succeeded": 1, "Running": 1}
+    assert made.wait(1).phases() == {"Succeeded": 1}
+    assert (made.workload().failed, made.rest().phases()) == (True, {"Succeeded": 1})
+
+
+def test_the_deadline_of_a_job_that_is_suspended_starts_when_it_is_resumed(world: Make, manifest: Make) -> None:
+    made = world(60).apply(manifest("Job", **job(activeDeadlineSeconds=100, suspend=True))).wait(200)
+    assert made.apply(manifest("Job", **job())).wait(60).phases() == {"Succeeded": 1}
+
+
+@pytest.mark.parametrize(("ttl_s", "left"), [(0, False), (30, True)])
+def test_a_finished_job_is_deleted_after_its_time_to_live(ttl_s: int, left: bool, world: Make, manifest: Make) -> None:
+    made = world().apply(manifest("Job", **job(ttlSecondsAfterFinished=ttl_s))).rest().wait(2)
+    assert bool(made.plane.workloads) == left
+    assert not made.wait(30).plane.workloads
+
+
+KILLED = {"memory": "1Gi", "uses": {"memory": "2Gi"}, "restartPolicy": "Never"}
+
+
+@pytest.mark.parametrize(
+    ("codes", "action", "pods"),
+    [
+        ({"operator": "In", "values": [137]}, "FailJob", 1),
+        ({"operator": "In", "values": [1]}, "FailJob", 2),
+        ({"operator": "NotIn", "values": [1]}, "FailJob", 1),
+        ({"operator": "In", "values": [137], "containerName": "other"}, "FailJob", 2),
+        ({"operator": "In", "values": [137], "containerName": "c"}, "Count", 2),
+        ({"operator": "In", "values": [137]}, "Ignore", 5),
+    ],
+)
+def test_a_failure_policy_says_what_an_exit_code_means(
+    codes: Any, action: str, pods: int, world: Make, manifest: Make
+) -> None:
+    rules = {"backoffLimit": 1, "podFailurePolicy": {"rules": [{"action": action, "onExitCodes": codes}]}}
+    made = world().apply(manifest("Job", spec=rules, **KILLED)).wait(10 + 20 + 40 + 80)
+    assert made.phases() == {"Failed": pods}
+
+
+def test_the_back_off_of_a_job_starts_again_after_a_success(world: Make, manifest: Make) -> None:
+    made = world(60).apply(manifest("Job", **job(completions=2, backoffLimit=6)))
+    made.workload().lost_s += [NOON, NOON, NOON]
+    made.wait(61)
+    assert made.phases() == {"Succeeded": 1, "Running": 1}
+
+
+def test_a_pod_of_a_job_that_is_preempted_counts_as_failed(
+    cluster: Make, node: Make, manifest: Make, priority: Make
+) -> None:
+    made = cluster(node("a"), lifetimes=lambda owner: 1000.0).apply(priority("high", 1000))
+    made.apply(manifest("Job", cpu="2", **job(backoffLimit=0)))
+    made.apply(manifest("Pod", "pod", cpu="3", priorityClassName="high")).wait(2)
+    assert (made.workload().failed, made.pods()) == (True, [])
+
+
 # --- CronJobs -------------------------------------------------------------------------------------------------------
 
 
