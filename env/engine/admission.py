@@ -3,19 +3,20 @@
 The order is that of the API server: LimitRanges change the pod, it is validated, LimitRanges check it, quotas come
 last. Follows kubernetes 1.36 `plugin/pkg/admission/limitranger/admission.go`,
 `staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go` and
-`pkg/apis/core/validation/validation.go` (`ValidateResourceRequirements`).
+`pkg/apis/core/validation/validation.go` (`ValidateResourceRequirements`,
+`validatePodResourceConsistency`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from env.engine.manifests.fields import Manifest, as_map, as_maps
 from env.engine.manifests.limit_range import LimitRange, defaulted, violations
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.manifests.resource_list import ResourceList, read_resources, with_requests
+from env.engine.manifests.resource_list import ResourceList, of_containers, read_resources, with_requests
 from env.engine.manifests.resource_quota import COUNT, ResourceQuota, counts, exceeded, unspecified, usage
 from env.engine.pods import Pod
 from env.errors import SimArenaError
@@ -74,9 +75,9 @@ class Admission:
 
     def admit(self, template: PodTemplate) -> PodTemplate | Refusal:
         """What a new pod of this template is made from, or why there is none."""
-        ranges = self._ranges.get(template.namespace)
+        ranges = self._ranges.get(template.namespace, {})
         made: PodTemplate | Refusal = template
-        if ranges:
+        if ranges or _asks_as_a_whole(template):
             if template not in self._admitted:
                 self._admitted[template] = _within(template, list(ranges.values()))
             made = self._admitted[template]
@@ -150,17 +151,46 @@ def _within(template: PodTemplate, ranges: list[LimitRange]) -> PodTemplate | Re
         return Refusal(str(error), is_invalid=True)
 
 
+def _asks_as_a_whole(template: PodTemplate) -> bool:
+    """Whether its pods ask for resources beside their containers."""
+    return template.origin is not None and bool(template.origin[0].manifest["spec"].get("resources"))
+
+
 def _invalid(pod: Manifest) -> str:
-    """A request that a default limit leaves above the limit, in the API server's words; "" for none."""
-    found = []
+    """What defaults have made wrong, in the API server's words; "" for nothing."""
+    found = [*_above_own_limit(pod), *_above_whole(pod)]
+    return found[0] if len(found) == 1 else f"[{', '.join(found)}]" if found else ""
+
+
+def _above_own_limit(pod: Manifest) -> Iterator[str]:
+    """Requests of containers above their limits."""
     for part in ("containers", "initContainers"):
         for number, container in enumerate(as_maps(pod, part)):
             resources = as_map(container, "resources")
             limits = read_resources(resources, "limits")
             for name, request in sorted(read_resources(resources, "requests").items()):
                 if name in limits and request.milli > limits[name].milli:
-                    found.append(
+                    yield (
                         f'spec.{part}[{number}].resources.requests: Invalid value: "{request.text}": '
                         f"must be less than or equal to {name} limit of {limits[name].text}"
                     )
-    return found[0] if len(found) == 1 else f"[{', '.join(found)}]" if found else ""
+
+
+def _above_whole(pod: Manifest) -> Iterator[str]:
+    """Containers that ask for more than their pod does as a whole."""
+    whole = as_map(pod, "resources")
+    together = of_containers(pod, "requests")
+    for name, request in sorted(read_resources(whole, "requests").items()):
+        if name in together and together[name].milli > request.milli:
+            yield (
+                f'spec.resources.requests[{name}]: Invalid value: "{request.text}": '
+                f"must be greater than or equal to aggregate container requests of {together[name].text}"
+            )
+    most = read_resources(whole, "limits")
+    for number, container in enumerate(as_maps(pod, "containers")):
+        for name, limit in sorted(read_resources(as_map(container, "resources"), "limits").items()):
+            if name in most and limit.milli > most[name].milli:
+                yield (
+                    f'spec.resources.containers[{number}][{name}].limits: Invalid value: "{limit.text}": '
+                    f"must be less than or equal to pod limits of {most[name].text}"
+                )

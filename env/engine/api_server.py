@@ -242,7 +242,7 @@ class ApiServer:
             return
         text = f"Error creating: {refusal.message(name)}"
         if kind == "StatefulSet":
-            text = f"create Pod {name} in StatefulSet {owner.ref.name} failed error: {refusal.message(name)}"
+            text = f"Create Pod {name} in StatefulSet {owner.ref.name} failed error: {refusal.message(name)}"
         self.recorder.owner(kind, owner.ref.namespace, owner.ref.name, "FailedCreate", text, source, warning=True)
 
     def _attach(self, pod: Pod) -> None:
@@ -277,6 +277,6 @@ class ApiServer:
             return
         text = f"{verb} pod: {pod.name}"
         if owner.kind == "StatefulSet":
-            text = f"{verb[:-1].lower()} Pod {pod.name} in StatefulSet {owner.ref.name} successful"
+            text = f"{verb[:-1]} Pod {pod.name} in StatefulSet {owner.ref.name} successful"
         source = f"{owner.kind.lower()}-controller"
         self.recorder.owner(owner.kind, owner.ref.namespace, owner.ref.name, reason, text, source)

@@ -67,14 +67,8 @@ def map_containers(pod: Manifest, change: Any) -> Manifest:
     return {**pod, **{part: [change(each) for each in as_maps(pod, part)] for part in parts if pod.get(part)}}
 
 
-def of_pod(pod: Manifest, part: str, *, overhead: bool) -> ResourceList:
-    """What a pod requests, or the limits that it has, in all.
-
-    Args:
-        pod: Its spec, after `with_requests`.
-        part: requests or limits.
-        overhead: Whether the pod's overhead counts.
-    """
+def of_containers(pod: Manifest, part: str) -> ResourceList:
+    """The requests or limits of a pod's containers together."""
     total = _sum(read_resources(as_map(each, "resources"), part) for each in as_maps(pod, "containers"))
     sidecars: ResourceList = {}
     peak: ResourceList = {}
@@ -86,7 +80,18 @@ def of_pod(pod: Manifest, part: str, *, overhead: bool) -> ResourceList:
         else:
             own = _sum([own, sidecars])
         peak = _most(peak, own)
-    total = _most(total, peak)
+    return _most(total, peak)
+
+
+def of_pod(pod: Manifest, part: str, *, overhead: bool) -> ResourceList:
+    """What a pod requests, or the limits that it has, in all.
+
+    Args:
+        pod: Its spec, after `with_requests`.
+        part: requests or limits.
+        overhead: Whether the pod's overhead counts.
+    """
+    total = of_containers(pod, part)
     whole = as_map(pod, "resources")
     if part == "requests":
         total = {**{name: each for name, each in _whole(whole, "limits").items() if name not in total}, **total}

@@ -263,7 +263,7 @@ def test_every_controller_gets_as_far_as_the_quota_lets_it(kind: str, one: Any, 
 def test_a_stateful_set_says_it_in_its_own_words(one: Any, manifest: Make) -> None:
     one.apply(quota({"pods": "0"}), manifest(kind="StatefulSet", replicas=1))
     assert one.told("FailedCreate") == [
-        'create Pod web-0 in StatefulSet web failed error: pods "web-0" is forbidden: '
+        'Create Pod web-0 in StatefulSet web failed error: pods "web-0" is forbidden: '
         "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"
     ]
 

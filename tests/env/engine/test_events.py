@@ -37,7 +37,7 @@ def test_a_pod_is_created_and_scheduled(cluster: Make, node: Make, manifest: Mak
 @pytest.mark.parametrize(
     ("kind", "created", "source"),
     [
-        ("StatefulSet", "create Pod web-0 in StatefulSet web successful", "statefulset-controller"),
+        ("StatefulSet", "Create Pod web-0 in StatefulSet web successful", "statefulset-controller"),
         ("DaemonSet", f"Created pod: web-{GENERATED}", "daemonset-controller"),
         ("Job", f"Created pod: web-{GENERATED}", "job-controller"),
     ],

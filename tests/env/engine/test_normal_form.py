@@ -94,8 +94,10 @@ SAME = {
         template({"env": [{"name": "A", "valueFrom": {"fieldRef": FIELD}}]}),
     ),
     "divisor": (
-        template({"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "cpu", "divisor": "0"}}}]}),
-        template({"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "cpu"}}}]}),
+        template(
+            {"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu", "divisor": "0"}}}]}
+        ),
+        template({"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu"}}}]}),
     ),
     "empty variable": (template({"env": [{"name": "A", "value": ""}]}), template({"env": [{"name": "A"}]})),
     "service account": (template(serviceAccount="a", serviceAccountName="a"), template(serviceAccountName="a")),

@@ -101,6 +101,15 @@ def test_a_containers_first_request_takes_the_place_of_the_pods_limit() -> None:
     assert asked.edited(ResourceEdit(cpu_m=1000)).template.cpu_m == 1000
 
 
+def test_pods_whose_defaults_exceed_what_they_ask_for_as_a_whole_are_refused(cluster: Make, node: Make) -> None:
+    one = cluster(node("a", cpu="8")).apply(of(requests("1"), limits(cpu="2")))
+    assert one.state() == (0, 0, 0)
+    assert one.told("FailedCreate")[0].endswith(
+        'is invalid: spec.resources.requests[cpu]: Invalid value: "1": '
+        "must be greater than or equal to aggregate container requests of 2"
+    )
+
+
 @pytest.mark.parametrize(
     ("whole", "containers", "message"),
     [

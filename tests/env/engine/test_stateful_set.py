@@ -50,14 +50,14 @@ def test_scaling_down_removes_the_highest_number(one: Any, manifest: Make) -> No
     one.apply(manifest("StatefulSet", replicas=4)).apply(manifest("StatefulSet", replicas=1))
     assert names(one) == ["web-0"]
     assert one.told("SuccessfulDelete") == [
-        f"delete Pod web-{number} in StatefulSet web successful" for number in (3, 2, 1)
+        f"Delete Pod web-{number} in StatefulSet web successful" for number in (3, 2, 1)
     ]
 
 
 def test_an_update_goes_from_the_highest_number_down(one: Any, manifest: Make) -> None:
     one.apply(manifest("StatefulSet", replicas=3)).apply(manifest("StatefulSet", replicas=3, image="web:2"))
     assert one.told("SuccessfulDelete") == [
-        f"delete Pod web-{number} in StatefulSet web successful" for number in (2, 1, 0)
+        f"Delete Pod web-{number} in StatefulSet web successful" for number in (2, 1, 0)
     ]
     assert one.state() == (3, 0, 3)
 
