@@ -91,8 +91,7 @@ class ControlPlane:
             _change(workload, given)
         self.api.unsettled[workload] = None
         if schedules_later:
-            while self._sync():
-                pass
+            self._sync()
         else:
             self._act()
 
@@ -208,27 +207,35 @@ class ControlPlane:
 
     def _act(self) -> None:
         """Controllers and scheduler act in turns until none of them has anything to do."""
+        api = self.api
         for _ in range(_MOST_ROUNDS):
-            acted = self._sync()
-            if not (self.api.schedule() or acted):
+            if not (api.unsettled or api.scheduler.queue):
                 return
+            self._sync()
+            api.schedule()
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
-    def _sync(self) -> bool:
+    def _sync(self) -> None:
         """Each controller with something to do acts once."""
-        api, acted = self.api, False
-        turn, api.unsettled = list(api.unsettled), {}
+        api = self.api
+        turn, api.unsettled = api.unsettled, {}
+        sets: list[ReplicaSet] = []
         for workload in turn:
             if workload.sync(api):
-                acted = True
                 api.unsettled[workload] = None
                 api.budget.spend(10 * len(workload.pods()))
             if isinstance(workload, Job) and workload.expired(api.now_s):
                 self._remove(workload)
-        sets = [each for workload in turn if isinstance(workload, Deployment) for each in workload.sets]
-        for each in sorted(sets, key=lambda each: len(each.members) > each.replicas):
-            acted = each.sync(api) or acted
-        return acted
+            if isinstance(workload, Deployment):
+                sets += workload.sets
+        shrinking = []
+        for each in sets:
+            if len(each.members) > each.replicas:
+                shrinking.append(each)
+            else:
+                each.sync(api)
+        for each in shrinking:
+            each.sync(api)
 
 
 def _made(ref: WorkloadRef, given: WorkloadSpec, api: ApiServer) -> Workload:

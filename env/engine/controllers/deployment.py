@@ -53,9 +53,8 @@ class Deployment:
             newest.min_ready_s = self.spec.min_ready_s
         changed = self._scaled(api) if self._is_scaling() or self.spec.paused else self._rolled_out(api)
         self._wait(api)
-        self.sets = [
-            each for each in self.sets if each.replicas or each.members or each.leaving or each is self._newest()
-        ]
+        newest = self._newest()
+        self.sets = [each for each in self.sets if each.replicas or each.members or each.leaving or each is newest]
         return changed
 
     def _wait(self, api: ApiServer) -> None:
@@ -75,8 +74,11 @@ class Deployment:
 
     def _newest(self) -> ReplicaSet | None:
         """The ReplicaSet of the template that is asked for now."""
-        revision = self.spec.template.revision
-        return next((each for each in self.sets if each.template.revision == revision), None)
+        template = self.spec.template
+        for each in self.sets:
+            if each.template is template or each.template.revision == template.revision:
+                return each
+        return None
 
     def _old(self) -> list[ReplicaSet]:
         newest = self._newest()
@@ -115,17 +117,13 @@ class Deployment:
         changed = before != replicas or (replica_set.desired, replica_set.most) != annotated
         replica_set.replicas = replicas
         replica_set.desired, replica_set.most = annotated
-        if before != replicas:
-            self._tell(api, replica_set, before)
-        return changed
-
-    def _tell(self, api: ApiServer, replica_set: ReplicaSet, before: int) -> None:
-        if api.recorder.wanted:
+        if before != replicas and api.recorder.wanted:
             direction = "up" if replica_set.replicas > before else "down"
             text = f"Scaled {direction} replica set {replica_set.ref.name} from {before} to {replica_set.replicas}"
             api.recorder.owner(
                 self.kind, self.ref.namespace, self.ref.name, "ScalingReplicaSet", text, "deployment-controller"
             )
+        return changed
 
     # --- rolling out -------------------------------------------------------------------------------------------------
 
