@@ -1,9 +1,9 @@
 """The closed form of plain scenarios: what a replay ends in, computed instead of replayed.
 
-A scenario is plain if its trace applies one Deployment once and holds nothing else, and if nothing but CPU, memory and
-the number of pods decides whether a node takes one of its pods. Pods and nodes are then all alike, so every node takes
-the same number of pods, in any order and with any scores; and as no node differs from another, they are all full when
-a pod is pending.
+A scenario is plain if its nodes are equal and take any pod, if its trace applies one Deployment once and holds nothing
+else, and if nothing but CPU, memory and the number of pods decides whether a node takes one of its pods. Pods and nodes
+are then all alike, so every node takes the same number of pods, in any order and with any scores; and as no node
+differs from another, they are all full when a pod is pending.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def plain_workload(scenario: Scenario) -> tuple[PlainWorkload, Resources] | None
 
     None if it is not plain, or not valid: then a replay says what is wrong.
     """
-    manifest = _only_manifest(scenario)
-    if manifest is None or not _is_placed_by_room(manifest):
+    manifest, nodes = _only_manifest(scenario), scenario.nodes.only
+    if manifest is None or nodes is None or not _is_placed_by_room(manifest):
         return None
     try:
         deployment = read_deployment(manifest)
@@ -140,7 +140,6 @@ def plain_workload(scenario: Scenario) -> tuple[PlainWorkload, Resources] | None
         return None
     if demand is None:
         return None
-    nodes = scenario.nodes
     workload = PlainWorkload(
         nodes.count,
         nodes.cpu_m,

@@ -24,13 +24,14 @@ from env.engine.scheduling.nodes import Node
 from env.engine.workload import Workload
 from env.errors import ClusterError
 from env.observation import Observation
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import NodePool, NodePools
+from env.problems.scenario import Scenario
 from env.trace.document import Trace
 from env.workload import ResourceEdit, Resources, WorkloadRef
 
 logger = logging.getLogger("env.embedded.cluster")
 
-_MOST_POOLS = 64
+_MOST_CLUSTERS = 64
 _MOST_SEEN = 100_000
 _LONGEST_REST_S = 3600.0
 _VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
@@ -46,7 +47,7 @@ class _Known:
 
     timeline: Timeline
     restless: bool = False
-    seen: dict[tuple[WorkloadRef, NodePool, float | None, Resources | None], Observation] = field(default_factory=dict)
+    seen: dict[tuple[WorkloadRef, NodePools, float | None, Resources | None], Observation] = field(default_factory=dict)
 
 
 class EmbeddedCluster:
@@ -58,7 +59,7 @@ class EmbeddedCluster:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Trace, _Known] = WeakKeyDictionary()
-        self._clusters: dict[NodePool, ClusterShape] = {}
+        self._clusters: dict[NodePools, ClusterShape] = {}
 
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`.
@@ -103,29 +104,38 @@ class EmbeddedCluster:
             known = self._known[trace] = _Known(read_timeline(trace))
         return known
 
-    def _shape(self, pool: NodePool) -> ClusterShape:
-        found = self._clusters.get(pool)
+    def _shape(self, nodes: NodePools) -> ClusterShape:
+        found = self._clusters.get(nodes)
         if found is None or len(found.nodes.extended) > MOST_RESOURCES:
-            if len(self._clusters) >= _MOST_POOLS:
+            if len(self._clusters) >= _MOST_CLUSTERS:
                 self._clusters.clear()
-            found = self._clusters[pool] = ClusterShape(virtual_nodes(pool))
+            found = self._clusters[nodes] = ClusterShape(virtual_nodes(nodes))
         return found
 
 
-def virtual_nodes(pool: NodePool) -> list[Node]:
-    """The pool's nodes, labelled as by a kubelet, and with label and taint as SimKube's users set them."""
-    key, value = VIRTUAL_LABEL
+def virtual_nodes(nodes: NodePools) -> list[Node]:
+    """The nodes of a scenario, labelled as by a kubelet, and with label and taint as SimKube's users set them."""
+    numbers = iter(range(1, nodes.count + 1))
     return [
-        Node(
-            name=f"node-{i}",
-            cpu_m=pool.cpu_m,
-            memory_bytes=pool.memory_bytes,
-            pods=pool.pods,
-            labels=with_beta_copies({**kubelet_labels(f"node-{i}"), key: value}),
-            taints=(_VIRTUAL_TAINT,),
-        )
-        for i in range(1, pool.count + 1)
+        _virtual_node(pool, name)
+        for pool in nodes.pools
+        for name in pool.names or (f"node-{next(numbers)}" for _ in range(pool.count))
     ]
+
+
+def _virtual_node(pool: NodePool, name: str) -> Node:
+    key, value = VIRTUAL_LABEL
+    own = tuple(taint for taint in pool.taints if taint.key != VIRTUAL_TAINT_KEY)
+    return Node(
+        name=name,
+        cpu_m=pool.cpu_m,
+        memory_bytes=pool.memory_bytes,
+        pods=pool.pods,
+        labels=with_beta_copies({**kubelet_labels(name), **dict(pool.labels), key: value}),
+        taints=(_VIRTUAL_TAINT, *own),
+        unschedulable=pool.unschedulable,
+        extended=dict(pool.resources),
+    )
 
 
 def _within(steps: tuple[ReplayStep, ...], duration_s: float | None) -> tuple[ReplayStep, ...]:
@@ -189,17 +199,17 @@ def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
     running = [pod.template.shortage for pod in pods if pod.phase is Phase.RUNNING and pod.template.shortage]
     obstacles = plane.api.scheduler.obstacles_of(pending[0]) if pending else []
     reasons = Counter(reason for obstacle in obstacles for reason in obstacle.reasons)
-    pool = scenario.nodes
+    nodes = scenario.nodes
     return Observation(
         ready=sum(pod.ready for pod in pods),
         pending=len(pending),
         total=len(pods),
         resources=workload.spec.resources,
-        node_cpu_m=pool.cpu_m,
-        node_memory_bytes=pool.memory_bytes,
-        cluster_cpu_m=pool.count * pool.cpu_m,
-        cluster_memory_bytes=pool.count * pool.memory_bytes,
-        nodes=pool.count,
+        node_cpu_m=nodes.largest[0],
+        node_memory_bytes=nodes.largest[1],
+        cluster_cpu_m=nodes.total[0],
+        cluster_memory_bytes=nodes.total[1],
+        nodes=nodes.count,
         insufficient_cpu=reasons[INSUFFICIENT_CPU],
         insufficient_memory=reasons[INSUFFICIENT_MEMORY],
         too_many_pods=reasons[TOO_MANY_PODS],

@@ -29,7 +29,7 @@ def taints(node: RecordedNode) -> list[Manifest]:
 
 def node_status(node: RecordedNode, now: str) -> Manifest:
     """Ready, with what it can allocate; `now` in RFC 3339."""
-    room = {"cpu": node.cpu, "memory": node.memory, "pods": str(node.pods)}
+    room = {"cpu": node.cpu, "memory": node.memory, "pods": str(node.pods), **node.resources}
     ready = {
         "type": "Ready",
         "status": "True",

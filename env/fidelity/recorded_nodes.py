@@ -38,8 +38,9 @@ def is_up(found: Manifest, node: RecordedNode) -> bool:
     """Whether a node of the cluster is Ready, and as the scenario wants it."""
     status, spec = found.get("status") or {}, found.get("spec") or {}
     room = status.get("allocatable") or {}
-    asked = (parse_cpu(node.cpu), parse_memory(node.memory), node.pods)
-    there = (parse_cpu(room.get("cpu", 0)), parse_memory(room.get("memory", 0)), parse_memory(room.get("pods", 0)))
+    others = ("memory", "pods", *node.resources)
+    asked = (parse_cpu(node.cpu), parse_memory(node.memory), node.pods, *map(parse_memory, node.resources.values()))
+    there = (parse_cpu(room.get("cpu", 0)), *(parse_memory(room.get(name, 0)) for name in others))
     tainted = sorted((taint["key"], taint["effect"]) for taint in spec.get("taints") or ())
     wanted = sorted((taint["key"], taint["effect"]) for taint in all_taints(node))
     return kubelet.is_ready(found) and there == asked and tainted == wanted

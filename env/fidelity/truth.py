@@ -28,10 +28,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from env.engine.manifests.resource_names import is_counted
 from env.errors import QuantityError, TruthError, reason
 from env.quantity import canonical, parse_cpu, parse_memory
 from env.words import count
@@ -67,7 +68,13 @@ class RecordedTaint(_Record):
 
 
 class RecordedNode(_Record):
-    """A node and what it can allocate; `cpu` and `memory` as Kubernetes quantities."""
+    """A node and what it can allocate; `cpu` and `memory` as Kubernetes quantities.
+
+    Other resources stand beside them by their names: `"nvidia.com/gpu": "1"`, `"ephemeral-storage": "20Gi"`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str]
 
     name: Name
     cpu: str
@@ -85,6 +92,22 @@ class RecordedNode(_Record):
         except QuantityError as error:
             raise ValueError(str(error)) from None
         return text
+
+    @model_validator(mode="after")
+    def _has_resources(self) -> Self:
+        for name, text in self.resources.items():
+            if not is_counted(name):
+                raise ValueError(f"{name!r:.80} is no field, and no resource that a scheduler counts")
+            try:
+                parse_memory(text)
+            except QuantityError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return self
+
+    @property
+    def resources(self) -> dict[str, str]:
+        """Resources besides CPU and memory."""
+        return self.__pydantic_extra__
 
 
 class WorkloadOutcome(_Record):

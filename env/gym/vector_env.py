@@ -26,7 +26,8 @@ from env.gym.reward import REWARD_FUNCTIONS, goal
 from env.gym.vector_kernel import LANE, WORKLOAD, compiled
 from env.observation import Observation
 from env.problems.generate import generate_scenario
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import NodePool
+from env.problems.scenario import Scenario
 from env.words import count
 from env.workload import Resources
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from env.demand import DEMAND_ANNOTATION
 from env.errors import ScenarioError
 from env.problems.draw import PROBLEMS, draw, draw_kind
-from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.problems.nodes import NodePool
+from env.problems.scenario import Scenario, scenario_from_trace
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest, Trace
 from env.trace.schema import VERSION

@@ -9,40 +9,11 @@ from typing import Any
 
 from env.engine.manifests.deployment import read_deployment
 from env.errors import QuantityError, ScenarioError, SimArenaError
-from env.quantity import GIB, parse_cpu, parse_memory
+from env.problems.nodes import LARGEST, NodePools, check_range, equal_nodes
+from env.quantity import parse_cpu, parse_memory
 from env.trace.document import Manifest, Trace
 from env.trace.edit import edited
 from env.workload import ResourceEdit, Resources, WorkloadRef, is_deployment, workload_ref
-
-MAX_NODES = 5_000  # the most that Kubernetes supports
-MAX_PODS_PER_NODE = 10_000
-_LARGEST = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class NodePool:
-    """Identical virtual nodes.
-
-    Attributes:
-        count: Number of nodes.
-        cpu_m: Allocatable CPU of each, millicores.
-        memory_bytes: Allocatable memory of each.
-        pods: Pods that each can hold.
-
-    Raises:
-        ScenarioError: A value out of range.
-    """
-
-    count: int = 3
-    cpu_m: int = 16_000
-    memory_bytes: int = 32 * GIB
-    pods: int = 110
-
-    def __post_init__(self) -> None:
-        _check_range("node count", self.count, MAX_NODES)
-        _check_range("node cpu (millicores)", self.cpu_m, _LARGEST)
-        _check_range("node memory (bytes)", self.memory_bytes, _LARGEST)
-        _check_range("pods per node", self.pods, MAX_PODS_PER_NODE)
 
 
 @dataclass(frozen=True)
@@ -62,13 +33,13 @@ class Scenario:
     trace: Trace
     workload: WorkloadRef
     target: int
-    nodes: NodePool
+    nodes: NodePools
     duration_s: float | None
     name: str
     problem: str | None
 
     def __post_init__(self) -> None:
-        _check_range("target", self.target, _LARGEST, least=0)
+        check_range("target", self.target, LARGEST, least=0)
         if self.duration_s is not None and not (math.isfinite(self.duration_s) and self.duration_s > 0):
             raise ScenarioError(f"duration {self.duration_s}: must be more than 0 seconds")
 
@@ -80,7 +51,7 @@ def scenario_from_trace(
     deploy: str | None = None,
     namespace: str | None = None,
     target: int | None = None,
-    nodes: NodePool | None = None,
+    nodes: NodePools | None = None,
     duration_s: float | None = None,
 ) -> Scenario:
     """Make a scenario of a trace; what is not given comes from the trace.
@@ -101,7 +72,7 @@ def scenario_from_trace(
         trace=trace,
         workload=workload,
         target=recorded_resources(trace, workload, duration_s).replicas if target is None else target,
-        nodes=nodes or _recorded_pool(recorded),
+        nodes=nodes or _recorded_nodes(recorded),
         duration_s=duration_s,
         name=name,
         problem=recorded.get("problem"),
@@ -164,20 +135,15 @@ def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
     return scenario
 
 
-def _recorded_pool(recorded: Mapping[str, Any]) -> NodePool:
+def _recorded_nodes(recorded: Mapping[str, Any]) -> NodePools:
     nodes = recorded.get("nodes")
     if nodes is None:
-        return NodePool()
+        return NodePools()
     try:
-        return NodePool(nodes["count"], parse_cpu(nodes["cpu"]), parse_memory(nodes["memory"]), nodes["pods"])
+        return equal_nodes(nodes["count"], parse_cpu(nodes["cpu"]), parse_memory(nodes["memory"]), nodes["pods"])
     except (KeyError, TypeError, QuantityError) as error:
         raise ScenarioError(f"metadata.scenario.nodes: must have count, cpu, memory and pods: {error}") from error
 
 
 def _names(manifest: Manifest, workload: WorkloadRef) -> bool:
     return is_deployment(manifest) and workload_ref(manifest) == workload
-
-
-def _check_range(what: str, value: object, largest: int, *, least: int = 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= largest:
-        raise ScenarioError(f"{what} {value!r:.80}: must be a whole number from {least} to {largest}")

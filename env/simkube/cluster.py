@@ -12,7 +12,8 @@ from env.errors import ClusterError
 from env.kube.client import KubeApi, KubeError, wait
 from env.kube.paths import path_of
 from env.observation import Observation
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import NodePools
+from env.problems.scenario import Scenario
 from env.simkube import gates, paths
 from env.simkube.hooks import run_hooks
 from env.simkube.pods import VirtualNode, differences, observation
@@ -23,6 +24,8 @@ from env.words import count
 from env.workload import Resources
 
 logger = logging.getLogger("env.simkube")
+
+OWN_NODES = "of its nodes only CPU, memory and pods are compared; labels, taints and the rest are the cluster's own"
 
 
 class SimKubeCluster:
@@ -72,6 +75,8 @@ class SimKubeCluster:
         nodes = wait(self._api, "virtual nodes", wanted.start_timeout_s, gates.nodes_ready)
         if not wanted.any_nodes:
             check_nodes(scenario, nodes)
+        if resources is None and not all(pool.is_plain for pool in scenario.nodes.pools):
+            self._say(f"scenario {scenario.name}: {OWN_NODES}")
         self._wait_until_free({paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)})
         image = self._driver_image()
         name = f"{self._prefix}-{next(self._numbers)}"
@@ -174,7 +179,7 @@ def check_nodes(scenario: Scenario, nodes: list[VirtualNode]) -> None:
     """
     recorded = scenario.trace.extra.get("metadata")
     problem = recorded.get("scenario") if isinstance(recorded, dict) else None
-    given = scenario.nodes != NodePool() or (isinstance(problem, dict) and "nodes" in problem)
+    given = scenario.nodes != NodePools() or (isinstance(problem, dict) and "nodes" in problem)
     how = differences(scenario.nodes, nodes) if given else None
     if how is not None:
         raise ClusterError(f"scenario {scenario.name}: {how}; change the nodes, or accept these: any_nodes=true")

@@ -12,7 +12,7 @@ from typing import Any
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.errors import ClusterError
 from env.observation import Observation
-from env.problems.scenario import NodePool
+from env.problems.nodes import NodePools
 from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
 from env.words import count
 from env.workload import Resources
@@ -60,14 +60,20 @@ def read_node(node: Manifest) -> VirtualNode:
     )
 
 
-def differences(pool: NodePool, nodes: Sequence[VirtualNode]) -> str | None:
-    """How nodes differ from those of a scenario, in words; None: not at all."""
-    wanted = f"{format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, {count(pool.pods, 'pod')}"
-    sizes = Counter(map(str, nodes))
-    if sizes == {wanted: pool.count}:
+def differences(wanted: NodePools, nodes: Sequence[VirtualNode]) -> str | None:
+    """How nodes differ from those of a scenario in CPU, memory and pods, in words; None: not at all."""
+    sizes, made_for = Counter(map(str, nodes)), Counter[str]()
+    for pool in wanted.pools:
+        made_for[pool.size] += pool.count
+    if sizes == made_for:
         return None
-    there = "; ".join(f"{count} of {size}" for size, count in sorted(sizes.items()))
-    return f"made for {count(pool.count, 'virtual node')} of {wanted}, the cluster has {there}"
+    made = f"{count(wanted.count, 'virtual node')}{' of ' if len(made_for) == 1 else ': '}"
+    asked = next(iter(made_for)) if len(made_for) == 1 else _by_size(made_for)
+    return f"made for {made}{asked}, the cluster has {_by_size(sizes)}"
+
+
+def _by_size(sizes: Counter[str]) -> str:
+    return "; ".join(f"{number} of {size}" for size, number in sorted(sizes.items()))
 
 
 def pod_state(pod: Manifest) -> PodState:

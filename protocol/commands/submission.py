@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 from agents.kinds import agent_kind, with_weights
 from env.errors import UsageError
 from env.gym.reward import REWARDS
-from env.quantity import parse_cpu, parse_memory
 from env.words import count
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
+from protocol.learners.nodes import write_nodes
 from protocol.wire import documents, ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Nodes, TrainingSpec
+from protocol.wire.job_documents import TrainingSpec
 from protocol.wire.schedule import default_per_round
 from runner.options.flatten import changed
 
 if TYPE_CHECKING:
     from protocol.commands.submit_options import FederationChoice, JobChoice
     from runner.options.agents import EpisodeChoice
-    from runner.options.workload import ReplayChoice, WorkloadChoice
+    from runner.options.workload import WorkloadChoice
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
         deploy=replay.deploy,
         namespace=replay.namespace,
         target=replay.target,
-        nodes=_nodes(replay),
+        nodes=write_nodes(replay.pools()),
         duration_s=replay.duration,
         agent=job.agent,
         agent_settings=_settings(job, federation),
@@ -126,19 +126,13 @@ def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]
     return inputs.with_strategy(dict(job.settings), federation.strategy)
 
 
-def _nodes(replay: ReplayChoice) -> Nodes | None:
-    if not replay.nodes:
-        return None
-    cpu_m, memory_bytes = parse_cpu(replay.node_cpu), parse_memory(replay.node_memory)
-    return documents.build(Nodes, count=replay.nodes, cpu_m=cpu_m, memory_bytes=memory_bytes, pods=replay.node_pods)
-
-
 def _federation(choice: FederationChoice, training: TrainingSpec) -> Federation:
     per_round = choice.episodes_per_round or default_per_round(training.episodes)
     strategy = choice.strategy
     tensors = agent_kind(training.agent).tensors(training.agent_settings)
     return documents.build(
         Federation,
+        version=training.version,
         group=ids.valid_group(choice.group or new_id("fed")),
         created_at=documents.timestamp(),
         size=choice.size,

@@ -28,7 +28,13 @@ class Submitted:
 def submit_job(bucket: Bucket, training: TrainingSpec, retry_of: str | None = None) -> Submitted:
     """Queue one job without a federation, under a fresh id."""
     job_id = new_id("job")
-    manifest = Manifest(job_id=job_id, created_at=documents.timestamp(), training=training, retry_of=retry_of)
+    manifest = Manifest(
+        version=training.version,
+        job_id=job_id,
+        created_at=documents.timestamp(),
+        training=training,
+        retry_of=retry_of,
+    )
     if not bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes()):
         raise ProtocolError(f"job {job_id}: the id is taken; submit again")
     return Submitted(None, (job_id,), 1)
@@ -79,6 +85,7 @@ def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
     if queue.is_over(bucket, job_id):
         return False
     manifest = Manifest(
+        version=federation.version,
         job_id=job_id,
         created_at=federation.created_at,
         training=share_of(federation, member),

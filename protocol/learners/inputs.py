@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from env.errors import ConfigError, UsageError
-from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Trace, read_trace, trace_files
 from env.words import count
+from protocol.learners.nodes import read_nodes
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
@@ -56,7 +57,7 @@ def scenario_of(trace: Trace, name: str, training: TrainingSpec) -> Scenario:
         deploy=training.deploy,
         namespace=training.namespace,
         target=training.target,
-        nodes=NodePool(**training.nodes.model_dump()) if training.nodes else None,
+        nodes=read_nodes(training.nodes),
         duration_s=training.duration_s,
     )
 

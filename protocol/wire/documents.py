@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -37,8 +37,9 @@ class Part(BaseModel):
 class Document(Part):
     """Base of everything in the bucket that has fields.
 
-    A kind whose form or meaning changes gets the next `version`, as the default of that field, and keeps the older ones
-    that it still reads in the field's type.
+    A kind whose form or meaning changes gets the next `version` in the field's type, which keeps those that it still
+    reads. The next one becomes the field's default. Where only some documents need the new form, it is written into
+    these alone: then the release before still works on the others.
 
     Attributes:
         max_bytes: a larger object is not read.
@@ -60,12 +61,13 @@ class Document(Part):
 
     @classmethod
     def newest(cls) -> int:
-        """The version that this release writes."""
-        return int(cls.model_fields["version"].default)
+        """The newest version that this release writes."""
+        known: tuple[int, ...] = get_args(cls.model_fields["version"].annotation)
+        return max(known)
 
     def require_current(self, key: str) -> None:
         """Raises OtherRelease if an older release wrote the document: it may be shown, but not worked on."""
-        if self.version != self.newest():
+        if self.version in self.older:
             raise _of_older(type(self), self.version, key)
 
 

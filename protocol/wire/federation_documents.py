@@ -36,12 +36,13 @@ class Federation(Document):
 
     `training` is what all members have in common: of a heterogeneous federation each sees only its share of the
     problems, see `protocol.jobs.submit.share_of`. Version 2: updates, global weights and server states are safetensors.
+    Version 3: the nodes are pools.
     """
 
     max_bytes: ClassVar[int] = 16 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3] = 2  # type: ignore[assignment]
     group: GroupId
     created_at: Text
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
@@ -60,6 +61,7 @@ class Federation(Document):
 
     @model_validator(mode="after")
     def _enough_members(self) -> Self:
+        self.training.require_version(self.version)
         if self.strategy.robust and self.size < ROBUST_SIZE:
             raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, not {self.size}")
         if self.min_participants > self.size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,12 +14,32 @@ from protocol.wire.documents import Document, Finite, GroupId, Id, Name, Part, S
 
 
 class Nodes(Part):
-    """A pool of identical virtual nodes."""
+    """A pool of identical virtual nodes, without anything that tells them from other nodes."""
 
     count: int = Field(ge=1, le=10_000)
     cpu_m: int = Field(ge=1, le=10_000_000)
     memory_bytes: int = Field(ge=1, le=1 << 50)
     pods: int = Field(ge=1, le=100_000)
+
+
+class NodeTaint(Part):
+    """A taint of a node's spec."""
+
+    key: Name
+    value: str = Field(default="", max_length=63)
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+class Pool(Nodes):
+    """A pool of identical virtual nodes, with everything that the scheduler looks at; see `env.problems.nodes`."""
+
+    resources: dict[Name, Annotated[int, Field(ge=0, lt=1 << 63)]] = Field(default_factory=dict, max_length=1000)
+    labels: dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]] = Field(
+        default_factory=dict, max_length=1000
+    )
+    taints: tuple[NodeTaint, ...] = Field(default=(), max_length=1000)
+    unschedulable: bool = False
+    names: tuple[Name, ...] = Field(default=(), max_length=5000)
 
 
 class Membership(Part):
@@ -41,7 +61,7 @@ class TrainingSpec(Part):
     deploy: Name | None = None
     namespace: Name | None = None
     target: int | None = Field(default=None, ge=1, le=100)
-    nodes: Nodes | None = None
+    nodes: Nodes | Annotated[tuple[Pool, ...], Field(min_length=1, max_length=5000)] | None = None
     duration_s: Finite | None = Field(default=None, gt=0)
     agent: Name
     agent_settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
@@ -53,14 +73,27 @@ class TrainingSpec(Part):
     max_attempts: int = Field(default=10, ge=1, le=1000)
     episode_timeout_s: Finite = Field(default=3600.0, gt=0)
 
+    @property
+    def version(self) -> Literal[2, 3]:
+        """The version of a document that holds it."""
+        return 3 if isinstance(self.nodes, tuple) else 2
+
+    def require_version(self, version: int) -> None:
+        """ValueError if a document of that version cannot hold it."""
+        if isinstance(self.nodes, tuple) and version < self.version:
+            raise ValueError(f"version {version}: knows no pools of nodes; must be {self.version}")
+
 
 class Manifest(Document):
-    """What one job is to run. Version 2: the weights, states and updates of the job are safetensors."""
+    """What one job is to run.
+
+    Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools.
+    """
 
     max_bytes: ClassVar[int] = 8 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3] = 2  # type: ignore[assignment]
     job_id: Id
     created_at: Text
     training: TrainingSpec
@@ -72,7 +105,8 @@ class Manifest(Document):
         return self.job_id
 
     @model_validator(mode="after")
-    def _member_has_its_name(self) -> Self:
+    def _fits(self) -> Self:
+        self.training.require_version(self.version)
         member = self.federation
         if member and self.job_id != keys.member_job(member.group, member.member):
             raise ValueError(f"job_id {self.job_id!r} is not that of member {member.member} of {member.group!r}")

@@ -24,7 +24,8 @@ from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
 from env.observation import Observation
 from env.problems.generate import generate_scenario
-from env.problems.scenario import NodePool, Scenario, recorded_resources, scenario_from_trace
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, recorded_resources, scenario_from_trace
 from env.trace.document import Manifest, Trace, read_trace_file, trace_files, upgrade_trace
 from env.workload import Resources, WorkloadRef
 from runner.training.environment import cpu_model
@@ -156,7 +157,7 @@ def crowd(nodes: int) -> Scenario:
     }
     ref = WorkloadRef("default", "web")
     trace = Trace(document, f"{nodes} nodes")
-    return Scenario(trace, ref, nodes * PODS_PER_NODE, NodePool(nodes), None, trace.name, None)
+    return Scenario(trace, ref, nodes * PODS_PER_NODE, equal_nodes(nodes), None, trace.name, None)
 
 
 def exponent(nodes: Sequence[int], pods_per_s: Sequence[float]) -> float | None:

@@ -54,6 +54,10 @@ class TrainingChoice:
     ] = None
 
 
+_DEFAULT_SIZE = {"node_cpu": "16", "node_memory": "32Gi", "node_pods": 110}
+"""What the config.json of a run said of nodes where nothing was asked for, before `nodes` had sizes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ValidationChoice:
     """How often the agent is evaluated, and when that ends the training."""
@@ -115,6 +119,8 @@ class RunConfig:
             option.name: (option.json_type, Field(None, ge=option.info.min, le=option.info.max))
             for option in options_of(cls)
         }
+        if type(given.get("nodes")) is int:  # a number of nodes may be written as a number
+            given = {**given, "nodes": str(given["nodes"])}
         model: Any = create_model("RunConfig", __config__=ConfigDict(extra="forbid", strict=True), **options)
         try:
             return build(cls, model.model_validate(dict(given)).model_dump(exclude_unset=True))
@@ -134,8 +140,10 @@ class RunConfig:
 
     @classmethod
     def of_run(cls, path: Path) -> RunConfig:
-        """Settings from the config.json of a run's folder, also of one that release 0.1 made; ConfigError as `read`."""
-        return cls.of({name: value for name, value in _document(path).items() if name not in _GONE}, str(path))
+        """Settings from the config.json of a run's folder, also of an older release; ConfigError as `read`."""
+        values = {name: value for name, value in _document(path).items() if name not in _GONE}
+        given = {name: value for name, value in values.items() if (name, value) not in _DEFAULT_SIZE.items()}
+        return cls.of(given, str(path))
 
     def over(self, given: Mapping[str, Any]) -> RunConfig:
         """These settings with others over them; agent's settings and SimKube's are merged one by one."""
@@ -176,8 +184,14 @@ class RunConfig:
 
     def portable(self) -> RunConfig:
         """The same with absolute paths of what is read."""
+        from env.problems.node_text import names_file
+
         weights = None if self.training.weights is None else str(Path(self.training.weights).resolve())
-        return self.over({"trace": [str(Path(path).resolve()) for path in self.workload.trace], "weights": weights})
+        read = {"trace": [str(Path(path).resolve()) for path in self.workload.trace], "weights": weights}
+        nodes = self.workload.replay.nodes
+        if nodes is not None and names_file(nodes):
+            read["nodes"] = str(Path(nodes).resolve())
+        return self.over(read)
 
     def training_config(self) -> TrainingConfig:
         """What the training is, apart from its scenarios; of filled settings."""

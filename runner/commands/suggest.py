@@ -119,12 +119,11 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
     from env.quantity import format_cpu, format_memory
     from runner.suggest.suggestion import net_actions
 
-    old, new, pool = found.before.resources, found.after.resources, scenario.nodes
+    old, new = found.before.resources, found.after.resources
     actions = ", ".join(f"{times} x {action.name.lower()}" for action, times in net_actions(found.outcomes))
     facts = {
         "workload": str(scenario.workload),
-        "nodes": f"{pool.count} x {format_cpu(pool.cpu_m)} CPU, {format_memory(pool.memory_bytes)}, "
-        f"{count(pool.pods, 'pod')}",
+        "nodes": str(scenario.nodes),
         "now": state(found.before, scenario.target),
     }
     if not found.outcomes:

@@ -43,7 +43,7 @@ def fingerprint(scenarios: Sequence[Scenario]) -> str:
     """SHA-256 of all that decides what an agent meets in these scenarios, in hex; their names have no part in it."""
     digest = hashlib.sha256()
     for scenario in scenarios:
-        facts = (str(scenario.workload), scenario.target, scenario.nodes, scenario.duration_s)
+        facts = (str(scenario.workload), scenario.target, *scenario.nodes.pools, scenario.duration_s)
         digest.update(repr(facts).encode())
         digest.update(hashlib.sha256(scenario.trace.to_bytes()).digest())
     return digest.hexdigest()

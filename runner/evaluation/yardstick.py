@@ -78,9 +78,9 @@ class Yardstick:
             MIN_MEMORY_BYTES,
             lambda value: self._is_goal(lean._replace(memory_bytes=value)),
         )
-        nodes = self._scenario.nodes
-        cpu = end.replicas * (end.cpu_m - cpu_m) / (nodes.count * nodes.cpu_m)
-        memory = end.replicas * (end.memory_bytes - memory_bytes) / (nodes.count * nodes.memory_bytes)
+        all_cpu_m, all_memory_bytes = self._scenario.nodes.total
+        cpu = end.replicas * (end.cpu_m - cpu_m) / all_cpu_m
+        memory = end.replicas * (end.memory_bytes - memory_bytes) / all_memory_bytes
         return (cpu + memory) / 2
 
     def _is_goal(self, asked: Resources) -> bool:

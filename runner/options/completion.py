@@ -23,6 +23,17 @@ def or_file(values: Iterable[str]) -> Complete:
     return lambda incomplete: complete_value(incomplete) + files(incomplete)
 
 
+def nodes(incomplete: str) -> list[str]:
+    """Instance types after `3x`, also in the last of several pools; else files."""
+    from env.problems.instance_types import INSTANCE_TYPES
+
+    before, x, start = incomplete.rpartition("x")
+    while x and not before.rpartition(",")[2].isdigit():  # an x of the type's own name
+        before, x, more = before.rpartition("x")
+        start = f"{more}x{start}"
+    return [f"{before}x{name}" for name in INSTANCE_TYPES if name.startswith(start)] if x else files(incomplete)
+
+
 def files(incomplete: str) -> list[str]:
     """Files and folders."""
     from glob import escape, iglob

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario
 from env.quantity import GIB
 from env.trace.document import Trace
 from env.workload import WorkloadRef
@@ -83,7 +84,7 @@ def scenario() -> Callable[..., Scenario]:
     """Makes a scenario about default/web."""
 
     def make(trace: Trace, *, name: str = "web", target: int = 3, **settings: Any) -> Scenario:
-        nodes = settings.pop("nodes", NodePool())
+        nodes = settings.pop("nodes", equal_nodes())
         workload = WorkloadRef("default", name)
         return Scenario(trace, workload, target, nodes, settings.get("duration_s"), "test", None)
 
@@ -125,7 +126,7 @@ def _plain_scenarios(draw: st.DrawFn) -> Scenario:
         "index": {},
         "pod_lifecycles": {},
     }
-    nodes = NodePool(
+    nodes = equal_nodes(
         draw(st.integers(1, 6)),
         draw(st.sampled_from([100, 2_000, 16_000])),
         draw(st.sampled_from([1, 4, 32])) * GIB,

@@ -28,7 +28,8 @@ from env.gym.reward import goal
 from env.observation import Observation
 from env.problems.draw import PROBLEMS
 from env.problems.generate import generate_scenario
-from env.problems.scenario import NodePool, Scenario, edited_trace, scenario_from_trace
+from env.problems.nodes import NodePools, equal_nodes
+from env.problems.scenario import Scenario, edited_trace, scenario_from_trace
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources, WorkloadRef
@@ -96,7 +97,7 @@ def deployment(resources: Any = None, replicas: int | None = 3, **names: str) ->
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
 
-def scenario_of(*manifests: Manifest, target: int = 3, nodes: NodePool | None = None) -> Scenario:
+def scenario_of(*manifests: Manifest, target: int = 3, nodes: NodePools | None = None) -> Scenario:
     """A scenario in which the manifests are applied one after the other."""
     events = [{"ts": 10 * i, "applied_objs": [m], "deleted_objs": []} for i, m in enumerate(manifests)]
     tracked = {"apps/v1.Deployment": {"podSpecTemplatePaths": ["/spec/template"]}}
@@ -109,7 +110,7 @@ def scenario_of(*manifests: Manifest, target: int = 3, nodes: NodePool | None = 
     }
     metadata = manifests[0]["metadata"]
     ref = WorkloadRef(metadata["namespace"], metadata["name"])
-    return Scenario(Trace(document, "test"), ref, target, nodes or NodePool(), None, "test", None)
+    return Scenario(Trace(document, "test"), ref, target, nodes or equal_nodes(), None, "test", None)
 
 
 def write(path: Path, scenario: Scenario) -> str:
@@ -416,8 +417,8 @@ def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, options: list[str], mes
         ("sim-arena/trace-mem-heavy.msgpack", {}),
         ("sim-arena/trace-replicas-over.msgpack", {"target": 3}),
         ("sim-arena/trace-cpu-low-mem-high-replicas-over.msgpack", {"target": 3}),
-        ("hist_first.sktrace", {"deploy": "medium-service", "nodes": NodePool(1, 16_000, 32 * GIB), "target": 16}),
-        ("dsb-scaling.sktrace", {"deploy": "nginx-thrift", "nodes": NodePool(3), "target": 12}),
+        ("hist_first.sktrace", {"deploy": "medium-service", "nodes": equal_nodes(1, 16_000, 32 * GIB), "target": 16}),
+        ("dsb-scaling.sktrace", {"deploy": "nginx-thrift", "nodes": equal_nodes(3), "target": 12}),
     ],
 )
 def test_a_recorded_workload_is_fixed_by_the_command(

@@ -4,6 +4,8 @@ It imports nothing else of the engine. To be read in this order:
 
 fields.py        checked access to a manifest
 labels.py        label selectors and node selector terms
+resource_names.py
+                 resources besides CPU and memory
 requests.py      what a pod takes of a node's resources
 terms.py         what a pod spec says about where its pods may run
 pod_schema.py    the types and defaults of a pod template, as data

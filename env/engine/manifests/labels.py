@@ -7,6 +7,7 @@ by itself is in `pkg/kubelet/kubelet_node_status.go` (`initialNode`) and in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,10 @@ Labels = Mapping[str, str]
 LabelPair = tuple[str, str]
 Predicate = Callable[[Labels], bool]
 
+QUALIFIED_NAME = re.compile(
+    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII
+)
+"""A label's key, and a resource's name (`IsQualifiedName`)."""
 HOSTNAME, OS, ARCH = "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"
 _BETA_COPIES = {OS: "beta.kubernetes.io/os", ARCH: "beta.kubernetes.io/arch"}
 

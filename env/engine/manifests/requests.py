@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from env.demand import DEMAND_ANNOTATION, Shortage, container_shortage, read_demand
 from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
+from env.engine.manifests.resource_names import check_requirements
 from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
 
 # What a container without a request counts for in scores: kubernetes `pkg/scheduler/util/pod_resources.go`.
@@ -159,6 +160,8 @@ def with_request(container: Manifest, name: str, value: int) -> Manifest:
 def read_extended(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, int], ...]:
     """What a pod takes of resources other than CPU and memory."""
     every = [*containers, *as_maps(pod, "initContainers")]
+    for container in every:
+        check_requirements(as_map(container, "resources"))
     names = {
         name
         for container in every

@@ -48,7 +48,7 @@ class Node:
 
 
 def read_node(node: Manifest) -> Node:
-    """A node of a truth file: name, cpu, memory, and if need be pods, labels, taints, unschedulable.
+    """A node of a truth file: name, cpu, memory, and if need be pods, labels, taints, unschedulable, other resources.
 
     Its labels are those it says, since kubelets of recordings need not be real ones, and what a control plane adds.
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from env.embedded.cluster import EmbeddedCluster, virtual_nodes
 from env.engine.api_server import MAX_PODS
 from env.errors import ClusterError, QuantityError, TraceError
-from env.problems.scenario import NodePool, Scenario, edited_trace, recorded_resources, scenario_from_trace
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, edited_trace, recorded_resources, scenario_from_trace
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources, WorkloadRef
@@ -21,7 +22,7 @@ MakeTrace = Callable[..., Trace]
 MakeScenario = Callable[..., Scenario]
 
 WEB = WorkloadRef("default", "web")
-ONE_NODE = NodePool(count=1, cpu_m=4000, memory_bytes=8 * GIB)
+ONE_NODE = equal_nodes(count=1, cpu_m=4000, memory_bytes=8 * GIB)
 
 
 def counts(scenario: Scenario, resources: Resources | None = None) -> tuple[int, int, int]:
@@ -68,7 +69,7 @@ def test_the_reasons_are_those_of_the_first_pending_pod(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:
     old, new = deployment(replicas=10, memory="20Gi"), deployment(replicas=10, memory="1Gi", cpu="17")
-    observation = EmbeddedCluster().observe(scenario(trace([old], [new]), nodes=NodePool(count=5)), None)
+    observation = EmbeddedCluster().observe(scenario(trace([old], [new]), nodes=equal_nodes(count=5)), None)
     assert (observation.ready, observation.pending) == (5, 8)  # 3 old pods and 5 new ones wait
     assert (observation.insufficient_cpu, observation.insufficient_memory) == (0, 5)
 
@@ -111,7 +112,7 @@ def test_a_replay_that_would_take_hours_is_given_up(
 ) -> None:
     terms = [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["x" * 2_000_000]}]}]
     affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-    slow = scenario(trace([deployment(affinity={"nodeAffinity": affinity})]), nodes=NodePool(count=5000))
+    slow = scenario(trace([deployment(affinity={"nodeAffinity": affinity})]), nodes=equal_nodes(count=5000))
     with pytest.raises(ClusterError, match="replay fewer pods, nodes or seconds"):
         EmbeddedCluster().observe(slow, None)
 
@@ -209,12 +210,12 @@ def test_capacity_is_never_exceeded(trace: MakeTrace, deployment: MakeDeployment
 
 
 def test_a_node_holds_110_pods(trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario) -> None:
-    problem = scenario(trace([deployment(cpu="1m", memory="1Mi", replicas=120)]), nodes=NodePool(count=1))
+    problem = scenario(trace([deployment(cpu="1m", memory="1Mi", replicas=120)]), nodes=equal_nodes(count=1))
     assert counts(problem) == (110, 10, 120)
 
 
 def test_virtual_nodes_are_labelled_and_tainted_as_simkube_needs_them() -> None:
-    node = virtual_nodes(NodePool(count=1))[0]
+    node = virtual_nodes(equal_nodes(count=1))[0]
     assert node.labels["type"] == "virtual"
     assert [(taint.key, taint.value, taint.effect) for taint in node.taints] == [
         ("kwok-provider", "true", "NoSchedule")
@@ -307,7 +308,7 @@ def test_dsb_scaling_ends_with_42_pods_of_27_deployments(data: Path) -> None:
     cluster = EmbeddedCluster()
     ready = {}
     for ref in recorded.deployments():
-        problem = scenario_from_trace(recorded, name="dsb", deploy=ref.name, nodes=NodePool(count=10))
+        problem = scenario_from_trace(recorded, name="dsb", deploy=ref.name, nodes=equal_nodes(count=10))
         observation = cluster.observe(problem, None)
         assert (observation.pending, observation.ready) == (0, observation.total)
         ready[ref.name] = observation.ready

@@ -9,7 +9,8 @@ import pytest
 
 from env.embedded.left_out import LeftOut, left_out
 from env.errors import TraceError
-from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Manifest, Trace
 
 MakeDeployment = Callable[..., Manifest]
@@ -33,7 +34,7 @@ def hook(kind: str, *rules: Manifest, **fields: Any) -> Manifest:
 def found(deployment: MakeDeployment, trace: MakeTrace) -> Callable[..., list[LeftOut]]:
     def found(*others: Manifest, nodes: int = 3, **pod: Any) -> list[LeftOut]:
         made = trace([deployment(**pod), *others])
-        return list(left_out(scenario_from_trace(made, name="x", nodes=NodePool(count=nodes), deploy="web")))
+        return list(left_out(scenario_from_trace(made, name="x", nodes=equal_nodes(count=nodes), deploy="web")))
 
     return found
 
@@ -194,7 +195,7 @@ def test_a_host_port_is_said_with_more_replicas_than_nodes(
     replicas: int, is_said: bool, deployment: MakeDeployment, trace: MakeTrace
 ) -> None:
     made = trace([with_ports(deployment(replicas=replicas), PORT)])
-    said = left_out(scenario_from_trace(made, name="x", nodes=NodePool(count=3)))
+    said = left_out(scenario_from_trace(made, name="x", nodes=equal_nodes(count=3)))
     assert [each.consequence for each in said] == (
         [
             "takes host port 8080 of its node, which SimKube drops: a real cluster of 3 nodes would run at most "

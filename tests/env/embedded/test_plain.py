@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
-from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, scenario_from_trace
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources
@@ -148,7 +149,7 @@ def test_numbers_that_float64_may_not_hold_are_not_plain(
 ) -> None:
     is_plain = plain_workload(scenario(trace([deployment(memory=memory)]))) is not None
     assert is_plain == (memory == "1Ti")
-    assert plain_workload(scenario(trace([deployment()]), nodes=NodePool(memory_bytes=2**41))) is None
+    assert plain_workload(scenario(trace([deployment()]), nodes=equal_nodes(memory_bytes=2**41))) is None
 
 
 @pytest.mark.parametrize(

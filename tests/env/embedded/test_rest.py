@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from env.embedded.cluster import EmbeddedCluster
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario
 from env.quantity import GIB
 from env.trace.document import Manifest, Trace
 
@@ -54,7 +55,7 @@ def test_pods_that_wait_get_the_room_of_a_job_that_ends_later(
 ) -> None:
     made = trace([job("work", "14", completions=3)], [deployment(replicas=1, cpu="10")])
     made.pod_lifecycles["batch/v1.Job", "default/work"] = {7: [{"Finished": [0, 600]}]}
-    one = NodePool(count=1)
+    one = equal_nodes(count=1)
     assert counts(scenario(made, nodes=one, duration_s=300.0)) == (0, 1, 1)
     assert counts(scenario(made, nodes=one)) == (1, 0, 1)
 
@@ -86,7 +87,7 @@ def test_a_replay_that_goes_on_for_an_hour_is_judged_then_and_that_is_logged_onc
     embedded, asked = EmbeddedCluster(), scenario(made)
     with caplog.at_level(logging.WARNING, "env.embedded.cluster"):
         embedded.observe(asked, None)
-        embedded.observe(scenario(made, nodes=NodePool(count=1, cpu_m=8000, memory_bytes=8 * GIB)), None)
+        embedded.observe(scenario(made, nodes=equal_nodes(count=1, cpu_m=8000, memory_bytes=8 * GIB)), None)
     assert caplog.messages == ["trace test: still changing an hour after its last event; judged then"]
 
 

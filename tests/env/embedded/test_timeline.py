@@ -15,14 +15,15 @@ from env.embedded.cluster import EmbeddedCluster, virtual_nodes
 from env.embedded.timeline import Timeline, on_virtual_nodes, read_timeline
 from env.engine.control_plane import ControlPlane
 from env.errors import QuantityError, TraceError
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import WorkloadRef
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]
 
-POOL = NodePool(count=3)
+POOL = equal_nodes(count=3)
 
 
 def other(kind: str, name: str = "x", api_version: str = "v1", **fields: Any) -> Manifest:

@@ -14,7 +14,8 @@ from env.gym.reward import goal
 from env.gym.search import least_actions, searched
 from env.problems.draw import PROBLEMS
 from env.problems.generate import draw_problem, generate_scenario
-from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Manifest, Trace, load_trace
 
 MakeDeployment = Callable[..., Manifest]
@@ -99,10 +100,10 @@ def test_the_least_number_of_actions_of_each_demo_trace(data: Path, name: str, a
 
 def test_a_workload_beside_others_is_searched(data: Path) -> None:
     trace = load_trace(data / "traces/dsb-scaling.sktrace")
-    recorded = scenario_from_trace(trace, name="dsb", deploy=trace.deployments()[0].name, nodes=NodePool(4))
+    recorded = scenario_from_trace(trace, name="dsb", deploy=trace.deployments()[0].name, nodes=equal_nodes(4))
     assert plain_workload(recorded) is None
     scenario = scenario_from_trace(
-        trace, name="dsb", deploy=trace.deployments()[0].name, nodes=NodePool(4), target=recorded.target + 2
+        trace, name="dsb", deploy=trace.deployments()[0].name, nodes=equal_nodes(4), target=recorded.target + 2
     )
     actions = least_actions(scenario, EmbeddedCluster(), within=4)
     assert actions == [Action.SCALE_UP_REPLICAS] * 2
@@ -127,5 +128,5 @@ def test_a_bound_that_ends_the_search_is_no_solution(
 def test_what_no_request_can_solve_has_no_solution(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:
-    crowded = scenario(trace([deployment(replicas=3)]), target=4, nodes=NodePool(1, pods=3))
+    crowded = scenario(trace([deployment(replicas=3)]), target=4, nodes=equal_nodes(1, pods=3))
     assert least_actions(crowded, EmbeddedCluster(), 1000) is None

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from env.errors import ScenarioError
-from env.problems.scenario import NodePool, Scenario, edited_trace, recorded_resources, scenario_from_trace
+from env.problems.nodes import NodePool, equal_nodes
+from env.problems.scenario import Scenario, edited_trace, recorded_resources, scenario_from_trace
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources, WorkloadRef
@@ -28,7 +29,7 @@ def test_the_only_deployment_and_its_last_replicas_are_the_defaults(
     trace: MakeTrace, deployment: MakeDeployment
 ) -> None:
     scenario = scenario_from_trace(trace([deployment(replicas=2)], [deployment(replicas=5)]), name="mine")
-    assert (scenario.workload, scenario.target, scenario.nodes) == (WEB, 5, NodePool(3, 16_000, 32 * GIB, 110))
+    assert (scenario.workload, scenario.target, scenario.nodes) == (WEB, 5, equal_nodes(3, 16_000, 32 * GIB, 110))
     assert (scenario.name, scenario.problem, scenario.duration_s) == ("mine", None, None)
 
 
@@ -41,7 +42,7 @@ def test_arguments_come_before_what_the_trace_says(trace: MakeTrace, deployment:
     note = {"problem": "cpu", "deploy": "web", "namespace": "default", "target": 7}
     made = noted(trace([deployment("web"), deployment("db")]), note)
     assert scenario_from_trace(made, name="x").target == 7
-    scenario = scenario_from_trace(made, name="x", deploy="db", target=2, nodes=NodePool(count=1))
+    scenario = scenario_from_trace(made, name="x", deploy="db", target=2, nodes=equal_nodes(count=1))
     assert (scenario.workload.name, scenario.target, scenario.nodes.count) == ("db", 2, 1)
 
 
@@ -49,7 +50,7 @@ def test_the_generators_note_gives_problem_target_and_nodes(trace: MakeTrace, de
     nodes = {"count": 2, "cpu": "4", "memory": "8Gi", "pods": 10}
     scenario = scenario_from_trace(noted(trace([deployment()]), {"problem": "cpu", "nodes": nodes}), name="x")
     assert (scenario.problem, scenario.target) == ("cpu", 3)
-    assert scenario.nodes == NodePool(2, 4000, 8 * GIB, 10)
+    assert scenario.nodes == equal_nodes(2, 4000, 8 * GIB, 10)
 
 
 def test_notes_of_other_tools_are_left_alone(data: Path) -> None:

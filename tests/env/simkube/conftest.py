@@ -29,7 +29,8 @@ from world import World, WorldTime
 from env.kube.client import KubeApi, KubeError, Timer
 from env.kube.connect import connect
 from env.kube.paths import path_of, within
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import NodePool, NodePools
+from env.problems.scenario import Scenario
 from env.simkube import paths
 from env.simkube.cluster import SimKubeCluster
 from env.simkube.settings import SimKubeSettings
@@ -240,7 +241,14 @@ def scenario(pool: NodePool) -> Callable[..., Scenario]:
             "index": {},
             "pod_lifecycles": {},
         }
-        wanted = {"target": 3, "nodes": pool, "duration_s": None, "name": "test", "problem": None, **settings}
+        wanted = {
+            "target": 3,
+            "nodes": NodePools((pool,)),
+            "duration_s": None,
+            "name": "test",
+            "problem": None,
+            **settings,
+        }
         return Scenario(trace=Trace(document, "test"), workload=WorkloadRef("default", "web"), **wanted)
 
     return make

@@ -14,7 +14,7 @@ from fake_api import FakeApi
 from world import World
 
 from env.problems.generate import draw_problem, generate_scenario
-from env.problems.scenario import NodePool
+from env.problems.nodes import NodePool
 from env.trace.document import read_trace
 from protocol.learners.trace_bucket import open_trace_bucket
 from runner.commands.console import run

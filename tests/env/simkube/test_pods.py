@@ -9,7 +9,7 @@ import pytest
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.errors import ClusterError, QuantityError
 from env.kube.paths import selector_text
-from env.problems.scenario import NodePool
+from env.problems.nodes import NodePool, NodePools, equal_nodes
 from env.quantity import GIB, MIB
 from env.simkube.pods import (
     PodState,
@@ -148,11 +148,19 @@ def test_a_nodes_size_is_what_pods_may_use_of_it() -> None:
 
 
 def test_differing_nodes_are_told_by_size() -> None:
-    pool = NodePool(2, 4_000, GIB, 110)
+    pool = equal_nodes(2, 4_000, GIB, 110)
     same = VirtualNode("n", 4_000, GIB, 110, True)
     assert differences(pool, [same, same]) is None
     text = "made for 2 virtual nodes of 4 CPU, 1Gi, 110 pods, the cluster has 1 of 4 CPU, 1Gi, 110 pods; "
     assert differences(pool, [same, VirtualNode("m", 500, GIB, 9, True)]) == text + "1 of 500m CPU, 1Gi, 9 pods"
+
+
+def test_nodes_of_several_sizes_are_compared_by_size_and_nothing_else() -> None:
+    large, small = NodePool(1, 4_000, GIB, 110, labels=(("zone", "a"),)), NodePool(2, 500, GIB, 9)
+    there = [VirtualNode(name, 500, GIB, 9, True) for name in "ab"]
+    assert differences(NodePools((large, small)), [*there, VirtualNode("c", 4_000, GIB, 110, True)]) is None
+    text = "made for 3 virtual nodes: 1 of 4 CPU, 1Gi, 110 pods; 2 of 500m CPU, 1Gi, 9 pods, the cluster has 2 of 500m"
+    assert str(differences(NodePools((large, small)), there)).startswith(text)
 
 
 def test_a_selector_is_written_as_the_api_reads_it() -> None:

@@ -17,7 +17,8 @@ from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
 from env.kube.client import KubeApi
 from env.kube.paths import path_of, within
-from env.problems.scenario import NodePool, Scenario
+from env.problems.nodes import NodePool, NodePools, equal_nodes
+from env.problems.scenario import Scenario
 from env.quantity import GIB, MIB
 from env.simkube import gates, paths
 from env.simkube.cluster import SimKubeCluster
@@ -235,7 +236,7 @@ def test_ctrl_c_takes_the_simulation_away(
 def test_nodes_that_are_not_the_scenarios_are_refused(
     cluster: MakeCluster, scenario: MakeScenario, deployment: MakeDeployment, pool: NodePool
 ) -> None:
-    problem = scenario([deployment()], [], nodes=replace(pool, count=5))
+    problem = scenario([deployment()], [], nodes=NodePools((replace(pool, count=5),)))
     simkube = cluster()
     with pytest.raises(ClusterError, match=r"made for 5 virtual nodes of 4 CPU, 8Gi, 110 pods, the cluster has 3 of 4"):
         simkube.observe(problem, None)
@@ -246,7 +247,7 @@ def test_nodes_that_are_not_the_scenarios_can_be_accepted(
     cluster: MakeCluster, scenario: MakeScenario, deployment: MakeDeployment, pool: NodePool
 ) -> None:
     simkube = cluster(any_nodes=True)
-    assert simkube.observe(scenario([deployment()], [], nodes=replace(pool, count=5)), None).nodes == 3
+    assert simkube.observe(scenario([deployment()], [], nodes=NodePools((replace(pool, count=5),))), None).nodes == 3
     simkube.close()
 
 
@@ -254,7 +255,7 @@ def test_a_scenario_without_nodes_of_its_own_runs_on_the_clusters(
     cluster: MakeCluster, scenario: MakeScenario, deployment: MakeDeployment
 ) -> None:
     simkube = cluster()
-    assert simkube.observe(scenario([deployment()], [], nodes=NodePool()), None).node_cpu_m == 4_000
+    assert simkube.observe(scenario([deployment()], [], nodes=equal_nodes()), None).node_cpu_m == 4_000
     simkube.close()
 
 

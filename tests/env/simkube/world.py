@@ -22,7 +22,8 @@ from env.embedded.cluster import EmbeddedCluster
 from env.kube.client import KubeApi, KubeError
 from env.kube.paths import path_of, within
 from env.observation import Observation
-from env.problems.scenario import NodePool, scenario_from_trace
+from env.problems.nodes import NodePool, NodePools
+from env.problems.scenario import scenario_from_trace
 from env.quantity import format_cpu, format_memory
 from env.simkube import paths
 from env.simkube.pods import owned_by, shortage_of
@@ -207,7 +208,7 @@ class World:
     def _decided(self, trace: Trace, ref: WorkloadRef) -> Observation:
         """What a control plane makes of the workload: the embedded cluster is one."""
         scenario = scenario_from_trace(trace, name=trace.name, deploy=ref.name, namespace=ref.namespace,
-                                       nodes=self.pool, target=1)  # fmt: skip
+                                       nodes=NodePools((self.pool,)), target=1)  # fmt: skip
         return EmbeddedCluster().observe(scenario, None)
 
     def _control(self, simulation: Manifest, run: Run) -> None:

@@ -17,7 +17,8 @@ from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
 from env.problems.draw import PROBLEMS
 from env.problems.generate import draw_problem, generate_scenario, problem_scenario
-from env.problems.scenario import NodePool, Scenario, scenario_from_trace
+from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import load_trace
 from env.workload import Resources
 from runner.evaluation.compare import OPTIMUM, compare
@@ -37,7 +38,7 @@ def problems_of(kind: str, count: int = 8) -> list[Scenario]:
 def on_dsb(data: Path, target: int) -> Scenario:
     """A real recording of 27 Deployments, which is not plain; one of them has 10 replicas at its end."""
     trace = load_trace(data / "traces/dsb-scaling.sktrace")
-    return scenario_from_trace(trace, name="dsb", deploy="nginx-thrift", target=target, nodes=NodePool(4))
+    return scenario_from_trace(trace, name="dsb", deploy="nginx-thrift", target=target, nodes=equal_nodes(4))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from env.embedded.closed_form import plain_workload
 from env.errors import ConfigError
 from env.problems.draw import PROBLEMS
 from env.problems.generate import GeneratedProblem, draw_problem
+from env.problems.nodes import equal_nodes
 from env.problems.scenario import Scenario
 from env.trace.document import read_trace
 from runner.evaluation.suite import SUITE_SEED, fingerprint, standard, suite
@@ -77,7 +78,7 @@ def test_the_fingerprint_tells_what_an_agent_would_meet(scenarios: list[Scenario
         [second],
         [first, second],
         [replace(first, target=first.target + 1)],
-        [replace(first, nodes=replace(first.nodes, count=first.nodes.count + 1))],
+        [replace(first, nodes=equal_nodes(first.nodes.count + 1))],
         [replace(first, duration_s=1.0)],
         [replace(first, trace=second.trace)],
     ]

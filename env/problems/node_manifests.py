@@ -1,0 +1,172 @@
+"""Nodes from a file of Node manifests, as `kubectl get nodes -o yaml` prints them.
+
+What the scheduler looks at is read: allocatable, labels, taints, and whether the node is cordoned. What is allocatable
+defaults to the capacity (kubernetes 1.36 `pkg/apis/core/v1/defaults.go`, `SetDefaults_NodeStatus`). The file is not
+trusted: sizes and numbers are bounded, and an error names the node and the field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from env.engine.manifests.fields import Manifest, as_flag, as_map, as_maps, as_text
+from env.engine.manifests.labels import HOSTNAME, QUALIFIED_NAME
+from env.engine.manifests.resource_names import is_counted
+from env.engine.manifests.terms import Taint
+from env.errors import QuantityError, ScenarioError
+from env.problems.nodes import MAX_NODES, NodePool, NodePools
+from env.quantity import parse_cpu, parse_memory
+
+MAX_FILE_BYTES = 64 * 2**20
+MAX_ENTRIES = 1_000
+MAX_DEPTH = 100
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+
+
+def read_node_file(path: Path) -> NodePools:
+    """The nodes of a file: YAML or JSON, one document or several, each a Node or a List of them.
+
+    Raises:
+        ScenarioError: Unreadable, too large, or not nodes; names node and field.
+    """
+    pools = [_named(manifest, number) for number, manifest in enumerate(_manifests(path), start=1)]
+    if not pools:
+        raise ScenarioError("holds no nodes; kubectl get nodes -o yaml prints them")
+    return NodePools(tuple(_joined(pools)))
+
+
+def check_label(key: str, value: str, what: str = "label") -> None:
+    """ScenarioError unless Kubernetes takes it as a label."""
+    if QUALIFIED_NAME.fullmatch(key) is None:
+        raise ScenarioError(f"{what} {key!r:.80}: not a name such as disktype or example.com/disktype")
+    if _VALUE.fullmatch(value) is None:
+        raise ScenarioError(f"{what} {key}={value!r:.80}: a value is up to 63 letters, digits, '-', '_' and '.'")
+
+
+def _manifests(path: Path) -> Iterator[Manifest]:
+    for document in _documents(path):
+        kind = document.get("kind") if isinstance(document, dict) else None
+        if isinstance(document, dict) and isinstance(kind, str) and kind.endswith("List"):
+            try:
+                yield from as_maps(document, "items")
+            except ValueError as error:
+                raise ScenarioError(str(error)) from error
+        elif isinstance(document, dict):
+            yield document
+        else:
+            raise ScenarioError(f"holds a {type(document).__name__}, not Node manifests")
+
+
+def _documents(path: Path) -> list[Any]:
+    import yaml
+
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ScenarioError(f"cannot be read ({error.strerror})") from error
+    if len(body) > MAX_FILE_BYTES:
+        raise ScenarioError(f"larger than {MAX_FILE_BYTES >> 20} MiB; take fewer nodes")
+    if body.lstrip()[:1] == b"{":
+        with suppress(ValueError, RecursionError):  # JSON of several documents is read as YAML
+            return [json.loads(body)]
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times as fast, where libyaml is there
+        _check_events(yaml.parse(body, loader))
+        return [document for document in yaml.load_all(body, loader) if document is not None]
+    except (yaml.YAMLError, ValueError) as error:
+        raise ScenarioError(f"neither YAML nor JSON ({' '.join(str(error).split()):.200})") from error
+
+
+def _check_events(events: Iterable[Any]) -> None:
+    """Refuse what a loader would choke on: aliases, which can stand for any amount of data, and deep nesting."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        if kind == "AliasEvent":
+            raise ScenarioError("has YAML aliases; write out what they stand for")
+        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
+        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
+        if depth > MAX_DEPTH:
+            raise ScenarioError(f"is nested more than {MAX_DEPTH} deep")
+
+
+def _named(manifest: Manifest, number: int) -> NodePool:
+    """A pool of one; errors name the node."""
+    what = f"node {number}"
+    try:
+        if manifest.get("kind") != "Node":
+            raise ScenarioError(f"is a {manifest.get('kind')!r:.80}, not a Node")
+        metadata = as_map(manifest, "metadata")
+        name = as_text(metadata, "name")
+        if _NAME.fullmatch(name) is None:
+            raise ScenarioError(f"metadata.name {name!r:.80}: not a node's name")
+        what = f"node {name}"
+        return _node(name, metadata, as_map(manifest, "spec"), as_map(manifest, "status"))
+    except (ScenarioError, QuantityError, ValueError) as error:
+        raise ScenarioError(f"{what}: {error}") from error
+
+
+def _node(name: str, metadata: Manifest, spec: Manifest, status: Manifest) -> NodePool:
+    room = as_map(status, "allocatable") or as_map(status, "capacity")
+    labels = dict(as_map(metadata, "labels"))
+    taints = as_maps(spec, "taints")
+    for what, entries in (("status.allocatable", room), ("metadata.labels", labels), ("spec.taints", taints)):
+        if len(entries) > MAX_ENTRIES:
+            raise ScenarioError(f"{what}: more than {MAX_ENTRIES} entries")
+    for key, value in labels.items():
+        if not isinstance(value, str):
+            raise ScenarioError(f"metadata.labels.{key}: {value!r:.80} is not text; put it in quotes")
+        check_label(str(key), value, "metadata.labels:")
+    if labels.get(HOSTNAME) == name:
+        del labels[HOSTNAME]
+    missing = [each for each in ("cpu", "memory", "pods") if each not in room]
+    if missing:
+        raise ScenarioError(f"status.allocatable: lacks {', '.join(missing)}")
+    known = {key: value for key, value in room.items() if key in ("cpu", "memory", "pods") or is_counted(key)}
+    sizes = {key: _amount(key, value) for key, value in known.items()}
+    return NodePool(
+        1,
+        sizes.pop("cpu"),
+        sizes.pop("memory"),
+        sizes.pop("pods"),
+        resources=tuple(sorted((key, amount) for key, amount in sizes.items() if amount)),
+        labels=tuple(sorted(labels.items())),
+        taints=tuple(_taint(taint) for taint in taints),
+        unschedulable=as_flag(spec, "unschedulable"),
+        names=(name,),
+    )
+
+
+def _amount(name: str, value: Any) -> int:
+    try:
+        return parse_cpu(value) if name == "cpu" else parse_memory(value)
+    except QuantityError as error:
+        raise ScenarioError(f"status.allocatable.{name:.80}: {error}") from error
+
+
+def _taint(taint: Manifest) -> Taint:
+    key, value, effect = as_text(taint, "key"), as_text(taint, "value"), as_text(taint, "effect")
+    check_label(key, value, "spec.taints: taint")
+    if effect not in EFFECTS:
+        raise ScenarioError(f"spec.taints: {key}: effect {effect!r:.80}: must be one of {', '.join(EFFECTS)}")
+    return Taint(key, value, effect)
+
+
+def _joined(nodes: list[NodePool]) -> Iterator[NodePool]:
+    """Equal nodes that follow one another as one pool each, so that the order stays."""
+    if len(nodes) > MAX_NODES:
+        raise ScenarioError(f"{len(nodes):,} nodes: must be 1 to {MAX_NODES:,}")
+    for like, group in groupby(nodes, key=lambda node: replace(node, names=())):
+        names = tuple(name for node in group for name in node.names)
+        yield replace(like, count=len(names), names=names)
