@@ -21,6 +21,8 @@ from env.trace.document import Manifest
 from env.words import count
 from env.workload import WorkloadRef, workload_ref
 
+_ENFORCED = "pod-security.kubernetes.io/enforce"
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -114,13 +116,19 @@ def _of_objects(concerned: _Concerned) -> Iterator[LeftOut]:
         with naming(f"{kind} {ref}"):
             consequence = _consequence(each, concerned)
             if consequence:
-                name = ref.name if kind in ADMISSION else str(ref)
+                name = ref.name if kind in (*ADMISSION, "Namespace") else str(ref)
                 yield LeftOut(kind, name, consequence, owns_replicas=kind in _AUTOSCALERS)
 
 
 def _consequence(each: Manifest, concerned: _Concerned) -> str:
     """What an object does to the workload; "" for nothing."""
     kind, spec, here = each["kind"], as_map(each, "spec"), workload_ref(each).namespace == concerned.ref.namespace
+    if kind == "Namespace" and workload_ref(each).name == concerned.ref.namespace:
+        standard = as_text(as_map(as_map(each, "metadata"), "labels"), _ENFORCED)
+        refuses = (
+            f"enforces the Pod Security Standard {standard}: pods that violate it are refused; the replay makes them"
+        )
+        return refuses if standard not in ("", "privileged") else ""
     if kind in ADMISSION and is_builtin(each):
         labels = namespace_labels(concerned.objects, concerned.ref.namespace)
         return admission_of(each, concerned.ref.namespace, labels, concerned.labels)
@@ -169,6 +177,14 @@ def _missing(concerned: _Concerned) -> Iterator[LeftOut]:
         text = f"no PriorityClass with name {priority} was found"
         consequence = f"is not in the trace; a cluster without it makes no pods ({text}), and here they have priority 0"
         yield LeftOut("PriorityClass", priority, consequence)
+    runtime = as_text(pod, "runtimeClassName")
+    if runtime:
+        runtimes = {workload_ref(each).name for each in concerned.objects if each["kind"] == "RuntimeClass"}
+        text = f'pod rejected: RuntimeClass "{runtime}" not found'
+        consequence = f"is not in the trace; a cluster without it makes no pods ({text})"
+        if runtime in runtimes:
+            consequence = "may add overhead, a node selector and tolerations to its pods; the replay ignores it"
+        yield LeftOut("RuntimeClass", runtime, consequence)
 
 
 def _claims(concerned: _Concerned) -> Iterator[LeftOut]:
@@ -233,6 +249,10 @@ def _ports(concerned: _Concerned) -> Iterator[LeftOut]:
                 yield LeftOut("Deployment", str(concerned.ref), consequence)
 
 
+# Fields of `not_modelled` that have a sentence of their own.
+_SAID_ELSEWHERE = ("schedulerName", "schedulingGates", "runtimeClassName", "volumes of a PersistentVolumeClaim")
+
+
 def _pods(concerned: _Concerned, own: Manifest) -> Iterator[LeftOut]:
     """What the pods ask for that the engine does not know."""
     pod, name = concerned.pod, str(concerned.ref)
@@ -250,7 +270,7 @@ def _pods(concerned: _Concerned, own: Manifest) -> Iterator[LeftOut]:
         )
     read = read_object(on_virtual_nodes(own), {})
     for field in () if read is None else read.not_modelled:
-        if not field.startswith(("schedulerName", "schedulingGates", "volumes of a PersistentVolumeClaim")):
+        if not field.startswith(_SAID_ELSEWHERE):
             yield LeftOut("Deployment", name, f"uses {field}, which the replay ignores")
     if any(as_map(volume, "ephemeral") for volume in as_maps(pod, "volumes")):
         consequence = (

@@ -251,6 +251,27 @@ def test_freed_capacity_goes_to_pods_that_wait(
     assert counts(scenario(trace([big], [web], ([], [big])), nodes=ONE_NODE)) == (2, 0, 2)
 
 
+# --- admission ------------------------------------------------------------------------------------------------------
+
+
+def test_a_quota_and_a_limit_range_of_the_trace_count(deployment: Any, trace: Any) -> None:
+    def other(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "namespace": "default"}, "spec": spec}
+
+    quota = other("ResourceQuota", {"hard": {"requests.cpu": "4"}})
+    limits = other("LimitRange", {"limits": [{"type": "Container", "defaultRequest": {"cpu": "2"}}]})
+    asking = deployment(cpu=None, replicas=3)
+    cluster = EmbeddedCluster()
+    for objects, seen in (([quota], (0, 0, 0)), ([quota, limits], (2, 0, 2)), ([], (3, 0, 3))):
+        scenario = scenario_from_trace(trace(objects, [asking]), name="x")
+        found = cluster.observe(scenario, None)
+        assert (found.ready, found.pending, found.total) == seen
+    gone = scenario_from_trace(trace([quota], [asking], ([], [quota])), name="x")
+    assert cluster.observe(gone, None).ready == 3
+    (refused, *_) = (event for event in cluster.events(gone, None) if event.reason == "FailedCreate")
+    assert refused.message.endswith("is forbidden: failed quota: x: must specify requests.cpu for: web")
+
+
 # --- scaling and rollouts -----------------------------------------------------------------------------------------
 
 

@@ -221,9 +221,24 @@ def test_pods_of_another_scheduler_and_gated_ones_are_said_to_be_that(found: Any
 
 
 def test_a_field_that_the_engine_does_not_know_is_said(found: Any) -> None:
-    assert [each.consequence for each in found(runtimeClassName="gvisor")] == [
-        "uses runtimeClassName, which the replay ignores"
+    assert [each.consequence for each in found(readinessGates=[{"conditionType": "x"}])] == [
+        "uses readinessGates, which the replay ignores"
     ]
+
+
+def test_a_runtime_class_is_said_and_whether_it_is_there(found: Any) -> None:
+    (missing,) = found(runtimeClassName="x")
+    assert 'pod rejected: RuntimeClass "x" not found' in missing.consequence
+    (there,) = found({**other("RuntimeClass", "node.k8s.io/v1", {}), "handler": "runsc"}, runtimeClassName="x")
+    assert there.consequence.startswith("may add overhead")
+
+
+@pytest.mark.parametrize(("standard", "is_said"), [("restricted", True), ("baseline", True), ("privileged", False)])
+def test_a_pod_security_standard_that_the_namespace_enforces_is_said(found: Any, standard: str, is_said: bool) -> None:
+    namespace = other("Namespace", "v1", {})
+    labels = {"pod-security.kubernetes.io/enforce": standard}
+    namespace["metadata"] = {"name": "default", "namespace": "default", "labels": labels}
+    assert [each.name for each in found(namespace)] == (["default"] if is_said else [])
 
 
 def test_a_broken_object_is_named(found: Any) -> None:
