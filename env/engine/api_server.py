@@ -97,6 +97,7 @@ class ApiServer:
         Raises:
             ClusterError: More than MAX_PODS.
         """
+        self.budget.spend(_LOOKS_PER_POD)
         admitted = self.admission.admit(template)
         if isinstance(admitted, Refusal):
             self._refuse(owner, name or self._name(owner), admitted)
@@ -104,7 +105,6 @@ class ApiServer:
         self._pods += 1
         if self._pods > MAX_PODS:
             raise ClusterError(f"{self._pods} pods: the embedded cluster simulates at most {MAX_PODS}")
-        self.budget.spend(_LOOKS_PER_POD)
         self._created += 1
         pod = Pod(admitted, owner, self._created, name or self._name(owner), ordinal=ordinal)
         self.admission.charge(pod)
