@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from env.errors import ClusterError
 MAX_PODS = 150_000  # the most that Kubernetes supports in one cluster
 _LOOKS_PER_POD = 400
 
+T = TypeVar("T")
 Lifetimes = Callable[[Workload], float | None]
 
 
@@ -39,7 +41,7 @@ class ApiServer:
         events: Whether to record events.
         lifetimes: See `ControlPlane`.
         kubelet_s: See `ControlPlane`.
-        lots: See `Scheduler`.
+        lots: Draws the order of what races in a cluster, and what else is chance there; None: every replay is the same.
 
     Attributes:
         now_s: The virtual clock, seconds (unix time while a trace is replayed).
@@ -52,6 +54,7 @@ class ApiServer:
         live: The workloads that there are, in order.
         orphans: Pods that no controller owns, in order.
         unsettled: Those whose controller has something to look at, in order.
+        lots: As given.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class ApiServer:
         lots: np.random.Generator | None = None,
     ) -> None:
         self.now_s = now_s
+        self.lots = lots
         self.recorder = EventRecorder(lambda: self.now_s, wanted=events)
         self.budget = ReplayBudget()
         self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget, lots)
@@ -88,6 +92,15 @@ class ApiServer:
     def nodes(self) -> int:
         """How many nodes there are."""
         return len(self.scheduler.bound.table)
+
+    def batch(self, missing: int, there: int) -> int:
+        """How many pods a controller makes in one go: all, or where races are drawn as a slow start does: 1, 2, 4, …"""
+        return missing if self.lots is None else min(missing, there + 1)
+
+    def in_any_order(self, things: Iterable[T]) -> list[T]:
+        """The things in their order; where races are drawn, in any."""
+        found = list(things)
+        return found if self.lots is None else [found[i] for i in self.lots.permutation(len(found))]
 
     def create_pod(self, template: PodTemplate, owner: PodOwner, *, name: str = "", ordinal: int = 0) -> Pod | None:
         """Make a pod and queue it for scheduling; without `name` it gets a generated one.

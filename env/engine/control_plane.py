@@ -36,6 +36,7 @@ from env.errors import ClusterError
 from env.workload import WorkloadRef
 
 _MOST_ROUNDS = 100_000
+_MOST_ROUNDS_MEANWHILE = 3  # an object is applied in about the time in which a controller makes a batch of pods
 _MOST_WAKINGS = 500_000  # of one advance: a trace may span decades
 _LOOKS_PER_WAKING = 5_000
 
@@ -83,7 +84,7 @@ class ControlPlane:
         workload = self.workloads.get((given.kind, given.ref))
         schedules_later = self._is_grown(workload, given)
         if not schedules_later:
-            self._act()
+            self._act_meanwhile()
         if workload is None:
             workload = self.workloads[given.kind, given.ref] = _made(given.ref, given.spec, self.api)
             self.api.live[workload] = None
@@ -93,7 +94,7 @@ class ControlPlane:
         if schedules_later:
             self._sync()
         else:
-            self._act()
+            self._act_meanwhile()
 
     def delete(self, kind: str, ref: WorkloadRef) -> None:
         """Delete an object and its pods; nothing happens when there is none."""
@@ -215,10 +216,21 @@ class ControlPlane:
             api.schedule()
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
+    def _act_meanwhile(self) -> None:
+        """Controllers and scheduler act between two objects: until they have nothing to do, or as far as they get."""
+        if self.api.lots is None:
+            self._act()
+            return
+        for _ in range(self.api.lots.integers(_MOST_ROUNDS_MEANWHILE + 1)):
+            self._sync()
+            self.api.schedule()
+
     def _sync(self) -> None:
         """Each controller with something to do acts once."""
         api = self.api
         turn, api.unsettled = api.unsettled, {}
+        if api.lots is not None:
+            turn = dict.fromkeys(api.in_any_order(turn))
         sets: list[ReplicaSet] = []
         for workload in turn:
             if workload.sync(api):
@@ -232,8 +244,8 @@ class ControlPlane:
         for each in sets:
             if len(each.members) > each.replicas:
                 shrinking.append(each)
-            else:
-                each.sync(api)
+            elif each.sync(api) and api.lots is not None and each.parent is not None:
+                api.unsettled[each.parent] = None  # its next batch
         for each in shrinking:
             each.sync(api)
 

@@ -29,7 +29,7 @@ def simulated_outcomes(
     Args:
         nodes: As in a truth file.
         steps: Of each the objects that are applied, in order.
-        draw: Seed of the lots that the scheduler draws between equal nodes; None: it takes the first of them.
+        draw: Seed of what is chance in a cluster; None: as the engine always decides.
 
     Raises:
         TraceError, QuantityError: An object that the API server would refuse.

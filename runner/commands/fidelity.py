@@ -37,7 +37,10 @@ def fidelity(
     draws: Annotated[
         int,
         typer.Option(
-            metavar="K", min=1, max=1000, help="Of scenarios recorded several times: the engine draws lots so often."
+            metavar="K",
+            min=1,
+            max=1000,
+            help="Of scenarios recorded several times: the engine draws what is chance so often.",
         ),
     ] = 20,
 ) -> None:

@@ -183,7 +183,7 @@ class DaemonSet:
     def _create(self, api: ApiServer, nodes: Sequence[str]) -> bool:
         """Make a pod for each node, up to the first that is refused; whether there is a new one."""
         template, before = self._plan()[0], len(self.members)
-        for node in nodes:
+        for node in nodes[: api.batch(len(nodes), before)]:
             placed = replace(template, placement=replace(template.placement, only_node=node))
             pod = api.create_pod(placed, self)
             if pod is None:

@@ -83,14 +83,15 @@ class ReplicaSet:
         if self.selector is not None:
             self.members += api.claim(self)
         missing = self.replicas - len(self.members)
-        for made in range(missing):
+        for made in range(api.batch(missing, len(self.members))):
             pod = api.create_pod(self.template, self)
             if pod is None:
                 return made > 0
             self.members.append(pod)
         if missing < 0:
             related = self.members if self.parent is None else self.parent.pods()
-            api.delete_pods(first_to_leave(self.members, related)[:-missing])
+            # Of the same age, to a power of two, it is the random UID that decides.
+            api.delete_pods(first_to_leave(api.in_any_order(self.members), related)[:-missing])
         return missing != 0
 
     def forget(self, pods: set[Pod]) -> None:

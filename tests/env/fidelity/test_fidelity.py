@@ -109,6 +109,35 @@ def test_lots_only_choose_among_nodes_of_the_same_score() -> None:
         assert simulated_outcomes(nodes, [[pod("p")]], seed)[0]["workloads"]["p"]["nodes"] == {"large": 1}
 
 
+def test_with_a_seed_the_pods_of_two_objects_race_and_without_one_the_first_object_is_done_first() -> None:
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("web")["spec"]}
+    web = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"}}
+    steps = [[{**web, "spec": {**spec, "template": template}}, pod("p")]]
+    nodes = [{"name": "n0", "cpu": "2", "memory": "32Gi"}]
+
+    def ready(draw: int | None) -> tuple[int, int]:
+        workloads = simulated_outcomes(nodes, steps, draw)[0]["workloads"]
+        return workloads["web"]["ready"], workloads["p"]["ready"]
+
+    assert ready(None) == (2, 0)
+    assert {ready(seed) for seed in range(20)} == {(2, 0), (1, 1)}
+
+
+def test_with_a_seed_any_of_equally_old_pods_goes_first() -> None:
+    spec = {"selector": {"matchLabels": {"app": "web"}}}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("web")["spec"]}
+    web = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"}}
+    steps = [[{**web, "spec": {**spec, "replicas": replicas, "template": template}}] for replicas in (3, 1)]
+
+    def left(draw: int | None) -> str:
+        (name,) = simulated_outcomes(NODES, steps, draw)[1]["workloads"]["web"]["nodes"]
+        return str(name)
+
+    assert left(None) == "n0"
+    assert {left(seed) for seed in range(20)} == {"n0", "n1", "n2"}
+
+
 def cron_job(schedule: str = "*/5 * * * *", **spec: Any) -> dict[str, Any]:
     template = {"metadata": {}, "spec": {**pod("p")["spec"], "restartPolicy": "Never"}}
     job = {"spec": {"template": template}}
