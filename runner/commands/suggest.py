@@ -184,7 +184,8 @@ def _steps(found: Suggestion) -> str:
 
 def _solve_command(trace: str, replay: ReplayChoice) -> str:
     """The search for a least solution of the same scenario, quoted for a POSIX shell."""
-    options = [word for option, value in changed(replay).items() for word in (option, str(value))]
+    given = [(option, value if isinstance(value, tuple) else (value,)) for option, value in changed(replay).items()]
+    options = [word for option, values in given for value in values for word in (option, str(value))]
     return shlex.join(["sim-arena", "trace", "solve", trace, *options])
 
 

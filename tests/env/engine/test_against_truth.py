@@ -34,3 +34,8 @@ def test_agrees_with_a_whole_recorded_trace_on_how_many_pods_run(data: Path) -> 
     found = agreement(data / "scheduler-truth/recorded.jsonl").percent("counts")
     assert found is not None
     assert found >= 99
+
+
+def test_agrees_on_gpus_ephemeral_storage_huge_pages_and_beta_labels() -> None:
+    found = agreement(Path(__file__).parent / "resources.jsonl")
+    assert [found.percent(aspect) for aspect in ("counts", "spread", "messages")] == [100, 100, 100]

@@ -53,6 +53,12 @@ def test_empty_lines_are_skipped(file: Path) -> None:
         ("[" * 100_000, "not JSON"),
         (line(nodes=[{"name": "n0", "cpu": "8 cores", "memory": "1Gi"}]), "nodes.0.cpu"),
         (line(nodes=[{"name": "n0", "cpu": "8"}]), "nodes.0.memory"),
+        (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi", "cpus": "8"}]), "'cpus' is no field, and no resource"),
+        (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi", "nvidia.com/gpu": 1}]), "nodes.0.nvidia.com/gpu"),
+        (
+            line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi", "nvidia.com/gpu": "x"}]),
+            "nvidia.com/gpu: quantity 'x'",
+        ),
         (line(nodes=[{"name": "n0", "cpu": "8", "memory": "1Gi"}] * 2), "nodes: two of the same name"),
         (line(steps=[]), "steps"),
         (line(steps=[[{"kind": "Deployment"}]]), r"\[0\]\[0\] must have apiVersion"),
@@ -65,6 +71,14 @@ def test_a_line_that_is_no_scenario_is_refused_by_file_and_line(file: Path, text
     with pytest.raises(TruthError, match=f"truth.jsonl, line 2: .*{said}") as error:
         read_truth(file)
     assert "Value error" not in str(error.value)
+
+
+def test_a_node_keeps_its_further_resources(file: Path) -> None:
+    node = {"name": "n0", "cpu": "8", "memory": "1Gi", "nvidia.com/gpu": "1", "ephemeral-storage": "20Gi"}
+    file.write_text(line(nodes=[node]))
+    (scenario,) = read_truth(file)
+    assert scenario.nodes[0].resources == {"nvidia.com/gpu": "1", "ephemeral-storage": "20Gi"}
+    assert scenario.to_json()["nodes"] == [node]
 
 
 def test_a_file_that_holds_nothing_or_is_not_there_is_refused(file: Path) -> None:

@@ -98,6 +98,7 @@ def test_nodes_have_what_the_scenario_says_while_it_is_played(
         labels={"zone": "a", "kubernetes.io/os": "linux"},
         taints=[taint],
         unschedulable=True,
+        **{"nvidia.com/gpu": "1"},
     )
     scenario = generated("single").model_copy(update={"nodes": [node]})
     around = deciders(scenario)
@@ -111,7 +112,8 @@ def test_nodes_have_what_the_scenario_says_while_it_is_played(
     around.each_turn = look
     play(scenario, around)
     last = seen[-1]
-    assert {key: last["status"]["allocatable"][key] for key in ("cpu", "memory", "pods")} == {
+    assert {key: last["status"]["allocatable"][key] for key in ("cpu", "memory", "pods", "nvidia.com/gpu")} == {
+        "nvidia.com/gpu": "1",
         "cpu": "4",
         "memory": "8Gi",
         "pods": "5",
