@@ -20,7 +20,7 @@ from env.engine.manifests.terms import Taint
 from env.engine.pods import UNBOUND, Phase
 from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
 from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
-from env.engine.scheduling.nodes import Node
+from env.engine.scheduling.nodes import Node, by_zone
 from env.engine.workload import Workload
 from env.errors import ClusterError
 from env.observation import Observation
@@ -116,11 +116,12 @@ class EmbeddedCluster:
 def virtual_nodes(nodes: NodePools) -> list[Node]:
     """The nodes of a scenario, labelled as by a kubelet, and with label and taint as SimKube's users set them."""
     numbers = iter(range(1, nodes.count + 1))
-    return [
+    made = [
         _virtual_node(pool, name)
         for pool in nodes.pools
         for name in pool.names or (f"node-{next(numbers)}" for _ in range(pool.count))
     ]
+    return by_zone(made)
 
 
 def _virtual_node(pool: NodePool, name: str) -> Node:

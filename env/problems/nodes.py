@@ -88,7 +88,7 @@ class NodePools:
     """All nodes of a scenario. Equal values are equal clusters; the hash is computed once, as it is asked for often.
 
     Attributes:
-        pools: In the order in which the scheduler looks at their nodes.
+        pools: In the order in which their nodes joined the cluster.
 
     Raises:
         ScenarioError: No nodes, too many, or two of one name.

@@ -1,12 +1,14 @@
 """Nodes: what they are, and what their pods use of them, as arrays that the compiled cycle works on.
 
-The numbers are those of kubernetes 1.36 `pkg/scheduler/framework/types.go` (`NodeInfo`).
+The numbers are those of kubernetes 1.36 `pkg/scheduler/framework/types.go` (`NodeInfo`), the order that of
+`pkg/scheduler/backend/cache/node_tree.go`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import numpy as np
 
@@ -19,6 +21,10 @@ from env.jit import Ints
 from env.quantity import parse_cpu, parse_memory
 
 CPU, MEMORY = 0, 1
+_ZONE_KEYS = (  # `GetZoneKey` in k8s.io/component-helpers: the old labels go before the new ones
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+)
 DEFAULT_PODS = 110
 
 
@@ -71,6 +77,19 @@ def read_node(node: Manifest) -> Node:
         unschedulable=as_flag(node, "unschedulable"),
         extended={key: parse_memory(value) for key, value in node.items() if key not in known},
     )
+
+
+def by_zone(nodes: Sequence[Node]) -> list[Node]:
+    """In the order in which the scheduler looks at them: one of each zone in turn (`nodeTree.list`)."""
+    zones: dict[tuple[str, ...], list[Node]] = {}
+    for node in nodes:
+        zones.setdefault(tuple(_first_of(node.labels, keys) for keys in _ZONE_KEYS), []).append(node)
+    rounds = zip_longest(*zones.values())
+    return [node for nodes_of_round in rounds for node in nodes_of_round if node is not None]
+
+
+def _first_of(labels: Mapping[str, str], keys: Sequence[str]) -> str:
+    return next((labels[key] for key in keys if key in labels), "")
 
 
 class NodeSet:

@@ -125,3 +125,9 @@ def test_nodes_of_several_pools_are_numbered_through() -> None:
         "node-2",
         "node-3",
     ]
+
+
+def test_the_scheduler_looks_at_one_node_of_each_zone_in_turn() -> None:
+    zone = "topology.kubernetes.io/zone"
+    pools = NodePools((NodePool(3, labels=((zone, "a"),)), NodePool(1, labels=((zone, "b"),)), NodePool(1)))
+    assert [node.name for node in virtual_nodes(pools)] == ["node-1", "node-4", "node-5", "node-2", "node-3"]

@@ -251,6 +251,22 @@ def test_nodes_that_are_not_the_scenarios_can_be_accepted(
     simkube.close()
 
 
+def test_what_of_the_scenarios_nodes_is_not_used_is_said(
+    cluster: MakeCluster,
+    scenario: MakeScenario,
+    deployment: MakeDeployment,
+    pool: NodePool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "env.simkube")
+    simkube = cluster()
+    for labels in ((), (("a", "b"),)):
+        caplog.clear()
+        simkube.observe(scenario([deployment()], [], nodes=NodePools((replace(pool, labels=labels),))), None)
+        assert ("of its nodes only CPU, memory and pods are compared" in caplog.text) is bool(labels)
+    simkube.close()
+
+
 def test_a_scenario_without_nodes_of_its_own_runs_on_the_clusters(
     cluster: MakeCluster, scenario: MakeScenario, deployment: MakeDeployment
 ) -> None:
