@@ -11,7 +11,7 @@ from protocol.rounds.federation import closed_rounds, end
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import BadDocument
-from protocol.wire.federation_documents import Outcome, OutcomeStatus
+from protocol.wire.federation_documents import OutcomeStatus
 from protocol.wire.job_documents import Cancel, Manifest, ResultStatus
 
 
@@ -34,7 +34,7 @@ def cancel(bucket: Bucket, name: str, ttl_s: float) -> list[str]:
 def _cancel_group(bucket: Bucket, group: str, ttl_s: float) -> list[str]:
     federation = require_federation(bucket, group)
     lines = []
-    if documents.read(bucket, Outcome, keys.outcome(group)) is None:
+    if not bucket.exists(keys.outcome(group)):
         closed = closed_rounds(bucket, group, federation.rounds)
         outcome = end(bucket, group, OutcomeStatus.FAILED, closed, "cancelled by a user")
         lines.append(f"{group}: {outcome.reason}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from env.errors import AgentError, OutputError
@@ -12,33 +12,51 @@ from protocol.jobs import queue
 from protocol.rounds.federation import closed_rounds
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
-from protocol.wire.errors import ProtocolError
+from protocol.wire.errors import ProtocolError, Refused
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Result
 from runner.commands.console import progress
 
 
-def download(bucket: Bucket, name: str, folder: Path) -> list[str]:
-    """Fetch a group's or a job's files into a folder; returns their paths relative to it.
+@dataclass(frozen=True)
+class Downloaded:
+    """What a download gave.
 
-    Networks and states, which are safetensors in the bucket, become .pt files.
+    Attributes:
+        files: written, by path relative to the folder.
+        left_out: a line for each object that cannot be read: refused, too large, or not safe.
+        incomplete: whether one of them is of the job or the federation itself, not of one of its members.
+    """
+
+    files: list[str]
+    left_out: list[str]
+    incomplete: bool
+
+
+def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
+    """Fetch a group's or a job's files into a folder.
+
+    Networks and states, which are safetensors in the bucket, become .pt files. One that cannot be read keeps nothing
+    else from being fetched.
 
     Raises:
         UnknownName: there is neither a job nor a group of this name.
         ProtocolError: there is nothing of it to fetch yet.
-        AgentError: networks or a state that cannot be read safely; everything else has been fetched.
     """
     files = _Folder(bucket, folder)
     if bucket.exists(keys.federation(name)):
-        _download_group(bucket, name, files)
+        federation = require_federation(bucket, name)
+        _download_group(bucket, federation, files)
+        incomplete = bool(files.left_out)
+        for member in progress(range(federation.size), "fetching members"):
+            _download_job(bucket, keys.member_job(name, member), files, f"member-{member:04d}/")
     else:
         require_job(bucket, name)
         _download_job(bucket, name, files, "")
-    if files.refused:
-        raise files.refused[0]
-    if not files.written:
+        incomplete = bool(files.left_out)
+    if not files.written and not files.left_out:
         raise ProtocolError(f"{name!r}: nothing to fetch in {bucket.name} yet; see `dispatch list`")
-    return files.written
+    return Downloaded(files.written, files.left_out, incomplete)
 
 
 class _Folder:
@@ -48,23 +66,30 @@ class _Folder:
         self.bucket = bucket
         self.folder = folder
         self.written: list[str] = []
-        self.refused: list[AgentError] = []
+        self.left_out: list[str] = []
 
     def fetch(self, key: str, path: str, max_bytes: int = WEIGHTS_BYTES) -> None:
-        body = self.bucket.get(key, max_bytes)
+        body = self._body(key, max_bytes)
         if body is not None:
             self.write(path, body)
 
     def fetch_state(self, key: str, path: str) -> None:
         """Fetch a safetensors file as a .pt file."""
-        body = self.bucket.get(key, WEIGHTS_BYTES)
+        body = self._body(key, WEIGHTS_BYTES)
         if body is not None:
             from agents.saved import checkpoint, pt_file  # torch
 
             try:
                 self.write(path, pt_file.dumps(checkpoint.loads(body, key, WEIGHTS_BYTES)))
             except AgentError as error:
-                self.refused.append(error)
+                self.left_out.append(str(error))
+
+    def _body(self, key: str, max_bytes: int) -> bytes | None:
+        try:
+            return self.bucket.get(key, max_bytes)
+        except Refused as error:
+            self.left_out.append(str(error))
+            return None
 
     def write(self, path: str, body: bytes) -> None:
         place = self.folder / path
@@ -76,8 +101,8 @@ class _Folder:
         self.written.append(path)
 
 
-def _download_group(bucket: Bucket, group: str, files: _Folder) -> None:
-    federation = require_federation(bucket, group)
+def _download_group(bucket: Bucket, federation: Federation, files: _Folder) -> None:
+    group = federation.group
     files.fetch(keys.federation(group), "federation.json", Federation.max_bytes)
     files.fetch(keys.outcome(group), "outcome.json")
     closed = closed_rounds(bucket, group, federation.rounds)
@@ -86,8 +111,6 @@ def _download_group(bucket: Bucket, group: str, files: _Folder) -> None:
         rounds = [row for n in range(1, closed + 1) if (row := round_summary(bucket, group, n))]
         lines = "".join(json.dumps(asdict(row)) + "\n" for row in rounds)
         files.write("rounds.jsonl", lines.encode())
-    for member in progress(range(federation.size), "fetching members"):
-        _download_job(bucket, keys.member_job(group, member), files, f"member-{member:04d}/")
 
 
 def _download_job(bucket: Bucket, job_id: str, files: _Folder, below: str) -> None:

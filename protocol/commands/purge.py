@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from protocol.commands.status import require_federation
-from protocol.wire import documents, keys
+from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import ProtocolError
-from protocol.wire.federation_documents import Outcome
 from runner.commands.console import progress
 
 
@@ -21,7 +20,7 @@ def purge(bucket: Bucket, group: str) -> int:
     """
     federation = require_federation(bucket, group)
     job_ids = [keys.member_job(group, member) for member in range(federation.size)]
-    if documents.read(bucket, Outcome, keys.outcome(group)) is None:
+    if not bucket.exists(keys.outcome(group)):
         raise ProtocolError(f"{group}: has not ended; wait for it, or first: dispatch cancel {group}")
     unfinished = [job_id for job_id in job_ids if bucket.exists(keys.pending_manifest(job_id))]
     if unfinished:

@@ -10,7 +10,7 @@ import typer
 
 from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
-from runner.commands.console import err, fail, out, print_json
+from runner.commands.console import Exit, err, fail, note, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -110,7 +110,8 @@ def download(
 ) -> None:
     """Fetch the files of a job or a federation.
 
-    A job's result and files; or a federation's weights, rounds and all its jobs'.
+    A job's result and files; or a federation's weights, rounds and all its jobs'. Objects that cannot be read are named
+    and left out.
     """
     from protocol.commands.buckets import open_bucket
     from protocol.commands.download import download as download_
@@ -118,8 +119,12 @@ def download(
 
     place = open_bucket(where.bucket)
     folder = to or Path("runs") / ids.valid_id(name)
-    files = download_(place, ids.valid_id(name), folder)
+    found = download_(place, ids.valid_id(name), folder)
+    for line in found.left_out:
+        note(f"left out: {line}")
     if output.as_json:
-        print_json({"folder": str(folder), "files": files})
+        print_json({"folder": str(folder), "files": found.files, "left_out": found.left_out})
     else:
-        out.print(f"{count(len(files), 'file')} in {folder}", highlight=False)
+        out.print(f"{count(len(found.files), 'file')} in {folder}", highlight=False)
+    if found.incomplete:
+        raise typer.Exit(int(Exit.FAILED))

@@ -78,7 +78,10 @@ def require_job(bucket: Bucket, job_id: str) -> None:
 
 def round_summary(bucket: Bucket, group: str, round_: int) -> RoundSummary | None:
     """A closed round's row, None while the round is open."""
-    decision = documents.read(bucket, Decision, keys.decision(group, round_))
+    try:
+        decision = documents.read(bucket, Decision, keys.decision(group, round_))
+    except BadDocument as error:
+        return RoundSummary(round_, f"unreadable: {error}", 0, 0, None, 0, ())
     if decision is None:
         return None
     rewards = [p.reward for p in decision.participants if p.reward is not None]
@@ -102,7 +105,11 @@ def federation_summary(
         closed_before: rounds known to be closed, which saves requests when watching.
     """
     federation = require_federation(bucket, group)
-    outcome = documents.read(bucket, Outcome, keys.outcome(group))
+    outcome, unreadable = None, None
+    try:
+        outcome = documents.read(bucket, Outcome, keys.outcome(group))
+    except BadDocument as error:
+        unreadable = str(error)
     closed = outcome.rounds if outcome else closed_rounds(bucket, group, federation.rounds, closed_before)
     listing = bucket.list(keys.in_progress_of_group(group))
     views = attempts(listing.entries)
@@ -114,8 +121,8 @@ def federation_summary(
         size=federation.size,
         rounds=federation.rounds,
         closed=closed,
-        outcome=outcome.status if outcome else None,
-        reason=outcome.reason if outcome else None,
+        outcome=outcome.status if outcome else unreadable and "unreadable",
+        reason=outcome.reason if outcome else unreadable,
         weights_sha256=outcome.weights_sha256 if outcome else None,
         members=members,
         recent=tuple(found for found in rounds if found is not None),

@@ -12,12 +12,13 @@ Age is judged by S3's clock alone: the Date of a listing minus the Last-Modified
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket, Created
-from protocol.wire.errors import StoreError
+from protocol.wire.errors import Refused, StoreError
 from protocol.wire.job_documents import Claim, Heartbeat, Released
 from protocol.wire.keys import Mark
 from protocol.wire.store import ObjectSummary
@@ -124,7 +125,8 @@ class Lease:
         for entry in entries:
             row = keys.parse_progress(entry.key)
             if row and row.mark is not Mark.CANCEL and row.attempt < self.attempt - 1:
-                self.bucket.delete(entry.key)
+                with suppress(Refused):
+                    self.bucket.delete(entry.key)
 
     def start_renewing(self, renewed: Callable[[], None] = lambda: None) -> None:
         """Start renewing beside the work, every ttl/3, until `close`; `renewed` is called after each renewal."""

@@ -14,7 +14,7 @@ from env.words import count
 from protocol.jobs.lease import Attempts, Lease, attempts, create_claim, failures_so_far
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, TooLarge
+from protocol.wire.errors import BadDocument, Refused, Unreadable
 from protocol.wire.job_documents import Claim, Manifest, Result, ResultStatus
 
 
@@ -65,10 +65,13 @@ def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float
 
     Raises:
         OtherRelease: it is another release's job; it stays in the queue as it is.
+        Refused, Unreadable: the endpoint refuses one of its objects; it stays in the queue as it is.
     """
     key = keys.pending_manifest(job_id)
     try:
         manifest = documents.read(bucket, Manifest, key)
+    except Unreadable:
+        raise  # others may be able to read it
     except BadDocument as error:
         reject(bucket, job_id, str(error))
         return None
@@ -111,7 +114,7 @@ def reject(bucket: Bucket, job_id: str, reason: str) -> None:
     """Take a manifest that cannot be read out of the queue, with the reason; its job ends, so no group waits for it."""
     try:
         body = bucket.get(keys.pending_manifest(job_id), Manifest.max_bytes)
-    except TooLarge:
+    except Refused:
         body = b""
     if body is not None:
         bucket.ensure_created(keys.rejected_manifest(job_id), body)
@@ -141,7 +144,7 @@ def clear_away(bucket: Bucket, job_id: str) -> None:
     if not bucket.exists(keys.rejected_manifest(job_id)):
         try:
             body = bucket.get(keys.pending_manifest(job_id), Manifest.max_bytes)
-        except TooLarge:
+        except Refused:
             body = None
         if body is not None:
             bucket.ensure_created(keys.finished_manifest(job_id), body)

@@ -14,6 +14,7 @@ from agents.saved import checkpoint
 from protocol.learners.materials import read_weights
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
+from protocol.wire.errors import Refused
 from protocol.wire.job_documents import Manifest
 from protocol.worker.learner import Episode, Interrupted
 
@@ -153,7 +154,14 @@ class TrainingLearner:
         mine = {row["episode"] for row in self.training.history}
         for job_id in filter(None, (self.manifest.retry_of, self.manifest.job_id)):
             for entry in self.bucket.list(keys.states(job_id)).entries:
-                if keys.parse_state(entry.key) not in seen and (body := self.bucket.get(entry.key, WEIGHTS_BYTES)):
+                if keys.parse_state(entry.key) in seen:
+                    continue
+                try:
+                    body = self.bucket.get(entry.key, WEIGHTS_BYTES)
+                except Refused as error:
+                    self._say(f"{self.manifest.job_id}: its step records are left out: {error}")
+                    continue
+                if body is not None:
                     self._remember([record for record in records_of(body) if record["episode"] in mine])
 
 

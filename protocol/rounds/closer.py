@@ -20,7 +20,7 @@ from protocol.rounds.federation import closed_rounds, end
 from protocol.rounds.updates import delivered_updates, max_update_bytes, participant_of
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, Listing
-from protocol.wire.errors import BadDocument, FederationFailed, TooLarge
+from protocol.wire.errors import BadDocument, FederationFailed, Refused, TooLarge, Unreadable
 from protocol.wire.federation_documents import Decision, Federation, LeftOut, OutcomeStatus, Participant
 from protocol.wire.store import Blob
 
@@ -107,6 +107,8 @@ class Closer:
             return False
         try:
             self._close(verdict)
+        except Unreadable:
+            raise  # another closer may be able to read it
         except (FederationFailed, BadDocument, TooLarge) as failure:
             end(self.bucket, self.group, OutcomeStatus.FAILED, self.round - 1, str(failure))
             self.say(f"{self.group}: failed: {failure}")
@@ -168,15 +170,20 @@ class Closer:
         """Read each update once: add it to the aggregate, or name it as left out."""
         participants: list[Participant] = []
         left_out: list[LeftOut] = []
+        refused = 0
         for member, update in self._updates(verdict.members):
             try:
                 participant = self._take(member, update, aggregate)
-            except (BadDocument, TooLarge) as error:
+            except (BadDocument, Refused) as error:
+                refused += isinstance(error, Refused) and not isinstance(error, TooLarge)
                 reason = one_line(str(error))
                 left_out.append(LeftOut(member=member, reason=reason))
                 self.say(f"{self.group}: round {self.round}: member {member} left out: {reason}")
             else:
                 participants.append(participant)
+        if refused and refused == len(left_out) and not participants:
+            # Perhaps this closer's own rights: what it cannot see at all it does not decide.
+            raise Refused(f"round {self.round}: no update can be read; {left_out[0].reason}")
         if len(participants) < self.federation.min_participants:
             reasons = "; ".join(f"member {item.member}: {item.reason}" for item in left_out)
             needed = self.federation.min_participants
@@ -192,14 +199,14 @@ class Closer:
         episodes, departed = len(self.federation.schedule.of(self.round)), tuple(sorted(self._departed))
         return Decision.model_validate({"round": self.round, "episodes": episodes, "departed": departed, **content})
 
-    def _take(self, member: int, update: Blob | TooLarge, aggregate: Aggregate) -> Participant:
-        if isinstance(update, TooLarge):
+    def _take(self, member: int, update: Blob | Refused, aggregate: Aggregate) -> Participant:
+        if isinstance(update, Refused):
             raise update
         participant = participant_of(self.federation, self.round, member, update)
         aggregate.add(update.body, participant.weight)
         return participant
 
-    def _updates(self, members: Sequence[int]) -> Iterator[tuple[int, Blob | TooLarge]]:
+    def _updates(self, members: Sequence[int]) -> Iterator[tuple[int, Blob | Refused]]:
         """The members' updates of the open round, in this order; several are read at once if they are small."""
         at_once = max(1, min(AT_ONCE, AT_ONCE_BYTES // max_update_bytes(self.federation)))
         for start in range(0, len(members), at_once):
@@ -207,11 +214,11 @@ class Closer:
             found = self.bucket.clock.together([partial(self._update, member) for member in some])
             yield from zip(some, found, strict=True)
 
-    def _update(self, member: int) -> Blob | TooLarge:
+    def _update(self, member: int) -> Blob | Refused:
         key = keys.update(self.group, self.round, member)
         try:
             blob = self.bucket.blob(key, max_update_bytes(self.federation))
-        except TooLarge as error:
+        except Refused as error:
             return error
         if blob is None:
             raise FederationFailed(f"{key} was listed and is gone; was the group purged while it ran?")
@@ -228,7 +235,7 @@ class Closer:
         aggregate = self.aggregate_of(self.federation, before)
         weights = {participant.member: participant.weight for participant in theirs.participants}
         for member, update in self._updates(tuple(weights)):
-            if isinstance(update, TooLarge):
+            if isinstance(update, Refused):
                 raise update
             aggregate.add(update.body, weights[member])
         return theirs, aggregate

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, FederationFailed
+from protocol.wire.errors import BadDocument, FederationFailed, Unreadable
 from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
 
 
@@ -34,6 +34,7 @@ def unfinished(bucket: Bucket, group: str, say: Callable[[str], None]) -> Federa
 
     Raises:
         OtherRelease: another release must work on it; it stays as it is.
+        Unreadable: the endpoint refuses its description; it stays as it is.
     """
     if bucket.exists(keys.outcome(group)):
         bucket.delete(keys.active(group))
@@ -41,6 +42,8 @@ def unfinished(bucket: Bucket, group: str, say: Callable[[str], None]) -> Federa
     key = keys.federation(group)
     try:
         federation = documents.read(bucket, Federation, key)
+    except Unreadable:
+        raise
     except BadDocument as error:
         say(f"{group}: failed: {error}")
         end(bucket, group, OutcomeStatus.FAILED, 0, str(error))

@@ -8,7 +8,8 @@ Creating, as a table (the whole safety of the protocol rests on it):
     409                      nothing landed: again after jitter
     5xx, time-out, reset     it may have landed: the same body and nonce again, after jitter
     still so at the deadline unknown: the caller does not act as the owner
-    400, 403, 501            Unfit is raised: the endpoint or the permissions cannot do this
+    400, 403                 Refused is raised: this key cannot be written
+    501, no credentials      Unfit is raised: the endpoint cannot do this
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from enum import Enum
 from typing import TypeVar
 
 from protocol.wire.clock import Clock
-from protocol.wire.errors import BadDocument, Conflict, Exists, Transient, Unfit
+from protocol.wire.errors import BadDocument, Conflict, Exists, Refused, Transient, Unfit, Unreadable
 from protocol.wire.store import Blob, ObjectSummary, Store
 
 T = TypeVar("T")
@@ -74,7 +75,8 @@ class Bucket:
             facts: user metadata beside the nonce.
 
         Raises:
-            Unfit: the endpoint or the permissions cannot do this.
+            Refused: this key may not be written.
+            Unfit: the endpoint cannot do this.
         """
         nonce = self.clock.nonce()
         metadata = {**(facts or {}), NONCE: nonce}
@@ -85,7 +87,10 @@ class Bucket:
                 self.store.put(key, body, metadata, create_only=True)
                 return Created.WON
             except Exists:
-                owner = self.metadata(key)
+                try:
+                    owner = self.metadata(key)
+                except Refused:
+                    return Created.LOST  # what this process writes it can read
                 if owner is not None:
                     return Created.WON if owner.get(NONCE) == nonce else Created.LOST
                 # Gone between the two requests (a purge): the next round of the loop will tell.
@@ -116,10 +121,13 @@ class Bucket:
         """What `upload` stored.
 
         Raises:
-            BadDocument: it is gone, or not what its hash says.
+            BadDocument: it is gone, refused, too large, or not what its hash says.
         """
         key = key_of(sha256)
-        body = self.get(key, max_bytes)
+        try:
+            body = self.get(key, max_bytes)
+        except Refused as error:
+            raise Unreadable(str(error)) from error
         if body is None:
             raise BadDocument(f"{self.name}/{key}: missing; submit the job again with its input")
         if hashlib.sha256(body).hexdigest() != sha256:
@@ -144,7 +152,11 @@ class Bucket:
         return self._again(lambda: self.store.metadata(key))
 
     def exists(self, key: str) -> bool:
-        return self.metadata(key) is not None
+        """Whether there is an object, readable or not."""
+        try:
+            return self.metadata(key) is not None
+        except Refused:  # a HEAD does not say why; a listing knows, and needs no right to the object
+            return any(entry.key == key for entry in self.list(key).entries)
 
     def list(self, prefix: str) -> Listing:
         """Everything below a prefix, over as many pages as it takes."""

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from env.errors import UsageError, one_line, reason
 from protocol.wire import ids
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, OtherRelease, TooLarge
+from protocol.wire.errors import BadDocument, OtherRelease, Refused, TooLarge, Unreadable
 
 Id = Annotated[str, AfterValidator(ids.valid_id)]
 GroupId = Annotated[str, AfterValidator(ids.valid_group)]
@@ -80,12 +80,15 @@ def read(bucket: Bucket, kind: type[D], key: str) -> D | None:
 
     Raises:
         BadDocument: too large, not of this kind, or of another job or group than its key says; one line.
+        Unreadable: the endpoint refuses it.
         OtherRelease: a newer release wrote it; leave it where it is.
     """
     try:
         body = bucket.get(key, kind.max_bytes)
     except TooLarge as error:
         raise BadDocument(str(error)) from error
+    except Refused as error:
+        raise Unreadable(str(error)) from error
     if body is None:
         return None
     document = parse(kind, body, key)

@@ -6,14 +6,16 @@ SimArenaError (env.errors)
 │   └── UnknownName      the bucket has no job, group or file of this name
 ├── ProtocolError
 │   ├── BadDocument      an object that is not what its key promises
+│   │   └── Unreadable   an object that the endpoint refuses: nothing is known of its content
 │   ├── OtherRelease     a document of a newer or an older release: it stays where it is
 │   └── FederationFailed the federation ended without a result
 └── StoreError
     ├── Exists           412: the create-only key is taken (perhaps by this very request, sent twice)
     ├── Conflict         409: nothing landed, try again
     ├── Transient        5xx, time-out, reset: the request may or may not have landed
-    ├── TooLarge         the object is larger than its reader allows
-    └── Unfit            400, 403, 501, no bucket, no credentials: trying again cannot help
+    ├── Refused          4xx for one key: archived, under a key of its writer's, no right to it; others may be fine
+    │   └── TooLarge     the object is larger than its reader allows
+    └── Unfit            501, no bucket, no credentials, no right to list: trying again cannot help
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ class ProtocolError(SimArenaError):
 
 class BadDocument(ProtocolError):
     """An object whose content is not what its key promises."""
+
+
+class Unreadable(BadDocument):
+    """The endpoint refuses to read the object. It may be sound: only this process, or only now, cannot read it."""
 
 
 class OtherRelease(ProtocolError):
@@ -75,7 +81,14 @@ class Transient(StoreError):
     """5xx, SlowDown, time-out or reset: it may have landed."""
 
 
-class TooLarge(StoreError):
+class Refused(StoreError):
+    """The endpoint refuses one object: archived, under a key of its writer's, or no right to it.
+
+    Whoever wrote an object may have caused this, so it never ends a process.
+    """
+
+
+class TooLarge(Refused):
     """The object is larger than the reader allows."""
 
 

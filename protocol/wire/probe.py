@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from protocol.wire import keys
 from protocol.wire.bucket import NONCE, Bucket, Created, Listing
-from protocol.wire.errors import Unfit
+from protocol.wire.errors import Refused, Unfit
 from protocol.wire.store import Blob
 
 ONE_CLOCK_S = 10.0  # how far Date and Last-Modified may be apart: half of what a renewal of the default lease takes
@@ -71,7 +71,11 @@ def probe(bucket: Bucket) -> None:
 
     Costs 8 requests (2 PUT, 1 HEAD, 3 GET, 1 LIST, 1 DELETE), about 0.00002 dollars on AWS.
     """
-    for finding in judge(look(bucket)):
+    try:
+        seen = look(bucket)
+    except Refused as error:
+        raise Unfit(str(error)) from error
+    for finding in judge(seen):
         if finding.verdict is CheckResult.FAILED:
             raise Unfit(f"{bucket.name}: {finding.detail}")
 
@@ -81,7 +85,7 @@ def look(bucket: Bucket) -> ProbeAnswers:
 
     Raises:
         Transient: no answer within the bucket's patience.
-        Unfit: a request was refused.
+        Refused, Unfit: a request was refused.
     """
     nonce = bucket.clock.nonce()
     key = keys.probe(nonce)

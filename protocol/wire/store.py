@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from env.errors import UsageError
-from protocol.wire.errors import Conflict, Exists, StoreError, TooLarge, Transient, Unfit
+from protocol.wire.errors import Conflict, Exists, Refused, StoreError, TooLarge, Transient, Unfit
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -59,7 +59,10 @@ class Blob:
 
 
 class Store(Protocol):
-    """Each method is one request. Raises StoreError's kinds; absence is an answer (None), not an error."""
+    """Each method is one request. Raises StoreError's kinds; absence is an answer (None), not an error.
+
+    What is refused for one key is Refused; a listing, the bucket or the credentials are Unfit.
+    """
 
     @property
     def name(self) -> str:
@@ -169,19 +172,24 @@ class S3Store:
         raise Transient(f"{self.name}: {what}: half an answer")
 
     def _raise(self, error: Exception, what: str) -> NoReturn:
-        raise classify(error, f"{self.name}: {what}", self.client.meta.endpoint_url) from error
+        one_object = not what.startswith("LIST ")
+        raise classify(error, f"{self.name}: {what}", self.client.meta.endpoint_url, one_object=one_object) from error
 
 
 def _headers(answer: Any) -> Any:
     return answer["ResponseMetadata"]["HTTPHeaders"]
 
 
-def classify(error: Exception, what: str, endpoint: str) -> Exception:
-    """Which of our errors a boto3 error is; an error that is not boto3's is returned as it is."""
+def classify(error: Exception, what: str, endpoint: str, *, one_object: bool = False) -> Exception:
+    """Which of our errors a boto3 error is; an error that is not boto3's is returned as it is.
+
+    Args:
+        one_object: the request was about one key, so that what is refused may be that object's fault.
+    """
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
-        return _classify_answer(error, what)
+        return _classify_answer(error, what, one_object)
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError)):
         return Transient(f"{what}: no answer from {_address(endpoint)} ({type(error).__name__})")
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
@@ -204,7 +212,7 @@ def _address(url: str) -> str:
     return urlsplit(url)._replace(path="").geturl().rpartition("@")[2]  # never a password
 
 
-def _classify_answer(error: Any, what: str) -> StoreError:
+def _classify_answer(error: Any, what: str, one_object: bool) -> StoreError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(error.response.get("Error", {}).get("Code", status))
     line = f"{what}: {status} {code}"
@@ -214,11 +222,22 @@ def _classify_answer(error: Any, what: str) -> StoreError:
         return Conflict(line)
     if status in (408, 429) or (status >= 500 and status != 501) or code in _PASSING:
         return Transient(line)
-    return Unfit(f"{line} ({_ADVICE.get(code, error.response.get('Error', {}).get('Message', 'refused'))})")
+    line = f"{line} ({_ADVICE.get(code, error.response.get('Error', {}).get('Message', 'refused'))})"
+    if one_object and 400 <= status < 500 and code not in _OWN_FAULT:
+        return Refused(line)
+    return Unfit(line)
 
 
 _PASSING = frozenset({"RequestTimeout", "SlowDown", "IncompleteBody"})  # with any status
+_OWN_FAULT = frozenset(  # the bucket's or the credentials', so the next request would end in the same way
+    {
+        *("NoSuchBucket", "AllAccessDisabled", "AccountProblem", "NotSignedUp"),
+        *("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "InvalidSecurity"),
+        *("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed", "RequestExpired"),
+    }
+)
 _ADVICE = {
+    "InvalidObjectState": "the object is archived in another storage class; restore it",
     "NoSuchBucket": "create the bucket, or check --bucket and AWS_ENDPOINT_URL",
     "AccessDenied": "these credentials may not do this",
     "403": "these credentials may not do this",  # a HEAD has no body that says more

@@ -17,7 +17,7 @@ from protocol.rounds.federation import unfinished
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.choices import Closers
-from protocol.wire.errors import OtherRelease, StoreError, Unfit
+from protocol.wire.errors import OtherRelease, Refused, StoreError, Unfit, Unreadable
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Manifest, ResultStatus
 from protocol.worker.attempt import Attempt
@@ -69,7 +69,7 @@ class WorkerLoop:
         self.only = only
         self.at_work = at_work
         self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
-        self._told: set[str] = set()  # lines about documents of other releases: each is said once
+        self._told: set[str] = set()  # lines about what cannot be read here: each is said once
         self._conclude_at = bucket.clock.now()
 
     def run_one(self) -> AttemptResult | None:
@@ -114,7 +114,7 @@ class WorkerLoop:
     def _find(self) -> ClaimedJob | None:
         for _ in range(LOOKS):
             listed = queue.list_queue(self.bucket, self.only)
-            queue.sweep(self.bucket, listed.strays)
+            self._sweep(listed.strays)
             now = self.bucket.clock.now()
             free = [job_id for job_id in listed.free(self.ttl_s) if self._avoid.get(job_id, now) <= now]
             if not free:
@@ -122,6 +122,13 @@ class WorkerLoop:
             if taken := self._claim_one_of(free, listed):
                 return taken
         return None
+
+    def _sweep(self, strays: tuple[str, ...]) -> None:
+        for job_id in strays:
+            try:
+                queue.sweep(self.bucket, (job_id,))
+            except Refused as error:
+                self._say_once(f"{job_id}: not cleared away: {error}")
 
     def _claim_one_of(self, free: list[str], listed: queue.Queue) -> ClaimedJob | None:
         now = self.bucket.clock.now()
@@ -152,11 +159,18 @@ class WorkerLoop:
             self._pass_over(error)
             self._avoid[job_id] = math.inf  # what a manifest says never changes
             return None
+        except (Refused, Unreadable) as error:
+            self._say_once(f"{job_id}: passed over: {error}")
+            self._avoid[job_id] = self.bucket.clock.now() + self.ttl_s
+            return None
 
     def _pass_over(self, error: OtherRelease) -> None:
-        if str(error) not in self._told:
-            self._told.add(str(error))
-            self.say(f"passed over: {error}")
+        self._say_once(f"passed over: {error}")
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self.say(line)
 
     def _conclude(self) -> None:
         """End federations whose members close the rounds and have all ended, none of them as the last one should."""
@@ -173,6 +187,8 @@ class WorkerLoop:
                     continue  # a sync-server's, and workers may not be allowed to touch it
                 if unfinished(self.bucket, group, self.say):
                     Closer(self.bucket, federation, self.aggregate_of, self.say).drain()
+            except Refused as error:
+                self._say_once(f"{group}: cannot be ended: {error}")
             except StoreError:
                 raise
             except OtherRelease as error:
@@ -190,9 +206,14 @@ class WorkerLoop:
         lease.start_renewing(self.at_work)
         try:
             learner = self.start(taken.manifest)
-            return Attempt(self.bucket, taken, learner, self._siblings(taken), self.aggregate_of, self.say).run()
+            try:
+                return Attempt(self.bucket, taken, learner, self._siblings(taken), self.aggregate_of, self.say).run()
+            except Unreadable as error:  # its federation's, which another worker may be able to read
+                return self._give_up(taken, str(error))
         except Unfit:
             raise
+        except Refused as error:
+            return self._give_up(taken, str(error))
         except StoreError as error:
             # The bucket cannot be reached: the lease runs out by itself, another attempt resumes.
             self.say(f"{job_id}: given up: {error}")

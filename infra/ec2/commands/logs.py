@@ -11,7 +11,7 @@ from rich.markup import escape
 from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError, RegionOption
 from infra.ec2.fleet import INSTANCE_ID
-from protocol.wire.errors import StoreError
+from protocol.wire.errors import Refused, StoreError
 from runner.commands.console import Exit, err, fail, note, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -95,18 +95,30 @@ def _written(
     problems = []
     for bucket in dict.fromkeys(filter(None, buckets)):
         try:
-            if found := _in_bucket(open_bucket(bucket), instance, names):
-                return found, []
+            found, refused = _in_bucket(open_bucket(bucket), instance, names)
         except StoreError as error:
             problems.append(str(error))
+            continue
+        if found:
+            return found, refused
+        problems += refused
     return [], problems
 
 
-def _in_bucket(bucket: Bucket, instance: str, names: Sequence[str]) -> list[tuple[str, str]]:
+def _in_bucket(bucket: Bucket, instance: str, names: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """The logs that can be read, and why others cannot."""
     from infra.ec2.watch.reports import read_log
 
-    read = ((name, read_log(bucket, instance, name)) for name in names)
-    return [(name, text) for name, text in read if text]
+    found, refused = [], []
+    for name in names:
+        try:
+            text = read_log(bucket, instance, name)
+        except Refused as error:
+            refused.append(str(error))
+        else:
+            if text:
+                found.append((name, text))
+    return found, refused
 
 
 def _console(aws: Aws, instance: str) -> tuple[list[tuple[str, str]], list[str]]:

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from env.errors import one_line
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import BadDocument, OtherRelease, TooLarge
+from protocol.wire.errors import BadDocument, OtherRelease, Refused
 from protocol.wire.store import ObjectSummary
 
 LOG_BYTES = 256 * 1024  # machines write the last 64 KiB
@@ -99,7 +99,7 @@ def read_log(bucket: Bucket, worker: str, name: str) -> str | None:
     """A machine's log, fit for a terminal; None if it has written none.
 
     Raises:
-        TooLarge: larger than any machine of ours writes.
+        Refused: larger than any machine of ours writes, or not to be read.
     """
     body = bucket.get(keys.machine_file(worker, name), LOG_BYTES)
     return None if body is None else plain(body.decode(errors="replace"))
@@ -134,5 +134,5 @@ def _report(bucket: Bucket, worker: str, files: dict[str, float]) -> InstanceRep
 def _newest_line(bucket: Bucket, worker: str, name: str) -> str:
     try:
         return last_line(read_log(bucket, worker, name) or "")
-    except TooLarge as error:
+    except Refused as error:
         return short(str(error))

@@ -12,7 +12,7 @@ from protocol.commands.buckets import open_bucket
 from protocol.rounds.closer import AT_ONCE
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
-from protocol.wire.errors import Exists, TooLarge, Transient, Unfit
+from protocol.wire.errors import Exists, Refused, TooLarge, Transient, Unfit
 from protocol.wire.memory import MemoryS3
 from protocol.wire.probe import probe
 from protocol.wire.store import S3Store, Store
@@ -177,7 +177,10 @@ def fake_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, st
         (429, "TooManyRequests", Transient),
         (400, "RequestTimeout", Transient),
         (501, "NotImplemented", Unfit),
-        (403, "AccessDenied", Unfit),
+        (403, "AccessDenied", Refused),
+        (403, "InvalidObjectState", Refused),
+        (400, "InvalidRequest", Refused),
+        (403, "InvalidAccessKeyId", Unfit),
         (400, "ExpiredToken", Unfit),
         (412, "PreconditionFailed", Exists),
     ],
@@ -192,8 +195,10 @@ def test_every_answer_is_what_it_means(
 
 def test_a_refused_read_is_never_taken_for_an_absent_object(fake_endpoint: Callable[[int, str], None]) -> None:
     fake_endpoint(403, "AccessDenied")
-    with pytest.raises(Unfit, match="may not do this"):
+    with pytest.raises(Refused, match="may not do this"):
         S3Store("bucket").get("key", 10)
+    with pytest.raises(Unfit, match="may not do this"):
+        S3Store("bucket").page("", "")
 
 
 def test_the_probe_refuses_an_endpoint_that_answers_501(fake_endpoint: Callable[[int, str], None]) -> None:
