@@ -12,6 +12,7 @@ timers.py         what falls due on the virtual clock
 kubelets.py       what happens to pods on their nodes, and when
 admission.py      what becomes of a new pod before it exists
 budget.py         what one replay may cost
+lots.py           what is chance in a cluster: decided alike, or drawn
 api_server.py     what controllers work with: pods, clock, scheduler
 controllers/      a controller a kind
 control_plane.py  all of it: apply, delete, settle, advance

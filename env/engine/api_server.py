@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-import numpy as np
+from dataclasses import replace
 
 from env.engine.admission import Admission, Refusal
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
 from env.engine.kubelets import Kubelets
+from env.engine.lots import Lots
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.cluster_shape import ClusterShape
@@ -28,7 +27,6 @@ from env.errors import ClusterError
 MAX_PODS = 150_000  # the most that Kubernetes supports in one cluster
 _LOOKS_PER_POD = 400
 
-T = TypeVar("T")
 Lifetimes = Callable[[Workload], float | None]
 
 
@@ -41,7 +39,7 @@ class ApiServer:
         events: Whether to record events.
         lifetimes: See `ControlPlane`.
         kubelet_s: See `ControlPlane`.
-        lots: Draws the order of what races in a cluster, and what else is chance there; None: every replay is the same.
+        lots: Decide what is chance; None: every replay is the same.
 
     Attributes:
         now_s: The virtual clock, seconds (unix time while a trace is replayed).
@@ -65,13 +63,13 @@ class ApiServer:
         events: bool = False,
         lifetimes: Lifetimes | None = None,
         kubelet_s: float = 0.0,
-        lots: np.random.Generator | None = None,
+        lots: Lots | None = None,
     ) -> None:
         self.now_s = now_s
-        self.lots = lots
+        self.lots = lots or Lots()
         self.recorder = EventRecorder(lambda: self.now_s, wanted=events)
         self.budget = ReplayBudget()
-        self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget, lots)
+        self.scheduler = Scheduler(cluster, self.recorder, lambda: self.now_s, self.budget, self.lots)
         self.kubelets = Kubelets(self, kubelet_s)
         self.timers = Timers()
         self.admission = Admission()
@@ -92,15 +90,6 @@ class ApiServer:
     def nodes(self) -> int:
         """How many nodes there are."""
         return len(self.scheduler.bound.table)
-
-    def batch(self, missing: int, there: int) -> int:
-        """How many pods a controller makes in one go: all, or where races are drawn as a slow start does: 1, 2, 4, …"""
-        return missing if self.lots is None else min(missing, there + 1)
-
-    def in_any_order(self, things: Iterable[T]) -> list[T]:
-        """The things in their order; where races are drawn, in any."""
-        found = list(things)
-        return found if self.lots is None else [found[i] for i in self.lots.permutation(len(found))]
 
     def create_pod(self, template: PodTemplate, owner: PodOwner, *, name: str = "", ordinal: int = 0) -> Pod | None:
         """Make a pod and queue it for scheduling; without `name` it gets a generated one.
@@ -149,6 +138,22 @@ class ApiServer:
             pod.adopted = True
             self.scheduler.bound.give(pod, owner)
         return found
+
+    def change_pod(self, pod: Pod, asked: PodTemplate, bare: PodOwner) -> None:
+        """Change what a pod may change: its labels; and its scheduling gates may go.
+
+        A controller releases a pod that it no longer selects (`ClaimPods`): it is `bare`'s again.
+        """
+        gated = pod.template.unscheduled and asked.unscheduled
+        self.scheduler.change(pod, replace(pod.template, labels=asked.labels, unscheduled=gated))
+        if (owner := pod.owner) is not bare and not owner.selects(pod):
+            self.scheduler.bound.give(pod, bare)
+            pod.adopted = False
+            self.orphans[pod] = None
+            owner.forget({pod})
+            self.touch(owner)
+        if pod in self.orphans:
+            self.unsettled |= {each: None for each in self.live if each.selects(pod)}
 
     def is_free(self, workload: Workload, name: str) -> bool:
         """Whether no pod in its namespace has the name; if one has, the workload is synced when that pod is gone."""

@@ -10,8 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from env.engine.api_server import ApiServer, Lifetimes
 from env.engine.controllers.bare_pod import BarePod
 from env.engine.controllers.cron_job import CronJob
@@ -21,6 +19,7 @@ from env.engine.controllers.job import Job
 from env.engine.controllers.replica_set import ReplicaSet
 from env.engine.controllers.stateful_set import StatefulSet
 from env.engine.events import Event
+from env.engine.lots import Lots
 from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.jobs import CronJobSpec, JobSpec
 from env.engine.manifests.limit_range import LimitRange
@@ -36,7 +35,6 @@ from env.errors import ClusterError
 from env.workload import WorkloadRef
 
 _MOST_ROUNDS = 100_000
-_MOST_ROUNDS_MEANWHILE = 3  # an object is applied in about the time in which a controller makes a batch of pods
 _MOST_WAKINGS = 500_000  # of one advance: a trace may span decades
 _LOOKS_PER_WAKING = 5_000
 
@@ -53,7 +51,7 @@ class ControlPlane:
         lifetimes: Seconds that the next pod of a workload runs, infinity for one without end; None, or None for it:
             Jobs' pods end at once, others never.
         kubelet_s: Seconds that kubelets take to answer; see `Kubelets`.
-        lots: See `Scheduler`.
+        lots: Decide what is chance; None: every replay is the same.
 
     Attributes:
         api: What the controllers work with: pods, clock, scheduler.
@@ -68,7 +66,7 @@ class ControlPlane:
         events: bool = False,
         lifetimes: Lifetimes | None = None,
         kubelet_s: float = 0.0,
-        lots: np.random.Generator | None = None,
+        lots: Lots | None = None,
     ) -> None:
         cluster = nodes if isinstance(nodes, ClusterShape) else ClusterShape(nodes)
         self.api = ApiServer(cluster, now_s=now_s, events=events, lifetimes=lifetimes, kubelet_s=kubelet_s, lots=lots)
@@ -89,7 +87,7 @@ class ControlPlane:
             workload = self.workloads[given.kind, given.ref] = _made(given.ref, given.spec, self.api)
             self.api.live[workload] = None
         else:
-            _change(workload, given)
+            _change(workload, given, self.api)
         self.api.unsettled[workload] = None
         if schedules_later:
             self._sync()
@@ -218,10 +216,11 @@ class ControlPlane:
 
     def _act_meanwhile(self) -> None:
         """Controllers and scheduler act between two objects: until they have nothing to do, or as far as they get."""
-        if self.api.lots is None:
+        rounds = self.api.lots.rounds()
+        if rounds is None:
             self._act()
             return
-        for _ in range(self.api.lots.integers(_MOST_ROUNDS_MEANWHILE + 1)):
+        for _ in range(rounds):
             self._sync()
             self.api.schedule()
 
@@ -229,8 +228,8 @@ class ControlPlane:
         """Each controller with something to do acts once."""
         api = self.api
         turn, api.unsettled = api.unsettled, {}
-        if api.lots is not None:
-            turn = dict.fromkeys(api.in_any_order(turn))
+        if api.lots.drawn:
+            turn = dict.fromkeys(api.lots.in_any_order(turn))
         sets: list[ReplicaSet] = []
         for workload in turn:
             if workload.sync(api):
@@ -244,7 +243,7 @@ class ControlPlane:
         for each in sets:
             if len(each.members) > each.replicas:
                 shrinking.append(each)
-            elif each.sync(api) and api.lots is not None and each.parent is not None:
+            elif each.sync(api) and api.lots.drawn and each.parent is not None:
                 api.unsettled[each.parent] = None  # its next batch
         for each in shrinking:
             each.sync(api)
@@ -271,7 +270,7 @@ def _made(ref: WorkloadRef, given: WorkloadSpec, api: ApiServer) -> Workload:
             return BarePod(template, ref)
 
 
-def _change(workload: Workload, given: KubeObject) -> None:
+def _change(workload: Workload, given: KubeObject, api: ApiServer) -> None:
     """Bring an existing object to what is asked now."""
     match workload, given.spec:
         case ReplicaSet(), ReplicaSetSpec() as spec:
@@ -282,6 +281,8 @@ def _change(workload: Workload, given: KubeObject) -> None:
         case BarePod(), PodTemplate() as template:
             if workload.member is None or workload.member.deleted:
                 workload.template, workload.wanted = template, True
+            else:
+                api.change_pod(workload.member, template, workload)
         case Deployment(), DeploymentSpec() as spec:
             workload.spec = spec
         case StatefulSet(), StatefulSetSpec() as spec:

@@ -65,5 +65,5 @@ class PodOwner(Workload, Protocol):
         ...
 
     def forget(self, pods: set[Pod]) -> None:
-        """Some of its pods are being deleted (`leaving`), or gone (`deleted`)."""
+        """Some of its pods are being deleted (`leaving`), or gone (`deleted`), or not its own any more."""
         ...

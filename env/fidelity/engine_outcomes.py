@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from env.engine.control_plane import ControlPlane
+from env.engine.lots import Lots
 from env.engine.manifests.objects import priority_class, read_object
 from env.engine.manifests.pod_template import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
@@ -35,9 +36,8 @@ def simulated_outcomes(
         TraceError, QuantityError: An object that the API server would refuse.
         ValueError, QuantityError: A node that is not valid.
     """
-    plane = ControlPlane(
-        [read_node(node) for node in nodes], events=True, lots=None if draw is None else np.random.default_rng(draw)
-    )
+    lots = None if draw is None else Lots(np.random.default_rng(draw))
+    plane = ControlPlane([read_node(node) for node in nodes], events=True, lots=lots)
     priorities = {name: PriorityClass(value) for name, value in PRIORITY_CLASSES.items()}
     outcomes = []
     for step in steps:

@@ -60,7 +60,7 @@ class DaemonSet:
 
     def forget(self, pods: set[Pod]) -> None:
         """A node gets its next pod when the last one is gone."""
-        self.members = [pod for pod in self.members if pod not in pods or not pod.deleted]
+        self.members = [pod for pod in self.members if pod not in pods or (pod.leaving and not pod.deleted)]
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
@@ -183,7 +183,7 @@ class DaemonSet:
     def _create(self, api: ApiServer, nodes: Sequence[str]) -> bool:
         """Make a pod for each node, up to the first that is refused; whether there is a new one."""
         template, before = self._plan()[0], len(self.members)
-        for node in nodes[: api.batch(len(nodes), before)]:
+        for node in nodes[: api.lots.batch(len(nodes), before)]:
             placed = replace(template, placement=replace(template.placement, only_node=node))
             pod = api.create_pod(placed, self)
             if pod is None:

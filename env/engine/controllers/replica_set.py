@@ -83,7 +83,7 @@ class ReplicaSet:
         if self.selector is not None:
             self.members += api.claim(self)
         missing = self.replicas - len(self.members)
-        for made in range(api.batch(missing, len(self.members))):
+        for made in range(api.lots.batch(missing, len(self.members))):
             pod = api.create_pod(self.template, self)
             if pod is None:
                 return made > 0
@@ -91,13 +91,13 @@ class ReplicaSet:
         if missing < 0:
             related = self.members if self.parent is None else self.parent.pods()
             # Of the same age, to a power of two, it is the random UID that decides.
-            api.delete_pods(first_to_leave(api.in_any_order(self.members), related)[:-missing])
+            api.delete_pods(first_to_leave(api.lots.in_any_order(self.members), related)[:-missing])
         return missing != 0
 
     def forget(self, pods: set[Pod]) -> None:
         """Pods that are being deleted do not count any more (`FilterActivePods`)."""
         self.members = [pod for pod in self.members if pod not in pods]
-        self.leaving = [pod for pod in self.leaving if not pod.deleted] + [pod for pod in pods if not pod.deleted]
+        self.leaving = [pod for pod in (*self.leaving, *pods) if pod.leaving and not pod.deleted]
 
 
 def first_to_leave(pods: Sequence[Pod], related: Sequence[Pod]) -> list[Pod]:

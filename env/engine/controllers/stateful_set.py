@@ -47,7 +47,8 @@ class StatefulSet:
 
     def forget(self, pods: set[Pod]) -> None:
         """A number is free again when the last pod that had it is gone."""
-        self.members = {number: pod for number, pod in self.members.items() if pod not in pods or not pod.deleted}
+        staying = {pod for pod in self.members.values() if pod not in pods or (pod.leaving and not pod.deleted)}
+        self.members = {number: pod for number, pod in self.members.items() if pod in staying}
 
     def selects(self, pod: Pod) -> bool:
         """See `Workload`."""

@@ -6,6 +6,7 @@ See kubernetes 1.36 `pkg/scheduler/backend/cache/cache.go`.
 from __future__ import annotations
 
 from env.engine.budget import ReplayBudget
+from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import Pod
 from env.engine.scheduling.nodes import NodeSet, NodeTable
 from env.engine.scheduling.pod_affinity import PodCounts
@@ -47,9 +48,15 @@ class BoundPods:
 
     def give(self, pod: Pod, owner: PodOwner) -> None:
         """Let a pod belong to another owner."""
-        pod.owner = owner
-        if pod in self.pods and not pod.leaving and len(owner.node_counts):
-            owner.node_counts[pod.row] += 1
+        before, pod.owner = pod.owner, owner
+        for each, sign in ((before, -1), (owner, 1)):
+            if pod in self.pods and not pod.leaving and len(each.node_counts):
+                each.node_counts[pod.row] += sign
+
+    def relabel(self, pod: Pod, before: PodTemplate) -> None:
+        """A pod has other labels than its template of before."""
+        self.counts.count(before, pod.row, -1)
+        self.counts.count(pod.template, pod.row, 1)
 
     def leave(self, pod: Pod) -> None:
         """A pod is being deleted: it holds what it has, but spreading does not count it any more."""

@@ -23,8 +23,6 @@ from env.jit import Ints, compiled
 
 MISSING = -1  # no such topology label
 OWN = -2  # the hostname: every node is its own domain
-NO_LOTS: Ints = np.zeros(0, dtype=np.int64)
-"""Of nodes with the same score the first one is taken."""
 
 _MAX = 100
 _FAR = 2**62
@@ -322,7 +320,7 @@ def place(wanted: int, start: int, lots: Ints, cycle: Cycle, nodes: NodeArrays) 
     Args:
         wanted: Pods.
         start: Row to start looking at, carried from cycle to cycle.
-        lots: One a pod, at least 0, to choose among nodes of the same score; or NO_LOTS.
+        lots: One a pod, at least 0, to choose among nodes of the same score; or none.
         cycle: What all of them ask for.
         nodes: Where they may go.
 

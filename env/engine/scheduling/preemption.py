@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
+from env.engine.lots import Lots
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.bound_pods import BoundPods
 from env.engine.scheduling.cycles import Cycles
@@ -40,7 +39,7 @@ class Preemption:
         queue: Knows the lowest priority.
         recorder: Where events go.
         budget: Counts the work.
-        lots: Draws between equally good nodes; None: the first of them is taken.
+        lots: Choose between equally good nodes; None: the first of them is taken.
 
     Attributes:
         victims: Pods to be deleted for others.
@@ -53,7 +52,7 @@ class Preemption:
         queue: SchedulingQueue,
         recorder: EventRecorder,
         budget: ReplayBudget,
-        lots: np.random.Generator | None = None,
+        lots: Lots | None = None,
     ) -> None:
         self.victims: dict[Pod, None] = {}
         self._bound = bound
@@ -61,7 +60,7 @@ class Preemption:
         self._queue = queue
         self._recorder = recorder
         self._budget = budget
-        self._lots = lots
+        self._lots = lots or Lots()
 
     def may_help(self, pod: Pod) -> bool:
         """Whether there may be pods of lower priority, and the pod may preempt them."""
@@ -96,9 +95,7 @@ class Preemption:
             pod.nominated = UNBOUND
             self._cycles.nominated.pop(pod, None)
             return futile(summary(len(every), reasons))
-        if self._lots is not None:
-            candidates = [candidates[i] for i in self._lots.permutation(len(candidates))]
-        self._nominate(pod, best_candidate(candidates))
+        self._nominate(pod, best_candidate(self._lots.in_any_order(candidates)))
         return None
 
     def _lower(self, priority: int) -> dict[int, list[Pod]]:

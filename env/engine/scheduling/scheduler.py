@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from env.engine.budget import ReplayBudget
 from env.engine.events import EventRecorder
+from env.engine.lots import Lots
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.bound_pods import BoundPods
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.cycles import Cycles
 from env.engine.scheduling.diagnosis import Obstacle, message
-from env.engine.scheduling.kernel import NO_LOTS, place, place_runs
+from env.engine.scheduling.kernel import place, place_runs
 from env.engine.scheduling.preemption import Preemption
 from env.engine.scheduling.queue import SchedulingQueue
 from env.engine.scheduling.runs import MOST_RUNS, equal_runs, run_arrays
@@ -32,8 +31,7 @@ class Scheduler:
         recorder: Where events go.
         clock: The time in seconds.
         budget: Counts the work.
-        lots: Draws between nodes of the same score, as kube-scheduler does; None: the first of them is taken, so that
-            every replay is the same.
+        lots: Choose between nodes of the same score; None: the first of them is taken.
 
     Attributes:
         bound: The pods that hold nodes.
@@ -47,7 +45,7 @@ class Scheduler:
         recorder: EventRecorder,
         clock: Callable[[], float],
         budget: ReplayBudget,
-        lots: np.random.Generator | None = None,
+        lots: Lots | None = None,
     ) -> None:
         self.bound = BoundPods(cluster.nodes, cluster.topology, budget)
         self.queue = SchedulingQueue(clock)
@@ -55,9 +53,9 @@ class Scheduler:
         self._budget = budget
         self._recorder = recorder
         self._cycles = Cycles(cluster, self.bound, budget)
-        self.preemption = Preemption(self.bound, self._cycles, self.queue, recorder, budget, lots)
+        self._lots = lots or Lots()
+        self.preemption = Preemption(self.bound, self._cycles, self.queue, recorder, budget, self._lots)
         self._start = 0
-        self._lots = lots
 
     def forget(self, pod: Pod) -> None:
         """A pod is gone or has ended: free what it held, and take it out of the queue."""
@@ -66,6 +64,16 @@ class Scheduler:
         if pod in self.bound.pods:
             self.bound.remove(pod)
             self.queue.freed = True
+
+    def change(self, pod: Pod, template: PodTemplate) -> None:
+        """A pod's labels have changed, or its scheduling gates are gone."""
+        before, pod.template = pod.template, template
+        if pod in self.bound.pods:
+            self.bound.relabel(pod, before)
+            self.queue.bound = True
+        elif before.unscheduled and not template.unscheduled:
+            self.queue.waiting.pop(pod, None)
+            self.queue.add(pod)
 
     def attach(self, pod: Pod, row: int) -> None:
         """Bind a pod that names its node itself."""
@@ -106,7 +114,7 @@ class Scheduler:
         """Whether a pod can be placed by `place_runs`, and nothing has to be said about it."""
         template = pod.template
         own_rules = template.spread or template.placement.only_node is not None
-        return not (own_rules or self._recorder.wanted or self._lots) and self._is_simple(template)
+        return not (own_rules or self._recorder.wanted or self._lots.drawn) and self._is_simple(template)
 
     def _place_plain(self, runs: list[list[Pod]]) -> list[Pod]:
         bound: list[Pod] = []
@@ -132,7 +140,7 @@ class Scheduler:
         if pods[0].deleted:
             return []
         cycle = self._cycles.whole(pods[0])
-        lots = NO_LOTS if self._lots is None else self._lots.integers(0, 2**62, len(pods))
+        lots = self._lots.numbers(len(pods))
         rows, self._start = place(len(pods), self._start, lots, cycle, self.bound.table.arrays())
         placed = pods[: len(rows)]
         if placed:

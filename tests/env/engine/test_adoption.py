@@ -96,3 +96,29 @@ def test_a_pod_that_was_acquired_can_still_be_deleted_by_its_name(pair: Any, man
 def test_acquired_pods_go_with_their_controller(pair: Any, manifest: Make) -> None:
     made = pair.apply(bare(manifest, "p"), manifest("ReplicaSet", replicas=1)).delete("ReplicaSet", "web")
     assert not made.plane.api.scheduler.bound.pods
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet"])
+def test_a_controller_releases_a_pod_whose_labels_no_longer_match_and_makes_another(
+    kind: str, pair: Any, manifest: Make
+) -> None:
+    asked = manifest(kind, replicas=1, spec={"updateStrategy": {"type": "OnDelete"}} if kind == "StatefulSet" else {})
+    made = pair.apply(bare(manifest, "web-0")).apply(asked)
+    assert (requests(made, "web"), requests(made, "web-0")) == ([100], [])
+    made = made.apply(bare(manifest, "web-0", app="other"))
+    assert requests(made, "web-0") == [100]
+    # A StatefulSet's next pod needs the name.
+    assert requests(made, "web") == ([1000] if kind == "ReplicaSet" else [])
+
+
+def test_a_pod_that_gets_the_right_labels_is_acquired(pair: Any, manifest: Make) -> None:
+    made = pair.apply(manifest("ReplicaSet", replicas=1), bare(manifest, "p", app="other"))
+    made = made.apply(bare(manifest, "p"))
+    assert (len(requests(made, "web")), made.pods("p")) == (1, [])
+
+
+def test_a_bare_pod_is_scheduled_once_its_gates_are_gone(pair: Any, manifest: Make) -> None:
+    gated = bare(manifest, "p", schedulingGates=[{"name": "example.com/wait"}])
+    made = pair.apply(gated)
+    assert made.state("p") == (0, 1, 1)
+    assert made.apply(bare(manifest, "p")).state("p") == (1, 0, 1)
