@@ -15,6 +15,7 @@ from env.workload import Resources
 CPU_STEP_M = 500
 MEMORY_STEP_BYTES = 256 * MIB
 REPLICAS_STEP = 1
+STEP = Resources(CPU_STEP_M, MEMORY_STEP_BYTES, REPLICAS_STEP)
 
 MIN_CPU_M, MAX_CPU_M = 50, 16_000
 MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 64 * MIB, 32 * GIB
@@ -98,6 +99,19 @@ def is_beyond(before: Resources, after: Resources) -> bool:
 def passes(before: int, after: int, least: int, most: int) -> bool:
     """Whether a step led past the limit that lies in its direction. Branch-free: actions are unpredictable."""
     return (after > most) & (after > before) | (after < least) & (after < before)
+
+
+def least_reachable(start: Resources, need: Resources) -> Resources | None:
+    """The smallest requests of at least `need` to which actions lead, and replicas of exactly `need`; None: none do."""
+    found: list[int] = []
+    for here, wanted, step, low, high in zip(start, need, STEP, LEAST, MOST, strict=True):
+        least = max(wanted, low)
+        moves = -(-(wanted - here) // step) if here < wanted else -max(0, (here - least) // step)
+        value = here + moves * step
+        if moves > 0 and value > high:
+            return None
+        found.append(value)
+    return Resources(*found) if found[2] == need.replicas else None
 
 
 def _reason(before: Resources, after: Resources) -> str:

@@ -71,7 +71,7 @@ def run_episode(
         learn: Gets every transition, such as the agent's `learn`; gives the metrics of that step.
         episode: Its number, for the step records.
         should_stop: Asked before every step.
-        on_step: Gets the record of every step, see `step_record`.
+        on_step: Gets the record of every step, see `step_record`; that of an unsolved episode's end says why.
 
     Raises:
         Stopped: `should_stop` turned true; what was learned so far stays learned.
@@ -92,8 +92,9 @@ def run_episode(
         rewards.append(reward)
         if on_step is not None:
             record = step_record(state, info, reward, next_info)
+            why = env.why() if truncated and not terminated else ()
             on_step({"episode": episode, "step": len(rewards), "seed": seed, **record,
-                     "terminated": terminated, "truncated": truncated})  # fmt: skip
+                     "terminated": terminated, "truncated": truncated, "why": list(why)})  # fmt: skip
         state, info = next_state, next_info
     return EpisodeResult(
         reward=float(sum(rewards)),

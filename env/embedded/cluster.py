@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from env.demand import Shortage
 from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
+from env.embedded.why import why_not_ready
 from env.engine.control_plane import ControlPlane
 from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
@@ -83,6 +84,14 @@ class EmbeddedCluster:
             ClusterError, TraceError, QuantityError: As `observe`.
         """
         return self._replayed(scenario, resources, events=True).events
+
+    def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
+        """See `env.cluster.Cluster.why`; here it is another replay, so that it may be of any arguments.
+
+        Raises:
+            ClusterError, TraceError, QuantityError: As `observe`.
+        """
+        return why_not_ready(self._replayed(scenario, resources, events=True), scenario.workload)
 
     def close(self) -> None:
         """Forget the traces read so far."""

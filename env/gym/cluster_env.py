@@ -136,6 +136,15 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         action, reason = (outcome.action, outcome.reason) if outcome is not None else (None, None)
         return line(episode.name, self._steps, action, reason, self._observation, episode.target)
 
+    def why(self) -> tuple[str, ...]:
+        """What keeps pods of the workload from being Ready now, a sentence each; see `env.cluster.Cluster.why`.
+
+        Raises:
+            ClusterError: The workload could not be observed.
+        """
+        episode, _ = self._current()
+        return episode.why(None if self._outcome is None else self._outcome.resources)
+
     def close(self) -> None:
         """Close the cluster, unless it was given."""
         if self._owns_cluster and self._cluster is not None:
@@ -158,14 +167,20 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     def _of_problem(self, problem: GeneratedProblem) -> _Episode:
         if not self._owns_cluster:
             return self._of_scenario(problem_scenario(problem))
+        observe = partial(_computed, generated_workload(problem), problem.start)
         return _Episode(
-            problem.name, problem.kind, problem.target, partial(_computed, generated_workload(problem), problem.start)
+            problem.name, problem.kind, problem.target, observe, self._explaining(lambda: problem_scenario(problem))
         )
 
     def _of_scenario(self, scenario: Scenario) -> _Episode:
         plain = plain_workload(scenario) if self._owns_cluster else None
         observe = partial(_computed, *plain) if plain is not None else partial(self._replaying().observe, scenario)
-        return _Episode(scenario.name, scenario.problem, scenario.target, observe)
+        why = self._explaining(lambda: scenario)
+        return _Episode(scenario.name, scenario.problem, scenario.target, observe, why)
+
+    def _explaining(self, scenario: Callable[[], Scenario]) -> Callable[[Resources | None], tuple[str, ...]]:
+        """Says why with what is asked for; the scenario is made when it is needed."""
+        return lambda asked: self._replaying().why(scenario(), asked)
 
     def _replaying(self) -> Cluster:
         """Where traces are replayed; plain scenarios do without, and so without the compiler that it needs."""
@@ -199,12 +214,13 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
 @dataclass(frozen=True)
 class _Episode:
-    """What is to be solved, and how it is observed: with what is asked for, or None for what was recorded."""
+    """What is to be solved; how it is observed, and why it is not: with what is asked for, or None as recorded."""
 
     name: str
     problem: str | None
     target: int
     observe: Callable[[Resources | None], Observation]
+    why: Callable[[Resources | None], tuple[str, ...]]
 
 
 def _action(action: Any) -> Action:

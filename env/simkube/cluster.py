@@ -16,7 +16,7 @@ from env.problems.nodes import NodePools
 from env.problems.scenario import Scenario
 from env.simkube import gates, paths
 from env.simkube.hooks import run_hooks
-from env.simkube.pods import VirtualNode, differences, observation
+from env.simkube.pods import VirtualNode, differences, observation, why_not_ready
 from env.simkube.settings import SimKubeSettings
 from env.simkube.simulation import Manifest, simulation
 from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
@@ -59,6 +59,7 @@ class SimKubeCluster:
         self._image = self.settings.driver_image
         self._last: str | None = None
         self._in_episode = False
+        self._why: tuple[str, ...] = ()
 
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`; it takes at most the sum of the time limits and the trace's length.
@@ -99,6 +100,10 @@ class SimKubeCluster:
             self._delete(name)
             self._remove(file)
 
+    def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
+        """See `env.cluster.Cluster.why`: what the pods of the last replay said."""
+        return self._why
+
     def close(self) -> None:
         """End the episode: wait until the last simulation is gone, and run the hooks after it.
 
@@ -132,6 +137,7 @@ class SimKubeCluster:
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
                     gates.settling(scenario.workload, name, wanted.settle_s))  # fmt: skip
         found = observation(seen.deployment, seen.pods, nodes)
+        self._why = why_not_ready(seen.pods)
         self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
         return found
 

@@ -172,6 +172,15 @@ def refusal(pod: Manifest) -> str:
     return str(_condition(pod.get("status") or {}, "PodScheduled").get("message") or "")
 
 
+def why_not_ready(pods: Sequence[Manifest]) -> tuple[str, ...]:
+    """What keeps pods from being Ready: the scheduler's words about the first that it refused, and shortages."""
+    refused = next((pod for pod in pods if pod_state(pod) is PodState.REFUSED), None)
+    said = [] if refused is None else [refusal(refused)]
+    states = {pod_state(pod) for pod in pods}
+    said += [f"pods are {each.value}" for each in (PodState.OOM_KILLED, PodState.CPU_STARVED) if each in states]
+    return tuple(text for text in said if text)
+
+
 def check_verdicts(pods: Iterable[Manifest]) -> None:
     """Refuse pods that are Ready although their verdict says that they never will be.
 

@@ -94,6 +94,10 @@ class Unseen:
         self._visits += 1
         return self._cluster.observe(replace(scenario, duration_s=_BEYOND_ALL_S + self._visits), resources)
 
+    def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
+        """See `env.cluster.Cluster.why`."""
+        return self._cluster.why(scenario, resources)
+
     def close(self) -> None:
         self._cluster.close()
 

@@ -55,8 +55,11 @@ def episode(
         save_trace(to, scenario, records[-1])
     facts: dict[str, Any] = {"scenario": result.scenario, "target": result.target, "solved": result.solved}
     facts |= {"steps": result.steps, "return": result.reward, "end": records[-1]["after"]}
+    facts |= {"why": records[-1]["why"]}
     if output.as_json:
         print_json({**facts, "records": records})
     else:
         tables.show(tables.steps(records))
+        why = facts.pop("why")
         tables.show_facts({**facts, "end": tables.end(facts["end"], result.target)})
+        tables.show_why(why)

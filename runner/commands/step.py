@@ -57,7 +57,8 @@ def step(
         state, info = env.reset(seed=seed)
         index = actor.act(state, explore=False) if action is None else _action(action)
         _, value, terminated, _, after = env.step(np.int64(index))
-    record = {**step_record(state, info, value, after), "solved": terminated}
+        why = [] if terminated else [*env.why()]
+    record = {**step_record(state, info, value, after), "solved": terminated, "why": why}
     if to is not None:
         save_trace(to, scenario, record)
     beyond = left_out(scenario)
@@ -65,6 +66,7 @@ def step(
         print_json({**record, "left_out": [tables.left_out_document(each) for each in beyond]})
     else:
         tables.show(tables.steps([{"step": 1, **record}]))
+        tables.show_why(why)
         tables.show_left_out(beyond)
 
 

@@ -63,7 +63,7 @@ def suggest(
 ) -> None:
     """Print what would fix a workload in a trace, as a kubectl patch.
 
-    Exit code 1: nothing found, 3: nothing is wrong.
+    Exit code 1: nothing found, or no action helps; 3: nothing is wrong.
     """
     from agents.default_model import default_model_path
     from agents.load import load_agent
@@ -98,6 +98,10 @@ def suggest(
         case SuggestionEnd.HEALTHY:
             but = "; what was not simulated may be" if found.left_out else ""
             fail(f"Deployment {scenario.workload}: nothing is wrong{but}; nothing to do", Exit.NOTHING_TO_DO)
+        case SuggestionEnd.SCALED_TO_ZERO:
+            fail(f"Deployment {scenario.workload}: is scaled to zero; nothing to do", Exit.NOTHING_TO_DO)
+        case SuggestionEnd.UNMENDABLE:
+            fail(f"Deployment {scenario.workload}: no action helps: {'; '.join(found.unmendable)}")
         case SuggestionEnd.AUTOSCALED:
             owner = next(f"{each.kind} {each.name}" for each in found.left_out if each.owns_replicas)
             fail(f"{_failure(scenario, player, found)}; {owner} sets the replicas of this workload")
@@ -126,6 +130,8 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
         "nodes": str(scenario.nodes),
         "now": state(found.before, scenario.target),
     }
+    if found.why:
+        facts["why"] = "; ".join(found.why)
     if not found.outcomes:
         return facts
     return facts | {
@@ -201,6 +207,8 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
         "ending": found.ending.value,
         "steps": len(found.outcomes),
         "actions": [{"action": action.name.lower(), "count": count} for action, count in net_actions(found.outcomes)],
+        "why": list(found.why),
+        "unmendable": list(found.unmendable),
         "before": _seen(found.before),
         "after": _seen(found.after),
         "patch": found.patch,

@@ -55,6 +55,12 @@ def _lines(label: str, text: str, window: int | None) -> list[str]:
     return [label + first[len(label) :], *rest] if beside else [label.rstrip(), first, *rest]
 
 
+def show_why(every: Sequence[str]) -> None:
+    """Print on stdout what keeps pods from being Ready, a line each."""
+    for each in every:
+        show_facts({"why": each})
+
+
 def show_left_out(every: Sequence[LeftOut]) -> None:
     """Print what a verdict does not cover on stdout, a line each."""
     for each in every:

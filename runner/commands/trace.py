@@ -100,18 +100,25 @@ def solve(
 ) -> None:
     """Find the least number of actions that solves a trace. Exit code 1 if there is no such solution."""
     from env.embedded.cluster import EmbeddedCluster
+    from env.embedded.unmendable import unmendable
     from env.gym.search import least_actions
     from env.problems.scenario import recorded_resources
 
-    scenario = replay.scenario(str(trace))
+    scenario, cluster = replay.scenario(str(trace)), EmbeddedCluster()
+    hopeless = unmendable(scenario)
     with err.status("searching"):
-        actions = least_actions(scenario, EmbeddedCluster(), within)
+        actions = None if hopeless else least_actions(scenario, cluster, within)
+    why = [] if actions == [] else [*cluster.why(scenario, None)]
     solution = _solution(recorded_resources(scenario.trace, scenario.workload, scenario.duration_s), actions)
     facts = {"scenario": scenario.name, "workload": str(scenario.workload), "target": scenario.target, **solution}
     if output.as_json:
-        print_json({**facts, "within": within})
-    elif actions is not None:
-        tables.show_facts(tables.solution(facts))
+        print_json({**facts, "within": within, "why": why, "unmendable": list(hopeless)})
+    else:
+        if actions is not None:
+            tables.show_facts(tables.solution(facts))
+        tables.show_why(why)
+    if hopeless:
+        fail(f"trace {trace}: no action helps: {'; '.join(hopeless)}")
     if actions is None:
         fail(f"trace {trace}: no solution within {count(within, 'action')}")
 

@@ -14,6 +14,7 @@ from agents.agent import Agent
 from env.actions import STEPS, Action, ActionOutcome
 from env.cluster import Cluster
 from env.embedded.left_out import LeftOut, left_out
+from env.embedded.unmendable import unmendable
 from env.gym.cluster_env import ClusterEnv
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
@@ -25,6 +26,8 @@ class SuggestionEnd(StrEnum):
     """How the agent's steps on a scenario ended."""
 
     HEALTHY = "healthy"  # the goal is reached with what was recorded
+    SCALED_TO_ZERO = "scaled-to-zero"  # no pods are wanted, and there are none
+    UNMENDABLE = "unmendable"  # no action helps
     SOLVED = "solved"
     LOOPED = "looped"  # it asks for something that it has asked for before
     UNSOLVED = "unsolved"  # no step is left
@@ -42,6 +45,8 @@ class Suggestion:
         outcomes: The effect of every action, in order.
         patch: A strategic merge patch of the Deployment; None unless solved.
         left_out: What concerns the workload and was not simulated.
+        why: What kept pods from being Ready as recorded, a sentence each.
+        unmendable: Why no action helps; empty if one may.
     """
 
     ending: SuggestionEnd
@@ -50,6 +55,8 @@ class Suggestion:
     outcomes: tuple[ActionOutcome, ...]
     patch: dict[str, Any] | None
     left_out: tuple[LeftOut, ...] = ()
+    why: tuple[str, ...] = ()
+    unmendable: tuple[str, ...] = ()
 
 
 def suggest(
@@ -63,7 +70,7 @@ def suggest(
 ) -> Suggestion:
     """Let an agent work on a scenario, greedily, until the goal, a loop, or the step limit.
 
-    Where an autoscaler owns the replicas, it ends before the agent changes them.
+    Where no action helps, none is tried. Where an autoscaler owns the replicas, it ends before the agent changes them.
 
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
@@ -83,6 +90,10 @@ def suggest(
     env = ClusterEnv([scenario], max_steps=max_steps, cluster=cluster)
     state, info = env.reset(seed=0)
     before: Observation = info["observation"]
+    why = () if info["is_success"] else env.why()
+    hopeless = unmendable(scenario)
+    if hopeless:
+        return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless)
     outcomes: list[ActionOutcome] = []
     asked_for = {before.resources}
     looped = autoscaled = False
@@ -105,11 +116,11 @@ def suggest(
     elif not info["is_success"]:
         ending = SuggestionEnd.LOOPED if looped else SuggestionEnd.UNSOLVED
     elif after.resources == before.resources:
-        ending = SuggestionEnd.HEALTHY
+        ending = SuggestionEnd.HEALTHY if scenario.target else SuggestionEnd.SCALED_TO_ZERO
     else:
         ending = SuggestionEnd.SOLVED
         patch = strategic_patch(manifest, last_manifest(edited_trace(scenario, after.resources), scenario))
-    return Suggestion(ending, before, after, tuple(outcomes), patch, beyond)
+    return Suggestion(ending, before, after, tuple(outcomes), patch, beyond, why)
 
 
 def net_actions(outcomes: Sequence[ActionOutcome]) -> list[tuple[Action, int]]:

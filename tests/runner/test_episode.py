@@ -34,6 +34,9 @@ class FailingCluster:
             raise ClusterError("the API server does not answer")
         return self.cluster.observe(scenario, resources)
 
+    def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
+        return self.cluster.why(scenario, resources)
+
     def close(self) -> None:
         self.cluster.close()
 

@@ -40,6 +40,7 @@ from runner.suggest.patch import last_manifest, patch_command, strategic_patch
 from runner.suggest.suggestion import SuggestionEnd, net_actions, suggest
 
 HEURISTIC = ("--agent", "heuristic")
+FUTILE = "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
 KUBECTL = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 
 
@@ -288,6 +289,7 @@ def test_the_command_line_prints_what_is_wrong_what_to_do_and_the_command(cli: A
         ["workload", "default/web"],
         ["nodes", "3 x 16 CPU, 32Gi, 110 pods"],
         ["now", "0 of 3 ready, 3 pending (Insufficient cpu on 3 of 3 nodes)"],
+        ["why", f"0/3 nodes are available: 3 Insufficient cpu. {FUTILE}"],
         ["agent", "heuristic, 3 steps"],
         ["actions", "3 x reduce_cpu_small"],
         ["cpu", "17 -> 15500m"],
@@ -346,7 +348,8 @@ def test_replicas_that_an_autoscaler_sets_are_not_proposed(cli: Any, tmp_path: P
     trace = write(tmp_path / "web.msgpack", scenario_of(deployment({}, 2), autoscaler()))
     result = cli("--trace", trace, *options)
     assert result.code == 1
-    assert "would change the replicas; HorizontalPodAutoscaler default/web sets the replicas" in result.err
+    reason = "HorizontalPodAutoscaler default/web sets the replicas, which are 2 and not 3"
+    assert f"no action helps: {reason}" in result.err
     assert "kubectl" not in result.out
     other = write(tmp_path / "other.msgpack", scenario_of(deployment({}, 2), autoscaler("api")))
     assert cli("--trace", other, *options).code == 0

@@ -17,12 +17,13 @@ from env.engine.manifests.requests import (
     SCORE_CPU_M,
     SCORE_MEMORY_BYTES,
     Amount,
+    Lack,
     check_pod_level,
+    lacks_of,
     raised,
     read_amount,
     read_extended,
     read_granted,
-    shortage_of,
     with_request,
 )
 from env.engine.manifests.terms import (
@@ -156,18 +157,32 @@ class TemplateSource:
         cpu_m = self.cpu.first if cpu_m is None else cpu_m
         memory_bytes = self.memory.first if memory_bytes is None else memory_bytes
         limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
-        shortage, container = shortage_of(self.granted, cpu_m, memory_bytes, limits)
+        lacks = self.lacks(cpu_m, memory_bytes)
         return replace(
             self.base,
             cpu_m=self.cpu.request(cpu_m),
             memory_bytes=self.memory.request(memory_bytes),
             score_cpu_m=self.cpu.score_request(cpu_m),
             score_memory_bytes=self.memory.score_request(memory_bytes),
-            shortage=shortage,
-            killed_container=container,
+            shortage=lacks[0].shortage if lacks else None,
+            killed_container=lacks[0].container if lacks else "",
             revision=(written, limits, self.canonical),
             origin=origin,
         )
+
+    def needed(self) -> tuple[int, int]:
+        """The least CPU and memory that the first container must request to get what it uses, as far as known."""
+        _, _, _, cpu_use, memory_use = self.granted[0] if self.granted else ("", None, None, 0, 0)
+        uses = ((self.cpu, cpu_use), (self.memory, memory_use))
+        cpu_m, memory_bytes = (0 if amount.first is None or (amount.limit or 0) >= use else use for amount, use in uses)
+        return cpu_m, memory_bytes
+
+    def lacks(self, cpu_m: int | None, memory_bytes: int | None) -> list[Lack]:
+        """What the containers of that template lack of what they use."""
+        cpu_m = self.cpu.first if cpu_m is None else cpu_m
+        memory_bytes = self.memory.first if memory_bytes is None else memory_bytes
+        limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
+        return lacks_of(self.granted, cpu_m, memory_bytes, limits)
 
 
 def read_template(

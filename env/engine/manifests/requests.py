@@ -68,9 +68,9 @@ class Amount:
 def read_amount(pod: Manifest, containers: list[Manifest], name: str, score_default: int) -> Amount:
     """What a pod spec says about one resource; ValueError or QuantityError where the API server would refuse it."""
     init = as_maps(pod, "initContainers")
-    requests = [_request(container, name) for container in containers]
+    requests = [request_of(container, name) for container in containers]
     whole, whole_limit = _of_pod(pod, name)
-    others_ask = any(request is not None for request in [*requests[1:], *(_request(each, name) for each in init)])
+    others_ask = any(request is not None for request in [*requests[1:], *(request_of(each, name) for each in init)])
     if as_map(as_map(pod, "resources"), "limits") and (others_ask or requests[0] is not None):
         score_default = 0  # the sum over the containers has become the request of the pod as a whole
     sidecars, init_peak = _init_requests(init, name, 0)
@@ -122,7 +122,7 @@ def _init_requests(init: list[Manifest], name: str, default: int) -> tuple[int, 
     """(sum over sidecars, peak over the start-up), as `PodRequests` in k8s.io/component-helpers computes them."""
     sidecars = peak = 0
     for container in init:
-        request = _request(container, name)
+        request = request_of(container, name)
         request = default if request is None else request
         if container.get("restartPolicy") == "Always":
             sidecars += request
@@ -132,7 +132,8 @@ def _init_requests(init: list[Manifest], name: str, default: int) -> tuple[int, 
     return sidecars, peak
 
 
-def _request(container: Manifest, name: str) -> int | None:
+def request_of(container: Manifest, name: str) -> int | None:
+    """A container's request of a resource, without one its limit; None where it has neither."""
     resources = as_map(container, "resources")
     request = quantity_of(resources, "requests", name)
     return quantity_of(resources, "limits", name) if request is None else request
@@ -194,18 +195,40 @@ def read_granted(
 
 def _granted_of(container: Manifest, name: str) -> int | None:
     limit = quantity_of(as_map(container, "resources"), "limits", name)
-    return _request(container, name) if limit is None else limit
+    return request_of(container, name) if limit is None else limit
 
 
-def shortage_of(
+@dataclass(frozen=True)
+class Lack:
+    """What one container lacks.
+
+    Attributes:
+        container: Its name.
+        shortage: What happens to it.
+        use: What it uses of the resource, millicores or bytes.
+        granted: What it may use.
+    """
+
+    container: str
+    shortage: Shortage
+    use: int
+    granted: int
+
+    def __str__(self) -> str:
+        if self.shortage is Shortage.OOM_KILLED:
+            use, granted = format_memory(self.use), format_memory(self.granted)
+            return f"container {self.container} is OOM-killed: it uses {use} of memory and gets {granted}"
+        use, granted = format_cpu(self.use), format_cpu(self.granted)
+        return f"container {self.container} is CPU-starved: it uses {use} of CPU and gets {granted}"
+
+
+def lacks_of(
     granted: tuple[tuple[str, int | None, int | None, int, int], ...],
     cpu_m: int | None,
     memory_bytes: int | None,
     limits: tuple[int | None, int | None],
-) -> tuple[Shortage | None, str]:
-    """What the pods of a template lack, and the container that lacks it; (None, "") for nothing.
-
-    Where one container is OOM-killed and another short of CPU, the pod counts as OOM-killed.
+) -> list[Lack]:
+    """What the containers of a template lack; the OOM-killed ones first, as then the pod counts as that.
 
     Args:
         granted: Name, limits and use of each container, as `read_granted` gives them.
@@ -213,17 +236,17 @@ def shortage_of(
         memory_bytes: Its memory request.
         limits: Its limits of both.
     """
-    found: list[tuple[Shortage, str]] = []
+    found: list[Lack] = []
     for number, (name, cpu_granted, memory_granted, cpu_use, memory_use) in enumerate(granted):
         if number == 0:
             cpu_granted = cpu_m if limits[0] is None else limits[0]
             memory_granted = memory_bytes if limits[1] is None else limits[1]
-        verdict = container_shortage(cpu_granted, memory_granted, cpu_use, memory_use)
-        if verdict is not None:
-            found.append((verdict, name))
-    if not found:
-        return None, ""
-    return next((each for each in found if each[0] is Shortage.OOM_KILLED), found[0])
+        shortage = container_shortage(cpu_granted, memory_granted, cpu_use, memory_use)
+        if shortage is Shortage.OOM_KILLED:
+            found.append(Lack(name, shortage, memory_use, memory_granted or 0))
+        elif shortage is not None:
+            found.append(Lack(name, shortage, cpu_use, cpu_granted or 0))
+    return sorted(found, key=lambda lack: lack.shortage is not Shortage.OOM_KILLED)
 
 
 def raised(limit: int | None, request: int | None) -> int | None:

@@ -168,6 +168,9 @@ class BlindCluster:
             raise ClusterError("the API server does not answer")
         return self.embedded.observe(scenario, resources)
 
+    def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
+        return self.embedded.why(scenario, resources)
+
     def close(self) -> None:
         self.closed = True
 

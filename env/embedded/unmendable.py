@@ -1,0 +1,131 @@
+"""What no action can mend: why a workload's target is out of reach, whatever it requests.
+
+An upper bound decides (`most_that_fit.py`). The pods request as little as actions can make them request while they
+still get what they use, and have all nodes to themselves. Where not even so as many can run as are wanted, no action
+helps; where they can, nothing is claimed, as other pods and the order in which pods come only make it harder.
+
+Host ports count, though SimKube and so the replay drop them: a patch is for a cluster that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from env.actions import MAX_REPLICAS, MIN_REPLICAS, least_reachable
+from env.embedded.cluster import virtual_nodes
+from env.embedded.left_out import left_out
+from env.embedded.most_that_fit import most_that_fit
+from env.embedded.timeline import on_virtual_nodes
+from env.embedded.why import held_back
+from env.engine.manifests.deployment import DeploymentSpec, read_deployment
+from env.engine.manifests.fields import as_map, as_maps
+from env.engine.manifests.labels import Labels
+from env.engine.manifests.objects import pod_templates
+from env.engine.manifests.pod_template import host_ports
+from env.problems.scenario import Scenario
+from env.quantity import format_cpu, format_memory
+from env.trace.document import Manifest
+from env.words import count
+from env.workload import Resources, WorkloadRef, is_deployment, workload_ref
+
+
+def unmendable(scenario: Scenario) -> tuple[str, ...]:
+    """Why no sequence of actions leads to the goal, a reason each; empty if one may.
+
+    Raises:
+        TraceError, QuantityError: A manifest that the API server would refuse.
+    """
+    applied = [each for each in _applied(scenario) if _is(each, scenario.workload)]
+    if not applied or not scenario.target:
+        return ()
+    specs = [read_deployment(on_virtual_nodes(each)) for each in applied]
+    spec = specs[-1]
+    if all(each.paused for each in specs):
+        return ("the Deployment is paused, so that it makes no pods",)
+    if not _ends_with_last_template(scenario, specs):
+        return ()
+    reached = _reached(scenario, spec)
+    if isinstance(reached, str):
+        return (reached,)
+    asked = _edit(spec.resources, reached)
+    lacks = spec.source.lacks(*asked)
+    if lacks:
+        return tuple(f"{lack}, and actions change another container" for lack in lacks)
+    return _kept_off_nodes(scenario, specs, applied[-1], asked)
+
+
+def _kept_off_nodes(
+    scenario: Scenario, specs: Sequence[DeploymentSpec], last: Manifest, asked: tuple[int | None, int | None]
+) -> tuple[str, ...]:
+    """Why nodes cannot hold as many of the last pods as are wanted; empty if they may."""
+    pod = as_map(as_map(as_map(last, "spec"), "template"), "spec")
+    template, nodes = specs[-1].source.template(*asked), virtual_nodes(scenario.nodes)
+    if template.node_name:
+        there = any(node.name == template.node_name for node in nodes)
+        return () if there else (f"its pods name the node {template.node_name}, and there is none of that name",)
+    held = held_back(pod)
+    if held:
+        return (held,)
+    only_template = len({each.template.revision for each in specs}) == 1
+    others = _others(scenario, with_own=not only_template)
+    ports = host_ports(pod, as_maps(pod, "containers"))
+    bound = most_that_fit(template, ports, pod, nodes, others, only_template=only_template)
+    if bound.pods >= scenario.target:
+        return ()
+    first, *more = bound.reasons
+    return (f"at most {bound.pods} of {count(scenario.target, 'pod')} can run: {first}" if bound.pods else first, *more)
+
+
+def _applied(scenario: Scenario) -> list[Manifest]:
+    return [
+        manifest for event in scenario.trace.events_within(scenario.duration_s) for manifest in event["applied_objs"]
+    ]
+
+
+def _is(manifest: Manifest, ref: WorkloadRef) -> bool:
+    return is_deployment(manifest) and workload_ref(manifest) == ref
+
+
+def _ends_with_last_template(scenario: Scenario, specs: Sequence[DeploymentSpec]) -> bool:
+    """Whether all pods are of the last template wherever the goal is reached.
+
+    A replay that is cut, or has pauses or long waits in it, may end in the middle of a rollout.
+    """
+    if len({each.template.revision for each in specs}) == 1:
+        return not specs[-1].paused
+    return scenario.duration_s is None and not any(each.paused or each.min_ready_s for each in specs)
+
+
+def _reached(scenario: Scenario, spec: DeploymentSpec) -> Resources | str:
+    """The least that actions can make it request while it gets what it uses; or why the target is out of reach."""
+    start, target = spec.resources, scenario.target
+    owner = next((each for each in left_out(scenario) if each.owns_replicas), None)
+    if owner is not None and start.replicas != target:
+        return f"{owner.kind} {owner.name} sets the replicas, which are {start.replicas} and not {target}"
+    if start.replicas != target and not MIN_REPLICAS <= target <= MAX_REPLICAS:
+        return f"{target} replicas are wanted, and actions lead to {MIN_REPLICAS} to {MAX_REPLICAS}"
+    cpu_m, memory_bytes = spec.source.needed()
+    least = least_reachable(start, Resources(cpu_m, memory_bytes, target))
+    if least is None:
+        used = f"{format_cpu(cpu_m)} of CPU and {format_memory(memory_bytes)} of memory"
+        return f"the container needs {used}, more than actions can make it request"
+    return least
+
+
+def _edit(start: Resources, wanted: Resources) -> tuple[int | None, int | None]:
+    """CPU and memory that are requested anew; None for what stays."""
+    return (
+        wanted.cpu_m if wanted.cpu_m != start.cpu_m else None,
+        wanted.memory_bytes if wanted.memory_bytes != start.memory_bytes else None,
+    )
+
+
+def _others(scenario: Scenario, *, with_own: bool) -> list[tuple[str, Labels]]:
+    """Namespace and labels of the pods of other workloads in the trace; `with_own`: of the workload's manifests too."""
+    return [
+        (workload_ref(each).namespace, {key: str(value) for key, value in as_map(metadata, "labels").items()})
+        for each in _applied(scenario)
+        if with_own or not _is(each, scenario.workload)
+        for template in pod_templates(each)
+        for metadata in [as_map(template, "metadata")]
+    ]

@@ -1,0 +1,79 @@
+"""`suggest`, `step`, `episode` and `trace solve` say why pods are not Ready, and what no action mends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from env.trace.document import Manifest, Trace
+
+SMALL = {"cpu": "100m", "memory": "64Mi"}
+INSUFFICIENT = "0/3 nodes are available: 3 Insufficient cpu."
+HEURISTIC = ("--agent", "heuristic")
+
+
+def write(path: Path, replicas: int = 5, requests: Manifest = SMALL, *others: Manifest, **pod: Any) -> str:
+    labels = {"app": "web"}
+    containers = [{"name": "web", "image": "web", "resources": {"requests": requests}}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers, **pod}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": "web", "namespace": "default"}
+    web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    document = {
+        "version": 2,
+        "config": {"trackedObjects": {"apps/v1.Deployment": {"podSpecTemplatePaths": ["/spec/template"]}}},
+        "events": [{"ts": 0, "applied_objs": [*others, web], "deleted_objs": []}],
+        "index": {},
+        "pod_lifecycles": {},
+    }
+    path.write_bytes(Trace(document, "web").to_bytes())
+    return str(path)
+
+
+def test_a_suggestion_says_why_the_recorded_pods_are_pending(cli: Any, tmp_path: Path) -> None:
+    trace = write(tmp_path / "web.sktrace", requests={"cpu": "17"})
+    result = cli("suggest", "--trace", trace, *HEURISTIC)
+    assert result.code == 0
+    assert f"why       {INSUFFICIENT}" in result.out
+    (why,) = json.loads(cli("suggest", "--trace", trace, *HEURISTIC, "--json").out)["why"]
+    assert why.startswith(INSUFFICIENT)
+
+
+def test_what_no_action_mends_is_said_at_once(cli: Any, tmp_path: Path) -> None:
+    trace = write(tmp_path / "web.sktrace", nodeSelector={"kubernetes.io/os": "windows"})
+    result = cli("suggest", "--trace", trace)
+    reason = "3 of 3 nodes without label kubernetes.io/os=windows (node selector)"
+    assert result.code == 1
+    assert f"Deployment default/web: no action helps: {reason}" in result.err
+    assert "agent" not in result.out
+    document = json.loads(cli("suggest", "--trace", trace, "--json").out)
+    assert (document["ending"], document["steps"], document["patch"]) == ("unmendable", 0, None)
+    assert document["unmendable"] == [reason]
+
+
+def test_no_search_is_made_for_what_no_action_mends(cli: Any, tmp_path: Path) -> None:
+    trace = write(tmp_path / "web.sktrace", requests={**SMALL, "nvidia.com/gpu": "1"})
+    result = cli("trace", "solve", trace)
+    assert result.code == 1
+    assert "no action helps: 3 of 3 nodes without nvidia.com/gpu (container web asks for 1)" in result.err
+    assert "why  0/3 nodes are available: 3 Insufficient nvidia.com/gpu." in result.out
+    document = json.loads(cli("trace", "solve", trace, "--json").out)
+    assert (document["actions"], len(document["why"]), len(document["unmendable"])) == (None, 1, 1)
+
+
+@pytest.mark.parametrize("command", [("step", "--action", "noop"), ("episode", "--agent", "noop", "--steps", "2")])
+def test_what_is_not_solved_is_explained(cli: Any, tmp_path: Path, command: tuple[str, ...]) -> None:
+    trace = write(tmp_path / "web.sktrace", requests={"cpu": "17"})
+    assert f"why  {INSUFFICIENT}" in cli(*command, "--trace", trace).out
+    document = json.loads(cli(*command, "--trace", trace, "--json").out)
+    assert document["why"][0].startswith(INSUFFICIENT)
+
+
+def test_a_workload_scaled_to_zero_is_nothing_to_do(cli: Any, tmp_path: Path) -> None:
+    trace = write(tmp_path / "web.sktrace", replicas=0)
+    result = cli("suggest", "--trace", trace)
+    assert (result.code, result.err) == (3, "error: Deployment default/web: is scaled to zero; nothing to do\n")
+    assert json.loads(cli("suggest", "--trace", trace, "--json").out)["ending"] == "scaled-to-zero"
