@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from protocol.commands.round_lines import left_out_lines, open_round_line
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
 from protocol.rounds.federation import closed_rounds
@@ -44,7 +45,11 @@ class RoundSummary:
 
 @dataclass(frozen=True)
 class FederationSummary:
-    """A federation: its members, and how many rounds have global weights."""
+    """A federation: its members, and how many rounds have global weights.
+
+    Attributes:
+        open_round: what the open round waits for; None if there is none.
+    """
 
     group: str
     size: int
@@ -55,6 +60,7 @@ class FederationSummary:
     weights_sha256: str | None
     members: tuple[JobSummary, ...]
     recent: tuple[RoundSummary, ...]
+    open_round: str | None = None
 
 
 def require_federation(bucket: Bucket, group: str) -> Federation:
@@ -76,8 +82,8 @@ def require_job(bucket: Bucket, job_id: str) -> None:
         raise UnknownName(f"{job_id!r}: neither a job nor a group in {bucket.name}; see `dispatch list`")
 
 
-def round_summary(bucket: Bucket, group: str, round_: int) -> RoundSummary | None:
-    """A closed round's row, None while the round is open."""
+def round_summary(bucket: Bucket, group: str, size: int, round_: int) -> RoundSummary | None:
+    """A closed round's row, None while the round is open; `size` is that of the federation."""
     try:
         decision = documents.read(bucket, Decision, keys.decision(group, round_))
     except BadDocument as error:
@@ -92,7 +98,7 @@ def round_summary(bucket: Bucket, group: str, round_: int) -> RoundSummary | Non
         episodes=len(decision.participants) * decision.episodes,
         reward=sum(rewards) / len(rewards) if rewards else None,
         solved=sum(p.solved or 0 for p in decision.participants),
-        left_out=tuple(f"member {item.member}: {item.reason}" for item in decision.left_out),
+        left_out=left_out_lines(decision, size),
     )
 
 
@@ -115,7 +121,7 @@ def federation_summary(
     views = attempts(listing.entries)
     job_ids = [keys.member_job(group, member) for member in range(federation.size)]
     members = tuple(job_summary(bucket, job_id, views.get(job_id), listing.server_time, ttl_s) for job_id in job_ids)
-    rounds = (round_summary(bucket, group, n) for n in range(max(1, closed - recent + 1), closed + 1))
+    rounds = (round_summary(bucket, group, federation.size, n) for n in range(max(1, closed - recent + 1), closed + 1))
     return FederationSummary(
         group=group,
         size=federation.size,
@@ -126,7 +132,16 @@ def federation_summary(
         weights_sha256=outcome.weights_sha256 if outcome else None,
         members=members,
         recent=tuple(found for found in rounds if found is not None),
+        open_round=_open_round(bucket, federation, closed, members) if outcome is None else None,
     )
+
+
+def _open_round(bucket: Bucket, federation: Federation, closed: int, members: tuple[JobSummary, ...]) -> str | None:
+    if closed >= federation.rounds:
+        return None
+    unfinished = ("pending", "running", "free")
+    departed = frozenset(member for member, job in enumerate(members) if job.state not in unfinished)
+    return open_round_line(bucket, federation, closed + 1, departed)
 
 
 def job_summary(bucket: Bucket, job_id: str, view: Attempts | None, server_time: float, ttl_s: float) -> JobSummary:

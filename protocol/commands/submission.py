@@ -141,7 +141,7 @@ def _federation(choice: FederationChoice, training: TrainingSpec) -> Federation:
         heterogeneous=choice.heterogeneous,
         strategy=strategy,
         barrier=choice.barrier,
-        min_participants=choice.min_participants or strategy.min_participants,
+        min_participants=choice.min_participants or strategy.min_participants(choice.size),
         round_timeout_s=choice.round_timeout,
         model=tuple(TensorSpec(name=name, shape=shape) for name, shape in tensors.items()),
     )

@@ -114,7 +114,8 @@ class FederationChoice:
         typer.Option(
             metavar="N",
             min=1,
-            help=f"Updates that a round needs. Default: 1; {ROBUST_SIZE} with a robust strategy.",
+            help="Updates that a round needs. Default: a majority, of two members 1; "
+            f"with a robust strategy at least {ROBUST_SIZE}.",
         ),
     ] = None
     round_timeout: Annotated[
@@ -122,7 +123,7 @@ class FederationChoice:
         typer.Option(
             metavar="SECONDS",
             min=1,
-            help="Seconds after a round's first update when it closes without the missing ones.",
+            help="Seconds after a round's first update when it closes without the missing ones, if there are enough.",
         ),
     ] = 3600.0
 

@@ -35,6 +35,8 @@ def group_table(status: FederationSummary) -> Group:
     parts: list[Any] = [f"[bold]{status.group}[/]  {state}{reason}  round {status.closed} of {status.rounds} closed"]
     if status.weights_sha256:
         parts.append(f"weights sha256 {status.weights_sha256}")
+    if status.open_round:
+        parts.append(escape(status.open_round))
     parts.append(jobs_table(status.members))
     if status.recent:
         parts.append(_rounds_table(status.recent))

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 
-from env.errors import one_line
 from env.words import count
 from protocol.jobs import queue
 from protocol.rounds.aggregate import Aggregate, AggregateOf, RoundInputs
-from protocol.rounds.decide import CloseRound, FailRound, KeepOpen, closable_at, decide
+from protocol.rounds.decide import EXTENSIONS, CloseRound, FailRound, KeepOpen, OpenRound, decide
 from protocol.rounds.federation import closed_rounds, end
-from protocol.rounds.updates import delivered_updates, max_update_bytes, participant_of
+from protocol.rounds.reader import RoundReader
+from protocol.rounds.updates import delivered_updates
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, Listing
 from protocol.wire.errors import BadDocument, FederationFailed, Refused, TooLarge, Unreadable
-from protocol.wire.federation_documents import Decision, Federation, LeftOut, OutcomeStatus, Participant
-from protocol.wire.store import Blob
+from protocol.wire.federation_documents import Decision, Federation, LeftOut, OutcomeStatus
 
 RESULT_LOOK_S = 10.0  # how often a closer asks whether members that keep it waiting have ended
-AT_ONCE = 16  # updates that are read side by side, as long as they are small,
-AT_ONCE_BYTES = 8 << 20  # that is to say together not larger than this
 
 
 class Closer:
@@ -39,8 +36,8 @@ class Closer:
 
     Attributes:
         round: the open one.
-        opened: since when, by this machine's clock.
-        time_left_s: what the last look left until the open round's deadline; None before its first update.
+        started: since when this closer looks at it, by this machine's clock.
+        time_left_s: what the last look left until the open round's deadline; None before its first update that counts.
         expected_s: how long the members took for the round before, by S3's clock; 0 while unknown.
     """
 
@@ -69,8 +66,11 @@ class Closer:
     def start_round(self, round_: int) -> None:
         """Go on with this round: the ones before it are closed."""
         self.round = round_
-        self.opened = self.bucket.clock.now()
+        self.started = self.bucket.clock.now()
         self.time_left_s: float | None = None
+        self._reader = RoundReader(self.bucket, self.federation, round_)
+        self._seen = OpenRound(self.federation, {}, (), 0.0)
+        self._extension = 0
 
     def drain(self) -> bool:
         """Close what can be closed now; True if that was the end of the federation."""
@@ -90,34 +90,46 @@ class Closer:
         if self.round > self.federation.rounds:
             self._finish()
             return True
-        listing = self.bucket.list(keys.updates(self.group, self.round))
-        if self._found_departed(listing):
-            # A member may have delivered its last update and ended between the listing and the question.
-            listing = self.bucket.list(keys.updates(self.group, self.round))
-        delivered = delivered_updates(listing.entries)
-        if delivered:
-            self.time_left_s = min(delivered.values()) + self.federation.round_timeout_s - listing.server_time
-        verdict = decide(self.federation, delivered, self._departed, listing.server_time)
+        verdict = decide(self._look())
+        self._note_deadline(verdict)
         if isinstance(verdict, KeepOpen):
             return False
-        if (
-            isinstance(verdict, CloseRound)
-            and listing.server_time - closable_at(self.federation, delivered, verdict) < grace_s
-        ):
+        if isinstance(verdict, CloseRound) and self._seen.server_time - verdict.since < grace_s:
             return False
         try:
-            self._close(verdict)
+            closed = self._close(verdict)
         except Unreadable:
             raise  # another closer may be able to read it
         except (FederationFailed, BadDocument, TooLarge) as failure:
             end(self.bucket, self.group, OutcomeStatus.FAILED, self.round - 1, str(failure))
             self.say(f"{self.group}: failed: {failure}")
             return True
-        # Both are whole seconds: what takes a tenth of one may seem to take a whole one.
-        self.expected_s = max(0.0, max(delivered.values(), default=0.0) - (self._closed_at or math.inf) - 1.0)
-        self._closed_at = listing.server_time
-        self.start_round(self.round + 1)
+        if closed:
+            # Both are whole seconds: what takes a tenth of one may seem to take a whole one.
+            last = max(self._seen.delivered.values(), default=0.0)
+            self.expected_s = max(0.0, last - (self._closed_at or math.inf) - 1.0)
+            self._closed_at = self._seen.server_time
+            self.start_round(self.round + 1)
         return False
+
+    def _look(self) -> OpenRound:
+        """What is known of the open round now. When it opened is asked once, and only if something depends on it."""
+        listing = self.bucket.list(keys.updates(self.group, self.round))
+        if self._found_departed(listing):
+            # A member may have delivered its last update and ended between the listing and the question.
+            listing = self.bucket.list(keys.updates(self.group, self.round))
+        seen = replace(
+            self._seen,
+            delivered=delivered_updates(listing.entries),
+            departed=frozenset(self._departed),
+            server_time=listing.server_time,
+        )
+        if math.isinf(seen.opened):
+            verdict = decide(seen)
+            if not isinstance(verdict, KeepOpen) or verdict.extension:
+                seen = replace(seen, opened=self._reader.opened_at())
+        self._seen = seen
+        return seen
 
     def _found_departed(self, listing: Listing) -> bool:
         """Ask whether members that keep the round waiting have ended for good; seldom, since each costs a request, and
@@ -133,11 +145,19 @@ class Closer:
         self._departed.update(ended)
         return bool(ended)
 
-    def _close(self, verdict: CloseRound | FailRound) -> None:
-        """That a round fails is decided like anything else: a closer that slept may find that it was closed."""
-        before = self._before()
+    def _close(self, verdict: CloseRound | FailRound) -> bool:
+        """Decide and aggregate; False if too few of the updates can be averaged, and others may still come.
+
+        That a round fails is decided like anything else: a closer that slept may find that it was closed.
+        """
+        before = self._reader.before()
         aggregate = self.aggregate_of(self.federation, before)
-        decision = self._judge(verdict, aggregate) if isinstance(verdict, CloseRound) else self._failed(verdict.reason)
+        if isinstance(verdict, CloseRound):
+            decision = self._judge(verdict, aggregate)
+            if decision is None:
+                return False
+        else:
+            decision = self._failed(verdict)
         if not self.bucket.ensure_created(keys.decision(self.group, self.round), decision.to_bytes()):
             decision, aggregate = self._follow(decision, aggregate, before)
         if decision.error is not None:
@@ -147,82 +167,37 @@ class Closer:
             self.bucket.ensure_created(keys.server_state(self.group, self.round), found.server_state)
         self.bucket.ensure_created(keys.global_weights(self.group, self.round), found.weights)
         self.say(_closed_line(self.group, decision, self.federation))
+        return True
 
-    def _before(self) -> RoundInputs:
-        """What the open round started from."""
-        if not self.federation.strategy.keeps_state:
-            return RoundInputs()
-        if self.round == 1:
-            given = self.federation.training.weights
-            return RoundInputs(self.bucket.content(keys.weights, given, WEIGHTS_BYTES) if given else None)
-        weights, state = (
-            self._present(key(self.group, self.round - 1)) for key in (keys.global_weights, keys.server_state)
-        )
-        return RoundInputs(weights, state)
+    def _judge(self, verdict: CloseRound, aggregate: Aggregate) -> Decision | None:
+        """Read the updates, then decide again if some of them turn out not to count."""
+        judged = self._reader.judge(verdict.members, aggregate)
+        self._seen = replace(self._seen, unusable={**self._seen.unusable, **judged.unusable})
+        for member, reason in judged.unusable.items():
+            self.say(f"{self.group}: round {self.round}: member {member} left out: {reason}")
+        if len(judged.participants) < self.federation.min_participants:
+            again = decide(self._seen)
+            self._note_deadline(again)
+            return self._failed(again) if isinstance(again, FailRound) else None
+        return self._decision(reason=verdict.reason, participants=judged.participants)
 
-    def _present(self, key: str) -> bytes:
-        body = self.bucket.get(key, WEIGHTS_BYTES)
-        if body is None:
-            raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
-        return body
-
-    def _judge(self, verdict: CloseRound, aggregate: Aggregate) -> Decision:
-        """Read each update once: add it to the aggregate, or name it as left out."""
-        participants: list[Participant] = []
-        left_out: list[LeftOut] = []
-        refused = 0
-        for member, update in self._updates(verdict.members):
-            try:
-                participant = self._take(member, update, aggregate)
-            except (BadDocument, Refused) as error:
-                refused += isinstance(error, Refused) and not isinstance(error, TooLarge)
-                reason = one_line(str(error))
-                left_out.append(LeftOut(member=member, reason=reason))
-                self.say(f"{self.group}: round {self.round}: member {member} left out: {reason}")
-            else:
-                participants.append(participant)
-        if refused and refused == len(left_out) and not participants:
-            # Perhaps this closer's own rights: what it cannot see at all it does not decide.
-            raise Refused(f"round {self.round}: no update can be read; {left_out[0].reason}")
-        if len(participants) < self.federation.min_participants:
-            reasons = "; ".join(f"member {item.member}: {item.reason}" for item in left_out)
-            needed = self.federation.min_participants
-            return self._failed(
-                f"{count(len(participants), 'usable update')}, at least {needed} needed: {reasons}"[:3000]
-            )
-        return self._decision(reason=verdict.reason, participants=tuple(participants), left_out=tuple(left_out))
-
-    def _failed(self, error: str) -> Decision:
-        return self._decision(reason="failed", error=error)
+    def _failed(self, verdict: FailRound) -> Decision:
+        return self._decision(reason="failed", error=verdict.reason)
 
     def _decision(self, **content: object) -> Decision:
+        left_out = tuple(LeftOut(member=member, reason=why) for member, why in self._seen.left_out.items())
         episodes, departed = len(self.federation.schedule.of(self.round)), tuple(sorted(self._departed))
-        return Decision.model_validate({"round": self.round, "episodes": episodes, "departed": departed, **content})
+        facts = {"round": self.round, "episodes": episodes, "departed": departed, "left_out": left_out}
+        return Decision.model_validate({**facts, **content})
 
-    def _take(self, member: int, update: Blob | Refused, aggregate: Aggregate) -> Participant:
-        if isinstance(update, Refused):
-            raise update
-        participant = participant_of(self.federation, self.round, member, update)
-        aggregate.add(update.body, participant.weight)
-        return participant
-
-    def _updates(self, members: Sequence[int]) -> Iterator[tuple[int, Blob | Refused]]:
-        """The members' updates of the open round, in this order; several are read at once if they are small."""
-        at_once = max(1, min(AT_ONCE, AT_ONCE_BYTES // max_update_bytes(self.federation)))
-        for start in range(0, len(members), at_once):
-            some = members[start : start + at_once]
-            found = self.bucket.clock.together([partial(self._update, member) for member in some])
-            yield from zip(some, found, strict=True)
-
-    def _update(self, member: int) -> Blob | Refused:
-        key = keys.update(self.group, self.round, member)
-        try:
-            blob = self.bucket.blob(key, max_update_bytes(self.federation))
-        except Refused as error:
-            return error
-        if blob is None:
-            raise FederationFailed(f"{key} was listed and is gone; was the group purged while it ran?")
-        return blob
+    def _note_deadline(self, verdict: KeepOpen | CloseRound | FailRound) -> None:
+        """Keep when to look again; say it once if the deadline was put off."""
+        self.time_left_s = None
+        if isinstance(verdict, KeepOpen) and verdict.until is not None:
+            self.time_left_s = verdict.until - self._seen.server_time
+            if verdict.extension > self._extension:
+                self._extension = verdict.extension
+                self.say(f"{self.group}: round {self.round}: {extension_line(verdict, self.federation)}")
 
     def _follow(self, mine: Decision, aggregate: Aggregate, before: RoundInputs) -> tuple[Decision, Aggregate]:
         """Another closer decided first: aggregate what its decision lists."""
@@ -234,7 +209,7 @@ class Closer:
             return theirs, aggregate
         aggregate = self.aggregate_of(self.federation, before)
         weights = {participant.member: participant.weight for participant in theirs.participants}
-        for member, update in self._updates(tuple(weights)):
+        for member, update in self._reader.updates(tuple(weights)):
             if isinstance(update, Refused):
                 raise update
             aggregate.add(update.body, weights[member])
@@ -254,4 +229,12 @@ def _closed_line(group: str, decision: Decision, federation: Federation) -> str:
     return (
         f"{group}: round {decision.round}/{federation.rounds} closed ({decision.reason}), "
         f"{len(decision.participants)} of {count(federation.size, 'member')}{mean}"
+    )
+
+
+def extension_line(verdict: KeepOpen, federation: Federation) -> str:
+    """That a round is extended, and how much longer it may last."""
+    return (
+        f"{count(verdict.delivered, 'update')} of at least {federation.min_participants} at its deadline; "
+        f"extended by {federation.round_timeout_s:g} s ({verdict.extension} of {EXTENSIONS} times)"
     )

@@ -95,7 +95,7 @@ class SyncServer:
         elif ended is None:
             self._due[group] = clock.now() + INDEX_EVERY_S
         else:
-            pause = poll_delay(clock.now() - closer.opened, clock.jitter(), closer.expected_s)
+            pause = poll_delay(clock.now() - closer.started, clock.jitter(), closer.expected_s)
             if closer.time_left_s is not None and closer.time_left_s >= 0:
                 pause = min(pause, closer.time_left_s + 1.0)  # S3's clock counts whole seconds
             self._due[group] = clock.now() + pause

@@ -16,7 +16,6 @@ class Traits:
         module: The module of `protocol.strategies` whose `Combined` does it.
         by_transitions: Whether updates weigh as much as the member's transitions in the round, else all alike.
         robust: Whether a minority that sends anything at all does no harm. All updates of a round are held then.
-        min_participants: Updates a round needs unless the user says how many.
         state: Names of the vectors that the server carries from round to round.
         settings: What members' agents are set to, unless the user says otherwise.
     """
@@ -24,7 +23,6 @@ class Traits:
     module: str
     by_transitions: bool = False
     robust: bool = False
-    min_participants: int = 1
     state: tuple[str, ...] = ()
     settings: Mapping[str, float] = field(default_factory=dict)
 
@@ -39,7 +37,6 @@ class Strategy(StrEnum):
     module: str
     by_transitions: bool
     robust: bool
-    min_participants: int
     state: tuple[str, ...]
     settings: Mapping[str, float]
 
@@ -47,8 +44,8 @@ class Strategy(StrEnum):
     UNIFORM = "uniform", Traits("fedavg")
     FEDPROX = "fedprox", Traits("fedprox", by_transitions=True, settings={"proximal": 0.01})
     FEDADAM = "fedadam", Traits("fedadam", by_transitions=True, state=("first", "second"))
-    TRIMMED_MEAN = "trimmed-mean", Traits("trimmed_mean", robust=True, min_participants=ROBUST_SIZE)
-    MEDIAN = "median", Traits("median", robust=True, min_participants=ROBUST_SIZE)
+    TRIMMED_MEAN = "trimmed-mean", Traits("trimmed_mean", robust=True)
+    MEDIAN = "median", Traits("median", robust=True)
 
     def __new__(cls, name: str, traits: Traits | None = None) -> Self:
         member = str.__new__(cls, name)
@@ -61,3 +58,10 @@ class Strategy(StrEnum):
     def keeps_state(self) -> bool:
         """Whether the server carries something from round to round."""
         return bool(self.state)
+
+    def min_participants(self, size: int) -> int:
+        """Updates a round of `size` members needs unless the user says how many: a majority, so that neither one member
+        nor any minority makes the weights alone; ROBUST_SIZE at least with a robust strategy. Of two members one is
+        enough: else the end of either would end the federation."""
+        majority = size // 2 + 1 if size > 2 else 1
+        return max(majority, ROBUST_SIZE) if self.robust else majority

@@ -17,7 +17,7 @@ from protocol.worker.siblings import Siblings
 PATIENT_S = 60.0  # a wait this long is worth a line in the log
 CLOSE_EVERY_S = (1.0, 20.0)  # where members close rounds: how often they look at the updates, at first and at most
 LOOK_EVERY_S = 20.0  # how often a member looks at the federation, if it does not look for siblings (then: ttl/3)
-SPREAD_S = 2.0  # members that could all close a round do not begin at the same moment
+SPREAD_S = 3.0  # members that could all close a round do not begin at the same moment
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from infra.proof.simulation.history import AppliedRequest
 from infra.proof.simulation.scenario import Target
 from infra.proof.standin import GROUP, integers
 from protocol.rounds.aggregate import RoundInputs
+from protocol.rounds.decide import EXTENSIONS
 from protocol.wire import keys
 from protocol.wire.federation_documents import Decision, OutcomeStatus
 from protocol.wire.keys import Mark
@@ -76,10 +77,17 @@ def _wrongly_decided(run: Run, event: AppliedRequest, decision: Decision) -> Ite
         yield from (f"did not wait for member {m}" for m in missing if not _gone(run, m, event))
         yield from (f"passed over the update of member {m}" for m in missing if _in_time(run, decision.round, m))
         return
-    updates = [run.history.first(keys.update(GROUP, decision.round, m)) for m in range(run.wanted.size)]
-    first = min((update.at for update in updates if update), default=event.at)
+    first = _first_that_counts(run, decision.round, event)
     if event.at - first < run.wanted.round_timeout_s - 1:
         yield f"timed out {event.at - first:.1f} s after its first update"
+
+
+def _first_that_counts(run: Run, round_: int, event: AppliedRequest) -> float:
+    """When the first update landed that is not older than the round, virtual seconds."""
+    opened = run.opened(round_)
+    updates = [run.history.first(keys.update(GROUP, round_, m)) for m in range(run.wanted.size)]
+    counted = [u.at for u in updates if u and u.place < event.place and int(u.at) >= int(opened)]
+    return min(counted, default=event.at)
 
 
 def _gone(run: Run, member: int, event: AppliedRequest) -> bool:
@@ -135,7 +143,8 @@ def _wrongly_failed(run: Run, event: AppliedRequest, round_: int, delivered: int
         yield f"the federation failed in round {round_}, which was not decided so"
     if delivered >= run.wanted.min_participants or len(landed) < delivered:
         yield f"the federation failed in round {round_} of {count(len(landed), 'update')}: {run.outcome}"
-    if "timed out" in cause and min(u.at for u in landed) + run.wanted.round_timeout_s > event.at + 1:
+    lasts_s = (1 + EXTENSIONS) * run.wanted.round_timeout_s
+    if "timed out" in cause and _first_that_counts(run, round_, event) + lasts_s > event.at + 1:
         yield f"round {round_} was given up before its time"
     if "timed out" not in cause:
         present = [m for m, update in enumerate(updates) if update in landed]

@@ -62,6 +62,12 @@ class Run:
                 found[round_] = (event, documents.parse(Decision, event.request.body, event.key))
         return found
 
+    def opened(self, round_: int) -> float:
+        """When a round opened, virtual seconds: when the weights landed that it starts from; 0 if they never did."""
+        key = keys.global_weights(GROUP, round_ - 1) if round_ > 1 else keys.federation(GROUP)
+        event = self.history.first(key)
+        return 0.0 if event is None else event.at
+
     @cached_property
     def outcome(self) -> Outcome | None:
         body = self.body(keys.outcome(GROUP))

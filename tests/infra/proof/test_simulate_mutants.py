@@ -23,7 +23,7 @@ from protocol.jobs.queue import ClaimedJob
 from protocol.rounds import closer, server
 from protocol.rounds.aggregate import Aggregate
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import CloseRound, KeepOpen
+from protocol.rounds.decide import CloseRound, KeepOpen, OpenRound
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket, Created, Listing
 from protocol.wire.errors import Conflict, Exists, StoreError, Transient
@@ -174,9 +174,10 @@ def test_an_unknown_claim_taken_for_won_is_caught(monkeypatch: pytest.MonkeyPatc
 def test_an_average_before_its_decision_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Closer._judge
 
-    def average_first(self: Closer, verdict: CloseRound, aggregate: Aggregate) -> Decision:
+    def average_first(self: Closer, verdict: CloseRound, aggregate: Aggregate) -> Decision | None:
         decision = judge(self, verdict, aggregate)
-        self.bucket.ensure_created(keys.global_weights(self.group, self.round), aggregate.finish().weights)
+        if decision is not None:
+            self.bucket.ensure_created(keys.global_weights(self.group, self.round), aggregate.finish().weights)
         return decision
 
     monkeypatch.setattr(Closer, "_judge", average_first)
@@ -196,8 +197,10 @@ def test_averaging_ones_own_choice_where_another_decided_is_caught(monkeypatch: 
 def test_averaging_what_the_decision_does_not_list_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Closer._judge
 
-    def forgets_one(self: Closer, verdict: CloseRound, aggregate: Aggregate) -> Decision:
+    def forgets_one(self: Closer, verdict: CloseRound, aggregate: Aggregate) -> Decision | None:
         decision = judge(self, verdict, aggregate)
+        if decision is None:
+            return None
         kept = decision.participants[: max(1, len(decision.participants) - 1)]
         return decision.model_copy(update={"participants": kept})
 
@@ -223,8 +226,8 @@ def test_weights_before_the_servers_state_are_caught(monkeypatch: pytest.MonkeyP
 
 
 def test_closing_without_a_member_that_still_lives_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient(wanted: Any, delivered: Mapping[int, float], departed: Any, server_time: float) -> Any:
-        return CloseRound(tuple(sorted(delivered)), "full") if delivered else KeepOpen()
+    def impatient(seen: OpenRound) -> CloseRound | KeepOpen:
+        return CloseRound(tuple(sorted(seen.delivered)), "full", 0.0) if seen.delivered else KeepOpen()
 
     monkeypatch.setattr(closer, "decide", impatient)
     assert Invariant.DECISION in violated(caught())
@@ -232,7 +235,7 @@ def test_closing_without_a_member_that_still_lives_is_caught(monkeypatch: pytest
 
 def test_waiting_for_members_that_have_ended_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     decide = closer.decide
-    monkeypatch.setattr(closer, "decide", lambda wanted, delivered, departed, now: decide(wanted, delivered, (), now))
+    monkeypatch.setattr(closer, "decide", lambda seen: decide(replace(seen, departed=())))
     assert Invariant.WEIGHTS in violated(caught())
 
 

@@ -68,7 +68,7 @@ def test_a_federation_that_failed_ends_all_its_jobs_with_the_reason() -> None:
     add_worker(world, "late")
     world.run(all_over(world, wanted))
     outcome = documents.parse(Outcome, world.s3.objects[keys.outcome(GROUP)].body, "outcome.json")
-    assert outcome.reason == "round 1: 1 update, at least 2 needed: the round timed out"
+    assert outcome.reason == "round 1: 1 update, at least 2 needed: the round timed out, 3 extensions included"
     for member in range(2):
         result = documents.read(bucket_of(world), Result, keys.result(keys.member_job(GROUP, member)))
         assert result is not None

@@ -15,7 +15,6 @@ from infra.proof.standin import GROUP, bucket_of, federation, integers
 from infra.proof.virtual_time import World
 from protocol.jobs import queue
 from protocol.rounds.closer import Closer
-from protocol.rounds.decide import CloseRound, FailRound, KeepOpen, decide
 from protocol.rounds.federation import closed_rounds
 from protocol.rounds.updates import participant_of, update_facts
 from protocol.strategies.table import Strategy
@@ -29,68 +28,6 @@ from protocol.wire.memory import Request
 from protocol.wire.store import Blob
 
 T = TypeVar("T")
-
-# -- decide ------------------------------------------------------------------------------------------
-
-
-def test_a_round_waits_for_every_live_member() -> None:
-    assert decide(federation(3), {0: 0.0, 1: 0.0}, set(), 1.0) == KeepOpen()
-
-
-def test_a_round_closes_when_all_have_delivered() -> None:
-    assert decide(federation(2), {1: 5.0, 0: 3.0}, set(), 6.0) == CloseRound((0, 1), "full")
-
-
-def test_a_member_that_ended_for_good_is_not_waited_for() -> None:
-    assert decide(federation(3), {0: 0.0, 1: 0.0}, {2}, 1.0) == CloseRound((0, 1), "full")
-
-
-def test_what_a_member_delivered_before_it_ended_counts() -> None:
-    assert decide(federation(2), {0: 0.0, 1: 0.0}, {1}, 1.0) == CloseRound((0, 1), "full")
-
-
-def test_the_deadline_runs_from_the_first_update() -> None:
-    wanted = federation(3, round_timeout_s=100.0)
-    assert decide(wanted, {0: 50.0}, set(), 150.0) == KeepOpen()
-    assert decide(wanted, {0: 50.0, 1: 149.0}, set(), 151.0) == CloseRound((0, 1), "deadline")
-
-
-def test_without_any_update_there_is_no_deadline() -> None:
-    assert decide(federation(3), {}, set(), 1e12) == KeepOpen()
-
-
-def test_too_few_updates_at_the_deadline_fail_the_federation() -> None:
-    wanted = federation(3, min_participants=2, round_timeout_s=100.0)
-    verdict = decide(wanted, {0: 0.0}, set(), 101.0)
-    assert verdict == FailRound("1 update, at least 2 needed: the round timed out")
-
-
-def test_a_federation_whose_members_have_all_ended_fails() -> None:
-    assert isinstance(decide(federation(2), {}, {0, 1}, 0.0), FailRound)
-
-
-@given(
-    st.dictionaries(st.integers(0, 9), st.floats(0, 1000)),
-    st.sets(st.integers(0, 9)),
-    st.floats(0, 2000),
-    st.integers(1, 6),
-    st.integers(1, 8),
-)
-def test_decisions_keep_their_promises(
-    delivered: dict[int, float], departed: set[int], now: float, minimum: int, size: int
-) -> None:
-    wanted = federation(size, min_participants=min(minimum, size), round_timeout_s=300.0)
-    verdict = decide(wanted, delivered, departed, now)
-    members = [m for m in delivered if m < size]
-    waiting_for = set(range(size)) - set(delivered) - departed
-    if isinstance(verdict, CloseRound):
-        assert verdict.members == tuple(sorted(members))  # all that delivered, and no others
-        assert len(members) >= wanted.min_participants
-        assert (verdict.reason == "deadline") == bool(waiting_for)
-    if isinstance(verdict, KeepOpen):
-        assert waiting_for
-    assert decide(wanted, delivered, departed, now) == verdict
-
 
 # -- participants ------------------------------------------------------------------------------------
 
@@ -216,13 +153,14 @@ def test_a_closer_that_would_fail_a_round_goes_on_if_another_closed_it_meanwhile
 def test_a_round_that_failed_is_never_closed_though_its_closer_died_before_it_recorded_the_outcome() -> None:
     world, bucket, closer = opened(2, 2, round_timeout_s=10.0, min_participants=2)
     deliver(bucket, 0, b"100")
-    world.s3.time += 60
+    world.s3.time += 60  # the deadline and its three extensions
     assert closer.step()
     recorded = outcome(world).reason
     del world.s3.objects[keys.outcome(GROUP)]
     deliver(bucket, 1, b"200")
     assert Closer(bucket, closer.federation, integers, lambda line: None).step()
-    assert outcome(world).reason == recorded == "round 1: 1 update, at least 2 needed: the round timed out"
+    assert outcome(world).reason == recorded
+    assert recorded.startswith("round 1: 1 update, at least 2 needed: the round timed out")
     assert keys.global_weights(GROUP, 1) not in world.s3.objects
 
 

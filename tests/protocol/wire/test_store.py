@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from protocol.commands.buckets import open_bucket
-from protocol.rounds.closer import AT_ONCE
+from protocol.rounds.reader import AT_ONCE
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.errors import Exists, Refused, TooLarge, Transient, Unfit
