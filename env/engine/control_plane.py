@@ -80,7 +80,8 @@ class ControlPlane:
             self._act()
             return
         workload = self.workloads.get((given.kind, given.ref))
-        schedules_later = self._is_grown(workload, given)
+        amid_batches, self.api.amid_batches = self.api.amid_batches, {}
+        schedules_later = not amid_batches and self._is_grown(workload, given)
         if not schedules_later:
             self._act_meanwhile()
         if workload is None:
@@ -93,6 +94,9 @@ class ControlPlane:
             self._sync()
         else:
             self._act_meanwhile()
+        if amid_batches:
+            self.api.unsettled |= amid_batches
+            self._act()
 
     def delete(self, kind: str, ref: WorkloadRef) -> None:
         """Delete an object and its pods; nothing happens when there is none."""
@@ -117,7 +121,9 @@ class ControlPlane:
         """
         for _ in range(_MOST_ROUNDS):
             self._act()
-            if not (self.api.retry() or self.api.kubelets.answer()):
+            if self.api.amid_batches:
+                self.api.unsettled, self.api.amid_batches = self.api.amid_batches, {}
+            elif not (self.api.retry() or self.api.kubelets.answer()):
                 return
         raise ClusterError(f"the cluster does not settle within {_MOST_ROUNDS} rounds")
 
@@ -201,6 +207,7 @@ class ControlPlane:
         """Delete an object and its pods."""
         del self.workloads[workload.kind, workload.ref]
         self.api.unsettled.pop(workload, None)
+        self.api.amid_batches.pop(workload, None)
         self.api.live.pop(workload)
         self.api.terminate(workload.whole() if isinstance(workload, BarePod) else workload.pods())
 

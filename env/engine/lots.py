@@ -43,10 +43,6 @@ class Lots:
         found = list(things)
         return found if self._generator is None else [found[i] for i in self._generator.permutation(len(found))]
 
-    def batch(self, missing: int, there: int) -> int:
-        """How many pods a controller makes in one go: all, or in a race 1, 2, 4, … as a slow start does."""
-        return min(missing, there + 1) if self.drawn else missing
-
     def rounds(self) -> int | None:
         """How often controllers and scheduler act before the next object; None: until they have nothing to do."""
         return None if self._generator is None else int(self._generator.integers(_MOST_ROUNDS + 1))

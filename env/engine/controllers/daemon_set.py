@@ -76,7 +76,7 @@ class DaemonSet:
             excess, lacking = self._surged(by_node, api) if surges else (self._replaced(by_node, api), [])
         created = self._create(api, lacking)
         api.delete_pods(excess)
-        return created or bool(excess)
+        return (created or bool(excess)) and self not in api.amid_batches
 
     # --- `podsShouldBeOnNode` ----------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class DaemonSet:
     def _create(self, api: ApiServer, nodes: Sequence[str]) -> bool:
         """Make a pod for each node, up to the first that is refused; whether there is a new one."""
         template, before = self._plan()[0], len(self.members)
-        for node in nodes[: api.lots.batch(len(nodes), before)]:
+        for node in nodes[: api.batch(self, len(nodes))]:
             placed = replace(template, placement=replace(template.placement, only_node=node))
             pod = api.create_pod(placed, self)
             if pod is None:

@@ -83,7 +83,7 @@ class ReplicaSet:
         if self.selector is not None:
             self.members += api.claim(self)
         missing = self.replicas - len(self.members)
-        for made in range(api.lots.batch(missing, len(self.members))):
+        for made in range(api.batch(self, missing)):
             pod = api.create_pod(self.template, self)
             if pod is None:
                 return made > 0
@@ -92,7 +92,7 @@ class ReplicaSet:
             related = self.members if self.parent is None else self.parent.pods()
             # Of the same age, to a power of two, it is the random UID that decides.
             api.delete_pods(first_to_leave(api.lots.in_any_order(self.members), related)[:-missing])
-        return missing != 0
+        return missing != 0 and self not in api.amid_batches
 
     def forget(self, pods: set[Pod]) -> None:
         """Pods that are being deleted do not count any more (`FilterActivePods`)."""

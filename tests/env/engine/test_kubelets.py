@@ -60,6 +60,20 @@ def test_the_scheduler_tries_again_after_each_pod_that_ends(cluster: Make, node:
     assert made.state() == (1, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("first", "placed"),
+    [("DaemonSet", {"a": 1, "": 1}), ("ReplicaSet", {"a": 1, "": 1}), ("Deployment", {"a": 1, "b": 1})],
+)
+def test_the_next_object_comes_before_the_second_batch_of_a_set_on_its_own(
+    first: str, placed: Any, cluster: Make, node: Make, manifest: Make
+) -> None:
+    asked = [
+        manifest(kind, kind.lower(), 2 if kind != "DaemonSet" else None, cpu="3") for kind in (first, "Deployment")
+    ]
+    asked[1]["metadata"]["name"] = "next"
+    assert cluster(node("a"), node("b")).apply(*asked).placed(first.lower()) == placed
+
+
 # --- deleted pods ---------------------------------------------------------------------------------------------------
 
 

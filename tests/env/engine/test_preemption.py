@@ -30,7 +30,7 @@ def test_a_pod_of_higher_priority_takes_the_place_of_another(busy: Make, node: M
 
 
 def test_a_pod_of_equal_priority_waits(busy: Make, node: Make, manifest: Make) -> None:
-    made = busy(node("a")).apply(manifest("ReplicaSet", "old", replicas=4, **HIGH), manifest(**HIGH))
+    made = busy(node("a")).apply(manifest("ReplicaSet", "old", replicas=4, **HIGH)).apply(manifest(**HIGH))
     assert (made.state(), made.told("Preempted")) == ((0, 1, 1), [])
 
 

@@ -43,9 +43,8 @@ def test_cpu_and_memory_in_balance_are_better(cluster: Make, node: Make, manifes
 def test_a_pod_without_requests_counts_as_100m_and_200mi(cluster: Make, node: Make, manifest: Make) -> None:
     # Ten such pods count for 1 CPU, so that the node with a single pod of 900m has more left.
     idle = manifest("ReplicaSet", "idle", replicas=10, cpu=None, nodeName="a")
-    made = cluster(node("a"), node("b")).apply(
-        idle, manifest("Pod", "one", cpu="900m", nodeName="b"), manifest("Pod", cpu="100m")
-    )
+    made = cluster(node("a"), node("b")).apply(idle)
+    made.apply(manifest("Pod", "one", cpu="900m", nodeName="b"), manifest("Pod", cpu="100m"))
     assert made.placed() == {"b": 1}
 
 

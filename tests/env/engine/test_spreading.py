@@ -67,7 +67,7 @@ def test_pods_of_other_namespaces_do_not_count(cluster: Make, zones: Any, manife
 
 def test_pods_of_other_owners_with_the_labels_count(cluster: Make, zones: Any, manifest: Make) -> None:
     others = manifest("ReplicaSet", "other", replicas=3, nodeName="c", cpu="0", labels={"app": "web"})
-    assert cluster(*zones).apply(others, manifest(replicas=3, **constraint())).placed() == {"a": 2, "b": 1}
+    assert cluster(*zones).apply(others).apply(manifest(replicas=3, **constraint())).placed() == {"a": 2, "b": 1}
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
@@ -98,7 +98,7 @@ def test_tainted_nodes_are_domains_unless_taints_are_honoured(cluster: Make, nod
 def test_match_label_keys_narrow_the_selector(cluster: Make, zones: Any, manifest: Make) -> None:
     old = manifest("ReplicaSet", "old", replicas=3, cpu="0", nodeName="c", labels={"app": "web", "track": "old"})
     new = {"replicas": 3, "labels": {"app": "web", "track": "new"}}
-    assert cluster(*zones).apply(old, manifest(**new, **constraint())).placed()["c"] == 0
+    assert cluster(*zones).apply(old).apply(manifest(**new, **constraint())).placed()["c"] == 0
     narrow = constraint(matchLabelKeys=["track"])
     assert cluster(*zones).apply(old, manifest(**new, **narrow)).placed()["c"] == 1
 

@@ -109,7 +109,7 @@ def test_lots_only_choose_among_nodes_of_the_same_score() -> None:
         assert simulated_outcomes(nodes, [[pod("p")]], seed)[0]["workloads"]["p"]["nodes"] == {"large": 1}
 
 
-def test_with_a_seed_the_pods_of_two_objects_race_and_without_one_the_first_object_is_done_first() -> None:
+def test_with_a_seed_the_pods_of_two_objects_race_and_without_one_they_take_turns() -> None:
     spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("web")["spec"]}
     web = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"}}
@@ -120,7 +120,7 @@ def test_with_a_seed_the_pods_of_two_objects_race_and_without_one_the_first_obje
         workloads = simulated_outcomes(nodes, steps, draw)[0]["workloads"]
         return workloads["web"]["ready"], workloads["p"]["ready"]
 
-    assert ready(None) == (2, 0)
+    assert ready(None) == (1, 1)
     assert {ready(seed) for seed in range(20)} == {(2, 0), (1, 1)}
 
 
