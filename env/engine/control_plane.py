@@ -230,6 +230,8 @@ class ControlPlane:
         for _ in range(rounds):
             self._sync()
             self.api.schedule()
+        if self.api.lots.kubelets_are_quick():
+            self.api.kubelets.answer()
 
     def _sync(self) -> None:
         """Each controller with something to do acts once."""

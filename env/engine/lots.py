@@ -46,3 +46,7 @@ class Lots:
     def rounds(self) -> int | None:
         """How often controllers and scheduler act before the next object; None: until they have nothing to do."""
         return None if self._generator is None else int(self._generator.integers(_MOST_ROUNDS + 1))
+
+    def kubelets_are_quick(self) -> bool:
+        """Whether kubelets answer before the next object is applied: in one of four cases, if anything is drawn."""
+        return self._generator is not None and bool(self._generator.integers(4) == 0)

@@ -74,10 +74,15 @@ class StatefulSet:
 
     def _create(self, api: ApiServer, wanted: range) -> bool | None:
         """Make the first missing pod (all of them in parallel); None when nothing stands in the way of going on."""
-        changed = False
-        for number in wanted:
+        changed, room = False, len(wanted)
+        if self.spec.parallel and api.lots.drawn:
+            room = api.batch(self, sum(number not in self.members for number in wanted))
+        for number in api.lots.in_any_order(wanted) if self.spec.parallel else wanted:
             pod = self.members.get(number)
+            if pod is None and room == 0:
+                return True
             if pod is None:
+                room -= 1
                 made = self._make(api, number)
                 changed = changed or made
                 if not self.spec.parallel:
