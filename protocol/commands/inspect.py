@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 from env.errors import SimArenaError
 from env.words import count
+from protocol.commands.round_lines import rounds_without
 from protocol.commands.status import job_summary
 from protocol.jobs import queue
 from protocol.jobs.lease import attempts
+from protocol.rounds.federation import closed_rounds
+from protocol.rounds.reader import AT_ONCE
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.errors import ProtocolError, UnknownName
+from protocol.wire.federation_documents import Decision, Federation
 from protocol.wire.job_documents import Manifest, Result
+
+ROUNDS_READ = 100  # of the last rounds; a federation has at most so many unless told otherwise
 
 
 def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
@@ -22,8 +29,9 @@ def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
     Raises:
         UnknownName: no such job.
     """
+    left_out = _left_out(bucket, job_id)
     if result := documents.read(bucket, Result, keys.result(job_id)):
-        return result.model_dump(mode="json")
+        return {**result.model_dump(mode="json"), "left_out": left_out}
     manifest = documents.read(bucket, Manifest, keys.pending_manifest(job_id))
     if manifest is None:
         raise UnknownName(f"job {job_id!r}: not in {bucket.name}; `dispatch list` shows what there is")
@@ -37,8 +45,23 @@ def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
         "doing": now.doing,
         "episode": now.episode,
         "reward": now.reward,
+        "left_out": left_out,
         "manifest": manifest.model_dump(mode="json"),
     }
+
+
+def _left_out(bucket: Bucket, job_id: str) -> list[str]:
+    """Of a federation's member: the rounds without it among the last ROUNDS_READ, a line for each reason."""
+    group, member = keys.parse_member_job(job_id) or ("", 0)
+    federation = documents.read_if_valid(bucket, Federation, keys.federation(group)) if group else None
+    if federation is None:
+        return []
+    closed = closed_rounds(bucket, group, federation.rounds)
+    rounds = range(max(1, closed - ROUNDS_READ + 1), closed + 1)
+    reads = [partial(documents.read_if_valid, bucket, Decision, keys.decision(group, n)) for n in rounds]
+    batches = [reads[start : start + AT_ONCE] for start in range(0, len(reads), AT_ONCE)]
+    decisions = [found for batch in batches for found in bucket.clock.together(batch)]
+    return list(rounds_without(member, [found for found in decisions if found is not None], federation.size))
 
 
 def text_of(bucket: Bucket, job_id: str, name: str) -> str:

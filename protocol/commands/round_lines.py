@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from env.words import count
 from protocol.rounds.closer import extension_line
@@ -13,7 +14,7 @@ from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Decision, Federation
 
-NAMED = 20  # members that a line names before it counts the others
+NAMED = 20  # members or rounds that a line names before it counts the others
 
 
 def left_out(decision: Decision, size: int) -> dict[int, str]:
@@ -33,6 +34,15 @@ def left_out_lines(decision: Decision, size: int) -> tuple[str, ...]:
     for member, reason in left_out(decision, size).items():
         by_reason[reason].append(member)
     return tuple(f"{_named(members)}: {reason}" for reason, members in by_reason.items())
+
+
+def rounds_without(member: int, decisions: Sequence[Decision], size: int) -> tuple[str, ...]:
+    """The rounds that a member has no part in, a line for each reason."""
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for decision in decisions:
+        if (reason := left_out(decision, size).get(member)) is not None:
+            by_reason[reason].append(decision.round)
+    return tuple(f"{_named(rounds, 'round')}: {reason}" for reason, rounds in by_reason.items())
 
 
 def open_round_line(bucket: Bucket, federation: Federation, round_: int, departed: frozenset[int]) -> str:
@@ -55,11 +65,11 @@ def _state(seen: OpenRound) -> str:
         return "waits for the process that closes rounds"
     if verdict.extension:
         return extension_line(verdict, seen.federation)
-    waits = f"{count(verdict.delivered, 'update')}, waits for {_named(list(seen.missing))}"
+    waits = f"{count(verdict.delivered, 'update')}, waits for {_named(seen.missing)}"
     return waits if verdict.until is None else f"{waits} until the deadline in {verdict.until - seen.server_time:.0f} s"
 
 
-def _named(members: list[int]) -> str:
-    names = ", ".join(map(str, members[:NAMED]))
-    more = f" and {len(members) - NAMED} more" if len(members) > NAMED else ""
-    return f"member{'s' * (len(members) > 1)} {names}{more}"
+def _named(numbers: Sequence[int], noun: str = "member") -> str:
+    names = ", ".join(map(str, numbers[:NAMED]))
+    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
+    return f"{noun}{'s' * (len(numbers) > 1)} {names}{more}"

@@ -209,8 +209,16 @@ def _end(view: View) -> Step | None:
     closes = view.closers is Closers.WORKERS
     # Where members close the rounds, none ends before the last one is closed and the outcome recorded: no other would.
     if view.position >= last and (max(view.closed, view.loaded) >= last or not closes):
-        return Conclude() if closes and not view.concluded else Finish(ResultStatus.SUCCESS)
+        return Conclude() if closes and not view.concluded else _finish(view)
     return Release() if view.stopping else None
+
+
+def _finish(view: View) -> Step:
+    """A member that came too late for every round has done nothing that could count as a success."""
+    if view.trained == 0:
+        reason = f"left out of every round: all {view.schedule.rounds:,} were closed before it had trained any"
+        return Finish(ResultStatus.FAILED, reason)
+    return Finish(ResultStatus.SUCCESS)
 
 
 def _follow(view: View) -> Step | None:

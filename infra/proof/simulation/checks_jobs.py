@@ -58,6 +58,9 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         return None if failed and outcome and outcome.place < event.place else "the federation had not failed"
     if "was the group purged" in error or "it was purged" in error:
         return None if run.purged(job_id) else "it was never purged"
+    if error.startswith("left out of every round"):
+        over = run.body(keys.global_weights(GROUP, run.wanted.rounds)) is not None
+        return None if over and not result.episodes_completed else "it could still take part, or did"
     if "took longer than" in error:
         return None if defect is MemberDefect.HANGS else "it hangs not"
     return None if defect is MemberDefect.REFUSED and "no such setting" in error else "nothing was wrong with it"
@@ -79,6 +82,8 @@ def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
         return None if right else "its weights are not those of an undisturbed run"
     closed = max((r for r in range(1, run.wanted.rounds + 1) if run.body(keys.global_weights(GROUP, r))), default=0)
     if closed == run.wanted.rounds:
+        if not result.episodes_completed:
+            return "it was left out of every round"
         return None  # members left behind may end without a state of the last round
     if state is None:
         return "it has no last state"

@@ -17,6 +17,7 @@ from infra.proof.standin import (
     undisturbed,
 )
 from infra.proof.virtual_time import World
+from protocol.commands.inspect import about
 from protocol.commands.status import federation_summary
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.closer import Closer
@@ -24,6 +25,7 @@ from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.choices import Closers
 from protocol.wire.federation_documents import Decision, Federation, Outcome, OutcomeStatus
+from protocol.wire.job_documents import Result, ResultStatus
 
 TIMEOUT_S = 10.0
 
@@ -206,6 +208,39 @@ def test_status_says_who_was_left_out_of_which_round_and_why() -> None:
         "round 2: 1 update, waits for members 1, 2 until the deadline in 10 s; "
         "member 3 left out: written 16 s before the round opened"
     )
+
+
+def test_inspect_says_of_which_rounds_a_member_was_left_out_and_why() -> None:
+    stage = Stage(3, rounds=4, min_participants=1)
+    stage.deliver(2, 2)
+    stage.later(5)
+    for round_ in (1, 2, 3):
+        stage.deliver(round_, 0, *([1] if round_ == 1 else []))
+        stage.later(TIMEOUT_S + 1)
+        stage.closer.drain()
+    lines = {m: about(stage.bucket, keys.member_job(GROUP, m), TTL_S)["left_out"] for m in range(3)}
+    assert lines == {
+        0: [],
+        1: ["rounds 2, 3: no update when the round closed"],
+        2: ["rounds 1, 3: no update when the round closed", "round 2: written 16 s before the round opened"],
+    }
+
+
+@pytest.mark.parametrize("barrier", Closers)
+def test_a_member_whose_worker_comes_after_the_last_round_fails_with_the_reason(barrier: Closers) -> None:
+    world, wanted = World(seed=1), federation(2, 2, round_timeout_s=5.0, barrier=barrier)
+    submit_federation(bucket_of(world), wanted)
+    add_worker(world, "first", stays=True)
+    add_sync_server(world)
+    world.run(lambda: keys.outcome(GROUP) in world.s3.objects)
+    add_worker(world, "late", at=30.0, stays=True)
+    world.run(all_over(world, wanted))
+    results = [documents.read(bucket_of(world), Result, keys.result(keys.member_job(GROUP, m))) for m in range(2)]
+    late = [found for found in results if found and not found.episodes_completed]
+    assert [(found.status, found.error) for found in late] == [
+        (ResultStatus.FAILED, "left out of every round: all 2 were closed before it had trained any")
+    ]
+    world.close()
 
 
 def test_a_federation_of_an_older_release_without_the_field_keeps_closing_with_one_update() -> None:

@@ -110,11 +110,20 @@ def test_only_a_whole_job_ends_well(view: View) -> None:
     if isinstance(step, Finish) and step.status is ResultStatus.SUCCESS:
         rounds = view.schedule.rounds
         assert view.trained >= rounds or view.loaded >= rounds
+        assert view.trained > 0
         if view.closers is not None:
             assert view.delivered >= view.trained
         if view.closers is Closers.WORKERS:
             assert view.concluded
             assert max(view.closed, view.loaded) >= rounds
+
+
+def test_a_member_that_came_too_late_for_every_round_is_no_success() -> None:
+    for closers in Closers:
+        late = View(Schedule(4, 1), closers, resumed_at=4, joined=True, closed=4, loaded=4, concluded=True)
+        assert next_step(late) == Finish(
+            ResultStatus.FAILED, "left out of every round: all 4 were closed before it had trained any"
+        )
 
 
 @views
@@ -237,7 +246,8 @@ def test_every_way_ends_within_a_bound_and_does_nothing_twice(
             view = replace(view, close_due=closes, look_due=data.draw(st.booleans(), "it is time to look"))
         assert len(done) < 10 * schedule.rounds + 10
         assert idle < 10
-    assert step == Finish(ResultStatus.SUCCESS)
+    assert isinstance(step, Finish)
+    assert step.status is (ResultStatus.SUCCESS if view.trained else ResultStatus.FAILED)
     assert view.trained == schedule.rounds or view.loaded == schedule.rounds
     if closers and view.trained == schedule.rounds:
         assert schedule.rounds in bucket.updates
