@@ -18,7 +18,8 @@ from runner.options.flatten import flattened
 
 BUCKET = "bucket"  # the policy of the bucket itself, beside those of the roles
 LAUNCHER, MACHINE = "launcher", "machine"  # who launches fleets on EC2, and what is launched
-_ANY_WORKER_ROLE = "arn:{}:iam::*:role/sim-arena-*-WorkerRole-*"
+_WORKER_ROLE = "arn:{}:iam::*:role/{}-WorkerRole-*"
+_UNCUT = 64 - len("-WorkerRole-") - 13  # of a role's 64 characters: a longer stack's name is cut, and 13 are random
 _KNOWN = [*(role.value for role in Role), BUCKET, LAUNCHER, MACHINE]
 
 
@@ -46,7 +47,7 @@ def policy(
         str | None,
         typer.Option(
             metavar="ARN",
-            help="The machines' role, which a launcher passes on. Default: the roles of all stacks of `ec2-workers`.",
+            help="The machines' role, which a launcher passes on. Default: that of the bucket's stack, in any account.",
         ),
     ] = None,
     partition: Annotated[
@@ -84,8 +85,13 @@ def _launcher(bucket: str, partition: Partition, worker_role: str | None) -> pol
     from infra.ec2.stack.permissions import Scope, launcher_policy
 
     if worker_role is None:
-        # CloudFormation cuts a stack's name where a role's would become too long, but keeps its beginning.
-        return launcher_policy(Scope(bucket, stack_name(bucket), _ANY_WORKER_ROLE.format(partition), partition))
+        stack = stack_name(bucket)
+        if len(stack) > _UNCUT:
+            raise UsageError(
+                f"policy launcher: the name of bucket {bucket} is too long to tell its machines' role from others'; "
+                "pass --worker-role, which `ec2-workers setup` prints as WorkerRoleArn"
+            )
+        return launcher_policy(Scope(bucket, stack, _WORKER_ROLE.format(partition, stack), partition))
     found = re.fullmatch(rf"arn:{partition}:iam::([0-9]{{12}}):role/[\w+=,.@/-]+", worker_role)
     if found is None:
         raise UsageError(

@@ -10,14 +10,15 @@ itself for `s3:prefix` then (so does Ceph from 19.2.6 on, https://github.com/cep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
 from env.errors import UsageError
 from protocol.wire import ids, keys
+from protocol.wire.ids import ANY, Wildcard
 from protocol.wire.keys import Mark
 from protocol.wire.store import valid_bucket
 
@@ -57,81 +58,91 @@ def bucket_arn(bucket: str, partition: Partition = Partition.AWS) -> str:
 
 # -- whose keys ------------------------------------------------------------------------------------------
 
-# Names that stand for any: `Whose` puts wildcards in their place, so that all keys are built by `protocol.wire.keys`.
-JOB, GROUP, ROUND, MEMBER, ATTEMPT, SHA256 = "any-job", "any-group", 123_456, 7_890, 4_321, 64 * "0"
-
 
 @dataclass(frozen=True)
 class Whose:
-    """Whose keys a policy covers; `*` stands for any characters.
+    """Whose keys a policy covers; `ids.ANY` stands for any.
 
     Attributes:
         group: None if none of any federation.
     """
 
-    job: str = "*"
-    group: str | None = "*"
-    member: str = "*"
+    job: str = ANY
+    group: str | None = ANY
+    member: int | Wildcard = ANY
 
     @classmethod
     def of(cls, job_id: str) -> Whose:
         """One job's, and if it is a member's, what that member has in its federation."""
-        group, member = keys.parse_member_job(ids.valid_id(job_id, "--job")) or (None, "")
-        return cls(job_id, group, str(member))
+        group, member = keys.parse_member_job(ids.valid_id(job_id, "--job")) or (None, ANY)
+        return cls(job_id, group, member)
 
-    def covers(self, key: str) -> str:
-        """The pattern over all keys that differ from this one in its made-up names only."""
-        wildcards = {
-            JOB: self.job,
-            GROUP: self.group or "",
-            str(ROUND): "*",
-            str(MEMBER): self.member,
-            str(ATTEMPT): "*",
-            SHA256: "*",
-        }
-        for name, wildcard in wildcards.items():
-            key = key.replace(name, wildcard)
-        while key.endswith("/*/*"):  # the first `*` takes slashes too; and a listing asks for the folder itself
-            key = key.removesuffix("/*")
-        return key
-
-    def cover(self, some: Iterable[str]) -> list[str]:
+    def cover(self, some: Iterable[Pattern]) -> list[str]:
         """The patterns over these keys without those that others contain; none for a federation's if there is none."""
-        found = list(dict.fromkeys(self.covers(key) for key in some if GROUP not in key or self.group))
+        found = list(dict.fromkeys(_folded(pattern(self)) for pattern in some if self.group or not pattern.of_group))
         return [one for one in found if not any(fnmatchcase(one, other) for other in found if other != one)]
 
 
-def _beside(key: str) -> str:
-    return f"{key.rpartition('/')[0]}/*"
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """A kind of keys, built by `protocol.wire.keys` for whom it concerns.
+
+    Attributes:
+        of_group: whether they are a federation's.
+    """
+
+    build: Callable[[Whose], str]
+    of_group: bool = False
+
+    def __call__(self, whose: Whose) -> str:
+        return self.build(whose)
 
 
-ALL_OF_JOBS = f"{keys.JOBS}*/{JOB}/*"
-MANIFEST = keys.pending_manifest(JOB)
-FINISHED = keys.finished_manifest(JOB)
-REJECTED = (keys.rejected_manifest(JOB), keys.rejected_error(JOB))
-CLAIM, HEARTBEAT, RELEASED = (
-    keys.attempt_mark(JOB, mark, ATTEMPT) for mark in (Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED)
+def _of_group(build: Callable[[str, Whose], str]) -> Pattern:
+    return Pattern(lambda whose: build(whose.group or "", whose), of_group=True)
+
+
+def _folded(pattern: str) -> str:
+    """The first `*` takes slashes too; and a listing asks for the folder itself."""
+    while pattern.endswith("/*/*"):
+        pattern = pattern.removesuffix("/*")
+    return pattern
+
+
+def _mark(mark: Mark) -> Pattern:
+    return Pattern(lambda whose: keys.attempt_mark(whose.job, mark, ANY))
+
+
+ALL_OF_JOBS = Pattern(lambda whose: f"{keys.JOBS}*/{whose.job}/*")
+SUBMITTED = Pattern(lambda whose: keys.submitted_manifest(whose.job))
+MANIFEST = Pattern(lambda whose: keys.pending_manifest(whose.job))
+FINISHED = Pattern(lambda whose: keys.finished_manifest(whose.job))
+REJECTED = (
+    Pattern(lambda whose: keys.rejected_manifest(whose.job)),
+    Pattern(lambda whose: keys.rejected_error(whose.job)),
 )
-CANCEL = keys.cancel(JOB)
-MARKS = _beside(CANCEL)
-RESULT = keys.result(JOB)
-RESULTS = _beside(RESULT)  # artifacts and states too
-TRACES, WEIGHTS = keys.trace(SHA256), keys.weights(SHA256)
-CODE = _beside(keys.code(SHA256, "a.whl"))
-MACHINES = _beside(keys.machine_file(JOB, "status.json"))
-ACTIVE = keys.active(GROUP)
-FEDERATION, OUTCOME = keys.federation(GROUP), keys.outcome(GROUP)
-ALL_OF_FEDERATIONS = _beside(FEDERATION)  # and, for all groups, their index
-ROUNDS = f"{keys.rounds(GROUP)}*"
-UPDATE = keys.update(GROUP, ROUND, MEMBER)
-DECISION = keys.decision(GROUP, ROUND)
-SERVER_STATE = keys.server_state(GROUP, ROUND)
-GLOBAL_WEIGHTS = keys.global_weights(GROUP, ROUND)
-PROBE = _beside(keys.probe(JOB))
+CLAIM, HEARTBEAT, RELEASED = _mark(Mark.CLAIM), _mark(Mark.HEARTBEAT), _mark(Mark.RELEASED)
+CANCEL = Pattern(lambda whose: keys.cancel(whose.job))
+MARKS = Pattern(lambda whose: f"{keys.in_progress(whose.job)}*")
+RESULT = Pattern(lambda whose: keys.result(whose.job))
+RESULTS = Pattern(lambda whose: f"{keys.results(whose.job)}*")  # artifacts and states too
+TRACES, WEIGHTS = Pattern(lambda _: keys.trace(ANY)), Pattern(lambda _: keys.weights(ANY))
+CODE = Pattern(lambda _: f"{keys.CODE}*")
+MACHINES = Pattern(lambda _: f"{keys.MACHINES}*")
+ACTIVE = _of_group(lambda group, _: keys.active(group))
+FEDERATION = _of_group(lambda group, _: keys.federation(group))
+OUTCOME = _of_group(lambda group, _: keys.outcome(group))
+ALL_OF_FEDERATIONS = _of_group(lambda group, _: f"{keys.group_folder(group)}*")  # and, for all groups, their index
+ROUNDS = _of_group(lambda group, _: f"{keys.rounds(group)}*")
+UPDATE = _of_group(lambda group, whose: keys.update(group, ANY, whose.member))
+DECISION = _of_group(lambda group, _: keys.decision(group, ANY))
+SERVER_STATE = _of_group(lambda group, _: keys.server_state(group, ANY))
+GLOBAL_WEIGHTS = _of_group(lambda group, _: keys.global_weights(group, ANY))
+PROBE = Pattern(lambda _: keys.probe(ANY))
 
 # All but heartbeats, what machines say of themselves, and what `sim-arena s3 check` overwrites below probe/.
 CREATE_ONLY = (
-    *(MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, TRACES, WEIGHTS, CODE),
+    *(SUBMITTED, MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, TRACES, WEIGHTS, CODE),
     *(ACTIVE, FEDERATION, OUTCOME, ROUNDS),
 )
 
@@ -141,20 +152,24 @@ CREATE_ONLY = (
 
 @dataclass(frozen=True)
 class Rights:
-    """What a role may do with which keys (of made-up names).
+    """What a role may do with which keys.
 
     Attributes:
         look_up: listed, or asked for while they may be absent.
     """
 
-    read: tuple[str, ...] = ()
-    look_up: tuple[str, ...] = ()
-    create: tuple[str, ...] = ()
-    delete: tuple[str, ...] = ()
+    read: tuple[Pattern, ...] = ()
+    look_up: tuple[Pattern, ...] = ()
+    create: tuple[Pattern, ...] = ()
+    delete: tuple[Pattern, ...] = ()
 
     def __add__(self, other: Rights) -> Rights:
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Rights(*(mine + theirs for mine, theirs in pairs))
+        return Rights(
+            self.read + other.read,
+            self.look_up + other.look_up,
+            self.create + other.create,
+            self.delete + other.delete,
+        )
 
 
 _PROBING = Rights((PROBE,), (PROBE,), (PROBE,), (PROBE,))
@@ -167,7 +182,7 @@ _READING = Rights(
 _DISPATCHING = Rights(
     read=(ALL_OF_JOBS, TRACES, WEIGHTS, ACTIVE),
     look_up=(TRACES, WEIGHTS),
-    create=(MANIFEST, FINISHED, CANCEL, RESULT, TRACES, WEIGHTS, ACTIVE, FEDERATION, OUTCOME),
+    create=(SUBMITTED, MANIFEST, FINISHED, CANCEL, RESULT, TRACES, WEIGHTS, ACTIVE, FEDERATION, OUTCOME),
     delete=(MANIFEST, MARKS, FINISHED, *REJECTED, RESULTS, ACTIVE, ROUNDS),
 )
 
@@ -225,7 +240,10 @@ def grants(rights: Rights, arn: str, whose: Whose | None = None) -> list[Stateme
     return [
         _allow("Read", "s3:GetObject", _objects(arn, whose.cover(rights.read))),
         {**_allow("LookUp", "s3:ListBucket", [arn]), "Condition": {"StringLike": {"s3:prefix": prefixes}}},
-        *(_allow("Create", "s3:PutObject", _objects(arn, whose.cover(rights.create))) for _ in rights.create[:1]),
+        *(
+            {**_allow("Create", "s3:PutObject", _objects(arn, whose.cover(rights.create))), "Condition": _READABLE}
+            for _ in rights.create[:1]
+        ),
         *(_allow("Delete", "s3:DeleteObject", _objects(arn, whose.cover(rights.delete))) for _ in rights.delete[:1]),
     ]
 
@@ -241,6 +259,11 @@ def bucket_policy(arn: str) -> Document:
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
         # Copies and multipart uploads, whose parts carry no condition, are refused with it; the protocol makes none.
         _deny("NoOverwriting", "s3:PutObject", _objects(arn, whose.cover(CREATE_ONLY)), _WITHOUT_IF_NONE_MATCH),
+        # What its writer stores so may be listed, and not read by the others.
+        *(
+            _deny(sid, "s3:PutObject", [f"{arn}/*"], {"Null": {header: "false"}})
+            for sid, header in _HIDES_FROM_OTHERS.items()
+        ),
         # A name is never used twice: what slept through a purge must not be taken for part of another federation.
         _deny("NoForgetting", ["s3:DeleteObject", "s3:DeleteObjectVersion"], _objects(arn, whose.cover(_NAMES))),
     )
@@ -248,6 +271,15 @@ def bucket_policy(arn: str) -> Document:
 
 _WITHOUT_IF_NONE_MATCH = {"Null": {"s3:if-none-match": "true"}}
 _NAMES = (FEDERATION, OUTCOME)
+# Headers of a PutObject, none of which the protocol sends: another storage class, which may be an archive; a key that
+# comes with the request (SSE-C); a KMS key, perhaps of another account. The bucket's own default encryption sets none.
+_HIDES_FROM_OTHERS = {
+    "NoStorageClass": "s3:x-amz-storage-class",
+    "NoKeysOfWriters": "s3:x-amz-server-side-encryption-customer-algorithm",
+    "NoEncryptionOfWriters": "s3:x-amz-server-side-encryption",
+    "NoKmsKeysOfWriters": "s3:x-amz-server-side-encryption-aws-kms-key-id",
+}
+_READABLE = {"Null": dict.fromkeys(_HIDES_FROM_OTHERS.values(), "true")}
 
 
 def document(*statements: Statement) -> Document:

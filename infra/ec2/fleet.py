@@ -26,6 +26,8 @@ class Tag(StrEnum):
     USD_PER_HOUR = "sim-arena:usd-per-hour"
 
 
+# What every launch writes and nothing else does: a machine that lacks one of them is not ours, whatever its Project.
+OURS = frozenset({Tag.PROJECT, Tag.GROUP, Tag.BUCKET, Tag.OWNER, Tag.EXPIRES})
 LIVING = ("pending", "running", "stopping", "stopped")  # what costs, or may again
 GONE = ("shutting-down", "terminated")
 INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
@@ -61,7 +63,7 @@ def tag_list(values: Mapping[str, str]) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Instance:
-    """A machine of a fleet, as EC2 describes it. What tags say may be missing: people can change them.
+    """A machine of a fleet, as EC2 describes it. What tags say may be odd: people can change them.
 
     Attributes:
         state: EC2's: one of LIVING or GONE.
@@ -93,7 +95,9 @@ class Instance:
 def find(
     aws: Aws, *, bucket: str | None = None, group: str | None = None, ids: Sequence[str] = (), gone: bool = False
 ) -> list[Instance]:
-    """This project's instances in a region, oldest first; `gone` adds those that have ended within the last hour.
+    """This project's instances in a region, oldest first: those that carry all tags of a launch.
+
+    `gone` adds those that have ended within the last hour.
 
     Args:
         ids: these only. One that does not exist, or is not this project's, is not in the answer.
@@ -109,7 +113,8 @@ def find(
     if ids:
         wanted["instance-id"] = list(ids)
     reservations = aws.pages("ec2", "describe_instances", "Reservations", filters=wanted)
-    found = [read(row, aws.region) for reservation in reservations for row in reservation["Instances"]]
+    rows = (row for reservation in reservations for row in reservation["Instances"])
+    found = [read(row, aws.region) for row in rows if {tag["Key"] for tag in row.get("Tags", ())} >= OURS]
     # EC2 takes `*` and `?` in a filter for wildcards; here a name is a name.
     meant = [one for one in found if bucket in (None, one.bucket) and group in (None, one.group)]
     return sorted(meant, key=lambda instance: (instance.launched, instance.id))

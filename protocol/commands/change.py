@@ -9,7 +9,7 @@ import typer
 
 from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
-from runner.commands.console import Exit, confirm, fail, nothing_to_do, out, print_json
+from runner.commands.console import Exit, confirm, fail, note, nothing_to_do, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -37,12 +37,12 @@ def cancel(name: Name, where: BucketChoice, lease: LeaseChoice, output: OutputCh
 
 @flattened
 def retry(job: Job, where: BucketChoice, output: OutputChoice) -> None:
-    """Queue a failed or cancelled job again under a new id; it goes on from the last state that was kept."""
+    """Queue a failed or cancelled job again under a new id, as it was submitted, from the last state that was kept."""
     from protocol.commands.buckets import open_bucket
     from protocol.commands.status import require_job
-    from protocol.jobs.submit import submit_job
+    from protocol.jobs.submit import submit_job, submitted_of
     from protocol.wire import documents, ids, keys
-    from protocol.wire.job_documents import Manifest, Result, ResultStatus
+    from protocol.wire.job_documents import Result, ResultStatus
     from protocol.wire.probe import probe
 
     place = open_bucket(where.bucket)
@@ -52,16 +52,14 @@ def retry(job: Job, where: BucketChoice, output: OutputChoice) -> None:
         fail(f"job {job}: has not ended; nothing to retry", Exit.NOTHING_TO_DO)
     if result.status is ResultStatus.SUCCESS:
         fail(f"job {job}: ended well; nothing to retry", Exit.NOTHING_TO_DO)
-    key = keys.finished_manifest(job)
-    manifest = documents.read(place, Manifest, key) or documents.read(place, Manifest, keys.pending_manifest(job))
-    if manifest is None or result.status is ResultStatus.REJECTED:
-        fail(f"job {job}: its manifest could never be read ({result.error}); submit it anew")
-    manifest.require_current(key)
-    if manifest.federation:
+    if (member := keys.parse_member_job(job)) and place.exists(keys.federation(member[0])):
         fail(
-            f"job {job}: a member has left its federation {manifest.federation.group!r} for good; "
+            f"job {job}: a member has left its federation {member[0]!r} for good; "
             "submit the federation again under another --group"
         )
+    manifest, same = submitted_of(place, job)
+    if not same:
+        note(f"{keys.finished_manifest(job)} is not what was submitted; what was submitted is queued")
     probe(place)
     submitted = submit_job(place, manifest.training, retry_of=job)
     if output.as_json:

@@ -16,6 +16,7 @@ from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import BadDocument, Refused, Unreadable
 from protocol.wire.job_documents import Claim, Manifest, Result, ResultStatus
+from protocol.wire.keys import Mark
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,9 @@ def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float
     if view.cancelled:
         finish(bucket, ended(job_id, ResultStatus.CANCELLED, "cancelled by a user"))
         return None
+    if view.attempt >= keys.MAX_ATTEMPT:
+        _forget_attempt(bucket, job_id, view.attempt)
+        return None  # the next listing shows what else there is
     newest = newest_state(bucket, job_id)
     progress = keys.parse_state(newest) or 0 if newest else 0
     failures, last_words = failures_so_far(bucket, job_id, view, progress)
@@ -97,6 +101,15 @@ def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float
         clear_away(bucket, job_id)  # it ended between the listing and the claim
         return None
     return ClaimedJob(lease, manifest, newest)
+
+
+def _forget_attempt(bucket: Bucket, job_id: str, attempt: int) -> None:
+    """Delete the marks of an attempt with no number after it: they are no worker's, and would lock the job for ever.
+
+    Harmless as `Lease._forget` is: its lease has run out.
+    """
+    for mark in (Mark.HEARTBEAT, Mark.RELEASED, Mark.CLAIM):
+        bucket.delete(keys.attempt_mark(job_id, mark, attempt))
 
 
 def newest_state(bucket: Bucket, job_id: str) -> str | None:

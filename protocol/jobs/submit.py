@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from env.errors import UsageError
 from env.problems.draw import PROBLEMS
 from protocol.jobs import queue
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
-from protocol.wire.errors import ProtocolError
+from protocol.wire.errors import ProtocolError, Refused
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Manifest, Membership, TrainingSpec
 
@@ -26,7 +27,7 @@ class Submitted:
 
 
 def submit_job(bucket: Bucket, training: TrainingSpec, retry_of: str | None = None) -> Submitted:
-    """Queue one job without a federation, under a fresh id."""
+    """Queue one job without a federation, under a fresh id; `submitted_of` reads what was written."""
     job_id = new_id("job")
     manifest = Manifest(
         version=training.version,
@@ -35,9 +36,30 @@ def submit_job(bucket: Bucket, training: TrainingSpec, retry_of: str | None = No
         training=training,
         retry_of=retry_of,
     )
-    if not bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes()):
+    for key in (keys.submitted_manifest(job_id), keys.pending_manifest(job_id)):
+        if bucket.ensure_created(key, manifest.to_bytes()):
+            continue
         raise ProtocolError(f"job {job_id}: the id is taken; submit again")
     return Submitted(None, (job_id,), 1)
+
+
+def submitted_of(bucket: Bucket, job_id: str) -> tuple[Manifest, bool]:
+    """A single job's manifest as it was submitted, and whether the copy that a worker left is the same to the byte.
+
+    Raises:
+        ProtocolError: it was not kept: an older release submitted the job.
+        OtherRelease: another release's.
+    """
+    key = keys.submitted_manifest(job_id)
+    manifest = documents.read(bucket, Manifest, key)
+    if manifest is None:
+        raise ProtocolError(f"job {job_id}: {key} is not there, so what was submitted is unknown; submit it anew")
+    manifest.require_current(key)
+    try:
+        left = bucket.get(keys.finished_manifest(job_id), Manifest.max_bytes)
+    except Refused:
+        left = b""
+    return manifest, left is None or sha256(left).digest() == sha256(manifest.to_bytes()).digest()
 
 
 def submit_federation(bucket: Bucket, federation: Federation) -> Submitted:

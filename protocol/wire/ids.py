@@ -6,6 +6,13 @@ import re
 
 from protocol.wire.errors import BadId
 
+
+class Wildcard(str):
+    """Stands for any id, number or hash in a pattern over keys. No text from outside is ever one."""
+
+
+ANY = Wildcard("*")
+
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -22,20 +29,20 @@ def is_group(text: str) -> bool:
 
 def valid_id(text: str, what: str = "id") -> str:
     """`text` itself, if it may become part of a key; raises BadId otherwise."""
-    if not is_id(text):
+    if not (is_id(text) or isinstance(text, Wildcard)):
         raise BadId(f"{what} {text[:80]!r}: use 1 to 63 of a-z, 0-9 and '-', not starting with '-'")
     return text
 
 
 def valid_group(text: str) -> str:
     """`text` itself, if it may name a federation; raises BadId otherwise."""
-    if not is_group(text):
+    if not (is_group(text) or isinstance(text, Wildcard)):
         raise BadId(f"group {text[:80]!r}: use 1 to 57 of a-z, 0-9 and '-', not starting with '-', and not 'active'")
     return text
 
 
 def valid_sha256(text: str) -> str:
     """`text` itself, if it is a SHA-256 in lower-case hex; raises BadId otherwise."""
-    if not _SHA256.fullmatch(text):
+    if not (_SHA256.fullmatch(text) or isinstance(text, Wildcard)):
         raise BadId(f"content hash {text[:80]!r}: not a SHA-256 in lower-case hex")
     return text

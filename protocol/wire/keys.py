@@ -1,4 +1,7 @@
-"""Every key of the bucket, built and parsed back here and nowhere else; `ids` says which names may be part of one."""
+"""Every key of the bucket, built and parsed back here and nowhere else; `ids` says which names may be part of one.
+
+With `ids.ANY` in place of an id, a number or a hash a builder gives the pattern over all such keys, for IAM policies.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from protocol.wire.errors import BadId
-from protocol.wire.ids import is_group, is_id, valid_group, valid_id, valid_sha256
+from protocol.wire.ids import Wildcard, is_group, is_id, valid_group, valid_id, valid_sha256
 
 JOBS = "jobs/"
+SUBMITTED = f"{JOBS}submitted/"
 PENDING = f"{JOBS}pending/"
 IN_PROGRESS = f"{JOBS}in_progress/"
 FINISHED = f"{JOBS}finished/"
 REJECTED = f"{JOBS}rejected/"
 ACTIVE = "federations/active/"
 MACHINES = "workers/"
+CODE = "code/"
+PROBE = "probe/"
 
 MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
 MAX_MEMBERS = 10_000
+MAX_ATTEMPT = 999_999_999  # nine digits; no job gets there, whatever a mark says
 CHECKPOINT = "checkpoint_final.safetensors"
 ARTIFACTS = frozenset(
     {
@@ -33,7 +40,7 @@ ARTIFACTS = frozenset(
 
 MACHINE_FILES = frozenset({"status.json", "boot.log", "worker.log"})
 
-_MANIFEST = re.compile(r"jobs/(?:pending|finished|rejected)/([^/]+)/manifest\.json")
+_MANIFEST = re.compile(r"jobs/(?:submitted|pending|finished|rejected)/([^/]+)/manifest\.json")
 _ATTEMPT = r"([0-9]{4}|[1-9][0-9]{4,8})"
 _IN_PROGRESS = re.compile(rf"jobs/in_progress/([^/]+)/(?:(claim|heartbeat|released)-{_ATTEMPT}|(cancel))\.json")
 _STATE = re.compile(r"results/([^/]+)/state/ep_([0-9]{6})\.safetensors")
@@ -58,6 +65,11 @@ def parse_member_job(job_id: str) -> tuple[str, int] | None:
     """(group, member) of a member's job id, None for any other job."""
     match = _MEMBER_JOB.fullmatch(job_id)
     return (match[1], int(match[2])) if match and is_group(match[1]) else None
+
+
+def submitted_manifest(job_id: str) -> str:
+    """A single job's manifest as its dispatcher wrote it, for `dispatch retry`; no worker may create or delete it."""
+    return f"{SUBMITTED}{valid_id(job_id)}/manifest.json"
 
 
 def pending_manifest(job_id: str) -> str:
@@ -109,8 +121,9 @@ def in_progress_of_group(group: str) -> str:
     return f"{IN_PROGRESS}{valid_group(group)}-m"
 
 
-def attempt_mark(job_id: str, mark: Mark, attempt: int) -> str:
-    return f"{in_progress(job_id)}{mark}-{attempt:04d}.json"
+def attempt_mark(job_id: str, mark: Mark, attempt: int | Wildcard) -> str:
+    number = attempt if isinstance(attempt, Wildcard) else f"{attempt:04d}"
+    return f"{in_progress(job_id)}{mark}-{number}.json"
 
 
 def cancel(job_id: str) -> str:
@@ -178,7 +191,7 @@ def code(sha256: str, name: str) -> str:
         raise BadId(
             f"file name {name[:80]!r}: use 1 to 128 of a-z, A-Z, 0-9 and '._+-', starting with a letter or digit"
         )
-    return f"code/{valid_sha256(sha256)}/{name}"
+    return f"{CODE}{valid_sha256(sha256)}/{name}"
 
 
 def machine(worker: str) -> str:
@@ -212,18 +225,18 @@ def parse_active(key: str) -> str | None:
 
 
 def federation(group: str) -> str:
-    return f"{_group(group)}federation.json"
+    return f"{group_folder(group)}federation.json"
 
 
 def outcome(group: str) -> str:
-    return f"{_group(group)}outcome.json"
+    return f"{group_folder(group)}outcome.json"
 
 
-def updates(group: str, round_: int) -> str:
+def updates(group: str, round_: int | Wildcard) -> str:
     return f"{_round(group, round_)}updates/"
 
 
-def update(group: str, round_: int, member: int) -> str:
+def update(group: str, round_: int | Wildcard, member: int | Wildcard) -> str:
     return f"{updates(group, round_)}{member}.safetensors"
 
 
@@ -233,27 +246,27 @@ def parse_update(key: str) -> int | None:
     return int(match[3]) if match else None
 
 
-def decision(group: str, round_: int) -> str:
+def decision(group: str, round_: int | Wildcard) -> str:
     return f"{_round(group, round_)}round.json"
 
 
-def global_weights(group: str, round_: int) -> str:
+def global_weights(group: str, round_: int | Wildcard) -> str:
     return f"{_round(group, round_)}global_weights.safetensors"
 
 
-def server_state(group: str, round_: int) -> str:
+def server_state(group: str, round_: int | Wildcard) -> str:
     """What a strategy such as fedadam carries from round to round, beside the global weights."""
     return f"{_round(group, round_)}server_state.safetensors"
 
 
 def rounds(group: str) -> str:
     """All rounds of a federation: updates, decisions, global weights, server states."""
-    return f"{_group(group)}rounds/"
+    return f"{group_folder(group)}rounds/"
 
 
 def probe(nonce: str) -> str:
     """A scratch object by which a process tests its endpoint at start-up."""
-    return f"probe/{valid_id(nonce)}"
+    return f"{PROBE}{valid_id(nonce)}"
 
 
 def scratch(nonce: str, name: str) -> str:
@@ -263,15 +276,18 @@ def scratch(nonce: str, name: str) -> str:
     return f"{probe(nonce)}/{name}"
 
 
-def _group(group: str) -> str:
+def group_folder(group: str) -> str:
+    """Everything of a federation but its place in the index."""
     return f"federations/{valid_group(group)}/"
 
 
-def _round(group: str, round_: int) -> str:
-    return f"{_group(group)}rounds/{_six(round_)}/"
+def _round(group: str, round_: int | Wildcard) -> str:
+    return f"{group_folder(group)}rounds/{_six(round_)}/"
 
 
-def _six(number: int) -> str:
+def _six(number: int | Wildcard) -> str:
+    if isinstance(number, Wildcard):
+        return number
     if not 0 < number <= MAX_ROUNDS:
         raise BadId(f"episode or round {number}: use 1 to {MAX_ROUNDS}")
     return f"{number:06d}"

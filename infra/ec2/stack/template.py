@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.access.policies import PROBE, PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
+from infra.access.policies import PUBLIC_ACCESS_BLOCK, Role, bucket_policy, role_policy
 from infra.ec2.fleet import PROJECT, Tag
 from infra.ec2.stack.permissions import Scope, launcher_policy, machine_policy
 from protocol.wire import keys
@@ -76,7 +76,7 @@ def _bucket() -> Template:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS},
         },
         _expiry("machines", keys.MACHINES, LOG_DAYS),
-        _expiry("probes", PROBE.removesuffix("*"), PROBE_DAYS),
+        _expiry("probes", keys.PROBE, PROBE_DAYS),
     ]
     return {
         "CreatedBucket": {

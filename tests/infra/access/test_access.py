@@ -32,7 +32,7 @@ from protocol.learners.materials import Scenarios, read_weights
 from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
 from protocol.wire.choices import Closers
-from protocol.wire.errors import Unfit, UnknownName
+from protocol.wire.errors import Refused, Unfit, UnknownName
 from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
 from protocol.wire.job_documents import Manifest
 from protocol.wire.keys import Mark
@@ -206,7 +206,8 @@ def narrower(document: policies.Document) -> Iterator[tuple[str, policies.Docume
 
 
 def patterns(statement: policies.Statement) -> list[str]:
-    return statement["Condition"]["StringLike"]["s3:prefix"] if "Condition" in statement else statement["Resource"]
+    prefixes = statement.get("Condition", {}).get("StringLike")
+    return prefixes["s3:prefix"] if prefixes else statement["Resource"]
 
 
 @contextmanager
@@ -258,14 +259,14 @@ FACTS = [OTHERS, keys.update("shop", 1, 0), keys.state("other", 1), *DECISIONS[:
 @pytest.mark.parametrize("who", [Role.WORKER, "own-m0000", Role.READER])
 def test_neither_workers_nor_readers_write_decisions_or_what_is_to_be_done(cloud: Cloud, who: str) -> None:
     for key in DECISIONS:
-        with pytest.raises(Unfit, match="403 AccessDenied"):
+        with pytest.raises(Refused, match="403 AccessDenied"):
             cloud.bucket(who).create(key, b"forged")
 
 
 @pytest.mark.parametrize("who", [Role.WORKER, CLOSER, "own-m0000", Role.SYNC_SERVER, Role.READER])
 def test_only_the_dispatcher_deletes_facts(cloud: Cloud, who: str) -> None:
     for key in FACTS:
-        with pytest.raises(Unfit, match="403 AccessDenied"):
+        with pytest.raises(Refused, match="403 AccessDenied"):
             cloud.bucket(who).delete(key)
 
 
@@ -275,13 +276,13 @@ def test_a_worker_confined_to_a_job_reaches_no_other_jobs_or_members_objects(clo
     siblings = [keys.result("own-m0001"), keys.state("own-m0001", 1), keys.update("own", 1, 1)]
     marks = [mark(job, each) for job in ("own-m0001", "other") for each in (Mark.CLAIM, Mark.RELEASED)]
     for key in [*siblings, *marks, OTHERS, keys.update("shop", 1, 0)]:
-        with pytest.raises(Unfit, match="403"):
+        with pytest.raises(Refused, match="403"):
             bucket.create(key, b"forged")
-        with pytest.raises(Unfit, match="403"):
+        with pytest.raises(Refused, match="403"):
             bucket.get(key)
-        with pytest.raises(Unfit, match="403"):
+        with pytest.raises(Refused, match="403"):
             bucket.delete(key)
-    with pytest.raises(Unfit, match="403"):
+    with pytest.raises(Refused, match="403"):
         bucket.put_without_retry(mark("own-m0001", Mark.HEARTBEAT), b"alive")
     for prefix in ("", keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE, keys.results("own-m0001")):
         with pytest.raises(Unfit, match="403"):
@@ -291,7 +292,7 @@ def test_a_worker_confined_to_a_job_reaches_no_other_jobs_or_members_objects(clo
 def test_a_worker_overwrites_nothing_but_heartbeats(cloud: Cloud) -> None:
     admin, worker = cloud.bucket(ADMIN), cloud.bucket(Role.WORKER)
     admin.create(OTHERS, b"true")
-    with pytest.raises(Unfit, match="403 AccessDenied"):
+    with pytest.raises(Refused, match="403 AccessDenied"):
         worker.put_without_retry(OTHERS, b"forged")
     assert not worker.ensure_created(OTHERS, b"forged")
     assert admin.get(OTHERS) == b"true"
@@ -301,12 +302,12 @@ def test_a_worker_overwrites_nothing_but_heartbeats(cloud: Cloud) -> None:
 
 def test_a_sync_server_does_not_touch_jobs_and_a_reader_sees_no_updates(cloud: Cloud) -> None:
     for key in (keys.result("other"), keys.update("shop", 1, 0), keys.attempt_mark("other", Mark.CLAIM, 1)):
-        with pytest.raises(Unfit, match="403 AccessDenied"):
+        with pytest.raises(Refused, match="403 AccessDenied"):
             cloud.bucket(Role.SYNC_SERVER).create(key, b"forged")
     for who, prefix in ((Role.SYNC_SERVER, keys.IN_PROGRESS), (Role.READER, "traces/")):
         with pytest.raises(Unfit, match="403 AccessDenied"):
             cloud.bucket(who).list(prefix)
-    with pytest.raises(Unfit, match="403 AccessDenied"):
+    with pytest.raises(Refused, match="403 AccessDenied"):
         cloud.bucket(Role.READER).get(keys.update("shop", 1, 0))
 
 

@@ -6,12 +6,17 @@ import json
 import re
 
 import pytest
-from cloud import ARN, BUCKET, CLOSER, OWN, POLICIES
+from cloud import ARN, BUCKET, CLOSER, OWN, POLICIES, Request
+from hypothesis import given
+from hypothesis import strategies as st
+from judge import allowed, like
 
 from env.errors import UsageError
 from infra.access import policies
 from infra.access.policies import Role, bucket_policy, role_policy
 from infra.commands import app as sim_arena
+from protocol.wire import keys
+from protocol.wire.keys import Mark
 
 
 def test_policies_fit_into_what_aws_takes() -> None:
@@ -61,6 +66,75 @@ def test_the_command_prints_what_the_functions_return(capfd: pytest.CaptureFixtu
     shown = capfd.readouterr()
     assert json.loads(shown.out) == OWN
     assert f"aws s3api put-public-access-block --bucket {BUCKET}" in shown.err
+
+
+# Ids that hold numbers and names of other keys, and any other.
+_TRICKY = [
+    *(
+        "shop-m4321",
+        "shop-m0003",
+        "exp-123456",
+        "job-20260101-104321-abcdef",
+        "shop-7890-m0003",
+        "any-job",
+        "any-group",
+    ),
+    *("any-group", "4321", "7890", "123456", "any-group-m0001", "0" * 63, "m0003", "claim-0001", "shop-m0000"),
+]
+JOBS = st.one_of(st.sampled_from(_TRICKY), st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True))
+EVERYTHING = ("GetObject", "PutObject", "DeleteObject")
+
+
+def keys_of(job: str) -> list[str]:
+    """What a worker confined to this job may touch, and of another nothing."""
+    found = [keys.result(job), keys.state(job, 7), keys.artifact(job, "train.log"), keys.pending_manifest(job)]
+    found += [keys.attempt_mark(job, mark, 3) for mark in (Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED)]
+    if member := keys.parse_member_job(job):
+        found.append(keys.update(member[0], 5, member[1]))
+    return found
+
+
+def touched(policy: policies.Document, key: str) -> list[str]:
+    context = {"s3__if_none_match": "*"}
+    return [action for action in EVERYTHING if allowed(Request.to("w", action, key, **context), policy, OWN)]
+
+
+@given(JOBS, JOBS)
+def test_a_worker_for_one_job_reaches_its_own_keys_and_no_other_s(mine: str, other: str) -> None:
+    policy = role_policy(Role.WORKER, ARN, job_id=mine)
+    for key in keys_of(mine):
+        assert touched(policy, key), key
+    for key in set(keys_of(other)).difference(keys_of(mine)):
+        assert not touched(policy, key), key
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "s3__x_amz_storage_class",
+        "s3__x_amz_server_side_encryption",
+        "s3__x_amz_server_side_encryption_customer_algorithm",
+        "s3__x_amz_server_side_encryption_aws_kms_key_id",
+    ],
+)
+def test_nobody_may_store_what_others_cannot_read(header: str) -> None:
+    everything = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": f"{ARN}/*"}]}
+    for key in (keys.result("j"), keys.attempt_mark("j", Mark.HEARTBEAT, 1), keys.update("g", 1, 0)):
+        plain = Request.to("w", "PutObject", key, s3__if_none_match="*")
+        hidden = Request.to("w", "PutObject", key, s3__if_none_match="*", **{header: "x"})
+        for policy in (everything, POLICIES[Role.WORKER]):
+            assert allowed(plain, policy, OWN)
+            assert not allowed(hidden, policy, OWN)
+        assert not allowed(hidden, POLICIES[Role.WORKER])  # where the bucket has no policy
+
+
+def test_a_launcher_passes_on_the_role_of_its_own_bucket_s_machines_only(capfd: pytest.CaptureFixture[str]) -> None:
+    printed("launcher", "--bucket", "shop")
+    [passes] = [row for row in json.loads(capfd.readouterr().out)["Statement"] if row["Action"] == "iam:PassRole"]
+    assert like(passes["Resource"], "arn:aws:iam::123456789012:role/sim-arena-shop-WorkerRole-1A2B3C4D5E6F")
+    assert not like(passes["Resource"], "arn:aws:iam::123456789012:role/sim-arena-shop-two-WorkerRole-1A2B3C4D5E6F")
+    with pytest.raises(UsageError, match="pass --worker-role"):
+        printed("launcher", "--bucket", "b" * 40)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.proof.standin import GROUP, TTL_S, add_worker, bucket_of, federation
+from infra.proof.standin import GROUP, TTL_S, add_sync_server, add_worker, bucket_of, federation
 from infra.proof.virtual_time import World
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, EndReason, attempts
@@ -157,3 +157,15 @@ def test_a_heartbeat_that_lands_after_the_end_is_swept_away() -> None:
     world.run(until=lambda: world.now > 5)
     assert not any(key.startswith(keys.IN_PROGRESS) for key in world.s3.objects)
     world.close()
+
+
+def test_no_mark_locks_a_job_for_ever_whatever_its_number() -> None:
+    for number in (keys.MAX_ATTEMPT, keys.MAX_ATTEMPT - 1):
+        world, wanted = World(seed=1), federation(1)
+        submit_federation(bucket_of(world), wanted)
+        for mark in (Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED):
+            bucket_of(world).create(keys.attempt_mark(JOB, mark, number), b"{}")
+        add_worker(world, "w")
+        add_sync_server(world)
+        world.run(until=lambda world=world: queue.is_over(bucket_of(world), JOB))
+        world.close()

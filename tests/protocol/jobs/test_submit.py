@@ -6,11 +6,13 @@ import pytest
 
 from env.errors import UsageError
 from env.problems.draw import PROBLEMS
-from infra.proof.standin import federation, training
-from protocol.jobs.submit import share_of
+from infra.proof.standin import bucket_of, federation, training
+from infra.proof.virtual_time import World
+from protocol.jobs.submit import share_of, submit_job, submitted_of
 from protocol.learners.inputs import with_strategy
 from protocol.strategies.table import Strategy
-from protocol.wire import documents
+from protocol.wire import documents, keys
+from protocol.wire.errors import BadDocument, ProtocolError
 from protocol.wire.federation_documents import ROBUST_BYTES, Federation, TensorSpec
 
 HASHES = tuple(f"{number:064x}" for number in range(7))
@@ -58,3 +60,27 @@ def test_a_robust_round_that_does_not_fit_into_memory_is_refused_before_it_start
     assert built(size=most + 1, model=model, strategy=Strategy.FEDADAM).size == most + 1
     with pytest.raises(UsageError, match="1025 are 4100 MiB, more than 4096 MiB"):
         built(size=most + 1, model=model, strategy=Strategy.MEDIAN)
+
+
+# -- what `dispatch retry` queues -------------------------------------------------------------------------------
+
+
+def test_a_retry_is_of_what_was_submitted_not_of_what_a_worker_left() -> None:
+    bucket = bucket_of(World(seed=1))
+    job = submit_job(bucket, training(2)).job_ids[0]
+    forged = training(2, seed=666)
+    left = submitted_of(bucket, job)[0].model_copy(update={"training": forged})
+    assert submitted_of(bucket, job)[1]
+    bucket.create(keys.finished_manifest(job), left.to_bytes())
+    assert submitted_of(bucket, job) == (left.model_copy(update={"training": training(2)}), False)
+
+
+def test_a_submitted_manifest_of_another_job_or_none_is_refused() -> None:
+    bucket = bucket_of(World(seed=1))
+    one, other = (submit_job(bucket, training(2)).job_ids[0] for _ in range(2))
+    body = bucket.get(keys.submitted_manifest(one)) or b""
+    bucket.put_without_retry(keys.submitted_manifest(other), body)
+    with pytest.raises(BadDocument, match="names another"):
+        submitted_of(bucket, other)
+    with pytest.raises(ProtocolError, match="submit it anew"):
+        submitted_of(bucket, "job-older")

@@ -18,7 +18,7 @@ members = st.integers(0, keys.MAX_MEMBERS - 1)
 
 @given(some_ids)
 def test_a_manifest_key_is_parsed_back(job_id: str) -> None:
-    for build in (keys.pending_manifest, keys.finished_manifest, keys.rejected_manifest):
+    for build in (keys.submitted_manifest, keys.pending_manifest, keys.finished_manifest, keys.rejected_manifest):
         assert keys.parse_manifest(build(job_id)) == job_id
 
 

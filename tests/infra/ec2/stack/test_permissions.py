@@ -353,9 +353,9 @@ def test_the_command_prints_what_the_functions_return(capfd: pytest.CaptureFixtu
     assert printed(capfd, "launcher", "--worker-role", WORKER_ROLE) == expected
 
 
-def test_without_a_role_the_command_takes_those_of_the_stacks(capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_role_the_command_takes_that_of_the_bucket_s_stack(capfd: pytest.CaptureFixture[str]) -> None:
     policy = printed(capfd, "launcher", "--partition", "aws-us-gov")
-    for role, may in ((f"sim-arena-{'b' * 14}-WorkerRole-ABC", True), ("admin", False)):
+    for role, may in ((f"{stack_name(BUCKET)}-WorkerRole-ABC", True), ("sim-arena-other-WorkerRole-ABC", False)):
         request = Request(
             "iam:PassRole", f"arn:aws-us-gov:iam::{ACCOUNT}:role/{role}", {"iam:PassedToService": "ec2.amazonaws.com"}
         )

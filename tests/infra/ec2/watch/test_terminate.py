@@ -117,6 +117,10 @@ def test_a_group_is_a_name_and_no_pattern(launch: Launch) -> None:
 def test_all_are_this_projects_only(launch: Launch) -> None:
     launch("web"), launch("shop")
     strangers = launch(tags=[]) + launch(tags=[{"Key": "Project", "Value": "another"}])
+    whole = launch_tags("web", "bucket", "someone", 4e9, 0.1)
+    strangers += launch(tags=[{"Key": "Project", "Value": "sim-arena"}])  # somebody else's project of this name
+    for tag in ("Project", "sim-arena:group", "sim-arena:bucket", "sim-arena:owner", "sim-arena:expires"):
+        strangers += launch(tags=[row for row in whole if row["Key"] != tag])
     run("--all", "--yes")
     assert living() == set(strangers)
 
@@ -305,8 +309,9 @@ def test_interrupted_half_way_it_says_how_far_it_got(launch: Launch, double: Dou
 
 
 def test_what_tags_say_cannot_steer_a_terminal(launch: Launch) -> None:
+    whole = launch_tags("web", "bucket", "someone", 4e9, 0.1)
     row = {"Key": "sim-arena:owner", "Value": "\x9b2J\u202e[red]"}
-    launch("web", tags=[{"Key": "Project", "Value": "sim-arena"}, {"Key": "sim-arena:group", "Value": "web"}, row])
+    launch("web", tags=[*(tag for tag in whole if tag["Key"] != "sim-arena:owner"), row])
     shown = run("--group", "web").stdout
     assert "?2J?[red]" in shown
 
