@@ -10,7 +10,7 @@ import typer
 
 from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
-from runner.commands.console import Exit, err, fail, note, out, print_json
+from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -91,7 +91,7 @@ def inspect(
     ids.valid_id(job)
     if steps or log:
         name = "steps.jsonl" if steps else "train.log"
-        typer.echo(text_of(place, job, name), nl=False)
+        print_lines(text_of(place, job, name))
     elif ckpt:
         print_json(describe_state(place, job))
     elif output.as_json:

@@ -18,7 +18,7 @@ def jobs_table(rows: list[JobSummary] | tuple[JobSummary, ...]) -> FittedTable:
     for row in rows:
         table.add_row(
             row.job_id,
-            f"[{_STYLES.get(row.state, 'default')}]{row.state}[/]",
+            f"[{_STYLES.get(row.state, 'default')}]{escape(row.state)}[/]",
             str(row.attempt or ""),
             str(row.episode or ""),
             "" if row.reward is None else (f"{row.reward:+.2f}", f"{row.reward:+.0f}"),
@@ -49,5 +49,5 @@ def _rounds_table(rounds: tuple[RoundSummary, ...]) -> FittedTable:
         reward = "" if row.reward is None else (f"{row.reward:+.2f}", f"{row.reward:+.0f}")
         left_out = escape("; ".join(row.left_out))
         solved = f"{row.solved}/{row.episodes}"
-        table.add_row(str(row.round), row.reason, str(row.participants), reward, solved, left_out)
+        table.add_row(str(row.round), escape(row.reason), str(row.participants), reward, solved, left_out)
     return table

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 from env.errors import SimArenaError
+from env.printable import traceback_lines
 from env.words import count
 from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.closer import Closer
@@ -123,8 +123,10 @@ class SyncServer:
                 self.say(f"passed over: {error}")
         except SimArenaError as error:
             self.say(f"{group}: {error}; trying again")
-        except Exception:
-            self.say(f"{group}: a defect of sync-server; trying again\n{traceback.format_exc()}")
+        except Exception as error:
+            self.say(f"{group}: a defect of sync-server; trying again")
+            for line in traceback_lines(error):
+                self.say(f"  | {line}")
         return None
 
     def _adopt(self, group: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from env.errors import ClusterError, SimArenaError
+from env.printable import traceback_lines
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
 from protocol.jobs.queue import ClaimedJob
@@ -167,6 +167,10 @@ class WorkerLoop:
     def _pass_over(self, error: OtherRelease) -> None:
         self._say_once(f"passed over: {error}")
 
+    def _say_traceback(self, error: Exception) -> None:
+        for line in traceback_lines(error):
+            self.say(f"  | {line}")
+
     def _say_once(self, line: str) -> None:
         if line not in self._told:
             self._told.add(line)
@@ -195,9 +199,10 @@ class WorkerLoop:
                 self._pass_over(error)
             except SimArenaError as error:
                 self.say(f"{group}: cannot be ended: {error}")
-            except Exception:
+            except Exception as error:
                 # One federation that cannot be ended must not keep this worker from its work.
-                self.say(f"{group}: cannot be ended\n{traceback.format_exc()}")
+                self.say(f"{group}: cannot be ended")
+                self._say_traceback(error)
 
     def _attempt(self, taken: ClaimedJob) -> AttemptResult:
         """One attempt; on any error in it the job goes on elsewhere or ends with a reason."""
@@ -235,7 +240,7 @@ class WorkerLoop:
             queue.finish(self.bucket, queue.ended(job_id, ResultStatus.FAILED, str(error)))
             return AttemptResult(AttemptEnd.DONE, ResultStatus.FAILED)
         except Exception as error:
-            self.say(traceback.format_exc())
+            self._say_traceback(error)
             return self._give_up(taken, f"{type(error).__name__}: {error}")
         finally:
             lease.close()

@@ -1,11 +1,12 @@
 """What all commands share: where output goes, how errors look, what exit codes mean.
 
-stdout carries data only (tables, `--json`); progress, logs and errors go to stderr.
+stdout carries data only (tables, `--json`); progress, logs and errors go to stderr. All of it passes `env.printable`
+here, so that a caller need not ask where a text came from.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,10 @@ from typing import IO, Any, NoReturn, Protocol, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.segment import Segment
 
 from env.errors import SimArenaError, UsageError
+from env.printable import LineFormatter, json_text, lines, one_line, printable, traceback_lines
 
 T = TypeVar("T")
 
@@ -36,18 +39,33 @@ class Exit(IntEnum):
 
 class _Console(Console):
     def print(self, *objects: Any, **options: Any) -> None:
-        """As Rich's, with lines too long for a terminal wrapped at spaces.
+        """As Rich's, with lines too long for a terminal wrapped at spaces; a text is one printable line.
 
         A pipe gets whole lines, and so does a terminal with `soft_wrap=True`: for commands to paste.
         """
         options.setdefault("soft_wrap", not self.is_terminal)
-        super().print(*objects, **options)
+        super().print(*(_line(each) if isinstance(each, str) else each for each in objects), **options)
+
+    def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+        """As Rich's; only its own control codes reach the terminal."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable() or text == "\n":
+                yield segment
+            else:
+                yield Segment("\n".join(map(printable, text.split("\n"))), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Leave where the reader of stdout is gone (`| head`). Work goes on without a reader of stderr."""
         _discard(self.file)
         if not self.stderr:
             raise SystemExit(int(Exit.DONE))
+
+
+def _line(text: str) -> str:
+    """A text as one line; an empty line before it stays."""
+    rest = text.lstrip("\n")
+    return "\n" * (len(text) - len(rest)) + one_line(rest)
 
 
 def _discard(stream: IO[str]) -> None:
@@ -140,7 +158,12 @@ def progress(items: Sequence[T], what: str) -> Iterator[T]:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; stable key order, no colour."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def print_lines(text: str) -> None:
+    """A text of many lines, such as a log, on stdout."""
+    sys.stdout.write(lines(text))
 
 
 def check_place(path: Path | None, flag: str) -> None:
@@ -154,6 +177,8 @@ def run(app: Callable[[], None]) -> NoReturn:
 
     A reader of stdout that is gone (`| head`) has what it wanted: that is no failure.
     """
+    if logging.lastResort:  # where libraries' warnings go
+        logging.lastResort.setFormatter(LineFormatter())
     try:
         app()
     except SystemExit as left:
@@ -169,6 +194,10 @@ def run(app: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(int(Exit.INTERRUPTED))
+    except Exception as error:
+        for line in traceback_lines(error):
+            note(line, whole=True)
+        sys.exit(int(Exit.FAILED))
     finally:
         try:
             sys.stdout.flush()

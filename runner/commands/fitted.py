@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from env.printable import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -141,7 +143,7 @@ def _blocks(titles: Sequence[Text], rows: Sequence[Sequence[Text]], console: Con
 def _text(cell: Cell, level: int) -> Text:
     if isinstance(cell, tuple):
         cell = cell[min(level, len(cell) - 1)]
-    return Text.from_markup(cell, emoji=False) if isinstance(cell, str) else cell
+    return Text.from_markup(one_line(cell), emoji=False) if isinstance(cell, str) else cell
 
 
 def _width(text: Text) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
+from env.printable import one_line
 from runner.commands.console import out
 from runner.commands.fitted import FittedTable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from runner.evaluation.measure import Measures
 
 
+_LONGEST = 100_000  # characters of one fact, which may be a list
 # Titles, and how they are written where they may be wrapped.
 _MEDIAN = ("median steps/optimum", "median steps / optimum")
 _MEAN = ("mean steps/optimum", "mean steps / optimum")
@@ -35,8 +37,8 @@ def show_facts(values: Mapping[str, Any]) -> None:
     """Print names and values on stdout, one a line; on a terminal long values are wrapped at spaces."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        label = f"{_name(name):{width}}  "
-        first, *rest = _lines(label, words(value), out.width if out.is_terminal else None)
+        label = f"{one_line(_name(name)):{width}}  "
+        first, *rest = _lines(label, one_line(words(value), _LONGEST), out.width if out.is_terminal else None)
         out.print(Text.assemble((first[: len(label)], "bold"), first[len(label) :]), highlight=False, soft_wrap=True)
         for line in rest:
             out.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -17,6 +17,7 @@ from agents.kinds import agent_kind, make_agent
 from agents.saved import pt_file
 from agents.saved.files import write_atomic
 from env.errors import SimArenaError
+from env.printable import LineFormatter
 from runner.episode import StepRecord, Stopped
 from runner.training.json_lines import JsonLines, records
 from runner.training.metrics import read_metrics
@@ -280,7 +281,7 @@ def _score_line(score: Mapping[str, Any]) -> str:
 def _logging_to(path: Path) -> Iterator[None]:
     """Everything that is logged goes to `path` too."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     level = log.level
     root.addHandler(handler)

@@ -12,7 +12,7 @@ from env.errors import UsageError
 from infra.ec2.aws import Aws, AwsError, RegionOption
 from infra.ec2.fleet import INSTANCE_ID
 from protocol.wire.errors import Refused, StoreError
-from runner.commands.console import Exit, err, fail, note, print_json
+from runner.commands.console import Exit, err, fail, note, print_json, print_lines
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -72,7 +72,7 @@ def _print(instance: str, parts: Sequence[tuple[str, str]], output: OutputChoice
         return
     for name, text in parts:
         note(f"== {name}")
-        typer.echo(text, nl=not text.endswith("\n"))
+        print_lines(text if text.endswith("\n") else f"{text}\n")
 
 
 def _ask(instance: str, region: str | None) -> tuple[Aws | None, Instance | None, list[str]]:

@@ -170,7 +170,8 @@ def _print_template(bucket: str, vpc: str | None, closes_rounds: bool) -> None:
         f"aws cloudformation deploy --stack-name {stack_name(bucket)} --template-file FILE"
         f" --capabilities CAPABILITY_IAM --parameter-overrides Bucket={bucket} Vpc={vpc or 'VPC'} CreateBucket=true"
     )
-    note(f"to make it: {line}\n(CreateBucket=false if the bucket is there already)", whole=True)
+    note(f"to make it: {line}", whole=True)
+    note("(CreateBucket=false if the bucket is there already)")
 
 
 def _print_outputs(stack: StackDescription) -> None:

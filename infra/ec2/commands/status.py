@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from env.printable import json_text
 from env.words import count
 from protocol.commands.options import LeaseChoice
 from runner.commands.console import fail, note, nothing_to_do, out, print_json
@@ -101,7 +101,7 @@ def _wait(problem: str) -> None:
 def _screen(as_json: bool, watch: bool) -> Iterator[Callable[[FleetStatus], None]]:
     """Where looks are shown: in place on a terminal that is watched, else one after the other."""
     if as_json and watch:
-        yield lambda fleet: typer.echo(json.dumps(asdict(fleet), ensure_ascii=False))
+        yield lambda fleet: typer.echo(json_text(asdict(fleet), indent=None))
     elif as_json:
         yield lambda fleet: print_json(asdict(fleet))
     elif watch and out.is_terminal:
