@@ -8,6 +8,7 @@ workload.py       what a controller keeps, and what pods need of their owner
 pods.py           pods, and how often their containers are restarted
 events.py         events, as the API server shows them
 scheduling/       which node each pod gets
+names.py          names of pods
 timers.py         what falls due on the virtual clock
 kubelets.py       what happens to pods on their nodes, and when
 admission.py      what becomes of a new pod before it exists

@@ -1,13 +1,11 @@
-"""What controllers work with: pods and their names and events, on a virtual clock.
+"""What controllers work with: pods and their events, on a virtual clock.
 
 A pod that is deleted goes at once if it has no node, no grace period, or has ended; otherwise it leaves when its
-kubelet has answered: kubernetes 1.36 `pkg/registry/core/pod/strategy.go` (`CheckGracefulDelete`). Names look like those
-of `staging/src/k8s.io/apiserver/pkg/storage/names/generate.go`.
+kubelet has answered: kubernetes 1.36 `pkg/registry/core/pod/strategy.go` (`CheckGracefulDelete`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -17,6 +15,7 @@ from env.engine.events import EventRecorder
 from env.engine.kubelets import Kubelets
 from env.engine.lots import Lots
 from env.engine.manifests.pod_template import PodTemplate
+from env.engine.names import PodNames
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.scheduler import Scheduler
@@ -49,6 +48,7 @@ class ApiServer:
         timers: What falls due later.
         budget: Counts the work.
         admission: Changes new pods, or refuses them.
+        names: Of pods.
         live: The workloads that there are, in order.
         orphans: Pods that no controller owns, in order.
         unsettled: Those whose controller has something to look at, in order.
@@ -74,6 +74,7 @@ class ApiServer:
         self.kubelets = Kubelets(self, kubelet_s)
         self.timers = Timers()
         self.admission = Admission()
+        self.names = PodNames()
         self.live: dict[Workload, None] = {}
         self.orphans: dict[Pod, None] = {}
         self.unsettled: dict[Workload, None] = {}
@@ -83,9 +84,6 @@ class ApiServer:
         self._refused: dict[str, dict[Workload, None]] = {}  # by namespace, whose last pod was refused
         self._created = 0
         self._pods = 0
-        self._names: dict[tuple[str, str], int] = {}
-        self._named: dict[tuple[str, str], Pod] = {}  # pods whose names are not generated, by namespace and name
-        self._await_name: dict[tuple[str, str], Workload] = {}
 
     # --- what controllers do -----------------------------------------------------------------------------------------
 
@@ -130,7 +128,7 @@ class ApiServer:
         self.admission.charge(pod)
         pod.lifetime_s = self._lifetime_s(owner)
         if name:
-            self._named[template.namespace, name] = pod
+            self.names.take(pod)
         if owner.kind == "Pod":
             self.orphans[pod] = None
             self.unsettled |= {each: None for each in self.live if each.selects(pod)}
@@ -173,13 +171,6 @@ class ApiServer:
         if pod in self.orphans:
             self.unsettled |= {each: None for each in self.live if each.selects(pod)}
 
-    def is_free(self, workload: Workload, name: str) -> bool:
-        """Whether no pod in its namespace has the name; if one has, the workload is synced when that pod is gone."""
-        key = (workload.ref.namespace, name)
-        if key in self._named:
-            self._await_name[key] = workload
-        return key not in self._named
-
     def wake(self, workload: Workload, at_s: float, *, matters: bool = True) -> None:
         """Sync the workload again at that time; `matters`: the cluster is not at rest before."""
         self.timers.set(workload, at_s, matters=matters)
@@ -215,7 +206,8 @@ class ApiServer:
             self.release(pod)
             self.scheduler.forget(pod)
             self.orphans.pop(pod, None)
-            self._free_name(pod)
+            if (waiting := self.names.free(pod)) in self.live:
+                self.unsettled[waiting] = None
             gone.setdefault(pod.owner, set()).add(pod)
         for owner, members in gone.items():
             owner.forget(members)
@@ -251,14 +243,6 @@ class ApiServer:
             self.timers.set(top, self.now_s + owner.batch_s)
         else:
             self.unsettled[top] = None
-
-    def _free_name(self, pod: Pod) -> None:
-        key = (pod.template.namespace, pod.name)
-        if self._named.get(key) is pod:
-            del self._named[key]
-            waiting = self._await_name.pop(key, None)
-            if waiting in self.live:
-                self.unsettled[waiting] = None
 
     def release(self, pod: Pod) -> None:
         """A pod has ended or is gone, which may leave room in a quota for pods that were refused."""
@@ -301,13 +285,7 @@ class ApiServer:
 
     def _name(self, owner: PodOwner) -> str:
         """A generated name; only made where events show it."""
-        if not self.recorder.wanted:
-            return ""
-        key = (owner.kind, str(owner.ref))
-        self._names[key] = number = self._names.get(key, 0) + 1
-        digest = hashlib.sha256(f"{key}{number}".encode()).digest()
-        letters = "bcdfghjklmnpqrstvwxz2456789"
-        return f"{owner.ref.name}-{''.join(letters[byte % len(letters)] for byte in digest[:5])}"
+        return self.names.generate(owner) if self.recorder.wanted else ""
 
     def _record(self, pod: Pod, reason: str, verb: str) -> None:
         owner = pod.owner

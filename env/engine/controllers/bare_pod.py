@@ -43,7 +43,7 @@ class BarePod:
 
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
-        if not (self.wanted and api.is_free(self, self.ref.name)):
+        if not (self.wanted and api.names.is_free(self, self.ref.name)):
             return False
         self.wanted = False
         self.member = api.create_pod(self.template, self, name=self.ref.name)

@@ -97,7 +97,7 @@ class StatefulSet:
     def _make(self, api: ApiServer, number: int) -> bool:
         """Make a pod, unless another one has its name, or it is refused."""
         name = f"{self.ref.name}-{number}"
-        if not api.is_free(self, name):
+        if not api.names.is_free(self, name):
             return False
         pod = api.create_pod(self._revision(number), self, name=name, ordinal=number)
         if pod is None:

@@ -212,6 +212,7 @@ def check_books(made: Any) -> None:
             assert table.pods[row, 1] <= table.pods[row, 0]
     for pod in pods:
         assert not pod.deleted
+        assert not pod.leaving
         assert (pod.row == UNBOUND) == (pod.phase is Phase.PENDING)
         assert not pod.ready or pod.phase is Phase.RUNNING
         counts = pod.owner.node_counts
