@@ -55,7 +55,7 @@ class TrainingChoice:
 
 
 _DEFAULT_SIZE = {"node_cpu": "16", "node_memory": "32Gi", "node_pods": 110}
-"""What the config.json of a run said of nodes where nothing was asked for, before `nodes` had sizes."""
+"""What a run's config.json said of nodes where nothing was asked for, when `nodes` was a number only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +136,13 @@ class RunConfig:
     @classmethod
     def read(cls, path: Path) -> RunConfig:
         """Settings from a .toml or .json file; ConfigError if it cannot be read or a key does not fit."""
-        return cls.of(_document(path), str(path))
+        return cls.of(_without_default_size(_document(path)), str(path))
 
     @classmethod
     def of_run(cls, path: Path) -> RunConfig:
         """Settings from the config.json of a run's folder, also of an older release; ConfigError as `read`."""
-        values = {name: value for name, value in _document(path).items() if name not in _GONE}
-        given = {name: value for name, value in values.items() if (name, value) not in _DEFAULT_SIZE.items()}
-        return cls.of(given, str(path))
+        given = {name: value for name, value in _document(path).items() if name not in _GONE}
+        return cls.of(_without_default_size(given), str(path))
 
     def over(self, given: Mapping[str, Any]) -> RunConfig:
         """These settings with others over them; agent's settings and SimKube's are merged one by one."""
@@ -214,6 +213,10 @@ class RunConfig:
 
         stop = StopRule(self.validation.stop_solved, self.validation.patience)
         return LoopPlan(self.validation.evaluate_every or 0, self.checkpoints.checkpoint_every or 1, stop)
+
+
+def _without_default_size(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in given.items() if (name, value) not in _DEFAULT_SIZE.items()}
 
 
 def _document(path: Path) -> Mapping[str, Any]:

@@ -75,13 +75,16 @@ simkube() {
 stages() { kubectl apply -f - <"$site/env/simkube/stages.yaml"; }
 
 nodes() {
-    local i size="{\"cpu\": \"$NODE_CPU\", \"memory\": \"$NODE_MEMORY\", \"pods\": \"110\"}"
+    local i size="{\"cpu\": \"$NODE_CPU\", \"memory\": \"$NODE_MEMORY\", \"pods\": \"110\", \"ephemeral-storage\": \"100Gi\"}"
     for ((i = 1; i <= NODES; i++)); do
         cat <<END
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: virtual-$i, labels: {type: virtual}, annotations: {kwok.x-k8s.io/node: fake}}
+metadata:
+  name: virtual-$i
+  labels: {type: virtual, kubernetes.io/hostname: virtual-$i, kubernetes.io/os: linux, kubernetes.io/arch: amd64}
+  annotations: {kwok.x-k8s.io/node: fake}
 spec: {taints: [{key: kwok-provider, value: "true", effect: NoSchedule}]}
 status: {allocatable: $size, capacity: $size}
 END

@@ -218,6 +218,7 @@ def test_a_run_of_release_0_1_goes_on(cli: Any) -> None:
     folder = folder_of(half)
     old = {name: value for name, value in config_of(half).items() if name != "env"}
     old["settings"] = {**old["settings"], "dueling": False}
+    old |= {"node_cpu": "16", "node_memory": "32Gi", "node_pods": 110}
     (folder / "config.json").write_text(json.dumps({**old, "runs": "runs"}))
     resumed = json.loads(cli("train", "--load", str(folder), "--episodes", "4", "--json").out)
     assert resumed["state_sha256"] == whole["state_sha256"]

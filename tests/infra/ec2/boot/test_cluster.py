@@ -194,13 +194,18 @@ def test_a_cluster_is_made_in_order_and_the_doctor_has_the_last_word(
         stages,
         ["Node", "Node"],
     ]
-    size = {"cpu": "8", "memory": "64Gi", "pods": "110"}
+    size = {"cpu": "8", "memory": "64Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     assert applied[6][1] == {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": "virtual-2",
-            "labels": {"type": "virtual"},
+            "labels": {
+                "type": "virtual",
+                "kubernetes.io/hostname": "virtual-2",
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+            },
             "annotations": {"kwok.x-k8s.io/node": "fake"},
         },
         "spec": {"taints": [{"key": "kwok-provider", "value": "true", "effect": "NoSchedule"}]},
