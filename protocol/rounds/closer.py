@@ -1,7 +1,8 @@
 """Closing rounds: carries out what `decide` says.
 
 Who calls it does not matter, nor how many at once: the decision is created before the aggregate, which is computed from
-exactly what the decision lists, in member order, so two closers write the same bytes.
+exactly what the decision lists, in member order, so two closers write the same bytes. What another closer decided or
+wrote is checked before it is followed, see `audit.py`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from env.words import count
 from protocol.jobs import queue
-from protocol.rounds.aggregate import Aggregate, AggregateOf, RoundInputs
+from protocol.rounds.aggregate import Aggregate, AggregateOf
+from protocol.rounds.audit import audit_average, audited, require_equal
 from protocol.rounds.decide import EXTENSIONS, CloseRound, FailRound, KeepOpen, OpenRound, decide
 from protocol.rounds.federation import closed_rounds, end
 from protocol.rounds.reader import RoundReader
 from protocol.rounds.updates import delivered_updates
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket, Listing
-from protocol.wire.errors import BadDocument, FederationFailed, Refused, TooLarge, Unreadable
+from protocol.wire.choices import Closers
+from protocol.wire.errors import BadDocument, FederationFailed, TooLarge, Unreadable
 from protocol.wire.federation_documents import Decision, Federation, LeftOut, OutcomeStatus
 
 RESULT_LOOK_S = 10.0  # how often a closer asks whether members that keep it waiting have ended
@@ -55,6 +59,7 @@ class Closer:
         self.say = say
         self.expected_s = 0.0
         self._closed_at: float | None = None  # by S3's clock
+        self._trusted = 0  # the last round whose global weights this closer made, or made again
         self.start_round(closed_rounds(bucket, federation.group, federation.rounds, closed) + 1)
         self._departed: set[int] = set()
         self._looked: float | None = None
@@ -88,7 +93,8 @@ class Closer:
             grace_s: a round that could be closed for a shorter time is left to the closer that saw it first.
         """
         if self.round > self.federation.rounds:
-            self._finish()
+            with suppress(FederationFailed):  # which is the outcome then
+                self._finish()
             return True
         verdict = decide(self._look())
         self._note_deadline(verdict)
@@ -101,8 +107,7 @@ class Closer:
         except Unreadable:
             raise  # another closer may be able to read it
         except (FederationFailed, BadDocument, TooLarge) as failure:
-            end(self.bucket, self.group, OutcomeStatus.FAILED, self.round - 1, str(failure))
-            self.say(f"{self.group}: failed: {failure}")
+            self._fail(self.round - 1, failure)
             return True
         if closed:
             # Both are whole seconds: what takes a tenth of one may seem to take a whole one.
@@ -150,8 +155,7 @@ class Closer:
 
         That a round fails is decided like anything else: a closer that slept may find that it was closed.
         """
-        before = self._reader.before()
-        aggregate = self.aggregate_of(self.federation, before)
+        aggregate = self.aggregate_of(self.federation, self._reader.before())
         if isinstance(verdict, CloseRound):
             decision = self._judge(verdict, aggregate)
             if decision is None:
@@ -159,13 +163,14 @@ class Closer:
         else:
             decision = self._failed(verdict)
         if not self.bucket.ensure_created(keys.decision(self.group, self.round), decision.to_bytes()):
-            decision, aggregate = self._follow(decision, aggregate, before)
+            decision, aggregate = self._follow(decision, aggregate)
         if decision.error is not None:
             raise FederationFailed(f"round {self.round}: {decision.error}")
         found = aggregate.finish()
         if found.server_state is not None:  # first: who sees the weights goes on from both
-            self.bucket.ensure_created(keys.server_state(self.group, self.round), found.server_state)
-        self.bucket.ensure_created(keys.global_weights(self.group, self.round), found.weights)
+            self._create(keys.server_state(self.group, self.round), found.server_state)
+        self._create(keys.global_weights(self.group, self.round), found.weights)
+        self._trusted = self.round
         self.say(_closed_line(self.group, decision, self.federation))
         return True
 
@@ -199,25 +204,47 @@ class Closer:
                 self._extension = verdict.extension
                 self.say(f"{self.group}: round {self.round}: {extension_line(verdict, self.federation)}")
 
-    def _follow(self, mine: Decision, aggregate: Aggregate, before: RoundInputs) -> tuple[Decision, Aggregate]:
+    def _follow(self, mine: Decision, aggregate: Aggregate) -> tuple[Decision, Aggregate]:
         """Another closer decided first: aggregate what its decision lists."""
         key = keys.decision(self.group, self.round)
         theirs = documents.read(self.bucket, Decision, key)
         if theirs is None:
             raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
-        if theirs.participants == mine.participants:
-            return theirs, aggregate
-        aggregate = self.aggregate_of(self.federation, before)
-        weights = {participant.member: participant.weight for participant in theirs.participants}
-        for member, update in self._reader.updates(tuple(weights)):
-            if isinstance(update, Refused):
-                raise update
-            aggregate.add(update.body, weights[member])
+        if theirs.error is None and theirs.participants != mine.participants:
+            aggregate = audited(self._reader, self.aggregate_of, theirs)
         return theirs, aggregate
+
+    def _create(self, key: str, body: bytes) -> None:
+        """Another closer may have been faster; it must have written the same bytes."""
+        if not self.bucket.ensure_created(key, body):
+            require_equal(self._reader, key, self._reader.present(key), body)
+
+    def audit(self, round_: int, weights: bytes) -> None:
+        """Make the global weights of a closed round again, unless this closer made them.
+
+        Raises:
+            FederationFailed: they are others. That is the federation's outcome then.
+        """
+        if round_ == self._trusted:
+            return
+        try:
+            audit_average(RoundReader(self.bucket, self.federation, round_), self.aggregate_of, weights)
+        except Unreadable:
+            raise
+        except (FederationFailed, BadDocument, TooLarge) as failure:
+            self._fail(round_ - 1, failure)
+            raise FederationFailed(f"federation {self.group}: {failure}") from failure
+        self._trusted = round_
+
+    def _fail(self, closed: int, failure: Exception) -> None:
+        end(self.bucket, self.group, OutcomeStatus.FAILED, closed, str(failure))
+        self.say(f"{self.group}: failed: {failure}")
 
     def _finish(self) -> None:
         rounds = self.federation.rounds
         body = self.bucket.get(keys.global_weights(self.group, rounds), WEIGHTS_BYTES)
+        if body is not None and self.federation.barrier is Closers.WORKERS:
+            self.audit(rounds, body)
         sha256 = hashlib.sha256(body).hexdigest() if body is not None else None
         end(self.bucket, self.group, OutcomeStatus.FINISHED, rounds, "all rounds closed", sha256)
         self.say(f"{self.group}: finished after {count(rounds, 'round')}, weights {sha256}")

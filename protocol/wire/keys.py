@@ -259,6 +259,11 @@ def server_state(group: str, round_: int | Wildcard) -> str:
     return f"{_round(group, round_)}server_state.safetensors"
 
 
+def one_round(group: str, round_: int) -> str:
+    """All of one round."""
+    return _round(group, round_)
+
+
 def rounds(group: str) -> str:
     """All rounds of a federation: updates, decisions, global weights, server states."""
     return f"{group_folder(group)}rounds/"

@@ -90,7 +90,7 @@ class Barrier:
             return None
         self._await_none()
         newest = closed_rounds(self.bucket, self.me.group, self.rounds, round_) if first else round_
-        return GlobalWeights(round_, body) if newest == round_ else self._weights(newest)
+        return self._checked(round_, body) if newest == round_ else self._weights(newest)
 
     def look(self) -> GlobalWeights | None:
         """The last global weights if all rounds are closed.
@@ -162,4 +162,10 @@ class Barrier:
         body = self.bucket.get(keys.global_weights(self.me.group, round_), WEIGHTS_BYTES)
         if body is None:
             raise FederationFailed(f"the global weights of round {round_} are gone; was the group purged?")
+        return self._checked(round_, body)
+
+    def _checked(self, round_: int, body: bytes) -> GlobalWeights:
+        """Where members close rounds none goes on from what another one averaged before it has made it again."""
+        if self.closer is not None:
+            self.closer.audit(round_, body)
         return GlobalWeights(round_, body)

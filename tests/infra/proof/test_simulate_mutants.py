@@ -190,7 +190,7 @@ def test_averaging_ones_own_choice_where_another_decided_is_caught(monkeypatch: 
         faults = {Fault.PAUSE: 0.03, Fault.SLOW: 0.03}
         return replace(scenario, wanted=wanted, syncs=2, defects={}, works_s=1.0, faults=faults)
 
-    monkeypatch.setattr(Closer, "_follow", lambda self, decision, aggregate, before: (decision, aggregate))
+    monkeypatch.setattr(Closer, "_follow", lambda self, decision, aggregate: (decision, aggregate))
     assert Invariant.DECISION in violated(caught(focus=closers_that_differ))
 
 
