@@ -32,5 +32,6 @@ def record_all(
             except CleanUpError:
                 raise
             except ClusterError as error:
-                yield scenario.to_play().model_copy(update={"unrecorded": str(error)[:MAX_MESSAGE]})
+                reason = str(error).removeprefix(f"scenario {scenario.id}: ")
+                yield scenario.to_play().model_copy(update={"unrecorded": reason[:MAX_MESSAGE]})
                 break

@@ -94,7 +94,7 @@ class _Written:
         """Count a line, and say at once what could not be recorded."""
         if recorded.unrecorded:
             self.unrecorded[recorded.id] = recorded.unrecorded
-            note(f"not recorded: {recorded.unrecorded}")
+            note(f"{recorded.id}: not recorded: {recorded.unrecorded}")
         else:
             self.recordings += 1
             self.outcomes += len(recorded.outcome)
