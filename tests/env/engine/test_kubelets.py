@@ -52,11 +52,21 @@ def test_a_pod_that_waits_comes_before_the_next_pod_of_a_job(small: Make, manife
     assert (made.phases("job"), made.phases("pod")) == ({"Succeeded": 1, "Pending": 1}, {"Running": 1})
 
 
+def test_the_next_pod_of_a_stateful_set_comes_before_that_of_a_job(small: Make, manifest: Make) -> None:
+    job = manifest("Job", "job", spec={"completions": 2}, restartPolicy="Never")
+    made = small().apply(job, manifest("StatefulSet", "db", 2)).rest()
+    assert (made.phases("job"), made.state("db")) == ({"Succeeded": 1, "Pending": 1}, (2, 0, 2))
+
+
 def test_the_scheduler_tries_again_after_each_pod_that_ends(cluster: Make, node: Make, manifest: Make) -> None:
     jobs = [manifest("Job", f"job-{i}", cpu="2", memory="4Gi", restartPolicy="Never") for i in range(4)]
-    made = cluster(node("a"), node("b")).apply(*jobs, manifest("Deployment", replicas=1, cpu="4", memory="8Gi"))
+    made = cluster(node("a"), node("b")).apply(*jobs, manifest("Deployment", replicas=1, cpu="2", memory="8Gi"))
     said = [message.partition(". ")[0] for message in made.messages()]
-    assert said == ["0/2 nodes are available: 2 Insufficient cpu, 2 Insufficient memory"]
+    assert said == [
+        "0/2 nodes are available: 1 Insufficient cpu, 2 Insufficient memory",
+        "0/2 nodes are available: 2 Insufficient cpu, 2 Insufficient memory",
+        "0/2 nodes are available: 2 Insufficient memory",
+    ]
     assert made.state() == (1, 0, 1)
 
 
