@@ -53,18 +53,21 @@ class Kubelets:
         api, due = self._api, []
         while self._told and self._told[0][0] <= api.now_s:
             due.append(self._told.popleft()[1])
-        freeing = -(-sum(pod.leaving or self._ends_at_once(pod) for pod in due) // _MOST_LOOKS)
-        freed = 0
+        share = max(1, -(-sum(pod.leaving or self._ends_at_once(pod) for pod in due) // _MOST_LOOKS))
+        going, freed = list[Pod](), 0
         for pod in due:
             if pod.deleted:
                 continue
             if pod.leaving:
-                api.remove([pod])
+                going.append(pod)
             elif pod.phase is not Phase.PENDING or not self._start(pod):
                 continue
             freed += 1
-            if freed % freeing == 0:
+            if freed % share == 0:
+                api.remove(going)
+                going = []
                 api.retry()
+        api.remove(going)
         return bool(due)
 
     def end(self, pod: Pod) -> None:

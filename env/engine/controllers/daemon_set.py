@@ -68,11 +68,17 @@ class DaemonSet:
         by_node = self._by_node()
         surges = self._allowance(self.spec.max_surge) > 0
         wanted = self._plan()[1]
-        lacking = [node for node in wanted if self._lacks_pod(by_node.get(node, []), surges=surges)]
-        excess = [pod for node in wanted for pod in self._excess(by_node.get(node, []), api.now_s, surges=surges)]
+        lacking, excess = list[str](), list[Pod]()
+        for node in wanted:
+            pods = by_node.get(node, [])
+            if len(pods) == 1 and not (pods[0].leaving or pods[0].ended):
+                continue  # as it should be: the common case, decided quickly
+            if self._lacks_pod(pods, surges=surges):
+                lacking.append(node)
+            excess += self._excess(pods, api.now_s, surges=surges)
         there = set(wanted)
         excess += [pod for node, pods in by_node.items() if node not in there for pod in pods if not pod.leaving]
-        if not (lacking or excess) and not self.spec.on_delete:
+        if not (lacking or excess or self.spec.on_delete or all(map(self._is_current, self.members))):
             excess, lacking = self._surged(by_node, api) if surges else (self._replaced(by_node, api), [])
         created = self._create(api, lacking)
         api.delete_pods(excess)
@@ -135,6 +141,8 @@ class DaemonSet:
 
     def _pair(self, pods: list[Pod]) -> tuple[Pod | None, Pod | None]:
         """The new and the old pod of a node."""
+        if len(pods) == 1 and not pods[0].leaving:
+            return (pods[0], None) if self._is_current(pods[0]) else (None, pods[0])
         staying = [pod for pod in pods if not pod.leaving]
         new = next((pod for pod in staying if self._is_current(pod)), None)
         return new, next((pod for pod in staying if not self._is_current(pod)), None)

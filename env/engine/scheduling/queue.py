@@ -97,4 +97,4 @@ def _minds_others(pod: Pod) -> bool:
 
 def _backed_off_s(pod: Pod) -> float:
     """When the pod's back-off is over: 1 s after its first attempt, doubling to 10 s."""
-    return pod.failed_s + min(2.0 ** (pod.attempts - 1), _LONGEST_BACKOFF_S) if pod.attempts else 0.0
+    return pod.failed_s + min(2.0 ** min(pod.attempts - 1, 4), _LONGEST_BACKOFF_S) if pod.attempts else 0.0

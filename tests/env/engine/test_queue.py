@@ -67,3 +67,13 @@ def test_an_object_that_was_there_first_is_scheduled_before_one_of_higher_priori
         manifest(name="later", priorityClassName="high"),
     )
     assert (made.state("first"), made.state("later")) == ((1, 0, 1), (0, 1, 1))
+
+
+def test_the_back_off_of_a_pod_that_failed_thousands_of_times_is_the_longest(
+    cluster: Make, node: Make, manifest: Make
+) -> None:
+    made = cluster(node("a")).apply(manifest(replicas=1, cpu="5"))
+    (pod,) = made.pods()
+    pod.attempts = 5000
+    made.apply(manifest("Pod", "pod")).delete("Pod", "pod")
+    assert (pod.attempts, made.state()) == (5001, (0, 1, 1))
