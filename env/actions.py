@@ -67,15 +67,34 @@ class ActionOutcome:
     reason: str | None
 
 
-def apply_action(resources: Resources, action: Action) -> ActionOutcome:
+@dataclass(frozen=True)
+class Ceiling:
+    """The most that actions make a workload request: `MOST`, or less where its manifest allows less.
+
+    Attributes:
+        most: The amounts.
+        cpu_by: What sets that of CPU, in words: `the limit 500m of container web`; "" where `MOST` does.
+        memory_by: The same for memory.
+    """
+
+    most: Resources = MOST
+    cpu_by: str = ""
+    memory_by: str = ""
+
+
+NO_CEILING = Ceiling()
+
+
+def apply_action(resources: Resources, action: Action, ceiling: Ceiling = NO_CEILING) -> ActionOutcome:
     """Apply `action`, unless its result lies beyond a safeguard; pure.
 
     Only the limit in the direction of the action counts, so a value recorded beyond the range can be
     brought back step by step: 17000m - 500m is allowed although 16500m still exceeds the maximum.
     """
     after = stepped(resources, action)
-    if is_beyond(resources, after):
-        return ActionOutcome(action, resources, changed=False, blocked=True, reason=_reason(resources, after))
+    if is_beyond(resources, after, ceiling.most):
+        reason = _reason(resources, after, ceiling)
+        return ActionOutcome(action, resources, changed=False, blocked=True, reason=reason)
     return ActionOutcome(action, after, changed=after != resources, blocked=False, reason=None)
 
 
@@ -87,12 +106,12 @@ def stepped(before: Resources, action: int) -> Resources:
     )
 
 
-def is_beyond(before: Resources, after: Resources) -> bool:
+def is_beyond(before: Resources, after: Resources, most: Resources) -> bool:
     """Whether a safeguard refuses the action that leads from `before` to `after`."""
     return (
-        passes(before.cpu_m, after.cpu_m, LEAST.cpu_m, MOST.cpu_m)
-        | passes(before.memory_bytes, after.memory_bytes, LEAST.memory_bytes, MOST.memory_bytes)
-        | passes(before.replicas, after.replicas, LEAST.replicas, MOST.replicas)
+        passes(before.cpu_m, after.cpu_m, LEAST.cpu_m, most.cpu_m)
+        | passes(before.memory_bytes, after.memory_bytes, LEAST.memory_bytes, most.memory_bytes)
+        | passes(before.replicas, after.replicas, LEAST.replicas, most.replicas)
     )
 
 
@@ -101,10 +120,10 @@ def passes(before: int, after: int, least: int, most: int) -> bool:
     return (after > most) & (after > before) | (after < least) & (after < before)
 
 
-def least_reachable(start: Resources, need: Resources) -> Resources | None:
+def least_reachable(start: Resources, need: Resources, most: Resources = MOST) -> Resources | None:
     """The smallest requests of at least `need` to which actions lead, and replicas of exactly `need`; None: none do."""
     found: list[int] = []
-    for here, wanted, step, low, high in zip(start, need, STEP, LEAST, MOST, strict=True):
+    for here, wanted, step, low, high in zip(start, need, STEP, LEAST, most, strict=True):
         least = max(wanted, low)
         moves = -(-(wanted - here) // step) if here < wanted else -max(0, (here - least) // step)
         value = here + moves * step
@@ -114,10 +133,15 @@ def least_reachable(start: Resources, need: Resources) -> Resources | None:
     return Resources(*found) if found[2] == need.replicas else None
 
 
-def _reason(before: Resources, after: Resources) -> str:
+def _reason(before: Resources, after: Resources, ceiling: Ceiling) -> str:
     """The safeguard that refuses to go from `before` to `after`, in words."""
-    for was, here, least, most, name in zip(before, after, LEAST, MOST, Resources._fields, strict=True):
+    setters = (ceiling.cpu_by, ceiling.memory_by, "")
+    for was, here, least, most, name, setter in zip(
+        before, after, LEAST, ceiling.most, Resources._fields, setters, strict=True
+    ):
         if passes(was, here, least, most):
+            if here > was and setter:
+                return f"{_asked(name, here)} would exceed {setter}"
             limit, end = ("exceed the maximum", most) if here > was else ("fall below the minimum", least)
             return f"{_asked(name, here)} would {limit} {_written(name, end)}"
     return ""

@@ -14,7 +14,7 @@ class Observation(NamedTuple):
         ready: Pods of the workload that run and are Ready.
         pending: Pods of the workload that no node would take.
         total: All pods of the workload.
-        resources: What the workload asks for (first container's requests, replicas).
+        resources: What the workload asks for: the requests of the container that is edited, and replicas.
         node_cpu_m: Allocatable CPU of the largest node, millicores.
         node_memory_bytes: Allocatable memory of the largest node.
         cluster_cpu_m: Allocatable CPU of all nodes, millicores.

@@ -18,7 +18,9 @@ class WorkloadRef:
 
 
 class Resources(NamedTuple):
-    """What a workload requests: its first container's requests and its replicas; a tuple, as numba compiles those.
+    """What a workload requests: CPU and memory of one container (`engine.manifests.edited_container`), and replicas.
+
+    A tuple, as numba compiles those.
 
     Attributes:
         cpu_m: CPU, millicores.

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from env.demand import read_demand
 from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.pod_template import TemplateSource
 from env.engine.manifests.requests import Amount
 from env.errors import SimArenaError
 from env.observation import Observation
@@ -66,10 +66,10 @@ class PlainWorkload:
         node_cpu_m: Allocatable CPU of each.
         node_memory_bytes: Allocatable memory of each.
         node_pods: Pods that each can hold.
-        cpu_beside_m: What a pod needs besides its first container's request: other containers, sidecars, overhead.
-        cpu_least_m: What it needs at least: the peak of its init containers, and the overhead.
-        cpu_limit_m: The first container's limit; 0 where it has none.
-        cpu_use_m: What the first container uses; 0 where that is not known.
+        cpu_beside_m: What a pod needs besides the edited container's request: other containers, sidecars, overhead.
+        cpu_least_m: What it needs at least, whatever that is: often the peak of its init containers, and the overhead.
+        cpu_limit_m: The edited container's limit; 0 where it has none.
+        cpu_use_m: What the edited container uses; 0 where that is not known.
         memory_beside_bytes, memory_least_bytes, memory_limit_bytes, memory_use_bytes: The same for memory.
     """
 
@@ -135,7 +135,7 @@ def plain_workload(scenario: Scenario) -> tuple[PlainWorkload, Resources] | None
         return None
     try:
         deployment = read_deployment(manifest)
-        demand = _first_demand(manifest, deployment.source.cpu, deployment.source.memory)
+        demand = _demand(deployment.source)
     except (SimArenaError, ValueError):
         return None
     if demand is None:
@@ -193,17 +193,23 @@ def _needs_only_room(container: dict[str, Any]) -> bool:
     return set(resources) <= {"requests", "limits"} and named <= {"cpu", "memory"} and not takes_port
 
 
-def _first_demand(manifest: Manifest, cpu: Amount, memory: Amount) -> tuple[int, int] | None:
-    """What the first container uses; None if other containers or a missing request have a part in the verdict."""
-    template = manifest["spec"]["template"]
-    demand = read_demand((template.get("metadata") or {}).get("annotations") or {})
-    first = demand.pop(template["spec"]["containers"][0].get("name"), (0, 0))
-    missing = (first[0] and cpu.first is None) or (first[1] and memory.first is None)
-    return None if missing or any(map(any, demand.values())) else first
+def _demand(source: TemplateSource) -> tuple[int, int] | None:
+    """What the edited containers use; None if other containers or a missing request have a part in the verdict."""
+    uses = {
+        (number, name): use
+        for number, row in enumerate(source.granted)
+        for name, use in zip("cm", row[3:], strict=True)
+    }
+    cpu, memory = (
+        uses.pop((slot.index, name), 0) if slot.field == "containers" else 0
+        for name, slot in (("c", source.edited.cpu), ("m", source.edited.memory))
+    )
+    missing = (cpu and source.cpu.own is None) or (memory and source.memory.own is None)
+    return None if missing or any(uses.values()) else (cpu, memory)
 
 
 def _amounts(amount: Amount) -> tuple[int, int, int]:
-    return amount.others + amount.overhead, amount.init_peak + amount.overhead, amount.limit or 0
+    return amount.beside + amount.overhead, amount.least + amount.overhead, amount.limit or 0
 
 
 def _is_exact(scenario: Scenario, workload: PlainWorkload, asked: Resources) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
 from env.engine.manifests.labels import Labels
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.manifests.requests import request_of
+from env.engine.manifests.requests import Slot, request_of
 from env.engine.manifests.terms import PodAffinityTerm, Taint
 from env.engine.scheduling.nodes import Node
 from env.engine.scheduling.placement import StaticFilter, admits_affinity, static_table, tolerated, untolerated
@@ -127,20 +127,21 @@ def _term(term: Manifest) -> str:
 
 def _asks(template: PodTemplate, pod: Manifest, name: str, amount: int) -> str:
     """How much of a resource a pod asks for, and who of what actions do not change asks for most of it, in words."""
-    is_edited_too = name in ("cpu", "memory")
-    pod_asks = f"a pod asks for {'at least ' if is_edited_too else ''}{written(name, amount)}"
+    edited = None if template.origin is None else template.origin[0].edited.of(name)
+    pod_asks = f"a pod asks for {'at least ' if name in ('cpu', 'memory') else ''}{written(name, amount)}"
     if as_map(as_map(pod, "resources"), "requests").get(name) is not None:
         return f"{pod_asks}, as its own resources say"
-    parts = []
-    for field, kind in (("containers", "container"), ("initContainers", "init container")):
-        for number, container in enumerate(as_maps(pod, field)):
-            request = request_of(container, name)
-            if request and not (is_edited_too and field == "containers" and number == 0):
-                parts.append((request, f"{kind} {as_text(container, 'name')}"))
-    request, who = max(parts, key=lambda part: part[0], default=(0, ""))
+    parts = [
+        (request_of(container, name) or 0, slot)
+        for field in ("containers", "initContainers")
+        for number, container in enumerate(as_maps(pod, field))
+        for slot in [Slot(field, number, as_text(container, "name"))]
+        if slot != edited
+    ]
+    request, slot = max(parts, key=lambda part: part[0], default=(0, edited))
     if request == amount:
-        return f"{who} asks for {written(name, amount)}"
-    return pod_asks + (f", {written(name, request)} of it for {who}" if request else "")
+        return f"{slot} asks for {written(name, amount)}"
+    return pod_asks + (f", {written(name, request)} of it for {slot}" if request else "")
 
 
 def written(name: str, amount: int) -> str:

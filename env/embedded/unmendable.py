@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from env.actions import MAX_REPLICAS, MIN_REPLICAS, least_reachable
+from env.demand import Shortage
 from env.embedded.cluster import virtual_nodes
 from env.embedded.left_out import left_out
 from env.embedded.most_that_fit import most_that_fit
@@ -22,7 +23,7 @@ from env.engine.manifests.fields import as_map, as_maps
 from env.engine.manifests.labels import Labels
 from env.engine.manifests.objects import pod_templates
 from env.engine.manifests.pod_template import host_ports
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest
 from env.words import count
@@ -50,7 +51,12 @@ def unmendable(scenario: Scenario) -> tuple[str, ...]:
     asked = _edit(spec.resources, reached)
     lacks = spec.source.lacks(*asked)
     if lacks:
-        return tuple(f"{lack}, and actions change another container" for lack in lacks)
+        edited = spec.source.edited
+        return tuple(
+            f"{lack}, and actions change the "
+            f"{f'memory of {edited.memory}' if lack.shortage is Shortage.OOM_KILLED else f'CPU of {edited.cpu}'}"
+            for lack in lacks
+        )
     return _kept_off_nodes(scenario, specs, applied[-1], asked)
 
 
@@ -105,7 +111,7 @@ def _reached(scenario: Scenario, spec: DeploymentSpec) -> Resources | str:
     if start.replicas != target and not MIN_REPLICAS <= target <= MAX_REPLICAS:
         return f"{target} replicas are wanted, and actions lead to {MIN_REPLICAS} to {MAX_REPLICAS}"
     cpu_m, memory_bytes = spec.source.needed()
-    least = least_reachable(start, Resources(cpu_m, memory_bytes, target))
+    least = least_reachable(start, Resources(cpu_m, memory_bytes, target), ceiling_of(scenario).most)
     if least is None:
         used = f"{format_cpu(cpu_m)} of CPU and {format_memory(memory_bytes)} of memory"
         return f"the container needs {used}, more than actions can make it request"

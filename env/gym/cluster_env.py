@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from env.actions import Action, ActionOutcome, apply_action
+from env.actions import NO_CEILING, Action, ActionOutcome, Ceiling, apply_action
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain, plain_workload
 from env.errors import ConfigError
@@ -26,7 +26,7 @@ from env.observation import Observation
 from env.problems.draw import PROBLEMS, episode_words
 from env.problems.generate import GeneratedProblem, draw_problem, problem_scenario
 from env.problems.philox import below, seed_of
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
 from env.workload import Resources
 
@@ -120,7 +120,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             ClusterError: The workload could not be observed.
         """
         episode, before = self._current()
-        outcome = apply_action(before.resources, _action(action))
+        outcome = apply_action(before.resources, _action(action), episode.ceiling)
         observation = episode.observe(outcome.resources)
         self._observation, self._outcome = observation, outcome
         self._steps += 1
@@ -176,7 +176,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         plain = plain_workload(scenario) if self._owns_cluster else None
         observe = partial(_computed, *plain) if plain is not None else partial(self._replaying().observe, scenario)
         why = self._explaining(lambda: scenario)
-        return _Episode(scenario.name, scenario.problem, scenario.target, observe, why)
+        return _Episode(scenario.name, scenario.problem, scenario.target, observe, why, ceiling_of(scenario))
 
     def _explaining(self, scenario: Callable[[], Scenario]) -> Callable[[Resources | None], tuple[str, ...]]:
         """Says why with what is asked for; the scenario is made when it is needed."""
@@ -221,6 +221,7 @@ class _Episode:
     target: int
     observe: Callable[[Resources | None], Observation]
     why: Callable[[Resources | None], tuple[str, ...]]
+    ceiling: Ceiling = NO_CEILING
 
 
 def _action(action: Any) -> Action:

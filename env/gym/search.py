@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from env.actions import (
     CPU_STEP_M,
-    MAX_CPU_M,
-    MAX_MEMORY_BYTES,
-    MAX_REPLICAS,
     MEMORY_STEP_BYTES,
     MIN_CPU_M,
     MIN_MEMORY_BYTES,
     MIN_REPLICAS,
+    MOST,
     Action,
     apply_action,
 )
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, plain_workload
 from env.gym.reward import goal
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, ceiling_of
 from env.workload import Resources
 
 WITHIN = 20
@@ -44,13 +42,13 @@ def least_actions(scenario: Scenario, cluster: Cluster, within: int = WITHIN) ->
     plain = plain_workload(scenario)
     if plain is None:
         return searched(scenario, cluster, within)
-    actions = solved_plain(*plain, scenario.target)
+    actions = solved_plain(*plain, scenario.target, ceiling_of(scenario).most)
     return actions if actions is not None and len(actions) <= within else None
 
 
 def searched(scenario: Scenario, cluster: Cluster, within: int) -> list[Action] | None:
     """`least_actions` by trying: breadth first, so that the first solution found is a shortest one."""
-    first = cluster.observe(scenario, None)
+    first, ceiling = cluster.observe(scenario, None), ceiling_of(scenario)
     if goal(first, scenario.target):
         return []
     came_from: dict[Resources, tuple[Resources, Action] | None] = {first.resources: None}
@@ -59,7 +57,7 @@ def searched(scenario: Scenario, cluster: Cluster, within: int) -> list[Action] 
         before, reached = reached, []
         for resources in before:
             for action in Action:
-                after = apply_action(resources, action).resources
+                after = apply_action(resources, action, ceiling).resources
                 if after in came_from:
                     continue
                 came_from[after] = (resources, action)
@@ -78,7 +76,7 @@ def _way(came_from: dict[Resources, tuple[Resources, Action] | None], end: Resou
     return actions[::-1]
 
 
-def solved_plain(workload: PlainWorkload, start: Resources, target: int) -> list[Action] | None:
+def solved_plain(workload: PlainWorkload, start: Resources, target: int, most: Resources = MOST) -> list[Action] | None:
     """A shortest list of actions for a plain scenario, in closed form; None if there is none of any length.
 
     The goal is a box: replicas are the target, and each request lies between what the workload uses and what lets
@@ -99,9 +97,9 @@ def solved_plain(workload: PlainWorkload, start: Resources, target: int) -> list
         w.memory_use_bytes,
     )
     parts = (
-        _moves(start.cpu_m, cpu, CPU_STEP_M, (MIN_CPU_M, MAX_CPU_M)),
-        _moves(start.memory_bytes, memory, MEMORY_STEP_BYTES, (MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)),
-        _moves(start.replicas, (target, target), 1, (MIN_REPLICAS, MAX_REPLICAS)),
+        _moves(start.cpu_m, cpu, CPU_STEP_M, (MIN_CPU_M, most.cpu_m)),
+        _moves(start.memory_bytes, memory, MEMORY_STEP_BYTES, (MIN_MEMORY_BYTES, most.memory_bytes)),
+        _moves(start.replicas, (target, target), 1, (MIN_REPLICAS, most.replicas)),
     )
     ways = (
         (Action.BUMP_CPU_SMALL, Action.REDUCE_CPU_SMALL),

@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from env.actions import Action, apply_action
+from env.actions import MOST, NO_CEILING, Action, apply_action
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
@@ -27,7 +27,7 @@ from env.gym.vector_kernel import LANE, WORKLOAD, compiled
 from env.observation import Observation
 from env.problems.generate import generate_scenario
 from env.problems.nodes import NodePool
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, ceiling_of
 from env.words import count
 from env.workload import Resources
 
@@ -227,7 +227,10 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
     def _line(self, number: int) -> str:
         lane, scenario, seen = self._lanes[number], self.scenario(number), self.observation(number)
         action = None if lane["action"] < 0 else Action(int(lane["action"]))
-        reason = apply_action(_asked(lane), action).reason if action is not None and lane["blocked"] else None
+        reason = None
+        if action is not None and lane["blocked"]:
+            ceiling = NO_CEILING if self._scenarios is None else ceiling_of(scenario)
+            reason = apply_action(_asked(lane), action, ceiling).reason
         return line(scenario.name, int(lane["steps"]), action, reason, seen, scenario.target)
 
 
@@ -240,6 +243,7 @@ def _drawn_later(num_envs: int) -> NDArray[Any]:
     workloads = np.zeros(num_envs, WORKLOAD)
     workloads["plain"] = True
     workloads["node_pods"] = NodePool().pods
+    workloads["most_cpu_m"], workloads["most_memory_bytes"], _ = MOST
     return workloads
 
 
@@ -247,6 +251,7 @@ def _workloads(scenarios: Sequence[Scenario]) -> NDArray[Any]:
     """A row for each scenario."""
     workloads = np.zeros(len(scenarios), WORKLOAD)
     for row, scenario in zip(workloads, scenarios, strict=True):
+        row["most_cpu_m"], row["most_memory_bytes"], _ = ceiling_of(scenario).most
         plain = plain_workload(scenario)
         if plain is None:
             continue

@@ -20,7 +20,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from env import jit
-from env.actions import is_beyond, stepped
+from env.actions import MAX_REPLICAS, is_beyond, stepped
 from env.embedded.closed_form import PlainWorkload, observe_plain
 from env.gym.features import features
 from env.gym.reward import REWARD_FUNCTIONS, goal
@@ -31,6 +31,8 @@ from env.workload import Resources
 WORKLOAD = np.dtype(
     [
         *((field.name, np.int64) for field in fields(PlainWorkload)),
+        ("most_cpu_m", np.int64),
+        ("most_memory_bytes", np.int64),
         ("target", np.int64),
         ("cpu_m", np.int64),
         ("memory_bytes", np.int64),
@@ -39,9 +41,9 @@ WORKLOAD = np.dtype(
         ("plain", np.bool_),
     ]
 )
-"""One scenario: PlainWorkload's fields, the target, and what is asked for as recorded.
+"""One scenario: PlainWorkload's fields, the most that actions ask for, the target, and what is asked for as recorded.
 
-`seed` is what it was drawn from, if it was. Where `plain` is not set the other fields mean nothing.
+`seed` is what it was drawn from, if it was. Where `plain` is not set only what is the most has a meaning.
 """
 
 LANE = np.dtype(
@@ -106,7 +108,7 @@ def compiled(reward_name: str) -> Callable[..., None]:
             if starts:
                 start_lane(lane, i, workloads, generates, chosen)
             else:
-                step_lane(lane, wanted[i])
+                step_lane(lane, workloads[lane.scenario], wanted[i])
             workload = workloads[lane.scenario]
             lane.target = workload.target
             if not workload.plain:
@@ -159,11 +161,12 @@ def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool,
     lane.replicas = workload.replicas
 
 
-def step_lane(lane: Any, action: int) -> None:
+def step_lane(lane: Any, workload: Any, action: int) -> None:
     """Apply the action to what the lane asks for, unless a safeguard refuses it."""
     before = Resources(lane.cpu_m, lane.memory_bytes, lane.replicas)
     asked = stepped(before, action)
-    lane.blocked = is_beyond(before, asked)
+    most = Resources(workload.most_cpu_m, workload.most_memory_bytes, MAX_REPLICAS)
+    lane.blocked = is_beyond(before, asked, most)
     if not lane.blocked:
         lane.cpu_m = asked.cpu_m
         lane.memory_bytes = asked.memory_bytes

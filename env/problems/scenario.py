@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from env.actions import MOST, NO_CEILING, Ceiling
 from env.engine.manifests.deployment import read_deployment
 from env.errors import QuantityError, ScenarioError, SimArenaError
 from env.problems.nodes import LARGEST, NodePools, check_range, equal_nodes
@@ -79,12 +80,11 @@ def scenario_from_trace(
     )
 
 
-def recorded_resources(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Resources:
-    """What `workload` asks for at the end of a replay of the unedited trace.
+def recorded_manifest(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Manifest:
+    """The manifest of `workload` at the end of a replay of the unedited trace.
 
     Raises:
         ScenarioError: It does not exist then.
-        TraceError, QuantityError: Its manifest is not valid.
     """
     last: Manifest | None = None
     for event in trace.events_within(duration_s):
@@ -94,7 +94,37 @@ def recorded_resources(trace: Trace, workload: WorkloadRef, duration_s: float | 
             last = None
     if last is None:
         raise ScenarioError(f"trace {trace.name}: no Deployment {workload} at the end of the replay")
-    return _in_trace(trace, last)
+    return last
+
+
+def recorded_resources(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Resources:
+    """What `workload` asks for at the end of a replay of the unedited trace.
+
+    Raises:
+        ScenarioError: It does not exist then.
+        TraceError, QuantityError: Its manifest is not valid.
+    """
+    return _in_trace(trace, recorded_manifest(trace, workload, duration_s))
+
+
+def ceiling_of(scenario: Scenario) -> Ceiling:
+    """The most that actions make the scenario's workload request, as its recorded manifest allows.
+
+    `NO_CEILING` where that is not valid: then a replay says what is wrong.
+    """
+    try:
+        manifest = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
+        cpu, memory = read_deployment(manifest).source.ceilings()
+    except SimArenaError:
+        return NO_CEILING
+    most = Resources(
+        MOST.cpu_m if cpu is None else min(cpu[0], MOST.cpu_m),
+        MOST.memory_bytes if memory is None else min(memory[0], MOST.memory_bytes),
+        MOST.replicas,
+    )
+    cpu_by = "" if cpu is None or most.cpu_m < cpu[0] else cpu[1]
+    memory_by = "" if memory is None or most.memory_bytes < memory[0] else memory[1]
+    return Ceiling(most, cpu_by, memory_by)
 
 
 def edited_trace(scenario: Scenario, resources: Resources) -> Trace:

@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
+from env.engine.manifests.edited_container import edited_containers
 from env.errors import ClusterError
 from env.kube.client import KubeApi, KubeError, wait
 from env.kube.paths import path_of
 from env.observation import Observation
 from env.problems.nodes import NodePools
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, recorded_manifest
 from env.simkube import gates, paths
 from env.simkube.hooks import run_hooks
 from env.simkube.pods import VirtualNode, differences, observation, why_not_ready
@@ -136,7 +137,9 @@ class SimKubeCluster:
              lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
                     gates.settling(scenario.workload, name, wanted.settle_s))  # fmt: skip
-        found = observation(seen.deployment, seen.pods, nodes)
+        recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
+        edited = edited_containers(recorded["spec"]["template"])
+        found = observation(seen.deployment, seen.pods, nodes, edited)
         self._why = why_not_ready(seen.pods)
         self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
         return found

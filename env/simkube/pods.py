@@ -10,6 +10,8 @@ from enum import Enum
 from typing import Any
 
 from env.demand import VERDICT_ANNOTATION, Shortage
+from env.engine.manifests.edited_container import Edited
+from env.engine.manifests.requests import request_of
 from env.errors import ClusterError
 from env.observation import Observation
 from env.problems.nodes import NodePools
@@ -127,25 +129,31 @@ def refusals(message: str) -> Counter[str]:
     return reasons
 
 
-def resources_of(deployment: Manifest) -> Resources:
-    """What a Deployment asks for: its first container's requests (a limit where there is none), and replicas.
+def resources_of(deployment: Manifest, edited: Edited) -> Resources:
+    """What a Deployment asks for: the requests of its edited containers (a limit where there is none), and replicas.
 
     Raises:
         QuantityError: A quantity that is none.
     """
     spec = deployment["spec"]
-    resources = spec["template"]["spec"]["containers"][0].get("resources") or {}
-    asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return Resources(parse_cpu(asked.get("cpu", 0)), parse_memory(asked.get("memory", 0)), spec.get("replicas", 1))
+    pod = spec["template"]["spec"]
+    cpu, memory = (
+        request_of(pod[slot.field][slot.index], name) or 0
+        for name, slot in (("cpu", edited.cpu), ("memory", edited.memory))
+    )
+    return Resources(cpu, memory, spec.get("replicas", 1))
 
 
-def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[VirtualNode]) -> Observation:
+def observation(
+    deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[VirtualNode], edited: Edited
+) -> Observation:
     """The observation of a workload whose pods are all decided.
 
     Args:
         deployment: The live Deployment.
         pods: Its live pods, oldest first.
         nodes: The virtual nodes, at least one.
+        edited: The containers whose requests are edited, as chosen from the recorded manifest.
     """
     states = Counter(map(pod_state, pods))
     reasons = next((refusals(refusal(pod)) for pod in pods if pod_state(pod) is PodState.REFUSED), Counter[str]())
@@ -153,7 +161,7 @@ def observation(deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[
         ready=states[PodState.READY],
         pending=states[PodState.REFUSED],
         total=len(pods),
-        resources=resources_of(deployment),
+        resources=resources_of(deployment, edited),
         node_cpu_m=max(node.cpu_m for node in nodes),
         node_memory_bytes=max(node.memory_bytes for node in nodes),
         cluster_cpu_m=sum(node.cpu_m for node in nodes),

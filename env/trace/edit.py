@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.edited_container import with_edit
 from env.engine.manifests.fields import Manifest
-from env.engine.manifests.requests import with_request
 from env.workload import ResourceEdit
 
 
@@ -14,12 +14,10 @@ def edited(manifest: Manifest, edit: ResourceEdit) -> Manifest:
     Raises:
         TraceError, QuantityError: The manifest is not valid.
     """
-    read_deployment(manifest)
+    source = read_deployment(manifest).source
     spec = manifest["spec"]
     if edit.replicas is not None:
         spec["replicas"] = edit.replicas
-    containers = spec["template"]["spec"]["containers"]
-    for name, value in (("cpu", edit.cpu_m), ("memory", edit.memory_bytes)):
-        if value is not None:
-            containers[0] = with_request(containers[0], name, value)
+    template = spec["template"]
+    template["spec"] = with_edit(template["spec"], source.edited, edit.cpu_m, edit.memory_bytes)
     return manifest

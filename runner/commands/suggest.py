@@ -132,6 +132,8 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
     }
     if found.why:
         facts["why"] = "; ".join(found.why)
+    if found.containers and found.before.ready != scenario.target:
+        facts["container"] = "; ".join(found.containers)
     if not found.outcomes:
         return facts
     return facts | {
@@ -141,6 +143,7 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
         "memory": _arrow(format_memory(old.memory_bytes), format_memory(new.memory_bytes)),
         "replicas": _arrow(str(old.replicas), str(new.replicas)),
         "then": state(found.after, scenario.target),
+        **({"also": "; ".join(found.side_effects)} if found.side_effects else {}),
     }
 
 
@@ -209,6 +212,8 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
         "actions": [{"action": action.name.lower(), "count": count} for action, count in net_actions(found.outcomes)],
         "why": list(found.why),
         "unmendable": list(found.unmendable),
+        "containers": list(found.containers),
+        "side_effects": list(found.side_effects),
         "before": _seen(found.before),
         "after": _seen(found.after),
         "patch": found.patch,

@@ -14,7 +14,7 @@ from env.embedded.closed_form import observe_plain, plain_workload
 from env.gym.reward import goal
 from env.gym.search import WITHIN, searched, solved_plain
 from env.observation import Observation
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, ceiling_of
 from env.workload import Resources
 
 
@@ -47,7 +47,7 @@ class Yardstick:
             ClusterError: The workload could not be observed.
         """
         if self._plain is not None:
-            return _indices(solved_plain(*self._plain, self._scenario.target))
+            return _indices(solved_plain(*self._plain, self._scenario.target, ceiling_of(self._scenario).most))
         if not solutions:
             return None
         best = min(solutions, key=len)

@@ -38,17 +38,20 @@ def last_manifest(trace: Trace, scenario: Scenario) -> Manifest:
 def strategic_patch(old: Manifest, new: Manifest) -> dict[str, Any]:
     """The smallest strategic merge patch that makes `new` of `old`, of which `env.trace.edit.edited` made it.
 
-    Containers are merged by their name, so the patch holds the first one's name and nothing of the others.
+    Containers and init containers are merged by their names, so the patch holds only those that change.
     """
     patch: dict[str, Any] = {}
     if new["spec"].get("replicas") != old["spec"].get("replicas"):
         patch["replicas"] = new["spec"]["replicas"]
-    asked, before = _first_container(new).get("resources") or {}, _first_container(old).get("resources") or {}
-    changed = {part: _changed(before.get(part) or {}, asked.get(part) or {}) for part in ("requests", "limits")}
-    resources = {part: amounts for part, amounts in changed.items() if amounts}
-    if resources:
-        container = {"name": _first_container(old)["name"], "resources": resources}
-        patch["template"] = {"spec": {"containers": [container]}}
+    pods = (old["spec"]["template"]["spec"], new["spec"]["template"]["spec"])
+    fields = {}
+    for field in ("containers", "initContainers"):
+        before, after = (pod.get(field) or [] for pod in pods)
+        changed = [_container(*pair) for pair in zip(before, after, strict=True)]
+        if any(changed):
+            fields[field] = [each for each in changed if each]
+    if fields:
+        patch["template"] = {"spec": fields}
     return {"spec": patch}
 
 
@@ -81,24 +84,29 @@ def _check_name(what: str, name: object, pattern: re.Pattern[str], longest: int)
         raise ScenarioError(f"{what} name {name!r:.80}: Kubernetes would refuse it; must be {wanted}")
 
 
+def _container(old: Manifest, new: Manifest) -> dict[str, Any]:
+    """The part of the patch for one container; empty if it stays as it is."""
+    before, asked = old.get("resources") or {}, new.get("resources") or {}
+    changed = {part: _changed(before.get(part) or {}, asked.get(part) or {}) for part in ("requests", "limits")}
+    resources = {part: amounts for part, amounts in changed.items() if amounts}
+    return {"name": old["name"], "resources": resources} if resources else {}
+
+
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in new.items() if old.get(name) != value}
 
 
-def _first_container(manifest: Manifest) -> dict[str, Any]:
-    return _containers(manifest)[0]
-
-
 def _containers(manifest: Manifest) -> list[dict[str, Any]]:
-    """The containers of a manifest that a replay has accepted or will refuse.
+    """The containers and init containers of a manifest that a replay has accepted or will refuse.
 
     Raises:
-        ScenarioError: There are none.
+        ScenarioError: There are no containers.
     """
     try:
-        found = manifest["spec"]["template"]["spec"]["containers"]
-    except (KeyError, TypeError):
-        found = None
-    if not isinstance(found, list) or not found or not all(isinstance(container, dict) for container in found):
+        pod = manifest["spec"]["template"]["spec"]
+        found = [pod["containers"], pod.get("initContainers") or []]
+    except (AttributeError, KeyError, TypeError):
+        found = [[]]
+    if not found[0] or not all(isinstance(part, list) and all(isinstance(c, dict) for c in part) for part in found):
         raise ScenarioError(f"Deployment {workload_ref(manifest)}: has no containers in its pod template")
-    return found
+    return [container for part in found for container in part]

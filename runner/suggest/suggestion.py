@@ -15,10 +15,12 @@ from env.actions import STEPS, Action, ActionOutcome
 from env.cluster import Cluster
 from env.embedded.left_out import LeftOut, left_out
 from env.embedded.unmendable import unmendable
+from env.engine.manifests.edited_container import edited_containers
 from env.gym.cluster_env import ClusterEnv
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
 from runner.episode import Stopped
+from runner.suggest.effects import choices, side_effects
 from runner.suggest.patch import check_names, last_manifest, strategic_patch
 
 
@@ -47,6 +49,8 @@ class Suggestion:
         left_out: What concerns the workload and was not simulated.
         why: What kept pods from being Ready as recorded, a sentence each.
         unmendable: Why no action helps; empty if one may.
+        containers: Which containers actions change, and why, a sentence each; empty where there is only one.
+        side_effects: What the patch changes besides requests and replicas, a sentence each.
     """
 
     ending: SuggestionEnd
@@ -57,6 +61,8 @@ class Suggestion:
     left_out: tuple[LeftOut, ...] = ()
     why: tuple[str, ...] = ()
     unmendable: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    side_effects: tuple[str, ...] = ()
 
 
 def suggest(
@@ -91,9 +97,9 @@ def suggest(
     state, info = env.reset(seed=0)
     before: Observation = info["observation"]
     why = () if info["is_success"] else env.why()
-    hopeless = unmendable(scenario)
+    hopeless, containers = unmendable(scenario), choices(edited_containers(manifest["spec"]["template"]))
     if hopeless:
-        return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless)
+        return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless, containers)
     outcomes: list[ActionOutcome] = []
     asked_for = {before.resources}
     looped = autoscaled = False
@@ -111,6 +117,7 @@ def suggest(
         asked_for.add(info["outcome"].resources)
     after: Observation = info["observation"]
     patch = None
+    effects: tuple[str, ...] = ()
     if autoscaled:
         ending = SuggestionEnd.AUTOSCALED
     elif not info["is_success"]:
@@ -119,8 +126,9 @@ def suggest(
         ending = SuggestionEnd.HEALTHY if scenario.target else SuggestionEnd.SCALED_TO_ZERO
     else:
         ending = SuggestionEnd.SOLVED
-        patch = strategic_patch(manifest, last_manifest(edited_trace(scenario, after.resources), scenario))
-    return Suggestion(ending, before, after, tuple(outcomes), patch, beyond, why)
+        changed = last_manifest(edited_trace(scenario, after.resources), scenario)
+        patch, effects = strategic_patch(manifest, changed), side_effects(manifest, changed)
+    return Suggestion(ending, before, after, tuple(outcomes), patch, beyond, why, (), containers, effects)
 
 
 def net_actions(outcomes: Sequence[ActionOutcome]) -> list[tuple[Action, int]]:

@@ -18,7 +18,7 @@ from env.embedded.closed_form import plain_workload
 from env.gym.cluster_env import ClusterEnv
 from env.gym.search import solved_plain
 from env.problems.generate import generate_scenario
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, ceiling_of
 from runner.evaluation.evaluate import evaluate
 
 SEED = 1 << 40
@@ -117,7 +117,7 @@ class Validation:
         counts: Counter[Action] = Counter()
         for scenario in self.scenarios:
             plain = plain_workload(scenario)
-            actions = solved_plain(*plain, scenario.target) if plain is not None else None
+            actions = solved_plain(*plain, scenario.target, ceiling_of(scenario).most) if plain is not None else None
             if actions is None:
                 return None
             counts.update(actions or [Action.NOOP])

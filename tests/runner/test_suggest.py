@@ -199,14 +199,29 @@ def test_a_patch_holds_only_what_has_changed() -> None:
     assert found.patch == {"spec": {"replicas": 3}}
 
 
-def test_a_limit_below_its_new_request_is_raised_with_it_and_any_other_is_left_out() -> None:
+def test_no_action_leads_past_a_limit_that_suffices() -> None:
     limits = {"cpu": "600m", "memory": "8Gi"}
     manifest = deployment({"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": limits}, 1)
-    actions = (Action.BUMP_CPU_SMALL, Action.BUMP_MEM_SMALL, Action.SCALE_UP_REPLICAS, Action.SCALE_UP_REPLICAS)
+    actions = (Action.BUMP_MEM_SMALL, Action.SCALE_UP_REPLICAS, Action.BUMP_CPU_SMALL)
+    found = suggest(scenario_of(manifest), Script(*actions), 10)
+    assert (found.outcomes[-1].blocked, found.outcomes[-1].reason) == (
+        True,
+        "cpu 1000m would exceed the limit 600m of container web",
+    )
+
+
+def test_a_limit_under_what_the_container_uses_is_raised_with_the_request_and_that_is_said() -> None:
+    limits = {"cpu": "600m", "memory": "1Gi"}
+    manifest = deployment({"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": limits}, 1)
+    demand = {"web": {"memory": "1200Mi"}}
+    manifest["spec"]["template"]["metadata"]["annotations"] = {"sim-arena.io/demand": json.dumps(demand)}
+    actions = (Action.BUMP_MEM_SMALL, Action.SCALE_UP_REPLICAS, Action.SCALE_UP_REPLICAS)
     found = suggest(scenario_of(manifest), Script(*actions), 10)
     assert found.patch is not None
     (container,) = found.patch["spec"]["template"]["spec"]["containers"]
-    assert container["resources"] == {"requests": {"cpu": "1", "memory": "1280Mi"}, "limits": {"cpu": "1"}}
+    assert container["resources"] == {"requests": {"memory": "1280Mi"}, "limits": {"memory": "1280Mi"}}
+    said = "raises the memory limit of container web from 1Gi to 1280Mi, as it gets less than it uses"
+    assert found.side_effects == (said,)
 
 
 def test_actions_that_cancel_out_are_in_neither_the_patch_nor_the_list() -> None:
@@ -290,6 +305,7 @@ def test_the_command_line_prints_what_is_wrong_what_to_do_and_the_command(cli: A
         ["nodes", "3 x 16 CPU, 32Gi, 110 pods"],
         ["now", "0 of 3 ready, 3 pending (Insufficient cpu on 3 of 3 nodes)"],
         ["why", f"0/3 nodes are available: 3 Insufficient cpu. {FUTILE}"],
+        ["container", "container web: it is the first, and no other requests more"],
         ["agent", "heuristic, 3 steps"],
         ["actions", "3 x reduce_cpu_small"],
         ["cpu", "17 -> 15500m"],

@@ -77,3 +77,49 @@ def test_a_workload_scaled_to_zero_is_nothing_to_do(cli: Any, tmp_path: Path) ->
     result = cli("suggest", "--trace", trace)
     assert (result.code, result.err) == (3, "error: Deployment default/web: is scaled to zero; nothing to do\n")
     assert json.loads(cli("suggest", "--trace", trace, "--json").out)["ending"] == "scaled-to-zero"
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "patch"),
+    [
+        (
+            {"initContainers": [{"name": "setup", "resources": {"requests": {"cpu": "17"}}}]},
+            "CPU of init container setup: it decides what the pod requests; "
+            "memory of container web: it is the first, and no other requests more",
+            {"initContainers": [{"name": "setup", "resources": {"requests": {"cpu": "16"}}}]},
+        ),
+        (
+            {
+                "containers": [
+                    {"name": "proxy", "resources": {"requests": {"cpu": "5m"}}},
+                    {"name": "web", "resources": {"requests": {"cpu": "17", "memory": "64Mi"}}},
+                ],
+            },
+            "container web: it decides what the pod requests",
+            {"containers": [{"name": "web", "resources": {"requests": {"cpu": "15500m"}}}]},
+        ),
+    ],
+)
+def test_a_patch_changes_the_container_at_fault_and_says_so(
+    cli: Any, tmp_path: Path, pod: Manifest, container: str, patch: Manifest
+) -> None:
+    trace = write(tmp_path / "web.sktrace", 3, **pod)
+    result = cli("suggest", "--trace", trace, *HEURISTIC)
+    assert result.code == 0
+    assert f"container  {container}" in result.out
+    document = json.loads(cli("suggest", "--trace", trace, *HEURISTIC, "--json").out)
+    assert document["patch"] == {"spec": {"template": {"spec": patch}}}
+    assert document["containers"] == container.split("; ")
+
+
+def test_a_patch_that_ends_a_guarantee_says_so_and_keeps_the_limits(cli: Any, tmp_path: Path) -> None:
+    amounts = {"cpu": "17", "memory": "64Mi"}
+    only = {"name": "web", "resources": {"requests": amounts, "limits": amounts}}
+    trace = write(tmp_path / "web.sktrace", 3, containers=[only])
+    document = json.loads(cli("suggest", "--trace", trace, *HEURISTIC, "--json").out)
+    (changed,) = document["patch"]["spec"]["template"]["spec"]["containers"]
+    assert changed["resources"] == {"requests": {"cpu": "16"}}
+    assert document["side_effects"] == [
+        "changes the QoS class of its pods from Guaranteed to Burstable; limits stay, as lower ones may kill or "
+        "throttle it"
+    ]

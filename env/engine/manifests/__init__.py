@@ -7,6 +7,9 @@ labels.py        label selectors and node selector terms
 resource_names.py
                  resources besides CPU and memory
 requests.py      what a pod takes of a node's resources
+edited_container.py
+                 which container an edit changes
+qos.py           the QoS class of a pod
 terms.py         what a pod spec says about where its pods may run
 pod_schema.py    the types and defaults of a pod template, as data
 normal_form.py   pod templates of one meaning made equal

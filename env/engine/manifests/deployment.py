@@ -22,7 +22,7 @@ class DeploymentSpec:
 
     Attributes:
         ref: Its namespace and name.
-        resources: The first container's requests (0 where it has none) and the replicas.
+        resources: Requests of the edited containers (0 where they have none; see `edited_container`), and replicas.
         strategy: How it replaces pods.
         source: The pod template of the manifest.
         template: What its pods are made from: `source` with `resources`.
@@ -50,8 +50,8 @@ class DeploymentSpec:
 
     def edited(self, edit: ResourceEdit) -> DeploymentSpec:
         """What the manifest would ask for after `edit`: the same as reading what `env.trace.edit` writes."""
-        cpu_m = self.source.cpu.first if edit.cpu_m is None else edit.cpu_m
-        memory_bytes = self.source.memory.first if edit.memory_bytes is None else edit.memory_bytes
+        cpu_m = self.source.cpu.own if edit.cpu_m is None else edit.cpu_m
+        memory_bytes = self.source.memory.own if edit.memory_bytes is None else edit.memory_bytes
         replicas = self.replicas if edit.replicas is None else edit.replicas
         return replace(
             self,
@@ -86,7 +86,7 @@ def deployment_spec(ref: WorkloadRef, spec: Manifest, priorities: Mapping[str, P
     source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities)
     return DeploymentSpec(
         ref=ref,
-        resources=Resources(source.cpu.first or 0, source.memory.first or 0, replicas),
+        resources=Resources(source.cpu.own or 0, source.memory.own or 0, replicas),
         strategy=strategy,
         source=source,
         template=source.as_written(),

@@ -6,10 +6,11 @@ Defaults are the API server's, in kubernetes 1.36 `pkg/apis/core/v1/defaults.go`
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 
 from env.demand import VERDICT_ANNOTATION, Shortage
+from env.engine.manifests.edited_container import Edited, edited_containers, with_edit
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
 from env.engine.manifests.normal_form import NormalForm, by_value
 from env.engine.manifests.not_modelled import DEFAULT_SCHEDULER, not_modelled, scheduler_of
@@ -18,13 +19,13 @@ from env.engine.manifests.requests import (
     SCORE_MEMORY_BYTES,
     Amount,
     Lack,
+    Slot,
     check_pod_level,
     lacks_of,
     raised,
     read_amount,
     read_extended,
     read_granted,
-    with_request,
 )
 from env.engine.manifests.terms import (
     Placement,
@@ -35,6 +36,7 @@ from env.engine.manifests.terms import (
     read_pod_affinity,
     read_spread,
 )
+from env.quantity import format_cpu, format_memory
 
 # The classes every cluster has; others are objects, PriorityClass.
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
@@ -83,7 +85,7 @@ class PodTemplate:
         host_network: It shares its node's network.
         first_requests: The first container's CPU and memory requests (or limits) as written; "" where it has none.
         revision: Pods of equal revision are of one ReplicaSet.
-        origin: What it was read from, and the CPU and memory that its first container requests instead, if any.
+        origin: What it was read from, and the CPU and memory that its edited containers request instead, if any.
     """
 
     namespace: str
@@ -117,11 +119,7 @@ class PodTemplate:
         if self.origin is None:
             return {}
         source, cpu_m, memory_bytes = self.origin
-        first, *others = source.manifest["spec"]["containers"]
-        for name, value in (("cpu", cpu_m), ("memory", memory_bytes)):
-            if value is not None:
-                first = with_request(first, name, value)
-        return {**source.manifest["spec"], "containers": [first, *others]}
+        return with_edit(source.manifest["spec"], source.edited, cpu_m, memory_bytes)
 
     def with_spec(self, pod: Manifest) -> PodTemplate:
         """The same, but of pods that ask for the resources in this spec; ValueError or QuantityError as in reading."""
@@ -133,9 +131,18 @@ class PodTemplate:
 
 @dataclass(frozen=True, eq=False)
 class TemplateSource:
-    """A pod template as read, from which `template` makes the PodTemplate for any requests of the first container."""
+    """A pod template as read, from which `template` makes the PodTemplate for any requests of its edited containers.
+
+    Attributes:
+        edited: Those containers.
+        cpu: The pod's CPU, with the container apart whose CPU request is edited.
+        memory: The same for memory.
+        granted: See `read_granted`.
+        canonical: All but those requests and their limits, as text.
+    """
 
     base: PodTemplate
+    edited: Edited
     cpu: Amount
     memory: Amount
     granted: tuple[tuple[str, int | None, int | None, int, int], ...]
@@ -148,14 +155,14 @@ class TemplateSource:
         return self.template(None, None)
 
     def template(self, cpu_m: int | None, memory_bytes: int | None) -> PodTemplate:
-        """The template whose first container requests so much; None: as written. A lower limit is raised to it."""
+        """The template whose edited containers request so much; None: as written. A lower limit is raised to it."""
         origin = self, cpu_m, memory_bytes
         written = (
             self.cpu.written if cpu_m is None else cpu_m,
             self.memory.written if memory_bytes is None else memory_bytes,
         )
-        cpu_m = self.cpu.first if cpu_m is None else cpu_m
-        memory_bytes = self.memory.first if memory_bytes is None else memory_bytes
+        cpu_m = self.cpu.own if cpu_m is None else cpu_m
+        memory_bytes = self.memory.own if memory_bytes is None else memory_bytes
         limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
         lacks = self.lacks(cpu_m, memory_bytes)
         return replace(
@@ -171,18 +178,46 @@ class TemplateSource:
         )
 
     def needed(self) -> tuple[int, int]:
-        """The least CPU and memory that the first container must request to get what it uses, as far as known."""
-        _, _, _, cpu_use, memory_use = self.granted[0] if self.granted else ("", None, None, 0, 0)
-        uses = ((self.cpu, cpu_use), (self.memory, memory_use))
-        cpu_m, memory_bytes = (0 if amount.first is None or (amount.limit or 0) >= use else use for amount, use in uses)
-        return cpu_m, memory_bytes
+        """The least CPU and memory that the edited containers must request to get what they use, as far as known."""
+        return (
+            _needed(self.cpu, self._use(self.edited.cpu, 3)),
+            _needed(self.memory, self._use(self.edited.memory, 4)),
+        )
+
+    def ceilings(self) -> tuple[tuple[int, str] | None, tuple[int, str] | None]:
+        """The most CPU and memory that the edited containers may request, each with what says so; None: no limit.
+
+        A limit that is less than the container uses is no ceiling: it has to be raised.
+        """
+        return (
+            _ceiling(self.cpu, self.edited.cpu, self._use(self.edited.cpu, 3), format_cpu),
+            _ceiling(self.memory, self.edited.memory, self._use(self.edited.memory, 4), format_memory),
+        )
+
+    def _use(self, slot: Slot, column: int) -> int:
+        row = self.granted[slot.index] if self.granted and slot.field == "containers" else ()
+        return int(row[column] or 0) if row else 0
 
     def lacks(self, cpu_m: int | None, memory_bytes: int | None) -> list[Lack]:
         """What the containers of that template lack of what they use."""
-        cpu_m = self.cpu.first if cpu_m is None else cpu_m
-        memory_bytes = self.memory.first if memory_bytes is None else memory_bytes
+        cpu_m = self.cpu.own if cpu_m is None else cpu_m
+        memory_bytes = self.memory.own if memory_bytes is None else memory_bytes
         limits = (raised(self.cpu.limit, cpu_m), raised(self.memory.limit, memory_bytes))
-        return lacks_of(self.granted, cpu_m, memory_bytes, limits)
+        return lacks_of(self.granted, cpu_m, memory_bytes, limits, (self.edited.cpu, self.edited.memory))
+
+
+def _needed(amount: Amount, use: int) -> int:
+    """The request that gives a container what it uses: any where it has no request, or a limit that suffices."""
+    return 0 if amount.own is None or (amount.limit or 0) >= use else use
+
+
+def _ceiling(amount: Amount, slot: Slot, use: int, written: Callable[[int], str]) -> tuple[int, str] | None:
+    found = []
+    if amount.limit is not None and use <= amount.limit:
+        found.append((amount.limit, f"the limit {written(amount.limit)} of {slot}"))
+    if amount.most is not None:
+        found.append((amount.most, f"the {written(amount.most)} that the pod's own resources leave to {slot}"))
+    return min(found, default=None)
 
 
 def read_template(
@@ -208,9 +243,10 @@ def read_template(
         raise ValueError("containers: must have at least one container")
     check_pod_level(pod, containers)
     labels = {key: str(value) for key, value in as_map(metadata, "labels").items()}
+    edited = edited_containers(template)
     cpu, memory = (
-        read_amount(pod, containers, "cpu", SCORE_CPU_M),
-        read_amount(pod, containers, "memory", SCORE_MEMORY_BYTES),
+        read_amount(pod, containers, "cpu", SCORE_CPU_M, edited.cpu),
+        read_amount(pod, containers, "memory", SCORE_MEMORY_BYTES, edited.memory),
     )
     affinity, anti_affinity = read_pod_affinity(pod, namespace, labels)
     spread = tuple(read_spread(entry, labels) for entry in as_maps(pod, "topologySpreadConstraints"))
@@ -248,10 +284,11 @@ def read_template(
     )
     return TemplateSource(
         base=base,
+        edited=edited,
         cpu=cpu,
         memory=memory,
         granted=read_granted(metadata, containers),
-        canonical=_canonical(template, normal_form),
+        canonical=_canonical(template, normal_form, edited),
         not_modelled=not_modelled(pod),
         manifest=template,
     )
@@ -299,14 +336,16 @@ def _restart_policy(pod: Manifest) -> str:
     return policy
 
 
-def _canonical(template: Manifest, normal_form: NormalForm) -> str:
+def _canonical(template: Manifest, normal_form: NormalForm, edited: Edited) -> str:
     """The template in normal form as text, less what `TemplateSource.template` holds as numbers."""
     pod, metadata = template["spec"], as_map(template, "metadata")
-    first = pod["containers"][0]
-    resources = dict(as_map(first, "resources"))
-    for key in ("requests", "limits") if normal_form is by_value else ():
-        resources[key] = {k: v for k, v in as_map(resources, key).items() if k not in ("cpu", "memory")}
+    for name, slot in (("cpu", edited.cpu), ("memory", edited.memory)) if normal_form is by_value else ():
+        containers = list(pod[slot.field])
+        resources = dict(as_map(containers[slot.index], "resources"))
+        for key in ("requests", "limits"):
+            resources[key] = {k: v for k, v in as_map(resources, key).items() if k != name}
+        containers[slot.index] = {**containers[slot.index], "resources": resources}
+        pod = {**pod, slot.field: containers}
     annotations = {k: v for k, v in as_map(metadata, "annotations").items() if k != VERDICT_ANNOTATION}
-    containers = [{**first, "resources": resources}, *pod["containers"][1:]]
-    held = {"metadata": {**metadata, "annotations": annotations}, "spec": {**pod, "containers": containers}}
+    held = {"metadata": {**metadata, "annotations": annotations}, "spec": pod}
     return as_json(normal_form({**template, **held}))

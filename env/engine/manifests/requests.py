@@ -21,72 +21,105 @@ _HUGE_PAGES = "hugepages-"
 
 
 @dataclass(frozen=True)
+class Slot:
+    """A container of a pod spec: `containers` or `initContainers`, its index there, and its name."""
+
+    field: str
+    index: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{'container' if self.field == 'containers' else 'init container'} {self.name}"
+
+
+@dataclass(frozen=True)
 class Amount:
-    """One resource of a pod template, with the first container apart because it can be edited.
+    """One resource of a pod template, with one container apart because its request can be edited.
+
+    What a pod takes is the larger of what that container requests with all that runs beside it, and what the pod needs
+    at another time, as its init containers start one after the other.
 
     Attributes:
-        first: The first container's request, without one its limit; None when it has neither.
+        own: The container's request, without one its limit; None when it has neither.
         written: Its request as the manifest says; None when it says none.
         limit: Its limit; None when it has none.
-        others: Sum of the requests of the other containers and of sidecars.
-        init_peak: Most that the init containers need at one time.
+        beside: What is requested beside it at the time when most is.
+        least: What the pod requests at least, whatever the container does.
         overhead: The pod's overhead.
-        score_others: `others` with the scheduler's defaults for containers without a request.
-        score_init_peak: `init_peak` with them.
-        score_default: The default for the first container.
+        score_beside: `beside` with the scheduler's defaults for containers without a request.
+        score_least: `least` with them.
+        score_default: The default for the container.
         pod: What the pod requests as a whole (`spec.resources`); then no container's request changes what it takes.
         pod_limit: Its limit as a whole, which is its request as long as no container has one.
+        most: The most that the container may request by the pod's own resources; None where they do not say.
     """
 
-    first: int | None
+    own: int | None
     written: int | None
     limit: int | None
-    others: int
-    init_peak: int
+    beside: int
+    least: int
     overhead: int
-    score_others: int
-    score_init_peak: int
+    score_beside: int
+    score_least: int
     score_default: int
     pod: int | None = None
     pod_limit: int | None = None
+    most: int | None = None
 
-    def request(self, first: int | None) -> int:
-        """What a pod takes from its node when its first container requests `first`."""
-        whole = self._whole(first)
-        return (max((first or 0) + self.others, self.init_peak) if whole is None else whole) + self.overhead
+    def request(self, own: int | None) -> int:
+        """What a pod takes from its node when the container requests `own`."""
+        whole = self._whole(own)
+        return (max((own or 0) + self.beside, self.least) if whole is None else whole) + self.overhead
 
-    def score_request(self, first: int | None) -> int:
+    def score_request(self, own: int | None) -> int:
         """What it counts for when nodes are scored."""
-        whole, own = self._whole(first), self.score_default if first is None else first
-        return (max(own + self.score_others, self.score_init_peak) if whole is None else whole) + self.overhead
+        whole, counted = self._whole(own), self.score_default if own is None else own
+        return (max(counted + self.score_beside, self.score_least) if whole is None else whole) + self.overhead
 
-    def _whole(self, first: int | None) -> int | None:
+    def _whole(self, own: int | None) -> int | None:
         """What the pod requests as a whole; None where its containers say it."""
-        return self.pod if self.pod is not None or first is not None else self.pod_limit
+        return self.pod if self.pod is not None or own is not None else self.pod_limit
 
 
-def read_amount(pod: Manifest, containers: list[Manifest], name: str, score_default: int) -> Amount:
+_FAR = 2**80  # beyond every sum of quantities
+
+
+def read_amount(pod: Manifest, containers: list[Manifest], name: str, score_default: int, slot: Slot) -> Amount:
     """What a pod spec says about one resource; ValueError or QuantityError where the API server would refuse it."""
-    init = as_maps(pod, "initContainers")
-    requests = [request_of(container, name) for container in containers]
+    every = {"containers": containers, "initContainers": as_maps(pod, "initContainers")}
+    own = every[slot.field][slot.index]
+    requests = {field: [request_of(each, name) for each in found] for field, found in every.items()}
+    request, requests[slot.field][slot.index] = requests[slot.field][slot.index], None
     whole, whole_limit = _of_pod(pod, name)
-    others_ask = any(request is not None for request in [*requests[1:], *(request_of(each, name) for each in init)])
-    if as_map(as_map(pod, "resources"), "limits") and (others_ask or requests[0] is not None):
+    others_ask = any(each is not None for found in requests.values() for each in found)
+    if as_map(as_map(pod, "resources"), "limits") and (others_ask or request is not None):
         score_default = 0  # the sum over the containers has become the request of the pod as a whole
-    sidecars, init_peak = _init_requests(init, name, 0)
-    score_sidecars, score_init_peak = _init_requests(init, name, score_default)
+
+    def total(value: int, default: int) -> int:
+        """What the containers take when the one requests `value`, as `PodRequests` in k8s.io/component-helpers."""
+        asked = {field: [default if each is None else each for each in found] for field, found in requests.items()}
+        asked[slot.field][slot.index] = value
+        sidecars, peak = _start_up(every["initContainers"], asked["initContainers"])
+        return max(sum(asked["containers"]) + sidecars, peak)
+
+    own_written = quantity_of(as_map(own, "resources"), "requests", name)
+    written = [quantity_of(as_map(each, "resources"), "requests", name) or 0 for each in containers]
+    beside_written = sum(written) - (own_written or 0)
+    says_whole = as_map(as_map(pod, "resources"), "requests").get(name) is not None and slot.field == "containers"
     return Amount(
-        first=requests[0],
-        written=quantity_of(as_map(containers[0], "resources"), "requests", name),
-        limit=quantity_of(as_map(containers[0], "resources"), "limits", name),
-        others=sum(request or 0 for request in requests[1:]) + sidecars,
-        init_peak=init_peak,
+        own=request,
+        written=own_written,
+        limit=quantity_of(as_map(own, "resources"), "limits", name),
+        beside=total(_FAR, 0) - _FAR,
+        least=total(-_FAR, 0),
         overhead=quantity_of(pod, "overhead", name) or 0,
-        score_others=sum(score_default if r is None else r for r in requests[1:]) + score_sidecars,
-        score_init_peak=score_init_peak,
+        score_beside=total(_FAR, score_default) - _FAR,
+        score_least=total(-_FAR, score_default),
         score_default=score_default,
         pod=whole,
         pod_limit=None if others_ask else whole_limit,
+        most=whole - beside_written if says_whole and whole is not None else None,
     )
 
 
@@ -118,12 +151,14 @@ def check_pod_level(pod: Manifest, containers: list[Manifest]) -> None:
             raise ValueError(f"resources: a lower limit of {name:.80} than that of a container")
 
 
-def _init_requests(init: list[Manifest], name: str, default: int) -> tuple[int, int]:
-    """(sum over sidecars, peak over the start-up), as `PodRequests` in k8s.io/component-helpers computes them."""
+def init_requests(init: list[Manifest], name: str) -> tuple[int, int]:
+    """(sum over sidecars, peak over the start-up) of what init containers request."""
+    return _start_up(init, [request_of(each, name) or 0 for each in init])
+
+
+def _start_up(init: list[Manifest], requests: list[int]) -> tuple[int, int]:
     sidecars = peak = 0
-    for container in init:
-        request = request_of(container, name)
-        request = default if request is None else request
+    for container, request in zip(init, requests, strict=True):
         if container.get("restartPolicy") == "Always":
             sidecars += request
             peak = max(peak, sidecars)
@@ -171,8 +206,9 @@ def read_extended(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str,
     } | set(as_map(pod, "overhead"))
     whole = as_map(pod, "resources")
     names |= {name for key in ("requests", "limits") for name in as_map(whole, key) if name.startswith(_HUGE_PAGES)}
-    amounts = {name: read_amount(pod, containers, name, 0) for name in sorted(names - {"cpu", "memory"})}
-    requests = ((name, amount.request(amount.first)) for name, amount in amounts.items())
+    first = Slot("containers", 0, "")
+    amounts = {name: read_amount(pod, containers, name, 0, first) for name in sorted(names - {"cpu", "memory"})}
+    requests = ((name, amount.request(amount.own)) for name, amount in amounts.items())
     return tuple((name, request) for name, request in requests if request)
 
 
@@ -188,12 +224,13 @@ def read_granted(
     if unknown:
         raise ValueError(f"annotation {DEMAND_ANNOTATION}: no container {min(unknown)!r:.80}")
     return tuple(
-        (name, _granted_of(c, "cpu"), _granted_of(c, "memory"), *demand.get(name, (0, 0)))
+        (name, granted_of(c, "cpu"), granted_of(c, "memory"), *demand.get(name, (0, 0)))
         for name, c in zip(names, containers, strict=True)
     )
 
 
-def _granted_of(container: Manifest, name: str) -> int | None:
+def granted_of(container: Manifest, name: str) -> int | None:
+    """What a container may use of a resource: its limit, without one its request; None: as much as there is."""
     limit = quantity_of(as_map(container, "resources"), "limits", name)
     return request_of(container, name) if limit is None else limit
 
@@ -227,19 +264,22 @@ def lacks_of(
     cpu_m: int | None,
     memory_bytes: int | None,
     limits: tuple[int | None, int | None],
+    slots: tuple[Slot, Slot],
 ) -> list[Lack]:
     """What the containers of a template lack; the OOM-killed ones first, as then the pod counts as that.
 
     Args:
         granted: Name, limits and use of each container, as `read_granted` gives them.
-        cpu_m: The first container's CPU request, millicores; None: none.
-        memory_bytes: Its memory request.
-        limits: Its limits of both.
+        cpu_m: The CPU request of the container that is edited, millicores; None: none.
+        memory_bytes: The memory request of the one whose memory is.
+        limits: The limits of both.
+        slots: Those containers.
     """
     found: list[Lack] = []
     for number, (name, cpu_granted, memory_granted, cpu_use, memory_use) in enumerate(granted):
-        if number == 0:
+        if slots[0].field == "containers" and slots[0].index == number:
             cpu_granted = cpu_m if limits[0] is None else limits[0]
+        if slots[1].field == "containers" and slots[1].index == number:
             memory_granted = memory_bytes if limits[1] is None else limits[1]
         shortage = container_shortage(cpu_granted, memory_granted, cpu_use, memory_use)
         if shortage is Shortage.OOM_KILLED:

@@ -16,6 +16,7 @@ from env.embedded.cluster import EmbeddedCluster
 from env.embedded.most_that_fit import Bound, most_that_fit
 from env.embedded.unmendable import unmendable
 from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.edited_container import DEFAULT_CONTAINER
 from env.engine.manifests.terms import Taint
 from env.engine.scheduling.nodes import Node
 from env.gym.reward import goal
@@ -54,7 +55,7 @@ def manifest(
 ) -> Manifest:
     containers = [container("web", SMALL)]
     template = {
-        "metadata": {"labels": {"app": "web"}, "annotations": annotations or {}},
+        "metadata": {"labels": {"app": "web"}, "annotations": {DEFAULT_CONTAINER: "web", **(annotations or {})}},
         "spec": {"containers": containers, **pod},
     }
     spec = {"replicas": replicas, "selector": WEB, "template": template, **(spec or {})}
@@ -135,7 +136,8 @@ CASES: dict[str, tuple[Manifest, str]] = {
             "containers": [container("web", SMALL), container("log", {"memory": "64Mi"})],
             "annotations": {"sim-arena.io/demand": '{"log": {"memory": "100Mi"}}'},
         },
-        "container log is OOM-killed: it uses 100Mi of memory and gets 64Mi, and actions change another container",
+        "container log is OOM-killed: it uses 100Mi of memory and gets 64Mi, and actions change the memory of "
+        "container web",
     ),
 }
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from env.demand import VERDICT_ANNOTATION, Shortage
+from env.engine.manifests.edited_container import Choice, Edited
+from env.engine.manifests.requests import Slot
 from env.errors import ClusterError, QuantityError
 from env.kube.paths import selector_text
 from env.problems.nodes import NodePool, NodePools, equal_nodes
@@ -114,10 +116,14 @@ def deployment(requests: Manifest, limits: Manifest | None = None, **spec: Any) 
     return {"spec": {"template": {"spec": {"containers": containers}}, **spec}}
 
 
-def test_resources_are_the_first_containers_requests_else_its_limits() -> None:
+WEB = Slot("containers", 0, "web")
+EDITED = Edited(WEB, WEB, Choice.FIRST, Choice.FIRST)
+
+
+def test_resources_are_the_edited_containers_requests_else_its_limits() -> None:
     asked = deployment({"cpu": "500m"}, {"cpu": "1", "memory": "1Gi"}, replicas=4)
-    assert resources_of(asked) == Resources(500, GIB, 4)
-    assert resources_of(deployment({})) == Resources(0, 0, 1)
+    assert resources_of(asked, EDITED) == Resources(500, GIB, 4)
+    assert resources_of(deployment({}), EDITED) == Resources(0, 0, 1)
 
 
 def test_an_observation_adds_up_nodes_and_takes_the_oldest_refused_pods_reasons() -> None:
@@ -130,7 +136,7 @@ def test_an_observation_adds_up_nodes_and_takes_the_oldest_refused_pods_reasons(
         pod("e", verdict="cpu-starved", phase="Running"),
     ]
     nodes = [VirtualNode("n1", 4_000, GIB, 110, True), VirtualNode("n2", 2_000, 2 * GIB, 110, True)]
-    seen = observation(deployment({"cpu": "1", "memory": "1Mi"}, replicas=5), pods, nodes)
+    seen = observation(deployment({"cpu": "1", "memory": "1Mi"}, replicas=5), pods, nodes, EDITED)
     assert (seen.ready, seen.pending, seen.total, seen.oom_killed, seen.cpu_starved) == (1, 2, 5, 1, 1)
     assert (seen.insufficient_cpu, seen.insufficient_memory, seen.too_many_pods) == (1, 0, 1)
     assert (seen.node_cpu_m, seen.node_memory_bytes, seen.nodes) == (4_000, 2 * GIB, 2)

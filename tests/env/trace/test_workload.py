@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.edited_container import DEFAULT_CONTAINER
 from env.errors import QuantityError, TraceError
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest
@@ -26,8 +27,10 @@ def with_containers(manifest: Manifest, *containers: Manifest) -> Manifest:
     return manifest
 
 
-def test_reads_the_first_containers_requests_and_the_replicas(deployment: Callable[..., Manifest]) -> None:
-    manifest = with_containers(deployment(replicas=4), container("250m", "1Gi"), container("1", "2Gi"))
+def test_reads_the_requests_of_the_container_that_is_edited_and_the_replicas(
+    deployment: Callable[..., Manifest],
+) -> None:
+    manifest = with_containers(deployment(replicas=4), container("250m", "1Gi"), container("200m", "1Gi"))
     assert read_deployment(manifest).resources == Resources(250, GIB, 4)
 
 
@@ -86,7 +89,7 @@ def test_replicas_are_no_part_of_the_revision(deployment: Callable[..., Manifest
     assert one.template.revision == other.template.revision
 
 
-def test_an_edit_writes_canonical_quantities_into_the_first_container(deployment: Callable[..., Manifest]) -> None:
+def test_an_edit_writes_canonical_quantities_into_one_container(deployment: Callable[..., Manifest]) -> None:
     manifest = with_containers(deployment(), container("1", "1Gi"), container("1", "1Gi"))
     edited(manifest, ResourceEdit(1500, 256 * MIB, 7))
     first, second = manifest["spec"]["template"]["spec"]["containers"]
@@ -123,16 +126,26 @@ edits = st.builds(
 )
 
 
-@given(edits, st.sampled_from([None, "1", "250m"]), st.sampled_from([{}, {"cpu": "1"}, {"cpu": "4", "memory": "1Gi"}]))
-def test_editing_the_record_is_editing_the_manifest(edit: ResourceEdit, cpu: str | None, limits: Manifest) -> None:
-    first = container(cpu)
-    first["resources"]["limits"] = limits
-    pod = {"containers": [first, container("1", "1Gi")], "initContainers": [container("2")]}
+@given(
+    edits,
+    st.sampled_from([None, "1", "250m"]),
+    st.sampled_from([{}, {"cpu": "1"}, {"cpu": "4", "memory": "1Gi"}]),
+    st.sampled_from(["web", "log", "init", "sidecar"]),
+)
+def test_editing_the_record_is_editing_the_manifest(
+    edit: ResourceEdit, cpu: str | None, limits: Manifest, named: str
+) -> None:
+    containers = [{**container(cpu), "name": "web"}, {**container("1", "1Gi"), "name": "log"}]
+    sidecar = {**container("300m", "2Gi", restartPolicy="Always"), "name": "sidecar"}
+    init = [sidecar, {**container("2"), "name": "init"}]
+    next(each for each in (*containers, *init) if each["name"] == named)["resources"]["limits"] = limits
+    pod = {"containers": containers, "initContainers": init}
+    metadata = {"annotations": {DEFAULT_CONTAINER: named}}
     manifest = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "web", "namespace": "default"},
-        "spec": {"replicas": 2, "template": {"spec": pod}},
+        "spec": {"replicas": 2, "template": {"metadata": metadata, "spec": pod}},
     }
     asked = read_deployment(manifest).edited(edit)
     written = read_deployment(edited(copy.deepcopy(manifest), edit))
