@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -25,4 +26,10 @@ def compiled(function: F, **options: Any) -> F:
         made: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": neither beside the source nor in the user's cache folder
         made = numba.njit(**options)(function)
+    return made
+
+
+def inlined(function: F) -> F:
+    """A function that compiled code may call; it is compiled with that, and has no cache of its own."""
+    made: F = register_jitable(function)
     return made

@@ -2,6 +2,7 @@
 
 It imports problems, traces and the engine. To be read in this order: `timeline.py` (a trace, read once), `cluster.py`
 (the replay), `why.py` (why pods are not Ready in the end), `closed_form.py` (plain scenarios, computed instead of
-replayed), `admission_control.py`, `left_out.py` (what concerns a workload and is not simulated), `most_that_fit.py`,
+replayed), `scaling.py` and `scaling_kernel.py` (traces whose Deployments only scale, replayed by compiled code),
+`admission_control.py`, `left_out.py` (what concerns a workload and is not simulated), `most_that_fit.py`,
 `unmendable.py` (what no action can mend).
 """

@@ -6,9 +6,11 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import cycle
+from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from env.demand import Shortage
+from env.embedded.scaling import ScalingTrace, scaling_trace
 from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
 from env.embedded.why import why_not_ready
 from env.engine.control_plane import ControlPlane
@@ -35,6 +37,8 @@ logger = logging.getLogger("env.embedded.cluster")
 _MOST_CLUSTERS = 64
 _MOST_SEEN = 100_000
 _LONGEST_REST_S = 3600.0
+COMPILED_FROM = 100
+"""Replays of a process by the engine before compiled code takes over: to compile it takes 10 s, where it was never."""
 _VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
 
 
@@ -43,10 +47,12 @@ class _Known:
     """A trace as read, and what was observed of it by workload, nodes, duration and resources.
 
     Attributes:
+        scaling: The same trace if its Deployments only scale.
         restless: Whether a replay that did not come to rest was logged already.
     """
 
     timeline: Timeline
+    scaling: ScalingTrace | None
     restless: bool = False
     seen: dict[tuple[WorkloadRef, NodePools, float | None, Resources | None], Observation] = field(default_factory=dict)
 
@@ -57,6 +63,8 @@ class EmbeddedCluster:
     The same scenario and resources always give the same observation, so each is replayed only once. A trace is read
     once, and what is known of it kept for as long as the caller holds it.
     """
+
+    _replays: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Trace, _Known] = WeakKeyDictionary()
@@ -74,7 +82,8 @@ class EmbeddedCluster:
         if key not in seen:
             if len(seen) >= _MOST_SEEN:
                 seen.clear()
-            seen[key] = _observed(scenario, self._replayed(scenario, resources, events=False))
+            found = self._scaled(scenario, resources)
+            seen[key] = found or _observed(scenario, self._replayed(scenario, resources, events=False))
         return seen[key]
 
     def events(self, scenario: Scenario, resources: Resources | None) -> list[Event]:
@@ -98,6 +107,14 @@ class EmbeddedCluster:
         self._known.clear()
         self._clusters.clear()
 
+    def _scaled(self, scenario: Scenario, resources: Resources | None) -> Observation | None:
+        """The observation of a trace whose Deployments only scale; None for others, and for the first replays."""
+        known, replays = self._of(scenario.trace), EmbeddedCluster._replays
+        if known.scaling is None or replays < COMPILED_FROM:
+            EmbeddedCluster._replays = replays + 1
+            return None
+        return known.scaling.observe(scenario, resources, self._shape(scenario.nodes))
+
     def _replayed(self, scenario: Scenario, resources: Resources | None, *, events: bool) -> ControlPlane:
         """The cluster at the end of the duration; where none is given, once it has come to rest."""
         known = self._of(scenario.trace)
@@ -110,7 +127,8 @@ class EmbeddedCluster:
     def _of(self, trace: Trace) -> _Known:
         known = self._known.get(trace)
         if known is None:
-            known = self._known[trace] = _Known(read_timeline(trace))
+            timeline = read_timeline(trace)
+            known = self._known[trace] = _Known(timeline, scaling_trace(timeline))
         return known
 
     def _shape(self, nodes: NodePools) -> ClusterShape:
@@ -148,18 +166,10 @@ def _virtual_node(pool: NodePool, name: str) -> Node:
     )
 
 
-def _within(steps: tuple[ReplayStep, ...], duration_s: float | None) -> tuple[ReplayStep, ...]:
-    """The steps before start + duration, as `Trace.events_within`."""
-    if duration_s is None or not steps:
-        return steps
-    end = steps[0].ts + duration_s
-    return tuple(step for step in steps if step.ts < end)
-
-
 def _replayed(
     timeline: Timeline, cluster: ClusterShape, scenario: Scenario, resources: Resources | None, *, events: bool
 ) -> ControlPlane:
-    steps = _within(timeline.steps, scenario.duration_s)
+    steps = timeline.within(scenario.duration_s)
     start_s = float(steps[0].ts) if steps else 0.0
     lives = {key: cycle(spans) for key, spans in timeline.lifetimes.items()}
 

@@ -48,6 +48,13 @@ class Timeline:
     steps: tuple[ReplayStep, ...]
     lifetimes: Mapping[tuple[str, WorkloadRef], tuple[float, ...]]
 
+    def within(self, duration_s: float | None) -> tuple[ReplayStep, ...]:
+        """The steps before start + duration, as `Trace.events_within`."""
+        if duration_s is None or not self.steps:
+            return self.steps
+        end = self.steps[0].ts + duration_s
+        return tuple(step for step in self.steps if step.ts < end)
+
 
 def read_timeline(trace: Trace) -> Timeline:
     """Read every event; what the embedded cluster does not simulate is logged, once per trace, by name.
