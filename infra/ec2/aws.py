@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
 from env.errors import SimArenaError, UsageError, one_line
+from protocol.wire.credentials import Credentials
+from protocol.wire.errors import StoreError
+from protocol.wire.sdk_errors import explain
 
 RegionOption = Annotated[
     str | None, typer.Option("--region", metavar="NAME", help="AWS region. Default: boto3's own setting.")
@@ -102,7 +104,6 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
         config = Config(
             retries={"total_max_attempts": self._tries, "mode": "standard"},
@@ -110,33 +111,32 @@ class Aws:
             read_timeout=60,
             user_agent_extra="sim-arena/ec2-workers",
         )
-        try:
-            return self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
-        except (BotoCoreError, ValueError) as error:
-            raise AwsError(type(error).__name__, f"{service} in {self.region}: {error}") from error
+        return self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
 
     def _said(self, error: Exception, what: str) -> Exception:
-        from botocore import exceptions as boto
-        from botocore.parsers import ResponseParserError
+        from botocore.exceptions import ClientError
 
         line = f"{what} in {self.region}"
-        if isinstance(error, boto.ClientError):
-            said = error.response.get("Error", {})
-            code = str(said.get("Code", "unknown"))
+        if isinstance(error, ClientError) and "Code" in error.response.get("Error", {}):
+            told = error.response["Error"]
+            code = str(told.get("Code", "unknown"))
             # What follows can only be decoded by administrators, and is longer than a screen.
-            message = str(said.get("Message", "")).partition(" Encoded authorization failure message")[0]
+            message = str(told.get("Message", "")).partition(" Encoded authorization failure message")[0]
             advice = _ADVICE.get(code)
             return AwsError(code, one_line(f"{line}: {code}: {message}" + (f" ({advice})" if advice else "")))
-        if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
-            return AwsError(type(error).__name__, f"{line}: {error} (set AWS_PROFILE, or run: aws sso login)")
-        if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
-            host = urlsplit(self.client(what.split()[0]).meta.endpoint_url).hostname
-            return AwsError(type(error).__name__, f"{line}: no answer from {host} ({type(error).__name__})")
-        if isinstance(error, ResponseParserError):
-            return AwsError(type(error).__name__, f"{line}: the answer is none of AWS's; is there a proxy in between?")
-        if isinstance(error, boto.BotoCoreError):
-            return AwsError(type(error).__name__, f"{line}: {error}")
-        return error
+        try:
+            Credentials(self._session).fetch(line)
+        except StoreError as refused:
+            return AwsError(type(error).__name__, str(refused))
+        fault = explain(error, self._endpoint(what.split()[0]))
+        return error if fault is None else AwsError(type(error).__name__, f"{line}: {fault.text}")
+
+    def _endpoint(self, service: str) -> str:
+        """The URL that a service is asked at; empty if there is no client of it."""
+        try:
+            return str(self.client(service).meta.endpoint_url)
+        except Exception:
+            return ""
 
 
 _NOT_ALLOWED = (

@@ -7,20 +7,27 @@ time and faults. Neither retries: what an unclear answer means is the protocol's
 from __future__ import annotations
 
 import email.utils
+import hashlib
 import re
-from collections.abc import Mapping
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from env.errors import UsageError
-from protocol.wire.errors import Conflict, Exists, Refused, StoreError, TooLarge, Transient, Unfit
+from env.errors import SimArenaError, UsageError
+from protocol.wire.answers import is_absent, is_page, not_s3
+from protocol.wire.credentials import Credentials
+from protocol.wire.errors import Conflict, Exists, TooLarge, Transient, Unfit
+from protocol.wire.faults import address
+from protocol.wire.s3_client import open_client, open_session
+from protocol.wire.sdk_errors import classify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-
-CONNECTIONS = 20  # kept open: a closer reads 16 updates at once (rounds.AT_ONCE), renewals go on beside it
+T = TypeVar("T")
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -87,198 +94,155 @@ class Store(Protocol):
 class S3Store:
     """A bucket over boto3. Endpoint, region and credentials come from boto3's own environment and files.
 
-    SDK retries are off: a retried create-only PUT answers 412 to its own earlier success.
-
     Args:
         bucket: the bucket's name.
         role: what this process is; stands in the User-Agent, so that access logs tell workers from others.
+
+    Raises:
+        Unfit: settings that cannot be read.
     """
 
     def __init__(self, bucket: str, *, role: str = "tool") -> None:
         self.bucket = bucket
-        self.client = _client(bucket, role)
+        self.role = role
+        self.session = open_session(bucket)
+        self.credentials = Credentials(self.session)
+        self._answered = False  # has S3 ever answered?
+        self._client: S3Client | None = None
+        self._opening = threading.Lock()
 
     @property
     def name(self) -> str:
         return f"s3://{self.bucket}"
 
     @property
+    def client(self) -> S3Client:
+        """boto3's client, made when it is first used: that takes credentials.
+
+        Raises:
+            StoreError: there are none.
+        """
+        with self._opening:
+            if self._client is None:
+                self.credentials.fetch(self.name)
+                self._client = open_client(self.session, self.bucket, self.role)
+            return self._client
+
+    @property
     def endpoint(self) -> str:
         """How messages call the server."""
-        return _address(self.client.meta.endpoint_url)
+        return address(self.client.meta.endpoint_url)
 
     def put(self, key: str, body: bytes, metadata: Mapping[str, str], *, create_only: bool) -> None:
-        condition: dict[str, Any] = {"IfNoneMatch": "*"} if create_only else {}
-        try:
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=body, Metadata=dict(metadata), **condition)
-        except Exception as error:
-            self._raise(error, f"PUT {key}")
+        more: dict[str, Any] = {"IfNoneMatch": "*"} if create_only else {}
+        config: Any = self.client.meta.config
+        if config.request_checksum_calculation != "when_supported":
+            # A bucket with Object Lock takes no body without a checksum; this one is known to all servers.
+            more["ContentMD5"] = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        answer = self._ask(
+            f"PUT {key}",
+            lambda: self.client.put_object(Bucket=self.bucket, Key=key, Body=body, Metadata=dict(metadata), **more),
+        )
+        self._whole(answer, f"PUT {key}", {"ETag"})
 
     def get(self, key: str, max_bytes: int) -> Blob | None:
-        try:
+        what = f"GET {key}"
+
+        def read() -> Blob:
             answer = self.client.get_object(Bucket=self.bucket, Key=key)
-            size = self._whole(answer, f"GET {key}")["ContentLength"]
+            size = self._whole(answer, what, _OBJECT)["ContentLength"]
             if size > max_bytes:
                 answer["Body"].close()
                 raise TooLarge(f"{self.name}/{key}: {size} bytes, at most {max_bytes} are read")
             return Blob(answer["Body"].read(), _facts(answer["Metadata"]))
-        except StoreError:
-            raise
-        except Exception as error:
-            if _is_absent(error):
-                return None
-            self._raise(error, f"GET {key}")
+
+        return self._ask_for(what, read)
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
-        try:
+        what = f"HEAD {key}"
+
+        def read() -> Mapping[str, str]:
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
-            return _facts(self._whole(answer, f"HEAD {key}")["Metadata"])
-        except StoreError:
-            raise
-        except Exception as error:
-            if _is_absent(error):
-                return None
-            self._raise(error, f"HEAD {key}")
+            return _facts(self._whole(answer, what, _OBJECT)["Metadata"])
+
+        return self._ask_for(what, read)
 
     def page(self, prefix: str, after: str) -> Page:
         start: dict[str, Any] = {"StartAfter": after} if after else {}
-        try:
-            answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **start)
-        except Exception as error:
-            self._raise(error, f"LIST {prefix}")
-        if "IsTruncated" not in answer:
-            # As when the connection ends after the status line, which Python takes for an answer without a body.
-            raise Transient(f"{self.name}: LIST {prefix}: half an answer, or none of S3; check AWS_ENDPOINT_URL")
-        entries = tuple(
-            ObjectSummary(row["Key"], row["Size"], row["LastModified"].timestamp())
-            for row in answer.get("Contents", ())
-        )
-        date = _headers(answer).get("date")
-        if not date:
+        what = f"LIST {prefix}"
+        answer = self._ask(what, lambda: self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **start))
+        self._whole(answer, what, {"IsTruncated"})
+        if "date" not in _headers(answer):
             raise Unfit(f"{self.name}: its answers carry no Date header; leases cannot be judged by its clock")
-        return Page(entries, answer["IsTruncated"], email.utils.parsedate_to_datetime(date).timestamp())
+        try:
+            return _page(answer)
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
+            raise Unfit(f"{self.name}: {what}: a row or a Date that is not S3's") from error
 
     def delete(self, key: str) -> None:
+        self._ask(f"DELETE {key}", lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+
+    def error(self, error: Exception, what: str) -> Exception:
+        """Which of our errors an error of a request is; one that is neither boto3's nor the system's stays itself."""
+        if isinstance(error, SimArenaError):
+            return error
+        return classify(
+            error,
+            f"{self.name}: {what}",
+            self.client.meta.endpoint_url,
+            one_object=not what.startswith("LIST "),
+            worked=self._answered,
+            renewable=self.credentials.renewable,
+        )
+
+    def _ask(self, what: str, send: Callable[[], T]) -> T:
+        """One request. Its credentials are fetched first, so that it is known whose fault a failure is."""
+        self.credentials.fetch(f"{self.name}: {what}")
         try:
-            self.client.delete_object(Bucket=self.bucket, Key=key)
+            answer = send()
         except Exception as error:
-            self._raise(error, f"DELETE {key}")
+            kind = self.error(error, what)
+            self._answered = self._answered or isinstance(kind, (Exists, Conflict)) or is_absent(error)
+            raise kind from error
+        self._answered = True
+        return answer
 
-    def _whole(self, answer: Any, what: str) -> Any:
-        """The answer to a GET or HEAD. Of one whose connection ended among the headers Python believes that those were
-        all; without the metadata a process would not know its own object."""
-        if {"ContentLength", "ETag", "LastModified"} <= answer.keys() and "date" in _headers(answer):
+    def _ask_for(self, what: str, send: Callable[[], T]) -> T | None:
+        """One request for an object; None if there is none."""
+        try:
+            return self._ask(what, send)
+        except Exception as error:
+            if error.__cause__ is not None and is_absent(error.__cause__):
+                return None
+            raise
+
+    def _whole(self, answer: Any, what: str, fields: AbstractSet[str]) -> Any:
+        """An answer that has these fields. Of one whose connection ended among the headers Python believes
+        that those were all; without the metadata a process would not know its own object."""
+        if fields <= answer.keys() and (fields != _OBJECT or "date" in _headers(answer)):
             return answer
-        raise Transient(f"{self.name}: {what}: half an answer")
+        if "Body" in answer:
+            answer["Body"].close()
+        if is_page(_headers(answer)):
+            fault = not_s3("an HTML page", self.client.meta.endpoint_url)
+            raise (Transient if fault.may_pass(self._answered) else Unfit)(f"{self.name}: {what}: {fault.text}")
+        raise Transient(f"{self.name}: {what}: half an answer, or none of S3; check AWS_ENDPOINT_URL")
 
-    def _raise(self, error: Exception, what: str) -> NoReturn:
-        one_object = not what.startswith("LIST ")
-        raise classify(error, f"{self.name}: {what}", self.client.meta.endpoint_url, one_object=one_object) from error
+
+def _page(answer: Any) -> Page:
+    rows = answer.get("Contents", ())
+    entries = tuple(ObjectSummary(row["Key"], row["Size"], row["LastModified"].timestamp()) for row in rows)
+    server_time = email.utils.parsedate_to_datetime(_headers(answer)["date"]).timestamp()
+    return Page(entries, answer["IsTruncated"], server_time)
+
+
+_OBJECT = frozenset({"ContentLength", "ETag", "LastModified"})
 
 
 def _headers(answer: Any) -> Any:
     return answer["ResponseMetadata"]["HTTPHeaders"]
 
 
-def classify(error: Exception, what: str, endpoint: str, *, one_object: bool = False) -> Exception:
-    """Which of our errors a boto3 error is; an error that is not boto3's is returned as it is.
-
-    Args:
-        one_object: the request was about one key, so that what is refused may be that object's fault.
-    """
-    from botocore import exceptions as boto
-
-    if isinstance(error, boto.ClientError):
-        return _classify_answer(error, what, one_object)
-    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError)):
-        return Transient(f"{what}: no answer from {_address(endpoint)} ({type(error).__name__})")
-    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
-        return Unfit(f"{what}: {error} (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
-    if isinstance(error, boto.ParamValidationError):
-        return Unfit(f"{what}: no name that a bucket may have")  # keys are valid; boto3 would show a regular expression
-    if isinstance(error, boto.BotoCoreError):
-        return Unfit(f"{what}: {error}")
-    if isinstance(error, ValueError):
-        return Transient(f"{what}: half an answer ({error})")  # a header that was cut in two
-    return error
-
-
 def _facts(metadata: Mapping[str, str]) -> Mapping[str, str]:
     """User metadata by the names it was sent with: they travel as HTTP headers, whose case servers may change."""
     return {name.lower(): value for name, value in metadata.items()}
-
-
-def _address(url: str) -> str:
-    return urlsplit(url)._replace(path="").geturl().rpartition("@")[2]  # never a password
-
-
-def _classify_answer(error: Any, what: str, one_object: bool) -> StoreError:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = str(error.response.get("Error", {}).get("Code", status))
-    line = f"{what}: {status} {code}"
-    if status == 412:
-        return Exists(line)
-    if status == 409:
-        return Conflict(line)
-    if status in (408, 429) or (status >= 500 and status != 501) or code in _PASSING:
-        return Transient(line)
-    line = f"{line} ({_ADVICE.get(code, error.response.get('Error', {}).get('Message', 'refused'))})"
-    if one_object and 400 <= status < 500 and code not in _OWN_FAULT:
-        return Refused(line)
-    return Unfit(line)
-
-
-_PASSING = frozenset({"RequestTimeout", "SlowDown", "IncompleteBody"})  # with any status
-_OWN_FAULT = frozenset(  # the bucket's or the credentials', so the next request would end in the same way
-    {
-        *("NoSuchBucket", "AllAccessDisabled", "AccountProblem", "NotSignedUp"),
-        *("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "InvalidSecurity"),
-        *("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed", "RequestExpired"),
-    }
-)
-_ADVICE = {
-    "InvalidObjectState": "the object is archived in another storage class; restore it",
-    "NoSuchBucket": "create the bucket, or check --bucket and AWS_ENDPOINT_URL",
-    "AccessDenied": "these credentials may not do this",
-    "403": "these credentials may not do this",  # a HEAD has no body that says more
-    "InvalidAccessKeyId": "the endpoint does not know these credentials",
-    "SignatureDoesNotMatch": "wrong secret key",
-    "ExpiredToken": "the session has ended; get new credentials",
-    "RequestTimeTooSkewed": "this machine's clock is off by more than 15 minutes",
-    "NotImplemented": "the endpoint lacks conditional writes, which the protocol needs",
-}
-
-
-def _is_absent(error: Exception) -> bool:
-    from botocore.exceptions import ClientError
-
-    # HEAD has no body, hence the bare "404"; a missing bucket is not an absent object.
-    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404")
-
-
-def _client(bucket: str, role: str) -> S3Client:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
-
-    config = Config(
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=5,
-        read_timeout=30,
-        max_pool_connections=CONNECTIONS,
-        user_agent_extra=f"sim-arena/{role}",
-        # Newer botocore adds CRC32 headers that several S3 servers refuse.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    try:
-        session = boto3.session.Session()
-        client = session.client("s3", config=config)
-    except BotoCoreError as error:
-        raise Unfit(f"s3://{bucket}: {error}") from error
-    except ValueError as error:
-        raise UsageError(f"s3://{bucket}: {error}; check AWS_ENDPOINT_URL, AWS_DEFAULT_REGION") from error
-    if not urlsplit(client.meta.endpoint_url).netloc.endswith("amazonaws.com"):
-        # Other servers rarely answer to bucket names as host names.
-        client = session.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
-    return client

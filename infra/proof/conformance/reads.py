@@ -11,7 +11,6 @@ from infra.proof.conformance.endpoint import Endpoint
 from protocol.wire.clock import Clock
 from protocol.wire.errors import StoreError, Unfit
 from protocol.wire.probe import CheckResult, Finding, clocks_apart, clocks_finding, finding
-from protocol.wire.store import classify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -139,7 +138,7 @@ def _pages(endpoint: Endpoint, prefix: str, at_most: int) -> Iterator[str]:
         try:
             answer = store.client.list_objects_v2(Bucket=store.bucket, Prefix=prefix, MaxKeys=_PAGE, **start)
         except Exception as error:
-            raise classify(error, f"{store.name}: LIST {prefix}", store.endpoint) from error
+            raise store.error(error, f"LIST {prefix}") from error
         found = [row["Key"] for row in answer.get("Contents", ())]
         yield from found
         if not found or not answer.get("IsTruncated"):
@@ -158,11 +157,10 @@ def check_credentials(endpoint: Endpoint) -> list[Finding]:
 
 def _strangers(endpoint: Endpoint) -> Iterator[tuple[str, S3Client]]:
     """Clients that should not be let in."""
-    import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
 
-    session, config = boto3.session.Session(), endpoint.store.client.meta.config
+    session, config = endpoint.store.session, endpoint.store.client.meta.config
     known = session.get_credentials()
     if known is not None:
         wrong = session.client(
@@ -181,7 +179,7 @@ def _answers(endpoint: Endpoint, client: S3Client) -> bool:
     try:
         client.list_objects_v2(Bucket=store.bucket, MaxKeys=1)
     except Exception as error:
-        kind = classify(error, f"{store.name}: LIST", store.endpoint)
+        kind = store.error(error, "LIST")
         if isinstance(kind, Unfit):
             return False
         if isinstance(kind, StoreError):

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from protocol.wire.errors import Conflict, Exists, Transient
-from protocol.wire.store import S3Store, classify
+from protocol.wire.store import S3Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -128,7 +128,7 @@ class Uploads:
             self.client.put_object(Bucket=self.store.bucket, Key=key, Body=sent, IfNoneMatch="*")
             return Answer.STORED
         except Exception as error:
-            kind = classify(error, f"{self.store.name}: PUT {key}", self.store.endpoint)
+            kind = self.store.error(error, f"PUT {key}")
             if isinstance(kind, (Exists, Conflict)):
                 return Answer.REFUSED
             if isinstance(kind, (Transient, BrokenOff)):
@@ -139,10 +139,9 @@ class Uploads:
 
 
 def _client(store: S3Store) -> S3Client:
-    import boto3
     from botocore.config import Config
 
     config: Any = store.client.meta.config
     unsigned: Any = {**(config.s3 or {}), "payload_signing_enabled": False}
     own = Config(s3=unsigned, max_pool_connections=_AT_ONCE)
-    return boto3.session.Session().client("s3", config=config.merge(own))
+    return store.session.client("s3", config=config.merge(own))

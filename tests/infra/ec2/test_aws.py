@@ -40,7 +40,8 @@ def test_without_credentials_it_says_how_to_get_some(double: Double, monkeypatch
         Aws().ask("ec2", "describe_instances")
     assert caught.value.code == "NoCredentialsError"
     assert str(caught.value) == (
-        "ec2 describe_instances in us-east-1: Unable to locate credentials (set AWS_PROFILE, or run: aws sso login)"
+        "ec2 describe_instances in us-east-1: credentials: there are none"
+        " (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
     )
     assert not double.log
 
@@ -110,8 +111,8 @@ def test_no_answer_names_the_host(double: Double, waits: list[float]) -> None:
     double.refuse("DescribeInstances")
     with pytest.raises(AwsError) as caught:
         Aws().ask("ec2", "describe_instances")
-    line = "ec2 describe_instances in us-east-1: no answer from 127.0.0.1 (ConnectionClosedError)"
-    assert str(caught.value) == line
+    assert str(caught.value).startswith("ec2 describe_instances in us-east-1: no answer from http://127.0.0.1:")
+    assert str(caught.value).endswith(": it closed the connection before it answered")
     assert caught.value.code == "ConnectionClosedError"
     assert len(waits) == 5
 
@@ -120,7 +121,7 @@ def test_a_closed_port_names_the_host(double: Double, monkeypatch: pytest.Monkey
     with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(AwsError, match=r"no answer from 127\.0\.0\.1 \(EndpointConnectionError\)$"):
+        with pytest.raises(AwsError, match=r"no answer from http://127\.0\.0\.1:\d+: connection refused$"):
             Aws().ask("ec2", "describe_instances")
 
 
@@ -142,7 +143,7 @@ def test_an_answer_that_is_none_of_awss_is_one_line(double: Double, monkeypatch:
     with HTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        with pytest.raises(AwsError, match="is there a proxy in between"):
+        with pytest.raises(AwsError, match="is another service, or one stands before it"):
             Aws().ask("ec2", "describe_instances")
         server.shutdown()
 

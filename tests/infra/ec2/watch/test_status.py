@@ -366,4 +366,4 @@ def test_a_watch_goes_on_without_a_network_and_ends_when_no_machine_is_left(doub
     seen = [row.state for fleet in follow(see(), see, wait) for row in fleet.machines]
     assert seen == [InstanceState.IDLE, InstanceState.INTERRUPTED]
     assert said[0] == ""
-    assert "no answer from 127.0.0.1" in said[1]
+    assert "no answer from http://127.0.0.1" in said[1]

@@ -257,7 +257,7 @@ def test_after_lost_answers_it_looks_again_before_it_says_that_they_live(launch:
     other = launch()
     double.refuse("TerminateInstances")
     done = run("--group", "web", code=1)
-    assert f"{other[0]}: ec2 terminate_instances in us-east-1: no answer from 127.0.0.1" in done.stderr
+    assert f"{other[0]}: ec2 terminate_instances in us-east-1: no answer from http://127.0.0.1" in done.stderr
     assert "the same command tries again" in done.stderr
 
 
