@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from agents.agent import Agent, Transition
 from env.gym.cluster_env import ClusterEnv
+from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
 from env.quantity import format_cpu, format_memory
 
@@ -18,10 +19,6 @@ StepRecord = dict[str, Any]
 OnStep = Callable[[StepRecord], None]
 Learn = Callable[[Transition], dict[str, float]]
 State = npt.NDArray[np.float32]
-
-
-class Stopped(Exception):
-    """The caller asked for a stop between two steps; the episode is not finished and does not count."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,27 @@ def run_episode(
         explore: Let a learning agent try random actions.
         learn: Gets every transition, such as the agent's `learn`; gives the metrics of that step.
         episode: Its number, for the step records.
-        should_stop: Asked before every step.
+        should_stop: Asked before every step, and within replays.
         on_step: Gets the record of every step, see `step_record`; that of an unsolved episode's end says why.
 
     Raises:
         Stopped: `should_stop` turned true; what was learned so far stays learned.
         ClusterError: the cluster could not be observed. That step has no reward and teaches nothing.
     """
+    with stopping_when(should_stop):
+        return _run_episode(env, agent, seed_sequence, explore, learn, episode, should_stop, on_step)
+
+
+def _run_episode(
+    env: ClusterEnv,
+    agent: Agent,
+    seed_sequence: np.random.SeedSequence,
+    explore: bool,
+    learn: Learn | None,
+    episode: int,
+    should_stop: Callable[[], bool],
+    on_step: OnStep | None,
+) -> EpisodeResult:
     seed = int(seed_sequence.generate_state(1)[0])
     agent.seed(np.random.default_rng(seed_sequence))
     state, info = env.reset(seed=seed)

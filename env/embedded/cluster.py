@@ -26,6 +26,7 @@ from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMOR
 from env.engine.scheduling.nodes import Node, by_zone
 from env.engine.workload import Workload
 from env.errors import ClusterError
+from env.interrupt import stop_if_asked
 from env.observation import Observation
 from env.problems.nodes import NodePool, NodePools
 from env.problems.scenario import Scenario
@@ -180,6 +181,7 @@ def _replayed(
     plane = ControlPlane(cluster, now_s=start_s, events=events, lifetimes=lifetime_s if lives else None)
     edit = _edit(steps, scenario.workload, resources)
     for step in steps:
+        stop_if_asked()
         plane.advance(step.ts)
         for applied in step.applied:
             plane.apply(applied if edit is None else _edited(applied, scenario.workload, edit))

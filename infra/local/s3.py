@@ -1,7 +1,7 @@
 """An S3 endpoint inside one process, for demos and tests: moto's server, one request at a time.
 
 Stock moto checks a condition and then writes, in many threads, so two creators can both win. Behind one lock it cannot.
-Its objects live in memory and end with the process.
+Its objects live in memory and end with the process. Of moto's services it serves S3 alone, to whom `guard` lets in.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import secrets
 import signal
 import socket
 import threading
@@ -18,15 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from env.errors import ConfigError, SimArenaError
+from infra.local.guard import WSGI, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from werkzeug.serving import BaseWSGIServer
 
-ACCESS_KEY, SECRET_KEY, REGION = "sim-arena", "sim-arena-local", "us-east-1"
-
-WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+ACCESS_KEY, SECRET_KEY = f"SIMARENA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)  # of this process
+REGION = "us-east-1"
 
 
 def environment(endpoint: str) -> dict[str, str]:
@@ -39,20 +40,30 @@ def environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def make_server(host: str, port: int, log: TextIO | None = None) -> BaseWSGIServer:
-    """The server, bound but not yet serving; port 0 takes a free one.
+def s3_alone(host: str, log: TextIO | None = None) -> WSGI:
+    """The application: S3 and nothing else, one request at a time, guarded.
 
     Args:
+        host: where it listens.
         log: gets one JSON line for each request: who sent it, method, path, status, bytes in and out.
 
     Raises:
-        ConfigError: moto is not installed, or the port is taken.
+        SimArenaError: moto is not installed.
     """
     try:
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-        from werkzeug.serving import WSGIRequestHandler, make_server
+        from moto.moto_server.werkzeug_app import create_backend_app
     except ImportError as error:
         raise SimArenaError("the embedded S3 needs moto; run: pip install 'sim-arena[local]'") from error
+    return one_at_a_time(Guard(create_backend_app("s3"), host, ACCESS_KEY), log)
+
+
+def make_server(host: str, port: int, application: WSGI) -> BaseWSGIServer:
+    """A server, bound but not yet serving; port 0 takes a free one.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+    from werkzeug.serving import WSGIRequestHandler, make_server
 
     class KeepAlive(WSGIRequestHandler):
         protocol_version = "HTTP/1.1"  # a new connection for every request would double its time
@@ -60,7 +71,6 @@ def make_server(host: str, port: int, log: TextIO | None = None) -> BaseWSGIServ
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Silence: the commands say what they do."""
 
-    application = one_at_a_time(DomainDispatcherApplication(create_backend_app), log)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         # Bound here, since werkzeug would print lines of its own and exit.
@@ -117,11 +127,11 @@ def _log_line(environ: dict[str, Any], status: list[str], received: int, sent: i
 def serving(host: str = "127.0.0.1", port: int = 0, log: Path | None = None) -> Iterator[str]:
     """The endpoint's URL, served by a thread until the block ends; requests are logged to the end of `log`."""
     with ExitStack() as stack:
-        server = make_server(host, port, stack.enter_context(_appended(log)) if log else None)
+        server = make_server(host, port, s3_alone(host, stack.enter_context(_appended(log)) if log else None))
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"http://{host}:{server.port}"
+            yield f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
         finally:
             server.shutdown()
             server.server_close()

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from infra.local import s3
-from runner.commands.console import err, out
+from infra.local.guard import is_loopback
+from runner.commands.console import err, note, out
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -29,6 +30,8 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
+    if not is_loopback(host):
+        note(f"{host} is reached from other machines, without TLS: who sees the key in a request may use the endpoint")
     with s3.serving(host, port, log) as endpoint:
         s3.create_bucket(endpoint, bucket)
         settings = {**s3.environment(endpoint), "SIM_ARENA_BUCKET": bucket}

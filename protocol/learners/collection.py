@@ -47,7 +47,7 @@ class CollectionLearner:
     def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
         import numpy as np
 
-        from runner.episode import Stopped
+        from env.interrupt import Stopped
         from runner.experience import collect_episode
 
         seeds = np.random.SeedSequence((self.seed, 0, episode))

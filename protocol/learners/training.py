@@ -76,7 +76,7 @@ class TrainingLearner:
         return self._episodes
 
     def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
-        from runner.episode import Stopped
+        from env.interrupt import Stopped
 
         try:
             return self.training.run_episode(episode, must_stop)

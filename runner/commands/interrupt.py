@@ -38,7 +38,7 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def interruptible(hint: str) -> Iterator[Callable[[], bool]]:
     """Ctrl-C ends the work between two steps, with one line and exit code 130."""
-    from runner.episode import Stopped
+    from env.interrupt import Stopped
 
     try:
         with stop_requested() as should_stop:

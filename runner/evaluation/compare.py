@@ -10,8 +10,8 @@ from env.actions import Action
 from env.cluster import Cluster
 from env.embedded.cluster import EmbeddedCluster
 from env.gym.cluster_env import ClusterEnv
+from env.interrupt import Stopped
 from env.problems.scenario import Scenario
-from runner.episode import Stopped
 from runner.evaluation.evaluate import Played, play, play_all
 from runner.evaluation.measure import Measures, measure
 from runner.evaluation.yardstick import Yardstick

@@ -10,9 +10,9 @@ import numpy as np
 from agents.agent import Agent, State
 from env.cluster import Cluster
 from env.gym.cluster_env import ClusterEnv
+from env.interrupt import Stopped, stopping_when
 from env.problems.scenario import Scenario
 from env.workload import Resources
-from runner.episode import Stopped
 
 TOTAL = "all"
 GIVEN = "given"
@@ -114,17 +114,18 @@ def play(
     Raises:
         ClusterError, Stopped: as `play_all`.
     """
-    state, info = env.reset(options={"scenario": number})
     rewards: list[float] = []
     actions: list[int] = []
     done = False
-    while not done:
-        if should_stop():
-            raise Stopped
-        actions.append(act(state))
-        state, reward, terminated, truncated, info = env.step(np.int64(actions[-1]))
-        rewards.append(reward)
-        done = terminated or truncated
+    with stopping_when(should_stop):
+        state, info = env.reset(options={"scenario": number})
+        while not done:
+            if should_stop():
+                raise Stopped
+            actions.append(act(state))
+            state, reward, terminated, truncated, info = env.step(np.int64(actions[-1]))
+            rewards.append(reward)
+            done = terminated or truncated
     end = info["observation"].resources
     return Played(info["problem"] or GIVEN, info["is_success"], float(sum(rewards)), tuple(actions), end)
 

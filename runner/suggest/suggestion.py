@@ -17,9 +17,9 @@ from env.embedded.left_out import LeftOut, left_out
 from env.embedded.unmendable import unmendable
 from env.engine.manifests.edited_container import edited_containers
 from env.gym.cluster_env import ClusterEnv
+from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
-from runner.episode import Stopped
 from runner.suggest.effects import choices, side_effects
 from runner.suggest.patch import check_names, last_manifest, strategic_patch
 
@@ -80,7 +80,7 @@ def suggest(
 
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
-        should_stop: Asked before every step.
+        should_stop: Asked before every step, and within replays.
         on_step: Gets the number of each step and what it led to.
 
     Raises:
@@ -88,6 +88,18 @@ def suggest(
         ClusterError: The workload could not be observed.
         Stopped: `should_stop` turned true.
     """
+    with stopping_when(should_stop):
+        return _suggest(scenario, agent, max_steps, cluster, should_stop, on_step)
+
+
+def _suggest(
+    scenario: Scenario,
+    agent: Agent,
+    max_steps: int,
+    cluster: Cluster | None,
+    should_stop: Callable[[], bool],
+    on_step: Callable[[int, Observation], None],
+) -> Suggestion:
     manifest = last_manifest(scenario.trace, scenario)
     check_names(manifest)
     beyond = left_out(scenario)

@@ -17,8 +17,9 @@ from agents.kinds import agent_kind, make_agent
 from agents.saved import pt_file
 from agents.saved.files import write_atomic
 from env.errors import SimArenaError
+from env.interrupt import Stopped
 from env.printable import LineFormatter
-from runner.episode import StepRecord, Stopped
+from runner.episode import StepRecord
 from runner.training.json_lines import JsonLines, records
 from runner.training.metrics import read_metrics
 from runner.training.run_folder import RunFolder

@@ -15,10 +15,11 @@ from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_DIM
+from env.interrupt import Stopped
 from env.observation import Observation
 from env.problems.scenario import Scenario
 from env.workload import Resources
-from runner.episode import EpisodeResult, Stopped, run_episode
+from runner.episode import EpisodeResult, run_episode
 
 
 class FailingCluster:

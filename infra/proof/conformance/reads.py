@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.proof.conformance.endpoint import Endpoint
 from protocol.wire.clock import Clock
-from protocol.wire.errors import StoreError, Unfit
+from protocol.wire.errors import Refused, StoreError, Unfit
 from protocol.wire.probe import CheckResult, Finding, clocks_apart, clocks_finding, finding
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def check_renewal(endpoint: Endpoint) -> list[Finding]:
     bucket.clock.sleep(_RENEWAL_S)
     try:
         bucket.put_without_retry(key, b"second")
-    except Unfit:
+    except Refused:
         return [Finding("renewal", CheckResult.SKIPPED, "a policy of the bucket allows only create-only writes here")]
     second = bucket.list(key).entries
     renewed = first and second and second[0].modified - first[0].modified >= _RENEWAL_S - 1

@@ -339,7 +339,10 @@ def serving() -> Iterator[Double]:
     from moto.ec2.models.amis import AmiBackend
 
     original, AmiBackend._load_amis = AmiBackend._load_amis, _load_images
-    server = s3.make_server("127.0.0.1", 0)
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    everything = s3.one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    server = s3.make_server("127.0.0.1", 0, everything)
     server.app = double = Double(server.app, f"http://127.0.0.1:{server.port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from env.errors import ConfigError
 from infra.local import s3
+from infra.local.guard import Guard
 from protocol.commands.buckets import open_bucket
 
 
@@ -77,10 +80,85 @@ def test_a_taken_port_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> No
     with s3.serving() as endpoint:
         port = urlsplit(endpoint).port or 0
         with pytest.raises(ConfigError, match=r"cannot listen there \(Address already in use\); choose"):
-            s3.make_server("127.0.0.1", port)
+            s3.make_server("127.0.0.1", port, s3.s3_alone("127.0.0.1"))
     assert capfd.readouterr().err == ""
 
 
 def test_a_bucket_name_that_s3_refuses_is_one_clear_line() -> None:
     with s3.serving() as endpoint, pytest.raises(ConfigError, match="bucket 'B'"):
         s3.create_bucket(endpoint, "B")
+
+
+# -- who may use it ---------------------------------------------------------------------------------------------
+
+SIGNED = (
+    f"AWS4-HMAC-SHA256 Credential={s3.ACCESS_KEY}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+)
+OTHERS = SIGNED.replace(s3.ACCESS_KEY, "AKIAOTHER")
+
+
+def asked(listens: str, **headers: str) -> tuple[int, dict[str, str], list[str]]:
+    """Status and headers of the answer to a request, and what reached S3."""
+    reached: list[str] = []
+    answer: list[Any] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        reached.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Access-Control-Allow-Origin", "*"), ("X-Own", "1")])
+        return [b"ok"]
+
+    environ = {"REQUEST_METHOD": headers.pop("method", "GET"), "PATH_INFO": "/b/k", "HTTP_HOST": "127.0.0.1:5055"}
+    environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    list(Guard(application, listens, s3.ACCESS_KEY)(environ, lambda *given: answer.append(given)))
+    return int(answer[0][0].split()[0]), dict(answer[0][1]), reached
+
+
+@pytest.mark.parametrize(
+    ("listens", "headers", "status"),
+    [
+        ("127.0.0.1", {"authorization": SIGNED}, 200),
+        ("127.0.0.1", {"authorization": OTHERS}, 200),  # test programs bring their own keys
+        ("127.0.0.1", {"authorization": SIGNED, "host": "localhost:5055"}, 200),
+        ("127.0.0.1", {"authorization": SIGNED, "host": "[::1]:5055"}, 200),
+        ("127.0.0.1", {}, 403),
+        ("127.0.0.1", {"authorization": "Basic eDp5"}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "origin": "https://evil.example"}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "origin": "null"}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "host": "evil.example:5055"}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "host": "127.0.0.1.evil.example"}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "host": "192.168.1.5"}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "host": ""}, 403),
+        ("127.0.0.1", {"authorization": SIGNED, "method": "OPTIONS"}, 403),
+        ("0.0.0.0", {"authorization": SIGNED, "host": "192.168.1.5:5055"}, 200),
+        ("0.0.0.0", {"authorization": OTHERS, "host": "192.168.1.5:5055"}, 403),
+        ("0.0.0.0", {"authorization": SIGNED, "host": "evil.example"}, 403),
+    ],
+)
+def test_no_web_page_and_beyond_this_machine_only_the_key_gets_in(
+    listens: str, headers: dict[str, str], status: int
+) -> None:
+    found, answered, reached = asked(listens, **headers)
+    assert (found, bool(reached)) == (status, status == 200)
+    assert not any(name.startswith("Access-Control") for name in answered)
+
+
+def test_of_all_of_aws_only_s3_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3.serving() as endpoint:
+        s3.create_bucket(endpoint, "stays")
+        address = urlsplit(endpoint)
+        for service, path in (("lambda", "/2015-03-31/functions/"), ("sts", "/"), ("s3", "/moto-api/reset")):
+            connection = http.client.HTTPConnection(address.hostname or "", address.port)
+            connection.request("POST", path, headers={"Authorization": SIGNED.replace("/s3/", f"/{service}/")})
+            with connection.getresponse() as answer:
+                assert answer.status == 403 or service == "s3"
+                answer.read()
+            connection.close()
+        for name, value in s3.environment(endpoint).items():
+            monkeypatch.setenv(name, value)
+        assert open_bucket("stays").list("").entries == ()
+
+
+def test_each_run_has_a_key_of_its_own() -> None:
+    code = "from infra.local import s3; print(s3.ACCESS_KEY, s3.SECRET_KEY)"
+    runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(runs) == 2

@@ -13,8 +13,8 @@ import pytest
 
 from agents.saved.formats import read_state
 from env.errors import AgentError, ConfigError
+from env.interrupt import Stopped
 from env.problems.generate import generate_scenario
-from runner.episode import Stopped
 from runner.training.json_lines import JsonLines, records
 from runner.training.loop import LoopPlan, train
 from runner.training.run_folder import RunFolder

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from agents.dqn.agent import DQN
 from agents.saved import checkpoint, pt_file
 from env.errors import AgentError, ClusterError, ConfigError
+from env.interrupt import Stopped
 from env.problems.scenario import Scenario
-from runner.episode import Stopped
 from runner.training.training import Training, TrainingConfig, load_agent_weights, records_of
 
 from ..test_episode import FailingCluster
