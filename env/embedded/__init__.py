@@ -4,5 +4,5 @@ It imports problems, traces and the engine. To be read in this order: `timeline.
 (the replay), `why.py` (why pods are not Ready in the end), `closed_form.py` (plain scenarios, computed instead of
 replayed), `scaling.py` and `scaling_kernel.py` (traces whose Deployments only scale, replayed by compiled code),
 `admission_control.py`, `left_out.py` (what concerns a workload and is not simulated), `most_that_fit.py`,
-`unmendable.py` (what no action can mend).
+`unmendable.py` (what no action can mend), `node_room.py` (what is left beside DaemonSets).
 """

@@ -75,7 +75,7 @@ def left_out(scenario: Scenario) -> tuple[LeftOut, ...]:
     Raises:
         TraceError: An object that the API server would refuse.
     """
-    objects = _objects(scenario)
+    objects = objects_at_end(scenario)
     own = next((each for each in objects if _is_workload(each, scenario.workload)), None)
     if own is None:
         return ()
@@ -89,7 +89,7 @@ def left_out(scenario: Scenario) -> tuple[LeftOut, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _objects(scenario: Scenario) -> list[Manifest]:
+def objects_at_end(scenario: Scenario) -> list[Manifest]:
     """What was applied last under each name, less what was deleted."""
     there: dict[tuple[str, str, WorkloadRef], Manifest] = {}
     for event in scenario.trace.events_within(scenario.duration_s):

@@ -9,6 +9,7 @@ Host ports count, though SimKube and so the replay drop them: a patch is for a c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from env.actions import MAX_REPLICAS, MIN_REPLICAS, least_reachable
@@ -21,8 +22,10 @@ from env.embedded.why import held_back
 from env.engine.manifests.deployment import DeploymentSpec, read_deployment
 from env.engine.manifests.fields import as_map, as_maps
 from env.engine.manifests.labels import Labels
-from env.engine.manifests.objects import pod_templates
-from env.engine.manifests.pod_template import host_ports
+from env.engine.manifests.objects import is_builtin, pod_templates
+from env.engine.manifests.pod_template import PodTemplate, host_ports
+from env.engine.manifests.resource_list import with_requests
+from env.engine.manifests.resource_quota import counts, read_resource_quota, usage
 from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest
@@ -75,11 +78,45 @@ def _kept_off_nodes(
     only_template = len({each.template.revision for each in specs}) == 1
     others = _others(scenario, with_own=not only_template)
     ports = host_ports(pod, as_maps(pod, "containers"))
+    refused = _quotas(scenario, template)
+    if refused:
+        return refused
     bound = most_that_fit(template, ports, pod, nodes, others, only_template=only_template)
     if bound.pods >= scenario.target:
         return ()
     first, *more = bound.reasons
     return (f"at most {bound.pods} of {count(scenario.target, 'pod')} can run: {first}" if bound.pods else first, *more)
+
+
+def _quotas(scenario: Scenario, template: PodTemplate) -> tuple[str, ...]:
+    """Quotas that allow fewer pods, of those that are there before the workload and stay as they are."""
+    pod = with_requests(template.written())
+    asked, said = usage(pod), []
+    applied, gone = [*_applied(scenario)], {_key(each) for each in _deleted(scenario)}
+    first = next(number for number, each in enumerate(applied) if _is(each, scenario.workload))
+    times = Counter(map(_key, applied))
+    for each in applied[:first]:
+        ref = workload_ref(each)
+        is_here = is_builtin(each) and each["kind"] == "ResourceQuota" and ref.namespace == scenario.workload.namespace
+        if not is_here or times[_key(each)] > 1 or _key(each) in gone:
+            continue
+        quota, _ = read_resource_quota(as_map(each, "spec"))
+        for name, hard in quota.hard.items() if counts(quota, pod) else ():
+            most = hard.milli // asked[name].milli if name in asked else scenario.target
+            if most < scenario.target:
+                said.append(
+                    f"ResourceQuota {ref} allows at most {most} of {count(scenario.target, 'pod')}: "
+                    f"{name} {hard.text}, and a pod takes at least {asked[name].text}"
+                )
+    return tuple(said)
+
+
+def _key(manifest: Manifest) -> tuple[str, WorkloadRef]:
+    return manifest["kind"], workload_ref(manifest)
+
+
+def _deleted(scenario: Scenario) -> list[Manifest]:
+    return [each for event in scenario.trace.events_within(scenario.duration_s) for each in event["deleted_objs"]]
 
 
 def _applied(scenario: Scenario) -> list[Manifest]:

@@ -68,7 +68,6 @@ def suggest(
     from agents.default_model import default_model_path
     from agents.load import load_agent
     from runner.suggest.patch import patch_command
-    from runner.suggest.suggestion import SuggestionEnd
     from runner.suggest.suggestion import suggest as play
 
     check_place(to, "--to")
@@ -94,6 +93,13 @@ def suggest(
             out.print(f"\n{command}", markup=False, highlight=False, soft_wrap=True)
     if to is not None and found.patch is not None:
         _write(to, found.patch)
+    _leave(scenario, player, found, _solve_command(trace, replay))
+
+
+def _leave(scenario: Scenario, player: Agent, found: Suggestion, solve: str) -> None:
+    """Leave with the exit code of an ending without a patch, and say why there is none."""
+    from runner.suggest.suggestion import SuggestionEnd
+
     match found.ending:
         case SuggestionEnd.HEALTHY:
             but = "; what was not simulated may be" if found.left_out else ""
@@ -105,10 +111,10 @@ def suggest(
         case SuggestionEnd.AUTOSCALED:
             owner = next(f"{each.kind} {each.name}" for each in found.left_out if each.owns_replicas)
             fail(f"{_failure(scenario, player, found)}; {owner} sets the replicas of this workload")
+        case SuggestionEnd.CROWDED:
+            fail(f"agent {player.name}: no room for DaemonSets after {_steps(found)}: {found.why[-1]}")
         case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
-            fail(
-                f"{_failure(scenario, player, found)}; the exact search may know more: {_solve_command(trace, replay)}"
-            )
+            fail(f"{_failure(scenario, player, found)}; the exact search may know more: {solve}")
 
 
 def _write(path: Path, patch: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from agents.agent import Agent
 from env.actions import STEPS, Action, ActionOutcome
 from env.cluster import Cluster
 from env.embedded.left_out import LeftOut, left_out
+from env.embedded.node_room import excess
 from env.embedded.unmendable import unmendable
 from env.engine.manifests.edited_container import edited_containers
 from env.gym.cluster_env import ClusterEnv
@@ -33,6 +34,7 @@ class SuggestionEnd(StrEnum):
     SOLVED = "solved"
     LOOPED = "looped"  # it asks for something that it has asked for before
     UNSOLVED = "unsolved"  # no step is left
+    CROWDED = "crowded"  # what it comes to leaves nodes no room for their DaemonSets
     AUTOSCALED = "autoscaled"  # it asks for other replicas, which an autoscaler sets
 
 
@@ -77,6 +79,7 @@ def suggest(
     """Let an agent work on a scenario, greedily, until the goal, a loop, or the step limit.
 
     Where no action helps, none is tried. Where an autoscaler owns the replicas, it ends before the agent changes them.
+    Where the goal leaves nodes no room for their DaemonSets, requests are reduced until it does.
 
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
@@ -104,43 +107,98 @@ def _suggest(
     check_names(manifest)
     beyond = left_out(scenario)
     owned = any(each.owns_replicas for each in beyond)
-    agent.seed(np.random.default_rng(0))
-    env = ClusterEnv([scenario], max_steps=max_steps, cluster=cluster)
-    state, info = env.reset(seed=0)
-    before: Observation = info["observation"]
-    why = () if info["is_success"] else env.why()
+    play = _Play(ClusterEnv([scenario], max_steps=max_steps, cluster=cluster), max_steps, should_stop, on_step)
+    before = play.seen
+    why = () if play.is_solved else play.env.why()
     hopeless, containers = unmendable(scenario), choices(edited_containers(manifest["spec"]["template"]))
     if hopeless:
         return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless, containers)
-    outcomes: list[ActionOutcome] = []
-    asked_for = {before.resources}
-    looped = autoscaled = False
-    while not (info["is_success"] or looped or len(outcomes) == max_steps):
-        if should_stop():
-            raise Stopped
-        action = agent.act(state, explore=False)
-        autoscaled = owned and bool(STEPS[Action(action)].replicas)
-        if autoscaled:
-            break
-        state, _, _, _, info = env.step(np.int64(action))
-        outcomes.append(info["outcome"])
-        on_step(len(outcomes), info["observation"])
-        looped = info["outcome"].resources in asked_for
-        asked_for.add(info["outcome"].resources)
-    after: Observation = info["observation"]
+    agent.seed(np.random.default_rng(0))
+    ending = _acted(agent, play, owned=owned)
+    if ending is SuggestionEnd.SOLVED:
+        crowded = _made_room(scenario, play)
+        if crowded:
+            ending, why = SuggestionEnd.CROWDED, (*why, crowded)
+        elif not play.is_solved:
+            ending = SuggestionEnd.UNSOLVED
+        elif play.seen.resources == before.resources:
+            ending = SuggestionEnd.HEALTHY if scenario.target else SuggestionEnd.SCALED_TO_ZERO
     patch = None
     effects: tuple[str, ...] = ()
-    if autoscaled:
-        ending = SuggestionEnd.AUTOSCALED
-    elif not info["is_success"]:
-        ending = SuggestionEnd.LOOPED if looped else SuggestionEnd.UNSOLVED
-    elif after.resources == before.resources:
-        ending = SuggestionEnd.HEALTHY if scenario.target else SuggestionEnd.SCALED_TO_ZERO
-    else:
-        ending = SuggestionEnd.SOLVED
-        changed = last_manifest(edited_trace(scenario, after.resources), scenario)
+    if ending is SuggestionEnd.SOLVED:
+        changed = last_manifest(edited_trace(scenario, play.seen.resources), scenario)
         patch, effects = strategic_patch(manifest, changed), side_effects(manifest, changed)
-    return Suggestion(ending, before, after, tuple(outcomes), patch, beyond, why, (), containers, effects)
+    return Suggestion(ending, before, play.seen, tuple(play.outcomes), patch, beyond, why, (), containers, effects)
+
+
+class _Play:
+    """The steps on a scenario: what was seen last, and the effect of every action."""
+
+    def __init__(
+        self,
+        env: ClusterEnv,
+        max_steps: int,
+        should_stop: Callable[[], bool],
+        on_step: Callable[[int, Observation], None],
+    ) -> None:
+        self.env = env
+        self.outcomes: list[ActionOutcome] = []
+        self._max_steps = max_steps
+        self._should_stop = should_stop
+        self._on_step = on_step
+        self.state, self._info = env.reset(seed=0)
+
+    @property
+    def seen(self) -> Observation:
+        """What was observed last."""
+        seen: Observation = self._info["observation"]
+        return seen
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether that is the goal."""
+        return bool(self._info["is_success"])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left."""
+        return len(self.outcomes) >= self._max_steps
+
+    def step(self, action: int) -> ActionOutcome:
+        """Take a step; Stopped if that is asked for."""
+        if self._should_stop():
+            raise Stopped
+        self.state, _, _, _, self._info = self.env.step(np.int64(action))
+        outcome: ActionOutcome = self._info["outcome"]
+        self.outcomes.append(outcome)
+        self._on_step(len(self.outcomes), self.seen)
+        return outcome
+
+
+def _acted(agent: Agent, play: _Play, *, owned: bool) -> SuggestionEnd:
+    """Let the agent act until the goal, a loop, the step limit, or a change of replicas that are `owned`."""
+    asked_for = {play.seen.resources}
+    while not play.is_solved:
+        if play.is_over:
+            return SuggestionEnd.UNSOLVED
+        action = agent.act(play.state, explore=False)
+        if owned and STEPS[Action(action)].replicas:
+            return SuggestionEnd.AUTOSCALED
+        asked = play.step(action).resources
+        if asked in asked_for and not play.is_solved:
+            return SuggestionEnd.LOOPED
+        asked_for.add(asked)
+    return SuggestionEnd.SOLVED
+
+
+def _made_room(scenario: Scenario, play: _Play) -> str:
+    """Reduce requests until nodes have room for their DaemonSets; what is still too much, "" for nothing."""
+    over = excess(scenario, play.seen.resources) if play.outcomes else None
+    while over is not None and not play.is_over:
+        if play.step(Action.REDUCE_CPU_SMALL if over.cpu else Action.REDUCE_MEM_SMALL).blocked:
+            break
+        over = excess(scenario, play.seen.resources)
+    return "" if over is None else over.reason
 
 
 def net_actions(outcomes: Sequence[ActionOutcome]) -> list[tuple[Action, int]]:

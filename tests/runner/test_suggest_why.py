@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from env.trace.document import Manifest, Trace
+from env.trace.document import Manifest, Trace, load_trace
 
 SMALL = {"cpu": "100m", "memory": "64Mi"}
 INSUFFICIENT = "0/3 nodes are available: 3 Insufficient cpu."
@@ -123,3 +123,38 @@ def test_a_patch_that_ends_a_guarantee_says_so_and_keeps_the_limits(cli: Any, tm
         "changes the QoS class of its pods from Guaranteed to Burstable; limits stay, as lower ones may kill or "
         "throttle it"
     ]
+
+
+def test_a_request_leaves_room_for_daemon_sets_that_come_later(cli: Any, tmp_path: Path) -> None:
+    labels = {"app": "agent"}
+    containers = [{"name": "agent", "resources": {"requests": {"cpu": "300m"}}}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+    metadata = {"name": "agent", "namespace": "kube-system"}
+    daemon_set = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata}
+    daemon_set["spec"] = {"selector": {"matchLabels": labels}, "template": template}
+    path = tmp_path / "web.sktrace"
+    write(path, 3, {"cpu": "17", "memory": "64Mi"})
+    web = load_trace(path).document
+    web["events"].append({"ts": 10, "applied_objs": [daemon_set], "deleted_objs": []})
+    path.write_bytes(Trace(web, "web").to_bytes())
+    document = json.loads(cli("suggest", "--trace", str(path), *HEURISTIC, "--json").out)
+    assert document["after"]["resources"]["cpu"] == "15500m"
+
+
+def test_a_quota_that_allows_too_few_pods_is_named(cli: Any, tmp_path: Path) -> None:
+    metadata = {"name": "few", "namespace": "default"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {"pods": "2"}}}
+    result = cli("suggest", "--trace", write(tmp_path / "web.sktrace", 5, SMALL, quota))
+    assert result.code == 1
+    assert "ResourceQuota default/few allows at most 2 of 5 pods: pods 2" in result.err
+    assert 'Error creating: pods "web-' in result.out
+
+
+def test_replicas_of_an_autoscaler_stay_where_requests_help(cli: Any, tmp_path: Path) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 5}
+    metadata = {"name": "web", "namespace": "default"}
+    owner = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+    trace = write(tmp_path / "web.sktrace", 3, {"cpu": "17"}, owner)
+    document = json.loads(cli("suggest", "--trace", trace, *HEURISTIC, "--json").out)
+    assert "replicas" not in document["patch"]["spec"]

@@ -58,6 +58,11 @@ class DaemonSet:
         """See `Workload`."""
         return pod.template.namespace == self.ref.namespace and self.spec.selector(pod.template.labels)
 
+    @property
+    def wanted_nodes(self) -> list[str]:
+        """The names of the nodes on which there should be a pod."""
+        return self._plan()[1]
+
     def forget(self, pods: set[Pod]) -> None:
         """A node gets its next pod when the last one is gone."""
         self.members = [pod for pod in self.members if pod not in pods or (pod.leaving and not pod.deleted)]
@@ -67,7 +72,7 @@ class DaemonSet:
         self.members += api.claim(self)
         by_node = self._by_node()
         surges = self._allowance(self.spec.max_surge) > 0
-        wanted = self._plan()[1]
+        wanted = self.wanted_nodes
         lacking, excess = list[str](), list[Pod]()
         for node in wanted:
             pods = by_node.get(node, [])
@@ -110,7 +115,7 @@ class DaemonSet:
         """Old pods to delete: those that are not available, and others while few enough are missing."""
         most = self._allowance(self.spec.max_unavailable) or 1
         missing, unavailable, candidates = 0, list[Pod](), list[Pod]()
-        for node in self._plan()[1]:
+        for node in self.wanted_nodes:
             new, old = self._pair(by_node.get(node, []))
             if old is None:
                 missing += new is None or not self._is_available(new, api.now_s)
@@ -125,7 +130,7 @@ class DaemonSet:
     def _surged(self, by_node: dict[str, list[Pod]], api: ApiServer) -> tuple[list[Pod], list[str]]:
         """Old pods to delete, as a new one is available on their node; and nodes that get a new pod beside the old."""
         going, urgent, candidates, surging = list[Pod](), list[str](), list[str](), 0
-        for node in self._plan()[1]:
+        for node in self.wanted_nodes:
             new, old = self._pair(by_node.get(node, []))
             if old is None:
                 continue
