@@ -1,6 +1,6 @@
 """Tests of the protocol that users can run: nothing that runs in production imports this room.
 
-May import everything below it and `infra.local`. In the order to read it:
+May import everything below it, `infra.local` and `infra.access`. In the order to read it:
 
     virtual_threads.py   simulated processes, of whose threads one runs at a time
     virtual_time.py      `World`: virtual time, latencies and an S3 in memory, from one seed

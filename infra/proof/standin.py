@@ -110,7 +110,7 @@ class IntegerMean:
         self.weight = 0
 
     def add(self, update: bytes, weight: int) -> None:
-        if not update.isdigit():
+        if not update.isdigit() or len(update) > 20:
             raise BadDocument("not a number")
         self.total += weight * int(update)
         self.weight += weight

@@ -8,6 +8,8 @@ the reason; that is all that a member with the right to close rounds can reach b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol.jobs import queue
 from protocol.rounds.aggregate import Aggregate, AggregateOf
 from protocol.rounds.decide import OpenRound
@@ -53,16 +55,11 @@ def audited(reader: RoundReader, aggregate_of: AggregateOf, decision: Decision) 
         raise FederationFailed(f"{key} is gone; was the group purged while it ran?")
     delivered = delivered_updates(entries)
     named = {participant.member for participant in decision.participants} | {out.member for out in decision.left_out}
+    departed = _departed(reader, named) if decision.reason == "full" else frozenset()
+    seen = OpenRound(reader.federation, delivered, departed, decided_at, reader.opened_at())
     aggregate = aggregate_of(reader.federation, reader.before())
-    judged = reader.judge(named & delivered.keys(), aggregate)
-    seen = OpenRound(
-        reader.federation,
-        delivered,
-        _departed(reader, named) if decision.reason == "full" else (),
-        decided_at,
-        reader.opened_at(),
-        judged.unusable,
-    )
+    judged = reader.judge(named & seen.counted.keys(), aggregate)
+    seen = replace(seen, unusable=judged.unusable)
     usable = {participant.member: participant.weight for participant in judged.participants}
     if found := next(objections(decision, seen, usable), None):
         raise FederationFailed(f"round {reader.round}: refused, since round.json {found}")

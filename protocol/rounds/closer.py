@@ -151,7 +151,7 @@ class Closer:
         return bool(ended)
 
     def _close(self, verdict: CloseRound | FailRound) -> bool:
-        """Decide and aggregate; False if too few of the updates can be averaged, and others may still come.
+        """Decide and aggregate; False if the round is not due any more, since some of its updates cannot be averaged.
 
         That a round fails is decided like anything else: a closer that slept may find that it was closed.
         """
@@ -180,11 +180,14 @@ class Closer:
         self._seen = replace(self._seen, unusable={**self._seen.unusable, **judged.unusable})
         for member, reason in judged.unusable.items():
             self.say(f"{self.group}: round {self.round}: member {member} left out: {reason}")
-        if len(judged.participants) < self.federation.min_participants:
-            again = decide(self._seen)
-            self._note_deadline(again)
-            return self._failed(again) if isinstance(again, FailRound) else None
-        return self._decision(reason=verdict.reason, participants=judged.participants)
+        again = decide(self._seen) if judged.unusable else verdict
+        self._note_deadline(again)
+        match again:
+            case KeepOpen():
+                return None
+            case FailRound():
+                return self._failed(again)
+        return self._decision(reason=again.reason, participants=judged.participants)
 
     def _failed(self, verdict: FailRound) -> Decision:
         return self._decision(reason="failed", error=verdict.reason)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
+from infra.proof.simulation.scenario import ATTACKER
 from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.keys import Mark
@@ -24,6 +25,8 @@ def polls_grow_rarer(run: Run) -> Iterator[str]:
     asked: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
     jobs_of: Counter[str] = Counter()  # a worker that takes a job begins to wait anew
     for event in run.history.requests():
+        if event.who == ATTACKER:
+            continue
         if event.request.verb == "CREATE" and "/claim-" in event.key:
             jobs_of[event.who] += 1
         elif event.request.verb in POLLS and not event.request.after:
@@ -37,6 +40,8 @@ def polls_grow_rarer(run: Run) -> Iterator[str]:
 def no_living_attempt_is_overtaken(run: Run) -> Iterator[str]:
     """And none begins once its claimant could know that the job was cancelled or over."""
     for (job_id, attempt), claims in run.claims.items():
+        if run.is_spoilt(job_id):
+            continue
         for claim in claims:
             seen = _last_look(run, claim)
             if seen is None or claim.late:
@@ -79,6 +84,8 @@ def _alive_at(run: Run, job_id: str, attempt: int, seen: AppliedRequest, claim: 
 def nothing_is_trained_after_the_result(run: Run) -> Iterator[str]:
     """An attempt that was claimed after the result finds that out before it works."""
     for (job_id, attempt), claims in run.claims.items():
+        if run.is_spoilt(job_id):
+            continue
         beat = keys.attempt_mark(job_id, Mark.HEARTBEAT, attempt)
         beats = [e for e in run.history.writes if e.key == beat and e.request.verb == "PUT" and not e.late]
         for number, claim in enumerate(claims):

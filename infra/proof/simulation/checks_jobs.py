@@ -10,7 +10,7 @@ from functools import cache
 from infra.proof.simulation.checks_updates import trained_alone
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
-from infra.proof.simulation.scenario import MemberDefect
+from infra.proof.simulation.scenario import ATTACKER, MemberDefect
 from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.federation_documents import OutcomeStatus
@@ -21,7 +21,7 @@ from protocol.wire.keys import Mark
 
 
 def every_job_has_one_result(run: Run) -> Iterator[str]:
-    for job_id in run.jobs:
+    for job_id in run.honest_jobs:
         created = run.history.created.get(keys.result(job_id), [])
         if not created and run.history.first(keys.pending_manifest(job_id)) and run.stuck is None:
             yield f"{job_id}: has no result"
@@ -99,7 +99,7 @@ def only_owners_write(run: Run) -> Iterator[str]:
     owned: dict[tuple[str, int], set[str]] = defaultdict(set)
     workers: dict[str, set[str]] = defaultdict(set)
     for event in run.history.writes:
-        if event.request.verb == "DELETE":
+        if event.request.verb == "DELETE" or event.who == ATTACKER:
             continue
         row = keys.parse_progress(event.key)
         if row is not None and row.mark is Mark.CLAIM:
@@ -126,7 +126,7 @@ def marks_are_deleted_only_when_they_are_history(run: Run) -> Iterator[str]:
     for event in run.history.writes:
         if event.request.verb != "DELETE" or not (row := keys.parse_progress(event.key)):
             continue
-        if run.over_before(row.job_id, event) or not _queued_at(run, row.job_id, event):
+        if run.is_spoilt(row.job_id) or run.over_before(row.job_id, event) or not _queued_at(run, row.job_id, event):
             continue
         later = any(
             attempt > row.attempt + 1 and any(c.place < event.place for c in claims)
@@ -154,7 +154,7 @@ def _released_before(run: Run, row: keys.Progress, event: AppliedRequest) -> boo
 
 def nothing_is_written_elsewhere(run: Run) -> Iterator[str]:
     for event in run.history.writes:
-        if event.request.verb != "DELETE" and not _is_known(run, event.key):
+        if event.request.verb != "DELETE" and event.who != ATTACKER and not _is_known(run, event.key):
             yield f"{event.who} wrote {event.key}"
 
 
@@ -184,6 +184,8 @@ def queue_entries_leave_only_with_a_result(run: Run) -> Iterator[str]:
         if event.request.verb != "DELETE":
             continue
         job_id = keys.parse_manifest(event.key)
+        if job_id is not None and run.is_spoilt(job_id):
+            continue
         if event.key.startswith(keys.PENDING) and job_id and not run.over_before(job_id, event):
             yield f"{event.who} took {event.key} out of the queue, and it has no result"
         outcome = run.history.first(keys.outcome(GROUP))

@@ -69,7 +69,7 @@ def _wrongly_decided(run: Run, event: AppliedRequest, decision: Decision) -> Ite
         return  # see `the_outcome_is_right`
     if participants != sorted(set(participants)) or any(m >= run.wanted.size for m in members):
         yield f"lists the members {participants}"
-    if decision.left_out:
+    if any(item.member != run.scenario.attacked for item in decision.left_out):
         yield f"leaves out good updates: {decision.left_out}"
     if len(participants) < run.wanted.min_participants:
         yield f"closed with {len(participants)} of at least {run.wanted.min_participants}"
@@ -78,6 +78,10 @@ def _wrongly_decided(run: Run, event: AppliedRequest, decision: Decision) -> Ite
         yield from (f"passed over the update of member {m}" for m in missing if _in_time(run, decision.round, m))
         return
     first = _first_that_counts(run, decision.round, event)
+    for member in missing:
+        update = run.history.first(keys.update(GROUP, decision.round, member))
+        if update and update.place < event.place and int(update.at) <= int(first) + run.wanted.round_timeout_s:
+            yield f"passed over the update of member {member}, which was in time"
     if event.at - first < run.wanted.round_timeout_s - 1:
         yield f"timed out {event.at - first:.1f} s after its first update"
 

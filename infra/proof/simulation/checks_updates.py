@@ -23,6 +23,8 @@ from protocol.wire.job_documents import Manifest, Membership, ResultStatus, Trai
 def updates_are_their_members_own(run: Run) -> Iterator[str]:
     """An update comes after the state it is of, holds the weights of that state and states its round correctly."""
     for job_id, member, round_, update in _updates(run):
+        if run.is_spoilt(job_id):
+            continue
         state = run.states[job_id].get(run.wanted.schedule.last(round_))
         if state is None or state.place > update.place:
             yield f"{update.key}: came before its state"
@@ -59,6 +61,8 @@ def what_is_listed_was_there(run: Run) -> Iterator[str]:
 def states_follow_from_one_another(run: Run) -> Iterator[str]:
     """Each state is what training makes of an earlier one (or of nothing) and of the round's global weights."""
     for job_id, states in run.states.items():
+        if run.is_spoilt(job_id):
+            continue
         for episode, event in states.items():
             bases = [None] + [json.loads(s.request.body) for n, s in states.items() if n < episode]
             if not any(_follows(run, job_id, event, base) for base in bases):
@@ -69,7 +73,7 @@ def _follows(run: Run, job_id: str, event: AppliedRequest, base: dict[str, Any] 
     parsed = keys.parse_member_job(job_id)
     found = json.loads(event.request.body)
     wanted = run.wanted if parsed else None
-    learner = _learner(run.training_of(job_id), parsed[1] if parsed else 0, wanted)
+    learner = fresh_learner(run.training_of(job_id), parsed[1] if parsed else 0, wanted)
     if base is not None:
         learner.restore(json.dumps(base).encode())
     first = learner.episode + 1
@@ -97,6 +101,8 @@ def everything_ends(run: Run) -> Iterator[str]:
 def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
     """If every member was in every round. That they are in unless something drove them out is asked here too."""
     wanted = run.wanted
+    if run.scenario.attacked is not None:
+        return  # see `checks_attack`
     missing = [
         (round_, member)
         for round_, (_, decision) in run.decisions.items()
@@ -126,7 +132,7 @@ def _result_status(run: Run, job_id: str) -> ResultStatus | None:
 def reference(size: int, episodes: int, per_round: int, strategy: Strategy) -> bytes:
     """The final weights as a plain loop over rounds and members makes them: no bucket, no processes, no protocol."""
     wanted = federation(size, episodes, episodes_per_round=per_round, strategy=strategy)
-    learners = [_learner(wanted.training, member, wanted) for member in range(size)]
+    learners = [fresh_learner(wanted.training, member, wanted) for member in range(size)]
     before = RoundInputs()
     for round_ in range(1, wanted.rounds + 1):
         aggregate = integers(wanted, before)
@@ -143,13 +149,13 @@ def reference(size: int, episodes: int, per_round: int, strategy: Strategy) -> b
 @cache
 def trained_alone(episodes: int) -> bytes:
     """The weights of a job without a federation."""
-    learner = _learner(training(episodes))
+    learner = fresh_learner(training(episodes))
     for episode in range(1, episodes + 1):
         learner.run_episode(episode, lambda: False)
     return learner.weights()
 
 
-def _learner(common: TrainingSpec, member: int = 0, wanted: Federation | None = None) -> StandIn:
+def fresh_learner(common: TrainingSpec, member: int = 0, wanted: Federation | None = None) -> StandIn:
     """A fresh stand-in, of a federation's member if one is given."""
     membership = None
     if wanted is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from infra.proof.simulation.history import AppliedRequest, History
-from infra.proof.simulation.scenario import SimulationScenario
+from infra.proof.simulation.scenario import ATTACKER, SimulationScenario
 from infra.proof.standin import GROUP
 from infra.proof.virtual_threads import Process
 from protocol.wire import documents, ids, keys
@@ -45,6 +45,27 @@ class Run:
     def jobs(self) -> tuple[str, ...]:
         return self.member_jobs + self.scenario.single_jobs
 
+    @cached_property
+    def honest_jobs(self) -> tuple[str, ...]:
+        """All but the one that an attacker may spoil."""
+        return tuple(job_id for job_id in self.jobs if not self.is_spoilt(job_id))
+
+    def is_spoilt(self, job_id: str) -> bool:
+        """Whether an attacker has the credentials of a job's worker: then nothing is promised about that job."""
+        return self.scenario.attacked is not None and job_id == keys.member_job(GROUP, self.scenario.attacked)
+
+    @cached_property
+    def forged(self) -> bool:
+        """Whether the attacker decided or averaged a round, or wrote the outcome."""
+        return any(
+            event.who == ATTACKER and event.key.startswith(keys.rounds(GROUP)) and not keys.parse_update(event.key)
+            for event in self.history.writes
+        ) or (self.by_attacker(keys.outcome(GROUP)))
+
+    def by_attacker(self, key: str) -> bool:
+        event = self.history.first(key)
+        return event is not None and event.who == ATTACKER
+
     def training_of(self, job_id: str) -> TrainingSpec:
         return self.wanted.training if job_id in self.member_jobs else self.scenario.single_training
 
@@ -58,7 +79,7 @@ class Run:
         found = {}
         for round_ in range(1, self.wanted.rounds + 1):
             event = self.history.first(keys.decision(GROUP, round_))
-            if event is not None:
+            if event is not None and event.who != ATTACKER:
                 found[round_] = (event, documents.parse(Decision, event.request.body, event.key))
         return found
 
@@ -75,7 +96,7 @@ class Run:
 
     @cached_property
     def results(self) -> dict[str, tuple[AppliedRequest, Result]]:
-        events = {job_id: self.history.first(keys.result(job_id)) for job_id in self.jobs}
+        events = {job_id: self.history.first(keys.result(job_id)) for job_id in self.honest_jobs}
         return {
             job_id: (event, documents.parse(Result, event.request.body, event.key))
             for job_id, event in events.items()
@@ -121,7 +142,7 @@ class Run:
     @property
     def done_s(self) -> float:
         """When the outcome and the last result were there, virtual seconds."""
-        ends = [self.history.first(key) for key in (keys.outcome(GROUP), *map(keys.result, self.jobs))]
+        ends = [self.history.first(key) for key in (keys.outcome(GROUP), *map(keys.result, self.honest_jobs))]
         return max((event.at for event in ends if event), default=0.0)
 
     @property
@@ -132,5 +153,6 @@ class Run:
         held = {
             job_id: max((len(json.loads(event.request.body)["done"]) for event in states.values()), default=0)
             for job_id, states in self.states.items()
+            if not self.is_spoilt(job_id)
         }
-        return sum(max(completed.get(job_id, 0), held[job_id]) for job_id in self.jobs)
+        return sum(max(completed.get(job_id, 0), held[job_id]) for job_id in self.honest_jobs)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from infra.proof.simulation.history import LATE, History
-from infra.proof.simulation.scenario import PROCESS_FAULTS, Fault, SimulationScenario
+from infra.proof.simulation.scenario import ATTACKER, PROCESS_FAULTS, Fault, SimulationScenario
 from infra.proof.virtual_threads import Killed, Process
 from infra.proof.virtual_time import World
 from protocol.wire.bucket import PATIENCE_S
@@ -28,7 +28,7 @@ MOST = {  # in a run
 LONGEST_CUT_S = 3 * PATIENCE_S
 LONGEST_TTLS = 4.0  # no pause, no slow request and no request given up on lasts longer than so many leases
 TIME_OUT_S = 10.0
-UNTOUCHED = ("canceller-2", "dispatch-3", "fresh", "fresh-sync")  # join when faults have ended
+UNTOUCHED = ("canceller-2", "dispatch-3", "fresh", "fresh-sync", ATTACKER)  # most join when faults have ended
 WRITES = ("CREATE", "PUT", "DELETE")
 
 HOT = 4.0  # so many times as often where processes contend for something

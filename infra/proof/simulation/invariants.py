@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from env.errors import SimArenaError
+from infra.proof.simulation import checks_attack as attack
 from infra.proof.simulation import checks_cost as cost
 from infra.proof.simulation import checks_jobs as jobs
 from infra.proof.simulation import checks_rounds as rounds
@@ -30,6 +31,7 @@ class Invariant(StrEnum):
     FAULTS = "6 every fault is survived"
     KEYS = "7 nothing is written where it does not belong"
     COST = "8 nothing is asked for or trained without need"
+    ATTACK = "9 an attacker with one member's credentials spoils that member's job, and no other's"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def violations(run: Run) -> Iterator[Violation]:
     """All that is wrong with a run."""
     for invariant, checks in CHECKS.items():
         for check in checks:
+            if run.forged and check in OF_HONEST_CLOSERS:
+                continue
             try:
                 for text in check(run):
                     yield Violation(invariant, text)
@@ -92,4 +96,19 @@ CHECKS: dict[Invariant, tuple[Check, ...]] = {
         cost.no_living_attempt_is_overtaken,
         cost.nothing_is_trained_after_the_result,
     ),
+    Invariant.ATTACK: (
+        attack.updates_ahead_of_time_do_not_count,
+        attack.no_round_is_the_attackers_alone,
+        attack.the_weights_are_made_of_what_members_sent,
+        attack.nobody_goes_on_from_forged_weights,
+    ),
 }
+
+OF_HONEST_CLOSERS = (
+    jobs.results_are_right,
+    rounds.rounds_close_in_order_and_for_a_reason,
+    rounds.averages_are_of_what_is_listed,
+    rounds.the_outcome_is_right,
+    attack.the_weights_are_made_of_what_members_sent,
+)
+"""What is not promised where an attacker that may close rounds wrote a decision, weights or the outcome itself."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from env.errors import SimArenaError
+from infra.proof.simulation.attacker import Attacker
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.faults import FaultInjector
 from infra.proof.simulation.history import History
 from infra.proof.simulation.invariants import Violation, violations
-from infra.proof.simulation.scenario import Fault, MemberDefect, SimulationScenario, Target
+from infra.proof.simulation.scenario import ATTACKER, Fault, MemberDefect, SimulationScenario, Target
 from infra.proof.standin import GROUP, StandIn, bucket_of, integers
 from infra.proof.virtual_threads import DriftingClock, Process
 from infra.proof.virtual_time import World
@@ -132,6 +133,8 @@ class _Simulation:
         server.witness = lambda request, answer: self.history.landed(self.world.now, request, answer)
         self.commands: list[Process] = []  # repeated where they were cut off
         self.jobs = (*(keys.member_job(GROUP, m) for m in range(self.scenario.wanted.size)), *self.scenario.single_jobs)
+        attacked = self.scenario.attacked
+        self._attacked_job = None if attacked is None else keys.member_job(GROUP, attacked)
         self._looked_at = -1
         self._mains: dict[str, Callable[[Clock, MemoryStore], None]] = {}
         self._start_all()
@@ -162,6 +165,8 @@ class _Simulation:
         self._join("fresh", partial(self._worker, "fresh", False), s.calm_s)
         if s.syncs:
             self._join("fresh-sync", self._sync, s.calm_s)
+        if s.attacked is not None:
+            self._join(ATTACKER, self._attack)
 
     def _join(self, name: str, main: Callable[[Clock, MemoryStore], None], at: float = 0.0) -> Process:
         rng = self.world.random
@@ -219,6 +224,9 @@ class _Simulation:
         }[self.scenario.cancel or Target.GROUP]
         cancel(self._bucket(store, clock), name, self.scenario.ttl_s)
 
+    def _attack(self, clock: Clock, store: MemoryStore) -> None:
+        Attacker(self.scenario, clock, store, partial(self._say, store.who)).run()
+
     def _say(self, who: str, line: str) -> None:
         self.history.note(self.world.now, who, f"says: {line}")
 
@@ -248,7 +256,8 @@ class _Simulation:
             return False
         self._looked_at = len(self.history.writes)
         created = self.history.created
-        needed = [keys.result(job) for job in self.jobs if created.get(keys.pending_manifest(job))]
+        jobs = (job for job in self.jobs if job != self._attacked_job)
+        needed = [keys.result(job) for job in jobs if created.get(keys.pending_manifest(job))]
         return all(created.get(key) for key in (keys.outcome(GROUP), *needed))
 
     def _let_settle(self) -> None:
@@ -261,6 +270,9 @@ class _Simulation:
         """Keys that the living processes should have deleted by now."""
         objects = self.world.s3.objects
         left = [
-            key for prefix in (keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE) for key in objects.below(prefix, "", 9)[0]
+            key
+            for prefix in (keys.PENDING, keys.IN_PROGRESS, keys.ACTIVE)
+            for key in objects.below(prefix, "", 99)[0]
+            if self._attacked_job is None or not (f"/{self._attacked_job}/" in key or prefix == keys.ACTIVE)
         ]
         return f"never cleared away: {', '.join(left)}" if left else None

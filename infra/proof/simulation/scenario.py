@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from env.words import count
@@ -19,6 +19,8 @@ from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import TrainingSpec
 
 EVER_S = 1e6  # a round timeout that no run reaches
+ATTACKER = "attacker"  # the name of its process
+ATTACKED = 0.25  # the share of runs with an attacker, of those with two members or more and no purge
 
 
 class Fault(StrEnum):
@@ -78,6 +80,8 @@ class SimulationScenario:
         faults: the share of requests that meet each kind.
         calm_s: when faults end and fresh processes join, so that every run must come to its end.
         skewed: whether machines' clocks differ by hours and run at rates of their own.
+        attacked: the member whose worker's credentials an attacker has. Rounds have a timeout then, since silence is
+            one of its means, and the minimum that `dispatch submit` sets by default.
     """
 
     seed: int
@@ -100,6 +104,12 @@ class SimulationScenario:
     faults: Mapping[Fault, float]
     calm_s: float
     skewed: bool
+    attacked: int | None = None
+
+    @property
+    def attacker_closes_rounds(self) -> bool:
+        """Whether the attacker's credentials allow that too, as a member's do where members close rounds."""
+        return self.attacked is not None and self.wanted.barrier is Closers.WORKERS and self.wanted.size > 2
 
     @property
     def single_training(self) -> TrainingSpec:
@@ -130,6 +140,8 @@ class SimulationScenario:
             told.append(f"{self.cancel} cancelled at {self.cancel_s:.0f} s")
         if self.slow_member is not None:
             told.append(f"member {self.slow_member} is slow")
+        if self.attacked is not None:
+            told.append(f"an attacker has the credentials of member {self.attacked}")
         told += [f"member {member}: {defect}" for member, defect in self.defects.items()]
         told += [f"{100 * rate:4.1f} %  {fault}" for fault, rate in self.faults.items()]
         return told
@@ -179,7 +191,7 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Si
     )
     workers = rng.randint(1, 6)
     late = chance(0.4)
-    return SimulationScenario(
+    drawn = SimulationScenario(
         seed=seed,
         wanted=wanted,
         workers=tuple(rng.uniform(0, calm_s) if late and chance(0.5) else 0.0 for _ in range(workers)),
@@ -201,6 +213,20 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Si
         calm_s=calm_s,
         skewed=chance(0.5),
     )
+    return _attacked(drawn)
+
+
+def _attacked(drawn: SimulationScenario) -> SimulationScenario:
+    """The same, in a share of scenarios with an attacker. It has a random source of its own: the others stay."""
+    rng = random.Random(f"attacker of {drawn.seed}")
+    wanted = drawn.wanted
+    if rng.random() >= ATTACKED or wanted.size == 1 or drawn.purge:
+        return drawn
+    changes = {
+        "min_participants": wanted.strategy.min_participants(wanted.size),
+        "round_timeout_s": min(wanted.round_timeout_s, rng.choice((20.0, 100.0, 100.0))),
+    }
+    return replace(drawn, attacked=wanted.size - 1, wanted=wanted.model_copy(update=changes))
 
 
 def _faults(rng: random.Random, purge: bool) -> dict[Fault, float]:

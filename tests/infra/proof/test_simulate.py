@@ -79,7 +79,7 @@ def test_the_reference_is_what_an_undisturbed_run_of_the_protocol_gives() -> Non
 def test_without_faults_nothing_is_trained_twice() -> None:
     for seed in range(20):
         drawn = draw(seed)
-        calm = replace(drawn, faults={}, cancel=None, cut=None, defects={}, twins=0, workers=(0.0,) * 3)
+        calm = replace(drawn, faults={}, attacked=None, cancel=None, cut=None, defects={}, twins=0, workers=(0.0,) * 3)
         report = simulate(replace(calm, wanted=drawn.wanted.model_copy(update={"round_timeout_s": 1e6})))
         assert report.violations == ()
         assert report.trained == report.needed
@@ -132,8 +132,8 @@ def test_a_violation_is_told_with_its_history_and_how_to_replay_it(monkeypatch: 
     monkeypatch.setattr("protocol.worker.barrier.poll_delay", lambda *how: 0.01)
     done = CliRunner().invoke(app, ["simulate", "--seeds", "0:3", "--members", "2", "--rounds", "3", "--jobs", "1"])
     assert done.exit_code == 1
-    assert "violated by seed 1: 8 nothing is asked for or trained without need" in done.stdout
-    assert "sim-arena simulate --seed 1 --members 2 --rounds 3" in done.stdout
+    assert "violated by seed 2: 8 nothing is asked for or trained without need" in done.stdout
+    assert "sim-arena simulate --seed 2 --members 2 --rounds 3" in done.stdout
     assert "CREATE federations/g/federation.json: created" in done.stdout
 
 

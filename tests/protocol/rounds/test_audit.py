@@ -156,6 +156,24 @@ def test_weights_of_all_rounds_forged_at_the_start_are_no_ones_weights() -> None
     world.close()
 
 
+def test_who_follows_anothers_decision_does_not_average_what_that_left_out_as_too_early() -> None:
+    world, wanted = World(seed=1), federation(4, 2, round_timeout_s=10.0, min_participants=2)
+    bucket = bucket_of(world)
+    submit_federation(bucket, wanted)
+    bucket.create(keys.update(GROUP, 2, 3), b"666", update_facts(10, 0.5, 0))
+    world.s3.time += 5
+    first = Closer(bucket, wanted, integers, lambda line: None)
+    for round_ in (1, 2):
+        for member in (0, 1):
+            bucket.create(keys.update(GROUP, round_, member), b"%d" % (100 * round_), update_facts(10, 0.5, 0))
+        world.s3.time += 30
+        first.step()
+    expected = world.s3.objects.pop(keys.global_weights(GROUP, 2)).body
+    bucket.create(keys.update(GROUP, 2, 2), b"7", update_facts(10, 0.5, 0))  # too late, and seen by the one who follows
+    Closer(bucket, wanted, integers, lambda line: None).step()
+    assert world.s3.objects[keys.global_weights(GROUP, 2)].body == expected == b"200"
+
+
 def test_a_closer_makes_sure_that_the_weights_it_found_there_are_its_own() -> None:
     world = World(seed=1)
     wanted = federation(1, 2)

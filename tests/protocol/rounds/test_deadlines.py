@@ -177,6 +177,19 @@ def test_what_cannot_be_averaged_does_not_end_the_wait_for_others() -> None:
     assert len(reads) == 1  # it was not read again and again
 
 
+def test_the_deadline_does_not_run_from_an_update_that_cannot_be_averaged() -> None:
+    stage = Stage(3, min_participants=1)
+    stage.deliver(1, 2, body=b"poison")
+    stage.later(TIMEOUT_S - 1)
+    stage.deliver(1, 0)
+    stage.later(2)
+    stage.closer.drain()
+    assert stage.decision(1) is None
+    stage.later(TIMEOUT_S - 1)
+    stage.closer.drain()
+    assert stage.participants(1) == [0]
+
+
 @pytest.mark.parametrize("barrier", Closers)
 def test_a_straggler_that_starts_after_the_deadline_still_counts(barrier: Closers) -> None:
     world, wanted = World(seed=1), federation(2, 2, min_participants=2, round_timeout_s=30.0, barrier=barrier)

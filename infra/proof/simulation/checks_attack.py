@@ -1,0 +1,68 @@
+"""Checks on runs with an attacker: what it cannot do to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.proof.simulation.checks_updates import fresh_learner
+from infra.proof.simulation.evidence import Run
+from infra.proof.standin import GROUP, integers
+from protocol.rounds.aggregate import RoundInputs
+from protocol.wire import keys
+
+# -- 9 the attacker --------------------------------------------------------------------------------
+
+
+def updates_ahead_of_time_do_not_count(run: Run) -> Iterator[str]:
+    for round_, (_, decision) in run.decisions.items():
+        for participant in decision.participants:
+            update = run.history.first(keys.update(GROUP, round_, participant.member))
+            if update is not None and int(update.at) < int(run.opened(round_)):
+                yield f"round {round_}: member {participant.member} is in, whose update is older than the round"
+
+
+def no_round_is_the_attackers_alone(run: Run) -> Iterator[str]:
+    """Of three members or more; one of two may be left alone by a timeout."""
+    for round_, (_, decision) in run.decisions.items():
+        members = [participant.member for participant in decision.participants]
+        if members == [run.scenario.attacked] and run.wanted.size > 2:
+            yield f"round {round_}: the attacker is alone in it"
+
+
+def the_weights_are_made_of_what_members_sent(run: Run) -> Iterator[str]:
+    """The final weights are those of a plain loop, with the attacker's updates only where a decision lists them."""
+    attacked = run.scenario.attacked
+    final = run.body(keys.global_weights(GROUP, run.wanted.rounds))
+    if attacked is None or final is None or run.wanted.rounds not in run.decisions:
+        return
+    learners = {m: fresh_learner(run.wanted.training, m, run.wanted) for m in range(run.wanted.size) if m != attacked}
+    before = RoundInputs()
+    for round_ in range(1, run.wanted.rounds + 1):
+        listed = {p.member: p.weight for p in run.decisions[round_][1].participants}
+        if not learners.keys() <= listed.keys():
+            return  # others were left out, with reasons that other checks judge; what they trained then depends on them
+        aggregate = integers(run.wanted, before)
+        for member in sorted(listed):
+            if member == attacked:
+                aggregate.add(run.body(keys.update(GROUP, round_, member)) or b"", listed[member])
+                continue
+            done = [learners[member].run_episode(n, lambda: False) for n in run.wanted.schedule.of(round_)]
+            transitions = sum(episode.steps for episode in done)
+            aggregate.add(learners[member].weights(), transitions if run.wanted.strategy.by_transitions else 1)
+        found = aggregate.finish()
+        before = RoundInputs(found.weights, found.server_state)
+        for learner in learners.values():
+            learner.load_weights(found.weights)
+    if final != before.weights:
+        yield f"the final weights are {final!r}, those of what the members sent {before.weights!r}"
+
+
+def nobody_goes_on_from_forged_weights(run: Run) -> Iterator[str]:
+    """What the attacker decides or averages is wrong in every run: it would be the only one in the round."""
+    for round_ in range(1, run.wanted.rounds):
+        written = (keys.decision(GROUP, round_), keys.global_weights(GROUP, round_))
+        if not any(map(run.by_attacker, written)):
+            continue
+        for job_id in run.member_jobs:
+            if not run.is_spoilt(job_id) and run.wanted.schedule.last(round_ + 1) in run.states[job_id]:
+                yield f"round {round_ + 1}: {job_id} went on from a round that the attacker forged"
