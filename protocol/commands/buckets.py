@@ -7,6 +7,7 @@ from protocol.wire.clock import system_clock
 from protocol.wire.probe import probe
 from protocol.wire.store import S3Store, valid_bucket
 from runner.commands.interrupt import stop_on_signals
+from runner.commands.waits import LongWaits
 
 INTERACTIVE_PATIENCE_S = 5.0  # a person waits for `dispatch`; a daemon has time
 
@@ -18,11 +19,13 @@ def open_bucket(name: str, role: str = "dispatch") -> Bucket:
         UsageError: no bucket can have this name.
         Unfit: no credentials, no region.
     """
-    return Bucket(S3Store(valid_bucket(name), role=role), system_clock(), patience_s=INTERACTIVE_PATIENCE_S)
+    store = S3Store(valid_bucket(name), role=role)
+    return Bucket(store, system_clock(), patience_s=INTERACTIVE_PATIENCE_S, watch=LongWaits())
 
 
 def open_daemon_bucket(name: str, role: str) -> Bucket:
     """A bucket for a process that runs for long: it is probed first, and SIGTERM or SIGINT ends all waits."""
     store, clock = S3Store(valid_bucket(name), role=role), system_clock(stop_on_signals())
-    probe(Bucket(store, clock, patience_s=INTERACTIVE_PATIENCE_S))
-    return Bucket(store, clock)
+    waits = LongWaits()
+    probe(Bucket(store, clock, patience_s=INTERACTIVE_PATIENCE_S, watch=waits))
+    return Bucket(store, clock, watch=waits)

@@ -138,13 +138,21 @@ class Lease:
 
     def _renew_until_closed(self, renewed: Callable[[], None]) -> None:
         clock = self.bucket.clock
-        while not (self._closed or clock.stopping() or self.end_reason()):
-            try:
-                self.renew()
+        while self._held():
+            with self.bucket.watch() as failed:
+                while self._held():
+                    try:
+                        self.renew()
+                        break
+                    except StoreError as error:
+                        failed(error)
+                    clock.sleep(self.ttl_s / 30)  # soon again; `end_reason` counts the silence
+            if self._held():
                 renewed()
                 clock.sleep(self.ttl_s / 3)
-            except StoreError:
-                clock.sleep(self.ttl_s / 30)  # soon again; `end_reason` counts the silence
+
+    def _held(self) -> bool:
+        return not (self._closed or self.bucket.clock.stopping() or self.end_reason())
 
     def release(self, reason: str, *, failed: bool = False) -> None:
         """Give the attempt up, so that the next worker need not wait for the lease to run out."""

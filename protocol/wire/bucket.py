@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -32,6 +33,15 @@ DOCUMENT_BYTES = 256 * 1024
 WEIGHTS_BYTES = 1 << 30  # no update, weights or state is read beyond this
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+
+
+Watch = Callable[[], AbstractContextManager[Callable[[Exception], None]]]
+"""Gives what is open while an answer is awaited, and is told of each try that failed."""
+
+
+def unwatched() -> AbstractContextManager[Callable[[Exception], None]]:
+    """A watch that tells nobody."""
+    return nullcontext(lambda error: None)
 
 
 class Created(Enum):
@@ -57,12 +67,14 @@ class Bucket:
         store: where the objects are.
         clock: time, waiting, jitter and nonces.
         patience_s: how long an unclear or failing request is tried again.
+        watch: entered while an answer is awaited; tells a person of waits that are long.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, store: Store, clock: Clock, *, patience_s: float = PATIENCE_S, watch: Watch = unwatched) -> None:
         self.store = store
         self.clock = clock
         self.patience_s = patience_s
+        self.watch = watch
 
     @property
     def name(self) -> str:
@@ -82,23 +94,24 @@ class Bucket:
         metadata = {**(facts or {}), NONCE: nonce}
         deadline = self.clock.now() + self.patience_s
         pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                self.store.put(key, body, metadata, create_only=True)
-                return Created.WON
-            except Exists:
+        with self.watch() as failed:
+            while True:
                 try:
-                    owner = self.metadata(key)
-                except Refused:
-                    return Created.LOST  # what this process writes it can read
-                if owner is not None:
-                    return Created.WON if owner.get(NONCE) == nonce else Created.LOST
-                # Gone between the two requests (a purge): the next round of the loop will tell.
-            except (Conflict, Transient):
-                pass
-            if self.clock.now() >= deadline or self.clock.stopping():
-                return Created.UNKNOWN
-            pause = self._pause(pause)
+                    self.store.put(key, body, metadata, create_only=True)
+                    return Created.WON
+                except Exists:
+                    try:
+                        owner = self.metadata(key)
+                    except Refused:
+                        return Created.LOST  # what this process writes it can read
+                    if owner is not None:
+                        return Created.WON if owner.get(NONCE) == nonce else Created.LOST
+                    # Gone between the two requests (a purge): the next round of the loop will tell.
+                except (Conflict, Transient) as error:
+                    failed(error)
+                if self.clock.now() >= deadline or self.clock.stopping():
+                    return Created.UNKNOWN
+                pause = self._pause(pause)
 
     def ensure_created(self, key: str, body: bytes, facts: Mapping[str, str] | None = None) -> bool:
         """See to it that an object exists; True if this call created it.
@@ -178,15 +191,17 @@ class Bucket:
         """An idempotent request, until it is answered or patience ends."""
         deadline = self.clock.now() + self.patience_s
         pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                return request()
-            except (Transient, Conflict) as error:
-                if self.clock.stopping():
-                    raise
-                if self.clock.now() >= deadline:
-                    raise Transient(f"{error}; tried again for {self.patience_s:.0f} s") from error
-            pause = self._pause(pause)
+        with self.watch() as failed:
+            while True:
+                try:
+                    return request()
+                except (Transient, Conflict) as error:
+                    failed(error)
+                    if self.clock.stopping():
+                        raise
+                    if self.clock.now() >= deadline:
+                        raise Transient(f"{error}; tried again for {self.patience_s:.0f} s") from error
+                pause = self._pause(pause)
 
     def _pause(self, pause: float) -> float:
         """Wait a jittered pause; returns the next, longer one."""

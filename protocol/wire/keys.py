@@ -278,7 +278,7 @@ def scratch(nonce: str, name: str) -> str:
     """A scratch object of one run of `sim-arena s3 check`."""
     if not _SCRATCH.fullmatch(name):
         raise BadId(f"scratch name {name[:80]!r}: use 1 to 63 of a-z, 0-9 and '-._/', starting with a-z or 0-9")
-    return f"{probe(nonce)}/{name}"
+    return f"{probe(nonce)}.check/{name}"
 
 
 def group_folder(group: str) -> str:

@@ -190,7 +190,7 @@ class S3Store:
             error,
             f"{self.name}: {what}",
             self.client.meta.endpoint_url,
-            one_object=not what.startswith("LIST "),
+            one_object=not what.startswith("LIST"),
             worked=self._answered,
             renewable=self.credentials.renewable,
         )

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.proof.conformance.endpoint import Endpoint
+from protocol.wire.bucket import Created
 from protocol.wire.clock import Clock
 from protocol.wire.errors import Refused, StoreError, Unfit
 from protocol.wire.probe import CheckResult, Finding, clocks_apart, clocks_finding, finding
@@ -107,13 +108,34 @@ def check_renewal(endpoint: Endpoint) -> list[Finding]:
 
 def check_listing(endpoint: Endpoint) -> list[Finding]:
     """Order, StartAfter and pages, with names in which '-', '.', '/' and digits compete."""
-    stems = [f"{letter}{rest}" for letter in "ab" for rest in ("", "-b", ".b", "/b", "/b/c", "0", "_b", "b")]
+    rests = ("-b", ".b", "/b-c", "/b.c", "/b/c", "0", "_b", "b")
+    stems = [f"{letter}{rest}" for letter in "ab" for rest in rests]
     names = [*stems, *(f"c/{number}" for number in range(_LISTED - len(stems)))]
     expected = sorted(endpoint.key(f"list/{name}") for name in names)  # all ASCII: this is the order of bytes
     for key in reversed(expected):
         endpoint.bucket.create(key, b"")
-    fault = _listing_fault(endpoint, expected[0].removesuffix("a"), expected)
-    return [finding("listing", fault, f"{_LISTED} keys in the order of bytes, in one answer and in pages of {_PAGE}")]
+    fault = _listing_fault(endpoint, expected[0].removesuffix("a-b"), expected)
+    return [
+        finding("listing", fault, f"{_LISTED} keys in the order of bytes, in one answer and in pages of {_PAGE}"),
+        _folders(endpoint),
+    ]
+
+
+def _folders(endpoint: Endpoint) -> Finding:
+    """Keys of which one is the folder of another: servers that keep objects as files lack them, the protocol too."""
+    name, bucket = "keys as folders", endpoint.bucket
+    short, long = endpoint.key("folder/a"), endpoint.key("folder/a/b")
+    bucket.create(short, b"")
+    try:
+        created = bucket.create(long, b"") is Created.WON
+    except StoreError:
+        created = False
+    listed = [entry.key for entry in bucket.list(short).entries]
+    if created and listed == [short, long]:
+        return Finding(name, CheckResult.OK, "a key may be the folder of another one")
+    what = "hidden from listings" if created else "refused"
+    text = f"a key below another key is {what}, as in a file system; the protocol has no such keys"
+    return Finding(name, CheckResult.WARN, text)
 
 
 def _listing_fault(endpoint: Endpoint, prefix: str, expected: list[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -152,3 +153,18 @@ def test_polling_costs_a_tenth_of_the_wait_at_most_and_stays_bounded(waited: flo
     delay = poll_delay(waited, jitter)
     assert 0.025 <= delay <= 7.5
     assert delay <= max(0.075, 0.15 * waited) + 1e-9
+
+
+def test_a_watch_is_told_of_each_try_that_failed_and_of_the_end() -> None:
+    server, seen = MemoryS3(), list[str]()
+
+    @contextmanager
+    def watch() -> Iterator[Callable[[Exception], None]]:
+        seen.append("begun")
+        yield lambda error: seen.append(str(error))
+        seen.append("answered")
+
+    bucket = bucket_with(iter([("before", Transient("busy")), ("before", Conflict("again")), None]), server)
+    bucket.watch = watch
+    assert bucket.create("key", b"body") is Created.WON
+    assert seen == ["begun", "busy", "again", "answered"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +103,28 @@ def test_the_attempts_of_a_group_do_not_include_another_groups() -> None:
     prefix = keys.in_progress_of_group("web")
     assert keys.attempt_mark(keys.member_job("web", 3), Mark.CLAIM, 1).startswith(prefix)
     assert not keys.attempt_mark(keys.member_job("web-2", 3), Mark.CLAIM, 1).startswith(prefix)
+
+
+def every_key(job: str, other: str, group: str) -> Iterator[str]:
+    """A key of each kind that may lie in one bucket."""
+    sha256 = "0" * 64
+    for name in (job, other, keys.member_job(group, 0)):
+        yield from (build(name) for build in (keys.submitted_manifest, keys.pending_manifest, keys.finished_manifest))
+        yield from (build(name) for build in (keys.rejected_manifest, keys.rejected_error, keys.cancel, keys.result))
+        yield from (keys.attempt_mark(name, mark, 1) for mark in (Mark.CLAIM, Mark.HEARTBEAT, Mark.RELEASED))
+        yield from (keys.artifact(name, file) for file in keys.ARTIFACTS)
+        yield from (keys.machine_file(name, file) for file in keys.MACHINE_FILES)
+        yield keys.state(name, 1)
+        yield from (keys.probe(name), keys.scratch(name, "list/a/b"))
+    yield from (keys.trace(sha256), keys.weights(sha256), keys.code(sha256, "x.whl"))
+    yield from (build(group) for build in (keys.active, keys.federation, keys.outcome))
+    yield from (build(group, 1) for build in (keys.decision, keys.global_weights, keys.server_state))
+    yield from (keys.update(group, 1, member) for member in (0, 1, 10))
+
+
+@given(some_ids, some_ids, groups)
+def test_no_key_is_the_folder_of_another_one(job: str, other: str, group: str) -> None:
+    """MinIO hides such keys, versitygw refuses them; both keep objects as files."""
+    found = set(every_key(job, other, group))
+    folders = {key[:at] for key in found for at, char in enumerate(key) if char == "/"}
+    assert not found & folders
