@@ -4,3 +4,7 @@ It imports the engine's manifests, to check an edit. To be read in this order: `
 data, within bounds), `schema.py` (what SimKube demands), `spec_hash.py` (its hash of a spec), `upgrade.py` (older
 formats), `document.py` (a trace), `edit.py` (other requests and replicas in a Deployment).
 """
+
+from env.trace.document import Trace, load_trace
+
+__all__ = ["Trace", "load_trace"]
