@@ -73,7 +73,7 @@ def most_that_fit(
 def _reasons(room: list[tuple[int, str]]) -> tuple[str, ...]:
     """Nodes counted by what keeps the pods off them, or bounds them."""
     found = Counter(reason for _, reason in room)
-    return tuple(f"{nodes} of {count(len(room), 'node')} {reason}" for reason, nodes in found.most_common())
+    return tuple(f"{nodes:,} of {count(len(room), 'node')} {reason}" for reason, nodes in found.most_common())
 
 
 def _on_node(template: PodTemplate, pod: Manifest, node: Node) -> tuple[int, str]:

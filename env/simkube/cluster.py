@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from env.engine.manifests.edited_container import edited_containers
+from env.engine.manifests.deployment import read_deployment
 from env.errors import ClusterError
 from env.kube.client import KubeApi, KubeError, wait
 from env.kube.paths import path_of
@@ -138,7 +138,7 @@ class SimKubeCluster:
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
                     gates.settling(scenario.workload, name, wanted.settle_s))  # fmt: skip
         recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
-        edited = edited_containers(recorded["spec"]["template"])
+        edited = read_deployment(recorded).source.edited
         found = observation(seen.deployment, seen.pods, nodes, edited)
         self._why = why_not_ready(seen.pods)
         self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")

@@ -60,6 +60,5 @@ def episode(
         print_json({**facts, "records": records})
     else:
         tables.show(tables.steps(records))
-        why = facts.pop("why")
-        tables.show_facts({**facts, "end": tables.end(facts["end"], result.target)})
-        tables.show_why(why)
+        facts |= {"end": tables.end(facts["end"], result.target), "why": "; ".join(facts["why"])}
+        tables.show_facts({name: value for name, value in facts.items() if name != "why" or value})

@@ -16,7 +16,7 @@ from env.cluster import Cluster
 from env.embedded.left_out import LeftOut, left_out
 from env.embedded.node_room import excess
 from env.embedded.unmendable import unmendable
-from env.engine.manifests.edited_container import edited_containers
+from env.engine.manifests.deployment import read_deployment
 from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
@@ -110,7 +110,7 @@ def _suggest(
     play = _Play(ClusterEnv([scenario], max_steps=max_steps, cluster=cluster), max_steps, should_stop, on_step)
     before = play.seen
     why = () if play.is_solved else play.env.why()
-    hopeless, containers = unmendable(scenario), choices(edited_containers(manifest["spec"]["template"]))
+    hopeless, containers = unmendable(scenario), choices(read_deployment(manifest).source.edited)
     if hopeless:
         return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless, containers)
     agent.seed(np.random.default_rng(0))

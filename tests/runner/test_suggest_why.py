@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_no_search_is_made_for_what_no_action_mends(cli: Any, tmp_path: Path) ->
 @pytest.mark.parametrize("command", [("step", "--action", "noop"), ("episode", "--agent", "noop", "--steps", "2")])
 def test_what_is_not_solved_is_explained(cli: Any, tmp_path: Path, command: tuple[str, ...]) -> None:
     trace = write(tmp_path / "web.sktrace", requests={"cpu": "17"})
-    assert f"why  {INSUFFICIENT}" in cli(*command, "--trace", trace).out
+    assert re.search(rf"^why +{INSUFFICIENT}", cli(*command, "--trace", trace).out, re.MULTILINE)
     document = json.loads(cli(*command, "--trace", trace, "--json").out)
     assert document["why"][0].startswith(INSUFFICIENT)
 

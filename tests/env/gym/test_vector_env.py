@@ -70,6 +70,22 @@ def assert_equal_to_single_envs(num_envs: int, seed: int, steps: int, **kwargs: 
             *expected, expected_info = one_by_one.step(actions[step])  # type: ignore[assignment]
 
 
+@pytest.mark.parametrize("events", [1, 2])
+def test_limits_are_safeguards_as_in_the_single_environment(
+    events: int, trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
+) -> None:
+    limited = deployment(cpu="500m", memory="1Gi")
+    limits = {"cpu": "1200m", "memory": "1300Mi"}
+    limited["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = limits
+    one = scenario(trace(*[[limited]] * events), target=4)
+    assert (plain_workload(one) is not None) == (events == 1)
+    assert_equal_to_single_envs(4, 7, 40, scenarios=[one], max_steps=15)
+    env = ClusterEnv([one])
+    env.reset(seed=0)
+    reasons = [env.step(np.int64(Action.BUMP_CPU_SMALL))[4]["outcome"].reason for _ in range(2)]
+    assert reasons == [None, "cpu 1500m would exceed the limit 1200m of container web"]
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 2**64), st.integers(1, 7), st.sampled_from(REWARDS), st.integers(1, 12))
 def test_generated_scenarios_step_as_in_the_single_environment(

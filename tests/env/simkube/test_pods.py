@@ -24,6 +24,7 @@ from env.simkube.pods import (
     read_node,
     refusals,
     resources_of,
+    why_not_ready,
 )
 from env.workload import Resources
 
@@ -178,3 +179,14 @@ def test_a_selector_is_written_as_the_api_reads_it() -> None:
     ]
     selector = {"matchLabels": {"app": "web"}, "matchExpressions": expressions}
     assert selector_text(selector) == "app=web,tier in (a,b),!old,new,env notin (dev)"
+
+
+def test_pods_that_are_not_ready_say_why() -> None:
+    message = "0/2 nodes are available: 2 Insufficient cpu."
+    pods = [
+        pod("a", phase="Running", conditions=ready("True")),
+        pod("b", node=None, conditions=refused(message)),
+        pod("c", phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]),
+    ]
+    assert why_not_ready(pods) == (message, "pods are OOM-killed")
+    assert why_not_ready(pods[:1]) == ()
