@@ -19,7 +19,7 @@ from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket, Created
 from protocol.wire.clock import Clock
-from protocol.wire.errors import Refused, TooLarge, Unreadable
+from protocol.wire.errors import BadDocument, Refused, TooLarge, Unreadable
 from protocol.wire.federation_documents import Decision, Federation
 from protocol.wire.job_documents import Manifest, Result, ResultStatus
 from protocol.wire.keys import Mark
@@ -194,3 +194,20 @@ def test_what_is_refused_or_too_large_is_a_document_that_cannot_be_read() -> Non
     with suppress(documents.BadDocument):
         documents.read(bucket_of(world), Result, "k")
     assert issubclass(TooLarge, Refused)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "key"),
+    [
+        (Federation, federation(1).to_bytes(), keys.federation("other")),
+        (Manifest, Manifest(job_id="j", created_at="t", training=training(1)).to_bytes(), keys.pending_manifest("k")),
+        (Result, Result(job_id="j", status=ResultStatus.FAILED, finished_at="t").to_bytes(), keys.result("k")),
+    ],
+)
+def test_a_document_of_another_group_or_job_is_not_believed(
+    kind: type[documents.Document], body: bytes, key: str
+) -> None:
+    bucket = bucket_of(World(seed=1))
+    bucket.create(key, body)
+    with pytest.raises(BadDocument, match="names another"):
+        documents.read(bucket, kind, key)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from infra.proof.standin import GROUP, TTL_S, add_sync_server, add_worker, bucket_of, federation
 from infra.proof.virtual_time import World
 from protocol.jobs import queue
-from protocol.jobs.lease import Attempts, EndReason, attempts
+from protocol.jobs.lease import Attempts, EndReason, Lease, attempts
 from protocol.jobs.submit import submit_federation
 from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
 from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.keys import Mark
+from protocol.wire.memory import Request
 from protocol.wire.store import ObjectSummary
 
 JOB = keys.member_job(GROUP, 0)
@@ -169,3 +173,40 @@ def test_no_mark_locks_a_job_for_ever_whatever_its_number() -> None:
         add_sync_server(world)
         world.run(until=lambda world=world: queue.is_over(bucket_of(world), JOB))
         world.close()
+
+
+def owned(world: World, before: Callable[[Request], None]) -> Lease:
+    """The lease of an attempt; `before` is called before each of its owner's requests."""
+    submit_federation(bucket_of(world), federation(1))
+    bucket = Bucket(world.s3.store("owner", before), bucket_of(world).clock)
+    taken = queue.claim(bucket, JOB, Attempts(), "owner", TTL_S)
+    assert taken is not None
+    return taken.lease
+
+
+def test_a_renewal_counts_from_before_its_request() -> None:
+    world = World(seed=1)
+
+    def slowly(request: Request) -> None:
+        if request.verb == "PUT":
+            world.now += TTL_S / 2  # the request takes so long
+
+    lease = owned(world, slowly)
+    lease.renew()
+    world.now = TTL_S - 1
+    assert lease.end_reason() is None
+    world.now = TTL_S
+    assert lease.end_reason() is EndReason.LOST
+
+
+def test_a_heartbeat_that_lands_after_the_end_is_taken_back() -> None:
+    world = World(seed=1)
+    leases: list[Lease] = []
+
+    def closes(request: Request) -> None:
+        if request.verb == "PUT":
+            leases[0].close()  # the work ends while the heartbeat is on its way
+
+    leases.append(owned(world, closes))
+    leases[0].renew()
+    assert keys.attempt_mark(JOB, Mark.HEARTBEAT, 1) not in world.s3.objects
