@@ -57,7 +57,12 @@ def _write_and_rename(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, state: Mapping[str, Any]) -> None:
     """Write a JSON checkpoint, atomically."""
-    write_atomic(path, json.dumps(state, indent=2).encode() + b"\n")
+    write_atomic(path, json_bytes(state))
+
+
+def json_bytes(state: Mapping[str, Any]) -> bytes:
+    """A JSON checkpoint."""
+    return json.dumps(state, indent=2).encode() + b"\n"
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

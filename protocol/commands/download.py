@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from agents.saved.files import write_atomic
 from env.errors import AgentError, OutputError
 from protocol.commands.status import require_federation, require_job, round_summary
 from protocol.jobs import queue
@@ -95,9 +96,9 @@ class _Folder:
         place = self.folder / path
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(body)
         except OSError as error:
             raise OutputError(f"{place}: cannot be written ({error.strerror})") from error
+        write_atomic(place, body)
         self.written.append(path)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.kinds import agent_kind
 from agents.saved import checkpoint
+from agents.saved.files import json_bytes
 from protocol.learners.materials import read_weights
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
@@ -101,7 +102,6 @@ class TrainingLearner:
         self.training.load_weights(weights)
 
     def artifacts(self) -> Mapping[str, bytes]:
-        from runner.training.curves import learning_curve
         from runner.training.summary import log_lines
 
         files = {
@@ -110,6 +110,8 @@ class TrainingLearner:
             "steps.jsonl": self._all_steps().encode(),
         }
         try:
+            from runner.training.curves import learning_curve  # matplotlib, which wants a folder to write to
+
             files["learning_curve.png"] = _written(
                 lambda path: learning_curve(self.training.history, path, title=self.manifest.job_id)
             )
@@ -127,7 +129,7 @@ class TrainingLearner:
         agent = self.training.agent
         if agent_kind(agent.name).has_weights:
             return {keys.CHECKPOINT: checkpoint.dumps(agent.state_dict())}
-        return {"checkpoint_final.json": _written(agent.save)}
+        return {"checkpoint_final.json": json_bytes(agent.state_dict())}
 
     def _take_records(self) -> None:
         """Keep the records since the last state, which are in this one."""

@@ -6,6 +6,7 @@ here, so that a caller need not ask where a text came from.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -177,6 +178,7 @@ def run(app: Callable[[], None]) -> NoReturn:
 
     A reader of stdout that is gone (`| head`) has what it wanted: that is no failure.
     """
+    _open_stdout()
     if logging.lastResort:  # where libraries' warnings go
         logging.lastResort.setFormatter(LineFormatter())
     try:
@@ -195,12 +197,36 @@ def run(app: Callable[[], None]) -> NoReturn:
         err.print("interrupted")
         sys.exit(int(Exit.INTERRUPTED))
     except Exception as error:
+        sys.exit(_unforeseen(error))
+    finally:
+        _flush_stdout()
+    sys.exit(int(Exit.DONE))
+
+
+def _open_stdout() -> None:
+    """Where whoever started the process has closed stdout: what is printed fails by name, all other work goes on."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+
+
+def _unforeseen(error: Exception) -> int:
+    """Show an error that no command expects, and say the exit code: a stdout that is full or closed, or a defect."""
+    if isinstance(error, OSError) and error.errno in _NO_STDOUT and error.filename is None:
+        _discard(sys.stdout)
+        err.print(f"[bold red]error[/]: stdout: cannot be written ({error.strerror})")
+    else:
         for line in traceback_lines(error):
             note(line, whole=True)
-        sys.exit(int(Exit.FAILED))
-    finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _discard(sys.stdout)
-    sys.exit(int(Exit.DONE))
+    return int(Exit.FAILED)
+
+
+def _flush_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError as error:
+        sys.exit(_unforeseen(error))
+
+
+_NO_STDOUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})

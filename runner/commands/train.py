@@ -79,11 +79,12 @@ def train(
     wanted = wanted.filled()
     with wanted.cluster.opened(ctx.obj) as place:
         trained, exam = _made(wanted, place)
-        if run.load is not None:
-            _restore(trained, folder, folder.latest if run.load.is_dir() else run.load, wanted)
-        else:
+        if run.load is None:
             folder = _begin(trained, wanted, run.to)
-        summary = _train(trained, folder, wanted, exam)
+        with folder.locked():
+            if run.load is not None:
+                _restore(trained, folder, folder.latest if run.load.is_dir() else run.load, wanted)
+            summary = _train(trained, folder, wanted, exam)
     if output.as_json:
         print_json(summary)
     else:

@@ -225,12 +225,16 @@ class _Loop:
         return state
 
     def _draw(self) -> None:
-        from runner.training import pictures
-
+        """Draw the pictures; one that cannot be drawn is not worth a training."""
         training = self._training
         title = f"{training.config.agent}, seed {training.config.seed}"
         optimum = self._validation.optimal_shares() if self._validation else None
-        pictures.draw(self._run.path, title, training.history, self._known, optimum)
+        try:
+            from runner.training import pictures  # matplotlib, which wants a folder to write to
+
+            pictures.draw(self._run.path, title, training.history, self._known, optimum)
+        except Exception as error:
+            log.warning("no pictures: %s: %s", type(error).__name__, error)
 
     def _finish(self) -> dict[str, Any]:
         """Write the agent, the pictures and the summary."""

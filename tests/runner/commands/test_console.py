@@ -161,3 +161,15 @@ def asked(typed: bytes) -> subprocess.CompletedProcess[bytes]:
     out, _ = child.communicate(timeout=60)
     os.close(master)
     return subprocess.CompletedProcess(child.args, child.returncode, out)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "reason"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+@pytest.mark.parametrize("way", ["out.print('x')", "print_json({})"])
+def test_a_stdout_that_is_full_or_closed_is_one_line(redirection: str, reason: str, way: str) -> None:
+    code = f"from runner.commands.console import out, print_json, run\nrun(lambda: {way})"
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, f"error: stdout: cannot be written ({reason})\n")

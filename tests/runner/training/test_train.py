@@ -323,3 +323,11 @@ def test_log_lines_are_one_per_episode() -> None:
     assert lines[0] == "episode 1 cpu-1: not solved in 10, return -3.50 epsilon 0.500"
     assert "solved in 10" in lines[1]
     assert "loss 0.250" in lines[1]
+
+
+def test_a_run_folder_is_worked_in_by_one_training_at_a_time(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    with run.locked(), pytest.raises(ConfigError, match="another sim-arena train is at work"), run.locked():
+        pass
+    with run.locked():
+        pass
