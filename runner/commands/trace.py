@@ -113,10 +113,10 @@ def solve(
     facts = {"scenario": scenario.name, "workload": str(scenario.workload), "target": scenario.target, **solution}
     if output.as_json:
         print_json({**facts, "within": within, "why": why, "unmendable": list(hopeless)})
-    else:
-        if actions is not None:
-            tables.show_facts(tables.solution(facts))
+    elif actions is None:
         tables.show_why(why)
+    else:
+        tables.show_facts({**tables.solution(facts), **({"why": "; ".join(why)} if why else {})})
     if hopeless:
         fail(f"trace {trace}: no action helps: {'; '.join(hopeless)}")
     if actions is None:
