@@ -102,6 +102,13 @@ class Aws:
         except Exception as error:
             raise self._said(error, f"{service} {operation}") from error
 
+    def endpoint(self, service: str) -> str:
+        """The URL that a service is asked at; empty if there is no client of it."""
+        try:
+            return str(self.client(service).meta.endpoint_url)
+        except Exception:
+            return ""
+
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
@@ -128,15 +135,8 @@ class Aws:
             Credentials(self._session).fetch(line)
         except StoreError as refused:
             return AwsError(type(error).__name__, str(refused))
-        fault = explain(error, self._endpoint(what.split()[0]))
+        fault = explain(error, self.endpoint(what.split()[0]))
         return error if fault is None else AwsError(type(error).__name__, f"{line}: {fault.text}")
-
-    def _endpoint(self, service: str) -> str:
-        """The URL that a service is asked at; empty if there is no client of it."""
-        try:
-            return str(self.client(service).meta.endpoint_url)
-        except Exception:
-            return ""
 
 
 _NOT_ALLOWED = (

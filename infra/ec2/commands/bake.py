@@ -70,6 +70,7 @@ def bake(
     from infra.ec2.launch.plan import LaunchSpec, resolve
     from infra.ec2.launch.user_data import Orders
     from protocol.commands.buckets import open_bucket
+    from protocol.wire.clock import system_clock
 
     aws = Aws(region)
     stamp = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"
@@ -90,7 +91,7 @@ def bake(
     # From here on, as in launch: a KeyboardInterrupt may come where Python drops it.
     with interruptible("ending the machine; once more to leave at once") as stop:
         plan = resolve(aws, LaunchSpec(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
-        rehearse(aws, plan, time.time())
+        rehearse(aws, plan, time.time(), system_clock(stop), note)
         heed(stop)
         place = open_bucket(where.bucket, "launch")
         image, ended = _bake(aws, with_code(plan, place, source or code.HERE, stop), place, title, stop)

@@ -140,8 +140,10 @@ def launch(
     from infra.ec2.launch.launcher import rehearse
     from infra.ec2.launch.plan import AL2023, LaunchSpec, resolve
     from infra.ec2.launch.user_data import Orders
+    from protocol.wire.clock import system_clock
 
     aws = Aws(machine.region)
+    _check_endpoint(aws, where.bucket)
     orders = Orders(
         bucket=where.bucket,
         bucket_region=aws.region,  # until it is known
@@ -166,7 +168,7 @@ def launch(
         _tell(plan)
         if not output.as_json:
             (out if fleet.dry_run else err).print(offers_table(plan))
-        rehearse(aws, plan, time.time())
+        rehearse(aws, plan, time.time(), system_clock(stop), note)
         heed(stop)
         if not fleet.dry_run:
             _launch(aws, plan, source, output.as_json, stop)
@@ -178,6 +180,19 @@ def launch(
 
 def _new_name() -> str:
     return f"fleet-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(2)}"
+
+
+def _check_endpoint(aws: Aws, bucket: str) -> None:
+    """Machines ask AWS's own S3: a bucket elsewhere is one that they will not find."""
+    from protocol.wire.faults import address
+    from protocol.wire.s3_client import is_aws
+
+    where = aws.endpoint("s3")
+    if where and not is_aws(where) and where != aws.endpoint("ec2"):  # one server may be all of AWS, for tests
+        raise UsageError(
+            f"s3://{bucket} at {address(where)}: machines on EC2 use AWS's own S3; unset AWS_ENDPOINT_URL_S3, "
+            "and name a bucket there"
+        )
 
 
 def _check_nodes(orders: Orders) -> None:
@@ -256,6 +271,8 @@ def _report(under_way: Launch, as_json: bool) -> None:
 
 def _shortfall(under_way: Launch) -> str:
     """Why fewer live than were asked for, and what to do."""
+    from infra.ec2.launch.offers import quotas
+
     plan, launched = under_way.plan, under_way.launched
     parts = [f"{len(plan.living) + len(launched)} of {plan.count} live in group {plan.orders.group}"]
     if under_way.trouble is not None:
@@ -263,6 +280,7 @@ def _shortfall(under_way: Launch) -> str:
     else:
         codes = ", ".join(dict.fromkeys(code for _, code in under_way.refusals))
         parts.append(f"no offer is left ({codes}); launch again later, or with other --instance-type or --region")
+        parts += quotas(under_way.refusals)
     if under_way.unclear:
         parts.append(f"an answer was lost; in a minute, look whether there are more: {under_way.look_command}")
     if launched:

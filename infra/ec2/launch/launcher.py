@@ -28,6 +28,7 @@ _TRIES = 6  # of one request
 _FIRST_PAUSE_S = 1.0
 _LOOKS, _LOOK_S = 10, 3.0  # EC2 lists what it has launched within seconds
 _MOST_TURNS = 200
+_PROFILE_S = 5.0  # between two questions about an instance profile that EC2 does not know yet
 _ROUND_S = 600  # expiry is rounded up to this, so that a launch repeated at once makes the very same requests
 
 
@@ -73,18 +74,31 @@ def expiry(orders: Orders, now: float) -> float:
     return math.ceil((now + orders.max_hours * 3600) / _ROUND_S) * _ROUND_S
 
 
-def rehearse(aws: Aws, plan: LaunchPlan, now: float) -> None:
+def rehearse(aws: Aws, plan: LaunchPlan, now: float, clock: Clock, say: Callable[[str], None]) -> None:
     """Ask EC2 whether it would let these credentials do this; whether it has the machines only a launch can tell.
+
+    It is asked again while it does not know the instance profile yet, which it takes some seconds to learn of.
 
     Raises:
         AwsError: it would not.
     """
-    try:
-        parameters = request(plan, plan.offers[0], now, render(plan.orders))
-        aws.ask("ec2", "run_instances", **parameters, MinCount=1, MaxCount=plan.missing, DryRun=True)
-    except AwsError as error:
-        if error.code != "DryRunOperation" and error_class(error.code) in (ErrorClass.FATAL, ErrorClass.RETRY):
-            raise
+    parameters = request(plan, plan.offers[0], now, render(plan.orders))
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            aws.ask("ec2", "run_instances", **parameters, MinCount=1, MaxCount=plan.missing, DryRun=True)
+        except AwsError as error:
+            if _is_new_profile(error) and tries_left and not clock.stopping():
+                say("EC2 does not know the instance profile yet; asking again")
+                clock.sleep(_PROFILE_S)
+                continue
+            if error.code != "DryRunOperation" and error_class(error.code) in (ErrorClass.FATAL, ErrorClass.RETRY):
+                raise
+        return
+
+
+def _is_new_profile(error: AwsError) -> bool:
+    """Whether EC2 has not heard yet of an instance profile, which IAM tells it seconds after it was made."""
+    return error.code == "InvalidParameterValue" and "iam instance profile" in str(error).lower()
 
 
 @dataclass
@@ -140,7 +154,8 @@ class Launch:
                 return [read(row, self.plan.region) for row in rows]
             except AwsError as error:
                 tries += 1
-                if error_class(error.code) is not ErrorClass.RETRY or tries == _TRIES or self.clock.stopping():
+                passing = error_class(error.code) is ErrorClass.RETRY or _is_new_profile(error)
+                if not passing or tries == _TRIES or self.clock.stopping():
                     raise
                 self.say(f"{offer}: {error.code}; asking again")
             self.clock.sleep(_FIRST_PAUSE_S * 2 ** (tries - 1) * (0.5 + self.clock.jitter()))

@@ -103,12 +103,26 @@ _VERDICTS = {
     ),
 }
 _AT_ONCE = 100  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html: "for 100 instances each"
+_QUOTAS = {  # https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+    Market.ON_DEMAND: "'Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances' (L-1216C47A, in vCPUs)",
+    Market.SPOT: "'All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests' (L-34B43A08, in vCPUs)",
+}
 _VERDICT_OF = {code: verdict for verdict, codes in _VERDICTS.items() for code in codes}
 
 
 def error_class(code: str) -> ErrorClass:
     """What an error code of RunInstances means; one that is not known is fatal."""
     return _VERDICT_OF.get(code, ErrorClass.FATAL)
+
+
+def quotas(refusals: Iterable[tuple[Offer, str]]) -> list[str]:
+    """Which of the account's quotas refused offers, and where to raise them; one line each."""
+    markets = dict.fromkeys(offer.market for offer, code in refusals if error_class(code) is ErrorClass.QUOTA)
+    return [
+        f"the quota {_QUOTAS[market]} is used up; raise it in the console of Service Quotas (Amazon EC2), or use "
+        "machines of another family"
+        for market in markets
+    ]
 
 
 @dataclass(frozen=True)

@@ -339,3 +339,13 @@ def interrupt(number: signal.Signals = signal.SIGINT) -> None:
     main = threading.main_thread().ident
     assert main
     signal.pthread_kill(main, number)
+
+
+def test_a_bucket_on_an_endpoint_that_machines_will_not_use_is_refused(
+    launch: Callable[..., Done], account: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio.example.test:9000")
+    done = launch("--count", "1")
+    assert done.code == 2
+    assert "http://minio.example.test:9000: machines on EC2 use AWS's own S3; unset AWS_ENDPOINT_URL_S3" in done.err
+    assert not requests(account)

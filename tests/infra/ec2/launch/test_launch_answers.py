@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -14,7 +15,7 @@ from launches import BUCKET, GROUP, REGION, ZONES, asked_for, aws, image, profil
 
 from infra.ec2.aws import AwsError
 from infra.ec2.fleet import find
-from infra.ec2.launch.launcher import Launch, expiry
+from infra.ec2.launch.launcher import Launch, expiry, rehearse
 from infra.ec2.launch.offers import Market, Offer, in_order
 from infra.ec2.launch.plan import Image, LaunchPlan
 from infra.ec2.launch.user_data import Artifact, Orders, render
@@ -224,6 +225,18 @@ def test_a_quota_is_used_up(fleet: Fleet) -> None:
     assert len(everything()) == len(under_way.launched) == 3
     assert under_way.search.missing == 2
     assert {code for _, code in under_way.refusals} == {"VcpuLimitExceeded"}
+
+
+def test_an_instance_profile_that_ec2_does_not_know_yet_is_waited_for(fleet: Fleet) -> None:
+    said = "Value (arn:x) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"
+    fleet.double.fail("RunInstances", "InvalidParameterValue", said, times=3)
+    machine = replace(system_clock(), sleep=fleet.slept.append)
+    with suppress(AwsError):
+        rehearse(aws(), fleet.plan, 1e9, machine, fleet.said.append)
+    assert fleet.slept == [5.0, 5.0, 5.0]
+    assert fleet.said == 3 * ["EC2 does not know the instance profile yet; asking again"]
+    fleet.double.fail("RunInstances", "InvalidParameterValue", said, times=1)
+    assert len(fleet.launch(1).launched) == 1
 
 
 def test_throttling_is_waited_for(fleet: Fleet) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.ec2.launch.offers import ErrorClass, Market, Offer, Search, client_token, error_class, in_order
+from infra.ec2.launch.offers import ErrorClass, Market, Offer, Search, client_token, error_class, in_order, quotas
 
 ZONES = ("us-east-1a", "us-east-1b")
 
@@ -129,6 +129,15 @@ def test_a_quota_of_one_market_says_nothing_of_the_other() -> None:
         assert (where.offers[0], where.count) == (spot, asked)
         where = where.refused(ErrorClass.QUOTA)
     assert (where.offers, where.count) == ((on_demand,), 5)
+
+
+def test_a_quota_is_named_once_for_each_market_and_where_to_raise_it() -> None:
+    spot = offer(market=Market.SPOT)
+    refusals = [(offer(), "VcpuLimitExceeded"), (offer(), "VcpuLimitExceeded"), (spot, "InsufficientInstanceCapacity")]
+    [line] = quotas(refusals)
+    assert "L-1216C47A, in vCPUs" in line
+    assert "Service Quotas" in line
+    assert "L-34B43A08" in quotas([(spot, "MaxSpotInstanceCountExceeded")])[0]
 
 
 @pytest.mark.parametrize(
