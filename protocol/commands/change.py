@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from env.words import count
-from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
+from protocol.commands.options import BucketChoice, Job, LeaseChoice, Name
 from runner.commands.console import Exit, confirm, fail, note, nothing_to_do, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -70,27 +70,28 @@ def retry(job: Job, where: BucketChoice, output: OutputChoice) -> None:
 
 @flattened
 def purge(
-    group: Group,
+    name: Name,
     where: BucketChoice,
     output: OutputChoice,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete what a federation that has ended left: weights, states, results. Its name stays taken.
+    """Delete what a job or a federation that has ended left: weights, states, results. Its name stays taken.
 
     Exit code 3 if it was purged before.
     """
     from protocol.commands.buckets import open_bucket
-    from protocol.commands.purge import purge as purge_
+    from protocol.commands.purge import delete, leftovers
     from protocol.wire import ids
 
-    ids.valid_group(group)
+    ids.valid_id(name)
     place = open_bucket(where.bucket)
+    found = leftovers(place, name)
+    if not found:
+        nothing_to_do(f"{name}: was purged before")
     if not yes:
-        confirm(f"Delete all objects of {group} in {place.name}?")
-    deleted = purge_(place, group)
-    if not deleted:
-        nothing_to_do(f"{group}: was purged before")
+        confirm(f"Delete {count(len(found), 'object')} of {name} in {place.name}?")
+    delete(place, found)
     if output.as_json:
-        print_json({"group": group, "deleted": deleted})
+        print_json({"name": name, "deleted": len(found)})
     else:
-        out.print(f"{count(deleted, 'object')} deleted", highlight=False)
+        out.print(f"{count(len(found), 'object')} deleted", highlight=False)

@@ -121,6 +121,8 @@ def federation_summary(
     views = attempts(listing.entries)
     job_ids = [keys.member_job(group, member) for member in range(federation.size)]
     members = tuple(job_summary(bucket, job_id, views.get(job_id), listing.server_time, ttl_s) for job_id in job_ids)
+    if outcome is not None:
+        members = tuple(_or_purged(bucket, member) for member in members)
     rounds = (round_summary(bucket, group, federation.size, n) for n in range(max(1, closed - recent + 1), closed + 1))
     return FederationSummary(
         group=group,
@@ -134,6 +136,12 @@ def federation_summary(
         recent=tuple(found for found in rounds if found is not None),
         open_round=_open_round(bucket, federation, closed, members) if outcome is None else None,
     )
+
+
+def _or_purged(bucket: Bucket, member: JobSummary) -> JobSummary:
+    """The row of a member whose federation has ended; without a manifest and a result it was purged."""
+    gone = member.state == "pending" and not bucket.exists(keys.pending_manifest(member.job_id))
+    return replace(member, state="purged") if gone else member
 
 
 def _open_round(bucket: Bucket, federation: Federation, closed: int, members: tuple[JobSummary, ...]) -> str | None:
