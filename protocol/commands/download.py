@@ -121,6 +121,6 @@ def _download_job(bucket: Bucket, job_id: str, files: _Folder, below: str) -> No
         if name == keys.CHECKPOINT:
             files.fetch_state(keys.artifact(job_id, name), f"{below}checkpoint_final.pt")
         else:
-            files.fetch(keys.artifact(job_id, name), f"{below}{name}")
+            files.fetch(keys.artifact(job_id, name), f"{below}{name}", keys.ARTIFACT_BYTES[name])
     if len(files.written) == before and (newest := queue.newest_state(bucket, job_id)):
         files.fetch_state(newest, f"{below}state.pt")  # not finished: as far as it got

@@ -70,7 +70,7 @@ def text_of(bucket: Bucket, job_id: str, name: str) -> str:
     Raises:
         ProtocolError: it is not there (yet).
     """
-    body = bucket.get(keys.artifact(job_id, name), WEIGHTS_BYTES)
+    body = bucket.get(keys.artifact(job_id, name), keys.ARTIFACT_BYTES[name])
     if body is None:
         raise ProtocolError(f"job {job_id}: no {name} in {bucket.name}; it is written when the job ends")
     return body.decode("utf-8", errors="replace")
@@ -86,7 +86,7 @@ def describe_state(bucket: Bucket, job_id: str) -> dict[str, Any]:
     from agents.saved import checkpoint
     from agents.saved.files import parse_json
 
-    body = bucket.get(keys.artifact(job_id, "checkpoint_final.json"), WEIGHTS_BYTES)
+    body = bucket.get(keys.artifact(job_id, "checkpoint_final.json"), keys.ARTIFACT_BYTES["checkpoint_final.json"])
     if body is not None:
         return dict(parse_json(body, f"job {job_id}: checkpoint_final.json"))
     for key in (keys.artifact(job_id, keys.CHECKPOINT), queue.newest_state(bucket, job_id)):

@@ -30,6 +30,7 @@ T = TypeVar("T")
 NONCE = "nonce"  # the user-metadata key that tells one's own object from another's
 PATIENCE_S = 60.0  # how long a request is tried again before its failure is reported
 DOCUMENT_BYTES = 256 * 1024
+MAX_PAGES = 2_000  # of one listing: two million keys
 WEIGHTS_BYTES = 1 << 30  # no update, weights or state is read beyond this
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -175,12 +176,18 @@ class Bucket:
         """Everything below a prefix, over as many pages as it takes."""
         page = self._again(lambda: self.store.page(prefix, ""))
         entries, server_time = list(page.entries), page.server_time
-        while page.more and entries:
-            after = entries[-1].key
+        for _ in range(MAX_PAGES):
+            if not page.more:
+                break
+            if not page.entries:
+                raise Transient(f"{self.name}: LIST {prefix}: a page without keys, and more to come")
+            after = page.entries[-1].key
             page = self._again(lambda: self.store.page(prefix, after))  # noqa: B023 (called at once)
             if page.entries and page.entries[0].key <= after:
                 raise Unfit(f"{self.name}: the endpoint ignores StartAfter, so a long listing has no end")
             entries += page.entries
+        else:
+            raise Unfit(f"{self.name}: LIST {prefix}: more than {MAX_PAGES:,} pages; delete what is not ours there")
         return Listing(tuple(entries), server_time)
 
     def delete(self, key: str) -> None:

@@ -27,16 +27,15 @@ MAX_ROUNDS = 999_999  # six digits, so that listings stay in numeric order
 MAX_MEMBERS = 10_000
 MAX_ATTEMPT = 999_999_999  # nine digits; no job gets there, whatever a mark says
 CHECKPOINT = "checkpoint_final.safetensors"
-ARTIFACTS = frozenset(
-    {
-        CHECKPOINT,
-        "checkpoint_final.json",
-        "train.log",
-        "steps.jsonl",
-        "learning_curve.png",
-        "transitions.msgpack",
-    }
-)
+ARTIFACT_BYTES = {  # how much of each is read: parsed JSON takes thirty times its bytes, a log has a line an episode
+    CHECKPOINT: 1 << 30,
+    "checkpoint_final.json": 16 << 20,
+    "train.log": 64 << 20,
+    "steps.jsonl": 1 << 30,
+    "learning_curve.png": 16 << 20,
+    "transitions.msgpack": 1 << 30,
+}
+ARTIFACTS = frozenset(ARTIFACT_BYTES)
 
 MACHINE_FILES = frozenset({"status.json", "boot.log", "worker.log"})
 

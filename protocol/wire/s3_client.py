@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from env.errors import UsageError, one_line
 from protocol.wire.answers import remember_page
+from protocol.wire.bounded import bound_answers
 from protocol.wire.errors import Unfit
 from protocol.wire.faults import host_of
 
@@ -68,6 +69,7 @@ def open_client(session: boto3.session.Session, bucket: str, role: str) -> S3Cli
     except AttributeError as error:  # a line of ~/.aws/config where a section is expected
         raise Unfit(f"s3://{bucket}: ~/.aws/config: {one_line(str(error))}") from error
     _check_endpoint(client.meta.endpoint_url, bucket)
+    bound_answers(client)
     client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
     client.meta.events.register("before-parse.s3", remember_page)
     return client

@@ -7,6 +7,7 @@ here, so that a caller need not ask where a text came from.
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -164,7 +165,8 @@ def print_json(value: Any) -> None:
 
 def print_lines(text: str) -> None:
     """A text of many lines, such as a log, on stdout."""
-    sys.stdout.write(lines(text))
+    for line in io.StringIO(text, newline="\n"):
+        sys.stdout.write(lines(line))
 
 
 def check_place(path: Path | None, flag: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from infra.proof.standin import GROUP, TTL_S, StandIn, bucket_of, federation, integers, training
 from infra.proof.virtual_time import World
 from protocol.commands.download import download
+from protocol.commands.inspect import describe_state, text_of
 from protocol.commands.status import all_jobs, federation_summary
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.rounds.closer import Closer
@@ -211,3 +212,19 @@ def test_a_document_of_another_group_or_job_is_not_believed(
     bucket.create(key, body)
     with pytest.raises(BadDocument, match="names another"):
         documents.read(bucket, kind, key)
+
+
+@pytest.mark.parametrize("name", ["checkpoint_final.json", "train.log", "learning_curve.png"])
+def test_a_file_larger_than_any_job_makes_is_not_read(name: str, tmp_path: Path) -> None:
+    world = World(seed=1)
+    job = submit_job(bucket_of(world), training(1)).job_ids[0]
+    key = keys.artifact(job, name)
+    bucket_of(world).create(key, bytes(keys.ARTIFACT_BYTES[name] + 1))
+    found = download(bucket_of(world), job, tmp_path)
+    assert (found.incomplete, [key in line for line in found.left_out]) == (True, [True])
+    if name.endswith(".log"):
+        with pytest.raises(TooLarge):
+            text_of(bucket_of(world), job, name)
+    if name.endswith(".json"):
+        with pytest.raises(TooLarge):
+            describe_state(bucket_of(world), job)
