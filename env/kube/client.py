@@ -29,7 +29,10 @@ T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ITEMS = 200_000
+MAX_PAGES = 2_000
 _PAGE = 500
+_CHUNK = 1 << 16
+_ERROR_S = 10.0
 _LONGEST_PAUSE_S = 30.0
 _PASSING = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
@@ -109,15 +112,19 @@ class KubeApi:
         """
         found: list[Manifest] = []
         more = None
-        while True:
+        for _ in range(MAX_PAGES):
             page = self._request("GET", path, limit=_PAGE, _continue=more, label_selector=labels or None,
                                  field_selector=fields or None)  # fmt: skip
-            found += page.get("items") or ()
-            more = (page.get("metadata") or {}).get("continue")
+            items, metadata = page.get("items") or [], page.get("metadata") or {}
+            if not (isinstance(items, list) and isinstance(metadata, dict) and all(isinstance(x, dict) for x in items)):
+                raise KubeError(f"GET {path}: the answer is no list of Kubernetes objects")
+            found += items
+            more = metadata.get("continue")
             if len(found) > MAX_ITEMS:
                 raise KubeError(f"GET {path}: more than {MAX_ITEMS} objects")
             if not more:
                 return found
+        raise KubeError(f"GET {path}: more than {MAX_PAGES} pages")
 
     def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in the collection `path`; KubeError 409 AlreadyExists if there is one of its name."""
@@ -165,7 +172,7 @@ class KubeApi:
         with _errors_told(what, self.host):
             answer = requests.request(method, path, serialize=False, _request_timeout=limit_s, **options)
             try:
-                data = answer.read(MAX_ANSWER_BYTES + 1)
+                data = read_bounded(answer, self.timer, limit_s)
             finally:
                 answer.release_conn()
         return _document(data, what)
@@ -206,6 +213,39 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
         timer.sleep(min(pause_s, left_s))
 
 
+def read_bounded(answer: Any, timer: Timer, limit_s: float) -> bytes:
+    """A body: MAX_ANSWER_BYTES and one more of it at most.
+
+    Raises:
+        urllib3.exceptions.HTTPError: it does not end in time.
+    """
+    found, end_s = bytearray(), timer.now() + limit_s
+    while len(found) <= MAX_ANSWER_BYTES and (chunk := answer.read1(_CHUNK)):
+        found += chunk
+        if timer.now() > end_s:
+            answer.close()
+            raise urllib3.exceptions.HTTPError(f"the answer does not end within {limit_s:.0f} s")
+    return bytes(found[: MAX_ANSWER_BYTES + 1])
+
+
+class BoundedPool:
+    """urllib3's pool as the client uses it; the body of an error, which the client reads as a whole, is bounded."""
+
+    def __init__(self, pool: Any, timer: Timer) -> None:
+        self._pool = pool
+        self._timer = timer
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        answer = self._pool.request(*args, **{**options, "preload_content": False})
+        if answer.status >= 300:
+            answer._body = read_bounded(answer, self._timer, _ERROR_S)
+            answer.release_conn()
+        return answer
+
+    def clear(self) -> None:
+        self._pool.clear()
+
+
 def plain(text: object, limit: int = 400) -> str:
     """What a cluster says, fit for one line of a message: no control characters, not too long."""
     printable = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * limit])
@@ -241,7 +281,7 @@ def _refused(error: ApiException, what: str, host: str) -> KubeError:
 
 
 def _status_of(error: ApiException) -> Manifest:
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
         answer = json.loads(error.body or "")
         if isinstance(answer, dict):
             return answer
@@ -259,7 +299,7 @@ def _document(data: bytes, what: str) -> Manifest:
         raise KubeError(f"{what}: more than {MAX_ANSWER_BYTES} bytes")
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise KubeError(f"{what}: the answer is no JSON; is that a Kubernetes API server?") from error
     if not isinstance(document, dict):
         raise KubeError(f"{what}: the answer is no Kubernetes object")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import kubernetes
 from kubernetes import client, config
 
 from env.errors import ConfigError
-from env.kube.client import KubeApi, Timer, plain
+from env.kube.client import BoundedPool, KubeApi, Timer, plain
 
 CLIENT_VERSION: str = kubernetes.__version__
 
@@ -41,7 +42,10 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
     if not settings.host.startswith(("https://", "http://")):
         raise _unusable(f"server {settings.host!r} must be a URL, https://…", kubeconfig, context)
     settings.retries = False  # they would sleep on their own clock
-    return KubeApi(client.ApiClient(settings), timer or Timer())
+    connection, timer = client.ApiClient(settings), timer or Timer()
+    rest: Any = connection.rest_client
+    rest.pool_manager = BoundedPool(rest.pool_manager, timer)
+    return KubeApi(connection, timer)
 
 
 def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ConfigError:

@@ -1,0 +1,124 @@
+"""An API server that attacks: what it sends has an end, and each error is one line."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from env.kube import client
+from env.kube.client import KubeApi, KubeError
+from env.kube.connect import connect
+
+DEEP = b'{"a":' * 200_000
+
+
+class Hostile:
+    """Answers every request with the same status and body; an endless one goes on until the client hangs up."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 200, b"{}"
+        self.endless = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    length = 10**9 if self.endless else len(self.body)
+                    head = f"HTTP/1.1 {self.status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                    connection.sendall(head.encode() + self.body)
+                    while self.endless:
+                        connection.sendall(b" " * 65_536)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[tuple[Hostile, KubeApi]]:
+    server = Hostile()
+    config = tmp_path / "config"
+    config.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+        "contexts: [{name: c, context: {cluster: c, user: u}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: '{server.url}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
+    )
+    api = connect(kubeconfig=str(config))
+    yield server, api
+    api.close()
+    server.close()
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize(
+    "body",
+    [
+        DEEP,
+        b"[]",
+        b"\xff\x00",
+        b'{"items": {"a": 1}}',
+        b'{"items": [1]}',
+        b'{"items": [], "metadata": [1]}',
+        b'{"items": "x", "message": "\\u001b[2J\\nmend: rm -rf /", "reason": 7}',
+    ],
+)
+def test_what_is_no_answer_of_an_api_server_is_one_line(
+    hostile: tuple[Hostile, KubeApi], status: int, body: bytes
+) -> None:
+    server, api = hostile
+    server.status, server.body = status, body
+    with pytest.raises(KubeError) as raised:
+        api.list("/api/v1/pods")
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_end_is_cut_off(
+    hostile: tuple[Hostile, KubeApi], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, api = hostile
+    server.status, server.endless = status, True
+    monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 1 << 20)
+    with pytest.raises(KubeError):
+        api.get("/api/v1/pods")
+
+
+def test_a_listing_that_always_continues_ends(
+    hostile: tuple[Hostile, KubeApi], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, api = hostile
+    server.body = b'{"items": [], "metadata": {"continue": "x"}}'
+    monkeypatch.setattr(client, "MAX_PAGES", 3)
+    with pytest.raises(KubeError, match="more than 3 pages"):
+        api.list("/api/v1/pods")
+
+
+def test_a_trickle_is_over_when_its_time_is() -> None:
+    ticks = itertools.count()
+
+    class Trickle:
+        def read1(self, size: int) -> bytes:
+            return b"x"
+
+        def close(self) -> None:
+            pass
+
+    with pytest.raises(client.urllib3.exceptions.HTTPError, match="does not end"):
+        client.read_bounded(Trickle(), client.Timer(lambda: float(next(ticks)), lambda _: None), 10.0)
