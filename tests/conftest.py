@@ -57,6 +57,47 @@ def ceph_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
+@pytest.fixture(scope="session")
+def minio_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a throw-away MinIO: needs `go install github.com/minio/minio@latest`."""
+    import socket
+
+    program = shutil.which("minio")
+    if not program:
+        pytest.skip("minio is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    secrets_ = {"MINIO_ROOT_USER": "sim-arena", "MINIO_ROOT_PASSWORD": "sim-arena-local"}
+    command = [program, "server", str(tmp_path_factory.mktemp("minio")), "--address", address, "--quiet"]
+    server = subprocess.Popen(
+        command, env={**os.environ, **secrets_}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until_live(address)
+        yield {
+            "AWS_ENDPOINT_URL": f"http://{address}",
+            "AWS_ACCESS_KEY_ID": secrets_["MINIO_ROOT_USER"],
+            "AWS_SECRET_ACCESS_KEY": secrets_["MINIO_ROOT_PASSWORD"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+    finally:
+        server.kill()
+        server.wait()
+
+
+def wait_until_live(address: str) -> None:
+    """Until MinIO says that it is ready."""
+    import time
+    import urllib.request
+
+    for _ in range(300):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/minio/health/ready", timeout=5):
+            return
+        time.sleep(0.1)
+    raise RuntimeError("minio does not start")
+
+
 def free_port() -> int:
     """A port P of which P+1000 and P+1001, the monitor's, are free too."""
     import socket
@@ -98,7 +139,7 @@ def quick_clients(_client_parts: tuple[Any, Any], monkeypatch: pytest.MonkeyPatc
 def bucket_on(
     request: pytest.FixtureRequest, quick_clients: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], str]:
-    """Makes a fresh bucket on the server `embedded` or `ceph`; boto3 finds it through the environment."""
+    """Makes a fresh bucket on the server `embedded`, `ceph` or `minio`; boto3 finds it through the environment."""
 
     def make(server: str) -> str:
         for name, value in request.getfixturevalue(f"{server}_s3").items():

@@ -60,6 +60,13 @@ def test_the_embedded_s3_and_ceph_are_fit(s3: str) -> None:
     assert left_in(s3) == []
 
 
+def test_minio_is_fit_and_warned_of_for_keys_as_folders(bucket_on: Callable[[str], str]) -> None:
+    bucket = bucket_on("minio")
+    found = verdicts(conformance.examine(endpoint_of(bucket), quick=False))
+    assert {name for name, verdict in found.items() if verdict is not CheckResult.OK} == {"keys as folders"}
+    assert found["keys as folders"] is CheckResult.WARN
+
+
 def test_a_server_that_asks_for_no_secret_is_warned_of(bucket_on: Callable[[str], str]) -> None:
     [embedded] = reads.check_credentials(endpoint_of(bucket_on("embedded")))
     assert embedded.verdict is CheckResult.WARN
