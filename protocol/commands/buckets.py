@@ -20,12 +20,12 @@ def open_bucket(name: str, role: str = "dispatch") -> Bucket:
         Unfit: no credentials, no region.
     """
     store = S3Store(valid_bucket(name), role=role)
-    return Bucket(store, system_clock(), patience_s=INTERACTIVE_PATIENCE_S, watch=LongWaits())
+    return Bucket(store, system_clock(), patience_s=INTERACTIVE_PATIENCE_S, watch=LongWaits(store.name))
 
 
 def open_daemon_bucket(name: str, role: str) -> Bucket:
     """A bucket for a process that runs for long: it is probed first, and SIGTERM or SIGINT ends all waits."""
     store, clock = S3Store(valid_bucket(name), role=role), system_clock(stop_on_signals())
-    waits = LongWaits()
+    waits = LongWaits(store.name)
     probe(Bucket(store, clock, patience_s=INTERACTIVE_PATIENCE_S, watch=waits))
     return Bucket(store, clock, watch=waits)

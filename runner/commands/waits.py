@@ -61,9 +61,14 @@ class Notices:
 
 
 class LongWaits:
-    """The watch of a bucket: a thread that looks each second whether an answer is long in coming."""
+    """The watch of a bucket: a thread that looks each second whether an answer is long in coming.
 
-    def __init__(self) -> None:
+    Args:
+        name: how messages call the bucket.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
         self._open: list[Wait] = []
         self._changing = threading.Lock()
         self._watching: threading.Thread | None = None
@@ -84,6 +89,8 @@ class LongWaits:
         finally:
             with self._changing:
                 self._open.remove(wait)
+                if not self._open:
+                    self._clear()  # at once: the next thing printed may be the last one
 
     def _watch(self) -> None:
         """Until nothing is open for a while; the next wait starts another thread."""
@@ -93,10 +100,10 @@ class LongWaits:
                 oldest = min(self._open, key=lambda wait: wait.since, default=None)
                 if oldest is None:
                     self._watching = None
-            if err.is_terminal:
-                self._update(oldest, time.monotonic())
-            elif line := self._notices.due(oldest, time.monotonic()):
-                say(line)
+                if err.is_terminal:
+                    self._update(oldest, time.monotonic())
+            if not err.is_terminal and (line := self._notices.due(oldest, time.monotonic())):
+                say(f"{self.name}: {line}")
             if oldest is None:
                 return
 
@@ -105,16 +112,19 @@ class LongWaits:
         from rich.errors import LiveError
         from rich.markup import escape
 
-        slow = wait is not None and now - wait.since >= SAY_AFTER_S
-        if wait is not None and slow:
-            text = escape(wait.line(now))
-            if self._status is not None:
-                self._status.update(text)
-                return
-            with suppress(LiveError):  # a progress bar is shown, which a person sees standing still
-                status = err.status(text)
-                status.start()
-                self._status = status
-        elif self._status is not None:
+        if wait is None or now - wait.since < SAY_AFTER_S:
+            self._clear()
+            return
+        text = escape(f"{self.name}: {wait.line(now)}")
+        if self._status is not None:
+            self._status.update(text)
+            return
+        with suppress(LiveError):  # a progress bar is shown, which a person sees standing still
+            status = err.status(text)
+            status.start()
+            self._status = status
+
+    def _clear(self) -> None:
+        if self._status is not None:
             self._status.stop()
             self._status = None

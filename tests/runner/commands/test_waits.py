@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.commands.waits import Notices, Wait
+from runner.commands.waits import LongWaits, Notices, Wait
 
 
 def told(wait: Wait, seconds: range, ends: int) -> list[str]:
@@ -29,3 +29,10 @@ def test_what_the_last_try_was_told_is_repeated() -> None:
     wait = Wait(0.0)
     wait.failed(OSError("503 SlowDown"))
     assert wait.line(12.4) == "no answer for 12 s; trying again (503 SlowDown)"
+
+
+def test_a_wait_that_has_ended_is_no_longer_watched() -> None:
+    watch = LongWaits("s3://b")
+    with watch() as failed:
+        failed(OSError("503"))
+    assert not watch._open
