@@ -12,7 +12,7 @@ COMMANDS: Commands = {
     "retry": Entry("protocol.commands.change:retry", "Queue a failed or cancelled job again under a new id."),
     "inspect": Entry("protocol.commands.show:inspect", "Show a job's result, or how far it is."),
     "download": Entry("protocol.commands.show:download", "Fetch the files of a job or a federation."),
-    "purge": Entry("protocol.commands.change:purge", "Delete what a federation that has ended left."),
+    "purge": Entry("protocol.commands.change:purge", "Delete what a job or a federation that has ended left."),
 }
 
 app = program("Submit training jobs and federations to a bucket, watch them, end them, fetch results.", COMMANDS)

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.proof.conformance.endpoint import Endpoint
+from protocol.wire.answers import status_of
 from protocol.wire.bucket import Created
 from protocol.wire.clock import Clock
 from protocol.wire.errors import Refused, StoreError, Unfit
@@ -197,10 +198,14 @@ def _strangers(endpoint: Endpoint) -> Iterator[tuple[str, S3Client]]:
 
 
 def _answers(endpoint: Endpoint, client: S3Client) -> bool:
+    from botocore.exceptions import ClientError
+
     store = endpoint.store
     try:
         client.list_objects_v2(Bucket=store.bucket, MaxKeys=1)
     except Exception as error:
+        if isinstance(error, ClientError) and status_of(error) in (401, 403):
+            return False  # whoever refuses: the server, or what stands before it
         kind = store.error(error, "LIST")
         if isinstance(kind, Unfit):
             return False
