@@ -1,6 +1,7 @@
 """The arithmetic of deep Q-learning, compiled by numba: a whole gradient step is one call.
 
-Small networks spend their time in a framework's calls, not in arithmetic. These loops add in one fixed order, and
+Longer than 300 lines, because numba's cache knows compiled code by its file. Small networks spend their time in a
+framework's calls, not in arithmetic. These loops add in one fixed order, and
 nothing is contracted or reassociated, so IEEE 754 leaves no choice: the bits are the same on every CPU, with any number
 of cores. No BLAS is used. Zeros are skipped: half of a ReLU's outputs are zero, and all errors but one action's.
 

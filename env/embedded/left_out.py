@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from env.embedded.admission_control import ADMISSION, admission_of, namespace_labels
 from env.embedded.timeline import on_virtual_nodes
 from env.engine.manifests.fields import as_count, as_map, as_maps, as_text, as_texts, naming
+from env.engine.manifests.host_ports import host_ports
 from env.engine.manifests.labels import label_selector
 from env.engine.manifests.not_modelled import DEFAULT_SCHEDULER
 from env.engine.manifests.objects import is_builtin, pod_templates, read_object
-from env.engine.manifests.pod_template import SYSTEM_PRIORITIES, host_ports
+from env.engine.manifests.priorities import SYSTEM_PRIORITIES
 from env.problems.scenario import Scenario
 from env.trace.document import Manifest
 from env.words import count

@@ -1,7 +1,8 @@
 """Deployments that only scale, replayed event by event in one compiled call.
 
 Every step here is one of the engine's, for pods to which nothing but room, fixed rules and their siblings matters. Each
-function names its original; a property test holds the results against it.
+function names its original; a property test holds the results against it. Longer than 300 lines, because numba compiles
+the functions of one file into one another.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from env.engine.manifests.fields import as_map, as_maps, as_text, naming
 from env.engine.manifests.objects import INERT, KubeObject, is_builtin, pod_templates, priority_class, read_object
-from env.engine.manifests.pod_template import SYSTEM_PRIORITIES, PriorityClass
+from env.engine.manifests.priorities import SYSTEM_PRIORITIES, PriorityClass
 from env.errors import SimArenaError
 from env.trace.document import Manifest, Trace
 from env.workload import WorkloadRef, workload_ref

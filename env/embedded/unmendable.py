@@ -21,9 +21,10 @@ from env.embedded.timeline import on_virtual_nodes
 from env.embedded.why import held_back
 from env.engine.manifests.deployment import DeploymentSpec, read_deployment
 from env.engine.manifests.fields import as_map, as_maps
+from env.engine.manifests.host_ports import host_ports
 from env.engine.manifests.labels import Labels
 from env.engine.manifests.objects import is_builtin, pod_templates
-from env.engine.manifests.pod_template import PodTemplate, host_ports
+from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.resource_list import with_requests
 from env.engine.manifests.resource_quota import counts, read_resource_quota, usage
 from env.problems.scenario import Scenario, ceiling_of

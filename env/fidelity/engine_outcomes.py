@@ -10,7 +10,7 @@ import numpy as np
 from env.engine.control_plane import ControlPlane
 from env.engine.lots import Lots
 from env.engine.manifests.objects import priority_class, read_object
-from env.engine.manifests.pod_template import PriorityClass
+from env.engine.manifests.priorities import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.scheduling.nodes import read_node
 from env.fidelity.truth import PRIORITY_CLASSES

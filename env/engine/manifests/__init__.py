@@ -10,6 +10,8 @@ requests.py      what a pod takes of a node's resources
 edited_container.py
                  which container an edit changes
 qos.py           the QoS class of a pod
+host_ports.py, priorities.py
+                 ports of the node, and priority classes
 terms.py         what a pod spec says about where its pods may run
 pod_schema.py    the types and defaults of a pod template, as data
 normal_form.py   pod templates of one meaning made equal

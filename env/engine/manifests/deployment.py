@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, naming
-from env.engine.manifests.pod_template import PodTemplate, PriorityClass, TemplateSource, read_lasting_template
+from env.engine.manifests.pod_template import PodTemplate, TemplateSource, read_lasting_template
+from env.engine.manifests.priorities import PriorityClass
 from env.engine.manifests.strategy import RolloutStrategy, read_strategy
 from env.workload import ResourceEdit, Resources, WorkloadRef, workload_ref
 

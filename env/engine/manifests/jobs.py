@@ -14,7 +14,8 @@ from cronsim import CronSim, CronSimError
 
 from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
 from env.engine.manifests.labels import Predicate, label_selector
-from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_template
+from env.engine.manifests.pod_template import PodTemplate, read_template
+from env.engine.manifests.priorities import PriorityClass
 from env.workload import WorkloadRef
 
 Priorities = Mapping[str, PriorityClass]

@@ -13,7 +13,8 @@ from env.engine.manifests.deployment import DeploymentSpec, deployment_spec
 from env.engine.manifests.fields import Manifest, as_map, as_text, naming
 from env.engine.manifests.jobs import CronJobSpec, JobSpec, cron_job_spec, job_spec
 from env.engine.manifests.limit_range import LimitRange, read_limit_range
-from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_template
+from env.engine.manifests.pod_template import PodTemplate, read_template
+from env.engine.manifests.priorities import PriorityClass
 from env.engine.manifests.replicated import (
     DaemonSetSpec,
     ReplicaSetSpec,

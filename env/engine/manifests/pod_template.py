@@ -1,7 +1,7 @@
 """A pod template, read once into what scheduler, controllers and kubelet need of it.
 
-Defaults are the API server's, in kubernetes 1.36 `pkg/apis/core/v1/defaults.go`; priorities follow
-`plugin/pkg/admission/priority/admission.go`.
+Defaults are the API server's, in kubernetes 1.36 `pkg/apis/core/v1/defaults.go`. Longer than 300 lines, because its
+classes say what all the others may read of a template.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.engine.manifests.edited_container import Edited, edited_containers, with_edit
-from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_maps, as_text
+from env.engine.manifests.fields import Manifest, as_flag, as_map, as_maps, as_text
+from env.engine.manifests.host_ports import host_ports
 from env.engine.manifests.normal_form import NormalForm, by_value
 from env.engine.manifests.not_modelled import DEFAULT_SCHEDULER, not_modelled, scheduler_of
+from env.engine.manifests.priorities import PriorityClass, priority_of
 from env.engine.manifests.requests import (
     SCORE_CPU_M,
     SCORE_MEMORY_BYTES,
@@ -38,23 +40,12 @@ from env.engine.manifests.terms import (
 )
 from env.quantity import format_cpu, format_memory
 
-# The classes every cluster has; others are objects, PriorityClass.
-SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 # What a template's resources decide.
 _OF_RESOURCES = (
     *("cpu_m", "memory_bytes", "extended", "score_cpu_m", "score_memory_bytes", "shortage", "killed_container"),
     *("first_requests", "origin"),
 )
-
-
-@dataclass(frozen=True)
-class PriorityClass:
-    """What a PriorityClass gives its pods; `may_preempt`: its preemptionPolicy is not Never."""
-
-    value: int
-    may_preempt: bool = True
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -251,7 +242,7 @@ def read_template(
     affinity, anti_affinity = read_pod_affinity(pod, namespace, labels)
     spread = tuple(read_spread(entry, labels) for entry in as_maps(pod, "topologySpreadConstraints"))
     ports = host_ports(pod, containers)
-    priority = _priority(pod, priorities or {})
+    priority = priority_of(pod, priorities or {})
     first = {
         **as_map(as_map(containers[0], "resources"), "limits"),
         **as_map(as_map(containers[0], "resources"), "requests"),
@@ -306,27 +297,6 @@ def read_lasting_template(
     if policy != "Always":
         raise ValueError(f"restartPolicy {policy!r}: must be Always")
     return source
-
-
-def host_ports(pod: Manifest, containers: list[Manifest]) -> tuple[tuple[str, str, int], ...]:
-    """(protocol, IP, port) that a pod occupies on its node; with hostNetwork its containers' ports are among them."""
-    ports: list[tuple[str, str, int]] = []
-    sidecars = [each for each in as_maps(pod, "initContainers") if each.get("restartPolicy") == "Always"]
-    for port in (port for container in [*containers, *sidecars] for port in as_maps(container, "ports")):
-        number = as_count(port, "hostPort", as_count(port, "containerPort", 0) if as_flag(pod, "hostNetwork") else 0)
-        if number:
-            ports.append((as_text(port, "protocol", "TCP"), as_text(port, "hostIP", "0.0.0.0"), number))  # noqa: S104
-    return tuple(ports)
-
-
-def _priority(pod: Manifest, priorities: Mapping[str, PriorityClass]) -> PriorityClass:
-    name = as_text(pod, "priorityClassName")
-    if name in SYSTEM_PRIORITIES:
-        return PriorityClass(SYSTEM_PRIORITIES[name])
-    value = pod.get("priority")
-    if not name and isinstance(value, int):
-        return PriorityClass(value)
-    return priorities.get(name, PriorityClass(0))
 
 
 def _restart_policy(pod: Manifest) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from env.engine.manifests.fields import Manifest, as_count, as_count_or_percent, as_map, as_text
 from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.normal_form import by_text
-from env.engine.manifests.pod_template import PodTemplate, PriorityClass, read_lasting_template
+from env.engine.manifests.pod_template import PodTemplate, read_lasting_template
+from env.engine.manifests.priorities import PriorityClass
 from env.workload import WorkloadRef
 
 Priorities = Mapping[str, PriorityClass]

@@ -11,7 +11,7 @@ import pytest
 
 from env.engine.control_plane import ControlPlane
 from env.engine.manifests.objects import priority_class, read_object
-from env.engine.manifests.pod_template import PriorityClass
+from env.engine.manifests.priorities import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.scheduling.nodes import Node, read_node
 from env.trace.document import Manifest
