@@ -36,7 +36,7 @@ from env.workload import WorkloadRef
 
 _MOST_ROUNDS = 100_000
 _MOST_WAKINGS = 500_000  # of one advance: a trace may span decades
-_LOOKS_PER_WAKING = 5_000
+_LOOKS_PER_WAKING = 15_000
 
 Key = tuple[str, WorkloadRef]
 

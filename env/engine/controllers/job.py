@@ -18,6 +18,7 @@ from env.jit import Ints
 from env.workload import WorkloadRef
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 10.0, 600.0
+_LOOKS_PER_MEMBER = 10  # of one sync
 
 
 @dataclass(eq=False)
@@ -83,6 +84,7 @@ class Job:
     def sync(self, api: ApiServer) -> bool:
         """One sync of its controller; whether it changed anything."""
         spec = self.spec
+        api.budget.spend(_LOOKS_PER_MEMBER * len(self.members))
         if spec.selector is not None:
             self.members += api.claim(self)
         active = [pod for pod in self.members if not pod.ended]

@@ -15,6 +15,7 @@ from env.errors import QuantityError, TraceError
 Manifest = dict[str, Any]
 
 _LARGEST = 2**31 - 1
+_MOST_ENTRIES = 2_000  # an object of an API server has 1.5 MiB at most, and no list in it gets near this
 _PERCENT = re.compile(r"[0-9]{1,9}%", re.ASCII)
 
 
@@ -35,6 +36,8 @@ def as_maps(parent: Manifest, key: str) -> list[Manifest]:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError(f"{key}: must be a list of maps")
+    if len(value) > _MOST_ENTRIES:
+        raise ValueError(f"{key}: {len(value):,} entries; at most {_MOST_ENTRIES:,} are read")
     return value
 
 

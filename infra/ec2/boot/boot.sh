@@ -53,7 +53,7 @@ code() {
 torch() {
     [[ -x $venv/bin/python ]] || python3.11 -m venv "$venv"
     # From an index of its own, and nothing else from there: no name is looked up in two places.
-    "$venv/bin/python" -m pip install --no-deps --index-url "$TORCH_INDEX" \
+    "$venv/bin/python" -m pip install --only-binary :all: --no-deps --index-url "$TORCH_INDEX" \
         "$(grep '^torch==' "$code/${CONSTRAINTS##*/}")"
 }
 
@@ -62,7 +62,7 @@ sim_arena() {
     if [[ -e $venv/installed && $(<"$venv/installed") == "$wanted" ]]; then return; fi
     # Other code may have the same version, and pip would keep what is there.
     "$venv/bin/python" -m pip uninstall --yes sim-arena
-    "$venv/bin/python" -m pip install --constraint "$code/${CONSTRAINTS##*/}" "$code/${WHEEL##*/}"
+    "$venv/bin/python" -m pip install --only-binary :all: --constraint "$code/${CONSTRAINTS##*/}" "$code/${WHEEL##*/}"
     echo "$wanted" >"$venv/installed"
 }
 

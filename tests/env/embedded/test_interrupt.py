@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import msgpack
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from agents.kinds import make_agent
 from env.embedded.cluster import EmbeddedCluster
+from env.engine import budget
+from env.errors import ClusterError, TraceError
 from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
 from env.problems.scenario import Scenario, scenario_from_trace
@@ -18,16 +21,17 @@ from runner.episode import run_episode
 
 _REQUESTS = {"requests": {"cpu": "1m", "memory": "1Mi"}}
 _JOB = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x", "resources": _REQUESTS}]}
-_POD = {"metadata": {"labels": {"app": "w"}}, "spec": {"containers": _JOB["containers"]}}
+_POD: dict[str, Any] = {"metadata": {"labels": {"app": "w"}}, "spec": {"containers": _JOB["containers"]}}
 
 
-def cron_for(seconds: int) -> Scenario:
-    """A Deployment beside a CronJob that fires each minute for so long."""
+def cron_for(seconds: int, **spec: object) -> Scenario:
+    """A Deployment beside a CronJob that fires each minute for so long; `spec` is more of the Deployment's pods."""
+    pod = {**_POD, "spec": {**_POD["spec"], **spec}}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "w"}}, "template": _POD},
+        "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "w"}}, "template": pod},
     }
     cron = {
         "apiVersion": "batch/v1",
@@ -64,3 +68,14 @@ def test_a_stopped_replay_leaves_nothing_behind() -> None:
     with pytest.raises(Stopped), stopping_when(lambda: True):
         cluster.observe(scenario, None)
     assert cluster.observe(scenario, None) == EmbeddedCluster().observe(scenario, None)
+
+
+def test_a_replay_of_eons_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MOST_LOOKS", 10_000_000)
+    with pytest.raises(ClusterError, match="more work"):
+        EmbeddedCluster().observe(cron_for(2**62), None)
+
+
+def test_a_list_longer_than_an_object_has_room_for_is_refused() -> None:
+    with pytest.raises(TraceError, match="at most 2,000 are read"):
+        EmbeddedCluster().observe(cron_for(60, tolerations=[{"operator": "Exists"}] * 2_001), None)
