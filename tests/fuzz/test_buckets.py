@@ -10,6 +10,7 @@ from typing import Any
 
 import hostile
 import tensor_files
+import torch  # noqa: F401 (what commands import late is no case's memory)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
