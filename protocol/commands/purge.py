@@ -63,5 +63,5 @@ def _of_job(bucket: Bucket, job_id: str) -> list[str]:
 
 def _manifests(bucket: Bucket, job_ids: Sequence[str]) -> list[str]:
     """The manifests of jobs that have ended."""
-    key_of = (keys.finished_manifest, keys.rejected_manifest, keys.rejected_error)
+    key_of = (keys.submitted_manifest, keys.finished_manifest, keys.rejected_manifest, keys.rejected_error)
     return [key for job_id in job_ids for of in key_of if bucket.exists(key := of(job_id))]
