@@ -29,7 +29,7 @@ def test_of_a_single_job_its_result_stays(bucket: Bucket) -> None:
         purge(bucket, job)
     bucket.create(keys.state(job, 1), b"state")
     queue.finish(bucket, queue.ended(job, ResultStatus.FAILED, "as the test asked"))
-    assert purge(bucket, job) == 2, "the manifest and the state"
+    assert purge(bucket, job) == 3, "both manifests and the state"
     assert [entry.key for entry in bucket.list(keys.results(job)).entries] == [keys.result(job)]
     assert purge(bucket, job) == 0
 
