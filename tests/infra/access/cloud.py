@@ -149,6 +149,7 @@ class Cloud:
         with self.as_user(who):
             if who not in self.stores:
                 self.stores[who] = S3Store(BUCKET)
+                assert self.stores[who].client  # made here, with this user's credentials
         return Bucket(self.stores[who], system_clock(stop), patience_s=5.0)
 
     def dispatch(self, *arguments: str, who: str = Role.DISPATCHER) -> None:

@@ -176,7 +176,8 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
         assert "global_weights" in found.left_out[0]  # a stand-in's are no tensors
         assert (folder / who / "member-0001" / "train.log").exists()
     cloud.dispatch("purge", "shop", "--yes")
-    cloud.dispatch("purge", job, "--yes")
+    for ended in (job, f"bad-{len(Role.WORKER)}"):
+        cloud.dispatch("purge", ended, "--yes")
     return cloud
 
 
