@@ -78,6 +78,8 @@ class _Body:
         while amt is None or len(found) < amt:
             chunk = self._raw.read1(_CHUNK if amt is None else min(_CHUNK, amt - len(found)))
             if not chunk:
+                if self._raw.length_remaining != 0:  # the connection ended with it, or before
+                    self._raw.close()
                 break
             found += chunk
             if time.monotonic() > self._deadline:

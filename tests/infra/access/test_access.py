@@ -318,7 +318,7 @@ def test_what_is_refused_is_one_clear_line(cloud: Cloud) -> None:
     line = command("dispatch", "cancel", "waits")
     done = subprocess.run(line, env=cloud.environment(Role.READER), capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
-    told = rf"error: s3://{BUCKET}: [A-Z]+ \S+: 403 AccessDenied \(these credentials may not do this\)\n"
+    told = rf"error: s3://{BUCKET}: [A-Z]+ \S+: 403 AccessDenied: Access Denied \(these credentials may not do this\)\n"
     assert re.fullmatch(told, done.stderr)
 
 

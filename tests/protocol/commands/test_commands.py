@@ -284,7 +284,11 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
         (["--trace", "{traces}", "--federation-size", "2", "--min-participants", "3"], 2, "has 2 members"),
         (["--trace", "{traces}", "--episodes", "0"], 2, "--episodes"),
         (["--trace", "{traces}", "--episodes", "2000000"], 2, "--episodes: Input should be less"),
-        (["--trace", "{traces}", "--nodes", "3", "--node-cpu", "0"], 2, "--node-cpu: Input should be greater"),
+        (
+            ["--trace", "{traces}", "--nodes", "3", "--node-cpu", "0"],
+            2,
+            "--nodes 3: node cpu (millicores) 0: must be a whole number",
+        ),
         (["--trace", "{traces}", "--round-timeout", "inf", "--federation-size", "2"], 2, "--round-timeout: "),
         (["--trace", "s3://nowhere-at-all/x"], 1, "create the bucket"),
         (["--deploy", "web"], 2, "--deploy: needs --trace"),

@@ -22,7 +22,7 @@ from protocol.wire.keys import Mark
 
 @AWS
 def test_a_machine_boots_and_tells_the_bucket(working: Rig, bucket: Bucket) -> None:
-    report = read_reports(bucket, [INSTANCE_ID]).of[INSTANCE_ID]
+    report = read_reports(bucket, [INSTANCE_ID])[INSTANCE_ID]
     assert report.status is not None
     assert (report.status.state, report.status.step, report.status.steps) == (ReportedState.WORKING, 6, 6)
     assert abs(report.status.since - time.time()) < 600
