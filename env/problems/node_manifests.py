@@ -58,7 +58,7 @@ def _manifests(path: Path) -> Iterator[Manifest]:
         kind = document.get("kind") if isinstance(document, dict) else None
         if isinstance(document, dict) and isinstance(kind, str) and kind.endswith("List"):
             try:
-                yield from as_maps(document, "items")
+                yield from as_maps(document, "items", 10 * MAX_NODES)
             except ValueError as error:
                 raise ScenarioError(str(error)) from error
         elif isinstance(document, dict):

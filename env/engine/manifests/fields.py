@@ -29,15 +29,15 @@ def as_map(parent: Manifest, key: str) -> Manifest:
     return value
 
 
-def as_maps(parent: Manifest, key: str) -> list[Manifest]:
-    """The list of maps at `key`; empty where there is none."""
+def as_maps(parent: Manifest, key: str, most: int = _MOST_ENTRIES) -> list[Manifest]:
+    """The list of maps at `key`, of so many at most; empty where there is none."""
     value = parent.get(key)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError(f"{key}: must be a list of maps")
-    if len(value) > _MOST_ENTRIES:
-        raise ValueError(f"{key}: {len(value):,} entries; at most {_MOST_ENTRIES:,} are read")
+    if len(value) > most:
+        raise ValueError(f"{key}: {len(value):,} entries; at most {most:,} are read")
     return value
 
 

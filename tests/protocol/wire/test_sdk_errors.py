@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import re
 import socket
 import ssl
@@ -35,9 +36,12 @@ def tree(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 def made(kind: type[Exception]) -> Exception:
     """An error of this kind, with a value for all that its text names."""
+    taken = inspect.signature(kind).parameters
     fields = [name for _, name, _, _ in string.Formatter().parse(getattr(kind, "fmt", "")) if name]
-    more = {"last_response": {}} if kind is boto.WaiterError else {}
-    return kind(**{name: "odd\x1b[31m\nvalue" for name in fields}, **more)
+    if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
+        fields = list(taken)
+    values: dict[str, Any] = dict.fromkeys(fields, "odd\x1b[31m\nvalue")
+    return kind(**values | ({"last_response": {}} if kind is boto.WaiterError else {}))
 
 
 def meant(error: Exception, **known: Any) -> Exception:

@@ -85,7 +85,7 @@ HOSTILE = "\x1b]0;OWNED\x07\x1b[2J\x9b31m\x7f\u202egnp\r\nerror: second line [/]
         lambda: fail(HOSTILE),
         lambda: run(_raise(SimArenaError(HOSTILE))),
         lambda: run(_raise(RuntimeError(HOSTILE))),
-        lambda: run(lambda: logging.getLogger("urllib3").warning(HOSTILE)),
+        lambda: run(lambda: logging.getLogger("another.library").warning(HOSTILE)),
     ],
 )
 @pytest.mark.parametrize("terminal", [False, True])

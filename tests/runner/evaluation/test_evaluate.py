@@ -187,8 +187,8 @@ def test_what_a_recording_holds_without_need_is_found_by_replays(data: Path) -> 
     asked = cluster.observe(scenario, None).resources._replace(cpu_m=1500)
     found = Yardstick(scenario, cluster).over_allocation(asked)
     nodes = scenario.nodes
-    cpu = 10 * 1000 / (nodes.count * nodes.cpu_m)
-    memory = 10 * 3 * MEMORY_STEP_BYTES / (nodes.count * nodes.memory_bytes)
+    cpu = 10 * 1000 / nodes.total[0]
+    memory = 10 * 3 * MEMORY_STEP_BYTES / nodes.total[1]
     assert found == pytest.approx((cpu + memory) / 2)
 
 
