@@ -203,7 +203,12 @@ class S3Store:
         except Exception as error:
             kind = self.error(error, what)
             self._answered = self._answered or isinstance(kind, (Exists, Conflict)) or is_absent(error)
-            raise kind from error
+            try:
+                raise kind from error
+            finally:
+                del (
+                    kind
+                )  # an error that holds its own frame would keep the connection until the garbage collector comes
         self._answered = True
         return answer
 
