@@ -106,17 +106,18 @@ def jobs_that_cannot_run(cloud: Cloud, who: str) -> None:
 
 
 def federation_without_its_weights(cloud: Cloud, like_this: Federation) -> None:
-    """A round could be closed, but what it started from is gone."""
+    """A round could be closed, as one member has delivered and one has ended, but what it started from is gone."""
     lost = like_this.model_copy(
         update={
             "group": "lost",
-            "size": 1,
+            "size": 2,
             "barrier": Closers.SYNC_SERVER,
             "training": like_this.training.model_copy(update={"weights": NOTHING}),
         }
     )
     submit_federation(cloud.bucket(Role.DISPATCHER), lost)
     cloud.bucket(ADMIN).create(keys.update("lost", 1, 0), b"1")
+    cloud.bucket(ADMIN).create(keys.result("lost-m0001"), b"{}")
     beside(partial(serve, cloud))
     cloud.dispatch("cancel", "lost")
 
