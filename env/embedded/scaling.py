@@ -15,6 +15,7 @@ import numpy as np
 from env.demand import Shortage
 from env.embedded.scaling_kernel import Plan, Workloads, replay
 from env.embedded.timeline import Timeline
+from env.engine.admission import asks_as_a_whole
 from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.scheduling.cluster_shape import ClusterShape
@@ -25,6 +26,7 @@ from env.workload import ResourceEdit, Resources, WorkloadRef
 
 _MOST_PODS = 20_000  # more of them, or on so many nodes, are left to the engine, which can be interrupted
 _MOST_ROOM = 2_000_000
+_LATEST_S = 2**53  # the engine's clock is a float, exact up to here
 
 
 class Replayed(NamedTuple):
@@ -113,11 +115,12 @@ class ScalingTrace:
 
     def _edited(self, number: int, template: PodTemplate, cluster: ClusterShape) -> Workloads:
         """The workloads, with other requests for one of them, and without pods."""
+        request, score_request = cluster.nodes.requests([template])
         table = self._tables.get(cluster)
-        if table is None:
+        # Another trace on the same nodes may have asked for a resource that was not known before.
+        if table is None or table.request.shape[1] != request.shape[1]:
             self._tables.clear()
             table = self._tables[cluster] = _workloads([spec.template for spec in self.last], cluster)
-        request, score_request = cluster.nodes.requests([template])
         changed = table._replace(
             request=table.request.copy(),
             score_request=table.score_request.copy(),
@@ -132,7 +135,7 @@ class ScalingTrace:
 def scaling_trace(timeline: Timeline) -> ScalingTrace | None:
     """The trace if it is of that kind; None otherwise, for the engine."""
     steps = timeline.steps
-    if timeline.lifetimes or any(step.deleted for step in steps):
+    if timeline.lifetimes or any(step.deleted or abs(step.ts) > _LATEST_S for step in steps):
         return None
     rows: dict[WorkloadRef, int] = {}
     last: list[DeploymentSpec] = []
@@ -161,8 +164,13 @@ def scaling_trace(timeline: Timeline) -> ScalingTrace | None:
 
 
 def _only_scales(spec: DeploymentSpec) -> bool:
-    """Whether nothing but free room, fixed rules and siblings decides where its pods go, and when they are Ready."""
+    """Whether nothing but free room, fixed rules and siblings decides where its pods go, and when they are Ready.
+
+    Pods that ask for resources as a whole may be refused after an edit.
+    """
     template = spec.template
+    if asks_as_a_whole(template):
+        return False
     elsewhere = template.node_name or template.unscheduled or template.placement.only_node is not None
     plain = template.is_alone and template.graceful and not template.spread and not elsewhere
     return plain and not spec.paused and not spec.min_ready_s

@@ -77,7 +77,7 @@ class Admission:
         """What a new pod of this template is made from, or why there is none."""
         ranges = self._ranges.get(template.namespace, {})
         made: PodTemplate | Refusal = template
-        if ranges or _asks_as_a_whole(template):
+        if ranges or asks_as_a_whole(template):
             if template not in self._admitted:
                 self._admitted[template] = _within(template, list(ranges.values()))
             made = self._admitted[template]
@@ -151,7 +151,7 @@ def _within(template: PodTemplate, ranges: list[LimitRange]) -> PodTemplate | Re
         return Refusal(str(error), is_invalid=True)
 
 
-def _asks_as_a_whole(template: PodTemplate) -> bool:
+def asks_as_a_whole(template: PodTemplate) -> bool:
     """Whether its pods ask for resources beside their containers."""
     return template.origin is not None and bool(template.origin[0].manifest["spec"].get("resources"))
 

@@ -103,10 +103,12 @@ class Aws:
             raise self._said(error, f"{service} {operation}") from error
 
     def endpoint(self, service: str) -> str:
-        """The URL that a service is asked at; empty if there is no client of it."""
+        """The URL that a service is asked at; empty where settings allow no client of it."""
+        from botocore.exceptions import BotoCoreError
+
         try:
             return str(self.client(service).meta.endpoint_url)
-        except Exception:
+        except (BotoCoreError, ValueError):  # what `client` itself raises; the request that follows says which
             return ""
 
     def _client(self, service: str) -> Any:

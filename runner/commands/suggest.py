@@ -139,7 +139,7 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
     if found.why:
         facts["why"] = "; ".join(found.why)
     if found.containers and found.before.ready != scenario.target:
-        facts["container"] = "; ".join(found.containers)
+        facts["edits"] = "; ".join(found.containers)
     if not found.outcomes:
         return facts
     return facts | {

@@ -305,7 +305,7 @@ def test_the_command_line_prints_what_is_wrong_what_to_do_and_the_command(cli: A
         ["nodes", "3 x 16 CPU, 32Gi, 110 pods"],
         ["now", "0 of 3 ready, 3 pending (Insufficient cpu on 3 of 3 nodes)"],
         ["why", f"0/3 nodes are available: 3 Insufficient cpu. {FUTILE}"],
-        ["container", "container web: it is the first, and no other requests more"],
+        ["edits", "container web: it is the first, and no other requests more"],
         ["agent", "heuristic, 3 steps"],
         ["actions", "3 x reduce_cpu_small"],
         ["cpu", "17 -> 15500m"],

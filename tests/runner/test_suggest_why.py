@@ -107,7 +107,7 @@ def test_a_patch_changes_the_container_at_fault_and_says_so(
     trace = write(tmp_path / "web.sktrace", 3, **pod)
     result = cli("suggest", "--trace", trace, *HEURISTIC)
     assert result.code == 0
-    assert f"container  {container}" in result.out
+    assert f"edits     {container}" in result.out
     document = json.loads(cli("suggest", "--trace", trace, *HEURISTIC, "--json").out)
     assert document["patch"] == {"spec": {"template": {"spec": patch}}}
     assert document["containers"] == container.split("; ")

@@ -166,6 +166,7 @@ def scenario(trace: Trace, nodes: list[NodePool], duration_s: float | None = Non
         {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}]},
         {"affinity": {"podAntiAffinity": {PREFERRED: [{"weight": 1, "podAffinityTerm": {"topologyKey": "zone"}}]}}},
         {"schedulingGates": [{"name": "wait"}]},
+        {"resources": {"requests": {"cpu": "2"}}},
         {"terminationGracePeriodSeconds": 0},
     ],
     ids=lambda change: next(iter(change)),
@@ -175,6 +176,21 @@ def test_what_the_compiled_replay_does_not_know_is_left_to_the_engine(change: An
     own = {"minReadySeconds", "paused"}
     (manifest["spec"] if set(change) <= own else manifest["spec"]["template"]["spec"]).update(change)
     assert scaling_trace(read_timeline(trace_of([(0, [manifest])]))) is None
+
+
+def test_a_resource_that_another_trace_asks_for_on_the_same_nodes_changes_nothing() -> None:
+    plain, with_gpu = deployment("a", 1, ("1", "1Gi", None, False)), deployment("a", 1, ("1", "1Gi", None, False))
+    with_gpu["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["nvidia.com/gpu"] = "1"
+    one, other = (scaling_trace(read_timeline(trace_of([(0, [manifest])]))) for manifest in (plain, with_gpu))
+    assert one is not None
+    assert other is not None
+    case, shape = (
+        scenario(trace_of([(0, [plain])]), [NodePool(1)]),
+        ClusterShape(virtual_nodes(NodePools((NodePool(1),)))),
+    )
+    before = one.observe(case, None, shape)
+    assert other.observe(case, None, shape) != before
+    assert one.observe(case, None, shape) == before
 
 
 def test_a_rollout_is_left_to_the_engine() -> None:
