@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from protocol.commands.status import require_federation, require_job
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
@@ -45,12 +43,23 @@ def _cancel_group(bucket: Bucket, group: str, ttl_s: float) -> list[str]:
 def _cancel_job(bucket: Bucket, job_id: str, ttl_s: float) -> str | None:
     if queue.is_over(bucket, job_id):
         return None
-    with suppress(BadDocument):  # one that cannot be read may be cancelled; one of a newer release may not
-        documents.read(bucket, Manifest, keys.pending_manifest(job_id))
-    body = Cancel(by="dispatch", at=documents.timestamp()).to_bytes()
-    bucket.ensure_created(keys.cancel(job_id), body)
-    listing = bucket.list(keys.in_progress(job_id))
-    if attempts(listing.entries).get(job_id, Attempts()).alive(listing.server_time, ttl_s):
-        return f"{job_id}: its worker will stop within {ttl_s / 3:.0f} s"
+    if _is_queued(bucket, job_id):
+        body = Cancel(by="dispatch", at=documents.timestamp()).to_bytes()
+        bucket.ensure_created(keys.cancel(job_id), body)
+        listing = bucket.list(keys.in_progress(job_id))
+        if attempts(listing.entries).get(job_id, Attempts()).alive(listing.server_time, ttl_s):
+            return f"{job_id}: its worker will stop within {ttl_s / 3:.0f} s"
     queue.finish(bucket, queue.ended(job_id, ResultStatus.CANCELLED, "cancelled by a user"))
     return f"{job_id}: cancelled"
+
+
+def _is_queued(bucket: Bucket, job_id: str) -> bool:
+    """Whether there is a manifest to cancel; a group's members are queued after the group.
+
+    A mark of a job without a manifest is swept away as a leftover, and a late sweep would take the mark of a job that
+    is queued in the meantime. Its result alone ends it: workers ask for that before they work.
+    """
+    try:
+        return documents.read(bucket, Manifest, keys.pending_manifest(job_id)) is not None
+    except BadDocument:
+        return True  # one that cannot be read may be cancelled; one of a newer release may not

@@ -44,7 +44,8 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         case ResultStatus.SUCCESS:
             return _why_no_success(run, job_id, result)
         case ResultStatus.CANCELLED:
-            return None if cancelled else "it was never cancelled"
+            by_user = event.who.startswith("canceller")  # a job that is not queued yet ends without a mark
+            return None if cancelled or by_user else "it was never cancelled"
         case ResultStatus.REJECTED:
             return None if defect is MemberDefect.DAMAGED else "its manifest was good"
     error = result.error or ""

@@ -32,6 +32,7 @@ PAST = {  # seeds that found something, and what; a change of what seeds draw mo
     237: "the same of a mark that landed after a purge",
     244: "a submit that slept through a purge queued members again, whose workers waited without end",
     452: "the same",
+    696391571467096: "a member was cancelled before it was queued, and a late sweep took the mark after it was",
 }
 
 
