@@ -1,0 +1,6 @@
+"""The agent `llm`: a language model that reads the situation as text, looks at the cluster with tools, and answers.
+
+Imports of ours what `agents` may; a provider's SDK only in its own file. Read `conversation` (what is said between an
+agent and a model, in no provider's own form), `model` (what a model is, and how it fails), `situation` (what an agent
+that reads is told, and its tools).
+"""
