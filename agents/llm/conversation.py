@@ -139,9 +139,11 @@ class Request:
     Attributes:
         system: Instructions that stay the same.
         turns: The conversation so far, the agent's turn last.
-        tools: That it may call; empty: it must answer.
+        tools: That it is told of, and may call unless `must_answer`.
         answer_schema: JSON schema of the answer, for providers that can be held to one.
         max_output_tokens: Of this reply, reasoning included.
+        must_answer: It may call no tool, as the answer is wanted now. The tools are still given: providers refuse turns
+            with calls of tools that they are not told of, and what stays the same is read from their cache.
     """
 
     system: str
@@ -149,3 +151,4 @@ class Request:
     tools: tuple[ToolSpec, ...]
     answer_schema: Mapping[str, Any]
     max_output_tokens: int
+    must_answer: bool = False
