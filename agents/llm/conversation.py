@@ -96,8 +96,9 @@ class Reply:
         usage: Tokens of this request.
         model: The model's id, as the provider answered it.
         stop: Why it stopped.
-        native: The provider's own form of this message, which is given back in the next request: it carries
-            signatures of reasoning. Only the provider that made it reads it.
+        native: The provider's own form of this message, as plain JSON data: it is given back in the next request, as it
+            carries signatures of reasoning, and it is kept in files, so that a conversation that was cut off goes on.
+            Only the provider that made it reads it.
     """
 
     text: str
