@@ -1,0 +1,39 @@
+"""What an agent is told of an environment: what a state and an action are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from env import ENV_ID
+from env.actions import Action
+from env.gym.features import STATE_FEATURES
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """The states and actions of an environment with a Box of float32 (features,) and Discrete(actions).
+
+    Attributes:
+        id: As Gymnasium knows the environment, such as "SimArena/Cluster-v0".
+        features: Names of a state's numbers, in their order.
+        actions: Names of the actions, by index.
+        masked: Whether `info["action_mask"]` says after every reset and step which actions are allowed: bool
+            (actions,), at least one of them true; in a vector environment (num_envs, actions).
+    """
+
+    id: str
+    features: tuple[str, ...]
+    actions: tuple[str, ...]
+    masked: bool = False
+
+    @property
+    def schema(self) -> str:
+        """SHA-256 of the features, the actions and whether there is a mask: equal where a model can be used."""
+        text = json.dumps({"features": self.features, "actions": self.actions, "masked": self.masked}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+CLUSTER = Spaces(ENV_ID, STATE_FEATURES, tuple(action.name.lower() for action in Action))
+"""Of `env.gym.cluster_env`."""
