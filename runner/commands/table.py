@@ -13,6 +13,9 @@ COMMANDS: Commands = {
     "evaluate": Entry(
         "runner.commands.evaluate:evaluate", "Compare agents on a fixed suite, generated problems or traces."
     ),
+    "benchmark": Entry(
+        "runner.commands.benchmark:benchmark", "Measure how well a language model right-sizes workloads."
+    ),
     "suggest": Entry(
         "runner.commands.suggest:suggest", "Print what would fix a workload in a trace, as a kubectl patch."
     ),
