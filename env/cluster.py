@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from env.api_objects import ApiObjects
 from env.observation import Observation
 from env.problems.scenario import Scenario
 from env.workload import Resources
@@ -31,6 +32,14 @@ class Cluster(Protocol):
     def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
         """What kept the workload's pods from being Ready in the last replay, which was that of `observe` with these
         arguments: a sentence each, in Kubernetes' words where it has some; empty where nothing did.
+
+        Raises:
+            ClusterError: As `observe`.
+        """
+        ...
+
+    def objects(self, scenario: Scenario, resources: Resources | None) -> ApiObjects:
+        """What the API server held at the end of the last replay, which was that of `observe` with these arguments.
 
         Raises:
             ClusterError: As `observe`.

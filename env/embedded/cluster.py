@@ -10,6 +10,7 @@ from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from env.demand import Shortage
+from env.embedded.api_objects import ReplayedObjects
 from env.embedded.scaling import ScalingTrace, scaling_trace
 from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
 from env.embedded.why import why_not_ready
@@ -102,6 +103,14 @@ class EmbeddedCluster:
             ClusterError, TraceError, QuantityError: As `observe`.
         """
         return why_not_ready(self._replayed(scenario, resources, events=True), scenario.workload)
+
+    def objects(self, scenario: Scenario, resources: Resources | None) -> ReplayedObjects:
+        """See `env.cluster.Cluster.objects`; here it is another replay, so that it may be of any arguments.
+
+        Raises:
+            ClusterError, TraceError, QuantityError: As `observe`.
+        """
+        return ReplayedObjects(scenario, self._replayed(scenario, resources, events=True))
 
     def close(self) -> None:
         """Forget the traces read so far."""

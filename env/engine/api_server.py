@@ -124,7 +124,7 @@ class ApiServer:
         if self._pods > MAX_PODS:
             raise ClusterError(f"{self._pods} pods: the embedded cluster simulates at most {MAX_PODS}")
         self._created += 1
-        pod = Pod(admitted, owner, self._created, name or self._name(owner), ordinal=ordinal)
+        pod = Pod(admitted, owner, self._created, name or self._name(owner), ordinal=ordinal, created_s=self.now_s)
         self.admission.charge(pod)
         pod.lifetime_s = self._lifetime_s(owner)
         if name:

@@ -75,7 +75,7 @@ class ControlPlane:
     def apply(self, given: KubeObject) -> None:
         """Create the object, or bring it to what is asked now: controllers and scheduler act, kubelets do not yet."""
         if isinstance(given.spec, LimitRange | ResourceQuota):
-            self.api.admission.apply(given.ref, given.spec, self._pods())
+            self.api.admission.apply(given.ref, given.spec, self.pods())
             self.api.admit_again(given.ref.namespace)
             self._act()
             return
@@ -158,7 +158,7 @@ class ControlPlane:
         self._pass(start_s + limit_s, goes_on)
         return not goes_on()
 
-    def _pods(self) -> dict[Pod, None]:
+    def pods(self) -> dict[Pod, None]:
         """Every pod, those that are being deleted included."""
         owned = (pod for workload in self.workloads.values() for pod in workload.pods())
         return dict.fromkeys([*owned, *self.api.scheduler.bound.pods])

@@ -73,7 +73,7 @@ class EventRecorder:
     def preempted(self, victim: Pod, preemptor: Pod, node: str) -> None:
         """A pod goes for one of higher priority."""
         if self.wanted:
-            text = f"Preempted by pod {_uid(preemptor)} on node {node}"
+            text = f"Preempted by pod {pod_uid(preemptor)} on node {node}"
             self._of_pod(victim, "Preempted", text, "default-scheduler")
 
     def killed(self, pod: Pod, restarts: int, at_s: float) -> None:
@@ -83,7 +83,7 @@ class EventRecorder:
         people look first.
         """
         if self.wanted:
-            name = f"{pod.template.killed_container} in pod {pod.name}_{pod.template.namespace}({_uid(pod)})"
+            name = f"{pod.template.killed_container} in pod {pod.name}_{pod.template.namespace}({pod_uid(pod)})"
             for reason, text, count in (
                 ("OOMKilled", f"Container {name} exceeded its memory", restarts + 1),
                 ("BackOff", f"Back-off restarting failed container {name}", restarts),
@@ -113,6 +113,6 @@ def _key(event: Event) -> tuple[str, ...]:
     return event.kind, event.namespace, event.name, event.reason, event.message
 
 
-def _uid(pod: Pod) -> str:
+def pod_uid(pod: Pod) -> str:
     """A uid that is the same in every replay."""
     return str(uuid5(NAMESPACE_OID, f"{pod.template.namespace}/{pod.name}/{pod.number}"))

@@ -53,6 +53,7 @@ class Pod:
         deleted: It is gone.
         lifetime_s: Seconds from its start to its successful end; None or infinity: it runs without end.
         ordinal: Its place in a StatefulSet.
+        created_s: When it was made, seconds on the virtual clock.
     """
 
     template: PodTemplate
@@ -74,6 +75,7 @@ class Pod:
     deleted: bool = False
     lifetime_s: float | None = None
     ordinal: int = field(default=0)
+    created_s: float = 0.0
 
     @property
     def holds(self) -> bool:

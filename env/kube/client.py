@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
@@ -23,16 +23,14 @@ from kubernetes import client, dynamic
 from kubernetes.client.exceptions import ApiException
 
 from env.errors import ClusterError
+from env.kube import bounded
 
 Manifest = dict[str, Any]
 T = TypeVar("T")
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ITEMS = 200_000
 MAX_PAGES = 2_000
 _PAGE = 500
-_CHUNK = 1 << 16
-_ERROR_S = 10.0
 _LONGEST_PAUSE_S = 30.0
 _PASSING = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
@@ -163,7 +161,16 @@ class KubeApi:
         self.client.close()
         self.client.rest_client.pool_manager.clear()
 
+    def text(self, path: str, query: Mapping[str, str]) -> str:
+        """A text, such as a container's log; what is no UTF-8 in it is replaced."""
+        accepted = {"Accept": "application/json, */*"}  # an API server that refuses says so in JSON
+        data = self._answer("GET", path, query_params=list(query.items()), header_params=accepted)
+        return data.decode(errors="replace")
+
     def _request(self, method: str, path: str, **options: Any) -> Manifest:
+        return _document(self._answer(method, path, **options), f"{method} {path}")
+
+    def _answer(self, method: str, path: str, **options: Any) -> bytes:
         what = f"{method} {path}"
         limit_s = min(self.request_timeout_s, self.deadline - self.timer.now())
         if limit_s <= 0:
@@ -172,10 +179,12 @@ class KubeApi:
         with _errors_told(what, self.host):
             answer = requests.request(method, path, serialize=False, _request_timeout=limit_s, **options)
             try:
-                data = read_bounded(answer, self.timer, limit_s)
+                data = bounded.read_bounded(answer, self.timer, limit_s)
             finally:
                 answer.release_conn()
-        return _document(data, what)
+        if len(data) > bounded.MAX_ANSWER_BYTES:
+            raise KubeError(f"{what}: more than {bounded.MAX_ANSWER_BYTES} bytes")
+        return data
 
 
 def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | Waiting]) -> T:
@@ -192,12 +201,12 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
     """
     timer = api.timer
     deadline = min(api.deadline, timer.now() + limit_s)
-    bounded = api.until(deadline)
+    limited = api.until(deadline)
     backoff_s = api.poll_s
     seen = "nothing"
     while True:
         try:
-            answer = look(bounded)
+            answer = look(limited)
             if not isinstance(answer, Waiting):
                 return answer
             seen, backoff_s, pause_s = answer.seen, api.poll_s, api.poll_s
@@ -211,39 +220,6 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
         if left_s <= 0:
             raise ClusterError(f"{what}: not within {limit_s:.0f} s; last seen: {plain(seen, 1_000)}")
         timer.sleep(min(pause_s, left_s))
-
-
-def read_bounded(answer: Any, timer: Timer, limit_s: float) -> bytes:
-    """A body: MAX_ANSWER_BYTES and one more of it at most.
-
-    Raises:
-        urllib3.exceptions.HTTPError: it does not end in time.
-    """
-    found, end_s = bytearray(), timer.now() + limit_s
-    while len(found) <= MAX_ANSWER_BYTES and (chunk := answer.read1(_CHUNK)):
-        found += chunk
-        if timer.now() > end_s:
-            answer.close()
-            raise urllib3.exceptions.HTTPError(f"the answer does not end within {limit_s:.0f} s")
-    return bytes(found[: MAX_ANSWER_BYTES + 1])
-
-
-class BoundedPool:
-    """urllib3's pool as the client uses it; the body of an error, which the client reads as a whole, is bounded."""
-
-    def __init__(self, pool: Any, timer: Timer) -> None:
-        self._pool = pool
-        self._timer = timer
-
-    def request(self, *args: Any, **options: Any) -> Any:
-        answer = self._pool.request(*args, **{**options, "preload_content": False})
-        if answer.status >= 300:
-            answer._body = read_bounded(answer, self._timer, _ERROR_S)
-            answer.release_conn()
-        return answer
-
-    def clear(self) -> None:
-        self._pool.clear()
 
 
 def plain(text: object, limit: int = 400) -> str:
@@ -295,8 +271,6 @@ def _retry_after_s(error: ApiException) -> float:
 
 
 def _document(data: bytes, what: str) -> Manifest:
-    if len(data) > MAX_ANSWER_BYTES:
-        raise KubeError(f"{what}: more than {MAX_ANSWER_BYTES} bytes")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

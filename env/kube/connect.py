@@ -9,7 +9,8 @@ import kubernetes
 from kubernetes import client, config
 
 from env.errors import ConfigError
-from env.kube.client import BoundedPool, KubeApi, Timer, plain
+from env.kube.bounded import BoundedPool
+from env.kube.client import KubeApi, Timer, plain
 
 CLIENT_VERSION: str = kubernetes.__version__
 

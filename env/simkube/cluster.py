@@ -16,6 +16,7 @@ from env.observation import Observation
 from env.problems.nodes import NodePools
 from env.problems.scenario import Scenario, recorded_manifest
 from env.simkube import gates, paths
+from env.simkube.api_objects import Snapshot, snapshot
 from env.simkube.hooks import run_hooks
 from env.simkube.pods import VirtualNode, differences, observation, why_not_ready
 from env.simkube.settings import SimKubeSettings
@@ -61,6 +62,7 @@ class SimKubeCluster:
         self._last: str | None = None
         self._in_episode = False
         self._why: tuple[str, ...] = ()
+        self._objects: Snapshot | KubeError | None = None
 
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`; it takes at most the sum of the time limits and the trace's length.
@@ -105,6 +107,12 @@ class SimKubeCluster:
         """See `env.cluster.Cluster.why`: what the pods of the last replay said."""
         return self._why
 
+    def objects(self, scenario: Scenario, resources: Resources | None) -> Snapshot:
+        """See `env.cluster.Cluster.objects`: what was read when the last replay was observed."""
+        if isinstance(self._objects, Snapshot):
+            return self._objects
+        raise ClusterError(f"what the cluster held is not known: {self._objects or 'nothing was observed yet'}")
+
     def close(self) -> None:
         """End the episode: wait until the last simulation is gone, and run the hooks after it.
 
@@ -141,8 +149,16 @@ class SimKubeCluster:
         edited = read_deployment(recorded).source.edited
         found = observation(seen.deployment, seen.pods, nodes, edited)
         self._why = why_not_ready(seen.pods)
+        self._objects = self._snapshot(scenario)
         self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
         return found
+
+    def _snapshot(self, scenario: Scenario) -> Snapshot | KubeError:
+        """What there is now; that it cannot be read does not make the observation less true."""
+        try:
+            return snapshot(self._api, scenario.workload.namespace)
+        except KubeError as error:
+            return error
 
     def _wait_until_free(self, namespaces: set[str]) -> None:
         last, limit_s = self._last, self.settings.reset_timeout_s

@@ -18,6 +18,7 @@ import numpy as np
 
 from env import ENV_ID
 from env.actions import Action
+from env.api_objects import ApiObjects
 from env.cluster import Cluster
 from env.embedded.closed_form import plain_workload
 from env.embedded.cluster import EmbeddedCluster
@@ -97,6 +98,10 @@ class Unseen:
     def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
         """See `env.cluster.Cluster.why`."""
         return self._cluster.why(scenario, resources)
+
+    def objects(self, scenario: Scenario, resources: Resources | None) -> ApiObjects:
+        """See `env.cluster.Cluster.objects`."""
+        return self._cluster.objects(scenario, resources)
 
     def close(self) -> None:
         self._cluster.close()

@@ -21,5 +21,6 @@ resource_list.py, limit_range.py, resource_quota.py
                  what admission adds up, gives and refuses
 strategy.py, deployment.py, replicated.py, jobs.py
                  what the objects of each kind ask for
+container_log.py what a simulated container has written to its log
 objects.py       manifests of all kinds, read
 """

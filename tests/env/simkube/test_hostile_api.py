@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from env.kube import client
+from env.kube import bounded, client
 from env.kube.client import KubeApi, KubeError
 from env.kube.connect import connect
 
@@ -95,7 +95,7 @@ def test_an_answer_without_end_is_cut_off(
 ) -> None:
     server, api = hostile
     server.status, server.endless = status, True
-    monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(bounded, "MAX_ANSWER_BYTES", 1 << 20)
     with pytest.raises(KubeError):
         api.get("/api/v1/pods")
 
@@ -121,4 +121,4 @@ def test_a_trickle_is_over_when_its_time_is() -> None:
             pass
 
     with pytest.raises(client.urllib3.exceptions.HTTPError, match="does not end"):
-        client.read_bounded(Trickle(), client.Timer(lambda: float(next(ticks)), lambda _: None), 10.0)
+        bounded.read_bounded(Trickle(), client.Timer(lambda: float(next(ticks)), lambda _: None), 10.0)

@@ -1,0 +1,79 @@
+"""A live cluster's objects; implements `env.api_objects.ApiObjects` by GET requests alone.
+
+Everything but nodes is read within one namespace, so that a Role is enough for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from env.api_objects import LONGEST_LOG, Manifest, NoSuchObject
+from env.kube.client import KubeApi, KubeError
+from env.kube.paths import path_of, within
+
+_NAMESPACES = "/api/v1/namespaces"
+_NODES = "/api/v1/nodes"
+_PODS = "/api/v1/pods"
+_EVENTS = "/api/v1/events"
+_DEPLOYMENTS = "/apis/apps/v1/deployments"
+
+
+@dataclass(frozen=True)
+class LiveObjects:
+    """What an API server holds now.
+
+    Attributes:
+        api: Its client.
+        limit_s: Seconds that one question may take, with all its requests.
+    """
+
+    api: KubeApi
+    limit_s: float = 30.0
+
+    def pods(self, namespace: str) -> list[Manifest]:
+        """See `ApiObjects.pods`."""
+        return self._listed(_PODS, namespace)
+
+    def deployment(self, namespace: str, name: str) -> Manifest | None:
+        """See `ApiObjects.deployment`."""
+        return self._bounded().get(path_of(_DEPLOYMENTS, name, namespace))
+
+    def events(self, namespace: str) -> list[Manifest]:
+        """See `ApiObjects.events`."""
+        return self._listed(_EVENTS, namespace)
+
+    def nodes(self) -> list[Manifest]:
+        """See `ApiObjects.nodes`."""
+        return self._bounded().list(_NODES)
+
+    def log(self, namespace: str, pod: str, container: str, tail_lines: int) -> str:
+        """See `ApiObjects.log`."""
+        query = {"container": container, "tailLines": str(tail_lines), "limitBytes": str(LONGEST_LOG)}
+        try:
+            text = self._bounded().text(f"{path_of(_PODS, pod, namespace)}/log", query)
+        except KubeError as error:
+            if error.status == 404:
+                raise NoSuchObject(f"pod {namespace}/{pod}, or its container {container}: {error}") from error
+            raise
+        return text[-LONGEST_LOG:]
+
+    def _bounded(self) -> KubeApi:
+        return self.api.until(self.api.timer.now() + self.limit_s)
+
+    def _listed(self, collection: str, namespace: str) -> list[Manifest]:
+        """The objects of a namespace. An API server answers with none where there is no such namespace at all."""
+        api = self._bounded()
+        found = api.list(within(collection, namespace))
+        if not found:
+            self._check(api, namespace)
+        return found
+
+    def _check(self, api: KubeApi, namespace: str) -> None:
+        try:
+            there = api.get(path_of(_NAMESPACES, namespace)) is not None
+        except KubeError as error:
+            if error.status not in (401, 403):
+                raise
+            return  # a Role does not let us look
+        if not there:
+            raise NoSuchObject(f"namespace {namespace}")
