@@ -264,6 +264,8 @@ class _Simulation:
         """Run on until all paused threads, slow requests and abandoned requests have taken effect."""
         earliest = max(self.world.now, self.faults.lasts_until) + 10.0
         latest = earliest + SETTLE_S + 2 * self.scenario.ttl_s
+        if self._attacked_job is not None:  # nobody waited for it: the last worker may still hang in its episode
+            latest += self.scenario.wanted.training.episode_timeout_s
         self.world.run(lambda: self.world.now >= latest or (self.world.now >= earliest and self._leftovers() is None))
 
     def _leftovers(self) -> str | None:
