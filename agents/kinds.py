@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.dqn.settings import DQNSettings
+from agents.llm.settings import LLMSettings
 from agents.settings import Settings, as_mapping, parse_settings
 from agents.tabular.settings import GreedySettings
 from env.errors import AgentError, nearest
@@ -32,6 +33,7 @@ class AgentKind:
         settings: What can be set; None: nothing, as for a hand-written policy.
         layout: Makes the names and shapes of its networks' tensors from settings; None: it has no networks.
         suffix: Of its checkpoints' file names.
+        needs_key: Whether it asks a service for each action, with a key of the user's; it is not trained.
     """
 
     name: str
@@ -39,6 +41,7 @@ class AgentKind:
     settings: type[Settings] | None = None
     layout: Callable[[Given], Mapping[str, tuple[int, ...]]] | None = None
     suffix: str = ".json"
+    needs_key: bool = False
 
     @property
     def has_weights(self) -> bool:
@@ -86,6 +89,12 @@ def _policy(name: str, seed: int, settings: Given) -> Agent:
     return policies.Policy(getattr(policies, name))
 
 
+def _llm(seed: int, settings: Given) -> Agent:
+    from agents.llm.agent import LLMAgent
+
+    return LLMAgent(settings)
+
+
 POLICY_NAMES = (
     "noop",
     "heuristic",
@@ -102,6 +111,7 @@ KINDS: Mapping[str, AgentKind] = {
     for kind in (
         AgentKind("dqn", _dqn, DQNSettings, _dqn_layout, ".pt"),
         AgentKind("greedy", _greedy, GreedySettings),
+        AgentKind("llm", _llm, LLMSettings, needs_key=True),
         *(AgentKind(name, partial(_policy, name)) for name in POLICY_NAMES),
     )
 }
@@ -115,6 +125,23 @@ def agent_kind(name: str) -> AgentKind:
     if name not in KINDS:
         raise AgentError(f"agent {name!r} is unknown; {nearest(name, KINDS)}")
     return KINDS[name]
+
+
+def check_trainable(name: str) -> None:
+    """Accept an agent for a training or a job.
+
+    Raises:
+        AgentError: There is none of that name, or it needs a key: a worker has none.
+    """
+    if agent_kind(name).needs_key:
+        raise AgentError(
+            f"agent {name!r}: learns nothing, and asks a service with a key that workers do not have; "
+            "play it with sim-arena episode, step, suggest or evaluate"
+        )
+
+
+TRAINABLE = tuple(name for name, kind in KINDS.items() if not kind.needs_key)
+"""The agents that a training or a job can be asked of."""
 
 
 def with_weights() -> str:

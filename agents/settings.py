@@ -22,6 +22,7 @@ class Settings:
 
 
 S = TypeVar("S", bound=Settings)
+_LONGEST_TEXT = 200
 
 
 def parse_settings(kind: type[S], given: Mapping[str, Any] | None) -> S:
@@ -77,6 +78,10 @@ def _convert(name: str, value: Any, default: Any) -> Any:
         if isinstance(value, bool):
             return value
         raise AgentError(f"setting {name}: {value!r} is neither true nor false")
+    if isinstance(default, str):
+        if isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable():
+            return value
+        raise AgentError(f"setting {name}: {value!r:.80} is not a text of at most {_LONGEST_TEXT} printable characters")
     if isinstance(default, int):
         if _is_int(value):
             return value

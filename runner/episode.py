@@ -14,6 +14,7 @@ from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
 from env.quantity import format_cpu, format_memory
+from runner.situation import tell
 
 StepRecord = dict[str, Any]
 OnStep = Callable[[StepRecord], None]
@@ -96,6 +97,7 @@ def _run_episode(
     while not (terminated or truncated):
         if should_stop():
             raise Stopped
+        tell(agent, env)
         action = agent.act(state, explore=explore)
         next_state, reward, terminated, truncated, next_info = env.step(np.int64(action))
         if learn is not None:

@@ -47,7 +47,9 @@ def test_every_setting_has_a_row_with_its_default(kind: AgentKind) -> None:
     assert [row[0] for row in table] == [f"`{field.name}`" for field in fields(kind.settings)]
     for field, row in zip(fields(kind.settings), table, strict=True):
         written = row[1].strip("`")
-        if isinstance(field.default, tuple | bool):
+        if isinstance(field.default, str):
+            assert written == (field.default or "none")
+        elif isinstance(field.default, tuple | bool):
             assert written == str(list(field.default) if isinstance(field.default, tuple) else field.default).lower()
         else:
             assert number(written) == field.default

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from operator import index
 from typing import Any
 
@@ -20,18 +20,16 @@ from env.actions import NO_CEILING, Action, ActionOutcome, Ceiling, apply_action
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain, plain_workload
 from env.errors import ConfigError
+from env.gym.checks import SEEDS, check_number, check_problem, check_settings
 from env.gym.features import STATE_DIM, state_vector
-from env.gym.reward import check_reward, goal, reward
+from env.gym.reward import goal, reward
 from env.observation import Observation
-from env.problems.draw import PROBLEMS, episode_words
+from env.problems.draw import episode_words
 from env.problems.generate import GeneratedProblem, draw_problem, problem_scenario
 from env.problems.philox import below, seed_of
 from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
 from env.workload import Resources
-
-SEEDS = 2**63
-"""Seeds are taken modulo this."""
 
 _ACTIONS = tuple(Action)
 
@@ -142,8 +140,42 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Raises:
             ClusterError: The workload could not be observed.
         """
-        episode, _ = self._current()
-        return episode.why(None if self._outcome is None else self._outcome.resources)
+        return self._replaying().why(self.scenario, self.asked)
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is to be solved; a generated one gets its trace when this is asked."""
+        return self._current()[0].scenario()
+
+    @property
+    def observation(self) -> Observation:
+        """What was observed last."""
+        return self._current()[1]
+
+    @property
+    def outcome(self) -> ActionOutcome | None:
+        """The outcome of the last action; None after a reset."""
+        return self._outcome
+
+    @property
+    def asked(self) -> Resources | None:
+        """What the workload asks for instead of what was recorded; None: as recorded."""
+        return None if self._outcome is None else self._outcome.resources
+
+    @property
+    def ceiling(self) -> Ceiling:
+        """The most that actions make the workload request."""
+        return self._current()[0].ceiling
+
+    @property
+    def steps(self) -> int:
+        """Steps of this episode so far."""
+        return self._steps
+
+    @property
+    def max_steps(self) -> int:
+        """Steps after which an episode is truncated."""
+        return self._max_steps
 
     def close(self) -> None:
         """Close the cluster, unless it was given."""
@@ -168,19 +200,15 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if not self._owns_cluster:
             return self._of_scenario(problem_scenario(problem))
         observe = partial(_computed, generated_workload(problem), problem.start)
-        return _Episode(
-            problem.name, problem.kind, problem.target, observe, self._explaining(lambda: problem_scenario(problem))
-        )
+        scenario = cache(partial(problem_scenario, problem))
+        return _Episode(problem.name, problem.kind, problem.target, observe, scenario)
 
     def _of_scenario(self, scenario: Scenario) -> _Episode:
         plain = plain_workload(scenario) if self._owns_cluster else None
         observe = partial(_computed, *plain) if plain is not None else partial(self._replaying().observe, scenario)
-        why = self._explaining(lambda: scenario)
-        return _Episode(scenario.name, scenario.problem, scenario.target, observe, why, ceiling_of(scenario))
-
-    def _explaining(self, scenario: Callable[[], Scenario]) -> Callable[[Resources | None], tuple[str, ...]]:
-        """Says why with what is asked for; the scenario is made when it is needed."""
-        return lambda asked: self._replaying().why(scenario(), asked)
+        return _Episode(
+            scenario.name, scenario.problem, scenario.target, observe, lambda: scenario, ceiling_of(scenario)
+        )
 
     def _replaying(self) -> Cluster:
         """Where traces are replayed; plain scenarios do without, and so without the compiler that it needs."""
@@ -214,13 +242,13 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
 @dataclass(frozen=True)
 class _Episode:
-    """What is to be solved; how it is observed, and why it is not: with what is asked for, or None as recorded."""
+    """What is to be solved, and how it is observed: with what is asked for, or None as recorded."""
 
     name: str
     problem: str | None
     target: int
     observe: Callable[[Resources | None], Observation]
-    why: Callable[[Resources | None], tuple[str, ...]]
+    scenario: Callable[[], Scenario]
     ceiling: Ceiling = NO_CEILING
 
 
@@ -251,44 +279,3 @@ def line(
     )
     pods = f"{o.ready} ready, {o.pending} pending{failing}, target {target}"
     return f"{name} step {steps}: {done}{blocked} -> {asked}: {pods}"
-
-
-def check_number(number: int, scenarios: int) -> None:
-    """Accept the number of a scenario.
-
-    Raises:
-        ConfigError: There is none of that number.
-    """
-    if not isinstance(number, int | np.integer) or not 0 <= number < scenarios:
-        raise ConfigError(f"options['scenario'] {number!r:.80}: must be a whole number from 0 to {scenarios - 1}")
-
-
-def check_settings(
-    scenarios: Sequence[Scenario] | None, reward_name: str, max_steps: int, render_mode: str | None
-) -> None:
-    """Accept an environment's settings.
-
-    Raises:
-        ConfigError: One out of range.
-    """
-    check_reward(reward_name)
-    if scenarios is not None and not scenarios:
-        raise ConfigError("scenarios: must hold at least one; None generates them")
-    if not isinstance(max_steps, int) or not 1 <= max_steps < SEEDS:
-        raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
-    if render_mode not in (None, "ansi"):
-        raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")
-
-
-def check_problem(scenarios: Sequence[Scenario] | None, problem: str | None) -> None:
-    """Accept a kind of generated problems.
-
-    Raises:
-        ConfigError: There is no such kind, or nothing is generated.
-    """
-    if problem is None:
-        return
-    if problem not in PROBLEMS:
-        raise ConfigError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
-    if scenarios is not None:
-        raise ConfigError(f"problem {problem!r}: scenarios are given, so none are generated")

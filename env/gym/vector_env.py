@@ -20,7 +20,8 @@ from env.actions import MOST, NO_CEILING, Action, apply_action
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
-from env.gym.cluster_env import SEEDS, check_number, check_settings, line
+from env.gym.checks import SEEDS, check_number, check_settings
+from env.gym.cluster_env import line
 from env.gym.features import STATE_DIM, features
 from env.gym.reward import REWARD_FUNCTIONS, goal
 from env.gym.vector_kernel import LANE, WORKLOAD, compiled

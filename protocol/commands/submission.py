@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agents.kinds import agent_kind, with_weights
+from agents.kinds import agent_kind, check_trainable, with_weights
 from env.errors import UsageError
 from env.gym.reward import REWARDS
 from env.words import count
@@ -98,6 +98,7 @@ def queue(bucket: Bucket, submission: Submission) -> Submitted:
 
 
 def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> None:
+    check_trainable(job.agent)
     kind = agent_kind(job.agent)
     if episode.reward not in REWARDS:
         raise UsageError(f"--reward {episode.reward}: choose from {', '.join(REWARDS)}")

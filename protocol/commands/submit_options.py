@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from agents.kinds import DEFAULT, KINDS
+from agents.kinds import DEFAULT, TRAINABLE
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.choices import Closers, JobType
 from protocol.wire.keys import MAX_MEMBERS
@@ -27,7 +27,7 @@ class JobChoice:
     panel: ClassVar[str] = "Training"
 
     agent: Annotated[
-        str, typer.Option(metavar="NAME", help=f"{', '.join(KINDS)}.", autocompletion=completion.of(KINDS))
+        str, typer.Option(metavar="NAME", help=f"{', '.join(TRAINABLE)}.", autocompletion=completion.of(TRAINABLE))
     ] = DEFAULT
     episodes: Annotated[
         int, typer.Option(metavar="N", min=1, help="Episodes; in a federation those of each member.")

@@ -26,10 +26,11 @@ class CollectionLearner:
     def __init__(
         self, bucket: Bucket, manifest: Manifest, scenarios: Sequence[Scenario] | None, cluster: Cluster | None = None
     ) -> None:
-        from agents.kinds import make_agent
+        from agents.kinds import check_trainable, make_agent
         from env.gym.cluster_env import ClusterEnv
 
         wanted = manifest.training
+        check_trainable(wanted.agent)
         self.seed = wanted.seed
         self.agent = make_agent(wanted.agent, seed=wanted.seed, settings=wanted.agent_settings)
         if wanted.weights:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from agents.kinds import DEFAULT, KINDS, agent_kind
+from agents.kinds import DEFAULT, TRAINABLE, agent_kind, check_trainable
 from env.errors import ConfigError, nearest, reason
 from runner.clusters.choice import ClusterChoice
 from runner.options import completion
@@ -41,7 +41,7 @@ class TrainingChoice:
     panel: ClassVar[str] = "Training"
 
     agent: Annotated[
-        str, typer.Option(metavar="NAME", help=f"{', '.join(KINDS)}.", autocompletion=completion.of(KINDS))
+        str, typer.Option(metavar="NAME", help=f"{', '.join(TRAINABLE)}.", autocompletion=completion.of(TRAINABLE))
     ] = DEFAULT
     episodes: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Episodes in all. Default: enough for a good DQN.")
@@ -164,6 +164,7 @@ class RunConfig:
         from runner.training.training import TrainingConfig
 
         self.cluster.check()
+        check_trainable(self.training.agent)
         training, validation = self.training, self.validation
         episodes = training.episodes or TrainingConfig.episodes
         evaluate_every = 0 if self.cluster.cluster != "embedded" else max(_FEWEST, episodes // _EVALUATIONS)

@@ -47,6 +47,7 @@ def step(
     from env.embedded.left_out import left_out
     from env.gym.cluster_env import ClusterEnv
     from runner.episode import step_record
+    from runner.situation import tell
 
     check_place(to, "--to")
     scenario = workload.one_scenario(seed)
@@ -55,6 +56,8 @@ def step(
     with cluster.opened(ctx.obj) as place:
         env = ClusterEnv([scenario], reward=reward, cluster=place)
         state, info = env.reset(seed=seed)
+        if action is None:
+            tell(actor, env)
         index = actor.act(state, explore=False) if action is None else _action(action)
         _, value, terminated, _, after = env.step(np.int64(index))
         why = [] if terminated else [*env.why()]

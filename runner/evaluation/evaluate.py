@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
 from env.problems.scenario import Scenario
 from env.workload import Resources
+from runner.situation import tell
 
 TOTAL = "all"
 GIVEN = "given"
@@ -102,8 +104,13 @@ def play_all(
     episodes = []
     for number in numbers:
         agent.seed(np.random.default_rng(np.random.SeedSequence((seed, number + 1))))
-        episodes.append(play(env, number, lambda state: agent.act(state, explore=False), should_stop))
+        episodes.append(play(env, number, partial(_choice, agent, env), should_stop))
     return episodes
+
+
+def _choice(agent: Agent, env: ClusterEnv, state: State) -> int:
+    tell(agent, env)
+    return agent.act(state, explore=False)
 
 
 def play(

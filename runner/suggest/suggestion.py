@@ -21,6 +21,7 @@ from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
+from runner.situation import tell
 from runner.suggest.effects import choices, side_effects
 from runner.suggest.patch import check_names, last_manifest, strategic_patch
 
@@ -181,6 +182,7 @@ def _acted(agent: Agent, play: _Play, *, owned: bool) -> SuggestionEnd:
     while not play.is_solved:
         if play.is_over:
             return SuggestionEnd.UNSOLVED
+        tell(agent, play.env)
         action = agent.act(play.state, explore=False)
         if owned and STEPS[Action(action)].replicas:
             return SuggestionEnd.AUTOSCALED

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.agent import Agent, WeightedAgent
-from agents.kinds import DEFAULT, make_agent, with_weights
+from agents.kinds import DEFAULT, check_trainable, make_agent, with_weights
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, mapping
 from agents.saved.files import parse_json
@@ -88,6 +88,7 @@ class Training:
         Raises:
             AgentError, ConfigError: an agent, a setting or a reward that does not exist.
         """
+        check_trainable(config.agent)
         self.config = config
         self.agent = make_agent(config.agent, seed=config.seed, settings=config.agent_settings)
         self.history: list[Summary] = []

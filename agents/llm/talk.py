@@ -1,0 +1,158 @@
+"""One step's conversation: requests, tools in between, one answer at the end. Bounded in rounds, calls and text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agents.llm.answer import ANSWER_SCHEMA
+from agents.llm.conversation import Answered, Asked, Reply, Request, Said, Stop, ToolCall, ToolOutcome, Turn, Usage
+from agents.llm.decision import CallMade, Spent
+from agents.llm.model import Model, ProviderAway
+from agents.llm.prompt import SYSTEM, data_of_cluster
+from agents.llm.retry import Patience
+from agents.llm.settings import LLMSettings
+from agents.llm.situation import Toolbox
+from env.errors import SimArenaError
+from env.printable import one_line
+
+Exchange = dict[str, Any]
+"""A request and its reply, or its failure, as JSON holds them."""
+
+MOST_CALLS = 8
+"""Calls of one reply that are run; further ones get an error."""
+LONGEST_OUTCOME = 16_000
+"""Characters of one outcome."""
+LONGEST_TALK = 120_000
+"""Characters of all outcomes of a step; calls after that get an error."""
+_LONGEST_NAME = 80
+
+
+@dataclass
+class Talk:
+    """One step's conversation.
+
+    Attributes:
+        model, tools, settings, patience: With whom, about what, and how long.
+        on_exchange: Gets every request with its reply or failure.
+        rounds: Replies that called tools.
+        calls: What they called.
+        spent: What all requests cost, also of a conversation that ended early.
+    """
+
+    model: Model
+    tools: Toolbox
+    settings: LLMSettings
+    patience: Patience
+    on_exchange: Callable[[Exchange], None] | None = None
+    rounds: int = 0
+    calls: list[CallMade] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
+    _step: int = 0
+    _told: int = 0
+    _read: int = 0
+
+    def answer(self, prompt: str, step: int) -> Reply:
+        """The reply that is the answer: the first without calls, or the one after the last round.
+
+        Raises:
+            ProviderAway, ProviderRefused, Stopped: as `Patience.complete`.
+        """
+        self._step = step
+        turns: tuple[Turn, ...] = (Asked(prompt),)
+        while True:
+            must_answer = not self.tools.specs or self.rounds >= self.settings.max_tool_rounds
+            reply = self._complete(
+                Request(
+                    system=SYSTEM,
+                    turns=turns,
+                    tools=() if self.settings.max_tool_rounds == 0 else tuple(self.tools.specs),
+                    answer_schema=ANSWER_SCHEMA,
+                    max_output_tokens=self.settings.max_output_tokens,
+                    must_answer=must_answer,
+                )
+            )
+            if must_answer or not reply.calls or reply.stop in (Stop.LENGTH, Stop.REFUSED):
+                return reply
+            self.rounds += 1
+            outcomes = tuple(self._call(call, number) for number, call in enumerate(reply.calls))
+            turns = (*turns, Said(reply), Answered(outcomes))
+
+    def _complete(self, request: Request) -> Reply:
+        """One reply; what it costs is counted, also where it fails."""
+        tries = 0
+
+        def sent(usage: Usage, lost: bool) -> None:
+            nonlocal tries
+            self.spent += Spent(usage, requests=1, retries=int(tries > 0), lost=int(lost))
+            tries += 1
+
+        def failed(error: ProviderAway) -> None:
+            sent(Usage(), error.may_be_paid)
+            self._tell(request, {"error": one_line(str(error)), "may_be_paid": error.may_be_paid})
+
+        reply = self.patience.complete(self.model, request, failed)
+        sent(reply.usage, lost=False)
+        self._tell(request, {"reply": reply_document(reply)})
+        return reply
+
+    def _call(self, call: ToolCall, number: int) -> ToolOutcome:
+        outcome = self._outcome(call, number)
+        self.calls.append(CallMade(one_line(call.name, _LONGEST_NAME), outcome.is_error))
+        self._read += len(outcome.text)
+        return outcome
+
+    def _outcome(self, call: ToolCall, number: int) -> ToolOutcome:
+        """The tool's outcome, marked as data; an error that says why where the call is not run."""
+        known = [spec.name for spec in self.tools.specs]
+        if call.name not in known:
+            return _error(call, f"there is no such tool; there are {', '.join(known)}")
+        if call.arguments is None:
+            return _error(call, "the arguments are no JSON object")
+        if number >= MOST_CALLS:
+            return _error(call, f"not run: at most {MOST_CALLS} calls in one reply")
+        if self._read >= LONGEST_TALK:
+            return _error(call, "not run: no more can be read in this step; answer now")
+        try:
+            outcome = self.tools.call(call)
+        except SimArenaError as error:
+            outcome = _error(call, str(error))
+        return replace(outcome, call_id=call.id, name=call.name, text=data_of_cluster(outcome.text, LONGEST_OUTCOME))
+
+    def _tell(self, request: Request, end: Exchange) -> None:
+        """What is new since the last exchange, so that a transcript does not repeat itself."""
+        if self.on_exchange is None:
+            return
+        new, self._told = request.turns[self._told :], len(request.turns)
+        exchange: Exchange = {"step": self._step, "round": self.rounds, "must_answer": request.must_answer}
+        if self._step == 1 and request.turns == new:
+            exchange |= {"system": request.system, "tools": [tool.name for tool in request.tools]}
+        self.on_exchange({**exchange, "turns": turns_document(new), **end})
+
+
+def _error(call: ToolCall, why: str) -> ToolOutcome:
+    return ToolOutcome(call.id, call.name, why, is_error=True)
+
+
+def reply_document(reply: Reply) -> Exchange:
+    """A reply without the provider's own form."""
+    return {
+        "text": reply.text[:LONGEST_TALK],
+        "calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reply.calls],
+        "stop": reply.stop.value,
+        "model": reply.model,
+        "usage": vars(reply.usage),
+    }
+
+
+def turns_document(turns: Sequence[Turn]) -> list[Exchange]:
+    """Turns of the agent; those of the model are in the exchange before."""
+    found: list[Exchange] = []
+    for turn in turns:
+        if isinstance(turn, Asked):
+            found.append({"asked": turn.text})
+        elif isinstance(turn, Answered):
+            found += [{"outcome": {"id": o.call_id, "name": o.name, "is_error": o.is_error, "text": o.text}}
+                      for o in turn.outcomes]  # fmt: skip
+    return found

@@ -1,0 +1,56 @@
+"""What the settings of an environment must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from env.errors import ConfigError
+from env.gym.reward import check_reward
+from env.problems.draw import PROBLEMS
+from env.problems.scenario import Scenario
+
+SEEDS = 2**63
+"""Seeds are taken modulo this."""
+
+
+def check_number(number: int, scenarios: int) -> None:
+    """Accept the number of a scenario.
+
+    Raises:
+        ConfigError: There is none of that number.
+    """
+    if not isinstance(number, int | np.integer) or not 0 <= number < scenarios:
+        raise ConfigError(f"options['scenario'] {number!r:.80}: must be a whole number from 0 to {scenarios - 1}")
+
+
+def check_settings(
+    scenarios: Sequence[Scenario] | None, reward_name: str, max_steps: int, render_mode: str | None
+) -> None:
+    """Accept an environment's settings.
+
+    Raises:
+        ConfigError: One out of range.
+    """
+    check_reward(reward_name)
+    if scenarios is not None and not scenarios:
+        raise ConfigError("scenarios: must hold at least one; None generates them")
+    if not isinstance(max_steps, int) or not 1 <= max_steps < SEEDS:
+        raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
+    if render_mode not in (None, "ansi"):
+        raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")
+
+
+def check_problem(scenarios: Sequence[Scenario] | None, problem: str | None) -> None:
+    """Accept a kind of generated problems.
+
+    Raises:
+        ConfigError: There is no such kind, or nothing is generated.
+    """
+    if problem is None:
+        return
+    if problem not in PROBLEMS:
+        raise ConfigError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
+    if scenarios is not None:
+        raise ConfigError(f"problem {problem!r}: scenarios are given, so none are generated")
