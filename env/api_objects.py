@@ -20,24 +20,26 @@ class NoSuchObject(ClusterError):
     """The cluster answers that there is no such object; the message names it."""
 
 
+class ReadRefused(ClusterError):
+    """The API server does not let us read that: no credentials that it knows, or no permission."""
+
+
 class ApiObjects(Protocol):
-    """What an API server holds. Nothing in it is trusted: names, messages and logs may hold any text."""
+    """What an API server holds. Nothing in it is trusted: names, messages and logs may hold any text.
+
+    All methods may raise ReadRefused, and any other ClusterError where the cluster does not answer.
+    """
 
     def pods(self, namespace: str) -> list[Manifest]:
         """All pods of a namespace, those that end included.
 
         Raises:
             NoSuchObject: There is no such namespace.
-            ClusterError: They cannot be read.
         """
         ...
 
     def deployment(self, namespace: str, name: str) -> Manifest | None:
-        """The Deployment; None where there is none of that name.
-
-        Raises:
-            ClusterError: It cannot be read.
-        """
+        """The Deployment; None where there is none of that name."""
         ...
 
     def events(self, namespace: str) -> list[Manifest]:
@@ -45,23 +47,17 @@ class ApiObjects(Protocol):
 
         Raises:
             NoSuchObject: There is no such namespace.
-            ClusterError: They cannot be read.
         """
         ...
 
     def nodes(self) -> list[Manifest]:
-        """All nodes.
-
-        Raises:
-            ClusterError: They cannot be read.
-        """
+        """All nodes."""
         ...
 
     def log(self, namespace: str, pod: str, container: str, tail_lines: int) -> str:
         """The last lines of a container's log, at most LONGEST_LOG bytes; of one that restarts, the last run's.
 
         Raises:
-            NoSuchObject: There is no such pod or container.
-            ClusterError: There is no log yet, or it cannot be read.
+            NoSuchObject: There is no such pod or container, or no log of it yet.
         """
         ...

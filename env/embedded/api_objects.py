@@ -18,7 +18,7 @@ from env.engine.events import Event
 from env.engine.manifests.container_log import container_log
 from env.engine.pods import Phase, Pod
 from env.engine.scheduling.nodes import Node
-from env.errors import ClusterError, ScenarioError
+from env.errors import ScenarioError
 from env.problems.scenario import Scenario, recorded_manifest
 from env.quantity import format_cpu, format_memory
 from env.workload import WorkloadRef
@@ -78,7 +78,7 @@ class ReplayedObjects:
         if text is None:
             raise NoSuchObject(f"container {container} of pod {namespace}/{pod}")
         if found.phase is Phase.PENDING:
-            raise ClusterError(f"pod {namespace}/{pod}: no container of it was started yet, so there is no log")
+            raise NoSuchObject(f"log of pod {namespace}/{pod}: no container of it was started yet")
         return "".join(text.splitlines(keepends=True)[-tail_lines:])[-LONGEST_LOG:]
 
     @cached_property

@@ -5,9 +5,11 @@ Everything but nodes is read within one namespace, so that a Role is enough for 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from env.api_objects import LONGEST_LOG, Manifest, NoSuchObject
+from env.api_objects import LONGEST_LOG, Manifest, NoSuchObject, ReadRefused
 from env.kube.client import KubeApi, KubeError
 from env.kube.paths import path_of, within
 
@@ -36,7 +38,8 @@ class LiveObjects:
 
     def deployment(self, namespace: str, name: str) -> Manifest | None:
         """See `ApiObjects.deployment`."""
-        return self._bounded().get(path_of(_DEPLOYMENTS, name, namespace))
+        with self._asking() as api:
+            return api.get(path_of(_DEPLOYMENTS, name, namespace))
 
     def events(self, namespace: str) -> list[Manifest]:
         """See `ApiObjects.events`."""
@@ -44,29 +47,34 @@ class LiveObjects:
 
     def nodes(self) -> list[Manifest]:
         """See `ApiObjects.nodes`."""
-        return self._bounded().list(_NODES)
+        with self._asking() as api:
+            return api.list(_NODES)
 
     def log(self, namespace: str, pod: str, container: str, tail_lines: int) -> str:
         """See `ApiObjects.log`."""
         query = {"container": container, "tailLines": str(tail_lines), "limitBytes": str(LONGEST_LOG)}
-        try:
-            text = self._bounded().text(f"{path_of(_PODS, pod, namespace)}/log", query)
-        except KubeError as error:
-            if error.status == 404:
-                raise NoSuchObject(f"pod {namespace}/{pod}, or its container {container}: {error}") from error
-            raise
-        return text[-LONGEST_LOG:]
+        with self._asking() as api:
+            return api.text(f"{path_of(_PODS, pod, namespace)}/log", query)[-LONGEST_LOG:]
 
-    def _bounded(self) -> KubeApi:
-        return self.api.until(self.api.timer.now() + self.limit_s)
+    @contextmanager
+    def _asking(self) -> Iterator[KubeApi]:
+        """The client for one question, whose errors are those of `ApiObjects`."""
+        try:
+            yield self.api.until(self.api.timer.now() + self.limit_s)
+        except KubeError as error:
+            if error.status in (400, 404):  # 400: a container that waits for its start has no log
+                raise NoSuchObject(str(error)) from error
+            if 401 <= error.status < 500 and not error.passing:
+                raise ReadRefused(str(error)) from error
+            raise
 
     def _listed(self, collection: str, namespace: str) -> list[Manifest]:
         """The objects of a namespace. An API server answers with none where there is no such namespace at all."""
-        api = self._bounded()
-        found = api.list(within(collection, namespace))
-        if not found:
-            self._check(api, namespace)
-        return found
+        with self._asking() as api:
+            found = api.list(within(collection, namespace))
+            if not found:
+                self._check(api, namespace)
+            return found
 
     def _check(self, api: KubeApi, namespace: str) -> None:
         try:

@@ -50,7 +50,7 @@ class Snapshot:
         if found is None:
             raise NoSuchObject(f"pod {namespace}/{pod}")
         if (found.get("status") or {}).get("phase") in (None, "Pending"):
-            raise ClusterError(f"pod {namespace}/{pod}: no container of it was started yet, so there is no log")
+            raise NoSuchObject(f"log of pod {namespace}/{pod}: no container of it was started yet")
         try:
             text = container_log(found, container)
         except (ValueError, QuantityError) as error:

@@ -10,7 +10,6 @@ import pytest
 from env.api_objects import NoSuchObject
 from env.embedded.api_objects import ReplayedObjects
 from env.embedded.cluster import EmbeddedCluster
-from env.errors import ClusterError
 from env.problems.nodes import equal_nodes
 from env.quantity import GIB
 from env.trace.document import Manifest
@@ -123,7 +122,7 @@ def test_what_has_no_log_is_an_error(objects: Any, deployment: Any) -> None:
     held = objects(deployment(replicas=1, cpu="17"))
     (pod,) = held.pods("default")
     name = pod["metadata"]["name"]
-    with pytest.raises(ClusterError, match="no container of it was started yet"):
+    with pytest.raises(NoSuchObject, match="no container of it was started yet"):
         held.log("default", name, "web", 10)
     with pytest.raises(NoSuchObject, match=f"container db of pod default/{name}"):
         held.log("default", name, "db", 10)
