@@ -27,6 +27,7 @@ COMMANDS: Commands = {
     "fidelity": Entry("runner.commands.fidelity:fidelity", "Compare the engine with what a control plane decided."),
     "truth": Entry("", "Record what a real control plane decides."),
     "truth record": Entry("runner.commands.truth:record", "Play scenarios on a cluster and write what it decided."),
+    "mcp": Entry("runner.commands.mcp:mcp", "Serve tools by MCP: look at a cluster or a trace, or play the gym."),
     "doctor": Entry("runner.commands.doctor:doctor", "Check whether a Kubernetes can run simulations."),
 }
 

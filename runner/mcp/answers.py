@@ -45,7 +45,7 @@ class PodStatus(Answer):
     status: Annotated[str, Field(description="One word, as the STATUS column of kubectl get pods.")]
     ready: Annotated[str, Field(description="Ready containers of all, such as 1/2.")]
     restarts: Count
-    node: Annotated[str | None, Field(description="null: no node was found yet.")] = None
+    node: Annotated[str | None, Field(description="Without one, it has no node yet.")] = None
     owner: Annotated[str | None, Field(description="Its controller, such as ReplicaSet/web-5d9c.")] = None
     created: str | None = None
     message: Annotated[str | None, Field(description="Why it has no node, or why it failed.")] = None
@@ -152,3 +152,28 @@ class Nodes(Answer):
     total: Total
     shown: Shown
     nodes: list[Node]
+
+
+class Score(Answer):
+    """How an episode ended."""
+
+    solved: bool
+    steps: int
+    least_steps: Annotated[int | None, Field(description="Of the shortest solution, where it is known.")] = None
+    reward: Annotated[float, Field(description="Sum over the steps.")]
+
+
+class Turn(Answer):
+    """Where an episode stands."""
+
+    step: Annotated[int, Field(description="The next one, from 1 on.")]
+    max_steps: int
+    target: Annotated[int, Field(description="Pods that should be Ready.")]
+    ready: int
+    pending: int
+    oom_killed: int
+    cpu_starved: int
+    total: int
+    over: bool
+    score: Score | None = None
+    text: Annotated[str, Field(description="The same in words, with the actions.")]

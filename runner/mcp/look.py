@@ -97,7 +97,7 @@ def get_events(objects: ApiObjects, namespace: str, deploy: str, last_n: int) ->
     return Events(namespace=namespace, deployment=deploy, total=len(found), shown=len(shown), events=shown)
 
 
-def get_pod_logs(objects: ApiObjects, namespace: str, pod_name: str, tail_lines: int, container: str | None) -> PodLog:
+def get_pod_logs(objects: ApiObjects, namespace: str, pod_name: str, tail_lines: int, container: str = "") -> PodLog:
     """The end of the log of a container: of the one that is asked for, else of the one that matters most."""
     pod = next((p for p in objects.pods(namespace) if mapping(p.get("metadata")).get("name") == pod_name), None)
     if pod is None:

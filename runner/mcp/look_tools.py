@@ -32,7 +32,12 @@ _Pod = Annotated[
     ),
 ]
 _Container = Annotated[
-    str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, description="Default: the one in trouble.")
+    str,
+    Field(
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+        max_length=63,
+        description="One of its containers; empty: the one in trouble, else the first.",
+    ),
 ]
 
 
@@ -60,7 +65,7 @@ class OfLog(InNamespace):
 
     pod_name: _Pod
     tail_lines: Annotated[int, Field(ge=1, le=MOST_LINES, description="How many lines, counted from the end.")] = 50
-    container: _Container | None = None
+    container: _Container = ""
 
 
 class Nothing(Arguments):

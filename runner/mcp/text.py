@@ -15,6 +15,7 @@ from runner.mcp.answers import (
     PodLog,
     Pods,
     PodStatus,
+    Turn,
 )
 
 LONGEST_TEXT = 24_000
@@ -35,6 +36,8 @@ def text_of(answer: Answer) -> str:
             text = _log(answer)
         case Nodes():
             text = _nodes(answer)
+        case Turn():
+            text = answer.text
         case _:
             text = answer.model_dump_json(indent=2)
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - len(_CUT)] + _CUT

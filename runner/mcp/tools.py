@@ -116,7 +116,7 @@ def call(tools: Iterable[Tool], name: str, given: Mapping[str, Any] | None, hint
         return _failed(Failure.WRONG_ARGUMENT, _problems(tool, error))
     try:
         answer = tool.run(arguments)
-        return Outcome(text_of(answer), answer.model_dump(mode="json"))
+        return Outcome(text_of(answer), answer.model_dump(mode="json", exclude_none=True))
     except Stopped:
         raise
     except SimArenaError as error:
@@ -160,12 +160,21 @@ def _problems(tool: Tool, error: ValidationError) -> str:
 
 @cache
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """A model's schema, without the titles that pydantic makes of names: they say nothing, and clients pay for them."""
+    """A model's schema, as plain as it can be.
+
+    Left out are titles, which pydantic makes of names, and null beside another type: some clients refuse a schema
+    with any `anyOf` in it, and what is null is left out of answers.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
+            others = [each for each in value.get("anyOf") or () if each != {"type": "null"}]
+            if len(others) == 1:
+                value = {**value, **others[0]}
+                value = {key: each for key, each in value.items() if key != "anyOf" and each is not None}
             return {key: plain(each) for key, each in value.items() if key != "title" or not isinstance(each, str)}
         return [plain(each) for each in value] if isinstance(value, list) else value
 
     found: dict[str, Any] = plain(model.model_json_schema(mode="serialization"))
+    found.pop("description", None)  # the tool has one
     return found
