@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 
 from agents.agent import Agent
-from agents.llm.conversation import ToolCall, ToolOutcome, ToolSpec
 from agents.llm.situation import ReadingAgent, Situation
 from env.gym.cluster_env import ClusterEnv
-
-
-class NoTools:
-    """A toolbox without tools."""
-
-    specs: Sequence[ToolSpec] = ()
-
-    def call(self, call: ToolCall) -> ToolOutcome:
-        """An error: there are none."""
-        return ToolOutcome(call.id, call.name, "there are no tools", is_error=True)
 
 
 def tell(agent: Agent, env: ClusterEnv) -> None:
@@ -27,7 +16,12 @@ def tell(agent: Agent, env: ClusterEnv) -> None:
 
 
 def situation_of(env: ClusterEnv) -> Situation:
-    """Where an episode stands after its reset or its last step."""
+    """Where an episode stands after its reset or its last step.
+
+    Its tools replay once, at the first call of the step, if at all.
+    """
+    from runner.mcp.toolbox import open_toolbox  # agents that do not read do without
+
     scenario = env.scenario
     return Situation(
         workload=scenario.workload,
@@ -37,5 +31,5 @@ def situation_of(env: ClusterEnv) -> Situation:
         observation=env.observation,
         ceiling=env.ceiling,
         last=env.outcome,
-        tools=NoTools(),
+        tools=open_toolbox(cache(env.objects), scenario.workload),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from agents.llm.conversation import Reply, Request
 from agents.llm.model import Model, ProviderAway
 from env.interrupt import stop_if_asked
 from env.words import count
+
+log = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 _SLICE_S = 0.2  # how long a stop may go unnoticed
@@ -80,6 +83,7 @@ class Patience:
                         retry_after_s=error.retry_after_s,
                         may_be_paid=error.may_be_paid,
                     ) from error
+                log.warning("%s; trying again in %.0f s", error, wait)
             self._sleep(wait)
 
     def _wait(self, asked_s: float | None, tries: int) -> float:

@@ -22,7 +22,7 @@ Exchange = dict[str, Any]
 
 MOST_CALLS = 8
 """Calls of one reply that are run; further ones get an error."""
-LONGEST_OUTCOME = 16_000
+LONGEST_OUTCOME = 24_000
 """Characters of one outcome."""
 LONGEST_TALK = 120_000
 """Characters of all outcomes of a step; calls after that get an error."""

@@ -17,6 +17,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from env.actions import NO_CEILING, Action, ActionOutcome, Ceiling, apply_action
+from env.api_objects import ApiObjects
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain, plain_workload
 from env.errors import ConfigError
@@ -141,6 +142,14 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             ClusterError: The workload could not be observed.
         """
         return self._replaying().why(self.scenario, self.asked)
+
+    def objects(self) -> ApiObjects:
+        """What the cluster's API server holds now; see `env.cluster.Cluster.objects`.
+
+        Raises:
+            ClusterError: The cluster could not be observed.
+        """
+        return self._replaying().objects(self.scenario, self.asked)
 
     @property
     def scenario(self) -> Scenario:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from runner.clusters.choice import ClusterChoice
-from runner.commands import tables
-from runner.commands.console import check_place, print_json
+from runner.commands import decisions, tables
+from runner.commands.console import check_place, err, print_json
 from runner.commands.interrupt import interruptible
 from runner.commands.saved_trace import save_trace
 from runner.options.agents import EpisodeChoice, PlayerOption, SaveOption, SeedOption, open_agent
 from runner.options.flatten import flattened
+from runner.options.language_model import ModelChoice
 from runner.options.output import OutputChoice
 from runner.options.workload import WorkloadChoice
 
@@ -27,6 +28,7 @@ def episode(
     cluster: ClusterChoice,
     output: OutputChoice,
     rules: EpisodeChoice,
+    model: ModelChoice,
     agent: PlayerOption = "heuristic",
     seed: SeedOption = 0,
     to: SaveOption = None,
@@ -38,10 +40,20 @@ def episode(
     from runner.episode import run_episode
 
     check_place(to, "--to")
+    model.check_needed([agent])
     scenario = workload.one_scenario(seed)
-    actor = open_agent(agent, seed)
+    actor = open_agent(agent, seed, model)
     records: list[StepRecord] = []
-    with interruptible("nothing was saved") as should_stop, cluster.opened(ctx.obj) as place:
+
+    def keep(record: StepRecord) -> None:
+        records.append(record)
+        status.update(f"step {len(records)} of at most {rules.steps}")
+
+    with (
+        interruptible("nothing was saved") as should_stop,
+        cluster.opened(ctx.obj) as place,
+        err.status("playing") as status,
+    ):
         result = run_episode(
             ClusterEnv([scenario], reward=rules.reward, max_steps=rules.steps, cluster=place),
             actor,
@@ -49,7 +61,7 @@ def episode(
             explore=False,
             learn=None,
             should_stop=should_stop,
-            on_step=records.append,
+            on_step=keep,
         )
     if to is not None:
         save_trace(to, scenario, records[-1])
@@ -57,8 +69,9 @@ def episode(
     facts |= {"steps": result.steps, "return": result.reward, "end": records[-1]["after"]}
     facts |= {"why": records[-1]["why"]}
     if output.as_json:
-        print_json({**facts, "records": records})
+        print_json({**facts, "records": records, **decisions.document(actor)})
     else:
         tables.show(tables.steps(records))
         facts |= {"end": tables.end(facts["end"], result.target), "why": "; ".join(facts["why"])}
+        facts |= decisions.facts(actor)
         tables.show_facts({name: value for name, value in facts.items() if name != "why" or value})

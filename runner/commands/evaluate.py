@@ -17,6 +17,7 @@ from runner.commands.interrupt import interruptible
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
 from runner.options.flatten import flattened
+from runner.options.language_model import LLM, ModelChoice
 from runner.options.output import OutputChoice
 from runner.options.workload import WorkloadChoice
 
@@ -57,6 +58,7 @@ def evaluate(
     episode: EpisodeChoice,
     cluster: ClusterChoice,
     output: OutputChoice,
+    model: ModelChoice,
     agent: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,10 +87,13 @@ def evaluate(
     from runner.evaluation.intervals import CONFIDENCE
     from runner.evaluation.suite import STANDARD, fingerprint
 
+    model.check_needed(agent or [])
     named, seed = problems.suite, problems.seed or 0
     if not workload.trace and (problems.scenarios, workload.problem, problems.seed) == (None, None, None):
+        if LLM in (agent or []) and problems.suite is None:
+            raise ConfigError(f"--agent {LLM}: asks its model once a step; say how many problems, with --scenarios N")
         named = problems.suite or STANDARD
-    actors = _actors(agent or [], baselines, seed)
+    actors = _actors(agent or [], baselines, seed, model)
     given = _scenarios(workload, named, problems.scenarios, seed)
     with interruptible("nothing was saved") as should_stop, cluster.opened(ctx.obj) as place:
         measures = compare(
@@ -116,7 +121,7 @@ def evaluate(
     print_json({**facts, "seed": seed, "confidence": CONFIDENCE, "agents": rows})
 
 
-def _actors(names: Sequence[str], baselines: bool | None, seed: int) -> dict[str, Agent | None]:
+def _actors(names: Sequence[str], baselines: bool | None, seed: int, model: ModelChoice) -> dict[str, Agent | None]:
     """The agents asked for, by the names of their rows; the optimum, which is no agent, as None.
 
     Raises:
@@ -131,7 +136,7 @@ def _actors(names: Sequence[str], baselines: bool | None, seed: int) -> dict[str
         actors[DEFAULT_MODEL] = load_agent(default_model_path())
         baselines = baselines is None
     for name in [*names, *((*POLICY_NAMES, OPTIMUM) if baselines else ())]:
-        actors[name] = None if name == OPTIMUM else open_agent(name, seed)
+        actors[name] = None if name == OPTIMUM else open_agent(name, seed, model)
     return actors
 
 

@@ -9,12 +9,13 @@ import typer
 from env.actions import Action
 from env.errors import ConfigError, nearest
 from runner.clusters.choice import ClusterChoice
-from runner.commands import tables
+from runner.commands import decisions, tables
 from runner.commands.console import check_place, print_json
 from runner.commands.saved_trace import save_trace
 from runner.options import completion
 from runner.options.agents import PlayerOption, RewardOption, SaveOption, SeedOption, open_agent
 from runner.options.flatten import flattened
+from runner.options.language_model import ModelChoice
 from runner.options.output import OutputChoice
 from runner.options.workload import WorkloadChoice
 
@@ -27,6 +28,7 @@ def step(
     workload: WorkloadChoice,
     cluster: ClusterChoice,
     output: OutputChoice,
+    model: ModelChoice,
     agent: PlayerOption = "heuristic",
     action: Annotated[
         str | None,
@@ -50,8 +52,9 @@ def step(
     from runner.situation import tell
 
     check_place(to, "--to")
+    model.check_needed([agent])
     scenario = workload.one_scenario(seed)
-    actor = open_agent(agent, seed)
+    actor = open_agent(agent, seed, model)
     actor.seed(np.random.default_rng(seed))
     with cluster.opened(ctx.obj) as place:
         env = ClusterEnv([scenario], reward=reward, cluster=place)
@@ -66,10 +69,14 @@ def step(
         save_trace(to, scenario, record)
     beyond = left_out(scenario)
     if output.as_json:
-        print_json({**record, "left_out": [tables.left_out_document(each) for each in beyond]})
+        print_json(
+            {**record, **decisions.document(actor), "left_out": [tables.left_out_document(each) for each in beyond]}
+        )
     else:
         tables.show(tables.steps([{"step": 1, **record}]))
         tables.show_why(why)
+        if told := decisions.facts(actor):
+            tables.show_facts(told)
         tables.show_left_out(beyond)
 
 

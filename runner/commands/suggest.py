@@ -11,12 +11,13 @@ import typer
 from agents.kinds import KINDS
 from env.words import count
 from runner.clusters.choice import ClusterChoice
-from runner.commands import tables
+from runner.commands import decisions, tables
 from runner.commands.console import Exit, check_place, err, fail, out, print_json
 from runner.commands.interrupt import interruptible
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
 from runner.options.flatten import changed, flattened
+from runner.options.language_model import ModelChoice
 from runner.options.output import OutputChoice
 from runner.options.workload import ReplayChoice
 
@@ -39,6 +40,7 @@ def suggest(
     replay: ReplayChoice,
     cluster: ClusterChoice,
     output: OutputChoice,
+    model: ModelChoice,
     agent: Annotated[
         str | None,
         typer.Option(
@@ -71,8 +73,9 @@ def suggest(
     from runner.suggest.suggestion import suggest as play
 
     check_place(to, "--to")
+    model.check_needed([agent])
     scenario = replay.scenario(trace)
-    player = load_agent(default_model_path()) if agent is None else open_agent(agent, 0)
+    player = load_agent(default_model_path()) if agent is None else open_agent(agent, 0, model)
     with (
         interruptible("nothing was found by then") as should_stop,
         cluster.opened(ctx.obj) as place,
@@ -85,9 +88,9 @@ def suggest(
         found = play(scenario, player, steps, place, should_stop=should_stop, on_step=tell)
     command = None if found.patch is None else patch_command(scenario.workload, found.patch)
     if output.as_json:
-        print_json({**_document(scenario, player, found), "command": command})
+        print_json({**_document(scenario, player, found), **decisions.document(player), "command": command})
     else:
-        tables.show_facts(_facts(scenario, player, found))
+        tables.show_facts(_facts(scenario, player, found) | decisions.facts(player))
         tables.show_left_out(found.left_out)
         if command is not None:
             out.print(f"\n{command}", markup=False, highlight=False, soft_wrap=True)

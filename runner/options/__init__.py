@@ -1,8 +1,8 @@
 """The options of commands: a dataclass for each idea, flattened into a command's signature.
 
-Read `flatten` first: it makes the options of a command from the dataclasses that it takes. Then `workload`, `agents`
-and `output`, which several commands take, and `completion`, which lists values for a shell. The cluster's options are
-in `runner.clusters`, next to what they open; the bucket's in `protocol.commands.options`.
+Read `flatten` first: it makes the options of a command from the dataclasses that it takes. Then `workload`, `agents`,
+`language_model` and `output`, which several commands take, and `completion`, which lists values for a shell. The
+cluster's options are in `runner.clusters`, next to what they open; the bucket's in `protocol.commands.options`.
 
 Imports nothing heavy at the top: every `--help` reads these modules.
 """

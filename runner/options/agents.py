@@ -12,6 +12,7 @@ import typer
 from agents.kinds import KINDS
 from env.gym.reward import REWARDS
 from runner.options import completion
+from runner.options.language_model import LLM, ModelChoice
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -71,8 +72,8 @@ SaveOption = Annotated[
 ]
 
 
-def open_agent(name: str, seed: int) -> Agent:
-    """An agent by its name, or from a checkpoint file.
+def open_agent(name: str, seed: int, model: ModelChoice | None = None) -> Agent:
+    """An agent by its name, or from a checkpoint file; `llm` with the language model chosen.
 
     Raises:
         AgentError: neither an agent's name nor a file that holds an agent.
@@ -81,4 +82,7 @@ def open_agent(name: str, seed: int) -> Agent:
     from agents.load import load_agent
 
     is_file = name not in KINDS and (Path(name).suffix in (".pt", ".json") or Path(name).exists())
-    return load_agent(Path(name)) if is_file else make_agent(name, seed=seed)
+    if is_file:
+        return load_agent(Path(name))
+    settings = model.settings() if model is not None and name == LLM else None
+    return make_agent(name, seed=seed, settings=settings)

@@ -134,13 +134,29 @@ def heuristic(request: Request) -> Reply:
 
 
 def looks(request: Request) -> Reply:
-    """Calls each tool once, in one reply each, then as `heuristic`."""
+    """Calls each tool once, in one reply each, with the arguments that it has read of; then as `heuristic`."""
     called = {call.name for turn in request.turns if isinstance(turn, Said) for call in turn.reply.calls}
     tool = next((tool for tool in request.tools if tool.name not in called), None)
     if tool is None or request.must_answer:
         return heuristic(request)
-    call = ToolCall(f"call-{len(called) + 1}", tool.name, {})
+    known = {name: value for name, pattern in _ARGUMENTS.items() if (value := _first(pattern, request)) is not None}
+    arguments = {name: known[name] for name in tool.parameters.get("required", ()) if name in known}
+    call = ToolCall(f"call-{len(called) + 1}", tool.name, arguments)
     return Reply("", (call,), usage_of(request, "call"), "", Stop.TOOLS)
+
+
+_ARGUMENTS = {
+    "namespace": re.compile(r'^Deployment ".*" in namespace "(.+)"$', re.MULTILINE),
+    "deploy": re.compile(r'^Deployment "(.+)" in namespace', re.MULTILINE),
+    "pod_name": re.compile(r"^\| (\S+) +\d+/\d+ ", re.MULTILINE),  # the first pod of a list
+}
+
+
+def _first(pattern: re.Pattern[str], request: Request) -> str | None:
+    """What a pattern finds first in all that the agent said."""
+    texts = [turn.text for turn in request.turns if isinstance(turn, Asked)]
+    texts += [each.text for turn in request.turns if isinstance(turn, Answered) for each in turn.outcomes]
+    return next((found[1] for text in texts if (found := pattern.search(text))), None)
 
 
 def nonsense(request: Request) -> Reply:

@@ -276,6 +276,7 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
     [
         (["--trace", "absent.msgpack"], 2, "absent.msgpack: cannot be read"),
         (["--trace", "{traces}", "--agent", "dqm"], 2, "did you mean 'dqn'?"),
+        (["--trace", "{traces}", "--agent", "llm"], 2, "agent 'llm': learns nothing"),
         (["--trace", "{traces}", "--set", "learning_rat=1"], 2, "did you mean 'learning_rate'?"),
         (["--trace", "{traces}", "--reward", "shapd"], 2, "--reward shapd"),
         (["--trace", "{traces}", "--deploy", "nope"], 2, "nope"),

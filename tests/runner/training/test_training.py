@@ -173,6 +173,11 @@ def test_weights_are_taken_from_a_checkpoint_and_from_a_state_too(small: dict[st
         assert other.weights() == first.weights()
 
 
+def test_an_agent_that_needs_a_key_is_no_training_and_no_job() -> None:
+    with pytest.raises(AgentError, match="a key that workers do not have"):
+        Training(TrainingConfig(agent="llm", agent_settings={"provider": "scripted"}), None)
+
+
 def test_agents_without_networks_have_no_weights() -> None:
     with pytest.raises(AgentError, match="only dqn"):
         training({}, agent="greedy").weights()
