@@ -13,20 +13,28 @@ problems/  what is to be solved: scenarios, and generated ones
 cluster.py the seam: what replays a scenario
 embedded/  a cluster in this process, on the engine
 simkube/   a cluster on a real Kubernetes, through SimKube
-gym/       the environments of Gymnasium
+gym/       the environment Cluster-v0: one workload to mend
+doctor/    the environment Doctor-v0: a whole cluster to mend
 fidelity/  the engine held against recorded decisions
 
-Importing it registers the environment, as Gymnasium's `module:id` names expect:
+Importing it registers the environments, as Gymnasium's `module:id` names expect:
 
     gymnasium.make("env:SimArena/Cluster-v0")
+    gymnasium.make("env:SimArena/Doctor-v0")
 """
 
 from gymnasium.envs.registration import register
 
 ENV_ID = "SimArena/Cluster-v0"
+DOCTOR_ID = "SimArena/Doctor-v0"
 
 register(
     id=ENV_ID,
     entry_point="env.gym.cluster_env:ClusterEnv",
     vector_entry_point="env.gym.vector_env:ClusterVectorEnv",
+)
+register(
+    id=DOCTOR_ID,
+    entry_point="env.doctor.doctor_env:DoctorEnv",
+    vector_entry_point="env.doctor.vector_env:DoctorVectorEnv",
 )

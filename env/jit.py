@@ -1,12 +1,16 @@
 """numba's compiler, with its machine code kept on disk where there is a place for it.
 
 The cache knows compiled code by the file of the outermost function, so what is compiled into one another stands in one
-file, or the outermost function tells it of the others (see `env.gym.vector_kernel`).
+file, or the outermost function tells it of the others (see `register_callees`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import CodeType
 from typing import Any, TypeVar
 
 import numba
@@ -33,3 +37,54 @@ def inlined(function: F) -> F:
     """A function that compiled code may call; it is compiled with that, and has no cache of its own."""
     made: F = register_jitable(function)
     return made
+
+
+def register_callees(function: Callable[..., Any]) -> str:
+    """Let a function that is to be compiled call those of `env` that it names; they stay plain Python for others.
+
+    Returns:
+        A digest of all that they are compiled from, for a variable that the function closes over.
+    """
+    callees, digest = compiled_with(function)
+    for each in callees:
+        _register(each)
+    return digest
+
+
+@cache
+def _register(function: Callable[..., Any]) -> None:
+    """Let compiled code call a function of Python, by compiling that as well."""
+    register_jitable(function)
+
+
+def compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any]], str]:
+    """The functions of `env` that a function calls, directly or not; and a digest of all that they are compiled from.
+
+    numba compiles globals into the code as constants, so the digest holds their values, and the sources of classes.
+    """
+    callees: dict[Callable[..., Any], None] = {}
+    text: dict[str, None] = {}
+    todo = [function]
+    for each in todo:
+        for name, value in _globals_of(each):
+            if inspect.isfunction(value) and value.__module__.startswith("env."):
+                if value not in callees:
+                    callees[value] = None
+                    todo.append(value)
+                    text[inspect.getsource(value)] = None
+            elif inspect.isclass(value) and value.__module__.startswith("env."):
+                text[inspect.getsource(value)] = None
+            elif isinstance(value, int | float | str | tuple):
+                text[f"{name} = {value!r}"] = None
+    return [*callees], hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """What a function reads of its module and of the functions around it, by name."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    found = {name: cell.cell_contents for name, cell in cells.items()}
+    todo = [function.__code__]
+    for code in todo:
+        todo += [each for each in code.co_consts if isinstance(each, CodeType)]  # comprehensions, before Python 3.12
+        found |= {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
+    yield from sorted(found.items())

@@ -7,16 +7,12 @@ environment's, bit for bit.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
-from types import CodeType
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from env import jit
@@ -123,9 +119,7 @@ def compiled(reward_name: str) -> Callable[..., None]:
             rewards[i] = 0.0 if starts else reward_of(seen, workload.target, lane.blocked)
             lane.ended = terminated[i] or truncated[i]
 
-    callees, sources = compiled_with(step_lanes)
-    for function in callees:
-        _register(function)  # the function itself stays plain Python, for the single environment
+    sources = jit.register_callees(step_lanes)
     step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
     return step
 
@@ -173,42 +167,3 @@ def step_lane(lane: Any, workload: Any, action: int) -> None:
         lane.replicas = asked.replicas
     lane.action = action
     lane.steps += 1
-
-
-@cache
-def _register(function: Callable[..., Any]) -> None:
-    """Let compiled code call a function of Python, by compiling that as well."""
-    register_jitable(function)
-
-
-def compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any]], str]:
-    """The functions of `env` that a function calls, directly or not; and a digest of all that they are compiled from.
-
-    numba compiles globals into the code as constants, so the digest holds their values, and the sources of classes.
-    """
-    callees: dict[Callable[..., Any], None] = {}
-    text: dict[str, None] = {}
-    todo = [function]
-    for each in todo:
-        for name, value in _globals_of(each):
-            if inspect.isfunction(value) and value.__module__.startswith("env."):
-                if value not in callees:
-                    callees[value] = None
-                    todo.append(value)
-                    text[inspect.getsource(value)] = None
-            elif inspect.isclass(value) and value.__module__.startswith("env."):
-                text[inspect.getsource(value)] = None
-            elif isinstance(value, int | float | str | tuple):
-                text[f"{name} = {value!r}"] = None
-    return [*callees], hashlib.sha256("\n".join(text).encode()).hexdigest()
-
-
-def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """What a function reads of its module and of the functions around it, by name."""
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    found = {name: cell.cell_contents for name, cell in cells.items()}
-    todo = [function.__code__]
-    for code in todo:
-        todo += [each for each in code.co_consts if isinstance(each, CodeType)]  # comprehensions, before Python 3.12
-        found |= {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
-    yield from sorted(found.items())

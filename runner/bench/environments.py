@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from env import ENV_ID
+from env import DOCTOR_ID, ENV_ID
 from env.actions import Action
 from env.api_objects import ApiObjects
 from env.cluster import Cluster
@@ -131,16 +131,12 @@ def single_rate(
 
 def vector_rate(scenarios: Sequence[Scenario] | None, num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
     """Environment steps per second of `num_envs` environments from `gymnasium.make_vec`, resets included."""
-    envs = gymnasium.make_vec(f"env:{ENV_ID}", num_envs=num_envs, scenarios=scenarios)
-    actions = cycle(np.random.default_rng(0).integers(len(Action), size=(_CHUNK, num_envs)))
-    envs.reset(seed=0)
+    return _vector_rate(gymnasium.make_vec(f"env:{ENV_ID}", num_envs=num_envs, scenarios=scenarios), budget, clock)
 
-    def steps() -> int:
-        for _ in range(_CHUNK):
-            envs.step(next(actions))
-        return _CHUNK * num_envs
 
-    return _rate(steps, budget, clock)
+def doctor_rate(num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
+    """The same of `num_envs` clusters with a doctor each, small and large."""
+    return _vector_rate(gymnasium.make_vec(f"env:{DOCTOR_ID}", num_envs=num_envs), budget, clock)
 
 
 def placing_rate(nodes: int, budget: RateBudget, clock: Clock) -> Rate:
@@ -197,6 +193,19 @@ def one_deployment() -> Scenario:
 def is_plain(scenarios: Sequence[Scenario] | None) -> bool:
     """Whether an embedded environment steps these in closed form; generated ones (None) it does."""
     return scenarios is None or all(plain_workload(scenario) is not None for scenario in scenarios)
+
+
+def _vector_rate(envs: Any, budget: RateBudget, clock: Clock) -> Rate:
+    shape = (_CHUNK, envs.num_envs)
+    actions = cycle(np.random.default_rng(0).integers(envs.single_action_space.n, size=shape))
+    envs.reset(seed=0)
+
+    def steps() -> int:
+        for _ in range(_CHUNK):
+            envs.step(next(actions))
+        return _CHUNK * int(envs.num_envs)
+
+    return _rate(steps, budget, clock)
 
 
 def _rate(work: Callable[[], int], budget: RateBudget, clock: Clock) -> Rate:

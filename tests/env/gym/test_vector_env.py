@@ -21,7 +21,7 @@ from env.gym import reward
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import REWARDS
 from env.gym.vector_env import ClusterVectorEnv
-from env.gym.vector_kernel import compiled_with
+from env.jit import compiled_with
 from env.problems.draw import PROBLEMS
 from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario, scenario_from_trace

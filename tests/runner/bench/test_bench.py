@@ -18,6 +18,7 @@ from runner.bench.environments import (
     RateBudget,
     Unseen,
     crowd,
+    doctor_rate,
     exponent,
     given_scenarios,
     is_plain,
@@ -47,6 +48,7 @@ def test_a_repetition_counts_the_work_done_until_its_time_is_over() -> None:
     """The clock is read at 0, 1, 2 and 3 s; work is done after two of these, 64 steps each."""
     assert single_rate([one_deployment()], BUDGET, ticking()) == Rate(128 / 3, 128 / 3, 128 / 3)
     assert vector_rate(None, 4, BUDGET, ticking()).median == 4 * 128 / 3
+    assert doctor_rate(4, BUDGET, ticking()).median == 4 * 128 / 3
     assert placing_rate(2, BUDGET, ticking()).median == 2 * 20 / 3
 
 

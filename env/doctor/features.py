@@ -1,0 +1,109 @@
+"""The eighteen features of a cluster's state, each within [0, 1] for clusters of any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from env.doctor.cluster import count_nodes, failing, without_image
+from env.doctor.faults import Fault, flag
+from env.doctor.nodes import NodeState, nodes_in
+
+FEATURES = (
+    "num_nodes",
+    "nodes_ready",
+    "nodes_not_ready",
+    "num_pods",
+    "pods_running",
+    "pods_pending",
+    "pods_failed",
+    "pods_unknown",
+    "num_deployments",
+    "deployments_available",
+    "deployments_unavailable",
+    "cpu_usage_percent",
+    "memory_usage_percent",
+    "recent_events_warning",
+    "recent_events_normal",
+    "has_pvc_issues",
+    "has_network_issues",
+    "has_resource_pressure",
+)
+"""Their names, in order."""
+
+NODES_AT_1 = 100
+PODS_AT_1 = 1000
+DEPLOYMENTS_AT_1 = 100
+EVENTS_AT_1 = 100
+"""Counts that are 1 as features; larger ones are clipped to 1."""
+
+MEMORY_OF_CPU = 0.875
+"""A pod's use of memory, of what it requests, over its use of CPU."""
+IDLE_MEMORY = 0.5
+"""What an idle pod uses of the memory that a busy one does; of CPU it uses none."""
+
+USUAL_EVENTS = 20
+EVENTS_OF_A_START = 3
+EVENTS_OF_A_NODE = 5
+
+PVC_ISSUES = 1 << Fault.CLAIM_UNBOUND
+NETWORK_ISSUES = 1 << Fault.DNS | 1 << Fault.NETWORK_POLICY
+PRESSURE = 1 << Fault.TOO_FEW_REPLICAS | 1 << Fault.TOO_MANY_REPLICAS | 1 << Fault.OUT_OF_MEMORY
+_ALWAYS_ASKED = 1 << Fault.TOO_FEW_REPLICAS | 1 << Fault.TOO_MANY_REPLICAS
+
+
+def pressure(cluster: Any) -> float:
+    """The flag `has_resource_pressure`: 1 for a known fault of PRESSURE, 0 if no Deployment is of the wrong size."""
+    found = flag(cluster, PRESSURE)
+    return found if found == 1.0 else flag(cluster, _ALWAYS_ASKED)
+
+
+def usage(cluster: Any) -> tuple[float, float]:
+    """CPU and memory that pods use, of what the Ready nodes have; the load of missing replicas is on their siblings."""
+    amount = cluster.amount
+    ready = nodes_in(cluster, NodeState.OPEN) + nodes_in(cluster, NodeState.CORDONED)
+    running = cluster.placed - failing(cluster) - without_image(cluster)
+    idle = min(running, amount[Fault.TOO_MANY_REPLICAS])
+    busy = running - idle + (amount[Fault.TOO_FEW_REPLICAS] if running > idle else 0)
+    room = max(1, ready * cluster.slots) * 100.0
+    memory = MEMORY_OF_CPU * cluster.use_percent
+    return clipped(busy * cluster.use_percent, room), clipped(busy * memory + idle * IDLE_MEMORY * memory, room)
+
+
+def clipped(count: float, most: float) -> float:
+    """Of `most`, at most 1."""
+    return min(count / most, 1.0)
+
+
+def features(cluster: Any, state: Any) -> None:
+    """Write the features into `state`, float32 of shape (18,)."""
+    amount = cluster.amount
+    nodes, deployments = count_nodes(cluster), cluster.deployments
+    fails, imageless = failing(cluster), without_image(cluster)
+    pending = amount[Fault.NO_ROOM] + amount[Fault.CLAIM_UNBOUND] + imageless
+    pods = cluster.placed + cluster.unknown + amount[Fault.NO_ROOM] + amount[Fault.CLAIM_UNBOUND]
+    troubled = amount[Fault.NO_ROOM] + cluster.unknown + (amount[Fault.CRASH_LOOP] > 0)
+    for fault in (Fault.OUT_OF_MEMORY, Fault.DNS, Fault.BAD_IMAGE, Fault.CLAIM_UNBOUND, Fault.QUOTA_USED_UP):
+        troubled += amount[fault] > 0
+    unavailable = min(troubled, deployments)
+    warnings = fails + pending + cluster.unknown + amount[Fault.QUOTA_USED_UP]
+    warnings += EVENTS_OF_A_NODE * amount[Fault.NODE_NOT_READY]
+    some = max(1, pods)
+    cpu, memory = usage(cluster)
+    state[0] = clipped(nodes, NODES_AT_1)
+    state[1] = nodes_in(cluster, NodeState.OPEN) / nodes
+    state[2] = amount[Fault.NODE_NOT_READY] / nodes
+    state[3] = clipped(pods, PODS_AT_1)
+    state[4] = (cluster.placed - fails - imageless) / some
+    state[5] = pending / some
+    state[6] = fails / some
+    state[7] = cluster.unknown / some
+    state[8] = clipped(deployments, DEPLOYMENTS_AT_1)
+    state[9] = (deployments - unavailable) / deployments
+    state[10] = unavailable / deployments
+    state[11] = cpu
+    state[12] = memory
+    state[13] = clipped(warnings, EVENTS_AT_1)
+    state[14] = clipped(USUAL_EVENTS + EVENTS_OF_A_START * cluster.started, EVENTS_AT_1)
+    state[15] = flag(cluster, PVC_ISSUES)
+    state[16] = flag(cluster, NETWORK_ISSUES)
+    state[17] = pressure(cluster)

@@ -1,0 +1,166 @@
+"""Many doctors' clusters in one: a batch of DoctorEnv that steps in one compiled loop.
+
+envs = gymnasium.make_vec("env:SimArena/Doctor-v0", num_envs=1024)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from env.doctor.actions import ACTIONS
+from env.doctor.cluster import record
+from env.doctor.doctor_env import MAX_STEPS, PROBLEMS, SEEDS, check_settings, faults_of, given_problem, line
+from env.doctor.features import FEATURES
+from env.doctor.kernel import LANE, compiled
+from env.errors import ConfigError
+from env.words import count
+
+MAX_ENVS = 2**20
+
+VectorStep = tuple[
+    NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
+]
+
+
+class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+    """`num_envs` of `env.doctor.doctor_env.DoctorEnv`, with the same numbers to the last bit.
+
+    It is what `gymnasium.vector.SyncVectorEnv` would make of them: `reset(seed=s)` seeds environment i with s + i, and
+    after an episode's last step the next step of that environment is its reset (AutoresetMode.NEXT_STEP): the action
+    is ignored, the reward is 0.
+
+    `info` holds the arrays `is_success`, `reported` and `action_mask`, each with its mask `_key` as in Gymnasium.
+
+    Args:
+        num_envs: 1 to 2^20.
+        problems, max_steps, render_mode: As in DoctorEnv.
+
+    Raises:
+        ConfigError: A setting out of range.
+    """
+
+    metadata = {  # noqa: RUF012  (Gymnasium has no ClassVar here)
+        "render_modes": ["ansi"],
+        "render_fps": 4,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self, num_envs: int = 1, problems: str = "any", max_steps: int = MAX_STEPS, render_mode: str | None = None
+    ) -> None:
+        check_settings(problems, max_steps, render_mode)
+        if not 1 <= num_envs <= MAX_ENVS:
+            raise ConfigError(f"num_envs {num_envs}: must be from 1 to {MAX_ENVS}")
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.single_observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
+        self.single_action_space = spaces.Discrete(ACTIONS)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._problems = PROBLEMS.index(problems)
+        self._max_steps = max_steps
+        self._lanes = np.zeros(num_envs, LANE)
+        self._actions = np.full(num_envs, -1)
+        self._masks = np.ones((num_envs, ACTIONS), np.bool_)
+        self._is_seeded = False
+        self._all = np.ones(num_envs, np.bool_)
+        self._all.flags.writeable = False
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
+        """Start an episode in every environment.
+
+        Args:
+            seed: Environment i gets seed + i; or one for each, None for those that go on with theirs.
+            options: As in DoctorEnv, for all environments.
+
+        Raises:
+            ConfigError: Not one seed for each, or options that name no small problem.
+        """
+        shape, faults = given_problem(options)
+        seed = int(seed) if isinstance(seed, np.integer) else seed
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        self._seed(seed)
+        self._lanes["ended"] = True
+        states, _, _, _, info = self._stepped(np.zeros(self.num_envs, np.int64), shape, faults)
+        return states, info
+
+    def step(self, actions: NDArray[np.int64]) -> VectorStep:
+        """Step every environment; one whose episode has ended starts the next.
+
+        Args:
+            actions: Indices of `env.doctor.actions.DoctorAction`, shape (num_envs,).
+
+        Returns:
+            States float32 (num_envs, 18); rewards float64, terminated and truncated bool (num_envs,); info.
+
+        Raises:
+            ConfigError: Not one action for each environment, or no such action.
+            ResetNeeded: No episode has begun.
+        """
+        if not self._is_seeded:
+            raise gymnasium.error.ResetNeeded("call reset first")
+        wanted = np.asarray(actions)
+        if wanted.shape != (self.num_envs,) or wanted.dtype.kind not in "iu":
+            raise ConfigError(
+                f"actions of shape {wanted.shape}, {wanted.dtype}: must be {count(self.num_envs, 'whole number')}"
+            )
+        if wanted.min() < 0 or wanted.max() >= ACTIONS:
+            raise ConfigError(f"actions from {wanted.min()} to {wanted.max()}: must be from 0 to {ACTIONS - 1}")
+        return self._stepped(np.ascontiguousarray(wanted, np.int64), -1, -1)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Of shape (num_envs, 15): True for each action that may change something or tell something now."""
+        return self._masks.copy()
+
+    def faults(self, number: int) -> dict[str, int]:
+        """What is wrong with the cluster of environment `number`; the doctor is not told."""
+        return faults_of(record(self._lanes, number))
+
+    def render(self) -> tuple[str, ...] | None:
+        """A line for each environment about its cluster, in mode "ansi"."""
+        if self.render_mode is None or not self._is_seeded:
+            return None
+        starts = self._lanes["steps"] == 0
+        return tuple(
+            line(record(self._lanes, i), None if starts[i] else int(self._actions[i])) for i in range(self.num_envs)
+        )
+
+    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+        if seed is None and self._is_seeded:
+            return
+        if seed is None:
+            seeds: list[int | None] = self.np_random.integers(SEEDS, size=self.num_envs).tolist()
+        else:
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ConfigError(f"seed: {count(len(seeds), 'number')} for {count(self.num_envs, 'environment')}")
+        wrong = [each for each in seeds if each is not None and not (isinstance(each, int | np.integer) and each >= 0)]
+        if wrong:
+            raise ConfigError(f"seed {wrong[0]!r:.80}: must be a whole number of at least 0")
+        for i, each in enumerate(seeds):
+            if each is not None or not self._is_seeded:
+                key = int(self.np_random.integers(SEEDS)) if each is None else int(each) % SEEDS
+                self._lanes["key"][i], self._lanes["episodes"][i] = key, 0
+        self._is_seeded = True
+
+    def _stepped(self, wanted: NDArray[np.int64], shape: int, faults: int) -> VectorStep:
+        n = self.num_envs
+        states, rewards = np.empty((n, len(FEATURES)), np.float32), np.empty(n)
+        terminated, truncated = np.empty(n, np.bool_), np.empty(n, np.bool_)
+        self._masks, self._actions = np.empty((n, ACTIONS), np.bool_), wanted
+        results = (states, rewards, terminated, truncated, self._masks)
+        compiled()(self._lanes, self._problems, shape, faults, wanted, self._max_steps, *results)
+        info: dict[str, NDArray[Any]] = {"action_mask": self._masks, "_action_mask": self._all}
+        for name in ("is_success", "reported"):
+            info[name], info["_" + name] = self._lanes[name].copy(), self._all
+        return states, rewards, terminated, truncated, info
