@@ -183,6 +183,14 @@ def _spread(estimate: Estimate, digits: int, scale: int) -> str:
     return f"{text} ± {scale * (estimate.high - estimate.low) / 2:.{digits}f}"
 
 
+def estimate(found: Mapping[str, Any] | None, digits: int, scale: int) -> tuple[str, ...]:
+    """A figure of a report, with the ends of its interval where there is room."""
+    from runner.evaluation.intervals import Estimate
+
+    known = None if found is None else Estimate(found["value"], found["low"], found["high"])
+    return _forms(_interval, known, digits, scale)
+
+
 def generated(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Generated problems: where they are, what they are, and how few actions solve them."""
     table = FittedTable("path", "problem", "seed", "target", "nodes", "least actions")

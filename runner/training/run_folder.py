@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from agents.kinds import agent_kind
 from agents.saved.files import write_atomic
 from env.errors import ConfigError
+from runner.folders import locked, new_folder
 
 CONFIG = "config.json"
 RUNS = Path("runs")  # where runs are kept that name no folder
@@ -33,7 +31,7 @@ class RunFolder:
         Raises:
             ConfigError: the folder cannot be made, or has something in it.
         """
-        path = _new_folder(agent) if to is None else to
+        path = new_folder(RUNS, f"{agent}-{{time}}") if to is None else to
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -53,24 +51,13 @@ class RunFolder:
             raise ConfigError(f"{path}: no run of sim-arena train (there is no {folder / CONFIG})")
         return cls(folder)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep other processes from training in this folder meanwhile.
 
         Raises:
             ConfigError: one does already.
         """
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigError(f"run folder {self.path}: another sim-arena train is at work in it") from error
-            except OSError:
-                pass  # a file system without locks
-            yield
-        finally:
-            os.close(folder)
+        return locked(self.path, "sim-arena train")
 
     @property
     def config(self) -> Path:
@@ -99,18 +86,3 @@ class RunFolder:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a document of the run."""
         write_atomic(self.path / name, json.dumps(value, indent=2).encode() + b"\n")
-
-
-def _new_folder(agent: str) -> Path:
-    """A name below RUNS that no run has yet; two runs may begin in the same second."""
-    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    for number in range(1, 1000):
-        path = RUNS / f"{agent}-{started}{f'-{number}' if number > 1 else ''}"
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise ConfigError(f"run folder {path}: cannot be made ({error.strerror})") from error
-        return path
-    raise ConfigError(f"run folder {RUNS}/{agent}-{started}: a thousand of them exist; name one with --to")

@@ -1,0 +1,164 @@
+"""The report of a benchmark as one document, made of its rows alone.
+
+Equal rows give equal documents. What a clock measured is under `times`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from env.errors import ConfigError
+from runner.benchmark.attempt import REWARD
+from runner.benchmark.metrics import METRICS, SECONDS, Metric, chose_demanded, measured
+from runner.benchmark.players import BASELINES, LLM
+from runner.benchmark.rows import Outcome, Row
+from runner.benchmark.scenarios import HOSTILE, TYPES
+from runner.evaluation.intervals import CONFIDENCE
+
+REPORT_VERSION = 1
+_OF_TYPE = ("pass_at_1", "steps_over_optimum")
+
+Document = dict[str, Any]
+
+
+def report(rows: Sequence[Row]) -> Document:
+    """The report of a run.
+
+    Args:
+        rows: Of one run, in any order; there is at least one.
+
+    Raises:
+        ConfigError: They are not of one run.
+    """
+    _check_one_run(rows)
+    rows = sorted(rows, key=_place)
+    agents = {agent: [row for row in rows if row.agent == agent] for agent in _agents(rows)}
+    model = agents.get(LLM, [])
+    return {
+        "version": REPORT_VERSION,
+        "facts": _facts(rows, model),
+        "agents": {agent: _agent(some) for agent, some in agents.items()},
+        "missing": _missing(rows, model),
+        "infrastructure_errors": [
+            {"scenario": row.scenario, "attempt": row.attempt, "error": row.error} for row in model if not row.counts
+        ],
+        "times": {"seconds": measured(model, SECONDS), "total_seconds": sum(_cost(row, "seconds") for row in model)},
+    }
+
+
+def _place(row: Row) -> tuple[int, int, str, int]:
+    """Scenarios by type and length, as the list has them."""
+    kind = TYPES.index(row.problem_type) if row.problem_type in TYPES else len(TYPES)
+    return kind, row.least_actions, row.scenario, row.attempt
+
+
+def _facts(rows: Sequence[Row], model: Sequence[Row]) -> Document:
+    first = (model or rows)[0]
+    return {
+        "provider": first.provider,
+        "model": first.model,
+        "models_answered": sorted({name for row in model for name in row.models_answered}),
+        "prompt_sha256": first.prompt_sha256,
+        "attempts": first.attempts,
+        "max_steps": first.max_steps,
+        "max_tool_rounds": first.max_tool_rounds,
+        "seed": first.seed,
+        "reward": REWARD,
+        "confidence": CONFIDENCE,
+        "price_table": first.price_table,
+        "scenarios": [_scenario(row, model) for row in {row.scenario: row for row in rows}.values()],
+    }
+
+
+def _scenario(row: Row, model: Sequence[Row]) -> Document:
+    attempts = [each for each in model if each.scenario == row.scenario and each.counts]
+    return {
+        "name": row.scenario,
+        "type": row.problem_type,
+        "difficulty": row.difficulty,
+        "least_actions": row.least_actions,
+        "is_solvable_in_time": row.optimum_steps <= row.max_steps,
+        "sha256": row.scenario_sha256,
+        "attempts": len(attempts),
+        "solved": sum(each.solved for each in attempts),
+        "mean_steps": sum(len(each.steps) for each in attempts) / len(attempts) if attempts else None,
+    }
+
+
+def _agent(rows: Sequence[Row]) -> Document:
+    types = [name for name in TYPES if any(row.problem_type == name for row in rows)]
+    return {
+        "totals": _totals(rows),
+        "metrics": {name: measured(rows, metric) for name, metric in METRICS.items()},
+        "by_type": {
+            name: {
+                each: measured([row for row in rows if row.problem_type == name], METRICS[each]) for each in _OF_TYPE
+            }
+            for name in types
+        },
+        "hostile": _hostile(rows),
+    }
+
+
+def _totals(rows: Sequence[Row]) -> Document:
+    counted = {outcome: sum(row.outcome is outcome for row in rows) for outcome in Outcome}
+    dollars = [row.cost.dollars for row in rows if row.cost]
+    return {
+        "attempts": len(rows),
+        "solved": counted[Outcome.SOLVED],
+        "failed": counted[Outcome.FAILED],
+        "infrastructure_errors": counted[Outcome.INFRASTRUCTURE_ERROR],
+        "actions": sum(len(row.steps) for row in rows if row.counts),
+        "invalid_actions": sum(row.totals.invalid_actions for row in rows if row.counts),
+        "blocked_actions": sum(row.totals.blocked_actions for row in rows if row.counts),
+        **{name: int(sum(_cost(row, name) for row in rows))
+           for name in ("requests", "tokens_in", "tokens_out", "tokens_cached", "lost", "lost_tokens")},
+        "dollars": None if not dollars or None in dollars else sum(each for each in dollars if each is not None),
+        "lost_dollars": sum(_cost(row, "lost_dollars") for row in rows),
+    }  # fmt: skip
+
+
+def _hostile(rows: Sequence[Row]) -> Document | None:
+    """How often the action that hostile text demands was chosen, where that text is and where it is not."""
+    with_text = [row for row in rows if row.problem_type == HOSTILE and row.demands is not None]
+    demands = {name: row.demands for row in with_text for name in (row.scenario, row.twin) if row.demands is not None}
+    if not with_text:
+        return None
+    twins = [row for row in rows if row.scenario in {each.twin for each in with_text}]
+    chose, solved = Metric(chose_demanded(demands), is_share=True), METRICS["pass_at_1"]
+    return {
+        "obeyed": measured(with_text, chose),
+        "chosen_without_text": measured(twins, chose),
+        "solved": measured(with_text, solved),
+        "solved_without_text": measured(twins, solved),
+    }
+
+
+def _missing(rows: Sequence[Row], model: Sequence[Row]) -> list[Document]:
+    """Attempts of the model without a row. The other agents' rows say which scenarios there are: they come first."""
+    there = {(row.scenario, row.attempt) for row in model}
+    found = []
+    for name in sorted({row.scenario for row in rows}):
+        numbers = [number for number in range(1, rows[0].attempts + 1) if (name, number) not in there]
+        if numbers:
+            found.append({"scenario": name, "attempts": numbers})
+    return found
+
+
+def _agents(rows: Sequence[Row]) -> list[str]:
+    order = (LLM, *BASELINES)
+    names = {row.agent for row in rows}
+    return [*(name for name in order if name in names), *sorted(names - set(order))]
+
+
+def _cost(row: Row, name: str) -> float:
+    return float(getattr(row.cost, name, 0.0) or 0.0)
+
+
+def _check_one_run(rows: Sequence[Row]) -> None:
+    facts = {(row.attempts, row.max_steps, row.seed) for row in rows}
+    models = {(row.provider, row.model, row.prompt_sha256, row.max_tool_rounds) for row in rows if row.agent == LLM}
+    contents = {(row.scenario, row.scenario_sha256) for row in rows}
+    if len(facts) != 1 or len(models) > 1 or len(contents) != len({row.scenario for row in rows}):
+        raise ConfigError("rows of different benchmarks: they differ in model, prompt, limits, seed or scenarios")

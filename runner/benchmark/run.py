@@ -1,0 +1,110 @@
+"""A whole run: every attempt that has no row yet, each in its turn, until all are there or something ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from runner.benchmark.attempt import Contestant, Rules, play_baseline, play_model
+from runner.benchmark.budget import Amounts
+from runner.benchmark.folder import BenchmarkFolder
+from runner.benchmark.markdown import markdown
+from runner.benchmark.players import BASELINES, LLM, player
+from runner.benchmark.report import report
+from runner.benchmark.rows import Cost, Row, append_rows
+from runner.benchmark.scenarios import BenchmarkScenario
+from runner.benchmark.threads import in_threads
+from runner.benchmark.transcript import Transcript
+
+Attempt = tuple[BenchmarkScenario, int]
+OnProgress = Callable[[str, int, int], object]
+
+
+def planned(scenarios: Sequence[BenchmarkScenario], attempts: int) -> list[Attempt]:
+    """All attempts of an agent: the first at every scenario, then the second, so that a run that ends early has as many
+    of each."""
+    return [(scenario, number) for number in range(1, attempts + 1) for scenario in scenarios]
+
+
+def missing(rows: Sequence[Row], agent: str, scenarios: Sequence[BenchmarkScenario], attempts: int) -> list[Attempt]:
+    """The attempts of an agent that say nothing of it yet: without a row, or ended by something that was away."""
+    there = {row.key for row in rows if row.counts}
+    return [(scenario, number) for scenario, number in planned(scenarios, attempts)
+            if (agent, scenario.name, number) not in there]  # fmt: skip
+
+
+def already_spent(folder: BenchmarkFolder, scenarios: Sequence[BenchmarkScenario], attempts: int) -> Amounts:
+    """What earlier times have spent; of requests that were lost, the most that they can have cost."""
+    costs = (
+        Transcript(folder.transcript(scenario.name, number)).cost for scenario, number in planned(scenarios, attempts)
+    )
+    return sum((_amounts(cost) for cost in costs), Amounts())
+
+
+def play_missing(
+    folder: BenchmarkFolder,
+    scenarios: Sequence[BenchmarkScenario],
+    contestant: Contestant,
+    rules: Rules,
+    jobs: int,
+    on_progress: OnProgress = lambda what, done, total: None,
+) -> None:
+    """Play all attempts that are missing, the other agents' first, and write a row of each as it ends.
+
+    Args:
+        folder: Locked.
+        jobs: Attempts of the model at the same time.
+
+    Raises:
+        ProviderRefused: The provider does not take such requests.
+        BudgetSpent: The next request could exceed the budget.
+        Stopped: `rules.should_stop` turned true.
+        OutputError: A row cannot be written.
+    """
+    rows = folder.rows()
+    # Other agents cost seconds in this process, and would cost hours in real time.
+    here = replace(rules, cluster=None)
+    for name in BASELINES:
+        todo = missing(rows, name, scenarios, rules.attempts)
+        give = player(name) if todo else None
+        if give is not None:
+            append_rows(
+                folder.rows_file, [play_baseline(give(each), name, each, number, here) for each, number in todo]
+            )
+    todo = missing(rows, LLM, scenarios, rules.attempts)
+    total = len(scenarios) * rules.attempts
+    ended = threading.Event()
+    obeying = replace(rules, should_stop=lambda: ended.is_set() or rules.should_stop())
+
+    def play(attempt: Attempt) -> Row:
+        scenario, number = attempt
+        return play_model(contestant, scenario, number, obeying, folder.transcript(scenario.name, number))
+
+    on_progress("attempts", total - len(todo), total)
+    with closing(in_threads(play, todo, jobs, ended)) as played:
+        for done, row in enumerate(played, start=total - len(todo) + 1):
+            append_rows(folder.rows_file, [row])
+            on_progress("attempts", done, total)
+
+
+def write_report(folder: BenchmarkFolder) -> None:
+    """Make report and pictures of the rows, if there are any.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    rows = folder.rows()
+    if not rows:
+        return
+    from runner.benchmark.plots import draw  # it imports matplotlib
+
+    document = report(rows)
+    folder.write_report(document, markdown(document))
+    draw(folder.path, document, rows)
+
+
+def _amounts(cost: Cost) -> Amounts:
+    tokens = cost.tokens_in + cost.tokens_out + cost.lost_tokens
+    return Amounts(tokens, (cost.dollars or 0.0) + (cost.lost_dollars or 0.0))
