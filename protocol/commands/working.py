@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from protocol.learners.collection import CollectionLearner
+from protocol.learners.compiling import compile_for
 from protocol.learners.materials import Scenarios
 from protocol.learners.training import TrainingLearner
 from protocol.rounds.aggregate import Aggregate, RoundInputs
@@ -70,7 +71,12 @@ def work(
             return CollectionLearner(place, manifest, given, cluster)
         return TrainingLearner(place, manifest, given, cluster, say)
 
-    loop = WorkerLoop(place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job, at_work=at_work)
+    def prepare(manifest: Manifest) -> None:
+        compile_for(manifest, cluster is None, say)
+
+    loop = WorkerLoop(
+        place, name, lease_ttl, start, _aggregate, say, stays=run_once, only=job, at_work=at_work, prepare=prepare
+    )
     if not run_once:
         say(f"{name}: working on {place.name}")
         loop.run_until_stopped()

@@ -7,7 +7,7 @@ A job is over once result.json exists; everything after that is clearing up, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from env.words import count
@@ -59,10 +59,21 @@ class ClaimedJob:
     newest_state: str | None
 
 
-def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float) -> ClaimedJob | None:
+def claim(
+    bucket: Bucket,
+    job_id: str,
+    view: Attempts,
+    worker: str,
+    ttl_s: float,
+    prepare: Callable[[Manifest], None] = lambda manifest: None,
+) -> ClaimedJob | None:
     """Claim a free job; None if it is over, unreadable, cancelled, out of attempts, or another worker was faster.
 
     A job that can only end is ended here: any worker may record its result.
+
+    Args:
+        view: The job's attempts as listed.
+        prepare: Called before the claim, once the job is known to be one that can be run.
 
     Raises:
         OtherRelease: it is another release's job; it stays in the queue as it is.
@@ -85,6 +96,7 @@ def claim(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float
     if view.attempt >= keys.MAX_ATTEMPT:
         _forget_attempt(bucket, job_id, view.attempt)
         return None  # the next listing shows what else there is
+    prepare(manifest)
     newest = newest_state(bucket, job_id)
     progress = keys.parse_state(newest) or 0 if newest else 0
     failures, last_words = failures_so_far(bucket, job_id, view, progress)

@@ -44,6 +44,7 @@ class WorkerLoop:
         only: the one job that this worker may touch; None if it takes any free one.
         say: where progress is reported, one line each.
         at_work: called again and again while there is a job, at each renewal of its lease.
+        prepare: called before a job is claimed, for what takes longer than a short lease lasts.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class WorkerLoop:
         stays: bool = False,
         only: str | None = None,
         at_work: Callable[[], None] = lambda: None,
+        prepare: Callable[[Manifest], None] = lambda manifest: None,
     ) -> None:
         self.bucket = bucket
         self.worker = worker
@@ -68,6 +70,7 @@ class WorkerLoop:
         self.stays = stays
         self.only = only
         self.at_work = at_work
+        self.prepare = prepare
         self._avoid: dict[str, float] = {}  # jobs that failed here, until when others go first
         self._told: set[str] = set()  # lines about what cannot be read here: each is said once
         self._conclude_at = bucket.clock.now()
@@ -154,7 +157,7 @@ class WorkerLoop:
 
     def _claim(self, job_id: str, view: Attempts) -> ClaimedJob | None:
         try:
-            return queue.claim(self.bucket, job_id, view, self.worker, self.ttl_s)
+            return queue.claim(self.bucket, job_id, view, self.worker, self.ttl_s, self.prepare)
         except OtherRelease as error:
             self._pass_over(error)
             self._avoid[job_id] = math.inf  # what a manifest says never changes

@@ -7,11 +7,13 @@ from itertools import count, islice, pairwise
 from infra.proof.standin import TTL_S, StandIn, bucket_of, integers, training
 from infra.proof.virtual_time import World
 from protocol.jobs import queue
+from protocol.jobs.lease import Attempts
+from protocol.jobs.queue import ClaimedJob
 from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.job_documents import Manifest
+from protocol.wire.job_documents import Manifest, ResultStatus
 from protocol.wire.keys import Mark
 from protocol.wire.memory import MemoryStore
 from protocol.worker.worker_loop import IDLE_S, SPREAD, WorkerLoop, idle_delay, spread
@@ -114,4 +116,43 @@ def test_it_shows_that_it_is_at_work_from_the_claim_to_the_end_of_a_job_and_at_n
     world.run(until=over)
     assert max(later - earlier for earlier, later in pairwise(shown)) <= TTL_S / 2
     assert shown[-1] <= ended[0] <= shown[-1] + TTL_S / 2
+    world.close()
+
+
+def test_what_a_job_needs_is_prepared_before_its_claim_however_long_that_takes() -> None:
+    world, claims = World(seed=1), list[bool]()
+    submit_job(bucket_of(world), training(2))
+
+    def work(clock: Clock, store: MemoryStore) -> None:
+        bucket = Bucket(store, clock)
+
+        def prepare(manifest: Manifest) -> None:
+            claims.append(bool(bucket.list(keys.in_progress(manifest.job_id)).entries))
+            world.pause(10 * TTL_S)
+
+        def start(manifest: Manifest) -> StandIn:
+            return StandIn(manifest, world.pause, 1.0)
+
+        result = WorkerLoop(
+            bucket, "w", TTL_S, start, integers, lambda line: None, stays=True, prepare=prepare
+        ).run_one()
+        assert result is not None
+        assert result.status is ResultStatus.SUCCESS
+
+    worker = world.process("w", work)
+    world.run(until=lambda: worker.ended)
+    assert claims == [False]
+    world.close()
+
+
+def test_a_job_that_another_worker_claimed_during_the_preparation_is_left_to_it() -> None:
+    world = World(seed=1)
+    job = submit_job(bucket_of(world), training(2)).job_ids[0]
+    bucket, fast = bucket_of(world), list[ClaimedJob | None]()
+
+    def prepare(manifest: Manifest) -> None:
+        fast.append(queue.claim(bucket, manifest.job_id, Attempts(), "fast", TTL_S))
+
+    assert queue.claim(bucket, job, Attempts(), "slow", TTL_S, prepare) is None
+    assert fast[0] is not None
     world.close()
