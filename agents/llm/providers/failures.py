@@ -110,9 +110,10 @@ def _message(response: httpx2.Response) -> str:
     for found in (_of(_of(body, "error"), "message"), _of(body, "error"), _of(body, "message"), _of(body, "detail")):
         if isinstance(found, str) and found.strip():
             return found
-        if found is not None and not isinstance(found, dict):
+        if isinstance(found, list):
             return json.dumps(found)
-    return response.text if body is None and "html" not in response.headers.get("content-type", "") else "no reason"
+    page = body is not None or "html" in response.headers.get("content-type", "")
+    return ("" if page else response.text.strip()) or "no reason"
 
 
 def _json(response: httpx2.Response) -> Any:
