@@ -178,7 +178,7 @@ def test_step_suggest_and_evaluate_take_it_too(cli: Any, trace: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("episode", "--agent", "llm"), "set the environment variable GEMINI_API_KEY or GOOGLE_API_KEY"),
+        (("episode", "--agent", "llm"), "set GEMINI_API_KEY or GOOGLE_API_KEY"),
         (("episode", "--provider", "scripted"), "--provider scripted: needs --agent llm"),
         (("suggest", "--trace", "x", "--model", "m"), "--model m: needs --agent llm"),
         (("evaluate", "--agent", "llm", "--provider", "scripted"), "say how many problems, with --scenarios N"),

@@ -20,7 +20,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlencode
 
-from wire import Answer, Request, error, forward, reply, understood
+from aws_wire import Answer, Request, error, forward, reply, understood
 
 from infra.local import s3
 
