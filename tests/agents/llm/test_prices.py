@@ -74,3 +74,27 @@ def test_the_price_table_that_is_pinned_is_dated(monkeypatch: pytest.MonkeyPatch
     (pinned,) = (line.partition("==")[2].strip() for line in lines if line.startswith("genai-prices=="))
     monkeypatch.setattr("agents.llm.prices.version", lambda _: pinned)
     assert re.fullmatch(rf"20[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}, genai-prices {re.escape(pinned)}", price_table_date())
+
+
+def rows(of: str) -> list[list[str]]:
+    """The cells of docs/providers.md's table whose header begins so."""
+    lines = iter((Path(__file__).parents[3] / "docs" / "providers.md").read_text().splitlines())
+    next(line for line in lines if line.startswith(f"| {of} |"))
+    next(lines)
+    return [[cell.strip().replace("`", "") for cell in line.split("|")[1:-1]] for line in iter(lines.__next__, "")]
+
+
+def test_the_docs_have_the_default_models_and_keys() -> None:
+    assert {row[0]: (row[3], tuple(re.findall(r"\w+_API_KEY", row[2]))) for row in rows("provider")} == {
+        name: (provider.default_model, provider.key_variables) for name, provider in PROVIDERS.items()
+    }
+
+
+def test_the_docs_have_the_prices_of_the_table() -> None:
+    providers = {"gemini": "gemini", "claude": "anthropic", "gpt": "openai"}
+    for model, rates, episode in rows("model"):
+        provider = providers[model.partition("-")[0]]
+        usages = [Usage(10_000), Usage(10_000, 0, 10_000), Usage(0, 10_000)]
+        found = [dollars(provider, model, usage) for usage in usages]
+        assert [float(rate) / 100 for rate in re.findall(r"[0-9]+\.[0-9]+", rates)] == pytest.approx(found), model
+        assert dollars(provider, model, Usage(2_500, 300)) == pytest.approx(float(episode) / 20), model
