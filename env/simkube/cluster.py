@@ -62,7 +62,7 @@ class SimKubeCluster:
         self._last: str | None = None
         self._in_episode = False
         self._why: tuple[str, ...] = ()
-        self._objects: Snapshot | KubeError | None = None
+        self._objects: Snapshot | ClusterError | None = None
 
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`; it takes at most the sum of the time limits and the trace's length.
@@ -153,11 +153,12 @@ class SimKubeCluster:
         self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
         return found
 
-    def _snapshot(self, scenario: Scenario) -> Snapshot | KubeError:
+    def _snapshot(self, scenario: Scenario) -> Snapshot | ClusterError:
         """What there is now; that it cannot be read does not make the observation less true."""
         try:
-            return snapshot(self._api, scenario.workload.namespace)
-        except KubeError as error:
+            limit_s = self.settings.request_timeout_s
+            return wait(self._api, "objects", limit_s, lambda api: snapshot(api, scenario.workload.namespace))
+        except ClusterError as error:
             return error
 
     def _wait_until_free(self, namespaces: set[str]) -> None:

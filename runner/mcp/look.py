@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from env.api_objects import ApiObjects, Manifest, NoSuchObject
 from runner.mcp.answers import (
     Condition,
     ContainerSpec,
-    ContainerState,
-    ContainerStatus,
     Deployment,
     Event,
     Events,
@@ -23,9 +21,8 @@ from runner.mcp.answers import (
     Nodes,
     PodLog,
     Pods,
-    PodStatus,
 )
-from runner.mcp.status import pod_word
+from runner.mcp.pod_status import MOST_CONTAINERS, is_well, pod_status
 from runner.mcp.untrusted import (
     LONGEST_NAME,
     MOST_ENTRIES,
@@ -40,22 +37,18 @@ from runner.mcp.untrusted import (
 
 MOST_PODS = 50
 MOST_NODES = 50
-MOST_CONTAINERS = 20
 LONGEST_LOG = 12_000
 """Characters of a log that are shown."""
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _COPIES = re.compile(r"last-applied|/(original|applied)\b|^sim-arena\.io/")
 _HASH = "[a-z0-9]{1,10}"
-_States = Literal["running", "waiting", "terminated"]
-_STATES: tuple[_States, ...] = ("running", "waiting", "terminated")
 
 
 def get_pods(objects: ApiObjects, namespace: str) -> Pods:
     """The pods of a namespace, those that are not Ready first, then by name."""
-    pods = [_pod(each) for each in objects.pods(namespace)]
-    pods.sort(key=lambda pod: (_is_well(pod), pod.name))
-    shown = pods[:MOST_PODS]
+    pods = sorted(objects.pods(namespace), key=lambda pod: (is_well(pod), _name_of(pod)))
+    shown = [pod_status(each) for each in pods[:MOST_PODS]]
     return Pods(namespace=namespace, total=len(pods), shown=len(shown), pods=shown)
 
 
@@ -127,68 +120,13 @@ def get_pod_logs(objects: ApiObjects, namespace: str, pod_name: str, tail_lines:
 
 def get_nodes(objects: ApiObjects) -> Nodes:
     """The nodes, those that are not Ready first, then by name."""
-    nodes = [_node(each) for each in objects.nodes()]
-    nodes.sort(key=lambda node: (node.ready and node.schedulable, node.name))
-    shown = nodes[:MOST_NODES]
+    nodes = sorted(objects.nodes(), key=lambda node: (_is_ready(node) and _is_schedulable(node), _name_of(node)))
+    shown = [_node(each) for each in nodes[:MOST_NODES]]
     return Nodes(total=len(nodes), shown=len(shown), nodes=shown)
 
 
-def _pod(pod: Manifest) -> PodStatus:
-    metadata, spec, status = (mapping(pod.get(key)) for key in ("metadata", "spec", "status"))
-    statuses = mappings(status.get("containerStatuses"))
-    containers = [_container(each) for each in statuses]
-    total = len(mappings(spec.get("containers"))) or len(containers)
-    owner = next((o for o in mappings(metadata.get("ownerReferences")) if o.get("controller")), None)
-    return PodStatus(
-        name=name(metadata.get("name")),
-        phase=name(status.get("phase")) or "Unknown",
-        status=name(pod_word(pod)),
-        ready=f"{sum(each.ready for each in containers)}/{total}",
-        restarts=count(sum(each.restarts for each in containers)),
-        node=name(spec.get("nodeName")) or None,
-        owner=f"{name(owner.get('kind'))}/{name(owner.get('name'))}" if owner else None,
-        created=name(metadata.get("creationTimestamp")) or None,
-        message=_why(status) or None,
-        containers=containers[:MOST_CONTAINERS],
-    )
-
-
-def _is_well(pod: PodStatus) -> bool:
-    ready, _, total = pod.ready.partition("/")
-    return pod.phase == "Succeeded" or (pod.phase == "Running" and ready == total)
-
-
-def _why(status: Manifest) -> str:
-    """Why a pod has no node, or why it failed."""
-    for condition in mappings(status.get("conditions")):
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return message(condition.get("message")) or message(condition.get("reason"))
-    return ": ".join(text for key in ("reason", "message") if (text := message(status.get(key))))
-
-
-def _container(status: Manifest) -> ContainerStatus:
-    before = mapping(status.get("lastState"))
-    return ContainerStatus(
-        name=name(status.get("name")),
-        ready=status.get("ready") is True,
-        restarts=count(status.get("restartCount")),
-        now=_state(mapping(status.get("state"))),
-        before=_state(before) if before else None,
-    )
-
-
-def _state(state: Manifest) -> ContainerState:
-    for kind in _STATES:
-        if kind in state:
-            held = mapping(state[kind])
-            code = held.get("exitCode")
-            return ContainerState(
-                state=kind,
-                reason=name(held.get("reason")) or None,
-                message=message(held.get("message")) or None,
-                exit_code=code if isinstance(code, int) and abs(code) < 2**31 else None,
-            )
-    return ContainerState(state="unknown")
+def _name_of(held: Manifest) -> str:
+    return name(mapping(held.get("metadata")).get("name"))
 
 
 def _strategy(strategy: Manifest) -> str:
@@ -292,8 +230,8 @@ def _node(node: Manifest) -> Node:
     conditions = mappings(status.get("conditions"))
     return Node(
         name=name(metadata.get("name")),
-        ready=any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions),
-        schedulable=spec.get("unschedulable") is not True,
+        ready=_is_ready(node),
+        schedulable=_is_schedulable(node),
         **{key: name(amounts.get(key)) or "0" for key in ("cpu", "memory", "pods")},
         other_resources=texts({k: v for k, v in amounts.items() if k not in ("cpu", "memory", "pods") and v != "0"}),
         taints=[_taint(each) for each in mappings(spec.get("taints"))[:MOST_ENTRIES]],
@@ -303,6 +241,15 @@ def _node(node: Manifest) -> Node:
             if (each.get("status") == "True") != (each.get("type") == "Ready")
         ][:MOST_ENTRIES],
     )
+
+
+def _is_ready(node: Manifest) -> bool:
+    conditions = mappings(mapping(node.get("status")).get("conditions"))
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def _is_schedulable(node: Manifest) -> bool:
+    return mapping(node.get("spec")).get("unschedulable") is not True
 
 
 def _taint(taint: Manifest) -> str:

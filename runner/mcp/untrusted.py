@@ -37,12 +37,17 @@ def count(value: Any) -> int:
 
 def name(value: Any) -> str:
     """A name; "" where it is none."""
-    return one_line(str(value), LONGEST_NAME) if isinstance(value, str | int | float) else ""
+    return one_line(_head(str(value), LONGEST_NAME), LONGEST_NAME) if isinstance(value, str | int | float) else ""
 
 
 def message(value: Any) -> str:
     """A text of one line; "" where it is none."""
-    return one_line(value, LONGEST_MESSAGE) if isinstance(value, str) else ""
+    return one_line(_head(value, LONGEST_MESSAGE), LONGEST_MESSAGE) if isinstance(value, str) else ""
+
+
+def _head(text: str, longest: int) -> str:
+    """As much as `one_line` looks at: a cluster's text may be of megabytes."""
+    return text[: 2 * longest]
 
 
 def texts(value: Any) -> dict[str, str]:

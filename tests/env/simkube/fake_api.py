@@ -65,6 +65,7 @@ class FakeApi:
         linger: So many times a deleted namespace is still seen, Terminating, before it is gone.
         version: What /version says.
         bare: Whether there is no garbage collector and no namespace controller.
+        logs: Of containers, by namespace, pod and container.
     """
 
     def __init__(self, *, version: str = "v1.36.0", bare: bool = False) -> None:
@@ -73,6 +74,7 @@ class FakeApi:
         self.linger = 0
         self.version = version
         self.bare = bare
+        self.logs: dict[tuple[str, str, str], str] = {}
         self._lock = threading.RLock()
         self._objects: dict[tuple[str, str, str], Manifest] = {}  # (plural, namespace, name)
         self._seen: dict[str, int] = {}  # Terminating namespaces: how often seen
@@ -169,7 +171,7 @@ class FakeApi:
 
     # What a request does. All of it runs under the lock.
 
-    def answer(self, method: str, path: str, query: dict[str, str], kind: str, body: Any) -> tuple[int, Manifest]:
+    def answer(self, method: str, path: str, query: dict[str, str], kind: str, body: Any) -> tuple[int, Manifest | str]:
         """Carry out one request."""
         with self._lock:
             simple = self._special(path)
@@ -182,7 +184,7 @@ class FakeApi:
                 case "GET" if target.name is None:
                     return 200, self._list(target, query)
                 case "GET":
-                    return 200, self._read(target)
+                    return 200, self._log(target, query) if target.subresource == "log" else self._read(target)
                 case "POST" if target.subresource == "binding":
                     return 201, self._bind(target, body)
                 case "POST":
@@ -242,7 +244,7 @@ class FakeApi:
             if parts[0] != resource.plural or len(parts) > 3:
                 continue
             name, subresource = [*parts[1:], None, None][:2]
-            if subresource not in (None, "status", "binding", "finalize"):
+            if subresource not in (None, "status", "binding", "finalize", "log"):
                 continue  # `namespaces/x/pods` are no part of the namespace
             return Target(resource, namespace, name, subresource)
         raise ApiError(404, "NotFound", "the server could not find the requested resource")
@@ -288,6 +290,15 @@ class FakeApi:
             if key not in self._objects:
                 self._not_found(target)
         return copy.deepcopy(self._objects[key])
+
+    def _log(self, target: Target, query: dict[str, str]) -> str:
+        """As kubelets give it; `limitBytes` counts from the beginning of what `tailLines` leaves."""
+        self._existing(target)
+        text = self.logs.get((target.namespace or "", target.name or "", query["container"]))
+        if text is None:
+            waits = f'container "{query["container"]}" in pod "{target.name}" is waiting to start: ContainerCreating'
+            raise ApiError(400, "BadRequest", waits)
+        return "".join(text.splitlines(keepends=True)[-int(query["tailLines"]) :])[: int(query["limitBytes"])]
 
     def _create(self, target: Target, body: Manifest) -> Manifest:
         manifest = copy.deepcopy(body)
@@ -364,7 +375,7 @@ class FakeApi:
             raise ApiError(409, "Conflict", f'"{target.name}": the object has been modified')
         return self._update(target, old, copy.deepcopy(body))
 
-    def _patch(self, target: Target, kind: str, body: Any) -> tuple[int, Manifest]:
+    def _patch(self, target: Target, kind: str, body: Any) -> tuple[int, Manifest | str]:
         if kind == "application/apply-patch+yaml" and self._key(target) not in self._objects:
             name = body.setdefault("metadata", {}).setdefault("name", target.name)
             return 201, self._create(Target(target.resource, target.namespace, name, None), body)

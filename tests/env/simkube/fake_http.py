@@ -67,7 +67,9 @@ class Answering(Protocol):
 
     def hang(self) -> None: ...
 
-    def answer(self, method: str, path: str, query: dict[str, str], kind: str, body: Any) -> tuple[int, Manifest]: ...
+    def answer(
+        self, method: str, path: str, query: dict[str, str], kind: str, body: Any
+    ) -> tuple[int, Manifest | str]: ...
 
 
 def http_server(api: Answering) -> ThreadingHTTPServer:
@@ -115,10 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
             code, document = error.code, error.status()
         self.reply(code, document, cut=cut)
 
-    def reply(self, code: int, document: Manifest, retry_after: int | None = None, *, cut: bool = False) -> None:
-        data = json.dumps(document).encode()
+    def reply(self, code: int, document: Manifest | str, retry_after: int | None = None, *, cut: bool = False) -> None:
+        data = document.encode() if isinstance(document, str) else json.dumps(document).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/plain" if isinstance(document, str) else "application/json")
         self.send_header("Content-Length", str(len(data)))
         if retry_after is not None:
             self.send_header("Retry-After", str(retry_after))
