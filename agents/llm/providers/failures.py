@@ -82,6 +82,11 @@ def json_object(endpoint: Endpoint, response: httpx2.Response) -> dict[str, Any]
     body = _json(response)
     if not isinstance(body, dict):
         raise malformed(endpoint, f"no JSON object in {len(response.content)} bytes")
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # JSON can escape half a character, which no request could give back.
+        raise malformed(endpoint, "text that is no Unicode") from None
     return body
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from wire import Answer
+from .wire import Answer
 
 THINKING = {
     "type": "thinking",
-    "thinking": "The pod\u2019s Pending: \u00fc \ud83d\ude80 / \\",
+    "thinking": "The pod\u2019s Pending: \u00fc \U0001f680 / \\",
     "signature": "EqQBCkYIBRgCKkA+/==",
 }
 REDACTED = {"type": "redacted_thinking", "data": "EmwKAhgBEgy3va3pzix/"}

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from wire import Wire
+
+from .wire import Wire
 
 OF_PROVIDERS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_")
 

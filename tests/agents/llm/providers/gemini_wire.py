@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wire import Answer
+from .wire import Answer
 
 # In the alphabet of proto3's JSON, with the characters in which base64 alphabets differ.
 SIGNATURE = "CiQB+/8KjAHwYn//+/c0AdEzLw=="

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wire import Answer
+from .wire import Answer
 
 
 def tool_call(id_: str | None, name: str, arguments: Any) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from anthropic_wire import REDACTED, THINKING, error, message, text, tool_use
-from conversations import answered, asking
-from wire import Wire
 
 from agents.llm.conversation import Asked, Said, Stop, ToolCall, Usage
 from agents.llm.model import ProviderAway, ProviderRefused
 from agents.llm.providers.anthropic import Anthropic
 from agents.llm.providers.table import PROVIDERS
+
+from .anthropic_wire import REDACTED, THINKING, error, message, text, tool_use
+from .conversations import answered, asking
+from .wire import Wire
 
 DEFAULT_MODEL = PROVIDERS["anthropic"].default_model
 

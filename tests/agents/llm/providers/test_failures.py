@@ -152,6 +152,12 @@ def test_what_is_no_json_object_is_malformed(body: bytes) -> None:
     assert raised.value.may_be_paid
 
 
+def test_half_a_character_is_malformed() -> None:
+    assert json_object(HERE, response(200, b'{"text": "\\ud83d\\ude80"}')) == {"text": "\U0001f680"}
+    with pytest.raises(ProviderAway, match="malformed answer: text that is no Unicode"):
+        json_object(HERE, response(200, b'{"text": "\\ud83d"}'))
+
+
 @pytest.mark.parametrize(
     ("error", "may_be_paid"),
     [

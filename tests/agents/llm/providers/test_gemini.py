@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conversations import PODS, SCHEMA, answered, asking
-from gemini_wire import SIGNATURE, blocked, call, content, error
-from wire import Answer, Wire
 
 from agents.llm.conversation import Asked, Said, Stop, ToolCall, Usage
 from agents.llm.model import ProviderAway, ProviderRefused
 from agents.llm.providers.gemini import Gemini
 from agents.llm.providers.table import PROVIDERS
+
+from .conversations import PODS, SCHEMA, answered, asking
+from .gemini_wire import SIGNATURE, blocked, call, content, error
+from .wire import Answer, Wire
 
 DEFAULT_MODEL = PROVIDERS["gemini"].default_model
 

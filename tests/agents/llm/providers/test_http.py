@@ -9,9 +9,10 @@ from contextlib import contextmanager, suppress
 
 import httpx2
 import pytest
-from wire import Answer, Wire
 
 from agents.llm.providers.http import BoundedClient
+
+from .wire import Answer, Wire
 
 
 @contextmanager

@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import anthropic_wire
-import gemini_wire
-import openai_wire
 import pytest
-from conversations import asking
-from wire import Answer, Wire, flood, trickle
 
 from agents.llm.model import Model, ProviderAway, ProviderRefused
 from agents.llm.providers.anthropic import Anthropic
 from agents.llm.providers.gemini import Gemini
 from agents.llm.providers.openai import OpenAI
+
+from . import anthropic_wire, gemini_wire, openai_wire
+from .conversations import asking
+from .wire import Answer, Wire, flood, trickle
 
 KEY = "sk-secret-7f3a"
 Make = Callable[[Wire, float], Model]

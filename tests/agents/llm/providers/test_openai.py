@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conversations import answered, asking
-from openai_wire import completion, error, tool_call
-from wire import Answer, Wire
 
 from agents.llm.conversation import Stop, ToolCall, Usage
 from agents.llm.model import ProviderAway, ProviderRefused
 from agents.llm.providers.openai import OpenAI
 from agents.llm.providers.table import PROVIDERS
+
+from .conversations import answered, asking
+from .openai_wire import completion, error, tool_call
+from .wire import Answer, Wire
 
 DEFAULT_MODEL = PROVIDERS["openai"].default_model
 
