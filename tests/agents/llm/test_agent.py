@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.agent import State
 from agents.kinds import make_agent
@@ -246,3 +248,37 @@ def test_its_checkpoint_is_its_settings(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="max_tool_rounds"):
         make_agent("llm", seed=0, settings={"provider": "scripted"}).load(tmp_path / "agent.json")
     assert agent.learns is False
+
+
+CALLS = st.builds(
+    ToolCall,
+    id=st.text(max_size=10),
+    name=st.sampled_from(["get_pods", "", "delete", "\x00"]) | st.text(max_size=20),
+    arguments=st.none() | st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=3),
+)
+REPLIES = st.builds(
+    Reply,
+    text=st.text(max_size=200) | st.sampled_from([THREE, "3", '{"action_index": 3.5}']),
+    calls=st.lists(CALLS, max_size=12).map(tuple),
+    usage=st.just(Usage(1, 1, 0)),
+    model=st.text(max_size=10),
+    stop=st.sampled_from(Stop),
+)
+
+
+@given(st.lists(REPLIES, min_size=1, max_size=12), st.integers(0, 3))
+def test_whatever_a_model_replies_each_step_is_one_action_and_a_bounded_number_of_requests(
+    replies: list[Reply], rounds: int
+) -> None:
+    model = Saying(*replies)
+    agent = agent_of(model, max_tool_rounds=rounds)
+    for step in range(1, 5):
+        sent = len(model.requests)
+        assert act(agent, step) in range(7)
+        assert len(model.requests) - sent <= rounds + 1
+        for request in model.requests[sent:]:
+            said_calls = [turn.reply.calls for turn in request.turns if isinstance(turn, Said)]
+            answers = [turn.outcomes for turn in request.turns if isinstance(turn, Answered)]
+            assert [[c.id for c in calls] for calls in said_calls] == [[o.call_id for o in some] for some in answers]
+    assert len(agent.decisions) == 4
+    assert all(each.reasoning.isprintable() and len(each.reasoning) <= 1_000 for each in agent.decisions)
