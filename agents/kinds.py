@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.dqn.settings import DQNSettings
 from agents.llm.settings import LLMSettings
+from agents.ppo.settings import PPOSettings
 from agents.settings import Settings, as_mapping, parse_settings
 from agents.tabular.settings import GreedySettings
 from env.errors import AgentError, nearest
@@ -21,6 +23,22 @@ if TYPE_CHECKING:
     from agents.agent import Agent
 
 Given = Mapping[str, Any]
+Shape = tuple[int, ...]
+
+
+class Networks(Protocol):
+    """What is known of an agent's networks without making the agent: such a module as `agents.dqn.network`."""
+
+    TRAINED: str
+    """What the names of the tensors that are trained begin with; the others are a delayed copy of them."""
+
+    @staticmethod
+    def layout(settings: Given) -> Mapping[str, Shape]:
+        """Name -> shape of all tensors."""
+
+    @staticmethod
+    def initial_weights(shapes: Mapping[str, Shape], seed: int) -> dict[str, Any]:
+        """The float32 arrays that every agent with this seed starts from."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +49,7 @@ class AgentKind:
         name: What users call it.
         make: Makes one from a seed and settings.
         settings: What can be set; None: nothing, as for a hand-written policy.
-        layout: Makes the names and shapes of its networks' tensors from settings; None: it has no networks.
+        networks: The module of its networks' names, shapes and first weights; None: it has no networks.
         suffix: Of its checkpoints' file names.
         needs_key: Whether it asks a service for each action, with a key of the user's; it is not trained.
     """
@@ -39,18 +57,25 @@ class AgentKind:
     name: str
     make: Callable[[int, Given], Agent]
     settings: type[Settings] | None = None
-    layout: Callable[[Given], Mapping[str, tuple[int, ...]]] | None = None
+    networks: str | None = None
     suffix: str = ".json"
     needs_key: bool = False
 
     @property
     def has_weights(self) -> bool:
         """Whether it has networks, which can be averaged in a federation and loaded on their own."""
-        return self.layout is not None
+        return self.networks is not None
 
-    def tensors(self, settings: Given) -> Mapping[str, tuple[int, ...]]:
+    def known_networks(self) -> Networks:
+        """What is known of its networks; AgentError if it has none."""
+        if self.networks is None:
+            raise AgentError(f"agent {self.name!r} has no networks; only {with_weights()} have")
+        networks: Networks = import_module(self.networks)  # type: ignore[assignment]
+        return networks
+
+    def tensors(self, settings: Given) -> Mapping[str, Shape]:
         """Name -> shape of all tensors of its networks; empty if it has none."""
-        return {} if self.layout is None else self.layout(settings)
+        return self.known_networks().layout(settings) if self.has_weights else {}
 
     def filled(self, given: Given | None) -> dict[str, Any]:
         """Checked settings as JSON holds them, with the defaults of those that are not given.
@@ -71,10 +96,10 @@ def _dqn(seed: int, settings: Given) -> Agent:
     return DQN(seed=seed, settings=settings)
 
 
-def _dqn_layout(settings: Given) -> Mapping[str, tuple[int, ...]]:
-    from agents.dqn.network import layout
+def _ppo(seed: int, settings: Given) -> Agent:
+    from agents.ppo.agent import PPO
 
-    return layout(settings)
+    return PPO(seed=seed, settings=settings)
 
 
 def _greedy(seed: int, settings: Given) -> Agent:
@@ -109,8 +134,9 @@ POLICY_NAMES = (
 KINDS: Mapping[str, AgentKind] = {
     kind.name: kind
     for kind in (
-        AgentKind("dqn", _dqn, DQNSettings, _dqn_layout, ".pt"),
+        AgentKind("dqn", _dqn, DQNSettings, "agents.dqn.network", ".pt"),
         AgentKind("greedy", _greedy, GreedySettings),
+        AgentKind("ppo", _ppo, PPOSettings, "agents.ppo.network", ".pt"),
         AgentKind("llm", _llm, LLMSettings, needs_key=True),
         *(AgentKind(name, partial(_policy, name)) for name in POLICY_NAMES),
     )

@@ -11,7 +11,7 @@ from agents.saved.fields import mapping
 from agents.saved.formats import read_state
 from env.errors import AgentError
 
-WEIGHTS_MARK = "q_net.0.weight"  # only bare weights have tensors at the top
+_OF_DQN, _OF_PPO = "q_net.0.weight", "actor.0.weight"  # only bare weights have tensors at the top
 
 
 def load_agent(path: Path) -> Agent:
@@ -22,10 +22,14 @@ def load_agent(path: Path) -> Agent:
     """
     what = f"checkpoint {path}"
     state = read_state(path)
-    if WEIGHTS_MARK in state:
+    if _OF_DQN in state:
         from agents.dqn.agent import DQN
 
         return DQN.of_weights(state, what)
+    if _OF_PPO in state:
+        from agents.ppo.agent import PPO
+
+        return PPO.of_weights(state, what)
     if "training" in state:
         state = mapping(state, "agent", what)
     name, settings = state.get("agent"), state.get("settings")

@@ -8,9 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
 from env.errors import AgentError, nearest
+
+_MAX_LAYERS = 8
+_MAX_UNITS = 4096
+_MAX_WEIGHTS = 1 << 22  # between hidden layers: bounds the size of a state, which holds several such networks
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,14 @@ def check_range(settings: Settings, name: str, low: float, high: float) -> None:
     value = getattr(settings, name)
     if not low <= value <= high:
         raise AgentError(f"setting {name}: {value} is outside {low:g} to {high:g}")
+
+
+def check_hidden(hidden: tuple[int, ...]) -> None:
+    """Raise AgentError unless these are units of hidden layers of a size that is served."""
+    if not 1 <= len(hidden) <= _MAX_LAYERS or not all(1 <= n <= _MAX_UNITS for n in hidden):
+        raise AgentError(f"hidden: {list(hidden)}; use 1 to {_MAX_LAYERS} layers of 1 to {_MAX_UNITS}")
+    if (weights := sum(n * m for n, m in pairwise(hidden))) > _MAX_WEIGHTS:
+        raise AgentError(f"hidden: {list(hidden)} have {weights} weights; use no more than {_MAX_WEIGHTS}")
 
 
 def _convert(name: str, value: Any, default: Any) -> Any:

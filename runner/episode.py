@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class EpisodeResult:
         scenario: Name of the scenario.
         problem: Its kind, None if unknown.
         target: Pods that should be ready.
+        metrics: Means of the other numbers that the agent's learning gave, by name.
     """
 
     reward: float
@@ -49,6 +50,7 @@ class EpisodeResult:
     scenario: str
     problem: str | None
     target: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_episode(
@@ -120,6 +122,7 @@ def _run_episode(
         scenario=first["scenario"],
         problem=first["problem"],
         target=first["target"],
+        metrics=_other_means(metrics),
     )
 
 
@@ -154,6 +157,11 @@ def _seen(observation: Observation) -> dict[str, Any]:
             "replicas": resources.replicas,
         },
     }
+
+
+def _other_means(metrics: list[dict[str, float]]) -> dict[str, float]:
+    names = {name for metric in metrics for name in metric} - {"loss", "q_mean", "epsilon"}
+    return {name: mean for name in sorted(names) if (mean := _mean(metrics, name)) is not None}
 
 
 def _mean(metrics: list[dict[str, float]], name: str) -> float | None:

@@ -21,6 +21,8 @@ from env.errors import AgentError
 from env.gym.features import STATE_DIM
 
 NETS = ("q_net", "target_net")
+TRAINED = f"{NETS[0]}."
+"""What the names of the tensors that are trained begin with; the target network is a delayed copy."""
 
 Layout = dict[str, tuple[int, ...]]
 Weights = dict[str, npt.NDArray[np.float32]]
@@ -63,7 +65,7 @@ def settings_of(weights: Mapping[str, Any], what: str) -> DQNSettings:
     return DQNSettings(hidden=tuple(hidden))
 
 
-def initial_weights(shapes: Layout, seed: int) -> Weights:
+def initial_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> Weights:
     """The weights every member of a federation with this seed starts from; both nets are equal.
 
     Uniform in ±1/√inputs for weights and biases, as `torch.nn.Linear` does.

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
-from agents.settings import Settings, check_range
-from env.errors import AgentError
-
-_MAX_LAYERS = 8
-_MAX_UNITS = 4096
-_MAX_WEIGHTS = 1 << 22  # between hidden layers: bounds the size of a state, which holds five vectors of them
+from agents.settings import Settings, check_hidden, check_range
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,4 @@ class DQNSettings(Settings):
         check_range(self, "epsilon_start", 0.0, 1.0)
         check_range(self, "epsilon_end", 0.0, 1.0)
         check_range(self, "epsilon_steps", 1, 1_000_000_000)
-        if not 1 <= len(self.hidden) <= _MAX_LAYERS or not all(1 <= n <= _MAX_UNITS for n in self.hidden):
-            raise AgentError(f"hidden: {list(self.hidden)}; use 1 to {_MAX_LAYERS} layers of 1 to {_MAX_UNITS}")
-        if (weights := sum(n * m for n, m in pairwise(self.hidden))) > _MAX_WEIGHTS:
-            raise AgentError(f"hidden: {list(self.hidden)} have {weights} weights; use no more than {_MAX_WEIGHTS}")
+        check_hidden(self.hidden)

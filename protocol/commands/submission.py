@@ -119,7 +119,7 @@ def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fed
         raise UsageError("--per-episode-sync is a federation of one with a round for each episode; leave it out")
     kind.filled(_settings(job, federation))
     if job.weights and not kind.has_weights:
-        raise UsageError(f"--weights: agent {job.agent!r} has none; only {with_weights()} has")
+        raise UsageError(f"--weights: agent {job.agent!r} has none; only {with_weights()} have")
     workload.check_needed()
 
 

@@ -14,7 +14,7 @@ from importlib import import_module
 import numpy as np
 import numpy.typing as npt
 
-from agents.dqn.network import NETS, initial_weights
+from agents.kinds import Networks, agent_kind
 from agents.saved import checkpoint
 from agents.saved.checkpoint import Body, Shape
 from env.errors import AgentError, one_line
@@ -102,20 +102,30 @@ class Model:
         names = federation.strategy.state
         if not names:
             return RoundStart(self.size, np.empty(0, np.float32), np.empty(0, np.bool_), None)
-        online = self._mask(f"{NETS[0]}.")
+        networks = _networks(federation)
+        online = self._mask(networks.TRAINED)
         state = None if before.server_state is None else _read_state(before.server_state, names, int(online.sum()))
-        return RoundStart(self.size, self._start_weights(federation, before.weights), online, state)
+        weights = self._start_weights(networks, federation.training.seed, before.weights)
+        return RoundStart(self.size, weights, online, state)
 
-    def _start_weights(self, federation: Federation, body: bytes | None) -> Floats:
+    def _start_weights(self, networks: Networks, seed: int, body: bytes | None) -> Floats:
         if body is not None:
             return self._read(body, "the weights that the round started from", WEIGHTS_BYTES).vector()
-        drawn = initial_weights(self.shapes, federation.training.seed)
+        drawn = networks.initial_weights(self.shapes, seed)
         return np.concatenate([drawn[name].ravel() for name in self.shapes])
 
     def _mask(self, prefix: str) -> npt.NDArray[np.bool_]:
         """Which places of the vector belong to tensors whose name begins so."""
         parts = [np.full(math.prod(shape), name.startswith(prefix)) for name, shape in self.shapes.items()]
         return np.concatenate(parts)
+
+
+def _networks(federation: Federation) -> Networks:
+    """Of the federation's agent; BadDocument if that is not known here or has none."""
+    try:
+        return agent_kind(federation.training.agent).known_networks()
+    except AgentError as error:
+        raise BadDocument(str(error)) from error
 
 
 @lru_cache(maxsize=16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_NO_MEANS = {"episode", "transitions", "scenario", "problem", "target"}
 LAST = 100
 """Episodes that "last" in a summary means."""
 
@@ -26,8 +27,10 @@ def summarise(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def episode_means(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Mean of each metric over the episodes that have it; metrics that none has are left out."""
     means = {}
-    for name in ("reward", "steps", "solved", "loss", "q_mean", "epsilon"):
-        values = [float(summary[name]) for summary in history if summary[name] is not None]
+    names = dict.fromkeys(("reward", "steps", "solved", "loss", "q_mean", "epsilon"))
+    names |= dict.fromkeys(name for summary in history for name in summary if name not in _NO_MEANS)
+    for name in names:
+        values = [float(summary[name]) for summary in history if summary.get(name) is not None]
         if values:
             means[name] = sum(values) / len(values)
     return means
@@ -41,7 +44,7 @@ def log_lines(history: Sequence[Mapping[str, Any]]) -> str:
 def about(history: Sequence[Mapping[str, Any]]) -> str:
     """One line about some episodes."""
     first, last, means = history[0], history[-1], episode_means(history)
-    names = {"loss": "loss", "q_mean": "q", "epsilon": "epsilon"}
+    names = {"loss": "loss", "q_mean": "q", "epsilon": "epsilon", "entropy": "entropy", "approx_kl": "kl"}
     known = "".join(f" {label} {means[name]:.3f}" for name, label in names.items() if name in means)
     if len(history) == 1:
         end = f"{'solved' if last['solved'] else 'not solved'} in {last['steps']}"

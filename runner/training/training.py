@@ -25,9 +25,9 @@ from env.problems.scenario import Scenario
 from runner.episode import EpisodeResult, OnStep, StepRecord, run_episode
 
 Summary = dict[str, Any]
-"""An `EpisodeResult` and the number of its `episode`, as JSON holds it."""
+"""An `EpisodeResult` and the number of its `episode`, as JSON holds it; its `metrics` stand among the others."""
 _STATE = "training state"
-_SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))}
+_SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))} - {"metrics"}
 DEFAULT_EPISODES = 10_000
 RECORDED_EPISODES = 1_000
 MAX_EPISODES = 1_000_000
@@ -145,7 +145,7 @@ class Training:
         )
         self._whole = True
         self.env_steps += result.steps
-        self.history.append({"episode": episode, **asdict(result)})
+        self.history.append(_summary(episode, result))
         self.records += records
         return result
 
@@ -260,8 +260,14 @@ def from_lines(text: object, what: str) -> list[dict[str, Any]]:
 
 def _weighted(agent: Agent) -> WeightedAgent:
     if not isinstance(agent, WeightedAgent):
-        raise AgentError(f"agent {agent.name!r} has no networks to average; only {with_weights()} has")
+        raise AgentError(f"agent {agent.name!r} has no networks to average; only {with_weights()} have")
     return agent
+
+
+def _summary(episode: int, result: EpisodeResult) -> Summary:
+    summary: Summary = {"episode": episode, **asdict(result)}
+    metrics: Summary = summary.pop("metrics")
+    return summary | metrics
 
 
 def _check_history(history: list[Summary], env_steps: int, what: str) -> None:
@@ -269,8 +275,9 @@ def _check_history(history: list[Summary], env_steps: int, what: str) -> None:
     last = 0
     for summary in history:
         means = [summary[name] for name in ("loss", "q_mean", "epsilon") if summary.get(name) is not None]
-        numbers = [summary.get("reward"), *means]
-        whole = summary.keys() == _SUMMARY and isinstance(summary["solved"], bool)
+        others = [summary[name] for name in summary.keys() - _SUMMARY]
+        numbers = [summary.get("reward"), *means, *others]
+        whole = summary.keys() >= _SUMMARY and isinstance(summary["solved"], bool)
         if not whole or not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
             raise AgentError(f"{what}: damaged summary of an episode after {last}")
         if count(summary, "episode", what) <= last:

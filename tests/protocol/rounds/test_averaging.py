@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.dqn.network import layout
-from agents.kinds import make_agent
+from agents.kinds import agent_kind, make_agent
 from agents.saved import checkpoint
 from infra.proof.standin import GROUP, bucket_of, federation
 from infra.proof.virtual_time import World
@@ -238,25 +237,34 @@ def test_fedadam_moves_towards_the_members_mean() -> None:
         assert np.array_equal(np.sign(found[name] - start[name]), np.sign(aim[name] - start[name]))
 
 
-def agents_model(**settings: Any) -> Federation:
-    specs = tuple(TensorSpec(name=name, shape=shape) for name, shape in layout(settings).items())
-    given = federation(2).training.model_copy(update={"agent_settings": settings, "seed": 5})
+def agents_model(agent: str = "dqn", **settings: Any) -> Federation:
+    shapes = agent_kind(agent).tensors(settings)
+    specs = tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items())
+    given = federation(2).training.model_copy(update={"agent": agent, "agent_settings": settings, "seed": 5})
     return federation(2, strategy=Strategy.FEDADAM, model=specs, training=given)
 
 
-def test_fedadam_starts_round_1_from_what_its_members_start_from() -> None:
+@pytest.mark.parametrize("name", ["dqn", "ppo"])
+def test_fedadam_starts_round_1_from_what_its_members_start_from(name: str) -> None:
     settings = {"hidden": [8, 8]}
-    agent = make_agent("dqn", seed=5, settings=settings)
+    agent = make_agent(name, seed=5, settings=settings)
     update = checkpoint.dumps(
         {name: tensor + np.float32(0.5) for name, tensor in agent.state_dict()["weights"].items()}
     )
     starts = [RoundInputs(), RoundInputs(checkpoint.dumps(agent.state_dict()["weights"]))]  # from the seed, or given
     found = []
     for before in starts:
-        aggregate = RoundAggregate(agents_model(**settings), before)
+        aggregate = RoundAggregate(agents_model(name, **settings), before)
         aggregate.add(update, 3)
         found.append(aggregate.finish())
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("agent", ["greedy", "unheard-of"])
+def test_fedadam_refuses_a_federation_of_an_agent_without_networks(agent: str) -> None:
+    given = agents_model().model_copy(update={"training": federation(2).training.model_copy(update={"agent": agent})})
+    with pytest.raises(BadDocument, match=agent):
+        RoundAggregate(given, RoundInputs())
 
 
 BAD_STATES = {

@@ -19,6 +19,7 @@ from agents.saved import checkpoint, pt_file
 from env.errors import AgentError, ClusterError, ConfigError
 from env.interrupt import Stopped
 from env.problems.scenario import Scenario
+from runner.training.summary import episode_means
 from runner.training.training import Training, TrainingConfig, load_agent_weights, records_of
 
 from ..test_episode import FailingCluster
@@ -46,6 +47,7 @@ def dqn(trainee: Training) -> DQN:
 
 PROGRAM = """
 import hashlib, json, sys
+from runner.training.summary import episode_means
 from runner.training.training import Training, TrainingConfig
 settings, until = json.loads(sys.argv[1]), int(sys.argv[2])
 trainee = Training(TrainingConfig(agent_settings=settings, steps=15, seed=7), None)
@@ -105,6 +107,19 @@ def test_other_agents_are_restored_to_the_same_bits_too(agent: str) -> None:
     second = training({}, agent=agent)
     assert second.restore(first.state()) == 3
     assert run(second, 6).state() == whole.state()
+
+
+@pytest.mark.parametrize("stop", range(6))
+def test_ppo_stopped_after_any_episode_ends_in_the_same_bits_and_its_history_has_its_metrics(stop: int) -> None:
+    settings = {"hidden": [8], "rollout_steps": 32, "minibatch_size": 16, "epochs": 2}
+    whole, second = run(training(settings, agent="ppo"), 6), training(settings, agent="ppo")
+    assert second.restore(run(training(settings, agent="ppo"), stop).state()) == stop
+    assert run(second, 6).state() == whole.state()
+    rows = [row for row in whole.history if "entropy" in row]
+    assert rows
+    assert all(0 < row["entropy"] < 2 and row["loss"] is not None and row["approx_kl"] < 1 for row in rows)
+    assert all(row["loss"] is None for row in whole.history if row not in rows)
+    assert {"entropy", "explained_variance"} < episode_means(whole.history).keys()
 
 
 def test_a_state_holds_history_env_steps_and_the_records_since_they_were_last_put_elsewhere(
