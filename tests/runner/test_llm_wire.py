@@ -7,12 +7,8 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import anthropic_wire
-import gemini_wire
 import numpy as np
-import openai_wire
 import pytest
-from wire import Answer, Wire
 
 from agents.llm.agent import LLMAgent
 from agents.llm.model import ProviderAway, ProviderRefused
@@ -21,6 +17,8 @@ from env.problems.generate import generate_scenario
 from runner.episode import run_episode
 
 from ..agents.llm.fakes import Clock
+from ..agents.llm.providers import anthropic_wire, gemini_wire, openai_wire
+from ..agents.llm.providers.wire import Answer, Wire
 
 KEY = "sk-secret-1234567890"
 POD = {"namespace": "default"}
