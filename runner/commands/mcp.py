@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
@@ -45,12 +44,12 @@ def mcp(
     if http is not None:
         _serve_http(workload, play, http)
         return
-    from runner.mcp.stdio import be_quiet, serve_stdio, take_stdout
+    from runner.mcp.stdio import be_quiet, serve_stdio, take_stdio
 
-    wire = take_stdout()
+    wire = take_stdio()
     be_quiet()
     tools, instructions, hint = _offered(workload, play)
-    if sys.stdin is not None and sys.stdin.isatty():
+    if wire.reading.isatty():
         note("waits for a client on stdin, which starts this command itself: see docs/mcp.md; Ctrl-C ends it")
     from runner.mcp.server import make_server
 

@@ -1,7 +1,7 @@
 """A server over stdin and stdout, on which nothing but JSON-RPC may ever be written.
 
-Descriptor 1 is taken away from everything else before the SDK is imported: what a library prints goes to stderr, where
-clients show it in a log, or nowhere.
+Descriptors 0 and 1 are taken away from everything else before anything is imported or asked. What a library prints goes
+to stderr, where clients show it in a log; and a child, such as a kubeconfig's credential plugin, reads nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import io
 import logging
 import os
 import signal
-import sys
 import warnings
 from types import FrameType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -21,14 +20,28 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 
 
-def take_stdout() -> BinaryIO:
-    """The only way to stdout from now on: what is printed goes to stderr."""
-    wire = os.dup(1)
+class Wire(NamedTuple):
+    """The only ways to the client from now on."""
+
+    reading: BinaryIO
+    writing: BinaryIO
+
+
+def take_stdio() -> Wire:
+    """Stdin and stdout, for the protocol alone: everything else reads nothing, and prints to stderr."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    wire = Wire(os.fdopen(_copy_of(0, nothing), "rb"), os.fdopen(_copy_of(1, nothing), "wb"))
+    os.dup2(nothing, 0)
+    os.dup2(_copy_of(2, nothing), 1)
+    return wire
+
+
+def _copy_of(descriptor: int, instead: int) -> int:
+    """Another descriptor of the same; of `instead` where it is closed."""
     try:
-        os.dup2(2, 1)
-    except OSError:  # stderr is closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return os.fdopen(wire, "wb")
+        return os.dup(descriptor)
+    except OSError:
+        return os.dup(instead)
 
 
 def be_quiet() -> None:
@@ -37,19 +50,15 @@ def be_quiet() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
-def serve_stdio(server: Server[Any], wire: BinaryIO) -> None:
-    """Serve one client until it closes stdin or goes away; a signal ends the process.
-
-    Args:
-        server: The server.
-        wire: Stdout, from `take_stdout`.
-    """
+def serve_stdio(server: Server[Any], wire: Wire) -> None:
+    """Serve one client until it closes stdin or goes away; a signal ends the process."""
     import anyio
     from mcp.server.stdio import stdio_server
 
     async def serve() -> None:
-        out = anyio.wrap_file(io.TextIOWrapper(wire, encoding="utf-8"))
-        async with stdio_server(stdout=out) as (reading, writing):
+        requests = anyio.wrap_file(io.TextIOWrapper(wire.reading, encoding="utf-8", errors="replace"))
+        answers = anyio.wrap_file(io.TextIOWrapper(wire.writing, encoding="utf-8"))
+        async with stdio_server(requests, answers) as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -57,15 +66,13 @@ def serve_stdio(server: Server[Any], wire: BinaryIO) -> None:
     try:
         anyio.run(serve)
     except* (BrokenPipeError, ConnectionError):
-        _discard(wire)  # the client does not read any more
+        _discard(wire.writing)  # the client does not read any more
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """End at once: a thread that waits for stdin cannot be woken, and there is nothing to save."""
-    if number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty():
-        os.write(2, b"interrupted\n")
     os._exit(_INTERRUPTED)
 
 
-def _discard(wire: BinaryIO) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), wire.fileno())
+def _discard(stream: BinaryIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

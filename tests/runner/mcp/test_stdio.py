@@ -126,8 +126,8 @@ def test_only_json_rpc_is_on_stdout_and_nothing_on_stderr(trace_file: Path) -> N
 
 NOISY = """
 import os, sys, warnings, logging
-from runner.mcp.stdio import be_quiet, serve_stdio, take_stdout
-wire = take_stdout()
+from runner.mcp.stdio import be_quiet, serve_stdio, take_stdio
+wire = take_stdio()
 be_quiet()
 from runner.mcp.answers import Nodes
 from runner.mcp.look_tools import Nothing
@@ -143,6 +143,7 @@ def run(given):
     raise ZeroDivisionError("shown to nobody")
 
 print("a banner")
+os.system("cat")  # would read what the client says
 serve_stdio(make_server([Tool("t", "t", "t", Nothing, Nodes, run)], "noisy"), wire)
 print("the end")
 """
