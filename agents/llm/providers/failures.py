@@ -58,7 +58,7 @@ def no_api(endpoint: Endpoint, response: httpx2.Response) -> ProviderRefused:
 
 def broken(endpoint: Endpoint, error: BaseException) -> ProviderAway:
     """There was no whole answer, or no connection."""
-    cause = next((link for link in _causes(error) if isinstance(link, httpx2.TransportError)), error)
+    cause = next((link for link in _causes(error) if isinstance(link, httpx2.RequestError)), error)
     text = endpoint.printable(str(cause)) or type(cause).__name__
     if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
         return ProviderAway(f"{endpoint.shown} cannot be reached: {text}")

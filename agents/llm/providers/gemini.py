@@ -122,7 +122,7 @@ class Gemini:
 
     def complete(self, request: Request) -> Reply:
         from google.genai import errors
-        from httpx2 import Response, TransportError
+        from httpx2 import RequestError, Response
 
         from agents.llm.providers.failures import broken, failure_of, json_object, malformed
 
@@ -131,7 +131,7 @@ class Gemini:
             answer = self._client.models.generate_content(model=self.name, contents=contents, config=config)
         except errors.APIError as error:
             raise failure_of(self._endpoint, cast(Response, error.response)) from None  # as the client is ours
-        except TransportError as error:
+        except RequestError as error:
             raise broken(self._endpoint, error) from None
         except (ValueError, RecursionError) as error:
             # The SDK reads the body of an error answer before it says which status it has.

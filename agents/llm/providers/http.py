@@ -33,7 +33,7 @@ class BoundedClient(httpx2.Client):
         """The whole answer, read.
 
         Raises:
-            httpx2.TransportError: There is none; `ReadTimeout` also where it took too long as a whole.
+            httpx2.RequestError: There is none; `ReadTimeout` also where it took too long as a whole.
         """
         deadline = _Deadline()
         timer = threading.Timer(self._total_s, deadline.pass_)

@@ -189,6 +189,14 @@ def test_a_small_answer_that_unpacks_to_a_large_one_is_cut(wire: Wire, make: Mak
     assert "more than 8388608 bytes" in str(failure)
 
 
+@pytest.mark.parametrize("packing", ["gzip", "deflate"])
+def test_an_answer_that_cannot_be_unpacked_may_be_paid(wire: Wire, make: Make, packing: str) -> None:
+    answer = Answer(200, b"no such thing", {"content-encoding": packing, "content-type": "application/json"})
+    failure = away(wire, make, answer)
+    assert failure.may_be_paid
+    assert "no whole answer" in str(failure)
+
+
 def test_a_packed_answer_is_read(kind: Kind, wire: Wire, make: Make) -> None:
     packed = gzip.compress(json.dumps(kind.right.body).encode())
     wire.answers = [Answer(200, packed, {"content-encoding": "gzip", "content-type": "application/json"})]
