@@ -27,6 +27,7 @@ ANSWER_SCHEMA: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 
+_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _BARE = re.compile(r"[\s`*\"'(]*(?:action(?:[_ ]index)?[\s`*\"':=]*)?([0-9]{1,3})[\s`*\"').]*", re.IGNORECASE)
 
 
@@ -49,8 +50,10 @@ def read_answer(text: str) -> Answer:
     """Read a model's answer: the text is JSON, has a JSON object in it, or is a bare integer; in this order.
 
     Objects count if they have `action_index`. Several that name different actions, or one that names it twice, are no
-    answer; neither is an index that is no integer or no action.
+    answer; neither is an index that is no integer or no action. What stands between `<think>` tags at the beginning,
+    where some servers leave a model's reasoning, is not read.
     """
+    text = _THOUGHTS.sub("", text, count=1)
     if len(text) > LONGEST:
         return Answer(None, error=f"{len(text)} characters; an answer has at most {LONGEST}")
     objects = list(_objects(text))

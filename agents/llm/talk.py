@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from agents.llm.answer import ANSWER_SCHEMA
@@ -29,29 +29,38 @@ LONGEST_TALK = 120_000
 _LONGEST_NAME = 80
 
 
-@dataclass
 class Talk:
     """One step's conversation.
 
-    Attributes:
-        model, tools, settings, patience: With whom, about what, and how long.
+    Args:
+        model, tools, settings, patience: With whom, about what, within which limits, and how long.
         on_exchange: Gets every request with its reply or failure.
+
+    Attributes:
         rounds: Replies that called tools.
         calls: What they called.
         spent: What all requests cost, also of a conversation that ended early.
     """
 
-    model: Model
-    tools: Toolbox
-    settings: LLMSettings
-    patience: Patience
-    on_exchange: Callable[[Exchange], None] | None = None
-    rounds: int = 0
-    calls: list[CallMade] = field(default_factory=list)
-    spent: Spent = field(default_factory=Spent)
-    _step: int = 0
-    _told: int = 0
-    _read: int = 0
+    def __init__(
+        self,
+        model: Model,
+        tools: Toolbox,
+        settings: LLMSettings,
+        patience: Patience,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.rounds = 0
+        self.calls: list[CallMade] = []
+        self.spent = Spent()
+        self._model = model
+        self._tools = tools
+        self._settings = settings
+        self._patience = patience
+        self._on_exchange = on_exchange
+        self._step = 0
+        self._told = 0  # turns that are in an exchange already
+        self._read = 0  # characters of outcomes
 
     def answer(self, prompt: str, step: int) -> Reply:
         """The reply that is the answer: the first without calls, or the one after the last round.
@@ -62,14 +71,14 @@ class Talk:
         self._step = step
         turns: tuple[Turn, ...] = (Asked(prompt),)
         while True:
-            must_answer = not self.tools.specs or self.rounds >= self.settings.max_tool_rounds
+            must_answer = not self._tools.specs or self.rounds >= self._settings.max_tool_rounds
             reply = self._complete(
                 Request(
                     system=SYSTEM,
                     turns=turns,
-                    tools=() if self.settings.max_tool_rounds == 0 else tuple(self.tools.specs),
+                    tools=() if self._settings.max_tool_rounds == 0 else tuple(self._tools.specs),
                     answer_schema=ANSWER_SCHEMA,
-                    max_output_tokens=self.settings.max_output_tokens,
+                    max_output_tokens=self._settings.max_output_tokens,
                     must_answer=must_answer,
                 )
             )
@@ -92,7 +101,7 @@ class Talk:
             sent(Usage(), error.may_be_paid)
             self._tell(request, {"error": one_line(str(error)), "may_be_paid": error.may_be_paid})
 
-        reply = self.patience.complete(self.model, request, failed)
+        reply = self._patience.complete(self._model, request, failed)
         sent(reply.usage, lost=False)
         self._tell(request, {"reply": reply_document(reply)})
         return reply
@@ -105,7 +114,7 @@ class Talk:
 
     def _outcome(self, call: ToolCall, number: int) -> ToolOutcome:
         """The tool's outcome, marked as data; an error that says why where the call is not run."""
-        known = [spec.name for spec in self.tools.specs]
+        known = [spec.name for spec in self._tools.specs]
         if call.name not in known:
             return _error(call, f"there is no such tool; there are {', '.join(known)}")
         if call.arguments is None:
@@ -115,20 +124,20 @@ class Talk:
         if self._read >= LONGEST_TALK:
             return _error(call, "not run: no more can be read in this step; answer now")
         try:
-            outcome = self.tools.call(call)
+            outcome = self._tools.call(call)
         except SimArenaError as error:
             outcome = _error(call, str(error))
         return replace(outcome, call_id=call.id, name=call.name, text=data_of_cluster(outcome.text, LONGEST_OUTCOME))
 
     def _tell(self, request: Request, end: Exchange) -> None:
         """What is new since the last exchange, so that a transcript does not repeat itself."""
-        if self.on_exchange is None:
+        if self._on_exchange is None:
             return
         new, self._told = request.turns[self._told :], len(request.turns)
         exchange: Exchange = {"step": self._step, "round": self.rounds, "must_answer": request.must_answer}
         if self._step == 1 and request.turns == new:
             exchange |= {"system": request.system, "tools": [tool.name for tool in request.tools]}
-        self.on_exchange({**exchange, "turns": turns_document(new), **end})
+        self._on_exchange({**exchange, "turns": turns_document(new), **end})
 
 
 def _error(call: ToolCall, why: str) -> ToolOutcome:
