@@ -21,8 +21,6 @@ from env.quantity import parse_cpu, parse_memory
 
 DEMAND_ANNOTATION = "sim-arena.io/demand"
 VERDICT_ANNOTATION = "sim-arena.io/verdict"
-LOG_ANNOTATION = "sim-arena.io/log"
-"""On a pod template: JSON of what each container logs, as virtual nodes have no processes that could log anything."""
 _LONGEST = 64 * 1024
 
 

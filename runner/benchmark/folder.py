@@ -31,7 +31,7 @@ class RunConfig(BaseModel):
         scenarios: Names of those that are played.
         stream: That they are drawn from.
         scenarios_sha256: Of their names and contents.
-        attempts, steps, max_tool_rounds, seed: As the options of the same names.
+        attempts, steps, max_tool_rounds, max_output_tokens, seed: As the options of the same names.
         cluster: The cluster's name.
         prompt_sha256: Of all wording that the model gets.
     """
@@ -47,6 +47,7 @@ class RunConfig(BaseModel):
     attempts: Annotated[int, Field(ge=1)]
     steps: Annotated[int, Field(ge=1)]
     max_tool_rounds: Annotated[int, Field(ge=0)]
+    max_output_tokens: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
     cluster: str
     prompt_sha256: str

@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from env.demand import DEMAND_ANNOTATION, LOG_ANNOTATION
+from env.demand import DEMAND_ANNOTATION
+from env.engine.manifests.container_log import LOG_ANNOTATION
 from env.problems.generate import GeneratedProblem, problem_scenario
 from env.problems.nodes import NodePool, NodePools
 from env.problems.scenario import Scenario, scenario_from_trace
@@ -42,7 +43,7 @@ def in_container_name(problem: GeneratedProblem) -> Scenario:
 
 
 def in_image(problem: GeneratedProblem) -> Scenario:
-    """The image is called so: in descriptions, and in the Events about pulling it."""
+    """The image is called so: in descriptions, and on real nodes in the Events about pulling it."""
     return _edited(problem, lambda manifest: _container(manifest, image=f"registry.k8s.io/{NAME}:answer-3"))
 
 

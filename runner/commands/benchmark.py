@@ -2,77 +2,265 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+import sys
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.markup import escape
 
-from env.errors import ConfigError
-from env.problems.draw import PROBLEMS
+from env.errors import ConfigError, UsageError
+from runner.clusters.choice import EMBEDDED, ClusterChoice
 from runner.commands import tables
-from runner.commands.console import nothing_to_do, print_json
+from runner.commands.console import Exit, fail, note, nothing_to_do, print_json, progress_bars
 from runner.commands.fitted import FittedTable
-from runner.options import completion
-from runner.options.flatten import flattened
+from runner.commands.interrupt import interruptible
+from runner.options.benchmark import DECIDED, AttemptsChoice, ContestantChoice, RunChoice, ScenariosChoice
+from runner.options.flatten import flag, flattened, typed
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
+    from agents.llm.model import Model
+    from env.cluster import Cluster
+    from runner.benchmark.attempt import Contestant
+    from runner.benchmark.folder import BenchmarkFolder, RunConfig
+    from runner.benchmark.report import Document
     from runner.benchmark.scenarios import BenchmarkScenario
-
-_TYPES = (*PROBLEMS, "no-fault", "hostile-text")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScenariosChoice:
-    """Which of the scenarios are played."""
-
-    panel: ClassVar[str] = "Scenarios"
-
-    list_scenarios: Annotated[bool, typer.Option("--list-scenarios", help="List the scenarios and leave.")] = False
-    scenario: Annotated[
-        tuple[str, ...], typer.Option(metavar="NAME", help="Only this scenario. May be given again.")
-    ] = ()
-    filter_type: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TYPE",
-            help=f"Only one type of problem: {', '.join(_TYPES)}.",
-            autocompletion=completion.of(_TYPES),
-        ),
-    ] = None
-    stream: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Draw scenarios of the same kinds from a stream of your own instead of the published one.",
-        ),
-    ] = None
 
 
 @flattened
-def benchmark(scenarios: ScenariosChoice, output: OutputChoice) -> None:
-    """Measure how well a language model right-sizes workloads."""
-    from runner.benchmark.scenarios import STREAM, chosen, registry
+def benchmark(
+    ctx: typer.Context,
+    scenarios: ScenariosChoice,
+    model: ContestantChoice,
+    attempts: AttemptsChoice,
+    run: RunChoice,
+    cluster: ClusterChoice,
+    output: OutputChoice,
+) -> None:
+    """Measure how well a language model right-sizes workloads.
 
-    stream = STREAM if scenarios.stream is None else scenarios.stream
-    rows = chosen(registry(stream), scenarios.scenario, scenarios.filter_type)
+    It plays fixed scenarios, several times each, and is held against other agents and the optimum on the same ones.
+    Rows, transcripts, report and pictures end up in benchmark/results. Stop it at any time; --resume goes on.
+    """
+    if scenarios.list_scenarios:
+        _list(_chosen(scenarios), output)
+        return
+    from runner.benchmark.folder import BenchmarkFolder
+
+    if cluster.cluster != EMBEDDED and run.jobs > 1:
+        raise ConfigError(f"--jobs {run.jobs}: --cluster {cluster.cluster} runs one simulation at a time; leave it out")
+    cluster.check()
+    command = ["sim-arena", *sys.argv[1:]]
+    if run.resume is None:
+        config = _config(scenarios, model, attempts, cluster.cluster)
+        _check_price(config, run)
+        folder = BenchmarkFolder.create(config, command)
+    else:
+        folder = BenchmarkFolder.open(run.resume)
+        config = folder.config()
+        _check_same(config, typed(ctx), cluster.cluster)
+        _check_price(config, run)
+    hint = f"to go on: sim-arena benchmark --resume {folder.path}"
+    with folder.locked(), interruptible(hint) as should_stop:
+        if run.resume is not None:
+            folder.note_command(command)
+        with cluster.opened(ctx.obj) as place:
+            was_done = _play(folder, config, run, place, should_stop)
+    _end(folder, output, hint, was_done=was_done)
+
+
+def _play(
+    folder: BenchmarkFolder, config: RunConfig, run: RunChoice, place: Cluster | None, should_stop: Callable[[], bool]
+) -> bool:
+    """Play what is missing, and write the report however that ends; whether nothing was missing."""
+    from runner.benchmark.attempt import Rules
+    from runner.benchmark.budget import Budget, BudgetSpent
+    from runner.benchmark.players import LLM
+    from runner.benchmark.run import already_spent, missing, play_missing, write_report
+    from runner.benchmark.scenarios import chosen, registry
+
+    rows = chosen(registry(config.stream), config.scenarios, None)
+    was_done = not missing(folder.rows(), LLM, rows, config.attempts)
+    budget = Budget(run.max_cost_usd, run.max_tokens, already_spent(folder, rows, config.attempts))
+    rules = Rules(config.attempts, config.steps, config.seed, place, should_stop)
+    try:
+        with progress_bars() as tell:
+            play_missing(folder, rows, _contestant(config, budget), rules, run.jobs, tell)
+    except BudgetSpent as error:
+        note(str(error))
+    finally:
+        write_report(folder)
+    return was_done
+
+
+def _end(folder: BenchmarkFolder, output: OutputChoice, hint: str, *, was_done: bool) -> None:
+    """Print what came out, and leave with the code that says how it ended."""
+    from runner.benchmark.players import LLM
+    from runner.benchmark.report import report
+
+    document = report(folder.rows())
+    if output.as_json:
+        print_json({"folder": str(folder.path), **document})
+    else:
+        tables.show(_table(document))
+    note(f"results in {folder.path}", whole=True)
+    if was_done:
+        nothing_to_do("nothing is missing; the report was written again")
+    lacking = sum(len(each["attempts"]) for each in document["missing"])
+    away = len(document["infrastructure_errors"])
+    if lacking or away or LLM not in document["agents"]:
+        fail(f"{lacking} attempts are missing, {away} ended with an infrastructure error; {hint}", Exit.FAILED)
+
+
+def _config(scenarios: ScenariosChoice, model: ContestantChoice, attempts: AttemptsChoice, cluster: str) -> RunConfig:
+    """What a new run is asked for.
+
+    Raises:
+        UsageError: No provider, or one that does not exist; no key; no such scenario.
+    """
+    from agents.llm.prompt import PROMPT_HASH
+    from agents.llm.providers.table import check_provider
+    from agents.llm.settings import LLMSettings
+    from agents.settings import parse_settings
+    from runner.benchmark.folder import RunConfig
+    from runner.benchmark.scenarios import registry_hash
+
+    if model.provider is None:
+        raise UsageError("--provider: say whose model is measured, or --resume to go on, or --list-scenarios")
+    provider = check_provider(model.provider)
+    settings = parse_settings(LLMSettings, model.settings())
+    rows = _chosen(scenarios)
+    config = RunConfig(
+        provider=provider.name,
+        model=model.model or provider.default_model,
+        scenarios=[row.name for row in rows],
+        stream=_stream(scenarios),
+        scenarios_sha256=registry_hash(rows),
+        attempts=attempts.attempts,
+        steps=attempts.steps,
+        max_tool_rounds=settings.max_tool_rounds,
+        max_output_tokens=settings.max_output_tokens,
+        seed=attempts.seed,
+        cluster=cluster,
+        prompt_sha256=PROMPT_HASH,
+    )
+    _open(config, rows[0]).close()  # a wrong name or a missing key is told before there is a folder
+    return config
+
+
+def _check_same(config: RunConfig, given: Collection[str], cluster: str) -> None:
+    """Refuse what does not fit the run that is to go on.
+
+    Raises:
+        ConfigError: An option that the run has already, another cluster, or a newer Sim-Arena with other scenarios or
+            another prompt.
+    """
+    from agents.llm.prompt import PROMPT_HASH
+    from runner.benchmark.scenarios import chosen, registry, registry_hash
+
+    for name in (name for name in DECIDED if name in given):
+        raise ConfigError(f"{flag(name)}: cannot be had together with --resume; the run has it already")
+    if cluster != config.cluster:
+        raise ConfigError(f"--cluster {cluster}: the run was begun with --cluster {config.cluster}")
+    if registry_hash(chosen(registry(config.stream), config.scenarios, None)) != config.scenarios_sha256:
+        raise ConfigError("--resume: this Sim-Arena has other scenarios of these names; begin a new run")
+    if config.prompt_sha256 != PROMPT_HASH:
+        raise ConfigError("--resume: this Sim-Arena has another prompt, so attempts would not compare; begin a new run")
+
+
+def _contestant(config: RunConfig, budget: Any) -> Contestant:
+    from agents.llm.prices import dollars, price_table_date
+    from agents.llm.settings import LLMSettings
+    from agents.settings import as_mapping
+    from runner.benchmark.attempt import Contestant
+
+    settings = LLMSettings(
+        provider=config.provider,
+        model=config.model,
+        max_tool_rounds=config.max_tool_rounds,
+        max_output_tokens=config.max_output_tokens,
+    )
+    return Contestant(
+        open=partial(_open, config),
+        provider=config.provider,
+        model=config.model,
+        settings=as_mapping(settings),
+        price=partial(dollars, config.provider),
+        price_table=price_table_date() if _is_priced(config) else None,
+        budget=budget,
+    )
+
+
+def _open(config: RunConfig, scenario: BenchmarkScenario) -> Model:
+    """The model for an attempt at a scenario; the scripted `optimum` is told the solution."""
+    from agents.llm.providers.scripted import OPTIMUM, PROVIDER, Scripted
+    from agents.llm.providers.table import open_model
+
+    if (config.provider, config.model) == (PROVIDER, OPTIMUM):
+        return Scripted.of_actions(scenario.solution)
+    return open_model(config.provider, config.model)
+
+
+def _is_priced(config: RunConfig) -> bool:
+    from agents.llm.conversation import Usage
+    from agents.llm.prices import dollars
+
+    return dollars(config.provider, config.model, Usage(1, 1)) is not None
+
+
+def _check_price(config: RunConfig, run: RunChoice) -> None:
+    """Refuse a budget in dollars for a model whose price is not known."""
+    if run.max_cost_usd is not None and not _is_priced(config):
+        name = f"{config.provider} {config.model}"
+        raise ConfigError(f"--max-cost-usd {run.max_cost_usd:g}: no price is known of {name}; use --max-tokens")
+
+
+def _stream(scenarios: ScenariosChoice) -> int:
+    from runner.benchmark.scenarios import STREAM
+
+    return STREAM if scenarios.stream is None else scenarios.stream
+
+
+def _chosen(scenarios: ScenariosChoice) -> list[BenchmarkScenario]:
+    from runner.benchmark.scenarios import chosen, registry
+
+    rows = chosen(registry(_stream(scenarios)), scenarios.scenario, scenarios.filter_type)
     if not rows:
         nothing_to_do(f"--filter-type {scenarios.filter_type}: none of the scenarios named is of this type")
-    if not scenarios.list_scenarios:
-        raise ConfigError("benchmark: name --list-scenarios")
-    _list(rows, stream, output)
+    return rows
 
 
-def _list(rows: Sequence[BenchmarkScenario], stream: int, output: OutputChoice) -> None:
+def _table(document: Document) -> FittedTable:
+    """The report's main figures, a row an agent."""
+    from runner.benchmark.players import LLM
+
+    facts, k = document["facts"], document["facts"]["attempts"]
+    columns = (
+        ("pass@1 %", "pass_at_1", 1, 100),
+        (f"pass^{k} %", "pass_all_k", 1, 100),
+        ("steps/optimum", "steps_over_optimum", 2, 1),
+        ("over-allocation %", "over_allocation", 1, 100),
+        ("return", "mean_return", 2, 1),
+        ("invalid %", "invalid_rate", 1, 100),
+    )
+    table = FittedTable("agent", "attempts", *(title for title, *_ in columns))
+    for name, agent in document["agents"].items():
+        cells = (tables.estimate(agent["metrics"][metric], digits, scale) for _, metric, digits, scale in columns)
+        label = f"{facts['provider']} {facts['model']}" if name == LLM else name
+        table.add_row(escape(label), str(agent["totals"]["attempts"]), *cells)
+    return table
+
+
+def _list(rows: list[BenchmarkScenario], output: OutputChoice) -> None:
     from runner.benchmark.scenarios import registry_hash
 
     facts = [_facts(row) for row in rows]
     if output.as_json:
-        print_json({"stream": stream, "sha256": registry_hash(rows), "scenarios": facts})
+        print_json({"sha256": registry_hash(rows), "scenarios": facts})
         return
-    table = FittedTable("name", "type", "difficulty", "least actions", "target", "nodes", "says", "hash")
+    table = FittedTable("name", "type", "difficulty", "least actions", "target", "nodes", "hostile text", "hash")
     for row in facts:
         table.add_row(*(tables.words(row[name]) for name in _SHOWN), row["sha256"][:12])
     tables.show(table)

@@ -58,6 +58,7 @@ WRONG: dict[str, list[str]] = {
         "--to absent/x.msgpack",
     ],
     "sim-arena evaluate": ["nosuch", "--agent nosuch", "--suite nosuch", "--agent absent.pt", "--trace absent"],
+    "sim-arena benchmark": ["--provider nosuch", "--list-scenarios --scenario nosuch", "--resume absent"],
     "sim-arena suggest": [
         "--trace absent.msgpack",
         "--trace cpu.msgpack --agent nosuch",

@@ -50,6 +50,7 @@ DOCUMENTS = {
     "sim-arena step": 0,
     "sim-arena episode --steps 2 --to played.msgpack": 0,
     "sim-arena evaluate --agent noop --no-baselines --scenarios 1 --steps 2": 0,
+    "sim-arena benchmark --provider scripted --scenario cpu-1 --attempts 1": 0,
     "sim-arena suggest --trace cpu.msgpack --agent noop": 1,
     "sim-arena trace show cpu.msgpack": 0,
     "sim-arena trace upgrade cpu.msgpack": 3,

@@ -87,6 +87,7 @@ class Bench:
             attempts=self.attempts,
             steps=self.steps,
             max_tool_rounds=8,
+            max_output_tokens=8_192,
             seed=self.seed,
             cluster="embedded",
             prompt_sha256=PROMPT_HASH,
