@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from env.doctor.cluster import count_nodes, failing, without_image
 from env.doctor.faults import Fault, flag
@@ -77,33 +77,70 @@ def clipped(count: float, most: float) -> float:
 def features(cluster: Any, state: Any) -> None:
     """Write the features into `state`, float32 of shape (18,)."""
     amount = cluster.amount
-    nodes, deployments = count_nodes(cluster), cluster.deployments
+    deployments = cluster.deployments
     fails, imageless = failing(cluster), without_image(cluster)
     pending = amount[Fault.NO_ROOM] + amount[Fault.CLAIM_UNBOUND] + imageless
-    pods = cluster.placed + cluster.unknown + amount[Fault.NO_ROOM] + amount[Fault.CLAIM_UNBOUND]
     troubled = amount[Fault.NO_ROOM] + cluster.unknown + (amount[Fault.CRASH_LOOP] > 0)
     for fault in (Fault.OUT_OF_MEMORY, Fault.DNS, Fault.BAD_IMAGE, Fault.CLAIM_UNBOUND, Fault.QUOTA_USED_UP):
         troubled += amount[fault] > 0
-    unavailable = min(troubled, deployments)
     warnings = fails + pending + cluster.unknown + amount[Fault.QUOTA_USED_UP]
     warnings += EVENTS_OF_A_NODE * amount[Fault.NODE_NOT_READY]
-    some = max(1, pods)
-    cpu, memory = usage(cluster)
-    state[0] = clipped(nodes, NODES_AT_1)
-    state[1] = nodes_in(cluster, NodeState.OPEN) / nodes
-    state[2] = amount[Fault.NODE_NOT_READY] / nodes
-    state[3] = clipped(pods, PODS_AT_1)
-    state[4] = (cluster.placed - fails - imageless) / some
-    state[5] = pending / some
-    state[6] = fails / some
-    state[7] = cluster.unknown / some
-    state[8] = clipped(deployments, DEPLOYMENTS_AT_1)
-    state[9] = (deployments - unavailable) / deployments
-    state[10] = unavailable / deployments
-    state[11] = cpu
-    state[12] = memory
-    state[13] = clipped(warnings, EVENTS_AT_1)
-    state[14] = clipped(USUAL_EVENTS + EVENTS_OF_A_START * cluster.started, EVENTS_AT_1)
+    counts = Counts(
+        nodes=count_nodes(cluster),
+        nodes_ready=nodes_in(cluster, NodeState.OPEN),
+        nodes_not_ready=amount[Fault.NODE_NOT_READY],
+        pods=cluster.placed + cluster.unknown + amount[Fault.NO_ROOM] + amount[Fault.CLAIM_UNBOUND],
+        pods_running=cluster.placed - fails - imageless,
+        pods_pending=pending,
+        pods_failed=fails,
+        pods_unknown=cluster.unknown,
+        deployments=deployments,
+        deployments_unavailable=min(troubled, deployments),
+        events_warning=warnings,
+        events_normal=USUAL_EVENTS + EVENTS_OF_A_START * cluster.started,
+    )
+    write_counts(counts, state)
+    state[11], state[12] = usage(cluster)
+    write_flags(cluster, state)
+
+
+class Counts(NamedTuple):
+    """What is counted of a cluster, simulated or real; `docs/doctor.md` says what counts as what."""
+
+    nodes: int
+    nodes_ready: int
+    nodes_not_ready: int
+    pods: int
+    pods_running: int
+    pods_pending: int
+    pods_failed: int
+    pods_unknown: int
+    deployments: int
+    deployments_unavailable: int
+    events_warning: int
+    events_normal: int
+
+
+def write_counts(counts: Counts, state: Any) -> None:
+    """Write features 0 to 10, 13 and 14; without nodes, pods or Deployments their shares are 0."""
+    nodes, pods, deployments = max(1, counts.nodes), max(1, counts.pods), max(1, counts.deployments)
+    state[0] = clipped(counts.nodes, NODES_AT_1)
+    state[1] = counts.nodes_ready / nodes
+    state[2] = counts.nodes_not_ready / nodes
+    state[3] = clipped(counts.pods, PODS_AT_1)
+    state[4] = counts.pods_running / pods
+    state[5] = counts.pods_pending / pods
+    state[6] = counts.pods_failed / pods
+    state[7] = counts.pods_unknown / pods
+    state[8] = clipped(counts.deployments, DEPLOYMENTS_AT_1)
+    state[9] = (counts.deployments - counts.deployments_unavailable) / deployments
+    state[10] = counts.deployments_unavailable / deployments
+    state[13] = clipped(counts.events_warning, EVENTS_AT_1)
+    state[14] = clipped(counts.events_normal, EVENTS_AT_1)
+
+
+def write_flags(cluster: Any, state: Any) -> None:
+    """Write features 15 to 17: what is known of the cluster, by its `known`."""
     state[15] = flag(cluster, PVC_ISSUES)
     state[16] = flag(cluster, NETWORK_ISSUES)
     state[17] = pressure(cluster)

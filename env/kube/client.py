@@ -26,6 +26,7 @@ from env.errors import ClusterError
 from env.kube import bounded
 
 Manifest = dict[str, Any]
+Page = list[Manifest]
 T = TypeVar("T")
 
 MAX_ITEMS = 200_000
@@ -109,6 +110,14 @@ class KubeApi:
             KubeError: 404 where the API server does not know such objects.
         """
         found: list[Manifest] = []
+        for page in self.pages(path, labels=labels, fields=fields):
+            found += page
+            if len(found) > MAX_ITEMS:
+                raise KubeError(f"GET {path}: more than {MAX_ITEMS} objects")
+        return found
+
+    def pages(self, path: str, *, labels: str = "", fields: str = "") -> Iterator[Page]:
+        """The objects of a collection in chunks, for those who do not want all; KubeError after MAX_PAGES of them."""
         more = None
         for _ in range(MAX_PAGES):
             page = self._request("GET", path, limit=_PAGE, _continue=more, label_selector=labels or None,
@@ -116,12 +125,10 @@ class KubeApi:
             items, metadata = page.get("items") or [], page.get("metadata") or {}
             if not (isinstance(items, list) and isinstance(metadata, dict) and all(isinstance(x, dict) for x in items)):
                 raise KubeError(f"GET {path}: the answer is no list of Kubernetes objects")
-            found += items
+            yield items
             more = metadata.get("continue")
-            if len(found) > MAX_ITEMS:
-                raise KubeError(f"GET {path}: more than {MAX_ITEMS} objects")
             if not more:
-                return found
+                return
         raise KubeError(f"GET {path}: more than {MAX_PAGES} pages")
 
     def create(self, path: str, manifest: Manifest) -> Manifest:

@@ -4,7 +4,6 @@ It may import env, what agents say of conversations and prompts, and how an epis
 a server runs. To be read in this order:
 
 answers.py      what tools return
-untrusted.py    text and JSON of a cluster, made fit to be shown
 pod_status.py, look.py
                 objects of an API server -> answers
 text.py         answers as text

@@ -1,4 +1,4 @@
-"""What tools return: the models behind their output schemas. What they hold was cleaned before: see `untrusted`."""
+"""What tools return: the models behind their output schemas. What they hold was cleaned before: see `env.untrusted`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from env.api_objects import ApiObjects, Manifest, NoSuchObject
+from env.untrusted import (
+    LONGEST_NAME,
+    MOST_ENTRIES,
+    count,
+    log_lines,
+    mapping,
+    mappings,
+    message,
+    name,
+    texts,
+)
 from runner.mcp.answers import (
     Condition,
     ContainerSpec,
@@ -23,17 +34,6 @@ from runner.mcp.answers import (
     Pods,
 )
 from runner.mcp.pod_status import MOST_CONTAINERS, is_well, pod_status
-from runner.mcp.untrusted import (
-    LONGEST_NAME,
-    MOST_ENTRIES,
-    count,
-    log_lines,
-    mapping,
-    mappings,
-    message,
-    name,
-    texts,
-)
 
 MOST_PODS = 50
 MOST_NODES = 50

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from env.api_objects import Manifest
+from env.untrusted import count, mapping, mappings, message, name
 from runner.mcp.answers import ContainerState, ContainerStatus, PodStatus
-from runner.mcp.untrusted import count, mapping, mappings, message, name
 
 MOST_CONTAINERS = 20
 _States = Literal["running", "waiting", "terminated"]

@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from runner.mcp.untrusted import LONGEST_MESSAGE
 
 from env.api_objects import Manifest, NoSuchObject
 from runner.mcp import look
 from runner.mcp.answers import Answer
 from runner.mcp.text import LONGEST_TEXT, text_of
-from runner.mcp.untrusted import LONGEST_MESSAGE
 
 SECRET = "hunter2"
 
