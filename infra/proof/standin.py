@@ -173,7 +173,9 @@ def bucket_of(world: World, who: str = "test") -> Bucket:
     return Bucket(world.s3.store(who), clock)
 
 
-def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False, works_s: float = 1.0) -> Process:
+def add_worker(
+    world: World, name: str, *, at: float = 0.0, stays: bool = False, works_s: float = 1.0, only: str | None = None
+) -> Process:
     def main(clock: Clock, store: MemoryStore) -> None:
         shop = WorkerLoop(
             Bucket(store, clock),
@@ -183,6 +185,7 @@ def add_worker(world: World, name: str, *, at: float = 0.0, stays: bool = False,
             integers,
             lambda line: None,
             stays=stays,
+            only=only,
         )
         if stays:
             shop.run_one()

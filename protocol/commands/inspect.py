@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from typing import Any
 
 from env.errors import SimArenaError
 from env.words import count
-from protocol.commands.round_lines import rounds_without
 from protocol.commands.status import job_summary
 from protocol.jobs import queue
 from protocol.jobs.lease import attempts
-from protocol.rounds.federation import closed_rounds
-from protocol.rounds.reader import AT_ONCE
+from protocol.rounds.participation import read_participation
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.errors import ProtocolError, UnknownName
-from protocol.wire.federation_documents import Decision, Federation
-from protocol.wire.job_documents import Manifest, Result
-
-ROUNDS_READ = 100  # of the last rounds; a federation has at most so many unless told otherwise
+from protocol.wire.federation_documents import Federation
+from protocol.wire.job_documents import Manifest, Membership, Result
 
 
 def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
@@ -51,17 +46,13 @@ def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
 
 
 def _left_out(bucket: Bucket, job_id: str) -> list[str]:
-    """Of a federation's member: the rounds without it among the last ROUNDS_READ, a line for each reason."""
+    """Of a federation's member: the rounds without it among the last ones, a line for each reason."""
     group, member = keys.parse_member_job(job_id) or ("", 0)
     federation = documents.read_if_valid(bucket, Federation, keys.federation(group)) if group else None
     if federation is None:
         return []
-    closed = closed_rounds(bucket, group, federation.rounds)
-    rounds = range(max(1, closed - ROUNDS_READ + 1), closed + 1)
-    reads = [partial(documents.read_if_valid, bucket, Decision, keys.decision(group, n)) for n in rounds]
-    batches = [reads[start : start + AT_ONCE] for start in range(0, len(reads), AT_ONCE)]
-    decisions = [found for batch in batches for found in bucket.clock.together(batch)]
-    return list(rounds_without(member, [found for found in decisions if found is not None], federation.size))
+    me = Membership(group=group, member=member, size=federation.size)
+    return list(read_participation(bucket, me, federation.rounds).left_out)
 
 
 def text_of(bucket: Bucket, job_id: str, name: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from protocol.commands.round_lines import left_out_lines, open_round_line
+from protocol.commands.round_lines import open_round_line
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts, attempts
 from protocol.rounds.federation import closed_rounds
+from protocol.rounds.participation import left_out_lines
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.errors import BadDocument, OtherRelease, UnknownName
@@ -18,7 +19,10 @@ from protocol.wire.keys import Mark
 
 @dataclass(frozen=True)
 class JobSummary:
-    """One row. `state` is pending, running, free (its attempt ended; the next worker takes it) or a result's status."""
+    """One row. `state` is pending, running, free (its attempt ended; the next worker takes it) or a result's status.
+
+    `error` is a result's: why it ended badly, or which rounds a member that ended well was left out of.
+    """
 
     job_id: str
     state: str

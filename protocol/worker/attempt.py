@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from env.words import count
 from protocol.jobs import queue
 from protocol.jobs.lease import EndReason
 from protocol.jobs.queue import ClaimedJob
 from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.closer import Closer
+from protocol.rounds.participation import read_participation
 from protocol.rounds.updates import update_facts
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
@@ -30,7 +30,7 @@ from protocol.worker import next_step as steps
 from protocol.worker.barrier import Barrier, GlobalWeights
 from protocol.worker.learner import Episode, Interrupted, Learner
 from protocol.worker.next_step import View, next_step
-from protocol.worker.results import AttemptEnd, AttemptResult, job_result, mean_reward, solved
+from protocol.worker.results import AttemptEnd, AttemptResult, in_words, job_result, mean_reward, solved
 from protocol.worker.siblings import Siblings
 
 SAY_EVERY_S = 5.0  # how often a job without a federation tells its log how it does
@@ -75,6 +75,7 @@ class Attempt:
         )
         self._barrier: Barrier  # since Join
         self._weights = b""  # the global weights of the round `view.closed`
+        self._may_be_late = False  # whether a round may have closed without this member
         self._sibling: ClaimedJob | None = None
         self._saved_at = bucket.clock.now()
         self._said_at = -math.inf
@@ -138,6 +139,7 @@ class Attempt:
         if round_ is None:
             raise BadDocument(f"{key}: episode {episode} is not the last one of a round")
         self.say(f"{self.manifest.job_id}: goes on after episode {episode}")
+        self._may_be_late = True  # what came before is not known here
         self.view = replace(self.view, trained=round_, saved=round_, loaded=0)
 
     # -- train ---------------------------------------------------------------------------------------
@@ -179,12 +181,7 @@ class Attempt:
         if unit == "episode" and round_ < self.schedule.rounds and now - self._said_at < SAY_EVERY_S:
             return
         self._said_at = now
-        if len(episodes) == 1:
-            [only] = episodes
-            how = f"reward {only.reward:+.2f} in {count(only.steps, 'step')}{', solved' if only.solved else ''}"
-        else:
-            how = f"mean reward {mean_reward(episodes):+.2f}, {solved(episodes)} of {len(episodes)} episodes solved"
-        self.say(f"{self.manifest.job_id}: {unit} {round_}/{self.schedule.rounds}: {how}")
+        self.say(f"{self.manifest.job_id}: {unit} {round_}/{self.schedule.rounds}: {in_words(episodes)}")
 
     # -- follow the federation -----------------------------------------------------------------------
 
@@ -226,6 +223,7 @@ class Attempt:
     def _take(self, arrived: GlobalWeights | None) -> None:
         if arrived is not None:
             self._weights = arrived.weights
+            self._may_be_late |= arrived.at_once
             self.view = replace(self.view, closed=arrived.round)
 
     def _close(self, step: steps.Close) -> None:
@@ -246,6 +244,11 @@ class Attempt:
         self.view = replace(self.view, concluded=True)
 
     # -- end -----------------------------------------------------------------------------------------
+
+    def _review(self, _: steps.Review) -> None:
+        known, whole = max(self.view.closed, self.view.loaded), self._may_be_late
+        part = read_participation(self.bucket, self._me, self.schedule.rounds, known_closed=known, whole=whole)
+        self.view = replace(self.view, part=part)
 
     def _switch(self, _: steps.Switch) -> AttemptResult:
         self.lease.release("runs a member that no worker ran")
@@ -288,6 +291,7 @@ METHODS: dict[type[steps.Step], Callable[[Attempt, Any], AttemptResult | None]] 
     steps.Look: Attempt._look,
     steps.Load: Attempt._load,
     steps.Conclude: Attempt._conclude,
+    steps.Review: Attempt._review,
     steps.Finish: Attempt._finish,
     steps.Switch: Attempt._switch,
     steps.Release: Attempt._release,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.rounds.closer import Closer
 from protocol.rounds.federation import closed_rounds, has_finished
@@ -22,10 +22,15 @@ SPREAD_S = 3.0  # members that could all close a round do not begin at the same 
 
 @dataclass(frozen=True)
 class GlobalWeights:
-    """The average of `round`, from which the next round starts."""
+    """The average of `round`, from which the next round starts.
+
+    Attributes:
+        at_once: whether it was there at the first look; perhaps this member was too late for it.
+    """
 
     round: int
     weights: bytes
+    at_once: bool = True
 
 
 class Barrier:
@@ -90,7 +95,7 @@ class Barrier:
             return None
         self._await_none()
         newest = closed_rounds(self.bucket, self.me.group, self.rounds, round_) if first else round_
-        return self._checked(round_, body) if newest == round_ else self._weights(newest)
+        return replace(self._checked(round_, body), at_once=first) if newest == round_ else self._weights(newest)
 
     def look(self) -> GlobalWeights | None:
         """The last global weights if all rounds are closed.

@@ -1,6 +1,6 @@
 """What an attempt does next: a pure function of what is known of it.
 
-    Resume ─▶ Join ─▶ Train ─▶ Save ─▶ Publish ─▶ Wait ─▶ Load ─▶ Train … ─▶ Finish
+    Resume ─▶ Join ─▶ Train ─▶ Save ─▶ Publish ─▶ Wait ─▶ Load ─▶ Train … ─▶ Review ─▶ Finish
                                                    ├▶ Close   the round, where members close them
                                                    ├▶ Look    at the federation and the siblings ─▶ Switch
                                                    └▶ Resume  more rounds are closed: another attempt may be further
@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.jobs.lease import EndReason
+from protocol.rounds.participation import Participation
 from protocol.wire.choices import Closers
 from protocol.wire.job_documents import ResultStatus
 from protocol.wire.schedule import Schedule
@@ -39,6 +40,7 @@ class View:
         closed: the newest round whose global weights are at hand.
         loaded: the round of the global weights that the learner goes on from, 0 after it was restored.
         concluded: whether the federation's outcome is in the bucket.
+        part: what the closed rounds say of this member; None until they were asked.
         unsaved_s: seconds since the last state, or the start.
         close_due: whether it is time to look whether the awaited round can be closed.
         look_due: whether it is time to look at the federation and the siblings.
@@ -61,6 +63,7 @@ class View:
     closed: int = 0
     loaded: int = 0
     concluded: bool = False
+    part: Participation | None = None
     unsaved_s: float = 0.0
     close_due: bool = False
     look_due: bool = False
@@ -145,8 +148,17 @@ class Conclude:
 
 
 @dataclass(frozen=True)
+class Review:
+    """Ask the closed rounds which of them this member was left out of."""
+
+
+@dataclass(frozen=True)
 class Finish:
-    """Record the result of the job. Ends the attempt."""
+    """Record the result of the job. Ends the attempt.
+
+    Attributes:
+        error: why it did not end well; with a success the rounds that the member was left out of.
+    """
 
     status: ResultStatus
     error: str | None = None
@@ -168,7 +180,7 @@ class Leave:
 
 
 End = Finish | Switch | Release | Leave
-Step = Resume | Join | Train | Save | Publish | Wait | Close | Look | Load | Conclude | End
+Step = Resume | Join | Train | Save | Publish | Wait | Close | Look | Load | Conclude | Review | End
 
 
 # -- the decision ------------------------------------------------------------------------------------
@@ -218,7 +230,14 @@ def _finish(view: View) -> Step:
     if view.trained == 0:
         reason = f"left out of every round: all {view.schedule.rounds:,} were closed before it had trained any"
         return Finish(ResultStatus.FAILED, reason)
-    return Finish(ResultStatus.SUCCESS)
+    if view.closers is None:
+        return Finish(ResultStatus.SUCCESS)
+    if view.part is None:
+        return Review()
+    lines = "; ".join(view.part.left_out)
+    if view.part.none:
+        return Finish(ResultStatus.FAILED, f"left out of every round: {lines}")
+    return Finish(ResultStatus.SUCCESS, f"left out of {lines}" if lines else None)
 
 
 def _follow(view: View) -> Step | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from env.words import count
 from protocol.jobs.lease import Lease
 from protocol.jobs.queue import ClaimedJob
 from protocol.wire import documents
@@ -66,3 +67,11 @@ def mean_reward(episodes: Sequence[Episode]) -> float:
 def solved(episodes: Sequence[Episode]) -> int:
     """How many reached the goal."""
     return sum(bool(episode.solved) for episode in episodes)
+
+
+def in_words(episodes: Sequence[Episode]) -> str:
+    """How they went, for the log."""
+    if len(episodes) == 1:
+        [only] = episodes
+        return f"reward {only.reward:+.2f} in {count(only.steps, 'step')}{', solved' if only.solved else ''}"
+    return f"mean reward {mean_reward(episodes):+.2f}, {solved(episodes)} of {len(episodes)} episodes solved"

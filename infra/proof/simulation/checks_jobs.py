@@ -61,10 +61,24 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
         return None if run.purged(job_id) else "it was never purged"
     if error.startswith("left out of every round"):
         over = run.body(keys.global_weights(GROUP, run.wanted.rounds)) is not None
-        return None if over and not result.episodes_completed else "it could still take part, or did"
+        return None if over and not _took_part(run, job_id) else "it could still take part, or did"
     if "took longer than" in error:
         return None if defect is MemberDefect.HANGS else "it hangs not"
     return None if defect is MemberDefect.REFUSED and "no such setting" in error else "nothing was wrong with it"
+
+
+def _took_part(run: Run, job_id: str) -> bool:
+    """Whether a member's update is in any round."""
+    member = run.member_jobs.index(job_id)
+    return any(member == row.member for _, decision in run.decisions.values() for row in decision.participants)
+
+
+def _ended_after_all(run: Run, job_id: str) -> bool:
+    """Whether a job ended after the last round was closed; before that its last update may still count."""
+    ended, closed = (
+        run.history.first(key) for key in (keys.result(job_id), keys.global_weights(GROUP, run.wanted.rounds))
+    )
+    return ended is not None and closed is not None and closed.place < ended.place
 
 
 def _doom(run: Run, job_id: str) -> MemberDefect | None:
@@ -83,7 +97,7 @@ def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
         return None if right else "its weights are not those of an undisturbed run"
     closed = max((r for r in range(1, run.wanted.rounds + 1) if run.body(keys.global_weights(GROUP, r))), default=0)
     if closed == run.wanted.rounds:
-        if not result.episodes_completed:
+        if not result.episodes_completed or (_ended_after_all(run, job_id) and not _took_part(run, job_id)):
             return "it was left out of every round"
         return None  # members left behind may end without a state of the last round
     if state is None:

@@ -11,6 +11,7 @@ from mutants import as_drawn, caught, violated
 from infra.proof.simulation.invariants import Invariant
 from infra.proof.simulation.scenario import Fault, SimulationScenario, Target
 from infra.proof.standin import federation
+from protocol.rounds.participation import Participation
 from protocol.wire.choices import Closers
 from protocol.wire.job_documents import ResultStatus
 from protocol.worker.next_step import (
@@ -83,6 +84,10 @@ def succeeds_without_a_round(view: View) -> Step:
     return Finish(ResultStatus.SUCCESS) if late else step
 
 
+def never_asks_whether_it_took_part(view: View) -> Step:
+    return next_step(replace(view, part=Participation()))
+
+
 def fewer_workers(scenario: SimulationScenario) -> SimulationScenario:
     return replace(
         scenario,
@@ -107,6 +112,13 @@ def one_comes_late(scenario: SimulationScenario) -> SimulationScenario:
     return replace(
         scenario, wanted=wanted, workers=(0.0, 60.0), stays=2, twins=0, defects={}, purge=False, cancel=None, faults={}
     )
+
+
+def one_is_always_late(scenario: SimulationScenario) -> SimulationScenario:
+    """Its episodes take twenty times as long as the deadline is away."""
+    wanted = federation(2, 2, round_timeout_s=1.5, min_participants=1)
+    alone = replace(scenario, wanted=wanted, twins=0, defects={}, purge=False, cancel=None, faults={}, attacked=None)
+    return replace(alone, workers=(0.0, 0.0), stays=0, syncs=1, cut=None, works_s=1.0, slow_member=1)
 
 
 def stops(scenario: SimulationScenario) -> SimulationScenario:
@@ -134,6 +146,7 @@ def one_member_is_cancelled(scenario: SimulationScenario) -> SimulationScenario:
         (never_closes, members_close, None),
         (always_ends_well, one_member_is_cancelled, None),
         (succeeds_without_a_round, one_comes_late, Invariant.RESULT),
+        (never_asks_whether_it_took_part, one_is_always_late, Invariant.RESULT),
     ],
 )
 def test_other_steps_are_caught(

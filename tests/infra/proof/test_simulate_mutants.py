@@ -279,8 +279,8 @@ def test_clearing_a_job_away_before_its_result_is_caught(monkeypatch: pytest.Mon
 def test_a_claim_on_a_cancelled_job_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     take = queue.claim
 
-    def blind(bucket: Bucket, job_id: str, view: Attempts, worker: str, ttl_s: float) -> ClaimedJob | None:
-        return take(bucket, job_id, replace(view, cancelled=False), worker, ttl_s)
+    def blind(bucket: Bucket, job_id: str, view: Attempts, *rest: Any) -> ClaimedJob | None:
+        return take(bucket, job_id, replace(view, cancelled=False), *rest)
 
     def half_cancelled(scenario: SimulationScenario) -> SimulationScenario:
         faults = {Fault.KILL_BEFORE: 0.05, Fault.KILL_AFTER: 0.02}

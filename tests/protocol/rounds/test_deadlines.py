@@ -18,7 +18,7 @@ from infra.proof.standin import (
 )
 from infra.proof.virtual_time import World
 from protocol.commands.inspect import about
-from protocol.commands.status import federation_summary
+from protocol.commands.status import federation_summary, finished_summary
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.closer import Closer
 from protocol.rounds.updates import update_facts
@@ -254,6 +254,45 @@ def test_a_member_whose_worker_comes_after_the_last_round_fails_with_the_reason(
         (ResultStatus.FAILED, "left out of every round: all 2 were closed before it had trained any")
     ]
     world.close()
+
+
+def ended(works_s: float, rounds: int, timeout_s: float, at: float = 0.0) -> tuple[ResultStatus, str | None]:
+    """The result of a member that begins so late and whose episodes take so long; those of the other one take 1 s."""
+    world = World(seed=1)
+    wanted = federation(2, rounds, round_timeout_s=timeout_s, min_participants=1)
+    submit_federation(bucket_of(world), wanted)
+    add_sync_server(world)
+    jobs = [keys.member_job(GROUP, member) for member in range(2)]
+    add_worker(world, "first", stays=True, only=jobs[0])
+    add_worker(world, "second", at=at, stays=True, works_s=works_s, only=jobs[1])
+    world.run(all_over(world, wanted))
+    found = documents.read(bucket_of(world), Result, keys.result(jobs[1]))
+    row = finished_summary(bucket_of(world), jobs[1])
+    world.close()
+    assert found is not None
+    assert row is not None
+    assert found.episodes_completed > 0
+    assert row.error == found.error
+    return found.status, found.error
+
+
+def test_a_member_that_is_too_late_for_every_round_though_it_trained_is_no_success() -> None:
+    assert ended(30.0, rounds=3, timeout_s=2.0) == (
+        ResultStatus.FAILED,
+        "left out of every round: rounds 1, 2, 3: no update when the round closed",
+    )
+
+
+def test_a_member_that_is_too_late_for_some_rounds_ends_well_and_names_them() -> None:
+    status, error = ended(1.0, rounds=9, timeout_s=2.5, at=8.0)
+    assert status is ResultStatus.SUCCESS
+    assert error is not None
+    assert error.startswith("left out of rounds 1, 2")
+    assert error.endswith(": no update when the round closed")
+
+
+def test_a_member_that_was_in_time_for_every_round_ends_without_a_remark() -> None:
+    assert ended(1.5, rounds=3, timeout_s=20.0) == (ResultStatus.SUCCESS, None)
 
 
 def test_a_federation_of_an_older_release_without_the_field_keeps_closing_with_one_update() -> None:

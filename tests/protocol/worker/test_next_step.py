@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.jobs.lease import EndReason
+from protocol.rounds.participation import Participation
 from protocol.wire.choices import Closers
 from protocol.wire.job_documents import ResultStatus
 from protocol.wire.schedule import Schedule
@@ -25,6 +26,7 @@ from protocol.worker.next_step import (
     Publish,
     Release,
     Resume,
+    Review,
     Save,
     Step,
     Switch,
@@ -59,6 +61,7 @@ VIEWS = st.builds(
     timed_out=st.none() | st.just("episode 3 took longer than 1 s"),
     failure=st.none() | st.just("federation g: cancelled by a user"),
     end_reason=st.none() | st.sampled_from(EndReason),
+    part=st.none() | st.builds(Participation, none=st.booleans()),
 )
 CALM = VIEWS.map(
     lambda view: replace(view, sibling=False, interrupted=False, timed_out=None, failure=None, end_reason=None)
@@ -126,6 +129,21 @@ def test_a_member_that_came_too_late_for_every_round_is_no_success() -> None:
         )
 
 
+REASON = "rounds 1, 2: no update when the round closed"
+
+
+def test_a_member_that_trained_and_had_no_part_in_any_round_is_no_success() -> None:
+    for closers in Closers:
+        late = View(Schedule(2, 1), closers, resumed_at=2, joined=True, trained=2, saved=2, delivered=2, concluded=True)
+        late = replace(late, closed=2, loaded=2)
+        assert next_step(late) == Review()
+        none, some = Participation((REASON,), none=True), Participation((REASON,))
+        failed = Finish(ResultStatus.FAILED, f"left out of every round: {REASON}")
+        assert next_step(replace(late, part=none)) == failed
+        assert next_step(replace(late, part=some)) == Finish(ResultStatus.SUCCESS, f"left out of {REASON}")
+        assert next_step(replace(late, part=Participation())) == Finish(ResultStatus.SUCCESS)
+
+
 @views
 @given(VIEWS)
 def test_an_attempt_that_must_end_ends(view: View) -> None:
@@ -140,7 +158,7 @@ def test_an_attempt_that_must_end_ends(view: View) -> None:
     elif view.interrupted:
         assert step == Release()
     elif view.stopping:
-        assert isinstance(step, Save | Publish | Conclude | Finish | Release)
+        assert isinstance(step, Save | Publish | Conclude | Review | Finish | Release)
     else:
         assert not isinstance(step, Release | Leave | Switch)
 
@@ -209,6 +227,8 @@ def carried_out(step: Step, view: View, bucket: TinyBucket) -> View:
             return replace(view, closed=max(view.closed, bucket.closed)) if bucket.closed >= round_ else view
         case Conclude():
             return replace(view, concluded=True)
+        case Review():
+            return replace(view, part=Participation())
         case Look() | Close():
             bucket.closed = max(bucket.closed, step.round) if isinstance(step, Close) else bucket.closed
             return replace(view, close_due=False, look_due=False)
@@ -259,9 +279,9 @@ def test_every_way_ends_within_a_bound_and_does_nothing_twice(
 
 @settings(max_examples=100, deadline=None)
 @given(VIEWS, st.data())
-def test_a_process_that_was_told_to_stop_ends_within_four_steps(view: View, data: st.DataObject) -> None:
+def test_a_process_that_was_told_to_stop_ends_within_five_steps(view: View, data: st.DataObject) -> None:
     view = replace(view, stopping=True)
-    for _ in range(4):
+    for _ in range(5):
         step = next_step(view)
         if isinstance(step, End):
             return

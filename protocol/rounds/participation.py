@@ -1,0 +1,90 @@
+"""Who took part in closed rounds, who was left out, and why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from protocol.rounds.federation import closed_rounds
+from protocol.rounds.reader import AT_ONCE
+from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
+from protocol.wire.federation_documents import Decision
+from protocol.wire.job_documents import Membership
+
+ROUNDS_READ = 100  # of the last rounds; a federation has at most so many unless told otherwise
+NAMED = 20  # members or rounds that a line names before it counts the others
+
+
+def left_out(decision: Decision, size: int) -> dict[int, str]:
+    """The members without a part in a closed round, with the reason; nobody takes part in one that failed."""
+    if decision.error is not None:
+        return {item.member: item.reason for item in decision.left_out}
+    averaged = {participant.member for participant in decision.participants}
+    reasons = {m: "no update when the round closed" for m in range(size) if m not in averaged}
+    reasons.update((member, "its job had ended") for member in decision.departed if member in reasons)
+    reasons.update((item.member, item.reason) for item in decision.left_out)
+    return reasons
+
+
+def left_out_lines(decision: Decision, size: int) -> tuple[str, ...]:
+    """The same, a line for each reason."""
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for member, reason in left_out(decision, size).items():
+        by_reason[reason].append(member)
+    return tuple(f"{named(members)}: {reason}" for reason, members in by_reason.items())
+
+
+def rounds_without(member: int, decisions: Sequence[Decision], size: int) -> tuple[str, ...]:
+    """The rounds that a member has no part in, a line for each reason."""
+    by_reason: dict[str, list[int]] = defaultdict(list)
+    for decision in decisions:
+        if (reason := left_out(decision, size).get(member)) is not None:
+            by_reason[reason].append(decision.round)
+    return tuple(f"{named(rounds, 'round')}: {reason}" for reason, rounds in by_reason.items())
+
+
+@dataclass(frozen=True)
+class Participation:
+    """A member's part in the rounds of its federation.
+
+    Attributes:
+        left_out: The rounds without it, a line for each reason.
+        none: Whether all rounds are closed, and it has no part in any that was read.
+    """
+
+    left_out: tuple[str, ...] = ()
+    none: bool = False
+
+
+def read_participation(
+    bucket: Bucket, me: Membership, rounds: int, *, known_closed: int = 0, whole: bool = True
+) -> Participation:
+    """What the closed rounds say of a member; of more than ROUNDS_READ the last ones are read.
+
+    Args:
+        rounds: Of the federation.
+        known_closed: Rounds known to be closed, which saves requests.
+        whole: Read all of them. Else only the last one, if that has the member.
+    """
+    closed = closed_rounds(bucket, me.group, rounds, known_closed)
+    last = documents.read_if_valid(bucket, Decision, keys.decision(me.group, closed)) if closed else None
+    if not whole and last is not None and me.member not in left_out(last, me.size):
+        return Participation()
+    before = range(max(1, closed - ROUNDS_READ + 1), closed)
+    reads = [partial(documents.read_if_valid, bucket, Decision, keys.decision(me.group, n)) for n in before]
+    batches = [reads[start : start + AT_ONCE] for start in range(0, len(reads), AT_ONCE)]
+    found = [*(row for batch in batches for row in bucket.clock.together(batch)), *([last] if closed else [])]
+    decisions = [decision for decision in found if decision is not None]
+    known = closed == rounds and len(decisions) == len(found) > 0
+    none = known and all(me.member in left_out(decision, me.size) for decision in decisions)
+    return Participation(rounds_without(me.member, decisions, me.size), none)
+
+
+def named(numbers: Sequence[int], noun: str = "member") -> str:
+    """Members or rounds for people: `rounds 1, 2 and 30 more`."""
+    names = ", ".join(map(str, numbers[:NAMED]))
+    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
+    return f"{noun}{'s' * (len(numbers) > 1)} {names}{more}"
