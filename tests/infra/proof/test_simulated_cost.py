@@ -39,10 +39,10 @@ def test_a_long_round_costs_no_more_requests_than_a_short_one() -> None:
     for episodes in (1, 10):
         world, wanted = World(seed=1), federation(2, 6 * episodes, episodes_per_round=episodes)
         submit_federation(bucket_of(world), wanted)
-        for number in range(2):
-            add_worker(world, f"w{number}", stays=True)
+        workers = [add_worker(world, f"w{number}", stays=True) for number in range(2)]
         add_sync_server(world)
         world.run(all_over(world, wanted))
+        world.run(until=lambda workers=workers: all(worker.ended for worker in workers))  # they clear away
         created.append(sorted((row.who, row.key.split("/")[0]) for row in world.s3.log if row.verb == "CREATE"))
         world.close()
     assert created[0] == created[1]
