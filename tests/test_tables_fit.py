@@ -181,6 +181,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "protocol.commands.tables:_rounds_table": lambda: dispatch._rounds_table((ROUND,)),
     "protocol.commands.tables:jobs_table": lambda: dispatch.jobs_table(JOBS),
     "runner.bench.tables:kinds": lambda: bench.kinds("reward", {"shaped, without the target network": SUMMARY}),
+    "runner.bench.tables:rates_and_returns": lambda: bench.rates_and_returns(
+        "learner", {"sim-arena train": replace(SUMMARY, mean_return=Spread(-12.345, -1e6, 1.0), env_steps_per_s=SPREAD)}
+    ),
     "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),
     "runner.bench.tables:summaries": lambda: bench.summaries("part", {"without prioritised replay": SUMMARY}),
     "runner.bench.tables:trainings": lambda: bench.trainings("learner", [("Stable-Baselines3", 2**31, EXAM)]),

@@ -115,6 +115,32 @@ def dqn(output: OutputChoice, quick: QuickOption = False) -> None:
 
 
 @flattened
+def ppo(
+    trainings: TrainingsChoice,
+    output: OutputChoice,
+    env_steps: EnvStepsOption = 100_000,
+    evaluate_every: EvaluateEveryOption = 5_000,
+    environments: Annotated[
+        int, typer.Option(metavar="N", min=1, max=4096, help="Environments at a time.", rich_help_panel="Trainings")
+    ] = 32,
+) -> None:
+    """Measure our PPO beside Stable-Baselines3's: environment steps per second, and how well both learn.
+
+    On the standard suite, after equally many environment steps of the same environments.
+    """
+    from runner.bench import ppo as bench_ppo
+    from runner.bench import sb3
+    from runner.bench.runs import run_groups
+
+    groups = bench_ppo.ppo_runs(trainings.seeds, env_steps, evaluate_every, environments)
+    report(
+        "learner", groups, run_groups(bench_ppo.train, groups, trainings.jobs, trainings.results), output.as_json, True
+    )
+    if not sb3.installed():
+        note(sb3.HOW_TO_INSTALL)
+
+
+@flattened
 def learning(
     trainings: TrainingsChoice,
     output: OutputChoice,
@@ -167,9 +193,13 @@ def ablation(
 
 
 def report(
-    title: str, groups: Mapping[str, Sequence[Any]], outcomes: Mapping[str, Sequence[ExamResult]], as_json: bool
+    title: str,
+    groups: Mapping[str, Sequence[Any]],
+    outcomes: Mapping[str, Sequence[ExamResult]],
+    as_json: bool,
+    with_speed: bool = False,
 ) -> None:
-    """Print groups of trainings: a table of their summaries, or everything as JSON."""
+    """Print groups of trainings: a table of their summaries, one of speeds and returns, or everything as JSON."""
     from runner.bench import runs
     from runner.bench import tables as bench_tables
     from runner.bench.environments import machine
@@ -181,6 +211,9 @@ def report(
     summaries = {name: Summary.of(group) for name, group in outcomes.items()}
     tables.show(bench_tables.summaries(title, summaries))
     out.print()
+    if with_speed:
+        tables.show(bench_tables.rates_and_returns(title, summaries))
+        out.print()
     tables.show(bench_tables.kinds(title, summaries))
 
 

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle, islice
+from typing import Any
 
 import numpy as np
 
@@ -41,11 +43,13 @@ class Marks:
         solved: Share of them that reach the goal.
         median_ratio: Median, over the solved ones, of steps against the fewest that solve them; None if none is solved.
         by_problem: The share solved of each kind.
+        mean_return: Mean over all of them of the episode's rewards by `shaped`, undiscounted; None in older results.
     """
 
     solved: float
     median_ratio: float | None
     by_problem: dict[str, float]
+    mean_return: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ class Spread:
         return cls(*(None if math.isinf(figure) else figure for figure in figures))
 
 
+_NEVER = Spread(None, None, None)
+
+
 @dataclass(frozen=True)
 class Summary:
     """Equal trainings with different seeds.
@@ -97,6 +104,8 @@ class Summary:
         seconds: Wall time.
         by_problem: Median share solved of each kind of problem of the suite.
         failures: Why trainings ended early.
+        mean_return: Of the last agents on the standard suite.
+        env_steps_per_s: Environment steps per second of training.
     """
 
     solved: Spread
@@ -105,6 +114,8 @@ class Summary:
     seconds: Spread
     by_problem: dict[str, float]
     failures: tuple[str, ...]
+    mean_return: Spread = _NEVER
+    env_steps_per_s: Spread = _NEVER
 
     @classmethod
     def of(cls, outcomes: Sequence[ExamResult]) -> Summary:
@@ -116,6 +127,8 @@ class Summary:
             seconds=Spread.of([outcome.seconds for outcome in outcomes]),
             by_problem={kind: statistics.median(o.final.by_problem[kind] for o in outcomes) for kind in kinds},
             failures=tuple(outcome.failure for outcome in outcomes if outcome.failure is not None),
+            mean_return=Spread.of([outcome.final.mean_return for outcome in outcomes]),
+            env_steps_per_s=Spread.of([o.env_steps / o.seconds if o.seconds else None for o in outcomes]),
         )
 
 
@@ -128,7 +141,8 @@ class Exam:
 
     def marks(self, agent: Agent) -> Marks:
         """Play every problem once."""
-        steps = [_play(self._env, number, agent) for number in range(len(self._scenarios))]
+        played = [_play(self._env, number, agent) for number in range(len(self._scenarios))]
+        steps = [taken for taken, _ in played]
         kinds: dict[str, list[bool]] = {}
         ratios = []
         for taken, scenario in zip(steps, self._scenarios, strict=True):
@@ -139,6 +153,7 @@ class Exam:
             solved=len(ratios) / len(steps),
             median_ratio=statistics.median(ratios) if ratios else None,
             by_problem={kind: statistics.mean(map(float, solved)) for kind, solved in sorted(kinds.items())},
+            mean_return=statistics.fmean(total for _, total in played),
         )
 
 
@@ -183,23 +198,26 @@ class Curve:
         return ExamResult(tuple(self.points), self._exams.suite.marks(agent), env_steps, seconds, failure)
 
 
-def _play(env: ClusterEnv, number: int, agent: Agent) -> int | None:
-    """Steps until the goal; None if it is not reached.
+def _play(env: ClusterEnv, number: int, agent: Agent) -> tuple[int | None, float]:
+    """Steps until the goal, None if it is not reached; and the rewards' sum.
 
     A greedy agent does the same when it sees the same, and so does the environment: what comes round once comes round
-    until the step limit, which need not be waited for.
+    until the step limit, with the same rewards, which need not be waited for.
     """
     state, info = env.reset(options={"scenario": number})
-    seen = set()
-    for step in range(1, MAX_STEPS + 1):
+    seen: dict[Any, int] = {}
+    rewards: list[float] = []
+    for step in range(MAX_STEPS):
         before = (info["observation"], state.tobytes())
         if before in seen:
-            return None
-        seen.add(before)
-        state, _, terminated, _, info = env.step(np.int64(agent.act(state, explore=False)))
+            round_ = rewards[seen[before] :]
+            return None, sum(rewards) + sum(islice(cycle(round_), MAX_STEPS - step))
+        seen[before] = step
+        state, reward, terminated, _, info = env.step(np.int64(agent.act(state, explore=False)))
+        rewards.append(reward)
         if terminated:
-            return step
-    return None
+            return step + 1, sum(rewards)
+    return None, sum(rewards)
 
 
 def _least_actions(scenario: Scenario) -> int:

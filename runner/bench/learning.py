@@ -63,9 +63,13 @@ def _train_ours(run: LearningRun, exams: Exams) -> ExamResult:
     config = TrainingConfig(
         agent_settings=run.settings, episodes=MAX_EPISODES, steps=MAX_STEPS, reward=run.reward, seed=run.seed
     )
+    return train_by_episodes(config, run.env_steps, Curve(run.evaluate_every, exams, perf_counter))
+
+
+def train_by_episodes(config: TrainingConfig, env_steps: int, curve: Curve) -> ExamResult:
+    """A training as `sim-arena train` runs it, up to the end of the episode that reaches so many environment steps."""
     training = Training(config, None)
-    curve = Curve(run.evaluate_every, exams, perf_counter)
-    while training.env_steps < run.env_steps:
+    while training.env_steps < env_steps:
         training.run_episode(training.done + 1)
         training.forget_records()
         curve.look(training.env_steps, lambda: training.agent)

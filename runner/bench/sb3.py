@@ -1,7 +1,8 @@
-"""Stable-Baselines3's DQN, for comparison: made with settings that mean the same as ours, and played as ours is."""
+"""Stable-Baselines3's DQN and PPO, for comparison: with settings that mean the same as ours, and played as ours are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -10,6 +11,9 @@ import gymnasium
 
 from agents.dqn.agent import DQN
 from agents.dqn.settings import DQNSettings
+from agents.ppo.agent import PPO
+from agents.ppo.settings import PPOSettings
+from agents.settings import linear
 from env.errors import SimArenaError
 
 HOW_TO_INSTALL = (
@@ -31,13 +35,7 @@ def make_model(env: gymnasium.Env[Any, Any], seed: int, settings: DQNSettings, *
     Raises:
         SimArenaError: Stable-Baselines3 is not installed.
     """
-    if not installed():
-        raise SimArenaError(HOW_TO_INSTALL)
-    import torch
-
-    torch.set_num_threads(1)
-    model_class = import_module("stable_baselines3").DQN
-    return model_class(
+    return _model_class("DQN")(
         "MlpPolicy",
         env,
         seed=seed,
@@ -47,6 +45,82 @@ def make_model(env: gymnasium.Env[Any, Any], seed: int, settings: DQNSettings, *
         buffer_size=settings.replay_size,
         **arguments,
     )
+
+
+def make_ppo(env: Any, seed: int, settings: PPOSettings, **arguments: Any) -> Any:
+    """SB3's PPO on one thread, with the nets and the discount of `settings`; the rest is SB3's default.
+
+    Args:
+        env: One environment, or a `VecEnv` of several as `many` makes it.
+        arguments: Others of `stable_baselines3.PPO`, such as those of `equal_ppo_arguments`.
+
+    Raises:
+        SimArenaError: Stable-Baselines3 is not installed.
+    """
+    return _model_class("PPO")(
+        "MlpPolicy",
+        env,
+        seed=seed,
+        device="cpu",
+        policy_kwargs={"net_arch": list(settings.hidden)},
+        gamma=settings.gamma,
+        **arguments,
+    )
+
+
+def many(make: Callable[[], gymnasium.Env[Any, Any]], environments: int) -> Any:
+    """Environments that are stepped one after the other in this process, as SB3 does by default."""
+    return import_module("stable_baselines3.common.env_util").make_vec_env(make, environments)
+
+
+def _model_class(name: str) -> Any:
+    if not installed():
+        raise SimArenaError(HOW_TO_INSTALL)
+    import torch
+
+    torch.set_num_threads(1)
+    return getattr(import_module("stable_baselines3"), name)
+
+
+def equal_ppo_arguments(settings: PPOSettings, environments: int, env_steps: int) -> dict[str, Any]:
+    """SB3's arguments that mean what `settings` mean, for a training of `env_steps`.
+
+    SB3 cannot let the entropy's weight fall: it gets the mean. Its squared error is not halved, so its weight is.
+    """
+    s = settings
+
+    def rate(remaining: float) -> float:
+        return linear(s.learning_rate, s.learning_rate_end, s.anneal_steps, round((1.0 - remaining) * env_steps))
+
+    return {
+        "learning_rate": rate,
+        "n_steps": max(1, s.rollout_steps // environments),
+        "batch_size": s.minibatch_size,
+        "n_epochs": s.epochs,
+        "gae_lambda": s.gae_lambda,
+        "clip_range": s.clip,
+        "ent_coef": (s.entropy + linear(s.entropy, s.entropy_end, s.anneal_steps, env_steps)) / 2.0,
+        "vf_coef": s.value / 2.0,
+        "max_grad_norm": s.max_gradient,
+    }
+
+
+def ppo_as_agent(model: Any, settings: PPOSettings) -> PPO:
+    """Our agent with SB3's networks: it acts greedily as `model.predict(state, deterministic=True)` does."""
+    agent = PPO(seed=0, settings={"hidden": list(settings.hidden)})
+    policy, last = model.policy, 2 * len(settings.hidden)
+    nets = {
+        "actor": (policy.mlp_extractor.policy_net, policy.action_net),
+        "critic": (policy.mlp_extractor.value_net, policy.value_net),
+    }
+    weights = {}
+    for name, (hidden, output) in nets.items():
+        for parameter, tensor in hidden.state_dict().items():
+            weights[f"{name}.{parameter}"] = tensor.numpy().copy()
+        for parameter, tensor in output.state_dict().items():
+            weights[f"{name}.{last}.{parameter}"] = tensor.numpy().copy()
+    agent.load_weights(weights)
+    return agent
 
 
 def equal_arguments(settings: DQNSettings, env_steps: int) -> dict[str, Any]:

@@ -52,6 +52,14 @@ def summaries(title: str, rows: Mapping[str, Summary]) -> FittedTable:
     return table
 
 
+def rates_and_returns(title: str, rows: Mapping[str, Summary]) -> FittedTable:
+    """A row for each name: medians and ranges over seeds."""
+    table = FittedTable(title, "env steps/s", "mean return")
+    for name, row in rows.items():
+        table.add_row(escape(name), _spread(row.env_steps_per_s, 1, ",.0f"), _spread(row.mean_return, 1, ".2f", ".1f"))
+    return table
+
+
 def kinds(title: str, rows: Mapping[str, Summary]) -> FittedTable:
     """A row for each name: the share of every kind of problem that is solved, medians over seeds."""
     names = list(dict.fromkeys(kind for row in rows.values() for kind in row.by_problem))

@@ -35,6 +35,7 @@ BENCHMARKS: Commands = {
     "bench": Entry("", "Measure how fast things are on this machine, and how well agents learn."),
     "bench env": Entry("runner.bench.commands:env", "Measure steps of environments and placed pods per second."),
     "bench dqn": Entry("runner.bench.commands:dqn", "Measure our DQN's speed beside Stable-Baselines3's."),
+    "bench ppo": Entry("runner.bench.commands:ppo", "Measure our PPO's speed and learning beside Stable-Baselines3's."),
     "bench learning": Entry(
         "runner.bench.commands:learning", "Measure how well our DQN and Stable-Baselines3's learn."
     ),

@@ -76,6 +76,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena truth record": ["--to damaged.pt", "--to new.jsonl --kind nosuch", "--to x --scenarios absent.jsonl"],
     "sim-arena bench env": ["--trace absent.msgpack", "--bogus"],
     "sim-arena bench dqn": ["--bogus"],
+    "sim-arena bench ppo": ["--environments 0"],
     "sim-arena bench learning": ["--seeds 0"],
     "sim-arena bench ablation": ["--variant nosuch"],
     "sim-arena bench federation": ["--members many", "--strategy nosuch", "--attack nosuch", "--set gama=1"],

@@ -1,0 +1,95 @@
+"""How fast PPO learns and how well, beside Stable-Baselines3's: what `sim-arena bench ppo` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from agents.ppo.agent import PPO
+from agents.ppo.settings import PPOSettings
+from agents.ppo.vector import train as train_vector
+from agents.settings import as_mapping, parse_settings
+from env.gym.cluster_env import ClusterEnv
+from env.gym.vector_env import ClusterVectorEnv
+from runner.bench import sb3
+from runner.bench.exam import MAX_STEPS, Curve, ExamResult, Exams, standard_exams
+from runner.bench.learning import train_by_episodes
+from runner.training.training import MAX_EPISODES, TrainingConfig
+
+OURS, OURS_BY_EPISODES = "sim-arena", "sim-arena train"
+THEIRS, THEIRS_TUNED = "SB3", "SB3, our settings"
+LEARNERS = (OURS, OURS_BY_EPISODES, THEIRS, THEIRS_TUNED)
+
+
+@dataclass(frozen=True)
+class PPORun:
+    """One training on generated problems.
+
+    Attributes:
+        learner: One of LEARNERS. `OURS_BY_EPISODES` plays one environment, as `sim-arena train` does, `THEIRS` too,
+            with SB3's own settings but our networks and discount. `THEIRS_TUNED` has all that `settings` say.
+        seed: Of the training.
+        env_steps: Environment steps; each learner ends with the rollout or episode that reaches them.
+        evaluate_every: Environment steps between two points of the curve.
+        environments: How many `OURS` and `THEIRS_TUNED` have at a time.
+        settings: All of `PPOSettings`, as JSON holds them, so that other defaults are another run.
+    """
+
+    learner: str
+    seed: int
+    env_steps: int
+    evaluate_every: int
+    environments: int
+    settings: Mapping[str, Any] = field(default_factory=lambda: as_mapping(PPOSettings()))
+
+
+def ppo_runs(seeds: int, env_steps: int, evaluate_every: int, environments: int) -> dict[str, list[PPORun]]:
+    """Each learner that is installed, with seeds 1, 2, …"""
+    names = LEARNERS if sb3.installed() else (OURS, OURS_BY_EPISODES)
+    return {
+        name: [PPORun(name, seed, env_steps, evaluate_every, environments) for seed in range(1, seeds + 1)]
+        for name in names
+    }
+
+
+def train(run: PPORun, exams: Exams | None = None) -> ExamResult:
+    """Do one run; `exams` None: the standard ones.
+
+    Raises:
+        SimArenaError: Stable-Baselines3 is needed and not installed.
+    """
+    curve = Curve(run.evaluate_every, exams or standard_exams(), perf_counter)
+    if run.learner == OURS:
+        agent = PPO(seed=run.seed, settings=run.settings)
+        envs = ClusterVectorEnv(run.environments, max_steps=MAX_STEPS)
+        train_vector(
+            agent,
+            envs,
+            run.env_steps,
+            seed=run.seed,
+            on_update=lambda metrics: curve.look(agent.env_steps, lambda: agent),
+        )
+        return curve.outcome(agent.env_steps, agent)
+    if run.learner == OURS_BY_EPISODES:
+        config = TrainingConfig("ppo", run.settings, episodes=MAX_EPISODES, steps=MAX_STEPS, seed=run.seed)
+        return train_by_episodes(config, run.env_steps, curve)
+    return _train_theirs(run, curve)
+
+
+def _train_theirs(run: PPORun, curve: Curve) -> ExamResult:
+    settings = parse_settings(PPOSettings, run.settings)
+    tuned = run.learner == THEIRS_TUNED
+    environments = run.environments if tuned else 1
+    arguments = sb3.equal_ppo_arguments(settings, environments, run.env_steps) if tuned else {}
+    envs = sb3.many(partial(ClusterEnv, max_steps=MAX_STEPS), environments)
+    model = sb3.make_ppo(envs, run.seed, settings, **arguments)
+
+    def each_step(local: dict[str, Any], glob: dict[str, Any]) -> bool:
+        curve.look(model.num_timesteps, lambda: sb3.ppo_as_agent(model, settings))
+        return True
+
+    model.learn(run.env_steps, callback=each_step, log_interval=None)
+    return curve.outcome(model.num_timesteps, sb3.ppo_as_agent(model, settings))
