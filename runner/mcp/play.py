@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ from env.errors import UsageError
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
 from env.gym.search import least_actions
+from env.interrupt import Stopped, stopping_when
 from env.problems.scenario import Scenario
 from env.words import count
 from runner.mcp.answers import Score, Turn
@@ -27,8 +30,8 @@ from runner.situation import situation_of
 
 MAX_STEPS = 20
 MOST_SEED = 2**53 - 1
-_WITHIN_PLAIN, _WITHIN = 100, 8
-"""Actions of the least solution that is looked for: in closed form, and by replays, some 700 of them."""
+_WITHIN_PLAIN, _WITHIN, _SEARCH_S = 100, 8, 10.0
+"""How many actions of a least solution are tried: in closed form, and by replays, some 700 of them; for how long."""
 
 RULES = f"""{HOW_TO_PLAY}
 new_problem begins, observe shows the step again, act takes one action, give_up ends it; the end shows a score. \
@@ -42,8 +45,8 @@ class NewProblem(Arguments):
     """Which problem."""
 
     seed: Annotated[
-        int, Field(ge=0, le=MOST_SEED, description="Equal seeds are equal problems. Default: the next.")
-    ] = 0
+        int | None, Field(ge=0, le=MOST_SEED, description="Equal seeds are equal problems. Without: the next.")
+    ] = None
 
 
 class OneAction(Arguments):
@@ -102,7 +105,7 @@ class Game:
         return self._env
 
     def _new_problem(self, given: NewProblem) -> Turn:
-        seed = given.seed if "seed" in given.model_fields_set else self._next_seed
+        seed = self._next_seed if given.seed is None else given.seed
         env = ClusterEnv([self._scenario(seed)], max_steps=MAX_STEPS, cluster=self._cluster)
         env.reset(seed=seed % 2**32)
         self._next_seed = seed + 1
@@ -144,15 +147,21 @@ class Game:
         )
 
     def _score(self, env: ClusterEnv) -> Score:
-        within = _WITHIN_PLAIN if plain_workload(env.scenario) is not None else _WITHIN
-        least = least_actions(env.scenario, self._cluster, within)
-        solved = goal(env.observation, env.scenario.target)
         return Score(
-            solved=solved,
+            solved=goal(env.observation, env.scenario.target),
             steps=env.steps,
-            least_steps=None if least is None else len(least),
+            least_steps=self._least(env.scenario),
             reward=round(sum(self._rewards), 4),
         )
+
+    def _least(self, scenario: Scenario) -> int | None:
+        """The least number of actions; None where the search takes too long for a client that waits."""
+        end_s = time.monotonic() + _SEARCH_S
+        within = _WITHIN_PLAIN if plain_workload(scenario) is not None else _WITHIN
+        with suppress(Stopped), stopping_when(lambda: time.monotonic() > end_s):
+            found = least_actions(scenario, self._cluster, within)
+            return None if found is None else len(found)
+        return None
 
 
 def _said(score: Score) -> str:

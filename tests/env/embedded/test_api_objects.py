@@ -6,12 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from env.api_objects import NoSuchObject
 from env.embedded.api_objects import ReplayedObjects
 from env.embedded.cluster import EmbeddedCluster
+from env.engine.manifests.deployment import read_deployment
 from env.problems.nodes import equal_nodes
+from env.problems.scenario import Scenario, recorded_manifest
 from env.quantity import GIB
+from env.simkube.pods import live, observation, read_node
 from env.trace.document import Manifest
 
 
@@ -206,3 +211,22 @@ def test_times_of_a_trace_may_be_any(trace: Any, scenario: Any, deployment: Any)
     made.events[0]["ts"] = 10**15
     (pod,) = EmbeddedCluster().objects(scenario(made), None).pods("default")
     assert pod["metadata"]["creationTimestamp"] == "9999-12-31T23:59:59Z"
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_a_reader_of_real_clusters_observes_the_same(
+    plain_scenarios: st.SearchStrategy[Scenario], data: st.DataObject
+) -> None:
+    made = data.draw(plain_scenarios)
+    cluster = EmbeddedCluster()
+    seen, held = cluster.observe(made, None), cluster.objects(made, None)
+    found = held.deployment("default", "web")
+    assert found is not None
+    edited = read_deployment(recorded_manifest(made.trace, made.workload)).source.edited
+    read = observation(found, live(held.pods("default")), [read_node(node) for node in held.nodes()], edited)
+    # That a pod is starved a real cluster says by an annotation of SimKube's trace alone.
+    assert read._replace(cpu_starved=0) == seen._replace(cpu_starved=0)
+    status = found["status"]
+    counts = [status.get(name, 0) for name in ("replicas", "readyReplicas", "availableReplicas")]
+    assert counts == [seen.total, seen.ready, seen.ready]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -187,6 +188,13 @@ def test_a_client_that_reads_no_more_ends_it_without_a_traceback(trace_file: Pat
         assert server.wait(TIMEOUT_S) == 0
         assert server.stderr is not None
         assert server.stderr.read() == b""
+
+
+@pytest.mark.parametrize("closed", ["<&-", "</dev/null", "<&- >&- 2>&-"])
+def test_without_a_client_it_ends_at_once(closed: str, trace_file: Path) -> None:
+    command = f"exec {shlex.join((*PROGRAM, '--trace', str(trace_file)))} {closed}"
+    found = subprocess.run(["sh", "-c", command], capture_output=True, timeout=TIMEOUT_S, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (0, b"", b"")
 
 
 @pytest.mark.parametrize(
