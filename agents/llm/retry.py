@@ -1,4 +1,8 @@
-"""A request that fails for the moment is sent again, within a budget of time."""
+"""A request that fails for the moment is sent again, within a budget of time.
+
+A stop (`env.interrupt`) ends a wait at once. A request in flight is waited for: it is paid, and its reply is worth
+keeping.
+"""
 
 from __future__ import annotations
 
