@@ -73,6 +73,12 @@ def test_commands_print_what_the_docs_show(page: str, printed: Printed) -> None:
         assert is_part([text for text in shown if text != "…"], lines) if in_part else shown == lines, line
 
 
+def test_the_benchmark_prints_what_the_docs_show(printed: Printed) -> None:
+    ((line, shown),) = transcripts("llm-benchmark.md")
+    assert shown.pop() == "…"
+    assert printed(line)[: len(shown)] == shown
+
+
 def test_the_default_model_scores_what_the_docs_show(printed: Printed) -> None:
     shown = (ROOT / "docs" / "evaluation.md").read_text()
     cells = [re.split(" {2,}", line.strip()) for line in stripped(shown)]

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from agents.llm.providers.table import PROVIDERS
 from env.problems.draw import PROBLEMS
 from runner.options import completion
 from runner.options.language_model import ModelChoice
@@ -38,6 +39,7 @@ class ScenariosChoice:
         typer.Option(
             metavar="N",
             min=0,
+            max=2**63 - 1,
             help="Draw scenarios of the same kinds from a stream of your own instead of the published one.",
         ),
     ] = None
@@ -48,6 +50,15 @@ class ContestantChoice(ModelChoice):
 
     panel: ClassVar[str] = "Model"
 
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Whose it is: {', '.join(PROVIDERS)}. Keys come from the environment.",
+            autocompletion=completion.of(PROVIDERS),
+        ),
+    ] = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptsChoice:
@@ -57,7 +68,7 @@ class AttemptsChoice:
 
     attempts: Annotated[int, typer.Option(metavar="K", min=1, max=1000, help="Attempts at each scenario.")] = 5
     steps: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many steps an attempt.")] = 10
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of what happens by chance.")] = 0
+    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**53 - 1, help="Of what happens by chance.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from agents.llm.conversation import Usage
 from agents.llm.model import Model
 from agents.llm.prompt import PROMPT_HASH
 from agents.llm.providers.scripted import of_name
+from env.cluster import Cluster
 from runner.benchmark.attempt import Contestant, Rules
 from runner.benchmark.budget import Budget
 from runner.benchmark.folder import BenchmarkFolder, RunConfig
@@ -23,6 +24,14 @@ from runner.benchmark.scenarios import STREAM, BenchmarkScenario, chosen, regist
 
 SMALL = ("cpu-1", "memory-3", "no-fault-cpu", "hostile-log")
 DOLLARS_A_TOKEN = 1e-6
+
+SETTINGS = {
+    "provider": "scripted",
+    "model": "test",
+    "max_tool_rounds": 8,
+    "max_output_tokens": 1_000,
+    "retry_budget_s": 0.0,
+}
 
 Open = Callable[[BenchmarkScenario], Model]
 
@@ -87,7 +96,7 @@ class Bench:
             attempts=self.attempts,
             steps=self.steps,
             max_tool_rounds=8,
-            max_output_tokens=8_192,
+            max_output_tokens=1_000,
             seed=self.seed,
             cluster="embedded",
             prompt_sha256=PROMPT_HASH,
@@ -101,6 +110,7 @@ class Bench:
         *,
         budget: Budget | None = None,
         jobs: int = 1,
+        cluster: Cluster | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Play what is missing; retries are given up at once."""
@@ -108,12 +118,12 @@ class Bench:
             open=(lambda scenario: of_name(model)) if isinstance(model, str) else model,
             provider="scripted",
             model="test",
-            settings={"provider": "scripted", "model": "test", "max_tool_rounds": 8, "retry_budget_s": 0.0},
+            settings=SETTINGS,
             price=price,
             price_table="2026-01-01",
             budget=budget or Budget(),
         )
-        rules = Rules(self.attempts, self.steps, self.seed, should_stop=should_stop)
+        rules = Rules(self.attempts, self.steps, self.seed, cluster, should_stop)
         play_missing(folder, rows_of(self.names), contestant, rules, jobs)
 
     def report(self, model: str | Open = "heuristic", **options: Any) -> dict[str, Any]:

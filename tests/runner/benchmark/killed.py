@@ -29,7 +29,7 @@ def main(folder: str, last: str, *names: str) -> None:
     def price(model: str, usage: Usage) -> float:
         return 1e-6 * (usage.input_tokens + usage.output_tokens)
 
-    settings = {"provider": "scripted", "model": "test", "max_tool_rounds": 8, "retry_budget_s": 0.0}
+    settings = {"max_tool_rounds": 8, "max_output_tokens": 1_000, "retry_budget_s": 0.0, "provider": "scripted"}
     contestant = Contestant(
         lambda scenario: Scripted("test", dies), "scripted", "test", settings, price, "2026-01-01", Budget()
     )

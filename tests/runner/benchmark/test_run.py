@@ -27,6 +27,7 @@ from runner.benchmark.run import already_spent, write_report
 from runner.benchmark.scenarios import BenchmarkScenario
 from runner.benchmark.transcript import Transcript
 
+from ..test_episode import FailingCluster
 from .conftest import SMALL, Bench, rows_of
 
 
@@ -158,13 +159,31 @@ def test_a_run_that_is_done_asks_nothing_more(bench: Bench) -> None:
     assert folder.rows_file.read_bytes() == rows
 
 
+def test_rows_follow_from_the_transcripts_without_a_request(bench: Bench) -> None:
+    folder, seen = bench.folder(), list[Request]()
+    bench.play(folder, "looks")
+    rows = folder.rows()
+    folder.rows_file.unlink()
+    bench.play(folder, counting(seen))
+    assert seen == []
+    assert folder.rows() == rows
+
+
+def test_a_cluster_that_is_away_is_an_infrastructure_error_too(bench: Bench) -> None:
+    """The other agents are played in this process, and go on."""
+    found = bench.report(cluster=FailingCluster(3))
+    totals = {name: agent["totals"]["infrastructure_errors"] for name, agent in found["agents"].items()}
+    assert totals.pop(LLM) == len(found["infrastructure_errors"]) > 0
+    assert set(totals.values()) == {0}
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_budget_stops_before_it_is_exceeded_and_says_what_is_missing(bench: Bench, jobs: int) -> None:
-    folder, most = bench.folder(), Budget(most_tokens=14_000)
-    with pytest.raises(BudgetSpent, match="of 14000 tokens"):
+    folder, most = bench.folder(), Budget(most_tokens=12_000)
+    with pytest.raises(BudgetSpent, match="of 12000 tokens"):
         bench.play(folder, budget=most, jobs=jobs)
     spent = already_spent(folder, rows_of(), bench.attempts)
-    assert 0 < spent.tokens <= 14_000
+    assert 0 < spent.tokens <= 12_000
     found = report(folder.rows())
     missing = sum(len(each["attempts"]) for each in found["missing"])
     assert 0 < missing == 2 * len(SMALL) - found["agents"].get(LLM, {}).get("totals", {}).get("attempts", 0)

@@ -83,7 +83,7 @@ def test_a_finished_run_has_nothing_to_do_and_its_report_is_written_again(cli: C
 
 
 def test_a_budget_that_is_spent_ends_with_1_and_a_larger_one_goes_on(cli: Cli) -> None:
-    stopped = cli(*QUICK, "--max-tokens", "12000")
+    stopped = cli(*QUICK, "--attempts", "9", "--max-output-tokens", "1000", "--max-tokens", "11000")
     assert stopped.code == 1
     assert "the budget is spent" in stopped.err
     assert "attempts are missing" in stopped.err
@@ -154,6 +154,7 @@ def interrupting(answer: Answer) -> Answer:
         (["--provider", "scripted", "--scenario", "cpu-11"], "did you mean"),
         (["--provider", "scripted", "--max-cost-usd", "2"], "no price is known of scripted heuristic"),
         (["--provider", "scripted", "--max-tool-rounds", "101"], "max_tool_rounds"),
+        (["--provider", "scripted", "--model", "m" * 201], "at most 200 printable characters"),
         (["--provider", "scripted", "--cluster", "simkube", "--jobs", "2"], "one simulation at a time"),
         (["--resume", "absent"], "no results of sim-arena benchmark"),
     ],
