@@ -10,19 +10,25 @@ from __future__ import annotations
 import hmac
 import secrets
 import socket
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from env.errors import ConfigError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+"""An ASGI application; its first argument is the scope."""
 
 HOST = "127.0.0.1"
 PATH = "/mcp"
 _STOP_S = 1
+_REFUSAL = b"this server needs the header Authorization: Bearer <token>; it was printed at its start\n"
 
 
 class TokenCheck:
@@ -33,19 +39,20 @@ class TokenCheck:
         token: The secret.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: App, token: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}".encode()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         given = [value for name, value in scope.get("headers", ()) if name == b"authorization"]
         if scope["type"] == "http" and len(given) == 1 and hmac.compare_digest(given[0], self._expected):
             return await self._app(scope, receive, send)
         if scope["type"] == "http":
-            text = "this server needs the header Authorization: Bearer <token>; it was printed at its start\n"
-            await PlainTextResponse(text, status_code=401)(scope, receive, send)
+            headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(_REFUSAL)).encode())]
+            await send({"type": "http.response.start", "status": 401, "headers": headers})
+            await send({"type": "http.response.body", "body": _REFUSAL})
         return None
 
 
@@ -71,7 +78,7 @@ def make_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def make_app(server: Server[Any], token: str, port: int) -> ASGIApp:
+def make_app(server: Server[Any], token: str, port: int) -> App:
     """The server with its checks, as ASGI."""
     names = [f"{host}:{port}" for host in (HOST, "localhost")]
     security = TransportSecuritySettings(

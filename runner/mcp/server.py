@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio.to_thread
-import mcp_types as types
+from mcp import types
 from mcp.server.lowlevel import Server
 
 from runner.mcp.tools import Tool, call
