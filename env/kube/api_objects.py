@@ -5,13 +5,15 @@ Everything but nodes is read within one namespace, so that a Role is enough for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from env.api_objects import LONGEST_LOG, Manifest, NoSuchObject, ReadRefused
 from env.kube.client import KubeApi, KubeError
 from env.kube.paths import path_of, within
+
+T = TypeVar("T")
 
 _NAMESPACES = "/api/v1/namespaces"
 _NODES = "/api/v1/nodes"
@@ -34,33 +36,37 @@ class LiveObjects:
 
     def pods(self, namespace: str) -> list[Manifest]:
         """See `ApiObjects.pods`."""
-        return self._listed(_PODS, namespace)
+        return self._ask(lambda api: _listed(api, _PODS, namespace))
 
     def deployment(self, namespace: str, name: str) -> Manifest | None:
         """See `ApiObjects.deployment`."""
-        with self._asking() as api:
-            return api.get(path_of(_DEPLOYMENTS, name, namespace))
+        return self._ask(lambda api: api.get(path_of(_DEPLOYMENTS, name, namespace)))
 
     def events(self, namespace: str) -> list[Manifest]:
         """See `ApiObjects.events`."""
-        return self._listed(_EVENTS, namespace)
+        return self._ask(lambda api: _listed(api, _EVENTS, namespace))
 
     def nodes(self) -> list[Manifest]:
         """See `ApiObjects.nodes`."""
-        with self._asking() as api:
-            return api.list(_NODES)
+        return self._ask(lambda api: api.list(_NODES))
 
     def log(self, namespace: str, pod: str, container: str, tail_lines: int) -> str:
         """See `ApiObjects.log`."""
+        path = f"{path_of(_PODS, pod, namespace)}/log"
         query = {"container": container, "tailLines": str(tail_lines), "limitBytes": str(LONGEST_LOG)}
-        with self._asking() as api:
-            return api.text(f"{path_of(_PODS, pod, namespace)}/log", query)[-LONGEST_LOG:]
+        return self._ask(lambda api: api.text(path, query))[-LONGEST_LOG:]
 
-    @contextmanager
-    def _asking(self) -> Iterator[KubeApi]:
-        """The client for one question, whose errors are those of `ApiObjects`."""
+    def _ask(self, question: Callable[[KubeApi], T]) -> T:
+        """The answer to one question; errors are those of `ApiObjects`."""
+        api = self.api.until(self.api.timer.now() + self.limit_s)
         try:
-            yield self.api.until(self.api.timer.now() + self.limit_s)
+            try:
+                return question(api)
+            except KubeError as error:
+                if error.status or not error.passing:
+                    raise
+                # A client may sit idle for hours; then a load balancer has closed the connection meanwhile.
+                return question(api)
         except KubeError as error:
             if error.status in (400, 404):  # 400: a container that waits for its start has no log
                 raise NoSuchObject(str(error)) from error
@@ -68,20 +74,21 @@ class LiveObjects:
                 raise ReadRefused(str(error)) from error
             raise
 
-    def _listed(self, collection: str, namespace: str) -> list[Manifest]:
-        """The objects of a namespace. An API server answers with none where there is no such namespace at all."""
-        with self._asking() as api:
-            found = api.list(within(collection, namespace))
-            if not found:
-                self._check(api, namespace)
-            return found
 
-    def _check(self, api: KubeApi, namespace: str) -> None:
-        try:
-            there = api.get(path_of(_NAMESPACES, namespace)) is not None
-        except KubeError as error:
-            if error.status not in (401, 403):
-                raise
-            return  # a Role does not let us look
-        if not there:
-            raise NoSuchObject(f"namespace {namespace}")
+def _listed(api: KubeApi, collection: str, namespace: str) -> list[Manifest]:
+    """The objects of a namespace. An API server answers with none where there is no such namespace at all."""
+    found = api.list(within(collection, namespace))
+    if not found:
+        _check(api, namespace)
+    return found
+
+
+def _check(api: KubeApi, namespace: str) -> None:
+    try:
+        there = api.get(path_of(_NAMESPACES, namespace)) is not None
+    except KubeError as error:
+        if error.status not in (401, 403):
+            raise
+        return  # a Role does not let us look
+    if not there:
+        raise NoSuchObject(f"namespace {namespace}")

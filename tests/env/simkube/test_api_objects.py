@@ -72,11 +72,16 @@ def test_what_is_not_there_is_told_from_what_is_refused_and_from_a_cluster_that_
         fake.fail(status)
         with pytest.raises(ReadRefused, match=f"GET /api/v1/nodes: {status} "):
             live.nodes()
-    for fault in ({"status": 503}, {"cut": True}, {"status": 429}):
+    for fault in ({"status": 503}, {"cut": True, "times": 2}, {"status": 429}):
         fake.fail(**fault)  # type: ignore[arg-type]
         with pytest.raises(ClusterError) as raised:
             live.nodes()
         assert not isinstance(raised.value, NoSuchObject | ReadRefused)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again(fake: FakeApi, live: LiveObjects) -> None:
+    fake.fail(cut=True)
+    assert live.nodes() == []
 
 
 def test_a_role_that_may_not_see_namespaces_sees_an_empty_one(fake: FakeApi, live: LiveObjects) -> None:
