@@ -1,7 +1,7 @@
 """Answers that end: botocore reads what a server sends for as long as it sends.
 
 An answer to a listing, and every error, is held to a size and to a time; an object's body to a time by its length. How
-large an object may be its reader says.
+large an object may be its reader says. `heads` holds the headers before it to a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _CHUNK = 1 << 16
 
 def bound_answers(client: S3Client) -> None:
     """Hold all answers to this client to the bounds above."""
+    from protocol.wire.heads import POOLS  # botocore, which takes its time
+
     endpoint: Any = client._endpoint  # type: ignore[attr-defined]
+    endpoint.http_session._pool_classes_by_scheme.update(POOLS)
     endpoint.http_session = _BoundedSession(endpoint.http_session)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from infra.proof.standin import bucket_of
 from infra.proof.virtual_time import World
-from protocol.wire import bounded
+from protocol.wire import bounded, heads
 from protocol.wire.bucket import MAX_PAGES, Bucket
 from protocol.wire.errors import Transient, Unfit
 from protocol.wire.store import ObjectSummary, Page, S3Store
@@ -25,6 +25,7 @@ def sends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, bytes], 
     """A server that answers with a beginning, and then with a piece again and again."""
     listener = socket.create_server(("127.0.0.1", 0))
     answer: list[bytes] = [b"", b""]
+    over = threading.Event()
 
     def serve() -> None:
         with suppress(OSError):
@@ -35,6 +36,8 @@ def sends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, bytes], 
                     connection.sendall(answer[0])
                     while answer[1]:
                         connection.sendall(answer[1])
+                        if len(answer[1]) < 8:  # a trickle
+                            over.wait(0.02)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -46,6 +49,7 @@ def sends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, bytes], 
         answer[:] = [first, again]
 
     yield set_answer
+    over.set()
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join()
@@ -71,6 +75,22 @@ def test_an_answer_that_does_not_end_in_time_is_none(
     monkeypatch.setattr(bounded, "BYTES_PER_S", 1 << 60)
     sends(HEAD + OBJECT + b"Content-Length: 1000000000\r\n\r\n", b"x")
     with pytest.raises(Transient):
+        ask(S3Store("bucket"))
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda store: store.page("", ""), lambda store: store.put("key", b"x", {}, create_only=True)]
+)
+@pytest.mark.parametrize("head", [HEAD, HEAD + b"X: ", b"HTTP/1.1 100 Continue\r\nX: "])
+def test_headers_that_do_not_end_in_time_are_no_answer_however_steadily_they_come(
+    sends: Callable[[bytes, bytes], None],
+    ask: Callable[[S3Store], object],
+    head: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heads, "HEAD_S", 0.1)
+    sends(head, b"X: y\r\n" if head.endswith(b"\r\n") else b"y")
+    with pytest.raises(Transient, match="no answer"):
         ask(S3Store("bucket"))
 
 
