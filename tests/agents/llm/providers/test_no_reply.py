@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -228,6 +229,15 @@ def test_a_key_is_shown_nowhere(kind: Kind, wire: Wire, make: Make, caplog: pyte
 def test_without_a_key_the_variable_is_named(kind: Kind) -> None:
     with pytest.raises(ProviderRefused, match=f"no API key: set .*{kind.key}"):
         kind.provider(None, 10)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_without_the_sdk_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    module, package = {"gemini": ("google.genai", "google-genai")}.get(name, (name, name))
+    monkeypatch.setenv(KINDS[name].key, KEY)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ProviderRefused, match=rf"package {package} is not installed: pip install 'sim-arena\[llm\]'"):
+        KINDS[name].provider(None, 10)
 
 
 def test_the_key_of_a_provider_goes_to_no_other_host(wire: Wire, make: Make) -> None:
