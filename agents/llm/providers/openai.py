@@ -94,7 +94,7 @@ class OpenAI:
             key_variables=listed.key_variables,
             key=api_key(listed.key_variables, required=self._own),
         )
-        self._takes_schema = True
+        self._schema_forms = ["json_schema", "json_object"]
         try:
             import openai
 
@@ -120,7 +120,7 @@ class OpenAI:
             # Raw: what the SDK makes of an answer is neither checked nor what the server sent.
             answer = self._client.chat.completions.with_raw_response.create(**arguments)
         except openai.APIStatusError as error:
-            self._give_up_schema(arguments, error.response)
+            self._give_up_form(arguments, error.response)
             raise failure_of(self._endpoint, error.response) from None
         except openai.APIConnectionError as error:
             raise broken(self._endpoint, error) from None
@@ -157,26 +157,34 @@ class OpenAI:
                 arguments["reasoning_effort"] = "none"
         # Servers that hold a model to a schema by a grammar (vLLM, llama.cpp) leave it no way to call a tool.
         may_call = bool(request.tools) and not request.must_answer
-        if self._takes_schema and (self._own or not may_call):
-            schema = {"name": "answer", "schema": dict(request.answer_schema), "strict": True}
-            arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if self._schema_forms and (self._own or not may_call):
+            arguments["response_format"] = _response_format(self._schema_forms[0], dict(request.answer_schema))
         if not self._endpoint.key:
             from openai import Omit
 
             arguments["extra_headers"] = {"Authorization": Omit()}
         return arguments
 
-    def _give_up_schema(self, arguments: dict[str, Any], response: httpx2.Response) -> None:
-        """Asks for no schema from now on, where a server (llama-cpp-python among them) does not take one.
+    def _give_up_form(self, arguments: dict[str, Any], response: httpx2.Response) -> None:
+        """Asks for the schema in another form from now on, or not at all, where a server does not take this one.
 
         Raises:
-            ProviderAway: That was the reason, so the next try will go through.
+            ProviderAway: That was the reason, so one of the next tries will go through.
         """
         if self._own or "response_format" not in arguments or response.status_code not in (400, 422, 500):
             return
-        if any(name in response.text for name in ("response_format", "json_schema")):
-            self._takes_schema = False
-            raise ProviderAway(f"{self._endpoint.shown} takes no JSON schema; it is asked without", retry_after_s=0.0)
+        if any(name in response.text for name in ("response_format", "json_schema", "json_object")):
+            refused = self._schema_forms.pop(0)
+            raise ProviderAway(
+                f"{self._endpoint.shown} takes no response_format {refused!r}; it is asked otherwise", retry_after_s=0.0
+            )
+
+
+def _response_format(form: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as OpenAI has it, or in the older form of llama-cpp-python, which takes no other."""
+    if form == "json_object":
+        return {"type": form, "schema": schema}
+    return {"type": form, form: {"name": "answer", "schema": schema, "strict": True}}
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:

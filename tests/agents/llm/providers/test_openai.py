@@ -79,16 +79,23 @@ def test_a_compatible_server_is_asked_for_a_schema_where_no_tool_may_be_called(w
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
-def test_a_server_that_takes_no_schema_is_asked_without_from_then_on(wire: Wire, model: OpenAI, status: int) -> None:
+def test_a_server_that_takes_no_schema_is_asked_otherwise_and_then_without(
+    wire: Wire, model: OpenAI, status: int
+) -> None:
     wire.answers = [
         error(status, "x", "response_format.type: Input should be 'text' or 'json_object'"),
+        error(status, "x", "response_format is not known"),
         completion("x"),
+        completion("y"),
     ]
-    with pytest.raises(ProviderAway, match="takes no JSON schema") as raised:
-        model.complete(asking(tools=False))
-    assert (raised.value.retry_after_s, raised.value.may_be_paid) == (0.0, False)
-    assert model.complete(asking(tools=False)).text == "x"
-    assert "response_format" not in wire.received[1].body
+    for form in ("json_schema", "json_object"):
+        with pytest.raises(ProviderAway, match=f"takes no response_format '{form}'") as raised:
+            model.complete(asking(tools=False))
+        assert (raised.value.retry_after_s, raised.value.may_be_paid) == (0.0, False)
+    assert [model.complete(asking(tools=False)).text for _ in range(2)] == ["x", "y"]
+    formats = [received.body.get("response_format") for received in wire.received]
+    assert [form and form["type"] for form in formats] == ["json_schema", "json_object", None, None]
+    assert formats[1]["schema"] == formats[0]["json_schema"]["schema"]
 
 
 def test_openai_itself_is_asked_by_its_current_names(wire: Wire, own: OpenAI) -> None:
