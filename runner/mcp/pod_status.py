@@ -19,7 +19,7 @@ _STATES: tuple[_States, ...] = ("running", "waiting", "terminated")
 def pod_status(pod: Manifest) -> PodStatus:
     """A pod, as an API server holds it."""
     metadata, spec, status = (mapping(pod.get(key)) for key in ("metadata", "spec", "status"))
-    statuses = mappings(status.get("containerStatuses"))
+    statuses = [*_unfinished(pod), *mappings(status.get("containerStatuses"))]
     ready, total = _readiness(pod)
     owner = next((o for o in mappings(metadata.get("ownerReferences")) if o.get("controller")), None)
     return PodStatus(
@@ -31,29 +31,51 @@ def pod_status(pod: Manifest) -> PodStatus:
         node=name(spec.get("nodeName")) or None,
         owner=f"{name(owner.get('kind'))}/{name(owner.get('name'))}" if owner else None,
         created=name(metadata.get("creationTimestamp")) or None,
-        message=_why(status) or None,
+        message=_why(status, all_ready=ready == total) or None,
         containers=[_container(each) for each in statuses[:MOST_CONTAINERS]],
     )
 
 
 def is_well(pod: Manifest) -> bool:
-    """Whether it runs and all its containers are Ready, or has done its work."""
-    phase = mapping(pod.get("status")).get("phase")
-    ready, total = _readiness(pod)
-    return phase == "Succeeded" or (phase == "Running" and ready == total)
+    """Whether it is Ready, or has done its work."""
+    status = mapping(pod.get("status"))
+    return status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True"
+
+
+def _condition(status: Manifest, kind: str) -> Manifest:
+    return next((each for each in mappings(status.get("conditions")) if each.get("type") == kind), {})
+
+
+def _sidecars(pod: Manifest) -> list[Any]:
+    """The names of init containers that stay."""
+    inits = mappings(mapping(pod.get("spec")).get("initContainers"))
+    return [each.get("name") for each in inits if each.get("restartPolicy") == "Always"]
+
+
+def _unfinished(pod: Manifest) -> list[Manifest]:
+    """The statuses of init containers that stay, or are not done yet."""
+    stays = _sidecars(pod)
+    return [
+        each
+        for each in mappings(mapping(pod.get("status")).get("initContainerStatuses"))
+        if each.get("name") in stays or mapping(mapping(each.get("state")).get("terminated")).get("exitCode") != 0
+    ]
 
 
 def _readiness(pod: Manifest) -> tuple[int, int]:
-    """Containers that are Ready, and all."""
-    statuses = mappings(mapping(pod.get("status")).get("containerStatuses"))
-    ready = sum(each.get("ready") is True for each in statuses)
-    return ready, len(mappings(mapping(pod.get("spec")).get("containers"))) or len(statuses)
+    """Containers and sidecars that are Ready, and all."""
+    status, stays = mapping(pod.get("status")), _sidecars(pod)
+    statuses = mappings(status.get("containerStatuses"))
+    kept = [each for each in mappings(status.get("initContainerStatuses")) if each.get("name") in stays]
+    ready = sum(each.get("ready") is True for each in (*statuses, *kept))
+    return ready, len(stays) + (len(mappings(mapping(pod.get("spec")).get("containers"))) or len(statuses))
 
 
-def _why(status: Manifest) -> str:
-    """Why a pod has no node, or why it failed."""
-    for condition in mappings(status.get("conditions")):
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+def _why(status: Manifest, *, all_ready: bool) -> str:
+    """Why a pod has no node, why it failed, or why it is not Ready although its containers are."""
+    scheduled, ready = _condition(status, "PodScheduled"), _condition(status, "Ready")
+    for condition in (scheduled, ready if all_ready else {}):
+        if condition.get("status") == "False":
             return message(condition.get("message")) or message(condition.get("reason"))
     return ": ".join(text for key in ("reason", "message") if (text := message(status.get(key))))
 
@@ -90,15 +112,15 @@ def pod_word(pod: Manifest) -> str:
     for condition in mappings(status.get("conditions")):
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             word = "SchedulingGated"
-    starting = _starting(spec, status)
+    starting = _starting(pod, spec, status)
     word = starting or _of_containers(mappings(status.get("containerStatuses")), status) or word
     return "Terminating" if mapping(pod.get("metadata")).get("deletionTimestamp") else word
 
 
-def _starting(spec: Manifest, status: Manifest) -> str:
+def _starting(pod: Manifest, spec: Manifest, status: Manifest) -> str:
     """What keeps init containers from being done; "" where nothing does."""
     inits = mappings(spec.get("initContainers"))
-    stays = [each.get("name") for each in inits if each.get("restartPolicy") == "Always"]
+    stays = _sidecars(pod)
     for number, each in enumerate(mappings(status.get("initContainerStatuses"))):
         state = mapping(each.get("state"))
         ended, waiting = mapping(state.get("terminated")), mapping(state.get("waiting"))

@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from runner.mcp.untrusted import LONGEST_MESSAGE
 
 from env.api_objects import Manifest, NoSuchObject
+from env.untrusted import LONGEST_MESSAGE
 from runner.mcp import look
 from runner.mcp.answers import Answer
 from runner.mcp.text import LONGEST_TEXT, text_of
@@ -83,8 +83,8 @@ def test_what_may_be_secret_is_in_no_answer() -> None:
 
 
 def test_pods_in_trouble_come_first_and_the_rest_is_counted() -> None:
-    ready = [{"name": "web", "ready": True, "state": {"running": {}}}]
-    well = [pod(f"a-{number:03}", containerStatuses=ready) for number in range(60)]
+    ready = [{"type": "Ready", "status": "True"}]
+    well = [pod(f"a-{number:03}", conditions=ready) for number in range(60)]
     answer = look.get_pods(Held([*well, pod("z", phase="Pending")]), "default")
     assert (answer.total, answer.shown) == (61, 50)
     assert [each.name for each in answer.pods[:2]] == ["z", "a-000"]
@@ -115,6 +115,30 @@ def test_a_crash_loop_is_told_with_what_ended_the_last_run() -> None:
         "web-1: container web is not ready: waiting (CrashLoopBackOff), "
         "last terminated (OOMKilled) with exit code 137"
     )  # fmt: skip
+
+
+def test_init_containers_that_fail_and_sidecars_are_shown() -> None:
+    crash = {"waiting": {"reason": "CrashLoopBackOff"}}
+    statuses = [
+        {"name": "done", "ready": True, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+        {"name": "mesh", "ready": False, "started": True, "state": {"running": {}}},
+        {"name": "migrate", "ready": False, "restartCount": 2, "state": crash},
+    ]
+    held = pod(initContainerStatuses=statuses, containerStatuses=[{"name": "web", "ready": True}])
+    held["spec"]["initContainers"] = [
+        {"name": "done"},
+        {"name": "mesh", "restartPolicy": "Always"},
+        {"name": "migrate"},
+    ]
+    (answer,) = look.get_pods(Held([held]), "default").pods
+    assert (answer.ready, answer.restarts, answer.status) == ("1/2", 2, "Init:CrashLoopBackOff")
+    assert [each.name for each in answer.containers] == ["mesh", "migrate", "web"]
+
+
+def test_a_pod_that_waits_for_a_readiness_gate_says_so() -> None:
+    gate = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": "gate x is missing"}
+    held = pod(containerStatuses=[{"name": "web", "ready": True}], conditions=[gate])
+    assert text_of(look.get_pods(Held([held]), "default")).endswith("web-1: gate x is missing")
 
 
 @pytest.mark.parametrize(
