@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from protocol.commands import completion
+from protocol.wire.ids import valid_account
 from protocol.wire.schedule import LEASE_TTL_S
 
 Name = Annotated[
@@ -32,6 +33,26 @@ class BucketChoice:
             help="The S3 bucket. Endpoint, region and credentials come from boto3's own settings.",
         ),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerChoice:
+    """Whose bucket it must be."""
+
+    panel: ClassVar[str] = "Bucket"
+
+    bucket_owner: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACCOUNT",
+            envvar="SIM_ARENA_BUCKET_OWNER",
+            help="The bucket's AWS account; S3 then refuses a bucket of that name that another account has.",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.bucket_owner:
+            valid_account(self.bucket_owner)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from protocol.commands.options import BucketChoice
+from protocol.commands.options import BucketChoice, OwnerChoice
 from runner.commands.console import nothing_to_do
 from runner.commands.program import single
 from runner.options.flatten import flattened
@@ -16,6 +16,7 @@ from runner.options.output import VersionOption
 @flattened
 def sync_server(
     where: BucketChoice,
+    owner: OwnerChoice,
     once: Annotated[bool, typer.Option("--once", help="Close what can be closed now, then leave.")] = False,
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="Leave when no federation is unfinished.")
@@ -30,7 +31,7 @@ def sync_server(
     from protocol.rounds.server import SyncServer
     from runner.commands.console import say
 
-    place = open_daemon_bucket(where.bucket, "sync-server")
+    place = open_daemon_bucket(where.bucket, "sync-server", owner.bucket_owner)
     from protocol.rounds.averaging import RoundAggregate  # numba: not before the endpoint has answered
 
     server = SyncServer(place, RoundAggregate, say)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from protocol.commands import completion
-from protocol.commands.options import BucketChoice, LeaseChoice
+from protocol.commands.options import BucketChoice, LeaseChoice, OwnerChoice
 from runner.clusters.choice import ClusterChoice
 from runner.commands.program import single
 from runner.options.flatten import flattened
@@ -48,6 +48,7 @@ class ClaimChoice:
 @flattened
 def worker(
     where: BucketChoice,
+    owner: OwnerChoice,
     claim: ClaimChoice,
     lease: LeaseChoice,
     cluster: ClusterChoice,
@@ -68,7 +69,7 @@ def worker(
         ids.valid_id(claim.job, "--job")
     cluster.check()
     at_work = touching(claim.busy_file)
-    place = open_daemon_bucket(where.bucket, "worker")
+    place = open_daemon_bucket(where.bucket, "worker", owner.bucket_owner)
     with cluster.opened(open_trace_bucket) as opened:
         work(place, name, lease.lease_ttl, opened, run_once=claim.run_once, job=claim.job, at_work=at_work)
 

@@ -14,6 +14,7 @@ class Wildcard(str):
 ANY = Wildcard("*")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,4 +46,11 @@ def valid_sha256(text: str) -> str:
     """`text` itself, if it is a SHA-256 in lower-case hex; raises BadId otherwise."""
     if not (_SHA256.fullmatch(text) or isinstance(text, Wildcard)):
         raise BadId(f"content hash {text[:80]!r}: not a SHA-256 in lower-case hex")
+    return text
+
+
+def valid_account(text: str) -> str:
+    """`text` itself, if it is the number of an AWS account; raises BadId otherwise."""
+    if not _ACCOUNT.fullmatch(text):
+        raise BadId(f"account {text[:80]!r}: must be 12 digits")
     return text

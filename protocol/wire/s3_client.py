@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -46,7 +47,7 @@ def open_session(bucket: str) -> boto3.session.Session:
     return session
 
 
-def open_client(session: boto3.session.Session, bucket: str, role: str) -> S3Client:
+def open_client(session: boto3.session.Session, bucket: str, role: str, owner: str | None = None) -> S3Client:
     """The client of a bucket. The session's credentials are there already.
 
     Raises:
@@ -72,6 +73,8 @@ def open_client(session: boto3.session.Session, bucket: str, role: str) -> S3Cli
     bound_answers(client)
     client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
     client.meta.events.register("before-parse.s3", remember_page)
+    if owner:
+        client.meta.events.register("provide-client-params.s3", partial(_expect_owner, owner))
     return client
 
 
@@ -138,6 +141,10 @@ def _check_endpoint(url: str, bucket: str) -> None:
             f"s3://{bucket}: AWS_ENDPOINT_URL {'begins' if pasted_host else 'ends'} with the bucket's name; "
             "give the endpoint without it"
         )
+
+
+def _expect_owner(owner: str, params: dict[str, Any], **_: Any) -> None:
+    params["ExpectedBucketOwner"] = owner
 
 
 def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:

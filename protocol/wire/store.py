@@ -97,13 +97,15 @@ class S3Store:
     Args:
         bucket: the bucket's name.
         role: what this process is; stands in the User-Agent, so that access logs tell workers from others.
+        owner: the AWS account that the bucket must belong to, sent with every request; None or empty: any.
 
     Raises:
         Unfit: settings that cannot be read.
     """
 
-    def __init__(self, bucket: str, *, role: str = "tool") -> None:
+    def __init__(self, bucket: str, *, role: str = "tool", owner: str | None = None) -> None:
         self.bucket = bucket
+        self.owner = owner
         self.role = role
         self.session = open_session(bucket)
         self.credentials = Credentials(self.session)
@@ -125,7 +127,7 @@ class S3Store:
         with self._opening:
             if self._client is None:
                 self.credentials.fetch(self.name)
-                self._client = open_client(self.session, self.bucket, self.role)
+                self._client = open_client(self.session, self.bucket, self.role, self.owner)
             return self._client
 
     @property

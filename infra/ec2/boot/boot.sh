@@ -30,7 +30,7 @@ fetch() { # fetch FILE URL SHA256
 from_bucket() { # from_bucket KEY SHA256
     local file=$code/${1##*/}
     [[ -e $file ]] && check "$file" "$2" && return
-    aws s3api get-object --bucket "$SIM_ARENA_BUCKET" --key "$1" "$file" >/dev/null
+    aws s3api get-object "${owner[@]}" --bucket "$SIM_ARENA_BUCKET" --key "$1" "$file" >/dev/null
     check "$file" "$2"
 }
 

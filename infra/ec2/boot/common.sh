@@ -18,13 +18,16 @@ else
     . "$R/etc/sim-arena/orders"
 fi
 
+# Every request says whose bucket it must be: a name that was given up can be anyone's.
+owner=(${SIM_ARENA_BUCKET_OWNER:+--expected-bucket-owner "$SIM_ARENA_BUCKET_OWNER"})
+
 # put NAME FILE: into the bucket. A failure is said and does no harm: it must end neither a boot nor an ending.
 put() {
     [[ -s $run/id ]] || return 0
     mkdir -p "$run/sent"
     (
         flock -w 30 9 # what is put last was also read last
-        timeout -k 5 20 aws s3api put-object --bucket "$SIM_ARENA_BUCKET" --key "workers/$(<"$run/id")/$1" \
+        timeout -k 5 20 aws s3api put-object "${owner[@]}" --bucket "$SIM_ARENA_BUCKET" --key "workers/$(<"$run/id")/$1" \
             --body "$2" >/dev/null && cp "$2" "$run/sent/$1"
     ) 9>"$run/lock" || echo "sim-arena: $1 could not be written to the bucket" >&2
 }

@@ -93,7 +93,7 @@ def bake(
         plan = resolve(aws, LaunchSpec(orders, 1, tuple(instance_type or ()), subnets=tuple(subnet or ())))
         rehearse(aws, plan, time.time(), system_clock(stop), note)
         heed(stop)
-        place = open_bucket(where.bucket, "launch")
+        place = open_bucket(where.bucket, "launch", plan.orders.bucket_owner)
         image, ended = _bake(aws, with_code(plan, place, source or code.HERE, stop), place, title, stop)
     if output.as_json:
         print_json(asdict(image))

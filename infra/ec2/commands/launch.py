@@ -228,7 +228,7 @@ def _launch(aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threa
     from protocol.wire.clock import system_clock
 
     recorded = _write_record(plan)
-    plan = with_code(plan, open_bucket(plan.orders.bucket, "launch"), source, stop)
+    plan = with_code(plan, open_bucket(plan.orders.bucket, "launch", plan.orders.bucket_owner), source, stop)
     under_way = Launch(aws, plan, system_clock(stop), time.time(), note)
     try:
         under_way.run()

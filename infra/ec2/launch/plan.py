@@ -97,7 +97,8 @@ def resolve(aws: Aws, wish: LaunchSpec) -> LaunchPlan:
             f"group {orders.group}: has living instances for bucket {other[:80]!r}; choose another --group"
         )
     place = read_stack(aws, orders.bucket)
-    orders = replace(orders, bucket_region=bucket_region(aws, orders.bucket))
+    caller = aws.ask("sts", "get_caller_identity")
+    orders = replace(orders, bucket_region=bucket_region(aws, orders.bucket), bucket_owner=caller["Account"])
     image = _image(aws, wish.ami, wish.disk_gb or DISK_GB[orders.cluster])
     return LaunchPlan(
         region=aws.region,
@@ -105,7 +106,7 @@ def resolve(aws: Aws, wish: LaunchSpec) -> LaunchPlan:
         count=wish.count,
         stack=place,
         image=image,
-        owner=aws.ask("sts", "get_caller_identity")["Arn"],
+        owner=caller["Arn"],
         offers=_offers(aws, wish, place, image),
         seen=tuple(instance.id for instance in seen),
         living=living,

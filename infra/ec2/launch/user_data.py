@@ -54,6 +54,7 @@ class Orders:
         nodes: virtual nodes, each of `node_cpu` and `node_memory` (simkube).
         simkube: NAME=VALUE settings for the worker (simkube).
         bake: install and clean up, to be made an image of; no worker runs.
+        bucket_owner: the account of the bucket, asked for with every request to it; empty while it is not known.
 
     Raises:
         UsageError, BadId, ConfigError: one of them cannot be.
@@ -73,12 +74,15 @@ class Orders:
     node_memory: str = "32Gi"
     simkube: tuple[str, ...] = ()
     bake: bool = False
+    bucket_owner: str = ""
 
     def __post_init__(self) -> None:
         valid_bucket(self.bucket)
         if not _REGION.fullmatch(self.bucket_region):
             raise UsageError(f"region {self.bucket_region[:80]!r}: no region can have this name")
         ids.valid_id(self.group, "group")
+        if self.bucket_owner:
+            ids.valid_account(self.bucket_owner)
         for artifact in (self.wheel, self.constraints):
             if artifact.key != keys.code(artifact.sha256, artifact.key.rpartition("/")[2]):
                 raise UsageError(f"{artifact.key[:200]!r}: not a file of code/{artifact.sha256}/")
@@ -138,6 +142,7 @@ def _variables(orders: Orders, pins: Mapping[str, str]) -> Mapping[str, str | tu
     variables: dict[str, str | tuple[str, ...]] = {
         "export AWS_DEFAULT_REGION": orders.bucket_region,
         "export SIM_ARENA_BUCKET": orders.bucket,
+        "export SIM_ARENA_BUCKET_OWNER": orders.bucket_owner,
         "export SIM_ARENA_LEASE_TTL": str(orders.lease_ttl),
         "GROUP": orders.group,
         "CLUSTER": orders.cluster,

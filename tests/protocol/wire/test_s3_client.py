@@ -293,3 +293,31 @@ def test_a_body_carries_the_checksum_that_object_lock_wants(server: Callable[...
     store.client.meta.events.register("before-send.s3", lambda request, **_: sent.append(request.headers))
     store.put("key", b"body", {}, create_only=True)
     assert sent[0]["Content-MD5"] == b"hBotaJrYa9FhFEdFPCLG/A=="
+
+
+ASKS: list[Callable[[S3Store], object]] = [
+    lambda store: store.get("key", 1),
+    lambda store: store.metadata("key"),
+    lambda store: store.put("key", b"x", {}, create_only=True),
+    lambda store: store.page("", ""),
+    lambda store: store.delete("key"),
+]
+
+
+@pytest.mark.parametrize("ask", ASKS, ids=["GET", "HEAD", "PUT", "LIST", "DELETE"])
+@pytest.mark.parametrize("owner", ["123456789012", None])
+def test_every_request_names_the_account_that_the_bucket_must_belong_to(
+    ask: Callable[[S3Store], object], owner: str | None
+) -> None:
+    named: list[str | None] = []
+
+    def stop(request: Any, **_: Any) -> None:
+        named.append(request.headers.get("x-amz-expected-bucket-owner"))
+        raise KeyError("not sent")
+
+    store = S3Store("bucket", owner=owner)
+    store.client.meta.events.register("before-send.s3", stop)
+    with pytest.raises(KeyError):
+        ask(store)
+    sent = named[0].decode() if isinstance(named[0], bytes) else named[0]
+    assert sent == owner

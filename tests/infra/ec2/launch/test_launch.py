@@ -102,6 +102,7 @@ def test_the_code_that_machines_install_is_in_the_bucket(launch: Callable[..., D
     keys = [row["Key"] for row in aws().client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     told = base64.b64decode(requests(account)[0].parameters["UserData"]).decode()
     assert len(keys) == 2
+    assert f"SIM_ARENA_BUCKET_OWNER={aws().ask('sts', 'get_caller_identity')['Account']}\n" in told
     for key in keys:
         assert key in told
         assert key.split("/")[1] in told

@@ -196,3 +196,24 @@ def test_orders_that_cannot_be_carried_out_are_refused_on_the_laptop(changes: di
 def test_settings_too_long_for_user_data_are_refused() -> None:
     with pytest.raises(UsageError, match="EC2 takes 16384"):
         render(replace(SIMKUBE, simkube=(f"driver_image={'x' * 4000}",)))
+
+
+@pytest.mark.parametrize(
+    ("account", "asked"), [("123456789012", ["--expected-bucket-owner", "123456789012"]), ("", [])]
+)
+def test_a_machine_asks_for_the_bucket_of_its_account_alone(account: str, asked: list[str], tmp_path: Path) -> None:
+    files = written(replace(EMBEDDED, bucket_owner=account))
+    root = tmp_path / "etc/sim-arena"
+    root.mkdir(parents=True)
+    (root / "orders").write_text(files["/etc/sim-arena/orders"])
+    common = f"SIM_ARENA_ROOT={tmp_path}\n{files['/opt/sim-arena/bin/common.sh']}"
+    assert variables(common, "owner") == asked
+    calls = [line for text in files.values() for line in text.splitlines() if "aws s3api" in line]
+    assert len(calls) == 2
+    assert all('"${owner[@]}"' in line for line in calls)
+    assert f"SIM_ARENA_BUCKET_OWNER={account or chr(39) * 2}" in files["/etc/sim-arena/orders"]
+
+
+def test_an_account_that_cannot_be_is_no_order() -> None:
+    with pytest.raises(BadId, match="12 digits"):
+        replace(EMBEDDED, bucket_owner="12345; reboot")
