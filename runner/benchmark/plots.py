@@ -41,12 +41,12 @@ def success_by_type(report: Document, title: str) -> Figure:
         found = [(at, agent["by_type"][kind]["pass_at_1"]) for at, kind in enumerate(types) if kind in agent["by_type"]]
         known = [(at + (number + 0.5) * width - 0.4, each) for at, each in found if each]
         heights = [100 * each["value"] for _, each in known]
-        axes.bar([at for at, _ in known], heights, width, label=name, yerr=_reach(known), ecolor="0.3", capsize=2)
+        label = title.replace("$", r"\$") if name == LLM else name
+        axes.bar([at for at, _ in known], heights, width, label=label, yerr=_reach(known), ecolor="0.3", capsize=2)
     axes.set_xticks(range(len(types)), types)
     axes.set_ylabel("solved (%)")
     axes.set_ylim(0, 105)
-    if agents:
-        axes.legend(loc="lower right", ncols=3)
+    _legend(figure)
     return figure
 
 
@@ -61,7 +61,7 @@ def steps_against_optimum(rows: Sequence[Row], title: str) -> Figure:
     axes.plot([1, most], [1, most], color="0.4", linestyle="--", linewidth=1, label="the optimum")
     axes.set_xlabel("fewest steps possible")
     axes.set_ylabel("steps")
-    axes.legend(loc="lower right")
+    _legend(figure)
     return figure
 
 
@@ -78,8 +78,7 @@ def cost_against_success(rows: Sequence[Row], title: str) -> Figure:
     axes.set_xlabel("dollars an attempt" if priced else "tokens an attempt (no price is known)")
     axes.set_ylabel("solved (%)")
     axes.set_ylim(-5, 105)
-    if rows:
-        axes.legend(loc="lower right", ncols=2)
+    _legend(figure)
     return figure
 
 
@@ -90,6 +89,12 @@ def _figure(title: str) -> tuple[Figure, Axes]:
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def _legend(figure: Figure) -> None:
+    """What is what, below the picture, so that it hides nothing."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False)
 
 
 def _reach(known: Sequence[tuple[float, Any]]) -> list[list[float]]:
