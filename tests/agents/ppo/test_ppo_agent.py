@@ -127,6 +127,20 @@ def test_load_weights_keeps_the_rollout_the_optimizer_and_the_counters() -> None
     assert after["rollout"]["rewards"].shape == (8,)
 
 
+def test_the_rollout_keeps_the_probabilities_of_the_policy_that_acted() -> None:
+    agent, other = PPO(seed=1, settings=SMALL), PPO(seed=2, settings=SMALL)
+    wanted = []
+    state = np.linspace(-1, 1, STATE_DIM, dtype=np.float32)
+    for _ in range(6):
+        logits = agent.logits(state[None], None).astype(np.float64)[0]
+        action = agent.act(state, explore=True)
+        wanted.append(logits[action] - np.log(np.exp(logits).sum()))
+        agent.learn(Transition(state, action, 0.0, state, False, False))
+        agent.load_weights({name: 3 * array for name, array in (other if len(wanted) % 2 else agent).weights().items()})
+    assert agent.state_dict()["rollout"]["log_probs"] == pytest.approx(wanted, rel=1e-4)
+    assert len(set(wanted)) > 3
+
+
 def test_agents_of_one_seed_start_from_the_published_initial_weights() -> None:
     published, weights = initial_weights(layout(), seed=11), PPO(seed=11).weights()
     assert list(weights) == list(published)
