@@ -29,7 +29,7 @@ from runner.mcp.tools import Arguments, Tool
 from runner.situation import situation_of
 
 MAX_STEPS = 20
-MOST_SEED = 2**53 - 1
+MOST_SEED = 2**31 - 1
 _WITHIN_PLAIN, _WITHIN, _SEARCH_S = 100, 8, 10.0
 """How many actions of a least solution are tried: in closed form, and by replays, some 700 of them; for how long."""
 

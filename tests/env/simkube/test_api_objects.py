@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fake_api import FakeApi
 
 from env.api_objects import LONGEST_LOG, NoSuchObject, ReadRefused
@@ -47,6 +50,27 @@ def test_only_gets_within_the_namespace_are_sent(fake: FakeApi, live: LiveObject
         "/api/v1/nodes",
         "/api/v1/namespaces/default/pods/web-1/log",
     ]
+
+
+def right(path: str) -> tuple[str, str]:
+    """(resource, verb) that RBAC asks for with a GET of a path."""
+    kind, *rest = path.removeprefix("/api/v1/").removeprefix("/apis/apps/v1/").split("/")
+    if kind == "namespaces" and len(rest) > 1:
+        kind, *rest = rest[1:]
+    name, *subresource = rest or [""]
+    return "/".join([kind, *subresource]), "get" if name else "list"
+
+
+def test_the_role_in_the_docs_allows_all_that_is_asked_for_and_no_more(fake: FakeApi, live: LiveObjects) -> None:
+    live.pods("default")
+    live.deployment("default", "web")
+    live.events("default")
+    live.nodes()
+    live.log("default", "web-1", "web", 2)
+    page = (Path(__file__).parents[3] / "docs" / "mcp.md").read_text()
+    role = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0])
+    allowed = {(kind, verb) for rule in role["rules"] for kind in rule["resources"] for verb in rule["verbs"]}
+    assert {right(path.partition("?")[0]) for _, path in fake.requests} == allowed
 
 
 def test_the_end_of_a_log_is_asked_for(fake: FakeApi, live: LiveObjects) -> None:
