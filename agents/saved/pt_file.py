@@ -35,8 +35,12 @@ def loads(data: bytes, what: str, max_bytes: int = MAX_CHECKPOINT_BYTES) -> dict
         raise AgentError(f"{what}: {len(data)} bytes, larger than {max_bytes >> 20} MiB")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise AgentError(f"{what}: refused, a .pt file is not compressed")
+            # torch copies each entry, also where a million of them lie over each other.
+            if sum(entry.file_size for entry in entries) > len(data):
+                raise AgentError(f"{what}: refused, its entries overlap")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on what it then refuses
             state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

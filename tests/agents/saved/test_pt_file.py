@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import zipfile
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,57 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path: Path) 
 def test_a_compressed_archive_is_refused_before_it_is_unpacked() -> None:
     with pytest.raises(AgentError, match="compressed"):
         pt_file.loads(repacked({"archive/data/0": bytes(10_000_000)}, zipfile.ZIP_DEFLATED), "file")
+
+
+def overlapping(tensors: int) -> bytes:
+    """A file in whose table all tensors lie where the first one does."""
+    whole = zipfile.ZipFile(io.BytesIO(torch_bytes({"a": [torch.full((1000,), float(n)) for n in range(tensors)]})))
+    first, *others = [name for name in whole.namelist() if "/data/" in name]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for name in whole.namelist():
+            if name not in others:
+                target.writestr(name, whole.read(name))
+        for name in others:
+            entry = copy(target.getinfo(first))
+            entry.filename = name
+            target.filelist.append(entry)
+    return buffer.getvalue()
+
+
+def test_an_archive_whose_entries_overlap_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = overlapping(9)
+    assert len(torch.load(io.BytesIO(data), weights_only=True)["a"]) == 9  # torch alone takes it
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    with pytest.raises(AgentError, match="overlap"):
+        pt_file.loads(data, "file")
+
+
+def with_pickle(of_a: bytes) -> bytes:
+    """A file whose pickle is a dict of "a" and what these opcodes push."""
+    return repacked({"archive/data.pkl": b"\x80\x02}X\x01\x00\x00\x00a" + of_a + b"s."})
+
+
+def test_a_value_nested_ten_thousand_deep_is_refused() -> None:
+    assert pt_file.loads(with_pickle(b"]" * 10 + b"a" * 9), "file")["a"] == [[[[[[[[[[]]]]]]]]]]
+    with pytest.raises(AgentError, match="damaged"):
+        pt_file.loads(with_pickle(b"]" * 10_000 + b"a" * 9_999), "file")
+
+
+def test_one_list_that_is_mentioned_again_and_again_is_held_to_the_size_of_the_file() -> None:
+    inner = b"]q\x01(" + b"N" * 1000 + b"e"
+    assert len(pt_file.loads(with_pickle(b"](" + inner + b"e"), "file")["a"]) == 1
+    with pytest.raises(AgentError, match="damaged"):
+        pt_file.loads(with_pickle(b"](" + inner + b"h\x01" * 1000 + b"e"), "file")
+
+
+@pytest.mark.parametrize(("size", "stride"), [((4,), (0,)), ((3, 3), (1, 1)), ((2,), (2,)), ((1,), (9,))])
+def test_a_tensor_with_other_strides_is_read_as_the_numbers_that_it_shows(
+    size: tuple[int, ...], stride: tuple[int, ...]
+) -> None:
+    tensor = torch.as_strided(torch.arange(9.0), size, stride)
+    found = pt_file.loads(torch_bytes({"a": tensor}), "file")["a"]
+    assert found.tolist() == tensor.tolist()
 
 
 def test_an_older_format_is_refused_unread() -> None:
