@@ -16,6 +16,7 @@ simkube/   a cluster on a real Kubernetes, through SimKube
 gym/       the environment Cluster-v0: one workload to mend
 doctor/    the environment Doctor-v0: a whole cluster to mend
 fidelity/  the engine held against recorded decisions
+live/      a real cluster in the doctor's features and actions
 
 Importing it registers the environments, as Gymnasium's `module:id` names expect:
 

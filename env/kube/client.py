@@ -159,6 +159,11 @@ class KubeApi:
             raise
         return True
 
+    def change(self, method: str, path: str, body: Manifest, *, dry_run: bool = False) -> Manifest:
+        """POST, PATCH (a JSON merge patch) or DELETE; with `dry_run` the API server checks it and changes nothing."""
+        kind = {"content_type": "application/merge-patch+json"} if method == "PATCH" else {}
+        return self._request(method, path, body=body, dry_run="All" if dry_run else None, **kind)
+
     def until(self, deadline: float) -> KubeApi:
         """The same, with no request beyond `deadline`."""
         return replace(self, deadline=min(self.deadline, deadline))

@@ -29,17 +29,18 @@ from fake_http import ApiError, Fault, http_server
 from fake_objects import (
     RESOURCES,
     Resource,
+    about_server,
     born,
     definition,
-    discovered,
+    evicted_too_many,
     fields_match,
-    group_entry,
     labels_match,
     merged,
     now,
     owners,
     resource_of,
     root_path,
+    scale_of,
     without,
 )
 
@@ -66,6 +67,7 @@ class FakeApi:
         version: What /version says.
         bare: Whether there is no garbage collector and no namespace controller.
         logs: Of containers, by namespace, pod and container.
+        answers: What is answered to GET of a path as it is, such as what the metrics API says.
     """
 
     def __init__(self, *, version: str = "v1.36.0", bare: bool = False) -> None:
@@ -75,6 +77,7 @@ class FakeApi:
         self.version = version
         self.bare = bare
         self.logs: dict[tuple[str, str, str], str] = {}
+        self.answers: dict[str, Manifest] = {}
         self._lock = threading.RLock()
         self._objects: dict[tuple[str, str, str], Manifest] = {}  # (plural, namespace, name)
         self._seen: dict[str, int] = {}  # Terminating namespaces: how often seen
@@ -172,30 +175,48 @@ class FakeApi:
     # What a request does. All of it runs under the lock.
 
     def answer(self, method: str, path: str, query: dict[str, str], kind: str, body: Any) -> tuple[int, Manifest | str]:
-        """Carry out one request."""
+        """Carry out one request; of a dry run nothing stays."""
         with self._lock:
-            simple = self._special(path)
-            if simple is not None:
-                return 200, simple
-            target = self._target(path)
-            if target.resource.kind == "SelfSubjectAccessReview":
-                return 201, self._review(body)
-            match method:
-                case "GET" if target.name is None:
-                    return 200, self._list(target, query)
-                case "GET":
-                    return 200, self._log(target, query) if target.subresource == "log" else self._read(target)
-                case "POST" if target.subresource == "binding":
-                    return 201, self._bind(target, body)
-                case "POST":
-                    return 201, self._create(target, body)
-                case "PUT":
-                    return 200, self._replace(target, body)
-                case "PATCH":
-                    return self._patch(target, kind, body)
-                case "DELETE":
-                    return 200, self._delete(target, query)
+            before = copy.deepcopy(self._objects) if query.get("dryRun") == "All" else None
+            try:
+                return self._answer(method, path, query, kind, body)
+            finally:
+                self._objects = self._objects if before is None else before
+
+    def _answer(self, method: str, path: str, query: dict[str, str], kind: str, body: Any) -> tuple[int, Any]:
+        simple = self.answers[path] if path in self.answers else self._special(path)
+        if simple is not None:
+            return 200, simple
+        target = self._target(path)
+        if target.resource.kind == "SelfSubjectAccessReview":
+            return 201, self._review(body)
+        match method:
+            case "GET":
+                return 200, self._get(target, query)
+            case "POST":
+                return 201, self._post(target, body)
+            case "PUT":
+                return 200, self._replace(target, body)
+            case "PATCH":
+                return (
+                    (200, self._scale(target, body))
+                    if target.subresource == "scale"
+                    else self._patch(target, kind, body)
+                )
+            case "DELETE":
+                return 200, self._delete(target, query, body)
         raise ApiError(405, "MethodNotAllowed", f"{method} {path}")
+
+    def _get(self, target: Target, query: dict[str, str]) -> Manifest | str:
+        if target.name is None:
+            return self._list(target, query)
+        if target.subresource == "log":
+            return self._log(target, query)
+        return self._scale(target, None) if target.subresource == "scale" else self._read(target)
+
+    def _post(self, target: Target, body: Manifest) -> Manifest:
+        act = {"binding": self._bind, "eviction": self._evict}.get(target.subresource or "", self._create)
+        return act(target, body)
 
     def fault(self, method: str, path: str) -> Fault | None:
         with self._lock:
@@ -210,27 +231,7 @@ class FakeApi:
         self._release.wait()
 
     def _special(self, path: str) -> Manifest | None:
-        if path == "/version":
-            major, minor = self.version.removeprefix("v").split(".")[:2]
-            return {"major": major, "minor": minor, "gitVersion": self.version, "platform": "linux/amd64"}
-        if path in ("/readyz", "/livez", "/healthz"):
-            return {"status": "ok"}
-        if path == "/api":
-            return {"kind": "APIVersions", "versions": ["v1"]}
-        served = [r for r in RESOURCES if self._served(r)]
-        if path == "/apis":
-            groups = sorted({(r.group, r.version) for r in served if r.group})
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group_entry(g, v) for g, v in groups]}
-        here = [r for r in served if path == root_path(r)]
-        if not here:
-            return None
-        version = f"{here[0].group}/{here[0].version}".lstrip("/")
-        return {
-            "kind": "APIResourceList",
-            "apiVersion": "v1",
-            "groupVersion": version,
-            "resources": [discovered(r) for r in here],
-        }
+        return about_server(path, self.version, [r for r in RESOURCES if self._served(r)])
 
     def _target(self, path: str) -> Target:
         for resource in RESOURCES:
@@ -244,7 +245,7 @@ class FakeApi:
             if parts[0] != resource.plural or len(parts) > 3:
                 continue
             name, subresource = [*parts[1:], None, None][:2]
-            if subresource not in (None, "status", "binding", "finalize", "log"):
+            if subresource not in (None, "status", "binding", "finalize", "log", "scale", "eviction"):
                 continue  # `namespaces/x/pods` are no part of the namespace
             return Target(resource, namespace, name, subresource)
         raise ApiError(404, "NotFound", "the server could not find the requested resource")
@@ -408,7 +409,17 @@ class FakeApi:
             return new
         return copy.deepcopy(self._store(key, new))
 
-    def _delete(self, target: Target, query: dict[str, str]) -> Manifest:
+    def _scale(self, target: Target, change: Any) -> Manifest:
+        """A Deployment's replicas alone, read or changed."""
+        o = self._existing(target)
+        return scale_of(self._patch(target, "", change)[1] if change else o)
+
+    def _evict(self, target: Target, eviction: Manifest) -> Manifest:
+        if evicted_too_many(self._existing(target), self.all("poddisruptionbudgets")):
+            raise ApiError(429, "TooManyRequests", "Cannot evict pod: it would violate the pod's disruption budget.")
+        return self._delete(target, {}, eviction.get("deleteOptions"))
+
+    def _delete(self, target: Target, query: dict[str, str], options: Any = None) -> Manifest:
         grace = query.get("gracePeriodSeconds") != "0"
         if target.name is None:
             listed = self._list(target, {k: v for k, v in query.items() if k.endswith("Selector")})
@@ -417,6 +428,9 @@ class FakeApi:
                 self._mark((target.resource.plural, metadata.get("namespace", ""), metadata["name"]), grace)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         found = copy.deepcopy(self._existing(target))
+        uid = found["metadata"]["uid"]
+        if ((options or {}).get("preconditions") or {}).get("uid", uid) != uid:
+            raise ApiError(409, "Conflict", f'"{target.name}": the precondition names another UID')
         self._mark(self._key(target), grace)
         return found
 

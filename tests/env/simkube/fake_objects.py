@@ -35,7 +35,12 @@ RESOURCES = (
     Resource("", "v1", "secrets", "Secret", True),
     Resource("", "v1", "configmaps", "ConfigMap", True),
     Resource("", "v1", "services", "Service", True),
+    Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, status=True),
+    Resource("", "v1", "resourcequotas", "ResourceQuota", True, status=True),
     Resource("apps", "v1", "deployments", "Deployment", True, status=True),
+    Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, status=True),
+    Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True),
+    Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, status=True),
     Resource("apps", "v1", "replicasets", "ReplicaSet", True, status=True),
     Resource("apps", "v1", "statefulsets", "StatefulSet", True, status=True),
     Resource("apps", "v1", "daemonsets", "DaemonSet", True, status=True),
@@ -183,3 +188,44 @@ def without(o: Manifest, *keys: str) -> Manifest:
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def scale_of(deployment: Manifest) -> Manifest:
+    """The Scale of a Deployment."""
+    replicas = {"replicas": deployment["spec"]["replicas"]}
+    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": deployment["metadata"], "spec": replicas}
+
+
+def evicted_too_many(pod: Manifest, budgets: list[Manifest]) -> bool:
+    """Whether a PodDisruptionBudget keeps a pod from being evicted."""
+    return any(
+        labels_match(
+            pod, ",".join(f"{key}={value}" for key, value in budget["spec"]["selector"]["matchLabels"].items())
+        )
+        and budget["status"]["disruptionsAllowed"] == 0
+        for budget in budgets
+    )
+
+
+def about_server(path: str, version: str, served: list[Resource]) -> Manifest | None:
+    """Its version, its health and what it serves; None at any other path."""
+    if path == "/version":
+        major, minor = version.removeprefix("v").split(".")[:2]
+        return {"major": major, "minor": minor, "gitVersion": version, "platform": "linux/amd64"}
+    if path in ("/readyz", "/livez", "/healthz"):
+        return {"status": "ok"}
+    if path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if path == "/apis":
+        groups = sorted({(r.group, r.version) for r in served if r.group})
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group_entry(g, v) for g, v in groups]}
+    here = [r for r in served if path == root_path(r)]
+    if not here:
+        return None
+    version = f"{here[0].group}/{here[0].version}".lstrip("/")
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": version,
+        "resources": [discovered(r) for r in here],
+    }
