@@ -30,6 +30,10 @@ def compile_for(manifest: Manifest, embedded: bool, say: Callable[[str], None]) 
         embedded: Whether its cluster is the embedded one.
         say: Gets one line if it takes long.
     """
+    from numba import config
+
+    if getattr(config, "DISABLE_JIT", False):  # as tests of short jobs set it; there is nothing to compile then
+        return
     parts = [
         (manifest.training.agent == "dqn", _compile_dqn),
         (embedded, _compile_engine),
