@@ -23,6 +23,7 @@ from env.problems.scenario import Scenario, recorded_manifest
 from env.quantity import format_cpu, format_memory
 from env.workload import WorkloadRef
 
+_MOST_NAMED = 20
 _HEALTHY = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -102,10 +103,10 @@ class ReplayedObjects:
         return pod_object(self._plane, pod, self._refusals.get(pod.name, ("", ""))[1])
 
     def _check(self, namespace: str) -> None:
-        known = {"default", *(pod.template.namespace for pod in self._pods)}
+        known = {self._scenario.workload.namespace, *(pod.template.namespace for pod in self._pods)}
         known |= {ref.namespace for _, ref in self._plane.workloads}
         if namespace not in known:
-            raise NoSuchObject(f"namespace {namespace}")
+            raise NoSuchObject(f"namespace {namespace}; there are {', '.join(sorted(known - {''})[:_MOST_NAMED])}")
 
 
 def _event(number: int, event: Event) -> Manifest:

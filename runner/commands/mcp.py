@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from runner.options.flatten import flattened
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
+    from env.problems.scenario import Scenario
     from runner.mcp.tools import Tool
 
 _LOOK = (
@@ -70,6 +72,27 @@ def _serve_http(workload: WorkloadChoice, play: bool, port: int) -> None:
         serve_http(make_server(tools, instructions, hint), listening, token)
 
 
+def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
+    """The scenario of the one trace given; to look at it, no Deployment of several need be chosen."""
+    from env.errors import ScenarioError
+    from env.problems.nodes import NodePools
+    from env.problems.scenario import Scenario
+    from env.trace.document import load_trace
+    from env.workload import WorkloadRef
+
+    replay = workload.replay
+    try:
+        return workload.one_scenario(0)
+    except ScenarioError:
+        if len(workload.trace) != 1 or not Path(workload.trace[0]).is_file():
+            raise
+        trace = load_trace(workload.trace[0])
+        if replay.deploy or replay.namespace or len(trace.deployments()) == 1:
+            raise
+        nodes = replay.pools() or NodePools()
+        return Scenario(trace, WorkloadRef("", ""), 0, nodes, replay.duration, trace.name, None)
+
+
 def _offered(workload: WorkloadChoice, play: bool) -> tuple[Sequence[Tool], str, str]:
     """The tools that the options ask for, what clients are told of them, and a hint where something is not there.
 
@@ -91,9 +114,10 @@ def _offered(workload: WorkloadChoice, play: bool) -> tuple[Sequence[Tool], str,
         from env.embedded.cluster import EmbeddedCluster
         from runner.mcp.toolbox import about
 
-        scenario = workload.one_scenario(0)
+        scenario = _scenario_to_look_at(workload)
         replayed = EmbeddedCluster().objects(scenario, None)
-        return look_tools(lambda: replayed), _LOOK.format(what="a replayed cluster"), about(scenario.workload)
+        hint = about(scenario.workload) if scenario.workload.name else ""
+        return look_tools(lambda: replayed), _LOOK.format(what="a replayed cluster"), hint
     workload.check_needed()
     from env.kube.api_objects import LiveObjects
     from env.kube.connect import connect

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from env.problems.generate import generate_scenario
+from env.trace.document import Trace
+
 pytest.importorskip("mcp")
 
 from mcp import Client, StdioServerParameters
@@ -90,7 +93,26 @@ def test_the_official_client_lists_and_calls(trace_file: Path, run_client: Calla
     assert names == ["get_pods", "describe_deployment", "get_events", "get_pod_logs", "get_nodes"]
     assert pods.structured_content["total"] == 20
     assert nowhere.is_error
-    assert nowhere.content[0].text.startswith("not found: namespace other; the workload is Deployment web ")
+    assert nowhere.content[0].text.startswith(
+        "not found: namespace other; there are default; the workload is Deployment web "
+    )
+
+
+def test_a_trace_of_several_deployments_may_be_looked_at(tmp_path: Path, run_client: Callable[..., Any]) -> None:
+    document = generate_scenario("cpu", 3).trace.document
+    (first,) = document["events"][0]["applied_objs"]
+    other = {**first, "metadata": {**first["metadata"], "name": "other", "namespace": "team"}}
+    document["events"][0]["applied_objs"].append(other)
+    document.pop("metadata", None)
+    (tmp_path / "two.sktrace").write_bytes(Trace(document, "two").to_bytes())
+
+    async def work(client: Client) -> list[Any]:
+        names = ("default", "team", "nowhere")
+        return [await client.call_tool("get_pods", {"namespace": name}) for name in names]
+
+    default, team, nowhere = run_client(parameters("--trace", str(tmp_path / "two.sktrace")), work)
+    assert default.structured_content["total"] == team.structured_content["total"] == 6
+    assert nowhere.content[0].text == "not found: namespace nowhere; there are default, team"
 
 
 def test_a_cluster_that_is_away_is_an_error_of_the_call(tmp_path: Path, run_client: Callable[..., Any]) -> None:

@@ -72,7 +72,10 @@ def test_nothing_is_replayed_before_a_call() -> None:
         (ToolCall("1", "get_pods", {"namespace": "default\n"}), "wrong argument: namespace: "),
         (ToolCall("1", "get_pods", {"namespace": ["default"]}), "wrong argument: namespace: "),
         (ToolCall("1", "get_nodes", {"all": True}), "wrong argument: all: is unknown; get_nodes takes no arguments"),
-        (ToolCall("1", "get_pods", {"namespace": "defualt"}), "not found: namespace defualt; the workload is "),
+        (
+            ToolCall("1", "get_pods", {"namespace": "defualt"}),
+            "not found: namespace defualt; there are default; the workload is ",
+        ),
         (ToolCall("1", "describe_deployment", {"namespace": "default", "deploy": "wbe"}), "not found: Deployment "),
         (ToolCall("1", "get_events", {"namespace": "default", "deploy": "wbe"}), "not found: Deployment default/wbe"),
         (ToolCall("1", "get_pod_logs", {"namespace": "default", "pod_name": "web-1"}), "not found: pod default/web-1"),
