@@ -248,12 +248,8 @@ def test_what_is_wrong_is_said_in_one_line_before_the_session(
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    hidden = "import sys; sys.modules['mcp'] = None; sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod("
-    hidden += "lambda name, path=None, target=None: None)})()); import importlib.util as u; old = u.find_spec; "
-    hidden += (
-        "u.find_spec = lambda name, *a: None if name == 'mcp' else old(name, *a); sys.argv = ['sim-arena', 'mcp']; "
-    )
-    with started(program=(sys.executable, "-c", hidden + "from infra.scripts import sim_arena; sim_arena()")) as server:
+    script = "import sys; sys.modules['mcp'] = None; from infra.scripts import sim_arena; sim_arena()"
+    with started(program=(sys.executable, "-c", script, "mcp")) as server:
         code, out, err = ended(server)
     assert (code, out) == (2, b"")
     assert err == "error: sim-arena mcp needs the package mcp; run: pip install 'sim-arena[llm]'\n"
