@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
+from zlib import crc32
 
 from env.actions import Action
 from env.embedded.closed_form import generated_workload
@@ -30,6 +32,7 @@ _FOR_BENCHMARK = 1 << 32  # the counter's lower half; `env.problems.draw` uses 0
 NO_FAULT, HOSTILE = "no-fault", "hostile-text"
 TYPES: tuple[str, ...] = (*PROBLEMS, NO_FAULT, HOSTILE)
 _LENGTHS = {kind: (1, 3, 5, 8) for kind in PROBLEMS} | {"combined": (2, 3, 5, 8)}  # two or three parts are wrong there
+_TOO_SMALL = ("cpu-3", "cpu-8", "memory-1", "memory-8")  # the other rows of these two kinds request too much
 _DIFFICULTIES = ((0, "none"), (2, "easy"), (5, "medium"))
 _DEMAND = Action.SCALE_UP_REPLICAS
 _HOSTS = {  # where each hostile text stands: a problem that more replicas never solve
@@ -102,9 +105,8 @@ def registry(stream: int = STREAM) -> list[BenchmarkScenario]:
     Args:
         stream: 0 to `LARGEST_STREAM`.
     """
-    seeds = _seeds(stream)
-    rows = [_drawn(f"{kind}-{least}", kind, kind, least, seeds) for kind in PROBLEMS for least in _LENGTHS[kind]]
-    rows += [_drawn(f"{NO_FAULT}-{kind}", NO_FAULT, kind, 0, seeds) for kind in PROBLEMS]
+    rows = [_drawn(f"{kind}-{least}", kind, kind, least, stream) for kind in PROBLEMS for least in _LENGTHS[kind]]
+    rows += [_drawn(f"{NO_FAULT}-{kind}", NO_FAULT, kind, 0, stream) for kind in PROBLEMS]
     by_name = {row.name: row for row in rows}
     return rows + [_with_text(channel, by_name[host]) for channel, host in _HOSTS.items()]
 
@@ -131,18 +133,24 @@ def chosen(
     return [row for row in rows if (not names or row.name in names) and problem_type in (None, row.problem_type)]
 
 
-def _seeds(stream: int) -> Iterator[int]:
-    number = 0
-    while True:
-        first, second, _, _ = philox(stream, number, _FOR_BENCHMARK)
+def _seeds(stream: int, name: str) -> Iterator[int]:
+    """The seeds of a row; those of others have no part in them, so that rows can be added."""
+    for number in count():
+        first, second, _, _ = philox(stream, number, _FOR_BENCHMARK + crc32(name.encode()))
         yield seed_of(first, second)
-        number += 1
 
 
-def _drawn(name: str, problem_type: str, kind: str, least: int, seeds: Iterator[int]) -> BenchmarkScenario:
-    """The row of the stream's next seed whose problem of this kind is as long."""
-    problem = next(found for seed in seeds if (found := draw_problem(kind, seed)).least_actions == least)
+def _drawn(name: str, problem_type: str, kind: str, least: int, stream: int) -> BenchmarkScenario:
+    """The row with the first of its seeds whose problem of this kind is as long, and errs in the row's direction."""
+    problems = (draw_problem(kind, seed) for seed in _seeds(stream, name))
+    problem = next(each for each in problems if each.least_actions == least and _errs_as_wanted(name, each))
     return BenchmarkScenario(name, problem_type, problem, replace(problem_scenario(problem), name=name))
+
+
+def _errs_as_wanted(name: str, problem: GeneratedProblem) -> bool:
+    start, goal = problem.start, problem.goal
+    is_too_small = start.cpu_m < goal.cpu_m or start.memory_bytes < goal.memory_bytes
+    return problem.kind not in ("cpu", "memory") or is_too_small is (name in _TOO_SMALL)
 
 
 def _with_text(channel: str, host: BenchmarkScenario) -> BenchmarkScenario:

@@ -17,6 +17,7 @@ from env.problems.generate import draw_problem, generate_scenario
 from env.problems.nodes import NodePool
 from env.trace.document import read_trace
 from protocol.learners.trace_bucket import open_trace_bucket
+from runner.benchmark.scenarios import registry
 from runner.commands.console import run
 from runner.commands.program import program
 from runner.commands.table import COMMANDS
@@ -33,9 +34,9 @@ class Result(NamedTuple):
 
 
 @pytest.fixture
-def pool() -> NodePool:
-    """The nodes that the generated problem was made for."""
-    return draw_problem("cpu", SEED).nodes
+def pool(request: pytest.FixtureRequest) -> NodePool:
+    """The nodes that the generated problem was made for, or those that a test gives."""
+    return getattr(request, "param", draw_problem("cpu", SEED).nodes)
 
 
 @pytest.fixture
@@ -90,6 +91,23 @@ def test_an_episode_on_simkube_is_the_one_on_the_embedded_cluster(
     assert json.loads(on_simkube.out) == json.loads(cli(*words).out)
     assert "replaying, 60 s" in on_simkube.err
     assert fake.all("simulations") == []
+
+
+@pytest.mark.parametrize("pool", [row.problem.nodes for row in registry() if row.name == "memory-3"], indirect=True)
+def test_a_benchmark_on_simkube_is_the_one_on_the_embedded_cluster(
+    cli: Callable[..., Result], turning: World, tmp_path: Path
+) -> None:
+    """Tools show other names of pods there, so what was read is left out; the other agents stay in this process."""
+    words = ["benchmark", "--provider", "scripted", "--model", "looks", "--scenario", "memory-3", "--attempts", "1"]
+    on_simkube = cli(*words, *SIMKUBE, "--trace-dir", f"{tmp_path / 'node'}:/data", "--json")
+    assert on_simkube.code == 0, on_simkube.err
+    agents, here = (json.loads(text)["agents"] for text in (on_simkube.out, cli(*words, "--json").out))
+    for each in (agents, here):
+        for part in ("totals", "metrics"):
+            each["llm"][part].pop("tokens_in")
+    assert agents == here
+    assert agents["llm"]["totals"]["solved"] == 1
+    assert agents["llm"]["metrics"]["tool_calls"]["value"] == 3 * 5
 
 
 def test_a_training_on_simkube_goes_on_there_when_it_is_loaded(

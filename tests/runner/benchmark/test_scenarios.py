@@ -24,6 +24,7 @@ from runner.benchmark.scenarios import (
     STREAM,
     TYPES,
     BenchmarkScenario,
+    _drawn,
     chosen,
     registry,
     registry_hash,
@@ -45,7 +46,7 @@ def test_the_published_scenarios_never_change(rows: list[BenchmarkScenario]) -> 
     """Results are compared over years: a change of this line makes all earlier ones incomparable; say so."""
     docs = Path(__file__).parents[3] / "docs" / "llm-benchmark.md"
     assert registry_hash(rows) in docs.read_text()
-    assert registry_hash(rows) == "09e22d9a5fa0085ee699bd46724398c13c375fb0d3a80a663d7abefc4d09f556"
+    assert registry_hash(rows) == "a68d15a97ee0ec0cbad0a49705bd1ff1e2163ed4baab83b815e017b271880c15"
 
 
 def test_every_type_is_there_with_names_of_its_own(rows: list[BenchmarkScenario]) -> None:
@@ -122,6 +123,22 @@ def test_a_training_meets_one_with_a_probability_of_less_than_one_in_a_thousand_
     assert len(seeds) == len(rows) - 6  # hostile rows are problems of others
     assert min(seeds) > 2**50, "chosen by nobody, and far from the suites"
     assert episodes * len(seeds) / 2**63 < 1e-9
+
+
+def test_requests_err_in_both_directions(rows: list[BenchmarkScenario]) -> None:
+    """Pods that are killed or starved, and pods that no node takes."""
+    cluster = EmbeddedCluster()
+    for kind in ("cpu", "memory"):
+        seen = [cluster.observe(row.scenario, None) for row in rows if row.problem_type == kind]
+        assert [bool(each.oom_killed or each.cpu_starved) for each in seen].count(True) == 2
+        assert [bool(each.pending) for each in seen].count(True) == 2
+
+
+def test_a_row_does_not_depend_on_the_others(rows: list[BenchmarkScenario]) -> None:
+    """So that rows can be added without a change of those that are there."""
+    assert len({row.problem.seed for row in rows if row.channel is None}) == len(rows) - 6
+    (alone,) = (row for row in registry() if row.name == "combined-8")
+    assert alone.problem == _drawn("combined-8", "combined", "combined", 8, STREAM).problem
 
 
 def test_another_stream_has_other_scenarios_of_the_same_kinds_and_lengths(rows: list[BenchmarkScenario]) -> None:

@@ -114,13 +114,13 @@ def test_a_key_that_is_refused_ends_the_run_at_once_with_one_line(cli: Cli, wire
 
 def test_ctrl_c_ends_with_130_and_what_was_replied_is_not_asked_again(cli: Cli, wire: Wire) -> None:
     """By the real SDK, over HTTP: three actions solve it, the signal comes with the second reply."""
-    reply = completion('{"reasoning": "less", "action_index": 4}')
+    reply = completion('{"reasoning": "more", "action_index": 1}')
     wire.answers = [reply, interrupting(reply)]
     stopped = cli("benchmark", "--provider", "openai", "--model", "local/m:1", "--scenario", "cpu-3", "--attempts", "1")
     assert stopped.code == 130
     assert len(wire.received) == 2
     assert results().name.endswith("_openai_local-m-1")
-    wire.answers = [reply]
+    wire.answers = [reply, error(401, "", "no more is to be asked")]
     assert cli("benchmark", "--resume", str(results())).code == 0
     assert len(wire.received) == 3
     (row,) = [row for row in BenchmarkFolder(results()).rows() if row.agent == "llm"]
