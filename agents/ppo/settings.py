@@ -13,17 +13,17 @@ class PPOSettings(Settings):
 
     hidden: tuple[int, ...] = (64, 64)
     """Units of the hidden tanh layers, of the actor and of the critic."""
-    rollout_steps: int = 1024
+    rollout_steps: int = 512
     """Environment steps between two updates; of all environments together, where there are many."""
-    epochs: int = 10
+    epochs: int = 4
     """Passes over the rollout in one update."""
-    minibatch_size: int = 64
+    minibatch_size: int = 128
     """Steps in one gradient step."""
     learning_rate: float = 1e-3
     """Step size of Adam at first."""
     learning_rate_end: float = 1e-4
     """Step size after `anneal_steps`."""
-    anneal_steps: int = 300_000
+    anneal_steps: int = 100_000
     """Environment steps over which the step size and `entropy` fall linearly."""
     gamma: float = 0.95
     """Discount of the next step's value."""
