@@ -37,3 +37,12 @@ class Spaces:
 
 CLUSTER = Spaces(ENV_ID, STATE_FEATURES, tuple(action.name.lower() for action in Action))
 """Of `env.gym.cluster_env`."""
+
+
+def doctor() -> Spaces:
+    """Of `env.doctor`, whose feature module needs the compiler and so is imported only here."""
+    from env import DOCTOR_ID
+    from env.doctor.actions import DoctorAction
+    from env.doctor.features import FEATURES
+
+    return Spaces(DOCTOR_ID, FEATURES, tuple(action.name.lower() for action in DoctorAction), masked=True)

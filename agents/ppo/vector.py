@@ -32,7 +32,7 @@ def train(
             `info` has "action_mask", bool (num_envs, actions), if the agent's spaces are masked.
         seed: Of the environments' first episodes.
         on_update: Gets the metrics of each update, `env_steps`, and, where episodes ended, the means of their
-            `return` and `length`.
+            `return`, their `length`, and of `solved`: `info["is_success"]` after the last step, where there is that.
 
     Raises:
         AgentError: other spaces than the agent's, or another autoreset mode.
@@ -54,23 +54,24 @@ def train(
             rollout.rewards[t], rollout.next_states[t] = rewards, following
             rollout.terminated[t], rollout.ended[t], rollout.taken[t] = terminated, terminated | truncated, ~resets
             rollout.masks[t] = True if masks is None else masks
-            episodes.add(rewards, ~resets, rollout.ended[t])
+            episodes.add(rewards, ~resets, rollout.ended[t], info.get("is_success"))
             states, resets = following, rollout.ended[t].copy()
         metrics = agent.learn_from(rollout)
         on_update({"env_steps": float(agent.env_steps), **metrics, **episodes.means()})
 
 
 class _Episodes:
-    """Returns and lengths of the episodes that end."""
+    """Returns, lengths and successes of the episodes that end."""
 
     def __init__(self, n: int) -> None:
         self._returns, self._lengths = np.zeros(n), np.zeros(n)
         self._ended: list[NDArray[np.float64]] = []
 
-    def add(self, rewards: NDArray[Any], taken: Bools, ended: Bools) -> None:
+    def add(self, rewards: NDArray[Any], taken: Bools, ended: Bools, solved: NDArray[Any] | None) -> None:
         self._returns += rewards
         self._lengths += taken
-        self._ended.append(np.stack([self._returns[ended], self._lengths[ended]]))
+        known = np.full(len(ended), np.nan) if solved is None else solved
+        self._ended.append(np.stack([self._returns[ended], self._lengths[ended], known[ended]]))
         self._returns[ended] = self._lengths[ended] = 0.0
 
     def means(self) -> dict[str, float]:
@@ -78,7 +79,8 @@ class _Episodes:
         ended, self._ended = np.concatenate(self._ended, axis=1), []
         if not ended.shape[1]:
             return {}
-        return {"return": float(ended[0].mean()), "length": float(ended[1].mean())}
+        means = dict(zip(("return", "length", "solved"), ended.mean(axis=1).tolist(), strict=True))
+        return {name: mean for name, mean in means.items() if not np.isnan(mean)}
 
 
 def _masks(info: dict[str, Any], resets: Bools) -> Bools:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agents.spaces import CLUSTER
+from agents.spaces import CLUSTER, doctor
+from env.doctor.doctor_env import DoctorEnv
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_FEATURES
 
@@ -17,6 +18,13 @@ def test_the_spaces_of_the_cluster_are_those_of_its_environment() -> None:
     assert env.action_space.n == len(CLUSTER.actions)  # type: ignore[attr-defined]
     assert CLUSTER.features == STATE_FEATURES
     assert not CLUSTER.masked
+
+
+def test_the_spaces_of_the_doctor_are_those_of_its_environment() -> None:
+    env = DoctorEnv()
+    assert env.observation_space.shape == (len(doctor().features),)
+    assert env.reset(seed=0)[1]["action_mask"].shape == (len(doctor().actions),)
+    assert doctor().masked
 
 
 @pytest.mark.parametrize("change", [{"features": ("a", "b")}, {"actions": ("go", "stop")}, {"masked": True}])

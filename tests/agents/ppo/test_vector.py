@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from agents.ppo.agent import PPO
 from agents.ppo.vector import train
 from agents.saved import checkpoint
-from agents.spaces import Spaces
+from agents.spaces import Spaces, doctor
+from env.doctor.vector_env import DoctorVectorEnv
 from env.errors import AgentError
 from env.gym.vector_env import ClusterVectorEnv
 
@@ -84,6 +85,25 @@ def test_equal_calls_give_equal_bits_and_a_saved_agent_goes_on_to_the_same() -> 
     second.load_state_dict(first.state_dict())
     train(second, ClusterVectorEnv(8), 200, seed=1)
     assert fingerprint(second) == fingerprint(whole) != fingerprint(first)
+
+
+class Watched(DoctorVectorEnv):
+    """Counts the actions that it had forbidden."""
+
+    forbidden = 0
+
+    def step(self, actions: NDArray[np.int64]) -> Any:
+        going_on = ~self._lanes["ended"]
+        self.forbidden += int((~self._masks[np.arange(self.num_envs), actions] & going_on).sum())
+        return super().step(actions)
+
+
+def test_it_does_nothing_forbidden_in_the_doctors_environment() -> None:
+    settings = {**SETTINGS, "rollout_steps": 1024, "minibatch_size": 256}
+    agent, envs, seen = PPO(seed=0, settings=settings, spaces=doctor()), Watched(32, "small"), []
+    train(agent, envs, 3_000, seed=1, on_update=seen.append)
+    assert envs.forbidden == 0
+    assert all(0 <= row["solved"] <= 1 for row in seen)
 
 
 @pytest.mark.parametrize(
