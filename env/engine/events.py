@@ -76,6 +76,12 @@ class EventRecorder:
             text = f"Preempted by pod {pod_uid(preemptor)} on node {node}"
             self._of_pod(victim, "Preempted", text, "default-scheduler")
 
+    def starved(self, pod: Pod) -> None:
+        """The pod runs, but gets too little CPU to become Ready; as SimKube's pods of ours say it."""
+        if self.wanted:
+            text = "Readiness probe failed: a container asks for less CPU than it uses"
+            self._of_pod(pod, "Unhealthy", text, "kubelet", warning=True)
+
     def killed(self, pod: Pod, restarts: int, at_s: float) -> None:
         """The container used more memory than it may, and was restarted so often, the last time at `at_s`.
 

@@ -102,6 +102,8 @@ class Kubelets:
             self.end(pod)
             return True
         pod.ready = verdict is None
+        if verdict is Shortage.CPU_STARVED:
+            api.recorder.starved(pod)
         if pod.lifetime_s is not None and not pod.is_crash_looping:
             api.timers.set(pod, api.now_s + pod.lifetime_s)
         api.touch(pod.owner)

@@ -199,6 +199,13 @@ def test_events_are_those_of_the_replay(objects: Any, deployment: Any) -> None:
     assert killed["source"] == {"component": "kubelet"}
 
 
+def test_a_starved_pod_has_an_event_that_says_so(objects: Any, deployment: Any) -> None:
+    events = objects(using(deployment(replicas=1, cpu="100m"), demand={"web": {"cpu": "400m"}})).events("default")
+    (unhealthy,) = [each for each in events if each["reason"] == "Unhealthy"]
+    assert (unhealthy["type"], unhealthy["source"]) == ("Warning", {"component": "kubelet"})
+    assert unhealthy["message"] == "Readiness probe failed: a container asks for less CPU than it uses"
+
+
 def test_nodes_show_what_pods_may_use_of_them(objects: Any, deployment: Any) -> None:
     nodes = objects(deployment(), nodes=equal_nodes(2, 4000, 8 * GIB, 20)).nodes()
     assert [node["metadata"]["name"] for node in nodes] == ["node-1", "node-2"]
