@@ -1,7 +1,7 @@
 """What a simulated container has written to its log, so that a shortage can be read there as of a real one.
 
-Nothing runs on virtual nodes: the lines are ours. A trace may add lines of its own, by the pod annotation
-`sim-arena.io/log`: JSON of each container's text, such as '{"web": "listening on :8080"}'.
+Follows no Kubernetes source: nothing runs on virtual nodes, so the lines are ours. A trace may add lines of its own, by
+the pod annotation `sim-arena.io/log`: JSON of each container's text, such as '{"web": "listening on :8080"}'.
 """
 
 from __future__ import annotations
