@@ -32,6 +32,7 @@ from runner.evaluation.yardstick import Yardstick
 
 REWARD = "shaped"
 _LONGEST_NAME = 200
+_MOST_NAMES = 20  # of models that answered; a row is bounded
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def play_model(contestant: Contestant, scenario: BenchmarkScenario, attempt: int
             "agent": LLM,
             "provider": contestant.provider,
             "model": contestant.model,
-            "models_answered": [one_line(name, _LONGEST_NAME) for name in transcript.models],
+            "models_answered": [one_line(name, _LONGEST_NAME) for name in transcript.models[:_MOST_NAMES]],
             "prompt_sha256": PROMPT_HASH,
             "price_table": contestant.price_table,
             "max_tool_rounds": contestant.max_tool_rounds,

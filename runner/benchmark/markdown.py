@@ -52,6 +52,11 @@ infrastructure error: it is in no rate. Where nothing is wrong, solved means tha
 the model are played on the same scenarios, as often, and always in the embedded cluster."""
 
 
+_UNKNOWN = """\
+No price is known of this model, or the provider did not report the tokens of each reply;
+that does not mean it is free."""
+
+
 def _introduction(report: Document) -> str:
     facts = report["facts"]
     lost = report["agents"].get(LLM, {}).get("totals", {})
@@ -125,7 +130,7 @@ def _use(report: Document) -> str:
         f"{count(totals['lost'], 'request')} of these may be billed although the answer never came: at most "
         f"{_whole(totals['lost_tokens'])} tokens, {_dollars(totals['lost_dollars'])} dollars, beside the sums."
     )
-    unknown = "" if totals["dollars"] is not None else "No price is known of this model; that does not mean it is free."
+    unknown = "" if totals["dollars"] is not None else _UNKNOWN
     parts = (_table(("", "an attempt", "in all"), rows), lost if totals["lost"] else "", unknown)
     return "\n\n".join(part for part in parts if part)
 

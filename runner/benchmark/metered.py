@@ -80,13 +80,19 @@ class MeteredModel:
                 self._transcript.fail(number, said, may_be_paid=may_be_paid, seconds=self._clock() - started)
                 raise
             cost = self._cost(reply)
-            spent = Amounts(reply.usage.input_tokens + reply.usage.output_tokens, cost or 0.0)
+            if reply.usage.input_tokens:
+                spent = Amounts(reply.usage.input_tokens + reply.usage.output_tokens, cost or 0.0)
             self._transcript.reply(number, reply, cost, self._clock() - started)
             return reply
         finally:
             self._budget.settle(most, spent)
 
     def _cost(self, reply: Reply) -> float | None:
-        """By the model that answered; a name that has no price of its own is one of the model that was asked."""
+        """By the model that answered; a name that has no price of its own is one of the model that was asked.
+
+        A reply that reports no tokens did not cost nothing: what it cost is not known.
+        """
+        if not reply.usage.input_tokens:
+            return None
         dollars = self._price(reply.model, reply.usage)
         return dollars if dollars is not None else self._price(self.name, reply.usage)

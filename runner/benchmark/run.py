@@ -13,7 +13,7 @@ from runner.benchmark.folder import BenchmarkFolder
 from runner.benchmark.markdown import markdown
 from runner.benchmark.players import BASELINES, LLM, player
 from runner.benchmark.report import report
-from runner.benchmark.rows import Cost, Row, append_rows
+from runner.benchmark.rows import Row, append_rows
 from runner.benchmark.scenarios import BenchmarkScenario
 from runner.benchmark.threads import in_threads
 from runner.benchmark.transcript import Transcript
@@ -36,11 +36,11 @@ def missing(rows: Sequence[Row], agent: str, scenarios: Sequence[BenchmarkScenar
 
 
 def already_spent(folder: BenchmarkFolder, scenarios: Sequence[BenchmarkScenario], attempts: int) -> Amounts:
-    """What earlier times have spent; of requests that were lost, the most that they can have cost."""
-    costs = (
-        Transcript(folder.transcript(scenario.name, number)).cost for scenario, number in planned(scenarios, attempts)
+    """What earlier times have spent, see `Transcript.spent`."""
+    spent = (
+        Transcript(folder.transcript(scenario.name, number)).spent for scenario, number in planned(scenarios, attempts)
     )
-    return sum((_amounts(cost) for cost in costs), Amounts())
+    return sum(spent, Amounts())
 
 
 def play_missing(
@@ -103,8 +103,3 @@ def write_report(folder: BenchmarkFolder) -> None:
     document = report(rows)
     folder.write_report(document, markdown(document))
     draw(folder.path, document, rows)
-
-
-def _amounts(cost: Cost) -> Amounts:
-    tokens = cost.tokens_in + cost.tokens_out + cost.lost_tokens
-    return Amounts(tokens, (cost.dollars or 0.0) + (cost.lost_dollars or 0.0))

@@ -199,6 +199,17 @@ class Transcript:
         )
 
     @property
+    def spent(self) -> Amounts:
+        """What a budget has to count: what replies cost, or the most that they can have cost where the provider did not
+        report any tokens, as for requests that were lost."""
+        known = [each for each in self._replied.values() if each.tokens_in]
+        unknown = [*self._lost, *(self._begun[each.reply] for each in self._replied.values() if not each.tokens_in)]
+        return Amounts(
+            sum(each.tokens_in + each.tokens_out for each in known) + sum(each.most_tokens for each in unknown),
+            sum(each.dollars or 0.0 for each in known) + sum(each.most_dollars or 0.0 for each in unknown),
+        )
+
+    @property
     def models(self) -> list[str]:
         """The models' ids as the provider answered them, each once."""
         return list(dict.fromkeys(each.model for each in self._replied.values()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agents.llm.conversation import Answered, Asked, Reply, Request, Said, Stop, ToolCall, Turn, Usage
+from agents.llm.providers.bounds import Tokens
 from agents.llm.providers.endpoint import Endpoint, api_key, base_url, missing_sdk
 from agents.llm.providers.table import PROVIDERS
 
@@ -20,10 +21,10 @@ _STOPS = {
 
 
 class _Usage(BaseModel):
-    input_tokens: NonNegativeInt
-    output_tokens: NonNegativeInt
-    cache_creation_input_tokens: NonNegativeInt | None = None
-    cache_read_input_tokens: NonNegativeInt | None = None
+    input_tokens: Tokens
+    output_tokens: Tokens
+    cache_creation_input_tokens: Tokens | None = None
+    cache_read_input_tokens: Tokens | None = None
 
 
 class _Message(BaseModel):

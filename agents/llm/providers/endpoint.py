@@ -11,6 +11,7 @@ from agents.llm.model import ProviderRefused
 from env.errors import one_line
 
 LONGEST_MESSAGE = 400
+_SHORTEST_SECRET = 12
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class Endpoint:
         parts = urlsplit(self.url)
         host = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
         return f"{self.provider} ({parts.scheme}://{host}{parts.path.rstrip('/')})"
+
+    def without_key(self, body: bytes) -> bytes:
+        """An answer's body as it may be kept: some gateways give back the headers that they were sent.
+
+        Short keys stay. They are no secrets but what local servers are given for one, and may be part of any text.
+        """
+        return body.replace(self.key.encode(), b"***") if len(self.key) >= _SHORTEST_SECRET else body
 
     def printable(self, text: str) -> str:
         """Untrusted text as one line: cut, without control characters and without the key."""

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from agents.llm.model import ProviderAway, ProviderRefused
+from agents.llm.providers.bounds import is_too_deep
 from agents.llm.providers.endpoint import Endpoint
 
 # Besides all of 5xx but 501 (not implemented).
@@ -71,7 +72,7 @@ def malformed(endpoint: Endpoint, what: str) -> ProviderAway:
 
 
 def json_object(endpoint: Endpoint, response: httpx2.Response) -> dict[str, Any]:
-    """The JSON object of an answer with status 2xx.
+    """The JSON object of an answer with status 2xx, without the key.
 
     Raises:
         ProviderAway: It is none, or cut.
@@ -79,9 +80,11 @@ def json_object(endpoint: Endpoint, response: httpx2.Response) -> dict[str, Any]
     """
     if "html" in response.headers.get("content-type", ""):
         raise no_api(endpoint, response)
-    body = _json(response)
+    body = _loaded(endpoint.without_key(response.content))
     if not isinstance(body, dict):
         raise malformed(endpoint, f"no JSON object in {len(response.content)} bytes")
+    if is_too_deep(body):
+        raise malformed(endpoint, "JSON that nests too deep")
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -123,8 +126,12 @@ def _message(response: httpx2.Response) -> str:
 
 def _json(response: httpx2.Response) -> Any:
     """The body as JSON; None where it is none."""
+    return _loaded(response.content)
+
+
+def _loaded(content: bytes) -> Any:
     try:
-        return json.loads(response.content)
+        return json.loads(content)
     except (ValueError, RecursionError):
         return None
 

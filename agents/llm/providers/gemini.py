@@ -5,10 +5,11 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from agents.llm.conversation import Answered, Asked, Reply, Request, Said, Stop, ToolCall, Usage
+from agents.llm.providers.bounds import Tokens
 from agents.llm.providers.endpoint import Endpoint, api_key, base_url, missing_sdk
 from agents.llm.providers.table import PROVIDERS
 
@@ -60,11 +61,11 @@ class _Candidate(_Read):
 
 
 class _Usage(_Read):
-    prompt_token_count: NonNegativeInt | None = None
-    tool_use_prompt_token_count: NonNegativeInt | None = None
-    candidates_token_count: NonNegativeInt | None = None
-    thoughts_token_count: NonNegativeInt | None = None
-    cached_content_token_count: NonNegativeInt | None = None
+    prompt_token_count: Tokens | None = None
+    tool_use_prompt_token_count: Tokens | None = None
+    candidates_token_count: Tokens | None = None
+    thoughts_token_count: Tokens | None = None
+    cached_content_token_count: Tokens | None = None
 
 
 class _Feedback(_Read):

@@ -9,10 +9,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.llm.conversation import Answered, Asked, Reply, Request, Said, Stop, ToolCall, Usage
 from agents.llm.model import ProviderAway
+from agents.llm.providers.bounds import Tokens, is_too_deep
 from agents.llm.providers.endpoint import Endpoint, api_key, base_url, missing_sdk
 from agents.llm.providers.table import PROVIDERS
 
@@ -52,12 +53,12 @@ class _Choice(BaseModel):
 
 
 class _Details(BaseModel):
-    cached_tokens: NonNegativeInt | None = None
+    cached_tokens: Tokens | None = None
 
 
 class _Usage(BaseModel):
-    prompt_tokens: NonNegativeInt | None = None
-    completion_tokens: NonNegativeInt | None = None
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
     prompt_tokens_details: _Details | None = None
 
 
@@ -244,7 +245,7 @@ def _arguments(function: _Function) -> dict[str, Any] | None:
             arguments = json.loads(arguments) if arguments.strip() else {}
         except (ValueError, RecursionError):
             return None
-    return arguments if isinstance(arguments, dict) else None
+    return arguments if isinstance(arguments, dict) and not is_too_deep(arguments) else None
 
 
 def _native(message: _Message, calls: tuple[ToolCall, ...]) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.llm.conversation import Reply, Request
+from agents.llm.conversation import Reply, Request, Usage
 from agents.llm.model import Model, ProviderAway, ProviderRefused
 from agents.llm.providers.scripted import Scripted, heuristic, of_name
 from env.errors import ConfigError
@@ -276,6 +277,21 @@ def test_the_budget_counts_what_was_lost(bench: Bench) -> None:
     bench.play(folder, "fails-after-0")
     lost = Transcript(folder.transcript("cpu-1", 1)).cost
     assert already_spent(folder, rows_of(("cpu-1",)), 1) == Amounts(lost.lost_tokens, lost.lost_dollars or 0.0)
+
+
+def test_a_reply_that_reports_no_tokens_counts_as_the_most_that_it_can_have_cost(bench: Bench) -> None:
+    """Or a budget would never end a run of a server that leaves them out."""
+    folder, most = bench.folder(), Budget(most_tokens=12_000)
+
+    def unreported(request: Request) -> Reply:
+        return replace(heuristic(request), usage=Usage())
+
+    with pytest.raises(BudgetSpent, match="of 12000 tokens"):
+        bench.play(folder, lambda scenario: Scripted("test", unreported), budget=most)
+    assert 0 < most.spent.tokens <= 12_000
+    assert already_spent(folder, rows_of(), bench.attempts).tokens == most.spent.tokens
+    totals = report(folder.rows())["agents"][LLM]["totals"]
+    assert (totals["tokens_in"], totals["dollars"]) == (0, None), "which is not that it is free"
 
 
 def test_a_folder_is_worked_in_by_one_process_at_a_time(bench: Bench) -> None:

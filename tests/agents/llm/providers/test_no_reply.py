@@ -21,6 +21,7 @@ from .conversations import asking
 from .wire import Answer, Wire, flood, trickle
 
 KEY = "sk-secret-7f3a"
+JSON = {"content-type": "application/json"}
 Make = Callable[[Wire, float], Model]
 
 
@@ -167,6 +168,24 @@ def test_bytes_that_are_no_json_are_malformed(wire: Wire, make: Make, body: byte
     assert away(wire, make, Answer(200, body, {"content-type": "application/json"})).may_be_paid
 
 
+def test_json_that_nests_deeper_than_anything_that_is_read_is_malformed(kind: Kind, wire: Wire, make: Make) -> None:
+    """Python reads it, but what copies it or writes it later calls itself once a level."""
+    body = json.dumps({**kind.right.body, "more": 0}).replace('"more": 0', f'"more": {"[" * 900}{"]" * 900}')
+    failure = away(wire, make, Answer(200, body.encode(), JSON))
+    assert failure.may_be_paid
+    assert "nests too deep" in str(failure)
+
+
+@pytest.mark.parametrize("tokens", [-1, 10**18])
+def test_an_absurd_number_of_tokens_is_malformed(kind: Kind, wire: Wire, make: Make, tokens: int) -> None:
+    body = (
+        json.dumps(kind.right.body)
+        .replace("117,", f"{tokens},")
+        .replace('"input_tokens": 10', f'"input_tokens": {tokens}')
+    )
+    assert away(wire, make, Answer(200, body.encode(), JSON)).may_be_paid
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 100_000, b"[]"], ids=["no text", "deep", "list"])
 def test_an_error_of_any_shape_is_told(wire: Wire, make: Make, body: bytes) -> None:
     away(wire, make, Answer(503, body, {"content-type": "application/json"}))
@@ -224,6 +243,14 @@ def test_a_key_is_shown_nowhere(kind: Kind, wire: Wire, make: Make, caplog: pyte
     shown = [repr(model), repr(vars(model)), repr(reply), repr(raised.value), str(raised.value), caplog.text]
     assert [text for text in shown if KEY in text] == []
     assert raised.value.__cause__ is None
+
+
+def test_a_server_that_gives_back_the_key_has_it_in_no_reply(kind: Kind, wire: Wire, make: Make) -> None:
+    body = json.dumps(kind.right.body)
+    wire.answers = [Answer(body=body.replace('"x"', f'"you sent Bearer {KEY}"').encode(), headers=JSON)]
+    reply = make(wire, 10).complete(asking())
+    assert reply.text == "you sent Bearer ***"
+    assert KEY not in repr(reply)
 
 
 def test_without_a_key_the_variable_is_named(kind: Kind) -> None:

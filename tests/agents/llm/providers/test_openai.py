@@ -135,7 +135,10 @@ def test_calls_are_answered_one_by_one_and_the_message_is_given_back(wire: Wire,
     ]
 
 
-@pytest.mark.parametrize("arguments", ['{"namespace": ', "[1]", '"a"', "null", 7, None, ["a"], "[" * 100_000])
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"namespace": ', "[1]", '"a"', "null", 7, None, ["a"], "[" * 100_000, f'{{"a": {"[" * 900}{"]" * 900}}}'],
+)
 def test_arguments_that_are_no_object_are_none_and_given_back_as_one(wire: Wire, model: OpenAI, arguments: Any) -> None:
     wire.answers = [completion(None, tool_call("call_1", "get_pods", arguments)), completion("x")]
     reply = model.complete(asking())
