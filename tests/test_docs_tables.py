@@ -11,13 +11,19 @@ import pytest
 from agents.kinds import KINDS, AgentKind
 from agents.settings import parse_settings
 from env.actions import Action
+from env.doctor.actions import DoctorAction
+from env.doctor.doctor_env import FAULT_NAMES, PROBLEMS
+from env.doctor.faults import OUTDATES, REVEALS
+from env.doctor.features import FEATURES
 from env.errors import AgentError
 from env.gym.features import STATE_FEATURES
 from env.gym.reward import REWARDS
 from protocol.strategies.table import Strategy
 
 DOCS = Path(__file__).parent.parent / "docs"
-AGENTS, GYM, PROTOCOL = ((DOCS / name).read_text() for name in ("agents.md", "gym.md", "protocol.md"))
+AGENTS, DOCTOR, GYM, PROTOCOL = (
+    (DOCS / name).read_text() for name in ("agents.md", "doctor.md", "gym.md", "protocol.md")
+)
 LEARNING = [kind for kind in KINDS.values() if kind.settings]
 
 
@@ -79,6 +85,22 @@ def test_every_action_has_a_row_at_its_index() -> None:
 
 def test_every_feature_has_a_row_at_its_place() -> None:
     assert [row[:2] for row in rows(GYM, "#")] == [[str(i), f"`{name}`"] for i, name in enumerate(STATE_FEATURES)]
+
+
+def test_the_doctors_features_actions_faults_and_problems_have_their_rows() -> None:
+    seen = re.findall(
+        r"^\| [\d, to]+ \| ((?:`[a-z_]+`(?:, )?)+) \|", DOCTOR[: DOCTOR.index("\n## Actions")], re.MULTILINE
+    )
+    assert tuple(name for cell in seen for name in re.findall("`(.+?)`", cell)) == FEATURES
+    assert [row[:2] for row in rows(DOCTOR, "| action")] == [[str(int(a)), f"`{a.name}`"] for a in DoctorAction]
+    assert tuple(row[0].strip("`") for row in rows(DOCTOR, "fault")) == FAULT_NAMES
+    assert {row[0].strip("`") for row in rows(DOCTOR, "`problems` | cluster")} == set(PROBLEMS) - {"any"}
+
+
+def test_the_doctors_actions_reveal_and_outdate_what_their_rows_say() -> None:
+    for row, reveals, outdates in zip(rows(DOCTOR, "| action"), REVEALS, OUTDATES, strict=True):
+        named = {FAULT_NAMES.index(name) for name in re.findall("`([a-z-]+)`", row[-1])}
+        assert {fault for fault in range(len(FAULT_NAMES)) if (reveals | outdates) >> fault & 1} == named, row[1]
 
 
 def test_every_reward_has_its_formula() -> None:

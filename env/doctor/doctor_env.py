@@ -28,7 +28,9 @@ SEEDS = 2**63
 PROBLEMS = tuple(each.name.lower().replace("_", "-") for each in Problems)
 """Names of `env.doctor.draw.Problems`, as the argument `problems` has them."""
 MAX_STEPS = 100
-_CAUSES = {fault.name.lower().replace("_", "-"): fault for fault in CAUSES}
+FAULT_NAMES = tuple(fault.name.lower().replace("_", "-") for fault in Fault)
+"""Names of `env.doctor.faults.Fault`, as options and `info` have them."""
+_CAUSES = {FAULT_NAMES[fault]: fault for fault in CAUSES}
 
 
 class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
@@ -129,8 +131,7 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
 def faults_of(cluster: Any) -> dict[str, int]:
     """What is wrong with a cluster: how many nodes or pods each fault concerns, by name."""
-    amounts = {fault.name.lower().replace("_", "-"): int(cluster.amount[fault]) for fault in Fault}
-    return {name: amount for name, amount in amounts.items() if amount > 0}
+    return {name: amount for name, amount in zip(FAULT_NAMES, cluster.amount.tolist(), strict=True) if amount > 0}
 
 
 def line(lane: Any, action: int | None) -> str:

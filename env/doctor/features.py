@@ -44,6 +44,8 @@ IDLE_MEMORY = 0.5
 USUAL_EVENTS = 20
 EVENTS_OF_A_START = 3
 EVENTS_OF_A_NODE = 5
+EVENTS_OF_SLOW_PODS = 10
+"""Probes that fail for want of an answer in time: behind a network policy, or because the load is on too few pods."""
 
 PVC_ISSUES = 1 << Fault.CLAIM_UNBOUND
 NETWORK_ISSUES = 1 << Fault.DNS | 1 << Fault.NETWORK_POLICY
@@ -83,8 +85,10 @@ def features(cluster: Any, state: Any) -> None:
     troubled = amount[Fault.NO_ROOM] + cluster.unknown + (amount[Fault.CRASH_LOOP] > 0)
     for fault in (Fault.OUT_OF_MEMORY, Fault.DNS, Fault.BAD_IMAGE, Fault.CLAIM_UNBOUND, Fault.QUOTA_USED_UP):
         troubled += amount[fault] > 0
-    warnings = fails + pending + cluster.unknown + amount[Fault.QUOTA_USED_UP]
+    warnings = fails + pending + cluster.unknown + (amount[Fault.QUOTA_USED_UP] > 0)
     warnings += EVENTS_OF_A_NODE * amount[Fault.NODE_NOT_READY]
+    for fault in (Fault.TOO_FEW_REPLICAS, Fault.NETWORK_POLICY):
+        warnings += EVENTS_OF_SLOW_PODS * (amount[fault] > 0)
     counts = Counts(
         nodes=count_nodes(cluster),
         nodes_ready=nodes_in(cluster, NodeState.OPEN),

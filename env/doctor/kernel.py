@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env import jit
-from env.doctor.actions import DoctorAction
-from env.doctor.cluster import CLUSTER, is_healthy, is_reportable, mendable
+from env.doctor.cluster import CLUSTER, mendable
 from env.doctor.draw import arrive, happens, is_small, start, start_small
 from env.doctor.features import features
 from env.doctor.mask import action_mask
 from env.doctor.reward import reward
-from env.doctor.rules import act, pass_time
+from env.doctor.rules import Outcome, turn
 from env.problems.draw import episode_words
 from env.problems.philox import seed_of
 
@@ -106,19 +105,10 @@ def start_lane(lane: Any, problems: int, shape: int, faults: int) -> None:
 def step_lane(lane: Any, action: int) -> float:
     """Act, let time pass, and see whether the episode is solved; returns the reward."""
     before = mendable(lane)
-    lane.reported = action == DoctorAction.WAIT and is_reportable(lane)
-    if lane.reported:
-        lane.steps += 1
-        lane.started = 0
-        lane.is_success = True
-        return reward(True, before, 0)
-    act(lane, action)
-    if is_healthy(lane):
-        lane.steps += 1
-    else:
-        node_heals, crash_heals, comes = happens(int(lane.seed), int(lane.steps))
-        if comes and not lane.calm:
-            arrive(lane, int(lane.seed))
-        pass_time(lane, node_heals, crash_heals)
-    lane.is_success = is_healthy(lane)
+    node_heals, crash_heals, comes = happens(int(lane.seed), int(lane.steps))
+    outcome = turn(lane, action, node_heals, crash_heals)
+    lane.is_success = outcome != Outcome.GOES_ON
+    lane.reported = outcome == Outcome.REPORTED
+    if comes and not lane.calm and not lane.is_success:
+        arrive(lane, int(lane.seed))
     return reward(lane.is_success, before, mendable(lane))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 from env.doctor.actions import DoctorAction
-from env.doctor.cluster import failing, settle
+from env.doctor.cluster import failing, is_healthy, is_reportable, settle
 from env.doctor.faults import OUTDATES, REVEALS, Fault, age, forget, reveal
 from env.doctor.nodes import NodeState, emptiest, empty_all, fullest, move
 
@@ -15,8 +16,36 @@ MEMORY_GROWS_EVERY = 4
 """Steps of an episode after which one pod more is killed for its memory."""
 DNS_GROWS_EVERY = 3
 """Steps of an episode after which one pod more crashes because names do not resolve."""
-MOST_TIMES = 16
+MOST_TIMES = 8
 """How many times what its load needs a Deployment may be scaled to."""
+
+
+class Outcome(IntEnum):
+    """What a step leads to."""
+
+    GOES_ON = 0
+    HEALTHY = 1
+    REPORTED = 2
+
+
+def turn(cluster: Any, action: int, node_heals: bool, crash_heals: bool) -> Outcome:
+    """One step: the action, and time unless that solves the episode.
+
+    Args:
+        cluster: At rest; changed, and at rest afterwards.
+        action: Of `env.doctor.actions.DoctorAction`.
+        node_heals, crash_heals: As in `pass_time`.
+    """
+    if action == DoctorAction.WAIT and is_reportable(cluster):
+        cluster.steps += 1
+        cluster.started = 0
+        return Outcome.REPORTED
+    act(cluster, action)
+    if is_healthy(cluster):
+        cluster.steps += 1
+    else:
+        pass_time(cluster, node_heals, crash_heals)
+    return Outcome.HEALTHY if is_healthy(cluster) else Outcome.GOES_ON
 
 
 def act(cluster: Any, action: int) -> None:
