@@ -57,7 +57,7 @@ def logs(
             err.print(f"[yellow]warning[/]: {escape(problem)}", highlight=False)
         return
     if problems:
-        fail(f"{instance}: no logs; " + "; ".join(problems))
+        fail(f"{instance}: its logs cannot be read: " + "; ".join(problems))
     if known:
         note(f"{instance}: nothing written yet, and nothing on its console")
     elif aws:

@@ -121,7 +121,7 @@ def test_what_could_not_be_asked_is_told_when_there_is_nothing_else(double: Doub
     double.fail("GetObject", "AccessDenied")
     done = logs(machine)
     assert done.exit_code == 1
-    assert f"{machine}: no logs" in done.stderr
+    assert f"{machine}: its logs cannot be read" in done.stderr
     assert "AccessDenied" in done.stderr
     assert "get_console_output" in done.stderr
 
