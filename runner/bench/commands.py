@@ -126,7 +126,7 @@ def ppo(
 ) -> None:
     """Measure our PPO beside Stable-Baselines3's: environment steps per second, and how well both learn.
 
-    On the standard suite, after equally many environment steps of the same environments.
+    On the standard suite, after equally many environment steps of the same environments. Seconds are of CPU time.
     """
     from runner.bench import ppo as bench_ppo
     from runner.bench import sb3

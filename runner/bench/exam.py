@@ -60,7 +60,7 @@ class ExamResult:
         curve: Its points, in order.
         final: How the last agent does on the standard suite.
         env_steps: Environment steps, each member's in a federation.
-        seconds: Wall time without that of the evaluations.
+        seconds: Without those of the evaluations: wall time, and in `bench ppo` CPU time.
         failure: Why it ended early; None if it did not.
     """
 

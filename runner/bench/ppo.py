@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 from agents.ppo.agent import PPO
@@ -56,12 +56,14 @@ def ppo_runs(seeds: int, env_steps: int, evaluate_every: int, environments: int)
 
 
 def train(run: PPORun, exams: Exams | None = None) -> ExamResult:
-    """Do one run; `exams` None: the standard ones.
+    """Do one run; `exams` None: the standard ones. Its seconds are of CPU time.
+
+    All learners compute on one thread, so that is what they take on an idle machine, whatever else this one does.
 
     Raises:
         SimArenaError: Stable-Baselines3 is needed and not installed.
     """
-    curve = Curve(run.evaluate_every, exams or standard_exams(), perf_counter)
+    curve = Curve(run.evaluate_every, exams or standard_exams(), process_time)
     if run.learner == OURS:
         agent = PPO(seed=run.seed, settings=run.settings)
         envs = ClusterVectorEnv(run.environments, max_steps=MAX_STEPS)

@@ -54,7 +54,7 @@ def learning_curve(
             ("reward", "mean_return", "return (sum of rewards)", 1.0),
             ("steps", "mean_steps", "steps until the end", 1.0),
             ("solved", "solved_rate", "solved (%)", 100.0),
-            ("loss", None, "Huber loss", 1.0),
+            ("loss", None, "loss", 1.0),
         ),
         strict=True,
     ):
