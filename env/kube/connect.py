@@ -52,3 +52,14 @@ def connect(context: str | None = None, *, kubeconfig: str | None = None, timer:
 def _unusable(reason: str, kubeconfig: str | None, context: str | None) -> ConfigError:
     what = "kubeconfig" + (f" {kubeconfig}" if kubeconfig else "") + (f", context {context}" if context else "")
     return ConfigError(f"{what}: {plain(reason).rstrip('.')}; set KUBECONFIG, or see: kubectl config get-contexts")
+
+
+def context_name(context: str | None = None, *, kubeconfig: str | None = None) -> str:
+    """What `connect` with the same arguments connects to: a context's name, or `in-cluster`."""
+    if context is not None:
+        return context
+    try:
+        _, current = config.list_kube_config_contexts(kubeconfig or os.environ.get("KUBECONFIG") or None)
+        return str(current["name"])
+    except Exception:  # the client passes on every exception of its parsers
+        return "in-cluster"

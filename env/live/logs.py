@@ -38,8 +38,11 @@ def with_logs(seen: Seen, reader: Reader) -> Seen:
     objects = LiveObjects(reader.until_late().api)
     found: dict[tuple[str, str], Sequence[str]] = {}
     unread = {key: why for key, why in seen.unread.items() if key != LOG}
+    silent: set[str] = set()
     for pod in pods_to_read(seen):
         key = pod_key(pod)
+        if node_of(pod) in silent:
+            continue
         try:
             found[key] = log_lines(objects.log(*key, _container(pod, seen), TAIL_LINES))[-TAIL_LINES:]
         except NoSuchObject:
@@ -49,6 +52,7 @@ def with_logs(seen: Seen, reader: Reader) -> Seen:
             break
         except ClusterError as error:  # such as a kubelet that does not answer
             unread[LOG] = str(error)
+            silent.add(node_of(pod))
     return reader.with_policies(replace(seen, logs=found, unread=unread))
 
 

@@ -63,11 +63,17 @@ def is_recent(event: Any, seen: Seen) -> bool:
 
 def state_of(seen: Seen, known: Any) -> NDArray[np.float32]:
     """The features, float32 of shape (18,), of what was read and what is known (see `env.doctor.faults`)."""
+    state = counted(seen)
+    write_flags(known, state)
+    return state
+
+
+def counted(seen: Seen) -> NDArray[np.float32]:
+    """The features that do not depend on what a doctor knows; the last three are 0."""
     state = np.zeros(len(FEATURES), np.float32)
     write_counts(counts(seen), state)
     used = cluster_use(seen)
     state[CPU], state[MEMORY] = (UNKNOWN_USE,) * 2 if used is None else (clipped(each, 1.0) for each in used)
-    write_flags(known, state)
     return state
 
 

@@ -58,7 +58,7 @@ class Plan:
 
     Attributes:
         action: The action.
-        changes: In order; the first of a drain is the cordon.
+        changes: In order; that of a drain begins with the cordon, if the node is open.
         because: Why there are none, or what is left out.
     """
 
@@ -180,9 +180,10 @@ def _drain(seen: Seen, reach: Reach) -> Plan:
         return Plan(DoctorAction.DRAIN_NODE, (), f"node {node} cannot be drained: {why}")
     command, body = kubectl("cordon", node, names=[node]), {"spec": {"unschedulable": True}}
     cordon = Change(f"cordon node {node}", command, "PATCH", path_of(NODES, node), body)
+    before = [] if is_cordoned(next(each for each in seen.nodes if node_name(each) == node)) else [cordon]
     evictions = [_evict(each) for each in pods[:MOST_CHANGES]]
     more = f"{count(len(pods) - MOST_CHANGES, 'pod')} more" if len(pods) > MOST_CHANGES else ""
-    return Plan(DoctorAction.DRAIN_NODE, (cordon, *evictions), more)
+    return Plan(DoctorAction.DRAIN_NODE, (*before, *evictions), more)
 
 
 def _stays(pod: Any, seen: Seen) -> bool:

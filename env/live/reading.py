@@ -186,7 +186,7 @@ class Reader:
             return read()
         except KubeError as error:
             if error.status in (401, 403):
-                raise ClusterError(f"{error}; a doctor must be allowed to list {kind}, see docs/doctor.md") from error
+                raise ClusterError(f"{error}; a doctor must be allowed to list {kind}, see docs/rl.md") from error
             raise
 
     def _optional(self, name: str, read: Callable[[KubeApi], Objects]) -> tuple[Objects | None, dict[str, str]]:

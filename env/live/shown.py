@@ -77,11 +77,13 @@ def _events(seen: Seen) -> Iterator[str]:
     warned, normal = recent_events(seen)
     more = " (there are more Events than were read)" if seen.more_events else ""
     yield f"in 10 minutes: Warnings about {count(warned, 'object')}, {count(normal, 'Normal Event')}{more}"
-    recent = [each for each in seen.events if each.get("type") == "Warning" and is_recent(each, seen)]
-    for each in recent[-MOST_LINES:]:
-        about = mapping(each.get("involvedObject"))
-        where = "/".join(filter(None, (name(about.get("namespace")), name(about.get("name")))))
-        yield f"{name(about.get('kind'))} {where}: {name(each.get('reason'))}: {message(each.get('message'))}"
+    last: dict[str, str] = {}
+    for each in seen.events:
+        if each.get("type") == "Warning" and is_recent(each, seen):
+            about = mapping(each.get("involvedObject"))
+            where = "/".join(filter(None, (name(about.get("namespace")), name(about.get("name")))))
+            last[f"{name(about.get('kind'))} {where}"] = f"{name(each.get('reason'))}: {message(each.get('message'))}"
+    yield from (f"{about}: {said}" for about, said in list(last.items())[:MOST_LINES])
 
 
 def _top_nodes(seen: Seen) -> Iterator[str]:

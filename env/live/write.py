@@ -50,8 +50,7 @@ def perform(
     tried = [(each, _refusal(api, each, dry_run=True)) for each in plan.changes]
     accepted = [each for each, why in tried if not why]
     refused = [Written(each, Outcome.REFUSED, why) for each, why in tried if why]
-    first = plan.action is not DoctorAction.DRAIN_NODE or plan.changes[0] in accepted
-    if not accepted or not first:  # without its cordon a drain is none
+    if not accepted or any(_is_cordon(plan, each.change) for each in refused):
         return refused
     if dry_run:
         return [*(Written(each, Outcome.WOULD_BE_DONE) for each in accepted), *refused]
@@ -61,9 +60,14 @@ def perform(
     for each in accepted:
         why = _refusal(api, each, dry_run=False)
         done.append(Written(each, Outcome.REFUSED if why else Outcome.DONE, why))
-        if why and plan.action is DoctorAction.DRAIN_NODE and each is plan.changes[0]:
+        if why and _is_cordon(plan, each):
             break
     return [*done, *refused]
+
+
+def _is_cordon(plan: Plan, change: Change) -> bool:
+    """Whether it is the cordon of a drain, without which nothing is evicted: pods could come back."""
+    return plan.action is DoctorAction.DRAIN_NODE and change.method == "PATCH"
 
 
 def _refusal(api: KubeApi, change: Change, *, dry_run: bool) -> str:

@@ -113,15 +113,24 @@ def confirm(question: str) -> None:
     Raises:
         UsageError: there is no terminal to ask at.
     """
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError(f"no terminal to ask at: {question} Confirm with --yes")
+    if not ask(question):
+        fail("not confirmed; nothing was done")
+
+
+def can_ask() -> bool:
+    """Whether there is a terminal to ask at."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask at the terminal; leave if the answer is Ctrl-C."""
     try:
-        agreed = typer.confirm(question, err=True)
+        return typer.confirm(question, err=True)
     except typer.Abort:
         err.print()
-        fail("interrupted; nothing was done", Exit.INTERRUPTED)
-    if not agreed:
-        fail("not confirmed; nothing was done")
+        fail("interrupted; nothing more was done", Exit.INTERRUPTED)
 
 
 class Tell(Protocol):

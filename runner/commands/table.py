@@ -28,6 +28,8 @@ COMMANDS: Commands = {
     "truth": Entry("", "Record what a real control plane decides."),
     "truth record": Entry("runner.commands.truth:record", "Play scenarios on a cluster and write what it decided."),
     "mcp": Entry("runner.commands.mcp:mcp", "Serve tools by MCP: look at a cluster or a trace, or play the gym."),
+    "rl": Entry("", "Let an agent diagnose a whole cluster, a real one or a simulated one."),
+    "rl diagnose": Entry("runner.commands.rl:diagnose", "Find out what is wrong with a cluster, and say what to do."),
     "doctor": Entry("runner.commands.doctor:doctor", "Check whether a Kubernetes can run simulations."),
 }
 

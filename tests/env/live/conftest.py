@@ -36,7 +36,7 @@ def api(fake: FakeApi, tmp_path: Path) -> Iterator[KubeApi]:
     """A client whose sleep takes no time."""
     timer = Timer(sleep=lambda seconds: None)
     connection = connect(kubeconfig=str(fake.write_kubeconfig(tmp_path / "kubeconfig")), timer=timer)
-    yield replace(connection, request_timeout_s=1.0)
+    yield replace(connection, request_timeout_s=5.0)
     connection.close()
 
 

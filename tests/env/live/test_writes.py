@@ -114,7 +114,7 @@ def test_a_pod_that_was_replaced_meanwhile_is_not_deleted(fake: FakeApi, ward: W
 
 
 def test_a_drain_cordons_and_evicts_so_that_disruption_budgets_hold(fake: FakeApi, ward: Ward, examined: Open) -> None:
-    ward.node("node-2", cordoned=True)
+    ward.node("node-2", ready=False)
     ward.deployment("web", running("node-2"), running("node-1"))
     ward.deployment("db", running("node-2"))
     ward.pod(
@@ -132,6 +132,14 @@ def test_a_drain_cordons_and_evicts_so_that_disruption_budgets_hold(fake: FakeAp
     assert "disruption budget" in next(each.why for each in step.written if each.outcome == "refused")
     assert names(fake, "pods") == ["agent", "db-5d4f8c7b9-00000", "web-5d4f8c7b9-00001"]
     assert not any(method == "DELETE" for method, _ in writes(fake))
+
+
+def test_a_node_that_cannot_be_cordoned_is_not_drained(fake: FakeApi, ward: Ward, examined: Open) -> None:
+    ward.node("node-2", ready=False)
+    ward.deployment("web", running("node-2"))
+    fake.fail(403, method="PATCH")
+    assert outcomes(examined(**ALL).step(A.DRAIN_NODE)) == [("cordon node node-2", "refused")]
+    assert names(fake, "pods") == ["web-5d4f8c7b9-00000"]
 
 
 def test_a_healthy_node_is_never_drained(ward: Ward, examined: Open) -> None:

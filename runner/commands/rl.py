@@ -1,0 +1,212 @@
+"""`sim-arena rl diagnose`: a doctor looks at a cluster, mends what it may, and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from env.doctor.actions import DoctorAction
+from env.errors import ConfigError, UsageError, nearest
+from env.words import count
+from runner.commands.console import Exit, ask, can_ask, note, out, print_json
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
+
+if TYPE_CHECKING:
+    from env.live.plan import Change
+    from runner.rl.doctors import Doctor
+
+WRITES = tuple(action.name.lower().replace("_", "-") for action in DoctorAction if 6 <= action <= 10)
+"""Names of the actions that write."""
+
+_REQUEST_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterToDiagnose:
+    """The cluster, and what may be changed."""
+
+    panel: ClassVar[str] = "Cluster"
+
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.",
+            autocompletion=completion.files,
+        ),
+    ] = None
+    kube_context: Annotated[str | None, typer.Option(metavar="NAME", help="Its context. Default: the current one.")] = (
+        None
+    )
+    namespace: Annotated[
+        tuple[str, ...],
+        typer.Option(metavar="NAME", help="Read this one only; may be given again. kube-system is changed only so."),
+    ] = ()
+    allow_writes: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            metavar="ACTION",
+            help="Let this action write; may be given again, or with commas: " + ", ".join(WRITES) + ".",
+            autocompletion=completion.of(WRITES),
+        ),
+    ] = ()
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Let the API server try what would be written, and write nothing.")
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an action writes.")] = False
+
+
+@flattened
+def diagnose(
+    cluster: ClusterToDiagnose,
+    output: OutputChoice,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="Who acts: a file, or a name in ~/.sim-arena/models. Default: modelPath of the configuration, else a "
+            "round by hand.",
+            autocompletion=completion.files,
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", "-s", min=1, max=1000, help="Actions at most.")] = 20,
+    simulation: Annotated[bool, typer.Option("--simulation", help="Play Doctor-v0 instead of a real cluster.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated cluster.")] = 0,
+) -> None:
+    """Find out what is wrong with a cluster, and say what to do: that of the current kubeconfig, read only.
+
+    Exit code 0: nothing is wrong. 1: something is, or not all could be read. What an action would write is proposed as
+    a command, unless --allow-writes names the action: then the API server tries it, you are asked, and it is done.
+    """
+    doctor, name = _doctor(model, simulation)
+    if simulation:
+        _simulate(doctor, name, steps, seed, as_json=output.as_json)
+        return
+    allowed = _allowed(cluster.allow_writes)
+    if allowed and not cluster.dry_run and not cluster.yes and not can_ask():
+        raise UsageError("no terminal to ask at before an action writes; take --yes or --dry-run")
+    _examine(cluster, allowed, doctor, name, steps, as_json=output.as_json)
+
+
+def _examine(
+    choice: ClusterToDiagnose,
+    allowed: tuple[DoctorAction, ...],
+    doctor: Doctor,
+    name: str,
+    steps: int,
+    *,
+    as_json: bool,
+) -> None:
+    from env.kube.connect import connect, context_name
+    from env.live.cluster import LiveCluster, Rights
+    from env.live.reading import Reader
+    from runner.rl.diagnose import diagnose as run
+    from runner.rl.report import Header, document, report_lines, step_lines
+
+    file = str(choice.kubeconfig) if choice.kubeconfig else None
+    where = (
+        *(("--kubeconfig", file) if file else ()),
+        *(("--context", choice.kube_context) if choice.kube_context else ()),
+    )
+    api = replace(connect(choice.kube_context, kubeconfig=file), request_timeout_s=_REQUEST_TIMEOUT_S)
+    try:
+        context = context_name(choice.kube_context, kubeconfig=file)
+        header = Header(context, api.host, choice.namespace, allowed, choice.dry_run, name, where)
+        say = note if as_json else _print
+        say(header.line)
+        rights = Rights(frozenset(allowed), choice.dry_run, _confirmation(choice.yes))
+        patient = LiveCluster(Reader(api, choice.namespace), rights)
+        number = 0
+
+        def show(step: object) -> None:
+            nonlocal number
+            number += 1
+            for line in step_lines(number, step, where):  # type: ignore[arg-type]
+                say(line)
+
+        diagnosis = run(patient, doctor, steps, show)
+    finally:
+        api.close()
+    if as_json:
+        print_json(document(header, diagnosis))
+    else:
+        for line in report_lines(header, diagnosis):
+            _print(line)
+    if not diagnosis.is_well:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _print(line: str) -> None:
+    """A line on stdout; a command stays whole, to be pasted."""
+    out.print(
+        line, markup=False, highlight=False, soft_wrap=line.lstrip().startswith("kubectl ") or not out.is_terminal
+    )
+
+
+def _confirmation(yes: bool):  # type: ignore[no-untyped-def]
+    def confirm(action: DoctorAction, changes: Sequence[Change]) -> bool:
+        for each in changes:
+            note(f"   {each.said}")
+        return yes or ask(f"{count(len(changes), 'change')}: go ahead?")
+
+    return confirm
+
+
+def _allowed(given: Sequence[str]) -> tuple[DoctorAction, ...]:
+    """The actions that may write.
+
+    Raises:
+        ConfigError: One that there is not, or that does not write.
+    """
+    names = [name.strip().lower().replace("_", "-") for each in given for name in each.split(",")]
+    for name in names:
+        if name not in WRITES:
+            raise ConfigError(f"--allow-writes {name!r:.80}: no action that writes; {nearest(name, WRITES)}")
+    return tuple(sorted({DoctorAction[name.upper().replace("-", "_")] for name in names}))
+
+
+def _doctor(model: str | None, simulation: bool) -> tuple[Doctor, str]:
+    """Who acts, and what to call it: what is named, else the configuration's model, else a round by hand."""
+    from runner.rl.config import load_config, models_folder
+    from runner.rl.doctors import model_doctor, ward_round
+
+    chosen = model or load_config().modelPath
+    if chosen is None:
+        return ward_round(), "by hand"
+    path = Path(chosen).expanduser()
+    if not path.exists() and len(path.parts) == 1:
+        found = sorted(models_folder().glob("*")) if models_folder().is_dir() else []
+        path = next((each for each in found if chosen in (each.name, each.stem)), path)
+        if not path.exists():
+            known = [each.name for each in found]
+            hint = nearest(chosen, known) if known else "there are no models there"
+            raise ConfigError(f"--model {chosen}: no such file, nor is one of that name in {models_folder()}; {hint}")
+    return model_doctor(path), str(path)
+
+
+def _simulate(doctor: Doctor, name: str, steps: int, seed: int, *, as_json: bool) -> None:
+    from runner.rl.diagnose import simulate
+    from runner.rl.report import action_name
+
+    taken = []
+    (note if as_json else _print)(f"simulated cluster, seed {seed}")
+    for step in simulate(doctor, steps, seed):
+        taken.append(step)
+        if not as_json:
+            _print(step.line)
+    solved = taken[-1].is_success
+    if as_json:
+        rows = [{"action": action_name(each.action), "line": each.line, "reward": each.reward} for each in taken]
+        print_json({"mode": "simulation", "seed": seed, "doctor": name, "solved": solved, "steps": rows})
+    else:
+        _print(f"{'solved' if solved else 'not solved'} in {count(len(taken), 'step')}")
+    if not solved:
+        raise typer.Exit(int(Exit.FAILED))
