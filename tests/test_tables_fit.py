@@ -44,7 +44,7 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import doctor, fidelity, tables
+from runner.commands import benchmark, doctor, fidelity, tables
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
@@ -147,6 +147,15 @@ TALLY = Tally(1_000_000, dict.fromkeys(MEASURES, 987_654))
 FEDERATION = FederationSummary(GROUP, 2, 100_000, 100_000, "failed", ERROR, SHA, JOBS, (ROUND,))
 MEMBER = Straggler("a member that is fifty times as slow as the others", tuple(range(1000)), None, None)
 
+
+def _benchmark() -> FittedTable:
+    figure = {"value": 0.12345, "low": -12.345, "high": 123.45}
+    names = ("pass_at_1", "pass_all_k", "steps_over_optimum", "over_allocation", "mean_return", "invalid_rate")
+    agent = {"totals": {"attempts": 31_000}, "metrics": dict.fromkeys(names, figure)}
+    facts = {"attempts": 1_000, "provider": "openai", "model": "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8"}
+    return benchmark._table({"facts": facts, "agents": {"llm": agent, "autoscaler": agent}})
+
+
 CASES: dict[str, Callable[[], Any]] = {
     "infra.bench.protocol.tables:closing": lambda: protocol_bench.closing(
         [ClosingResult("fedavg, updates as they come out of the store", 10_000, 12345.67, 1234.5, None, ERROR)]
@@ -187,6 +196,19 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),
     "runner.bench.tables:summaries": lambda: bench.summaries("part", {"without prioritised replay": SUMMARY}),
     "runner.bench.tables:trainings": lambda: bench.trainings("learner", [("Stable-Baselines3", 2**31, EXAM)]),
+    "runner.commands.benchmark:_scenario_table": lambda: benchmark._scenario_table(
+        [
+            {
+                "name": "no-fault-replica-deficit",
+                "type": "over-allocation",
+                "difficulty": "medium",
+                "least_actions": 12,
+                "target": 100,
+                "nodes": 499,
+            }
+        ]
+    ),
+    "runner.commands.benchmark:_table": _benchmark,
     "runner.commands.doctor:_table": lambda: doctor._table(
         {"Prometheus operator": ReportLine(Level.FAIL, ERROR, "kubectl create namespace monitoring")}
     ),

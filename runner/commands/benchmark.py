@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -260,13 +260,14 @@ def _list(rows: list[BenchmarkScenario], output: OutputChoice) -> None:
     if output.as_json:
         print_json({"sha256": registry_hash(rows), "scenarios": facts})
         return
-    table = FittedTable("name", "type", "difficulty", "least actions", "target", "nodes", "hostile text", "hash")
+    tables.show(_scenario_table(facts))
+
+
+def _scenario_table(facts: Sequence[Mapping[str, Any]]) -> FittedTable:
+    table = FittedTable("name", "type", "difficulty", "least actions", "target", "nodes")
     for row in facts:
-        table.add_row(*(tables.words(row[name]) for name in _SHOWN), row["sha256"][:12])
-    tables.show(table)
-
-
-_SHOWN = ("name", "type", "difficulty", "least_actions", "target", "nodes", "channel")
+        table.add_row(*(str(row[name]) for name in ("name", "type", "difficulty", "least_actions", "target", "nodes")))
+    return table
 
 
 def _facts(row: BenchmarkScenario) -> dict[str, Any]:
