@@ -3,7 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check format clean
+MINIO := .minio
+MINIO_VERSION := 7aac2a2c5b7c
+
+.PHONY: setup demo test test-minio check format clean
 
 setup: $(STAMP)
 
@@ -19,6 +22,13 @@ demo: setup
 test: setup
 	$(BIN)/pytest -n 2 --dist worksteal
 
+# The store's tests, the whole check of an endpoint and a short chaos on MinIO, which Go builds if it is not installed.
+test-minio: setup
+	command -v minio >/dev/null || test -x $(MINIO)/minio || \
+		GOBIN=$(abspath $(MINIO)) nice go install github.com/minio/minio@$(MINIO_VERSION)
+	PATH="$(abspath $(MINIO)):$$PATH" $(BIN)/pytest -k minio \
+		tests/protocol/wire/test_store.py tests/infra/proof/test_conformance.py tests/infra/proof/test_chaos.py
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,4 +40,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info $(MINIO)

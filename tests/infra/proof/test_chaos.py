@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,18 @@ SMALL = ("--members", "2", "--workers", "2", "--rounds", "8", "--seed", "1")
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_they_change_no_bit_on_minio_either(bucket_on: Callable[[str], str], tmp_path: Path) -> None:
+    bucket = bucket_on("minio")
+    few = ("--kills", "2", "--rounds", "4", "--seed", "1", "--to", str(tmp_path / "out"), "--json")
+    done = subprocess.run(
+        command("sim-arena", "chaos", "--bucket", bucket, *few), capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["findings"] == []
+    assert report["weights_sha256"] == report["undisturbed_sha256"] is not None
 
 
 def test_signals_and_a_bad_network_change_no_bit(tmp_path: Path) -> None:
