@@ -42,14 +42,12 @@ def container_log(pod: Manifest, container: str) -> str | None:
 
 
 def _last_lines(cpu_m: int | None, memory_bytes: int | None, cpu_use_m: int, memory_use: int) -> list[str]:
-    """What a container writes in the end that may use so much, and needs so much."""
+    """What a container writes in the end that may use so much, and needs so much: what it needs it cannot know."""
     match container_shortage(cpu_m, memory_bytes, cpu_use_m, memory_use):
         case Shortage.OOM_KILLED:
-            needed, allowed = format_memory(memory_use), format_memory(memory_bytes or 0)
-            return [f"out of memory: {needed} needed, {allowed} allowed", "Killed"]
+            return [f"out of memory: {format_memory(memory_bytes or 0)} allowed", "Killed"]
         case Shortage.CPU_STARVED:
-            needed, allowed = format_cpu(cpu_use_m), format_cpu(cpu_m or 0)
-            return [f"CPU is throttled: {needed} needed, {allowed} allowed", "not ready: answers take too long"]
+            return [f"CPU is throttled: {format_cpu(cpu_m or 0)} allowed", "not ready: answers take too long"]
     return ["ready"]
 
 
