@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 MINIO := .minio
-MINIO_VERSION := 7aac2a2c5b7c
+MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
 .PHONY: setup demo test test-minio check format clean
 
