@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.saved.files import write_atomic
 from env.errors import ConfigError, reason
-from runner.benchmark.rows import Row, append_whole, cut_torn_line, read_rows
+from runner.benchmark.players import LLM
+from runner.benchmark.rows import ROWS_AGAIN, Row, append_whole, cut_torn_line, read_rows
+from runner.benchmark.scenarios import BenchmarkScenario
 from runner.folders import locked, new_folder
 
 RESULTS = Path("benchmark") / "results"
@@ -107,6 +109,28 @@ class BenchmarkFolder:
         """The rows so far; what a crash left of the last line is taken away first."""
         cut_torn_line(self.rows_file)
         return read_rows(self.rows_file)
+
+    def check_rows(self, config: RunConfig, scenarios: Sequence[BenchmarkScenario]) -> None:
+        """Refuse rows of another run, before a request is paid whose row could not be reported beside them.
+
+        Raises:
+            ConfigError: There are some.
+            RowError: What is there are no rows.
+        """
+        contents = {scenario.name: scenario.sha256 for scenario in scenarios}
+        limits = (config.attempts, config.steps, config.seed)
+        model = (config.provider, config.model, config.prompt_sha256, config.max_tool_rounds)
+        for row in self.rows():
+            is_ours = (
+                contents.get(row.scenario) == row.scenario_sha256
+                and (row.attempts, row.max_steps, row.seed) == limits
+                and (row.agent != LLM or (row.provider, row.model, row.prompt_sha256, row.max_tool_rounds) == model)
+            )
+            if not is_ours:
+                raise ConfigError(
+                    f"{self.rows_file}: the row of {row.agent}, {row.scenario}, attempt {row.attempt} is of another "
+                    f"run than {CONFIG}; {ROWS_AGAIN}"
+                )
 
     @property
     def rows_file(self) -> Path:

@@ -20,6 +20,8 @@ from env.errors import OutputError, UsageError, reason
 LONGEST_LINE = 1 << 20  # bytes of one row
 LONGEST_FILE = 1 << 29
 LONGEST_ERROR = 500  # characters
+ROWS_AGAIN = "move the file away, and --resume makes its rows again from the transcripts"
+"""What to do with rows that cannot be used: nothing is paid for it."""
 
 Text = Annotated[str, Field(max_length=500)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -207,8 +209,8 @@ def read_rows(path: Path) -> list[Row]:
             row = Row.model_validate_json(line)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise RowError(f"{path} line {number}: no row of a benchmark: {place} {reason(first)}"[:1000]) from None
+            what = f"{'.'.join(map(str, first['loc']))} {reason(first)}".strip()
+            raise RowError(f"{path} line {number}: no row of a benchmark: {what:.500}; {ROWS_AGAIN}") from None
         found[row.key] = row
     return list(found.values())
 

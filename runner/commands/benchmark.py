@@ -82,6 +82,7 @@ def _play(
     from runner.benchmark.scenarios import chosen, registry
 
     rows = chosen(registry(config.stream), config.scenarios, None)
+    folder.check_rows(config, rows)
     was_done = not missing(folder.rows(), LLM, rows, config.attempts)
     budget = Budget(run.max_cost_usd, run.max_tokens, already_spent(folder, rows, config.attempts))
     rules = Rules(config.attempts, config.steps, config.seed, place, should_stop)

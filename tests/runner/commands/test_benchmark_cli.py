@@ -190,6 +190,36 @@ def test_a_damaged_folder_is_refused(cli: Cli, text: str) -> None:
     assert "run.json" in one_line(refused.err)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ('"model":"other"', '"model":"heuristic"'),
+        ('"seed":1', '"seed":0'),
+        ('"scenario":"cpu-3"', '"scenario":"cpu-1"'),
+    ],
+)
+def test_rows_of_another_run_are_refused_before_anything_is_played(cli: Cli, theirs: str, ours: str) -> None:
+    cli(*QUICK)
+    rows = results() / "rows.jsonl"
+    rows.write_text("".join(line.replace(ours, theirs) for line in rows.read_text().splitlines(True)[:-1]))
+    for transcript in (results() / "transcripts").iterdir():
+        transcript.unlink()
+    refused = cli("benchmark", "--resume", str(results()))
+    assert refused.code == 2
+    assert "is of another run than run.json; move the file away" in one_line(refused.err)
+    assert list((results() / "transcripts").iterdir()) == []
+
+
+def test_rows_that_are_moved_away_are_made_again_from_the_transcripts(cli: Cli) -> None:
+    cli(*QUICK)
+    rows, report = results() / "rows.jsonl", (results() / "report.json").read_bytes()
+    rows.write_text(rows.read_text().replace("{", "[", 1))
+    assert "line 1: no row of a benchmark" in one_line(cli("benchmark", "--resume", str(results())).err)
+    rows.unlink()
+    assert cli("benchmark", "--resume", str(results())).code == 0
+    assert (results() / "report.json").read_bytes() == report
+
+
 def test_a_folder_at_work_is_refused(cli: Cli) -> None:
     cli(*QUICK)
     with BenchmarkFolder(results()).locked():
