@@ -28,7 +28,7 @@ class Problems(IntEnum):
     """3 to 200 nodes, one to five faults at the start, and others that come while the episode runs."""
 
 
-SHAPES = ((2, 4, 3, 2), (2, 4, 4, 2), (3, 4, 3, 3), (3, 4, 4, 3), (4, 4, 6, 2), (4, 4, 5, 3), (4, 4, 4, 4))
+SHAPES = ((3, 4, 5, 2), (3, 4, 6, 2), (3, 4, 3, 3), (3, 4, 4, 3), (4, 4, 6, 2), (4, 4, 5, 3), (4, 4, 4, 4))
 """Small clusters: nodes, pods that a node takes, Deployments, replicas of each."""
 SMALL_USE_PERCENT = 50
 MOST_SMALL_FAULTS = 3

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from env.doctor.actions import ACTIONS, DoctorAction
+from env.doctor.cluster import CLUSTER, record
 from env.doctor.doctor_env import PROBLEMS, DoctorEnv
-from env.doctor.draw import SHAPES, Problems, draw_small, is_held_out
+from env.doctor.draw import SHAPES, Problems, draw_small, is_held_out, start_small
 from env.doctor.features import FEATURES
+from env.doctor.graph import small_problems
 from env.errors import ConfigError
 
 A = DoctorAction
@@ -131,6 +133,14 @@ def test_one_small_problem_in_eight_or_so_is_held_out() -> None:
     problems = [(shape, faults) for shape in range(len(SHAPES)) for faults in range(1 << 12)]
     assert np.mean([is_held_out(*each) for each in problems]) == pytest.approx(1 / 8, abs=0.01)
     assert len(PROBLEMS) == len(Problems)
+
+
+@pytest.mark.parametrize("shape", range(len(SHAPES)))
+def test_every_small_problem_starts_in_a_state_of_its_own(shape: int) -> None:
+    clusters = np.zeros(len(small_problems()), CLUSTER)
+    for number, faults in enumerate(small_problems()):
+        start_small(record(clusters, number), shape, faults)
+    assert len({each.tobytes() for each in clusters}) == len(clusters)  # so that none held out is also trained on
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_a_problem_may_be_given() -> None:
     assert envs.action_masks().shape == (2, ACTIONS)
     envs.step(np.array([14, 6]))
     assert envs.render() == (
-        "step 1: wait -> 7 pods running; dns 1",
-        "step 1: restart_failed_pods -> 8 pods running; healthy",
+        "step 1: wait -> 11 pods running; dns 1",
+        "step 1: restart_failed_pods -> 12 pods running; healthy",
     )
 
 
