@@ -56,7 +56,7 @@ class PPO:
         self._rng = np.random.default_rng(seed)
         self._rollout = Rollout.empty(settings.rollout_steps, 1, spaces)
         self._filled = 0
-        self._acted: tuple[float, Bools | None] | None = None  # what `learn` needs of the `act` before it
+        self._acted: tuple[int, float, Bools | None] | None = None  # action, log-probability and mask, for `learn`
         self._env_steps = 0
         self._updates = 0
 
@@ -96,7 +96,7 @@ class PPO:
         if not explore:
             return int(logits.argmax())
         actions, log_probs = sample(logits, self._rng)
-        self._acted = float(log_probs[0]), mask
+        self._acted = int(actions[0]), float(log_probs[0]), mask
         return int(actions[0])
 
     def act_in_all(self, states: Floats, masks: Bools | None) -> tuple[NDArray[np.int64], Floats]:
@@ -114,8 +114,10 @@ class PPO:
 
     def learn(self, transition: Transition) -> dict[str, float]:
         """Take the next step of an episode in; metrics once a rollout is full, which is then learned from."""
-        log_prob, mask = self._acted or (self._log_prob(transition), None)
-        self._acted = None
+        acted, self._acted = self._acted, None
+        if acted is None or acted[0] != transition.action:  # not drawn by `act`
+            acted = transition.action, self._log_prob(transition), None
+        _, log_prob, mask = acted
         rollout, t = self._rollout, self._filled
         rollout.states[t], rollout.actions[t], rollout.log_probs[t] = transition.state, transition.action, log_prob
         rollout.rewards[t], rollout.next_states[t] = transition.reward, transition.next_state
