@@ -59,6 +59,7 @@ WRONG: dict[str, list[str]] = {
     ],
     "sim-arena evaluate": ["nosuch", "--agent nosuch", "--suite nosuch", "--agent absent.pt", "--trace absent"],
     "sim-arena benchmark": ["--provider nosuch", "--list-scenarios --scenario nosuch", "--resume absent"],
+    "sim-arena mcp": ["--trace absent.msgpack", "--trace damaged.msgpack", "--play --problem cpus"],
     "sim-arena suggest": [
         "--trace absent.msgpack",
         "--trace cpu.msgpack --agent nosuch",
@@ -133,6 +134,7 @@ WRONG: dict[str, list[str]] = {
 
 
 WITHOUT_JSON = {
+    "sim-arena mcp": "its stdout carries the protocol",
     "sim-arena policy": "what it prints is JSON",
     "worker": "it prints a log",
     "sync-server": "it prints a log",
