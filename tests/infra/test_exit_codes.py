@@ -59,7 +59,8 @@ WRONG: dict[str, list[str]] = {
     ],
     "sim-arena evaluate": ["nosuch", "--agent nosuch", "--suite nosuch", "--agent absent.pt", "--trace absent"],
     "sim-arena benchmark": ["--provider nosuch", "--list-scenarios --scenario nosuch", "--resume absent"],
-    "sim-arena mcp": ["--trace absent.msgpack", "--trace damaged.msgpack", "--play --problem cpus"],
+    # What is told before it takes stdin and stdout for the protocol; tests/runner/mcp starts processes for the rest.
+    "sim-arena mcp": ["--trace cpu.msgpack --problem cpu", "--env nosuch", "--http 70000"],
     "sim-arena suggest": [
         "--trace absent.msgpack",
         "--trace cpu.msgpack --agent nosuch",
