@@ -38,7 +38,8 @@ KNOWN_FOR = 10
 """In how many observations what a reading action revealed is known: that after the action, and nine more."""
 
 
-def _bits(faults: Iterable[Fault]) -> int:
+def bits(faults: Iterable[Fault]) -> int:
+    """A set of faults as a number."""
     return sum(1 << fault for fault in faults)
 
 
@@ -67,9 +68,9 @@ _OUTDATES: dict[DoctorAction, tuple[Fault, ...]] = {
     _A.UNCORDON_NODE: _MOVED,
 }
 
-REVEALS = tuple(_bits(_REVEALS.get(DoctorAction(number), ())) for number in range(ACTIONS))
+REVEALS = tuple(bits(_REVEALS.get(DoctorAction(number), ())) for number in range(ACTIONS))
 """The faults that each action reveals, as bits."""
-OUTDATES = tuple(_bits(_OUTDATES.get(DoctorAction(number), ())) for number in range(ACTIONS))
+OUTDATES = tuple(bits(_OUTDATES.get(DoctorAction(number), ())) for number in range(ACTIONS))
 """The faults of which each action, if it changed anything, makes unknown what was known."""
 
 

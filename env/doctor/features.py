@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from env.doctor.cluster import count_nodes, failing, without_image
-from env.doctor.faults import Fault, flag
+from env.doctor.faults import Fault, bits, flag
 from env.doctor.nodes import NodeState, nodes_in
 
 FEATURES = (
@@ -47,16 +47,16 @@ EVENTS_OF_A_NODE = 5
 EVENTS_OF_SLOW_PODS = 10
 """Probes that fail for want of an answer in time: behind a network policy, or because the load is on too few pods."""
 
-PVC_ISSUES = 1 << Fault.CLAIM_UNBOUND
-NETWORK_ISSUES = 1 << Fault.DNS | 1 << Fault.NETWORK_POLICY
-PRESSURE = 1 << Fault.TOO_FEW_REPLICAS | 1 << Fault.TOO_MANY_REPLICAS | 1 << Fault.OUT_OF_MEMORY
-_ALWAYS_ASKED = 1 << Fault.TOO_FEW_REPLICAS | 1 << Fault.TOO_MANY_REPLICAS
+PVC_ISSUES = bits((Fault.CLAIM_UNBOUND,))
+NETWORK_ISSUES = bits((Fault.DNS, Fault.NETWORK_POLICY))
+WRONG_SIZE = bits((Fault.TOO_FEW_REPLICAS, Fault.TOO_MANY_REPLICAS))
+PRESSURE = WRONG_SIZE | bits((Fault.OUT_OF_MEMORY,))
 
 
 def pressure(cluster: Any) -> float:
     """The flag `has_resource_pressure`: 1 for a known fault of PRESSURE, 0 if no Deployment is of the wrong size."""
     found = flag(cluster, PRESSURE)
-    return found if found == 1.0 else flag(cluster, _ALWAYS_ASKED)
+    return found if found == 1.0 else flag(cluster, WRONG_SIZE)
 
 
 def usage(cluster: Any) -> tuple[float, float]:

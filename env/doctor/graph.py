@@ -20,7 +20,7 @@ from env import jit
 from env.doctor.actions import ACTIONS
 from env.doctor.cluster import CLUSTER, mendable, settle
 from env.doctor.draw import CRASH_HEALS_IN, MOST_SMALL_FAULTS, NODE_HEALS_IN, start_small
-from env.doctor.faults import CAUSES, FAULTS, KNOWN_FOR, Fault
+from env.doctor.faults import CAUSES, FAULTS, KNOWN_FOR, Fault, bits
 from env.doctor.nodes import NODE_STATES
 from env.doctor.reward import reward
 from env.doctor.rules import DNS_GROWS_EVERY, Outcome, turn
@@ -29,16 +29,17 @@ from env.jit import Ints
 CHANCES = 4
 """What may happen in a step: bit 0, a node recovers; bit 1, pods stop crashing."""
 END = -1
+"""In place of a next state: the episode is solved."""
 
 _ROOM = 2**16
 _CONVERGED = 1e-12
 _MOST_SWEEPS = 200  # some ten suffice
-_THERE = (1 << Fault.CRASH_LOOP) | (1 << Fault.OUT_OF_MEMORY) | (1 << Fault.BAD_IMAGE) | (1 << Fault.CLAIM_UNBOUND)
-_THERE |= (1 << Fault.QUOTA_USED_UP) | (1 << Fault.DNS) | (1 << Fault.NETWORK_POLICY)
-_REPORTED = (1 << Fault.NODE_NOT_READY) | (1 << Fault.OUT_OF_MEMORY) | (1 << Fault.BAD_IMAGE)
-_REPORTED |= (
-    (1 << Fault.CLAIM_UNBOUND) | (1 << Fault.NO_ROOM) | (1 << Fault.QUOTA_USED_UP) | (1 << Fault.NETWORK_POLICY)
-)
+_F = Fault
+_UNMENDABLE = (_F.OUT_OF_MEMORY, _F.BAD_IMAGE, _F.CLAIM_UNBOUND, _F.QUOTA_USED_UP, _F.NETWORK_POLICY)
+_THERE = bits((*_UNMENDABLE, _F.CRASH_LOOP, _F.DNS))
+"""Faults of which only matters whether they are there."""
+_REPORTED = bits((*_UNMENDABLE, _F.NODE_NOT_READY, _F.NO_ROOM))
+"""Faults of which matters whether they are known."""
 
 
 def pack(cluster: Any) -> tuple[int, int]:
@@ -227,7 +228,7 @@ class Graph:
 def small_problems() -> list[int]:
     """All sets of faults that small problems start with, as bits."""
     sizes = range(1, MOST_SMALL_FAULTS + 1)
-    return [sum(1 << fault for fault in chosen) for size in sizes for chosen in combinations(CAUSES, size)]
+    return [bits(chosen) for size in sizes for chosen in combinations(CAUSES, size)]
 
 
 @cache
