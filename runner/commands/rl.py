@@ -176,11 +176,11 @@ def _allowed(given: Sequence[str]) -> tuple[DoctorAction, ...]:
 def _doctor(model: str | None, simulation: bool) -> tuple[Doctor, str]:
     """Who acts, and what to call it: what is named, else the configuration's model, else a round by hand."""
     from runner.rl.config import load_config, models_folder
-    from runner.rl.doctors import model_doctor, ward_round
+    from runner.rl.doctors import model_doctor, scripted_doctor, ward_round
 
     chosen = model or load_config().modelPath
     if chosen is None:
-        return ward_round(), "by hand"
+        return (scripted_doctor(), "scripted") if simulation else (ward_round(), "by hand")
     path = Path(chosen).expanduser()
     if not path.exists() and len(path.parts) == 1:
         found = sorted(models_folder().glob("*")) if models_folder().is_dir() else []

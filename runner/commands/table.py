@@ -30,6 +30,9 @@ COMMANDS: Commands = {
     "mcp": Entry("runner.commands.mcp:mcp", "Serve tools by MCP: look at a cluster or a trace, or play the gym."),
     "rl": Entry("", "Let an agent diagnose a whole cluster, a real one or a simulated one."),
     "rl diagnose": Entry("runner.commands.rl:diagnose", "Find out what is wrong with a cluster, and say what to do."),
+    "rl status": Entry("runner.commands.rl_environment:status", "Show what there is for training."),
+    "rl setup": Entry("runner.commands.rl_environment:setup", "Install PufferLib in an environment of its own."),
+    "rl remove": Entry("runner.commands.rl_environment:remove", "Delete the environment that setup has made."),
     "doctor": Entry("runner.commands.doctor:doctor", "Check whether a Kubernetes can run simulations."),
 }
 

@@ -1,4 +1,4 @@
-"""A doctor at a real cluster: who acts, the run, the report.
+"""A doctor at a real cluster: who acts, the run, the report; and PufferLib in an environment of its own.
 
 It may import `env` and `agents`. To be read in this order:
 
@@ -7,4 +7,8 @@ doctors.py    who acts: a model, or a round of the ward by hand
 diagnose.py   the run: header, steps, what is wrong in the end
 advice.py     what is wrong -> commands to run
 report.py     the same as a document and as lines of text
+puffer.py     our environments as PufferLib's vectorisation takes them
+install.py    a virtual environment with PufferLib beside our packages: made, examined, removed
+probe.py      what a Python has for training, asked in a process of its own
+status.py     what there is on this machine
 """

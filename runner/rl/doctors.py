@@ -53,6 +53,13 @@ def ward_round() -> Doctor:
     return act
 
 
+def scripted_doctor() -> Doctor:
+    """The simulation's scripted doctor."""
+    from env.doctor.scripted import scripted
+
+    return lambda state, mask: scripted(state.tolist())
+
+
 def model_doctor(path: Path) -> Doctor:
     """A model that was trained on Doctor-v0; it takes its likeliest action.
 

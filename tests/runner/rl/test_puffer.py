@@ -1,0 +1,61 @@
+"""Our environments in PufferLib's vectorisation; only where PufferLib is, as in the environment of `rl setup`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from env.doctor.actions import ACTIONS
+from env.doctor.doctor_env import DoctorEnv
+
+pufferlib = pytest.importorskip("pufferlib")
+vector = pytest.importorskip("pufferlib.vector")
+
+
+def test_the_native_environment_writes_the_single_ones_numbers_into_pufferlibs_buffers() -> None:
+    from runner.rl.puffer import DoctorPufferEnv
+
+    n = 5
+    envs = vector.make(DoctorPufferEnv, env_kwargs={"num_envs": n}, num_envs=1, backend=vector.Serial)
+    singles = [DoctorEnv() for _ in range(n)]
+    states, _ = envs.reset(seed=3)
+    expected = np.array([env.reset(seed=(3 << 20) + i)[0] for i, env in enumerate(singles)])
+    assert np.shares_memory(states, envs.driver_env.observations)
+    rng, ended = np.random.default_rng(0), 0
+    for _ in range(300):
+        np.testing.assert_array_equal(states, expected)
+        actions = rng.integers(ACTIONS, size=n)
+        states, rewards, terminals, truncations, infos = envs.step(actions)
+        for i, env in enumerate(singles):
+            state, reward, terminated, truncated, _ = env.step(actions[i])
+            assert (rewards[i], terminals[i], truncations[i]) == (np.float32(reward), terminated, truncated)
+            expected[i] = env.reset()[0] if terminated or truncated else state
+        over = int((terminals | truncations).sum())
+        assert bool(infos) == (over > 0)
+        ended += over
+    assert ended > 5
+
+
+@pytest.mark.parametrize("name", ["SimArena/Cluster-v0", "SimArena/Doctor-v0"])
+def test_gymnasiums_environments_step_in_pufferlibs_vectorisation(name: str) -> None:
+    from runner.rl.puffer import gymnasium_env
+
+    envs = vector.make(gymnasium_env(name), num_envs=3, backend=vector.Serial)
+    states, _ = envs.reset(seed=1)
+    for _ in range(50):
+        states, rewards, _, _, _ = envs.step(envs.action_space.sample())
+    assert states.shape == (3, *envs.single_observation_space.shape)
+    assert np.isfinite(states).all()
+    assert np.isfinite(rewards).all()
+    envs.close()
+
+
+def test_an_action_that_does_not_exist_is_refused() -> None:
+    from runner.rl.puffer import DoctorPufferEnv
+
+    env: Any = DoctorPufferEnv(4)
+    env.reset(1)
+    with pytest.raises(Exception, match="actions from 0 to 15"):
+        env.step(np.array([0, 0, 15, 0]))
