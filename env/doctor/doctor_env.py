@@ -120,18 +120,22 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return states[0], float(rewards[0]), bool(ends[0, 0]), bool(ends[1, 0])
 
     def _info(self) -> dict[str, Any]:
-        lane = record(self._lanes, 0)
         return {
-            "is_success": bool(lane.is_success),
-            "reported": bool(lane.reported),
+            "is_success": bool(self._lanes["is_success"][0]),
+            "reported": bool(self._lanes["reported"][0]),
             "action_mask": self.action_masks(),
-            "faults": faults_of(lane),
+            "faults": named(self._lanes["amount"][0]),
         }
 
 
 def faults_of(cluster: Any) -> dict[str, int]:
     """What is wrong with a cluster: how many nodes or pods each fault concerns, by name."""
-    return {name: amount for name, amount in zip(FAULT_NAMES, cluster.amount.tolist(), strict=True) if amount > 0}
+    return named(cluster.amount)
+
+
+def named(amounts: NDArray[np.int32]) -> dict[str, int]:
+    """The amounts of faults that are there, by name."""
+    return {name: amount for name, amount in zip(FAULT_NAMES, amounts.tolist(), strict=True) if amount > 0}
 
 
 def line(lane: Any, action: int | None) -> str:
@@ -171,9 +175,10 @@ def given_problem(options: Mapping[str, Any] | None) -> tuple[int, int]:
     if not options:
         return -1, -1
     names, shape = options.get("faults") or (), options.get("shape", 0)
+    names = (names,) if isinstance(names, str) else names
     if not isinstance(shape, int) or not 0 <= shape < len(SHAPES):
         raise ConfigError(f"options['shape'] {shape!r:.80}: must be a whole number from 0 to {len(SHAPES) - 1}")
-    wrong = [name for name in names if name not in _CAUSES]
+    wrong = [name for name in names if not isinstance(name, str) or name not in _CAUSES]
     if wrong or not names:
         text = f"{wrong[0]!r:.80}" if wrong else "none"
         raise ConfigError(f"options['faults'] {text}: must name at least one of {', '.join(_CAUSES)}")

@@ -148,6 +148,7 @@ def test_every_small_problem_starts_in_a_state_of_its_own(shape: int) -> None:
     [
         ({"fault": ["dns"]}, "options['fault']: unknown"),
         ({"faults": ["rain"]}, "options['faults'] 'rain': must name"),
+        ({"faults": [["dns"]]}, "options['faults'] ['dns']: must name"),
         ({"faults": ["no-room"]}, "options['faults'] 'no-room': must name"),
         ({"shape": 1}, "options['faults'] none: must name"),
         ({"faults": ["dns"], "shape": 7}, "options['shape'] 7: must be"),
