@@ -26,3 +26,12 @@ class DoctorAction(IntEnum):
 
 
 ACTIONS = len(DoctorAction)
+
+WRITES = (
+    DoctorAction.RESTART_FAILED_PODS,
+    DoctorAction.SCALE_UP_DEPLOYMENT,
+    DoctorAction.SCALE_DOWN_DEPLOYMENT,
+    DoctorAction.DRAIN_NODE,
+    DoctorAction.UNCORDON_NODE,
+)
+"""The actions that change a cluster."""

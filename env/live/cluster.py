@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from env.doctor.actions import ACTIONS, DoctorAction
+from env.doctor.actions import ACTIONS, WRITES, DoctorAction
 from env.doctor.faults import FAULTS, OUTDATES, REVEALS, Fault, age, forget, reveal
 from env.kube.paths import path_of
 from env.live.faults_seen import Finding
 from env.live.findings import amounts, findings, is_dns_known
 from env.live.logs import with_logs
 from env.live.observe import state_of
-from env.live.plan import WRITES, Change, Plan, Reach, plan
+from env.live.plan import Change, Plan, Reach, plan
 from env.live.pods import controller_of, pod_key
 from env.live.reading import LOG, PODS, POLICY, Reader, Seen
 from env.live.shown import shown
@@ -31,6 +31,9 @@ SETTLES_S = 10.0
 """Seconds that are let pass after a write, and by WAIT where something was written: controllers need them."""
 
 
+_SENT = (Outcome.DONE, Outcome.NOT_KNOWN)
+
+
 @dataclass(frozen=True)
 class Rights:
     """What a doctor may change.
@@ -39,11 +42,13 @@ class Rights:
         allowed: Actions that may write; the others are proposed.
         dry_run: Stop after the API server's own dry run.
         confirm: Asked before each action that writes, with what it changes.
+        tell: Told of each change as soon as it is known what came of it: the cluster may not be readable afterwards.
     """
 
     allowed: frozenset[DoctorAction] = frozenset()
     dry_run: bool = False
     confirm: Callable[[DoctorAction, Sequence[Change]], bool] = lambda action, changes: False
+    tell: Callable[[DoctorAction, Written], None] = lambda action, written: None
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class LiveCluster:
         if self._has_written and (action is DoctorAction.WAIT or step.written):
             self._reader.api.timer.sleep(SETTLES_S)
         self._take(self._asked(action, self._reader.look(self.seen)))
-        if step.written and any(each.outcome is Outcome.DONE for each in step.written):
+        if any(each.outcome in _SENT for each in step.written):
             forget(self._known, OUTDATES[action])
         reveal(self._known, self._revealed(action))
         age(self._known)
@@ -191,14 +196,17 @@ class LiveCluster:
         if not self._is_open(planned):
             return LiveStep(action, because=planned.because or "it was tried before")
         self._spent.add(_key(planned))
-        written = perform(
-            self._reader.until_late().api,
+        written = []
+        for each in perform(
+            self._reader.api,
             planned,
             allowed=action in self.rights.allowed,
             dry_run=self.rights.dry_run,
             confirm=lambda changes: self.rights.confirm(action, changes),
-        )
-        done = {each.change.path for each in written if each.outcome is Outcome.DONE}
+        ):
+            self.rights.tell(action, each)
+            written.append(each)
+        done = {each.change.path for each in written if each.outcome in _SENT}
         self._has_written = self._has_written or bool(done)
         if action is DoctorAction.RESTART_FAILED_PODS and done:
             self._restarted |= {_uid(pod) for pod in self.seen.pods if _path(pod) in done}

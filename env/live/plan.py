@@ -20,13 +20,6 @@ from env.live.usage import Load, is_cordoned, is_ready, loads, node_name, not_re
 from env.untrusted import mapping, mappings, name
 from env.words import count
 
-WRITES = (
-    DoctorAction.RESTART_FAILED_PODS,
-    DoctorAction.SCALE_UP_DEPLOYMENT,
-    DoctorAction.SCALE_DOWN_DEPLOYMENT,
-    DoctorAction.DRAIN_NODE,
-    DoctorAction.UNCORDON_NODE,
-)
 MOST_CHANGES = 50
 """Pods that one action deletes or evicts at most."""
 PROTECTED = "kube-system"
@@ -81,7 +74,7 @@ def plan(action: DoctorAction, seen: Seen, reach: Reach, restarted: frozenset[st
     """What a writing action would change now.
 
     Args:
-        action: One of WRITES.
+        action: One of `env.doctor.actions.WRITES`.
         seen: What was read last, what pods use among it.
         reach: Where it may write.
         restarted: UIDs of controllers whose pods were restarted before; not twice.
@@ -168,8 +161,8 @@ def _drain(seen: Seen, reach: Reach) -> Plan:
     """The NotReady node with most pods; if none has any, the cordoned one with most."""
     ready: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for each in seen.nodes:
-        held = pods_on(seen, node_name(each))
-        if held and (not is_ready(each) or is_cordoned(each)):
+        held = pods_on(seen, node_name(each)) if not is_ready(each) or is_cordoned(each) else 0
+        if held:
             ready[is_ready(each)].append((held, node_name(each)))
     chosen = max(ready[False] or ready[True], default=None)
     if chosen is None:

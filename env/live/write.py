@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     DECLINED = "declined"
     REFUSED = "refused"
     DONE = "done"
+    NOT_KNOWN = "not known"
+    """The request was sent and not answered."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Written:
 
 def perform(
     api: KubeApi, plan: Plan, *, allowed: bool, dry_run: bool, confirm: Callable[[Sequence[Change]], bool]
-) -> list[Written]:
-    """Carry out a plan, as far as that is allowed and confirmed.
+) -> Iterator[Written]:
+    """Carry out a plan, as far as that is allowed and confirmed; each change as soon as it is known what came of it.
 
     Args:
         api: The API server.
@@ -46,23 +48,25 @@ def perform(
         confirm: Asked once, with the changes that the dry run accepts.
     """
     if not allowed:
-        return [Written(each, Outcome.PROPOSED) for each in plan.changes]
-    tried = [(each, _refusal(api, each, dry_run=True)) for each in plan.changes]
-    accepted = [each for each, why in tried if not why]
-    refused = [Written(each, Outcome.REFUSED, why) for each, why in tried if why]
+        yield from (Written(each, Outcome.PROPOSED) for each in plan.changes)
+        return
+    tried = [_requested(api, each, dry_run=True) for each in plan.changes]
+    refused = [each for each in tried if each.outcome is not Outcome.DONE]
+    accepted = [each.change for each in tried if each.outcome is Outcome.DONE]
+    yield from refused
     if not accepted or any(_is_cordon(plan, each.change) for each in refused):
-        return refused
+        return
     if dry_run:
-        return [*(Written(each, Outcome.WOULD_BE_DONE) for each in accepted), *refused]
+        yield from (Written(each, Outcome.WOULD_BE_DONE) for each in accepted)
+        return
     if not confirm(accepted):
-        return [*(Written(each, Outcome.DECLINED) for each in accepted), *refused]
-    done: list[Written] = []
+        yield from (Written(each, Outcome.DECLINED) for each in accepted)
+        return
     for each in accepted:
-        why = _refusal(api, each, dry_run=False)
-        done.append(Written(each, Outcome.REFUSED if why else Outcome.DONE, why))
-        if why and _is_cordon(plan, each):
-            break
-    return [*done, *refused]
+        written = _requested(api, each, dry_run=False)
+        yield written
+        if written.outcome is not Outcome.DONE and _is_cordon(plan, each):
+            return
 
 
 def _is_cordon(plan: Plan, change: Change) -> bool:
@@ -70,16 +74,17 @@ def _is_cordon(plan: Plan, change: Change) -> bool:
     return plan.action is DoctorAction.DRAIN_NODE and change.method == "PATCH"
 
 
-def _refusal(api: KubeApi, change: Change, *, dry_run: bool) -> str:
-    """Make a request; why the API server refuses it, or ""."""
+def _requested(api: KubeApi, change: Change, *, dry_run: bool) -> Written:
+    """Make a request; what came of it."""
     try:
         body = dict(change.body)
         if change.was is not None:
             scale = api.get(change.path)
             if scale is None or count(mapping(scale.get("spec")).get("replicas")) != change.was:
-                return f"it is gone or has other than {change.was} replicas by now"
+                return Written(change, Outcome.REFUSED, f"it is gone or has other than {change.was} replicas by now")
             body["metadata"] = {"resourceVersion": mapping(scale.get("metadata")).get("resourceVersion")}
         api.change(change.method, change.path, body, dry_run=dry_run)
     except KubeError as error:
-        return str(error)
-    return ""
+        outcome = Outcome.REFUSED if error.status or dry_run else Outcome.NOT_KNOWN
+        return Written(change, outcome, str(error))
+    return Written(change, Outcome.DONE)

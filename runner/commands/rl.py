@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from env.doctor.actions import DoctorAction
+from env.doctor.actions import WRITES, DoctorAction
 from env.errors import ConfigError, UsageError, nearest
 from env.words import count
-from runner.commands.console import Exit, ask, can_ask, note, out, print_json
+from runner.commands.console import Exit, ask, can_ask, fail, note, out, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
+    from env.live.cluster import LiveStep
     from env.live.plan import Change
+    from env.live.write import Written
     from runner.rl.doctors import Doctor
 
-WRITES = tuple(action.name.lower().replace("_", "-") for action in DoctorAction if 6 <= action <= 10)
-"""Names of the actions that write."""
+_WRITES = tuple(action.name.lower().replace("_", "-") for action in WRITES)
 
 _REQUEST_TIMEOUT_S = 10.0
 
@@ -52,8 +53,8 @@ class ClusterToDiagnose:
         tuple[str, ...],
         typer.Option(
             metavar="ACTION",
-            help="Let this action write; may be given again, or with commas: " + ", ".join(WRITES) + ".",
-            autocompletion=completion.of(WRITES),
+            help="Let this action write; may be given again, or with commas: " + ", ".join(_WRITES) + ".",
+            autocompletion=completion.of(_WRITES),
         ),
     ] = ()
     dry_run: Annotated[
@@ -109,7 +110,7 @@ def _examine(
     from env.live.cluster import LiveCluster, Rights
     from env.live.reading import Reader
     from runner.rl.diagnose import diagnose as run
-    from runner.rl.report import Header, document, report_lines, step_lines
+    from runner.rl.report import Header, document, report_lines
 
     file = str(choice.kubeconfig) if choice.kubeconfig else None
     where = (
@@ -120,19 +121,12 @@ def _examine(
     try:
         context = context_name(choice.kube_context, kubeconfig=file)
         header = Header(context, api.host, choice.namespace, allowed, choice.dry_run, name, where)
-        say = note if as_json else _print
-        say(header.line)
-        rights = Rights(frozenset(allowed), choice.dry_run, _confirmation(choice.yes))
-        patient = LiveCluster(Reader(api, choice.namespace), rights)
-        number = 0
-
-        def show(step: object) -> None:
-            nonlocal number
-            number += 1
-            for line in step_lines(number, step, where):  # type: ignore[arg-type]
-                say(line)
-
-        diagnosis = run(patient, doctor, steps, show)
+        shown = _Shown(note if as_json else _print, where)
+        shown.say(header.line)
+        rights = Rights(frozenset(allowed), choice.dry_run, _Confirmation(choice.yes), shown.change)
+        diagnosis = run(LiveCluster(Reader(api, choice.namespace), rights), doctor, steps, shown.step)
+    except KeyboardInterrupt:
+        fail(f"interrupted; {'what is shown as done is done' if allowed else 'nothing was changed'}", Exit.INTERRUPTED)
     finally:
         api.close()
     if as_json:
@@ -144,20 +138,50 @@ def _examine(
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _print(line: str) -> None:
-    """A line on stdout; a command stays whole, to be pasted."""
-    out.print(
-        line, markup=False, highlight=False, soft_wrap=line.lstrip().startswith("kubectl ") or not out.is_terminal
-    )
+@dataclass
+class _Shown:
+    """Steps as they are taken, and changes as they are made."""
+
+    say: Callable[[str], None]
+    where: tuple[str, ...]
+    steps: int = 0
+    is_begun: bool = False
+
+    def change(self, action: DoctorAction, written: Written) -> None:
+        from runner.rl.report import action_name, written_lines
+
+        if not self.is_begun:
+            self.is_begun = True
+            self.say(f"{self.steps + 1:2} {action_name(action)}")
+        for line in written_lines(written, self.where):
+            self.say(line)
+
+    def step(self, step: LiveStep) -> None:
+        from runner.rl.report import step_lines
+
+        self.steps, self.is_begun = self.steps + 1, False
+        for line in step_lines(self.steps, step):
+            self.say(line)
 
 
-def _confirmation(yes: bool):  # type: ignore[no-untyped-def]
-    def confirm(action: DoctorAction, changes: Sequence[Change]) -> bool:
+@dataclass(frozen=True)
+class _Confirmation:
+    """One question before an action writes, with all that it changes."""
+
+    yes: bool
+
+    def __call__(self, action: DoctorAction, changes: Sequence[Change]) -> bool:
+        if self.yes:
+            return True
         for each in changes:
             note(f"   {each.said}")
-        return yes or ask(f"{count(len(changes), 'change')}: go ahead?")
+        return ask(f"{action.name.lower().replace('_', '-')}, {count(len(changes), 'change')}: go ahead?")
 
-    return confirm
+
+def _print(line: str) -> None:
+    """A line on stdout; a command stays whole, to be pasted."""
+    whole = line.lstrip().startswith("kubectl ") or not out.is_terminal
+    out.print(line, markup=False, highlight=False, soft_wrap=whole)
 
 
 def _allowed(given: Sequence[str]) -> tuple[DoctorAction, ...]:
@@ -168,8 +192,8 @@ def _allowed(given: Sequence[str]) -> tuple[DoctorAction, ...]:
     """
     names = [name.strip().lower().replace("_", "-") for each in given for name in each.split(",")]
     for name in names:
-        if name not in WRITES:
-            raise ConfigError(f"--allow-writes {name!r:.80}: no action that writes; {nearest(name, WRITES)}")
+        if name not in _WRITES:
+            raise ConfigError(f"--allow-writes {name!r:.80}: no action that writes; {nearest(name, _WRITES)}")
     return tuple(sorted({DoctorAction[name.upper().replace("-", "_")] for name in names}))
 
 

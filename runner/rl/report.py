@@ -12,6 +12,7 @@ from env.live.cluster import LiveStep
 from env.live.faults_seen import Finding
 from env.live.observe import CPU, MEMORY, counted
 from env.live.usage import cluster_use
+from env.live.write import Outcome, Written
 from env.words import count
 from runner.rl.advice import command_text, commands
 from runner.rl.diagnose import Diagnosis
@@ -100,17 +101,24 @@ def verdict(diagnosis: Diagnosis) -> str:
     return "healthy" if diagnosis.is_well else "not all read"
 
 
-def step_lines(number: int, step: LiveStep, where: Sequence[str]) -> Iterator[str]:
-    """A step as text: the action, and below it what it shows or what came of its changes."""
+def step_lines(number: int, step: LiveStep) -> Iterator[str]:
+    """A step as text: the action, and below it what it shows, or why it changes nothing or not all.
+
+    Not what came of its changes: `written_lines` says so at once.
+    """
     first, *rest = step.lines or ("",)
-    yield f"{number:2} {action_name(step.action)}{': ' if first else ''}{first}"
+    if not step.written:
+        yield f"{number:2} {action_name(step.action)}{': ' if first else ''}{first}"
     yield from (f"   {line}" for line in rest)
-    for each in step.written:
-        yield f"   {each.outcome}: {each.change.said}{': ' if each.why else ''}{each.why}"
-        if each.outcome == "proposed" and each.change.command:
-            yield f"     {command_text(each.change.command, where)}"
     if step.because:
         yield f"   {'left out' if step.written else 'nothing to do'}: {step.because}"
+
+
+def written_lines(written: Written, where: Sequence[str]) -> Iterator[str]:
+    """What came of a change, and its command where it is for a person to run."""
+    yield f"   {written.outcome}: {written.change.said}{': ' if written.why else ''}{written.why}"
+    if written.outcome is Outcome.PROPOSED and written.change.command:
+        yield f"     {command_text(written.change.command, where)}"
 
 
 def report_lines(header: Header, diagnosis: Diagnosis) -> Iterator[str]:
@@ -145,7 +153,9 @@ def _grouped(found: Sequence[Finding]) -> list[list[Finding]]:
 def _features(diagnosis: Diagnosis) -> dict[str, float | None]:
     """What was seen in the end; None for what is not known. What a doctor knows is no feature of the cluster."""
     values = counted(diagnosis.seen)
-    named: dict[str, float | None] = {name: float(value) for name, value in zip(FEATURES[:15], values, strict=False)}
+    named: dict[str, float | None] = {
+        name: round(float(value), 6) for name, value in zip(FEATURES[:15], values, strict=False)
+    }
     if cluster_use(diagnosis.seen) is None:
         named |= {FEATURES[each]: None for each in (CPU, MEMORY)}
     return named

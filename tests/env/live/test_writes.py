@@ -9,9 +9,11 @@ import pytest
 from fake_api import FakeApi
 from live_objects import Ward, crashing, running
 
+from env.doctor.actions import WRITES
 from env.doctor.actions import DoctorAction as A
+from env.errors import ClusterError
 from env.live.cluster import LiveCluster, LiveStep
-from env.live.plan import WRITES, Change
+from env.live.plan import Change
 
 Open = Callable[..., LiveCluster]
 ALL = {"allowed": frozenset(WRITES), "confirm": lambda action, changes: True}
@@ -227,3 +229,22 @@ def test_a_wait_ends_the_run_once_all_is_known_and_all_was_tried(ward: Ward, exa
     cluster.step(A.UNCORDON_NODE)
     cluster.step(A.WAIT)
     assert cluster.is_over
+
+
+def test_changes_are_told_one_by_one_also_where_the_cluster_cannot_be_read_afterwards(
+    fake: FakeApi, ward: Ward, examined: Open
+) -> None:
+    ward.node("node-2", cordoned=True)
+    told: list[tuple[A, str]] = []
+    cluster = examined(**ALL, tell=lambda action, written: told.append((action, str(written.outcome))))
+    fake.fail(500, method="GET")
+    with pytest.raises(ClusterError):
+        cluster.step(A.UNCORDON_NODE)
+    assert told == [(A.UNCORDON_NODE, "done")]
+
+
+def test_a_write_that_is_not_answered_is_told_as_not_known(fake: FakeApi, ward: Ward, examined: Open) -> None:
+    ward.node("node-2", cordoned=True)
+    fake.fail(method="PATCH", path="node-2$", cut=True)
+    (written,) = examined(**ALL).step(A.UNCORDON_NODE).written
+    assert (written.outcome, "no answer" in written.why) == ("not known", True)
