@@ -16,7 +16,7 @@ from env.doctor.actions import DoctorAction
 from env.kube.paths import path_of
 from env.live.pods import PodState, belongs_to_node, controller_of, node_of, pod_key, pod_state
 from env.live.reading import DEPLOYMENTS, NODES, PODS, Seen
-from env.live.usage import Load, is_cordoned, is_ready, loads, node_name, not_ready_nodes, pods_on
+from env.live.usage import Load, is_cordoned, is_ready, loads, node_name, not_ready_nodes, pods_by_node
 from env.untrusted import mapping, mappings, name
 from env.words import count
 
@@ -159,11 +159,11 @@ def _scale(action: DoctorAction, load: Load | None, to: Callable[[Load], int], s
 
 def _drain(seen: Seen, reach: Reach) -> Plan:
     """The NotReady node with most pods; if none has any, the cordoned one with most."""
+    held = pods_by_node(seen)
     ready: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for each in seen.nodes:
-        held = pods_on(seen, node_name(each)) if not is_ready(each) or is_cordoned(each) else 0
-        if held:
-            ready[is_ready(each)].append((held, node_name(each)))
+        if held[node_name(each)] and (not is_ready(each) or is_cordoned(each)):
+            ready[is_ready(each)].append((held[node_name(each)], node_name(each)))
     chosen = max(ready[False] or ready[True], default=None)
     if chosen is None:
         return Plan(DoctorAction.DRAIN_NODE, (), "no node that is NotReady or cordoned has pods to move")
@@ -208,7 +208,8 @@ def _uncordon(seen: Seen) -> Plan:
     cordoned = [node_name(each) for each in seen.nodes if is_ready(each) and is_cordoned(each)]
     if not cordoned:
         return Plan(DoctorAction.UNCORDON_NODE, (), "no Ready node is cordoned")
-    node = min(cordoned, key=lambda each: (pods_on(seen, each), each))
+    held = pods_by_node(seen)
+    node = min(cordoned, key=lambda each: (held[each], each))
     command, body = kubectl("uncordon", node, names=[node]), {"spec": {"unschedulable": None}}
     return Plan(
         DoctorAction.UNCORDON_NODE, (Change(f"uncordon node {node}", command, "PATCH", path_of(NODES, node), body),)

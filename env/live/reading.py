@@ -39,7 +39,8 @@ MOST_EVENTS = 5_000
 LOOK_S = 120.0
 """Seconds that one look at the cluster may take with all its requests."""
 
-METRICS, QUOTA, POLICY, AUTOSCALER, LOG = "metrics", "quotas", "network policies", "autoscalers", "logs"
+NODE_USE, POD_USE = "metrics of nodes", "metrics of pods"
+QUOTA, POLICY, AUTOSCALER, LOG = "quotas", "network policies", "autoscalers", "logs"
 """Names in `Seen.unread`."""
 
 
@@ -110,7 +111,7 @@ class Reader:
         """
         reader = self.until_late()
         events, more = reader._events()
-        usage, unread = reader._optional(METRICS, lambda api: api.list(NODE_METRICS))
+        usage, unread = reader._optional(NODE_USE, lambda api: api.list(NODE_METRICS))
         seen = Seen(datetime.now(UTC)) if before is None else replace(before, at=datetime.now(UTC))
         return replace(
             seen,
@@ -121,15 +122,15 @@ class Reader:
             events=events,
             more_events=more,
             node_usage=usage,
-            unread={**{k: v for k, v in seen.unread.items() if k != METRICS}, **unread},
+            unread={**_without(seen.unread, NODE_USE), **unread},
         )
 
     def with_pod_usage(self, seen: Seen) -> Seen:
         """The same, with what pods use, and which autoscalers set replicas."""
         reader = self.until_late()
-        usage, unread = reader._optional(METRICS, lambda api: reader._in_namespaces(POD_METRICS))
+        usage, unread = reader._optional(POD_USE, lambda api: reader._in_namespaces(POD_METRICS))
         scalers, unread_too = reader._optional(AUTOSCALER, lambda api: reader._in_namespaces(AUTOSCALERS))
-        kept = {k: v for k, v in seen.unread.items() if k not in (METRICS, AUTOSCALER)}
+        kept = _without(seen.unread, POD_USE, AUTOSCALER)
         return replace(seen, pod_usage=usage, autoscalers=scalers or (), unread={**kept, **unread, **unread_too})
 
     def with_quotas(self, seen: Seen) -> Seen:
@@ -201,5 +202,5 @@ class Reader:
             return None, {name: str(error)}
 
 
-def _without(unread: Mapping[str, str], name: str) -> dict[str, str]:
-    return {key: why for key, why in unread.items() if key != name}
+def _without(unread: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {key: why for key, why in unread.items() if key not in names}

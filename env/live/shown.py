@@ -11,7 +11,7 @@ from env.errors import QuantityError
 from env.live.faults_seen import Finding
 from env.live.observe import counts, is_recent, recent_events
 from env.live.pods import pod_key
-from env.live.reading import AUTOSCALER, LOG, METRICS, POLICY, QUOTA, Seen
+from env.live.reading import AUTOSCALER, LOG, NODE_USE, POD_USE, POLICY, QUOTA, Seen
 from env.live.usage import allocatable, cluster_use, is_cordoned, is_ready, memory_limits, node_name, node_use, pod_use
 from env.quantity import thousandths
 from env.untrusted import mapping, message, name
@@ -22,8 +22,8 @@ MOST_LINES = 10
 
 _ASKS_FOR = {
     DoctorAction.CHECK_LOGS: (LOG, POLICY),
-    DoctorAction.TOP_NODES: (METRICS,),
-    DoctorAction.TOP_PODS: (METRICS, AUTOSCALER),
+    DoctorAction.TOP_NODES: (NODE_USE,),
+    DoctorAction.TOP_PODS: (POD_USE, AUTOSCALER),
     DoctorAction.GET_RESOURCE_QUOTAS: (QUOTA,),
 }
 

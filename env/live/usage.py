@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from env.errors import QuantityError
-from env.live.pods import PodState, deployment_of, node_of, pod_key, pod_state
+from env.live.pods import PodState, belongs_to_node, deployment_of, node_of, pod_key, pod_state
 from env.live.reading import AUTOSCALER, Objects, Seen
 from env.quantity import parse_cpu, parse_memory
 from env.untrusted import count, mapping, mappings, name
@@ -159,11 +159,11 @@ def memory_limits(pod: Any) -> int | None:
     return None if not limits or None in limits else sum(_parsed(each, parse_memory) for each in limits)
 
 
-def pods_on(seen: Seen, node: str) -> int:
-    """Pods on a node that another node would get."""
-    nowhere: set[str] = set()
-    states = (pod_state(each, nowhere, seen.at) for each in seen.pods if node_of(each) == node)
-    return sum(state not in (PodState.LEFT_OUT, PodState.FAILED) for state in states)
+def pods_by_node(seen: Seen) -> Counter[str]:
+    """Pods of each node that another node would get."""
+    here = (each for each in seen.pods if node_of(each) and not belongs_to_node(each))
+    gone = (PodState.LEFT_OUT, PodState.FAILED)
+    return Counter(node_of(each) for each in here if pod_state(each, set(), seen.at) not in gone)
 
 
 def _autoscaled(scalers: Objects) -> set[tuple[str, str]]:

@@ -86,10 +86,11 @@ def test_a_missing_metrics_api_is_no_error_but_one_that_does_not_answer_is_unrea
 ) -> None:
     ward.deployment("web", running())
     assert examined().is_well
-    fake.fail(503, path="metrics.k8s.io", times=2)
-    cluster = examined()
-    assert set(cluster.seen.unread) == {"metrics"}
-    assert not cluster.is_well
+    for kind in ("nodes", "pods"):
+        fake.fail(503, path=rf"metrics.k8s.io/v1beta1/{kind}")
+        cluster = examined()
+        assert set(cluster.seen.unread) == {f"metrics of {kind}"}
+        assert not cluster.is_well
 
 
 def test_a_reading_action_says_what_it_could_not_read(fake: FakeApi, ward: Ward, examined: Open) -> None:
