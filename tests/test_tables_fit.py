@@ -44,11 +44,12 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import benchmark, doctor, fidelity, tables
+from runner.commands import benchmark, doctor, fidelity, rl_train, tables
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
+from runner.rl.exam import Score
 
 ROOT = Path(__file__).parents[1]
 WINDOW = 80
@@ -225,6 +226,19 @@ CASES: dict[str, Callable[[], Any]] = {
         "placed pods/s", [{"nodes": 10_000, "pods": 100_000, "median": 1e9, "low": 1e8, "high": 1e10}]
     ),
     "runner.commands.tables:steps": _steps,
+    "runner.commands.rl_train:_table": lambda: rl_train._table(
+        [
+            Score(
+                "scripted",
+                "held-out",
+                1000,
+                998,
+                Estimate(0.9876, 0.9123, 0.9999),
+                Estimate(-12.74, -13.52, -11.97),
+                Estimate(78.70, 76.52, 80.93),
+            )
+        ]
+    ),
 }
 
 

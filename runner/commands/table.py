@@ -29,6 +29,7 @@ COMMANDS: Commands = {
     "truth record": Entry("runner.commands.truth:record", "Play scenarios on a cluster and write what it decided."),
     "mcp": Entry("runner.commands.mcp:mcp", "Serve tools by MCP: look at a cluster or a trace, or play the gym."),
     "rl": Entry("", "Let an agent diagnose a whole cluster, a real one or a simulated one."),
+    "rl train": Entry("runner.commands.rl_train:train", "Train a doctor on simulated clusters, and examine it."),
     "rl diagnose": Entry("runner.commands.rl:diagnose", "Find out what is wrong with a cluster, and say what to do."),
     "rl status": Entry("runner.commands.rl_environment:status", "Show what there is for training."),
     "rl setup": Entry("runner.commands.rl_environment:setup", "Install PufferLib in an environment of its own."),
@@ -40,7 +41,7 @@ BENCHMARKS: Commands = {
     "bench": Entry("", "Measure how fast things are on this machine, and how well agents learn."),
     "bench env": Entry("runner.bench.commands:env", "Measure steps of environments and placed pods per second."),
     "bench dqn": Entry("runner.bench.commands:dqn", "Measure our DQN's speed beside Stable-Baselines3's."),
-    "bench ppo": Entry("runner.bench.commands:ppo", "Measure our PPO's speed and learning beside Stable-Baselines3's."),
+    "bench ppo": Entry("runner.bench.commands:ppo", "Measure our PPO beside Stable-Baselines3's."),
     "bench learning": Entry(
         "runner.bench.commands:learning", "Measure how well our DQN and Stable-Baselines3's learn."
     ),

@@ -1,11 +1,13 @@
 """A doctor at a real cluster: who acts, the run, the report; and PufferLib in an environment of its own.
 
-It may import `env` and `agents`. To be read in this order:
+It may import `env`, `agents`, and of `runner` training and evaluation. To be read in this order:
 
 config.py     ~/.sim-arena/config.json: the block `pufferlib`
 doctors.py    who acts: a model, or a round of the ward by hand
 diagnose.py   the run: header, steps, what is wrong in the end
 advice.py     what is wrong -> commands to run
+exam.py       how doctors do on problems that no training draws
+train.py      PPO on many simulated clusters, in epochs to go on from
 report.py     the same as a document and as lines of text
 puffer.py     our environments as PufferLib's vectorisation takes them
 install.py    a virtual environment with PufferLib beside our packages: made, examined, removed

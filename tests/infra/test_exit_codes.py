@@ -61,6 +61,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena benchmark": ["--provider nosuch", "--list-scenarios --scenario nosuch", "--resume absent"],
     # What is told before it takes stdin and stdout for the protocol; tests/runner/mcp starts processes for the rest.
     "sim-arena mcp": ["--trace cpu.msgpack --problem cpu", "--env nosuch", "--http 70000"],
+    "sim-arena rl train": ["--epochs 0", "--to damaged.pt", "--model absent/x.pt"],
     "sim-arena suggest": [
         "--trace absent.msgpack",
         "--trace cpu.msgpack --agent nosuch",

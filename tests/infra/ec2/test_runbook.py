@@ -134,7 +134,7 @@ def test_every_variable_that_a_worker_reads_is_in_the_table() -> None:
     table = TEXT.partition("## Environment variables of a worker")[2].partition("\n## ")[0]
     command: Any = typer.main.get_command(worker)
     read = {parameter.envvar for parameter in command.params if parameter.envvar}
-    assert read == {"SIM_ARENA_BUCKET", "SIM_ARENA_LEASE_TTL", "SIM_ARENA_BUSY_FILE"}
+    assert read == {"SIM_ARENA_BUCKET", "SIM_ARENA_BUCKET_OWNER", "SIM_ARENA_LEASE_TTL", "SIM_ARENA_BUSY_FILE"}
     boot = Path(__file__).parents[3] / "infra" / "ec2" / "boot"
     exported = re.findall(r"\b([A-Z][A-Z_]{3,})=", (boot / "sim-arena-worker.service").read_text())
     exported += re.findall(r"^export ([A-Z_]+)=\S+ ([A-Z_]+)=", (boot / "work.sh").read_text(), re.MULTILINE)[0]
