@@ -25,8 +25,8 @@ class FittedTable:
     """A table that loses precision before it gets wider than the window. Its first column names the rows.
 
     On a terminal it takes the first of these that fits: each form of the cells, with other text wrapped at spaces; the
-    shortest form, with everything but names wrapped; one block of lines a row. Nothing is ever cut. A pipe has no
-    width: it gets the most precise form and one line a row.
+    shortest form, with everything but names wrapped; one block of lines a row, where each cell has the most precise
+    form that fits its line. Nothing is ever cut. A pipe has no width: it gets the most precise form and one line a row.
     """
 
     def __init__(self, *titles: Cell, right: Iterable[int] = (), header: bool = True) -> None:
@@ -57,11 +57,7 @@ class FittedTable:
                 yield from self._tables(titles, rows, widths)
                 return
         widths = self._widths(titles, rows, options.max_width, wrap_all=True)
-        yield from (
-            self._tables(titles, rows, widths)
-            if widths
-            else _blocks(self._texts(0)[0], rows, console, options.max_width)
-        )
+        yield from (self._tables(titles, rows, widths) if widths else self._blocks(levels, console, options.max_width))
 
     def _texts(self, level: int) -> tuple[list[Text], list[list[Text]]]:
         titles, *rows = ([_text(cell, level) for cell in row] for row in (self._titles, *self._rows))
@@ -116,28 +112,29 @@ class FittedTable:
         if table.show_header or table.row_count:
             yield table
 
+    def _blocks(self, levels: int, console: Console, window: int) -> Iterator[Text]:
+        """A row as a block of lines: its name, and below it each title with what is in the cell."""
+        titles, _ = self._texts(0)
+        for row in self._rows:
+            name = _text(row[0], 0).copy()
+            name.stylize("bold")
+            indent = _GAP + len(name.plain) - len(name.plain.lstrip())
+            yield from name.wrap(console, window, overflow="fold")
+            for title, cell in zip(titles[1:], row[1:], strict=False):
+                label = f"{' '.join(title.plain.split())}: " if title.plain else ""
+                forms = [Text.assemble((label, "dim"), _text(cell, level)) for level in range(levels)]
+                form = next((form for form in forms if form.cell_len <= window - indent), forms[-1])
+                if len(form) > len(label):
+                    for line in form.wrap(console, window - indent, overflow="fold"):
+                        line.pad_left(indent)
+                        yield line
+
     def _table(self, titles: Sequence[Text], widths: _Widths, *, header: bool) -> Table:
         total = sum(widths) + _GAP * (len(widths) - 1)
         table = Table(box=None, pad_edge=False, padding=(0, 1), show_header=header, width=total)
         for at, (title, width) in enumerate(zip(titles, widths, strict=True)):
             table.add_column(title, width=width, overflow="fold", justify="right" if at in self._right else "left")
         return table
-
-
-def _blocks(titles: Sequence[Text], rows: Sequence[Sequence[Text]], console: Console, window: int) -> Iterator[Text]:
-    """A row as a block of lines: its name, and below it each title with what is in the cell."""
-    for row in rows:
-        name = row[0].copy()
-        name.stylize("bold")
-        indent = _GAP + len(name.plain) - len(name.plain.lstrip())
-        yield from name.wrap(console, window, overflow="fold")
-        for title, cell in zip(titles[1:], row[1:], strict=False):
-            if cell.plain:
-                label = f"{' '.join(title.plain.split())}: " if title.plain else ""
-                lines = Text.assemble((label, "dim"), cell).wrap(console, window - indent, overflow="fold")
-                for line in lines:
-                    line.pad_left(indent)
-                    yield line
 
 
 def _text(cell: Cell, level: int) -> Text:

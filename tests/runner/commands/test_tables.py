@@ -70,6 +70,18 @@ def test_figures_lose_precision_before_the_window_ends(width: int, lines: list[s
     assert [line.rstrip() for line in shown(table, console).splitlines()] == lines
 
 
+def test_a_row_that_is_a_block_of_lines_has_the_most_precise_figures_that_fit_a_line() -> None:
+    """Intervals are not lost because there are many columns."""
+    titles = [f"metric {number}" for number in range(9)]
+    table = FittedTable("agent", *titles)
+    table.add_row("random", *(("1.2345 (1.2 to 1.3)", "1.2") for _ in titles))
+    console = Console(file=io.StringIO(), force_terminal=True, width=40, soft_wrap=True)
+    assert [line.strip() for line in shown(table, console).splitlines()] == [
+        "random",
+        *(f"{title}: 1.2345 (1.2 to 1.3)" for title in titles),
+    ]
+
+
 def test_text_is_wrapped_at_spaces() -> None:
     table = FittedTable("job", "why")
     table.add_row("job-1", "the trace has no Deployment of this name")
