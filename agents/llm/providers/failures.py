@@ -14,6 +14,7 @@ import httpx2
 from agents.llm.model import ProviderAway, ProviderRefused
 from agents.llm.providers.bounds import is_too_deep
 from agents.llm.providers.endpoint import Endpoint
+from agents.llm.providers.http import proxy_variables
 
 # Besides all of 5xx but 501 (not implemented).
 AWAY = (408, 409, 425, 429)
@@ -62,7 +63,10 @@ def broken(endpoint: Endpoint, error: BaseException) -> ProviderAway:
     cause = next((link for link in _causes(error) if isinstance(link, httpx2.RequestError)), error)
     text = endpoint.printable(str(cause)) or type(cause).__name__
     if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return ProviderAway(f"{endpoint.shown} cannot be reached: {text}")
+        proxies = ", ".join(proxy_variables())
+        return ProviderAway(
+            f"{endpoint.shown} cannot be reached: {text}{proxies and f' (by a proxy? {proxies} is set)'}"
+        )
     return ProviderAway(f"{endpoint.shown} gave no whole answer: {text}", may_be_paid=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -10,10 +11,18 @@ from typing import Any
 
 import httpx2
 
+from agents.llm.model import ProviderRefused
+
 # An answer of 100,000 tokens has less than 1 MB.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 # They describe the body as it was sent; the answer that is handed on holds it decoded and whole.
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
+
+
+def proxy_variables() -> list[str]:
+    """The environment variables that are set and name a proxy."""
+    return sorted(name for name, value in os.environ.items() if value and name.lower() in _PROXIES)
 
 
 class BoundedClient(httpx2.Client):
@@ -26,7 +35,22 @@ class BoundedClient(httpx2.Client):
     """
 
     def __init__(self, total_s: float) -> None:
-        super().__init__(timeout=total_s, limits=httpx2.Limits(max_keepalive_connections=0))
+        """A client without connections so far.
+
+        Args:
+            total_s: Of a request.
+
+        Raises:
+            ProviderRefused: The environment names a kind of proxy that is not supported, such as SOCKS, or certificates
+                that cannot be read.
+        """
+        try:
+            super().__init__(timeout=total_s, limits=httpx2.Limits(max_keepalive_connections=0))
+        except (ImportError, ValueError):  # their texts may hold a proxy's password
+            named = ", ".join(proxy_variables())
+            raise ProviderRefused(f"{named}: no proxy by http or https, which alone are supported; unset it") from None
+        except OSError as error:
+            raise ProviderRefused(f"SSL_CERT_FILE or SSL_CERT_DIR: no certificates there ({error.strerror})") from None
         self._total_s = total_s
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,6 +230,34 @@ def test_a_server_that_is_not_there_costs_nothing(make: Make) -> None:
     with pytest.raises(ProviderAway, match="cannot be reached") as raised:
         model.complete(asking())
     assert not raised.value.may_be_paid
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:pass-word@localhost:9", "ftp://user:pass-word@localhost:9"])
+def test_a_proxy_of_another_kind_is_refused_in_one_line(
+    make: Make, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with Wire() as gone, pytest.raises(ProviderRefused, match="ALL_PROXY: no proxy by http or https") as raised:
+        make(gone, 10)
+    assert "pass-word" not in str(raised.value)
+
+
+def test_certificates_that_cannot_be_read_are_one_line(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+    with Wire() as gone, pytest.raises(ProviderRefused, match="SSL_CERT_FILE or SSL_CERT_DIR: no certificates there"):
+        make(gone, 10)
+
+
+def test_a_proxy_that_is_not_there_is_named_by_its_variable(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Wire() as gone:
+        url = gone.url.removeprefix("http://")
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:pass-word@{url}")
+    monkeypatch.setenv("NO_PROXY", "")
+    with Wire() as wire, pytest.raises(ProviderAway, match="HTTP_PROXY is set") as raised:
+        make(wire, 10).complete(asking())
+    assert "pass-word" not in str(raised.value)
 
 
 def test_a_key_is_shown_nowhere(kind: Kind, wire: Wire, make: Make, caplog: pytest.LogCaptureFixture) -> None:
