@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 ROOMS = ("env", "agents", "runner", "protocol", "infra")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Of benchmarks and tests: what an extra or a user brings, where it is used at all.
-OPTIONAL = {"flwr", "mypy_boto3_s3"}
+# What an extra, `sim-arena rl setup` or a user brings, where it is used at all.
+OPTIONAL = {"flwr", "mypy_boto3_s3", "pufferlib"}
 
 
 def declared() -> list[Requirement]:

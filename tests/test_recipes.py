@@ -134,6 +134,7 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (
         "docs/agents.md",
+        "docs/doctor.md",
         "docs/gym.md",
         "docs/protocol.md",
         "tests/test_docs_tables.py",
