@@ -66,3 +66,8 @@ def test_the_weights_are_the_same_with_one_worker_with_two_and_after_a_take_over
     first = checkpoint.dumps(make_agent("ppo", seed=7, settings=SETTINGS).state_dict()["weights"])
     assert alone != first
     assert all(np.isfinite(array).all() for array in checkpoint.loads(alone, "weights").values())
+
+
+def test_fedadam_moves_all_tensors_of_both_networks_otherwise_than_fedavg() -> None:
+    means, moved = (checkpoint.loads(trained(strategy, 1), "w") for strategy in (Strategy.FEDAVG, Strategy.FEDADAM))
+    assert not any(np.array_equal(means[name], moved[name]) for name in means)
