@@ -206,10 +206,10 @@ def _doctor(model: str | None, simulation: bool) -> tuple[Doctor, str]:
     if chosen is None:
         return (scripted_doctor(), "scripted") if simulation else (ward_round(), "by hand")
     path = Path(chosen).expanduser()
-    if not path.exists() and len(path.parts) == 1:
+    if not path.is_file() and len(path.parts) == 1:
         found = sorted(models_folder().glob("*")) if models_folder().is_dir() else []
         path = next((each for each in found if chosen in (each.name, each.stem)), path)
-        if not path.exists():
+        if not path.is_file():
             known = [each.name for each in found]
             hint = nearest(chosen, known) if known else "there are no models there"
             raise ConfigError(f"--model {chosen}: no such file, nor is one of that name in {models_folder()}; {hint}")
