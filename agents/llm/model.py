@@ -47,3 +47,7 @@ class ProviderAway(SimArenaError):
 
 class ProviderRefused(AgentError):
     """A wrong key, no such model, a request that the provider does not take: the same request always fails."""
+
+
+class ContextExceeded(ProviderRefused):
+    """The conversation does not fit the model's context."""

@@ -13,7 +13,7 @@ import numpy as np
 from agents.agent import Agent
 from agents.llm.agent import LLMAgent
 from agents.llm.decision import Decision
-from agents.llm.model import Model, ProviderAway
+from agents.llm.model import ContextExceeded, Model, ProviderAway
 from agents.llm.prompt import PROMPT_HASH
 from env.actions import Action
 from env.cluster import Cluster
@@ -87,12 +87,14 @@ class Contestant:
 
 @dataclass(frozen=True)
 class _Episode:
-    """What happened in an episode; `error` names what was away, if it did not come to its end."""
+    """What happened in an episode; `error` says why it did not come to its end, and `cut` is set if it is that the
+    model's conversation outgrew its context."""
 
     records: Sequence[StepRecord]
     solved: bool
     over_allocation: float | None
     error: str = ""
+    cut: ContextExceeded | None = None
 
 
 def play_baseline(agent: Agent, name: str, scenario: BenchmarkScenario, attempt: int, rules: Rules) -> Row:
@@ -113,7 +115,8 @@ def play_model(contestant: Contestant, scenario: BenchmarkScenario, attempt: int
         path: The attempt's transcript. If there is one already, its replies are used as far as they go.
 
     Raises:
-        ProviderRefused: The provider does not take such requests.
+        ProviderRefused: The provider does not take such requests. An attempt whose requests outgrow the model's context
+            has failed instead: others may not.
         BudgetSpent: The next request could exceed the budget.
         Stopped: A stop was asked for. The transcript holds what was replied so far.
     """
@@ -122,6 +125,8 @@ def play_model(contestant: Contestant, scenario: BenchmarkScenario, attempt: int
         model = MeteredModel(inner, transcript, contestant.budget, contestant.price)
         agent = LLMAgent(contestant.settings, model=model)
         episode = _played(agent, scenario, attempt, rules)
+    if episode.cut and not transcript.models:  # not even the first request fits
+        raise episode.cut
     pairs = zip(episode.records, agent.decisions, strict=False)  # the last decision may have no step
     return _row(
         scenario,
@@ -156,8 +161,9 @@ def _played(agent: Agent, scenario: BenchmarkScenario, attempt: int, rules: Rule
                 should_stop=rules.should_stop,
                 on_step=records.append,
             )
-        except (ProviderAway, ClusterError) as error:
-            return _Episode(records, False, None, one_line(str(error), LONGEST_ERROR) or type(error).__name__)
+        except (ProviderAway, ContextExceeded, ClusterError) as error:
+            said = one_line(str(error), LONGEST_ERROR) or type(error).__name__
+            return _Episode(records, False, None, said, error if isinstance(error, ContextExceeded) else None)
         end = env.observation.resources
     held = Yardstick(scenario.scenario, EmbeddedCluster()).over_allocation(end) if result.solved else None
     return _Episode(records, result.solved, held)
@@ -184,7 +190,7 @@ def _row(
         attempts=rules.attempts,
         seed=rules.seed,
         max_steps=rules.max_steps,
-        outcome=Outcome.INFRASTRUCTURE_ERROR if episode.error else outcome,
+        outcome=Outcome.INFRASTRUCTURE_ERROR if episode.error and not episode.cut else outcome,
         error=episode.error,
         steps=steps,
         optimum_steps=scenario.optimum_steps,

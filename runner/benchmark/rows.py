@@ -136,7 +136,7 @@ class Row(_Strict):
         seed: Of what happens by chance in it.
         max_steps, max_tool_rounds: Its limits.
         outcome: See `Outcome`.
-        error: What was away; "" otherwise.
+        error: What was away, or why the attempt could not go on; "" otherwise.
         steps: All that were taken.
         optimum_steps: The fewest that solve it.
         over_allocation: Share of the cluster that is held without need at the end; None unless solved.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from agents.llm.model import ProviderAway, ProviderRefused
+from agents.llm.model import ContextExceeded, ProviderAway, ProviderRefused
 from agents.llm.providers.bounds import is_too_deep
 from agents.llm.providers.endpoint import Endpoint
 from agents.llm.providers.http import proxy_variables
@@ -22,6 +23,8 @@ AWAY = (408, 409, 425, 429)
 WORKED_ON = (500, 502, 504)
 # Of 429: no waiting helps (OpenAI's).
 OUT_OF_CREDIT = ("insufficient_quota", "billing_hard_limit_reached")
+# Of 400 and the like, as OpenAI, vLLM, llama.cpp and its Python binding, Anthropic and Google say it.
+_TOO_LONG = re.compile(r"context.(length|size|window)|prompt is too long|input token count", re.IGNORECASE)
 
 
 def failure_of(endpoint: Endpoint, response: httpx2.Response) -> ProviderAway | ProviderRefused:
@@ -45,6 +48,8 @@ def failure_of(endpoint: Endpoint, response: httpx2.Response) -> ProviderAway | 
         return ProviderRefused(
             f"{endpoint.provider} has no model {endpoint.model!r}, or no longer ({said}); {endpoint.replacement}"
         )
+    if status == 413 or (status in (400, 422) and _TOO_LONG.search(response.text)):
+        return ContextExceeded(f"{endpoint.shown} refused the request with {status}: {said}")
     advice = f"; is the key in {' or '.join(endpoint.key_variables)} right?" if status in (401, 403) else ""
     return ProviderRefused(f"{endpoint.shown} refused the request with {status}: {said}{advice}")
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from agents.llm.conversation import Reply, Request, Usage
-from agents.llm.model import Model, ProviderAway, ProviderRefused
-from agents.llm.providers.scripted import Scripted, heuristic, of_name
+from agents.llm.model import ContextExceeded, Model, ProviderAway, ProviderRefused
+from agents.llm.providers.scripted import Scripted, heuristic, of_name, read_prompt
 from env.errors import ConfigError
 from env.interrupt import Stopped
 from runner.benchmark.budget import Amounts, Budget, BudgetSpent
@@ -237,6 +237,28 @@ def test_a_provider_that_refuses_ends_the_run_at_once(bench: Bench) -> None:
     with pytest.raises(ProviderRefused):
         bench.play(bench.folder(), counting(seen, refuse))
     assert len(seen) == 1
+
+
+def test_a_conversation_that_outgrows_the_context_is_a_failed_attempt_and_the_run_goes_on(bench: Bench) -> None:
+    """Else one long attempt would end the run, at each resume again."""
+    bench.names, folder = ("cpu-1", "memory-3"), bench.folder()
+
+    def short(request: Request) -> Reply:
+        if read_prompt(request).step > 1:
+            raise ContextExceeded("too long")
+        return heuristic(request)
+
+    bench.play(folder, lambda scenario: Scripted("test", short))
+    ended = {(row.scenario, row.outcome, row.error) for row in folder.rows() if row.agent == LLM}
+    assert ended == {("cpu-1", Outcome.SOLVED, ""), ("memory-3", Outcome.FAILED, "too long")}
+
+
+def test_a_context_that_not_even_the_first_request_fits_ends_the_run(bench: Bench) -> None:
+    def none(request: Request) -> Reply:
+        raise ContextExceeded("too long")
+
+    with pytest.raises(ProviderRefused, match="too long"):
+        bench.play(bench.folder(), lambda scenario: Scripted("test", none))
 
 
 def test_requests_that_failed_are_in_the_transcript_and_in_the_row(bench: Bench) -> None:

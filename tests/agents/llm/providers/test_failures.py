@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from agents.llm.model import ProviderAway, ProviderRefused
+from agents.llm.model import ContextExceeded, ProviderAway, ProviderRefused
 from agents.llm.providers.endpoint import Endpoint
 from agents.llm.providers.failures import broken, failure_of, json_object, retry_after_s
 
@@ -48,6 +48,23 @@ def test_a_server_that_is_busy_or_broken_is_away(status: int, may_be_paid: bool)
     assert isinstance(failure, ProviderAway)
     assert str(failure) == f"openai (http://localhost:8000/v1) answered {status}: Overloaded"
     assert (failure.may_be_paid, failure.retry_after_s) == (may_be_paid, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "This model's maximum context length is 2048 tokens", "code": "context_length_exceeded"},
+        {"message": "the request exceeds the available context size", "type": "exceed_context_size_error"},
+        {"message": "Requested tokens (2490) exceed context window of 2048"},
+        {"message": "prompt is too long: 210000 tokens > 200000 maximum"},
+        {"message": "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576)."},
+    ],
+)
+def test_a_request_that_is_too_long_is_told_from_others_that_are_refused(error: dict[str, str]) -> None:
+    assert isinstance(failure_of(HERE, response(400, {"error": error})), ContextExceeded)
+    assert isinstance(failure_of(HERE, response(413, b"{}")), ContextExceeded)
+    assert not isinstance(failure_of(HERE, response(400, {"error": {"message": "no such field"}})), ContextExceeded)
+    assert not isinstance(failure_of(HERE, response(401, {"error": error})), ContextExceeded)
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 413, 422, 501])
