@@ -23,6 +23,7 @@ from env.words import count
 MOST_CHANGES = 50
 """Pods that one action deletes or evicts at most."""
 PROTECTED = "kube-system"
+_MAKES_ANOTHER = ("ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 
 
@@ -107,7 +108,7 @@ def _restart(seen: Seen, reach: Reach, restarted: frozenset[str]) -> Plan:
         owner, key = controller_of(pod), pod_key(pod)
         if key[0] not in reach:
             left.append(f"{'/'.join(key)} is in a namespace that is not to be changed")
-        elif not owner or owner.get("kind") == "Node":
+        elif owner.get("kind") not in _MAKES_ANOTHER:
             left.append(f"{'/'.join(key)} has no controller that would make another")
         elif name(owner.get("uid")) in restarted or node_of(pod) in not_ready:
             left.append(

@@ -31,7 +31,7 @@ class PodState(Enum):
     FAILED = auto()
     UNKNOWN = auto()
     LEFT_OUT = auto()
-    """It has completed or is being deleted, or it belongs to its node."""
+    """It has completed or is being deleted, is a Job's past try, or belongs to a node that is NotReady."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,13 @@ class Trouble:
         fault: Of which kind; None: none that the environment has.
         said: The evidence.
         container: Whose; empty: the pod's.
+        is_over: The container runs again.
     """
 
     fault: Fault | None
     said: str
     container: str = ""
+    is_over: bool = False
 
 
 def pod_key(pod: Any) -> tuple[str, str]:
@@ -87,10 +89,10 @@ def pod_state(pod: Any, not_ready: set[str], at: datetime) -> PodState:
     if mapping(pod.get("metadata")).get("deletionTimestamp") or phase == "Succeeded":
         return PodState.LEFT_OUT
     if phase == "Failed":
-        return PodState.FAILED
+        return PodState.LEFT_OUT if controller_of(pod).get("kind") == "Job" else PodState.FAILED
     if node_of(pod) in not_ready:
         return PodState.LEFT_OUT if belongs_to_node(pod) else PodState.UNKNOWN
-    faults = {each.fault for each in troubles(pod, at) if not each.said.startswith("was ")}
+    faults = {each.fault for each in troubles(pod, at) if not each.is_over}
     if phase == "Unknown":
         return PodState.UNKNOWN
     if faults & {Fault.CRASH_LOOP, Fault.OUT_OF_MEMORY}:
@@ -130,7 +132,7 @@ def _of_container(container: dict[str, Any], at: datetime) -> Iterator[Trouble]:
         fault = Fault.OUT_OF_MEMORY if end.get("reason") == "OOMKilled" else Fault.CRASH_LOOP
         yield Trouble(fault, f"{reason or 'ended'}: {_end(end)}, {again}", called)
     elif last.get("reason") == "OOMKilled" and _is_recent(last.get("finishedAt"), at):
-        yield Trouble(Fault.OUT_OF_MEMORY, f"was killed for its memory, {again}; runs now", called)
+        yield Trouble(Fault.OUT_OF_MEMORY, f"was killed for its memory, {again}; runs now", called, is_over=True)
 
 
 def _containers(status: dict[str, Any]) -> list[dict[str, Any]]:

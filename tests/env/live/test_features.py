@@ -63,6 +63,11 @@ def test_pods_that_end_have_ended_or_belong_to_a_lost_node_are_not_counted(ward:
     assert shares(examined())["num_pods"] == 0.001
 
 
+def test_a_failed_try_of_a_job_is_history(ward: Ward, examined: Open) -> None:
+    ward.pod("try-1", pod_status("Failed"), owners=[{"kind": "Job", "name": "try", "uid": "u", "controller": True}])
+    assert (shares(examined())["num_pods"], examined().is_well) == (0, True)
+
+
 def test_a_cordoned_node_is_neither_ready_nor_not_ready(ward: Ward, examined: Open) -> None:
     ward.node("node-2", cordoned=True)
     found = values(examined())
