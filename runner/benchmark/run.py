@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from env.errors import SimArenaError
 from runner.benchmark.attempt import Contestant, Rules, play_baseline, play_model
 from runner.benchmark.budget import Amounts
 from runner.benchmark.folder import BenchmarkFolder
@@ -20,6 +21,13 @@ from runner.benchmark.transcript import Transcript
 
 Attempt = tuple[BenchmarkScenario, int]
 OnProgress = Callable[[str, int, int], object]
+
+MOST_AWAY = 8
+"""Infrastructure errors one after the other that end a run: each may have waited for minutes."""
+
+
+class StaysAway(SimArenaError):
+    """Provider or cluster do not come back; what is missing can be played later."""
 
 
 def planned(scenarios: Sequence[BenchmarkScenario], attempts: int) -> list[Attempt]:
@@ -60,6 +68,7 @@ def play_missing(
     Raises:
         ProviderRefused: The provider does not take such requests.
         BudgetSpent: The next request could exceed the budget.
+        StaysAway: `MOST_AWAY` attempts one after the other ended with an infrastructure error.
         Stopped: `rules.should_stop` turned true.
         OutputError: A row cannot be written.
     """
@@ -83,10 +92,14 @@ def play_missing(
         return play_model(contestant, scenario, number, obeying, folder.transcript(scenario.name, number))
 
     on_progress("attempts", total - len(todo), total)
+    away = 0
     with closing(in_threads(play, todo, jobs, ended)) as played:
         for done, row in enumerate(played, start=total - len(todo) + 1):
             append_rows(folder.rows_file, [row])
             on_progress("attempts", done, total)
+            away = 0 if row.counts else away + 1
+            if away == MOST_AWAY and done < total:
+                raise StaysAway(f"{MOST_AWAY} attempts one after the other could not be played: {row.error}")
 
 
 def write_report(folder: BenchmarkFolder) -> None:

@@ -78,7 +78,7 @@ def _play(
     from runner.benchmark.attempt import Rules
     from runner.benchmark.budget import Budget, BudgetSpent
     from runner.benchmark.players import LLM
-    from runner.benchmark.run import already_spent, missing, play_missing, write_report
+    from runner.benchmark.run import StaysAway, already_spent, missing, play_missing, write_report
     from runner.benchmark.scenarios import chosen, registry
 
     rows = chosen(registry(config.stream), config.scenarios, None)
@@ -89,7 +89,7 @@ def _play(
     try:
         with progress_bars() as tell:
             play_missing(folder, rows, _contestant(config, budget), rules, run.jobs, tell)
-    except BudgetSpent as error:
+    except (BudgetSpent, StaysAway) as error:
         note(str(error))
     finally:
         write_report(folder)

@@ -24,7 +24,7 @@ from runner.benchmark.markdown import TIMES, markdown
 from runner.benchmark.players import BASELINES, LLM
 from runner.benchmark.report import report
 from runner.benchmark.rows import Outcome
-from runner.benchmark.run import already_spent, write_report
+from runner.benchmark.run import MOST_AWAY, StaysAway, already_spent, write_report
 from runner.benchmark.scenarios import BenchmarkScenario
 from runner.benchmark.transcript import Transcript
 
@@ -226,6 +226,17 @@ def test_a_provider_that_is_away_is_counted_apart_and_asked_again_later(bench: B
     assert found["agents"][LLM]["totals"]["solved"] == 2 * len(SMALL)
     assert found["agents"][LLM]["totals"]["lost"] == 4, "each of two attempts failed twice"
     assert found["agents"][LLM]["metrics"]["steps_over_optimum"]["value"] == 1.0
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_provider_that_stays_away_ends_the_run(bench: Bench, jobs: int) -> None:
+    """Else each of a hundred attempts would wait for minutes."""
+    bench.attempts, folder = 5, bench.folder()
+    with pytest.raises(StaysAway, match="8 attempts one after the other could not be played: "):
+        bench.play(folder, "fails-after-0", jobs=jobs)
+    assert sum(row.agent == LLM for row in folder.rows()) == MOST_AWAY
+    bench.play(folder)
+    assert all(row.counts for row in folder.rows())
 
 
 def test_a_provider_that_refuses_ends_the_run_at_once(bench: Bench) -> None:
