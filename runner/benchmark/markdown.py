@@ -80,8 +80,7 @@ def _introduction(report: Document) -> str:
 def _results(k: int, agents: Document) -> str:
     columns: tuple[tuple[str, str, Form], ...] = (
         ("pass@1 %", "pass_at_1", _percent),
-        (f"pass@{k} %", "pass_at_k", _percent),
-        (f"pass^{k} %", "pass_all_k", _percent),
+        *(((f"pass@{k} %", "pass_at_k", _percent), (f"pass^{k} %", "pass_all_k", _percent)) if k > 1 else ()),
         ("steps / optimum", "steps_over_optimum", _two),
         ("over-allocation %", "over_allocation", _percent),
         ("return", "mean_return", _two),

@@ -240,7 +240,7 @@ def _table(document: Document) -> FittedTable:
     facts, k = document["facts"], document["facts"]["attempts"]
     columns = (
         ("pass@1 %", "pass_at_1", 1, 100),
-        (f"pass^{k} %", "pass_all_k", 1, 100),
+        *(((f"pass^{k} %", "pass_all_k", 1, 100),) if k > 1 else ()),
         ("steps/optimum", "steps_over_optimum", 2, 1),
         ("over-allocation %", "over_allocation", 1, 100),
         ("return", "mean_return", 2, 1),

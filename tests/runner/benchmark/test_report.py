@@ -83,6 +83,12 @@ def test_a_price_that_is_not_known_is_said_to_be_unknown() -> None:
     assert "does not mean it is free" in text
 
 
+@pytest.mark.parametrize(("attempts", "named"), [(1, 0), (2, 1)])
+def test_a_single_attempt_has_no_columns_of_several(attempts: int, named: int) -> None:
+    head = markdown(report([row("cpu-1", 1, attempts=attempts)])).partition("| agent |")[2].partition("\n")[0]
+    assert (head.count("pass@1 %"), head.count("pass^")) == (1, named)
+
+
 def test_lost_requests_are_told_with_the_most_that_they_can_have_cost() -> None:
     cost = Cost(requests=3, lost=2, lost_tokens=9_000, lost_dollars=0.5)
     assert "2 requests of these may be billed" in markdown(report([row("cpu-1", 1, cost=cost)]))
