@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 MINIO := .minio
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
-.PHONY: setup demo test test-minio check format clean
+.PHONY: setup lock demo test test-minio check format clean
 
 setup: $(STAMP)
 
@@ -15,6 +15,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# What machines on EC2 install, with hashes.
+lock: setup
+	$(BIN)/python tests/infra/ec2/lock.py
 
 demo: setup
 	$(BIN)/sim-arena demo

@@ -46,23 +46,31 @@ packages() {
 }
 
 code() {
-    from_bucket "$CONSTRAINTS" "$CONSTRAINTS_SHA256"
+    from_bucket "$LOCK" "$LOCK_SHA256"
     from_bucket "$WHEEL" "$WHEEL_SHA256"
+}
+
+wheels() { # wheels OPTION...: those of a lock, by their hashes
+    "$venv/bin/python" -m pip install --only-binary :all: --no-deps --require-hashes "$@" && return
+    # The last line must name the package; pip's has the hashes.
+    sed -n '/DO NOT MATCH THE HASHES/ { n; s/^ *\([^ ]*\).*/\1: not the wheel whose hash is in the lock/p; }' "$log" | tail -n 1
+    return 1
 }
 
 torch() {
     [[ -x $venv/bin/python ]] || python3.11 -m venv "$venv"
     # From an index of its own, and nothing else from there: no name is looked up in two places.
-    "$venv/bin/python" -m pip install --only-binary :all: --no-deps --index-url "$TORCH_INDEX" \
-        "$(grep '^torch==' "$code/${CONSTRAINTS##*/}")"
+    grep '^torch==' "$code/${LOCK##*/}" >"$run/torch"
+    wheels --index-url "$TORCH_INDEX" -r "$run/torch"
 }
 
 sim_arena() {
-    local wanted="$WHEEL_SHA256 $CONSTRAINTS_SHA256"
+    local wanted="$WHEEL_SHA256 $LOCK_SHA256"
     if [[ -e $venv/installed && $(<"$venv/installed") == "$wanted" ]]; then return; fi
+    wheels -r "$code/${LOCK##*/}"
     # Other code may have the same version, and pip would keep what is there.
     "$venv/bin/python" -m pip uninstall --yes sim-arena
-    "$venv/bin/python" -m pip install --only-binary :all: --constraint "$code/${CONSTRAINTS##*/}" "$code/${WHEEL##*/}"
+    "$venv/bin/python" -m pip install --no-deps --no-index "$code/${WHEEL##*/}"
     echo "$wanted" >"$venv/installed"
 }
 

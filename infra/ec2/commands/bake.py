@@ -52,7 +52,7 @@ def bake(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Code to install: a checkout, or a wheel beside its constraints.txt. Default: this one.",
+            help="Code to install: a checkout, or a wheel beside its requirements.lock. Default: this one.",
         ),
     ] = None,
     region: RegionOption = None,
@@ -80,7 +80,7 @@ def bake(
         bucket_region=aws.region,  # until it is known
         group=f"bake-{stamp}",
         wheel=code.UNBUILT,
-        constraints=code.UNBUILT,
+        lock=code.UNBUILT,
         cluster=cluster,
         max_hours=_MAX_HOURS,
         idle_minutes=_IDLE_MINUTES,

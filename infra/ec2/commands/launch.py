@@ -89,7 +89,7 @@ class MachineChoice:
     source: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Code to run: a checkout, or a wheel beside its constraints.txt. Default: this one."
+            metavar="PATH", help="Code to run: a checkout, or a wheel beside its requirements.lock. Default: this one."
         ),
     ] = None
     region: RegionOption = None
@@ -149,7 +149,7 @@ def launch(
         bucket_region=aws.region,  # until it is known
         group=ids.valid_group(fleet.group) if fleet.group is not None else _new_name(),
         wheel=code.UNBUILT,
-        constraints=code.UNBUILT,
+        lock=code.UNBUILT,
         max_hours=fleet.max_hours,
         idle_minutes=fleet.idle_minutes,
         lease_ttl=lease.lease_ttl,

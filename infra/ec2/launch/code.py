@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parents[3]  # the checkout, where this is run from one
 
-_CONSTRAINTS = "constraints.txt"
+_LOCK = "requirements.lock"
 _FOLDERS = ("env", "agents", "runner", "protocol", "infra")
 _FILES = ("pyproject.toml", "README.md", "LICENSE")
 _BUILD_S = 300.0
@@ -33,7 +33,7 @@ class Code(NamedTuple):
     """What a machine installs."""
 
     wheel: Artifact
-    constraints: Artifact
+    lock: Artifact
 
 
 UNBUILT = Artifact(keys.code("0" * 64, "sim_arena-0.0.0-py3-none-any.whl"), "0" * 64)
@@ -44,7 +44,7 @@ def upload(bucket: Bucket, source: Path) -> Code:
     """Put code into the bucket, under its hash; what is there already stays.
 
     Args:
-        source: a checkout, or a wheel that has its constraints.txt beside it.
+        source: a checkout, or a wheel that has its requirements.lock beside it.
 
     Raises:
         UsageError: it is neither.
@@ -53,21 +53,21 @@ def upload(bucket: Bucket, source: Path) -> Code:
     """
     check(source)
     if source.is_file():
-        return Code(_upload(bucket, source), _upload(bucket, source.parent / _CONSTRAINTS))
+        return Code(_upload(bucket, source), _upload(bucket, source.parent / _LOCK))
     with tempfile.TemporaryDirectory(prefix="sim-arena-wheel-") as folder:
         wheel = build(source, Path(folder))
-        return Code(_upload(bucket, wheel), _upload(bucket, source / _CONSTRAINTS))
+        return Code(_upload(bucket, wheel), _upload(bucket, source / _LOCK))
 
 
 def check(source: Path) -> None:
-    """Raises UsageError if `source` is neither a checkout nor a wheel with its constraints.txt beside it."""
+    """Raises UsageError if `source` is neither a checkout nor a wheel with its requirements.lock beside it."""
     if source.is_file() and source.suffix == ".whl":
-        if not (source.parent / _CONSTRAINTS).is_file():
-            raise UsageError(f"--source {source}: needs a {_CONSTRAINTS} beside it, with the versions to install")
+        if not (source.parent / _LOCK).is_file():
+            raise UsageError(f"--source {source}: needs a {_LOCK} beside it, the packages to install and their hashes")
         return
     if not source.is_dir():
         raise UsageError(f"--source {source}: there is no such checkout or wheel")
-    missing = [name for name in (*_FOLDERS, *_FILES, _CONSTRAINTS) if not (source / name).exists()]
+    missing = [name for name in (*_FOLDERS, *_FILES, _LOCK) if not (source / name).exists()]
     if missing:
         raise UsageError(f"--source {source}: no checkout of Sim-Arena (no {missing[0]}); give one, or a wheel")
 

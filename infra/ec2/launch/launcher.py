@@ -257,4 +257,4 @@ def with_code(plan: LaunchPlan, place: Bucket, source: Path, stop: threading.Eve
         heed(stop)  # Ctrl-C ends pip, too
         raise
     heed(stop)
-    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, constraints=built.constraints))
+    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, lock=built.lock))

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 # PyPI's torch for Linux is the CUDA build, gigabytes of it; this index has the CPU's. The version is the one of
 # constraints.txt. https://pytorch.org/get-started/locally/: Stable, Linux, Pip, CPU.
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+# Of torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl; https://download.pytorch.org/whl/cpu/torch/ lists it.
+# `make lock` puts it into requirements.lock, which has the hashes of all other packages from PyPI.
+TORCH_VERSION = "2.13.0"
+TORCH_SHA256 = "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
 
 CLUSTER_PINS: Mapping[str, str] = {
     # https://github.com/kubernetes-sigs/kind/releases/tag/v0.33.0

@@ -47,6 +47,7 @@ class Orders:
     """What a machine is to do.
 
     Attributes:
+        lock: all other packages, each with its version and hash.
         cluster: embedded or simkube.
         max_hours: it ends itself after so long,
         idle_minutes: and when it has shown no sign of work for so long.
@@ -64,7 +65,7 @@ class Orders:
     bucket_region: str
     group: str
     wheel: Artifact
-    constraints: Artifact
+    lock: Artifact
     cluster: str
     max_hours: float = 12
     idle_minutes: float = 30
@@ -83,7 +84,7 @@ class Orders:
         ids.valid_id(self.group, "group")
         if self.bucket_owner:
             ids.valid_account(self.bucket_owner)
-        for artifact in (self.wheel, self.constraints):
+        for artifact in (self.wheel, self.lock):
             if artifact.key != keys.code(artifact.sha256, artifact.key.rpartition("/")[2]):
                 raise UsageError(f"{artifact.key[:200]!r}: not a file of code/{artifact.sha256}/")
         if self.cluster not in _PACKAGES:
@@ -151,8 +152,8 @@ def _variables(orders: Orders, pins: Mapping[str, str]) -> Mapping[str, str | tu
         "BAKE": str(int(orders.bake)),
         "WHEEL": orders.wheel.key,
         "WHEEL_SHA256": orders.wheel.sha256,
-        "CONSTRAINTS": orders.constraints.key,
-        "CONSTRAINTS_SHA256": orders.constraints.sha256,
+        "LOCK": orders.lock.key,
+        "LOCK_SHA256": orders.lock.sha256,
         "TORCH_INDEX": TORCH_INDEX,
         "PACKAGES": _PACKAGES["embedded"],
         "SIMKUBE": orders.simkube,

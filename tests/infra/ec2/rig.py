@@ -34,7 +34,7 @@ NOTHING = Orders(
     "us-east-1",
     "fleet",
     Artifact(f"code/{'a' * 64}/sim_arena-0.1.0-py3-none-any.whl", "a" * 64),
-    Artifact(f"code/{'b' * 64}/constraints.txt", "b" * 64),
+    Artifact(f"code/{'b' * 64}/requirements.lock", "b" * 64),
     "embedded",
 )
 

@@ -166,9 +166,9 @@ def spot(scene: Scene) -> None:
 
 
 def broken(scene: Scene) -> None:
-    bad = Artifact(keys.code("a" * 64, "constraints.txt"), "a" * 64)
+    bad = Artifact(keys.code("a" * 64, "requirements.lock"), "a" * 64)
     scene.bucket.put_without_retry(bad.key, b"something else")
-    with scene.machine("broken", constraints=bad) as machine:
+    with scene.machine("broken", lock=bad) as machine:
         machine.ends(ReportedState.FAILED, "not what has the SHA-256")
 
 

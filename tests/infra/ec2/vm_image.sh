@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# vm_image.sh FOLDER: Debian 12 with systemd, cloud-init and the packages of constraints.txt in FOLDER/root, for vm.py.
-# As root; needs debootstrap. TORCH_INDEX and pip's own variables and settings say where packages are.
+# vm_image.sh FOLDER: Debian 12 with systemd, cloud-init and the packages of requirements.lock in FOLDER/root, for vm.py.
+# As root; needs debootstrap. TORCH_INDEX and pip's own variables and settings say where packages are;
+# they must be those whose hashes the lock has.
 set -euo pipefail
 checkout=$(cd "$(dirname "$0")/../../.." && pwd)
 root=$1/root
@@ -10,11 +11,13 @@ packages+=,python3-cffi-backend,python3-distutils # debootstrap finds no virtual
 debootstrap --variant=minbase --include="$packages" bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
 
 # The machine has no network of its own: it may neither set the host's up nor ask it for packages.
-pip=("$checkout/.venv/bin/python" -m pip download --quiet --dest "$root/wheels" --find-links "$root/wheels")
+lock=$checkout/requirements.lock
+pip=("$checkout/.venv/bin/python" -m pip download --quiet --dest "$root/wheels" --only-binary :all: --no-deps)
 mkdir -p "$root/wheels"
-"${pip[@]}" --no-deps --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" \
-    "$(grep '^torch==' "$checkout/constraints.txt")"
-"${pip[@]}" --constraint "$checkout/constraints.txt" "$checkout"
+grep '^torch==' "$lock" >"$root/wheels/torch.lock"
+grep -v '^torch==' "$lock" >"$root/wheels/others.lock"
+"${pip[@]}" --require-hashes --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" -r "$root/wheels/torch.lock"
+"${pip[@]}" --require-hashes -r "$root/wheels/others.lock"
 for unit in networking systemd-networkd systemd-resolved systemd-timesyncd systemd-udevd; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit.service"
 done

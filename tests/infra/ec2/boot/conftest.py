@@ -67,7 +67,7 @@ def working(
         if int(version("setuptools").partition(".")[0]) >= 77:
             patch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip's way to say yes; a third of the time
         uploaded = code.upload(open_bucket(BUCKET), code.HERE)
-    orders = replace(NOTHING, wheel=uploaded.wheel, constraints=uploaded.constraints, lease_ttl=3)
+    orders = replace(NOTHING, wheel=uploaded.wheel, lock=uploaded.lock, lease_ttl=3)
     rig = Rig.made(
         tmp_path_factory.mktemp("working"), service.endpoint, **s3_of_machines, PYTHONPATH=str(packages)
     ).born(orders)

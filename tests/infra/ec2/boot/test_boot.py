@@ -7,8 +7,12 @@ import os
 import signal
 import subprocess
 import time
+import zipfile
 from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
 
+import pytest
 from imds import INSTANCE_ID
 from rig import AWS, BUCKET, NOTHING, OFF, QUICK_AWS, SHIM, Rig, eventually
 
@@ -113,14 +117,34 @@ def test_where_a_package_cannot_be_installed_the_bucket_knows_and_the_machine_is
 
 
 def test_code_that_is_not_what_its_name_says_is_not_installed(rig: Rig) -> None:
-    wheel, constraints = rig.put("sim_arena-0.1.0-py3-none-any.whl", b"a wheel"), rig.put("constraints.txt", b"")
+    wheel, lock = rig.put("sim_arena-0.1.0-py3-none-any.whl", b"a wheel"), rig.put("requirements.lock", b"")
     (rig.shims / "bucket" / wheel.key).write_bytes(b"another")
-    rig.born(replace(NOTHING, wheel=wheel, constraints=constraints)).boot()
+    rig.born(replace(NOTHING, wheel=wheel, lock=lock)).boot()
     assert rig.is_off()
     assert rig.status().state is ReportedState.FAILED
     assert rig.status().doing.startswith("code: ")
     assert f"/{wheel.key.rpartition('/')[2]}: not what has the SHA-256 {wheel.sha256}" in rig.status().doing
     assert not (rig.root / "opt/sim-arena/venv").exists()
+
+
+@pytest.mark.parametrize(("package", "step"), [("torch==9.0", "torch"), ("other==1.0", "sim arena")])
+def test_a_package_that_is_not_what_the_lock_says_ends_the_boot_and_is_named(
+    rig: Rig, packages: Path, tmp_path: Path, package: str, step: str
+) -> None:
+    name, _, version = package.partition("==")
+    with zipfile.ZipFile(tmp_path / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(
+            f"{name}-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+        wheel.writestr(f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    installed = f"torch=={metadata.version('torch').partition('+')[0]}"
+    lines = [package] if name == "torch" else [installed, package]
+    lock = rig.put("requirements.lock", "".join(f"{line} --hash=sha256:{'0' * 64}\n" for line in lines).encode())
+    orders = replace(NOTHING, wheel=rig.put("sim_arena-0.1.0-py3-none-any.whl", b"a wheel"), lock=lock)
+    rig.born(orders).boot(PYTHONPATH=str(packages), PIP_FIND_LINKS=str(tmp_path))
+    assert rig.is_off()
+    assert rig.status().state is ReportedState.FAILED
+    assert rig.status().doing == f"{step}: {package}: not the wheel whose hash is in the lock (exit code 1)"
 
 
 def test_without_the_metadata_service_nothing_is_reported_but_the_machine_is_off(rig: Rig) -> None:

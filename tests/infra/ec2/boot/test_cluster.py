@@ -124,13 +124,13 @@ def simkube(rig: Rig, working: Rig, healthy: FakeApi) -> Callable[..., Rig]:
         installed = dict(
             line.split("=", 1) for line in working.user_data["write_files"][0]["content"].splitlines() if "=" in line
         )
-        for name in ("WHEEL", "CONSTRAINTS"):
+        for name in ("WHEEL", "LOCK"):
             path = working.root / "opt/sim-arena/code" / installed[name].rpartition("/")[2]
             rig.put(path.name, path.read_bytes())
         orders = replace(
             NOTHING,
             wheel=Artifact(installed["WHEEL"], installed["WHEEL_SHA256"]),
-            constraints=Artifact(installed["CONSTRAINTS"], installed["CONSTRAINTS_SHA256"]),
+            lock=Artifact(installed["LOCK"], installed["LOCK_SHA256"]),
             cluster="simkube",
             **changes,
         )

@@ -232,7 +232,7 @@ def account(double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """An account after setup, seen from a folder with a wheel."""
     aws().ask("s3", "create_bucket", Bucket=BUCKET)
     changes.deploy(aws(), BUCKET, vpc=None, closes_rounds=True, reporter=changes.Reporter(lambda line: None))
-    (tmp_path / "constraints.txt").write_text("")
+    (tmp_path / "requirements.lock").write_text("")
     (tmp_path / "sim_arena-0.1.0-py3-none-any.whl").write_bytes(b"a wheel")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bake, "POLL_S", 0.01)

@@ -19,7 +19,7 @@ def bucket(bucket_name: str) -> Bucket:
 
 
 def a_wheel(folder: Path, content: bytes = b"wheel") -> Path:
-    (folder / "constraints.txt").write_text("torch==2.13.0\n")
+    (folder / "requirements.lock").write_text("torch==2.13.0\n")
     wheel = folder / "sim_arena-0.1.0-py3-none-any.whl"
     wheel.write_bytes(content)
     return wheel
@@ -29,7 +29,7 @@ def test_code_is_kept_under_its_hash_and_uploading_it_again_changes_nothing(buck
     first = code.upload(bucket, a_wheel(tmp_path))
     assert first.wheel.key == f"code/{hashlib.sha256(b'wheel').hexdigest()}/sim_arena-0.1.0-py3-none-any.whl"
     assert bucket.get(first.wheel.key) == b"wheel"
-    assert bucket.get(first.constraints.key) == b"torch==2.13.0\n"
+    assert bucket.get(first.lock.key) == b"torch==2.13.0\n"
     assert code.upload(bucket, a_wheel(tmp_path)) == first
     assert code.upload(bucket, a_wheel(tmp_path, b"another")).wheel != first.wheel
 
@@ -38,8 +38,8 @@ def test_a_folder_that_is_no_checkout_and_a_wheel_without_versions_are_refused(b
     with pytest.raises(UsageError, match=r"no checkout of Sim-Arena \(no env\)"):
         code.upload(bucket, tmp_path)
     a_wheel(tmp_path)
-    (tmp_path / "constraints.txt").unlink()
-    with pytest.raises(UsageError, match=r"needs a constraints\.txt beside it"):
+    (tmp_path / "requirements.lock").unlink()
+    with pytest.raises(UsageError, match=r"needs a requirements\.lock beside it"):
         code.upload(bucket, tmp_path / "sim_arena-0.1.0-py3-none-any.whl")
 
 
@@ -55,7 +55,7 @@ def test_the_wheel_of_a_checkout_holds_what_it_runs_on_and_nothing_that_is_no_lo
 def test_a_checkout_that_cannot_be_built_is_told_in_one_line(tmp_path: Path) -> None:
     for name in ("env", "agents", "runner", "protocol", "infra", "out"):
         (tmp_path / name).mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.lock"):
         (tmp_path / name).write_text("[nonsense")
     with pytest.raises(SimArenaError, match="the wheel cannot be built") as caught:
         code.build(tmp_path, tmp_path / "out")

@@ -49,7 +49,7 @@ def account(double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     aws().ask("cloudformation", "create_stack", StackName=stack_name(BUCKET), TemplateBody=json.dumps(template))
-    (tmp_path / "constraints.txt").write_text("")
+    (tmp_path / "requirements.lock").write_text("")
     (tmp_path / "sim_arena-0.1.0-py3-none-any.whl").write_bytes(b"a wheel")
     monkeypatch.chdir(tmp_path)
     double.log.clear()

@@ -24,8 +24,8 @@ from protocol.wire.errors import BadId
 
 BOOT = Path(user_data.__file__).parents[1] / "boot"
 WHEEL = Artifact(f"code/{'a' * 64}/sim_arena-0.1.0-py3-none-any.whl", "a" * 64)
-CONSTRAINTS = Artifact(f"code/{'b' * 64}/constraints.txt", "b" * 64)
-EMBEDDED = Orders("the-bucket", "eu-central-1", "fleet-20261121-4f2a", WHEEL, CONSTRAINTS, "embedded")
+LOCK = Artifact(f"code/{'b' * 64}/requirements.lock", "b" * 64)
+EMBEDDED = Orders("the-bucket", "eu-central-1", "fleet-20261121-4f2a", WHEEL, LOCK, "embedded")
 SIMKUBE = replace(EMBEDDED, cluster="simkube", simkube=("any_nodes=true",))
 ALL = pytest.mark.parametrize(
     "orders", [EMBEDDED, SIMKUBE, replace(SIMKUBE, bake=True)], ids=["embedded", "simkube", "bake"]
@@ -162,7 +162,7 @@ HERE: dict[str, Callable[[str], dict[str, Any]]] = {
     "region": lambda text: {"bucket_region": text},
     "group": lambda text: {"group": text},
     "wheel": lambda text: {"wheel": Artifact(f"code/{'a' * 64}/{text}", "a" * 64)},
-    "hash": lambda text: {"constraints": Artifact(f"code/{text}/constraints.txt", text)},
+    "hash": lambda text: {"lock": Artifact(f"code/{text}/requirements.lock", text)},
     "cpu": lambda text: {"node_cpu": text},
     "memory": lambda text: {"node_memory": text},
     "cluster": lambda text: {"cluster": text},
