@@ -44,7 +44,7 @@ class RunConfig(BaseModel):
     provider: str
     model: str
     scenarios: list[str]
-    stream: Annotated[int, Field(ge=0, lt=1 << 63)]
+    stream: Annotated[int, Field(ge=0, le=1 << 53)]
     scenarios_sha256: str
     attempts: Annotated[int, Field(ge=1)]
     steps: Annotated[int, Field(ge=1)]

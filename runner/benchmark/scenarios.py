@@ -26,7 +26,7 @@ from runner.evaluation.suite import fingerprint
 
 STREAM = 1 << 42
 """The published stream. Seeds of trainings are draws from other counters of the same generator."""
-LARGEST_STREAM = 2**63 - 1
+LARGEST_STREAM = 2**53
 _FOR_BENCHMARK = 1 << 32  # the counter's lower half; `env.problems.draw` uses 0 to 7 of it
 
 NO_FAULT, HOSTILE = "no-fault", "hostile-text"

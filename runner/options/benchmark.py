@@ -39,7 +39,7 @@ class ScenariosChoice:
         typer.Option(
             metavar="N",
             min=0,
-            max=2**63 - 1,
+            max=2**53,
             help="Draw scenarios of the same kinds from a stream of your own instead of the published one.",
         ),
     ] = None

@@ -23,7 +23,17 @@ import pytest
 from fake_api import FakeApi
 from fake_http import SPARED
 from fake_objects import RESOURCES, definition
-from server import CRDS, MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, surroundings, until
+from server import (
+    CRDS,
+    MADE,
+    SERVICE_ACCOUNTS,
+    Surroundings,
+    end_namespace,
+    ensure,
+    is_recorded,
+    surroundings,
+    until,
+)
 from world import World, WorldTime
 
 from env.kube.client import KubeApi, KubeError, Timer
@@ -149,10 +159,6 @@ def take_away(api: KubeApi, found: Surroundings) -> None:
     until("an empty server", lambda: not [path for path in
           [path_of(CRDS, name) for name in kinds] + [path_of(paths.NAMESPACES, name) for name in namespaces]
           if api.get(path)])  # fmt: skip
-
-
-def is_recorded(o: Manifest) -> bool:
-    return bool((o["metadata"].get("labels") or {}).get(paths.MANAGED_BY) == paths.SIM_ARENA)
 
 
 def answers(api: KubeApi, path: str) -> bool:

@@ -128,3 +128,8 @@ def until(what: str, there: Callable[[], bool], limit_s: float = 60.0) -> None:
 
 def _status(api: KubeApi, path: str) -> Manifest:
     return (api.get(path) or {}).get("status") or {}
+
+
+def is_recorded(o: Manifest) -> bool:
+    """Whether Sim-Arena has made an object."""
+    return bool((o["metadata"].get("labels") or {}).get(paths.MANAGED_BY) == paths.SIM_ARENA)

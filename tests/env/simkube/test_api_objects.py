@@ -138,7 +138,7 @@ def test_a_simulation_is_remembered_as_its_trace_names_it(
     embedded = expected.pods("default")[0]["metadata"]["name"]
     log = held.log("default", pods[0]["metadata"]["name"], "web", 10)
     assert log == expected.log("default", embedded, "web", 10)
-    assert "1Gi needed" in log
+    assert "out of memory: 512Mi allowed" in log
     simkube.close()
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import is_recorded
 from deciders import Deciders
 from fake_api import FakeApi
-from server import Surroundings
+from server import Surroundings, is_recorded
 from typer.testing import CliRunner
 
 from env.errors import ClusterError, UsageError
