@@ -20,6 +20,7 @@ logger = logging.getLogger("env.embedded.cluster")
 VIRTUAL_LABEL = ("type", "virtual")
 VIRTUAL_TAINT_KEY = "kwok-provider"
 _VIRTUAL_TOLERATION = {"key": VIRTUAL_TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
+_MOST_KNOWN = 1_024  # objects that a trace may apply again
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def read_timeline(trace: Trace) -> Timeline:
     """
     try:
         priorities = _priorities(trace)
-        steps = tuple(_step(event, priorities) for event in trace.events)
+        known: dict[str, KubeObject | None] = {}
+        steps = tuple(_step(event, priorities, known) for event in trace.events)
         lifetimes = dict(_lifetimes(trace))
     except SimArenaError as error:
         raise type(error)(f"trace {trace.name}: {error}") from error
@@ -109,12 +111,18 @@ def _replaced(value: Manifest, old: Manifest, new: Manifest) -> Manifest:
     return value
 
 
-def _step(event: Manifest, priorities: Mapping[str, PriorityClass]) -> ReplayStep:
+def _step(event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[str, KubeObject | None]) -> ReplayStep:
+    """An event, read. `known` has objects by their text: traces apply the same ones again and again."""
     applied = []
     for manifest in event["applied_objs"]:
-        with naming(f"{manifest['kind']} {workload_ref(manifest)}"):
-            virtual = on_virtual_nodes(manifest)
-        read = read_object(virtual, priorities)
+        text = repr(manifest)
+        if text not in known:
+            with naming(f"{manifest['kind']} {workload_ref(manifest)}"):
+                virtual = on_virtual_nodes(manifest)
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[text] = read_object(virtual, priorities)
+        read = known[text]
         if read is not None:
             applied.append(read)
     deleted = tuple((manifest["kind"], workload_ref(manifest)) for manifest in event["deleted_objs"])

@@ -43,7 +43,8 @@ def unmendable(scenario: Scenario) -> tuple[str, ...]:
     applied = [each for each in _applied(scenario) if _is(each, scenario.workload)]
     if not applied or not scenario.target:
         return ()
-    specs = [read_deployment(on_virtual_nodes(each)) for each in applied]
+    distinct = {repr(each): each for each in applied[::-1]}  # each once, as a trace may apply the same 100,000 times
+    specs = [read_deployment(on_virtual_nodes(each)) for each in distinct.values()][::-1]
     spec = specs[-1]
     if all(each.paused for each in specs):
         return ("the Deployment is paused, so that it makes no pods",)
