@@ -9,7 +9,15 @@ from math import inf
 from typing import Any
 
 from env.engine.manifests.fields import as_map, as_maps, as_text, naming
-from env.engine.manifests.objects import INERT, KubeObject, is_builtin, pod_templates, priority_class, read_object
+from env.engine.manifests.objects import (
+    INERT,
+    KubeObject,
+    is_builtin,
+    pod_templates,
+    priority_class,
+    read_object,
+    text_read,
+)
 from env.engine.manifests.priorities import SYSTEM_PRIORITIES, PriorityClass
 from env.errors import SimArenaError
 from env.trace.document import Manifest, Trace
@@ -115,7 +123,7 @@ def _step(event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[
     """An event, read. `known` has objects by their text: traces apply the same ones again and again."""
     applied = []
     for manifest in event["applied_objs"]:
-        text = repr(manifest)
+        text = text_read(manifest)
         if text not in known:
             with naming(f"{manifest['kind']} {workload_ref(manifest)}"):
                 virtual = on_virtual_nodes(manifest)

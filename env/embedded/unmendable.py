@@ -23,7 +23,7 @@ from env.engine.manifests.deployment import DeploymentSpec, read_deployment
 from env.engine.manifests.fields import as_map, as_maps
 from env.engine.manifests.host_ports import host_ports
 from env.engine.manifests.labels import Labels
-from env.engine.manifests.objects import is_builtin, pod_templates
+from env.engine.manifests.objects import is_builtin, pod_templates, text_read
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.resource_list import with_requests
 from env.engine.manifests.resource_quota import counts, read_resource_quota, usage
@@ -43,7 +43,9 @@ def unmendable(scenario: Scenario) -> tuple[str, ...]:
     applied = [each for each in _applied(scenario) if _is(each, scenario.workload)]
     if not applied or not scenario.target:
         return ()
-    distinct = {repr(each): each for each in applied[::-1]}  # each once, as a trace may apply the same 100,000 times
+    distinct = {
+        text_read(each): each for each in applied[::-1]
+    }  # each once, as a trace may apply the same 100,000 times
     specs = [read_deployment(on_virtual_nodes(each)) for each in distinct.values()][::-1]
     spec = specs[-1]
     if all(each.paused for each in specs):

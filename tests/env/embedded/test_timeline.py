@@ -233,3 +233,18 @@ def test_pods_of_a_deployment_with_recorded_lives_are_replaced(trace: MakeTrace,
     problem = Scenario(made, WorkloadRef("default", "web"), 2, POOL, 60, "test", None)
     observation = EmbeddedCluster().observe(problem, None)
     assert (observation.ready, observation.total) == (2, 2)
+
+
+def test_what_is_applied_again_is_read_once_and_what_has_changed_anew(
+    deployment: MakeDeployment, trace: MakeTrace
+) -> None:
+    """Whatever else is in the manifests: annotations of a Deployment are no part of what is read."""
+    first, noted, more = (deployment(replicas=n) for n in (3, 3, 4))
+    noted["metadata"]["annotations"] = {"note": "applied again"}
+    pods = [other("Pod", spec={"containers": [{"name": "x"}]}) for _ in range(2)]
+    pods[1]["metadata"]["labels"] = {"app": "web"}
+    steps = read_timeline(trace([first, pods[0]], [noted, pods[1]], [more])).steps
+    deployments = [step.applied[0] for step in steps]
+    assert deployments[0] is deployments[1]
+    assert [each.spec.resources.replicas for each in deployments] == [3, 3, 4]  # type: ignore[union-attr]
+    assert steps[0].applied[1] != steps[1].applied[1]  # a pod's labels are
