@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from env.errors import ConfigError
 from runner.commands import tables
-from runner.commands.console import check_place, note, print_json, progress_bars
+from runner.commands.console import Exit, check_place, fail, note, print_json, progress_bars
 from runner.commands.fitted import FittedTable
 from runner.commands.interrupt import interruptible
 from runner.options import completion
@@ -69,7 +70,7 @@ def train(
     folder = new_folder(Path("runs"), "doctor-{time}") if to is None else _folder(to)
     kept = model or models_folder() / f"{folder.resolve().name}.pt"
     note(f"run folder {folder}")
-    hint = f"go on with: {' '.join(['sim-arena', *_without_to(sys.argv[1:])])} --to {folder}"
+    hint = f"go on with: {shlex.join(['sim-arena', *_without_to(sys.argv[1:]), '--to', str(folder)])}"
     with progress_bars() as tell, interruptible(hint) as should_stop, locked(folder, "sim-arena rl train"):
 
         def show(epoch: int, metrics: Mapping[str, float]) -> None:
@@ -104,10 +105,20 @@ def _plan(epochs: int, steps: int, seed: int, config: TrainingConfig) -> DoctorT
 
 
 def _folder(path: Path) -> Path:
+    """The folder of a run: new, empty, or of one that is to go on."""
+    from runner.rl.train import EXAM, LATEST, METRICS
+
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not (path / LATEST).is_file() and not (path / METRICS).is_file():
+            raise ConfigError(f"--to {path}: holds other files and no training to go on with; name another folder")
     except OSError as error:
         raise ConfigError(f"--to {path}: cannot be made ({error.strerror})") from error
+    if (path / EXAM).is_file():
+        fail(
+            f"run folder {path}: is trained and examined, see {path / EXAM}; name another one with --to",
+            Exit.NOTHING_TO_DO,
+        )
     return path
 
 

@@ -58,7 +58,7 @@ class DoctorTraining:
 
 
 def doctor_settings(epochs: int, changed: Mapping[str, Any] | None = None) -> PPOSettings:
-    """Settings of PPO for this environment, tuned on its training problems; step size and entropy fall to the end.
+    """Settings of PPO for this environment, chosen by hand and not tuned; step size and entropy fall to the end.
 
     Args:
         epochs: Of the training.
