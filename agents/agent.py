@@ -52,6 +52,14 @@ class Agent(Protocol):
 
 
 @runtime_checkable
+class MaskedAgent(Protocol):
+    """An agent that acts where only some actions are allowed at a time."""
+
+    def act(self, state: State, *, explore: bool, mask: npt.NDArray[np.bool_] | None = None) -> int:
+        """Index of the chosen action, one of those that `mask` is true for, bool (actions,)."""
+
+
+@runtime_checkable
 class WeightedAgent(Agent, Protocol):
     """An agent with networks, whose weights can be averaged with those of others."""
 

@@ -16,6 +16,7 @@ from agents.dqn.settings import DQNSettings
 from agents.llm.settings import LLMSettings
 from agents.ppo.settings import PPOSettings
 from agents.settings import Settings, as_mapping, parse_settings
+from agents.spaces import CLUSTER, Spaces
 from agents.tabular.settings import GreedySettings
 from env.errors import AgentError, nearest
 
@@ -47,19 +48,21 @@ class AgentKind:
 
     Attributes:
         name: What users call it.
-        make: Makes one from a seed and settings.
+        make: Makes one from a seed, settings and the environment's spaces.
         settings: What can be set; None: nothing, as for a hand-written policy.
         networks: The module of its networks' names, shapes and first weights; None: it has no networks.
         suffix: Of its checkpoints' file names.
         needs_key: Whether it asks a service for each action, with a key of the user's; it is not trained.
+        any_environment: Whether it acts in others than Cluster-v0, whose state and actions most agents are made for.
     """
 
     name: str
-    make: Callable[[int, Given], Agent]
+    make: Callable[[int, Given, Spaces], Agent]
     settings: type[Settings] | None = None
     networks: str | None = None
     suffix: str = ".json"
     needs_key: bool = False
+    any_environment: bool = False
 
     @property
     def has_weights(self) -> bool:
@@ -90,31 +93,31 @@ class AgentKind:
         return {}
 
 
-def _dqn(seed: int, settings: Given) -> Agent:
+def _dqn(seed: int, settings: Given, spaces: Spaces) -> Agent:
     from agents.dqn.agent import DQN
 
     return DQN(seed=seed, settings=settings)
 
 
-def _ppo(seed: int, settings: Given) -> Agent:
+def _ppo(seed: int, settings: Given, spaces: Spaces) -> Agent:
     from agents.ppo.agent import PPO
 
-    return PPO(seed=seed, settings=settings)
+    return PPO(seed=seed, settings=settings, spaces=spaces)
 
 
-def _greedy(seed: int, settings: Given) -> Agent:
+def _greedy(seed: int, settings: Given, spaces: Spaces) -> Agent:
     from agents.tabular.agent import EpsilonGreedy
 
     return EpsilonGreedy(settings)
 
 
-def _policy(name: str, seed: int, settings: Given) -> Agent:
+def _policy(name: str, seed: int, settings: Given, spaces: Spaces) -> Agent:
     from agents import policies
 
     return policies.Policy(getattr(policies, name))
 
 
-def _llm(seed: int, settings: Given) -> Agent:
+def _llm(seed: int, settings: Given, spaces: Spaces) -> Agent:
     from agents.llm.agent import LLMAgent
 
     return LLMAgent(settings)
@@ -136,7 +139,7 @@ KINDS: Mapping[str, AgentKind] = {
     for kind in (
         AgentKind("dqn", _dqn, DQNSettings, "agents.dqn.network", ".pt"),
         AgentKind("greedy", _greedy, GreedySettings),
-        AgentKind("ppo", _ppo, PPOSettings, "agents.ppo.network", ".pt"),
+        AgentKind("ppo", _ppo, PPOSettings, "agents.ppo.network", ".pt", any_environment=True),
         AgentKind("llm", _llm, LLMSettings, needs_key=True),
         *(AgentKind(name, partial(_policy, name)) for name in POLICY_NAMES),
     )
@@ -175,11 +178,14 @@ def with_weights() -> str:
     return " and ".join(name for name, kind in KINDS.items() if kind.has_weights)
 
 
-def make_agent(name: str, *, seed: int, settings: Given | None = None) -> Agent:
-    """A fresh agent. Equal names, seeds and settings give equal agents, on any machine.
+def make_agent(name: str, *, seed: int, settings: Given | None = None, spaces: Spaces = CLUSTER) -> Agent:
+    """A fresh agent. Equal names, seeds, settings and spaces give equal agents, on any machine.
 
     Raises:
-        AgentError: an unknown name, or settings that do not fit.
+        AgentError: an unknown name, settings that do not fit, or an environment that this agent cannot act in.
     """
     kind = agent_kind(name)
-    return kind.make(seed, kind.filled(settings))
+    if spaces.id != CLUSTER.id and not kind.any_environment:
+        able = " or ".join(each.name for each in KINDS.values() if each.any_environment)
+        raise AgentError(f"agent {name!r}: acts in {CLUSTER.id} only; {spaces.id} takes {able}")
+    return kind.make(seed, kind.filled(settings), spaces)

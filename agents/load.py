@@ -7,34 +7,47 @@ from pathlib import Path
 
 from agents.agent import Agent
 from agents.kinds import make_agent
-from agents.saved.fields import mapping
+from agents.saved.fields import mapping, short
 from agents.saved.formats import read_state
+from agents.spaces import CLUSTER, Spaces
 from env.errors import AgentError
 
 _OF_DQN, _OF_PPO = "q_net.0.weight", "actor.0.weight"  # only bare weights have tensors at the top
 
 
-def load_agent(path: Path) -> Agent:
+def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
     """The agent in a file: one that `Agent.save` wrote, the state of a whole training, or a federation's weights.
 
+    Args:
+        path: The file.
+        spaces: Of the environment that it is to act in.
+
     Raises:
-        AgentError: the file cannot be read or holds no agent.
+        AgentError: the file cannot be read, holds no agent, or one of another environment.
     """
     what = f"checkpoint {path}"
     state = read_state(path)
     if _OF_DQN in state:
         from agents.dqn.agent import DQN
 
+        _check_environment(CLUSTER.id, spaces, what)
         return DQN.of_weights(state, what)
     if _OF_PPO in state:
         from agents.ppo.agent import PPO
 
-        return PPO.of_weights(state, what)
+        return PPO.of_weights(state, what, spaces)
     if "training" in state:
         state = mapping(state, "agent", what)
     name, settings = state.get("agent"), state.get("settings")
     if not isinstance(name, str) or not isinstance(settings, Mapping | None):
         raise AgentError(f"{what}: holds no agent")
-    agent = make_agent(name, seed=0, settings=settings)
+    _check_environment(state.get("environment", CLUSTER.id), spaces, what)
+    agent = make_agent(name, seed=0, settings=settings, spaces=spaces)
     agent.load_state_dict(state)
     return agent
+
+
+def _check_environment(found: object, spaces: Spaces, what: str) -> None:
+    """An agent that has no environment in its file is of Cluster-v0."""
+    if found != spaces.id:
+        raise AgentError(f"{what}: its agent has learned {short(found)}, and cannot act in {spaces.id}")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.saved.fields import mapping
-from agents.saved.formats import read_state
+from agents.agent import MaskedAgent
+from agents.load import load_agent
 from agents.spaces import doctor as doctor_spaces
 from env.doctor.actions import DoctorAction as A
 from env.doctor.features import FEATURES
-from env.errors import AgentError
 
 Doctor = Callable[[NDArray[np.float32], NDArray[np.bool_]], int]
 """State, float32 (18,), and mask, bool (15,), to an action's index."""
@@ -66,17 +64,6 @@ def model_doctor(path: Path) -> Doctor:
     Raises:
         AgentError: The file cannot be read, or holds no such model.
     """
-    from agents.ppo.agent import PPO
-
-    what, spaces = f"model {path}", doctor_spaces()
-    state = read_state(path)
-    if "actor.0.weight" in state:  # weights alone, as of a federation
-        agent = PPO.of_weights(state, what, spaces)
-    else:
-        state = mapping(state, "agent", what) if "training" in state else state
-        if state.get("agent") != PPO.name or state.get("environment") != spaces.id:
-            held: Any = state.get("environment") or state.get("agent")
-            raise AgentError(f"{what}: is of {held!r:.80}; train one with the agent {PPO.name} on {spaces.id}")
-        agent = PPO(seed=0, settings=mapping(state, "settings", what), spaces=spaces)
-        agent.load_state_dict(state)
+    agent = load_agent(path, doctor_spaces())
+    assert isinstance(agent, MaskedAgent)  # noqa: S101  (no other acts in an environment with masks)
     return lambda state, mask: agent.act(state, explore=False, mask=mask)
