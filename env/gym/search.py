@@ -14,8 +14,10 @@ from env.actions import (
 )
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, plain_workload
+from env.engine.manifests.deployment import read_deployment
+from env.errors import SimArenaError
 from env.gym.reward import goal
-from env.problems.scenario import Scenario, ceiling_of
+from env.problems.scenario import Scenario, ceiling_of, recorded_manifest
 from env.workload import Resources
 
 WITHIN = 20
@@ -48,7 +50,7 @@ def least_actions(scenario: Scenario, cluster: Cluster, within: int = WITHIN) ->
 
 def searched(scenario: Scenario, cluster: Cluster, within: int) -> list[Action] | None:
     """`least_actions` by trying: breadth first, so that the first solution found is a shortest one."""
-    first, ceiling = cluster.observe(scenario, None), ceiling_of(scenario)
+    first, ceiling, least = cluster.observe(scenario, None), ceiling_of(scenario), least_of_goal(scenario)
     if goal(first, scenario.target):
         return []
     came_from: dict[Resources, tuple[Resources, Action] | None] = {first.resources: None}
@@ -61,10 +63,35 @@ def searched(scenario: Scenario, cluster: Cluster, within: int) -> list[Action] 
                 if after in came_from:
                     continue
                 came_from[after] = (resources, action)
-                if goal(cluster.observe(scenario, after), scenario.target):
+                if _may_be_goal(after, least) and goal(cluster.observe(scenario, after), scenario.target):
                     return _way(came_from, after)
                 reached.append(after)
     return None
+
+
+def least_of_goal(scenario: Scenario) -> Resources | None:
+    """What is asked for at least in every goal, with exactly its replicas; None where that is not known.
+
+    Known where the replay goes on until all is at rest, and holds nothing that ends or forbids pods. As many pods as
+    wanted are there and Ready then, so the last rollout has come to its end, with as many pods as replicas; and a pod
+    that gets less than it uses is not Ready. It spares a search all replays but those of one number of replicas.
+    """
+    trace, kinds = scenario.trace, ("Deployment", "DaemonSet", "Pod", "PriorityClass")
+    applied = [manifest for event in trace.events for manifest in event["applied_objs"]]
+    ends = trace.pod_lifecycles or any(event["deleted_objs"] for event in trace.events)
+    if scenario.duration_s is not None or ends or any(manifest["kind"] not in kinds for manifest in applied):
+        return None
+    try:
+        spec = read_deployment(recorded_manifest(trace, scenario.workload))
+        return None if spec.paused else Resources(*spec.source.needed(), scenario.target)
+    except SimArenaError:
+        return None
+
+
+def _may_be_goal(asked: Resources, least: Resources | None) -> bool:
+    return least is None or (
+        asked.cpu_m >= least.cpu_m and asked.memory_bytes >= least.memory_bytes and asked.replicas == least.replicas
+    )
 
 
 def _way(came_from: dict[Resources, tuple[Resources, Action] | None], end: Resources) -> list[Action]:
