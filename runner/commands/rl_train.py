@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +22,20 @@ from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
-    from runner.rl.config import TrainingConfig
+    from runner.rl.config import PufferConfig, TrainingConfig
     from runner.rl.exam import Score
     from runner.rl.train import DoctorTraining
 
 EPOCHS, STEPS = 100, 100
 _ENVIRONMENTS = 256
 _OPTIMAL = 200  # episodes of the optimum in the exam
+
+
+class Trainer(StrEnum):
+    """What trains."""
+
+    PPO = "ppo"
+    PUFFERLIB = "pufferlib"
 
 
 @flattened
@@ -51,6 +60,9 @@ def train(
             autocompletion=completion.files,
         ),
     ] = None,
+    trainer: Annotated[
+        Trainer, typer.Option(help="pufferlib: PufferLib's own, where rl status says that it works.")
+    ] = Trainer.PPO,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for each epoch.")] = False,
 ) -> None:
     """Train a doctor on simulated clusters, and examine it.
@@ -63,14 +75,17 @@ def train(
     from runner.folders import locked, new_folder
     from runner.rl.config import load_config, models_folder
     from runner.rl.train import MODEL
-    from runner.rl.train import train as run
 
-    plan = _plan(epochs, steps, seed, load_config().trainingConfig)
+    config = load_config()
+    run = _trainer(trainer, config)
+    plan = _plan(epochs, steps, seed, config.trainingConfig)
     check_place(model, "--model")
     folder = new_folder(Path("runs"), "doctor-{time}") if to is None else _folder(to)
     kept = model or models_folder() / f"{folder.resolve().name}.pt"
     note(f"run folder {folder}")
     hint = f"go on with: {shlex.join(['sim-arena', *_without_to(sys.argv[1:]), '--to', str(folder)])}"
+    if trainer is Trainer.PUFFERLIB:
+        hint = f"PufferLib's trainer cannot go on: {folder} is of no more use"
     with progress_bars() as tell, interruptible(hint) as should_stop, locked(folder, "sim-arena rl train"):
 
         def show(epoch: int, metrics: Mapping[str, float]) -> None:
@@ -102,6 +117,18 @@ def _plan(epochs: int, steps: int, seed: int, config: TrainingConfig) -> DoctorT
     }
     settings = doctor_settings(epochs, {name: value for name, value in given.items() if value is not None})
     return DoctorTraining(epochs, steps, seed, environments, settings)
+
+
+def _trainer(trainer: Trainer, config: PufferConfig) -> Callable[..., list[Score]]:
+    """What trains and examines."""
+    if trainer is Trainer.PUFFERLIB:
+        from runner.rl.puffer_run import train as train_there
+        from runner.rl.puffer_run import trainer_python
+
+        return partial(train_there, python=trainer_python(config))
+    from runner.rl.train import train as train_here
+
+    return train_here
 
 
 def _folder(path: Path) -> Path:

@@ -11,6 +11,8 @@ train.py      PPO on many simulated clusters, in epochs to go on from
 report.py     the same as a document and as lines of text
 puffer.py     our environments as PufferLib's vectorisation takes them
 install.py    a virtual environment with PufferLib beside our packages: made, examined, removed
+puffer_run.py PufferLib's trainer in that environment, told what to do and listened to
+puffer_trainer.py  the program that runs there
 probe.py      what a Python has for training, asked in a process of its own
 status.py     what there is on this machine
 """

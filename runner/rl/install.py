@@ -117,6 +117,11 @@ def examine(python: Path) -> dict[str, Any]:
     return found
 
 
+def clean_environment() -> dict[str, str]:
+    """Our environment variables without those that lead another Python to our packages."""
+    return {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+
+
 def _check(python: str) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise ConfigError(
@@ -145,10 +150,15 @@ def _pth(folder: Path) -> Path | None:
 
 def _run(arguments: Sequence[str], what: str, limit_s: float | None = None) -> str:
     """Run a program without a shell; what it prints."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(  # noqa: S603  (a list of arguments, and no shell)
-            arguments, capture_output=True, text=True, errors="replace", timeout=limit_s, env=environment, check=False
+            arguments,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit_s,
+            env=clean_environment(),
+            check=False,
         )
     except OSError as error:
         raise ConfigError(f"{what}: cannot be run ({error.strerror})") from error

@@ -30,7 +30,7 @@ from env.doctor.kernel import LANE, compiled
 from env.doctor.vector_env import MAX_ENVS
 from env.errors import ConfigError
 
-Infos = list[dict[str, float]]
+Infos = list[dict[str, list[float]]]
 
 
 class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
@@ -44,13 +44,21 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
         problems, max_steps: As in DoctorEnv.
         buf: PufferLib's buffers; None: own ones.
         seed: Unless `reset` gets another.
+        reward_scale: What rewards are multiplied by, for PufferLib's trainer, which cuts them to [-1, 1]; returns in
+            infos are not.
 
     Raises:
         ConfigError: A setting out of range.
     """
 
     def __init__(
-        self, num_envs: int = 1024, problems: str = "any", max_steps: int = MAX_STEPS, buf: Any = None, seed: int = 0
+        self,
+        num_envs: int = 1024,
+        problems: str = "any",
+        max_steps: int = MAX_STEPS,
+        buf: Any = None,
+        seed: int = 0,
+        reward_scale: float = 1.0,
     ) -> None:
         check_settings(problems, max_steps, None)
         if not 1 <= num_envs <= MAX_ENVS:
@@ -60,6 +68,7 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
         self.num_agents = num_envs
         super().__init__(buf)
         self._problems, self._max_steps, self._seed = PROBLEMS.index(problems), max_steps, seed
+        self._reward_scale = np.float32(reward_scale)
         self._lanes = np.zeros(num_envs, LANE)
         self._actions = np.zeros(num_envs, np.int64)
         self._action_masks = np.ones((num_envs, ACTIONS), np.bool_)
@@ -89,6 +98,7 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
             )
         self._act(slice(None), self.rewards, self.terminals, self.truncations)
         self._returns += self.rewards
+        self.rewards *= self._reward_scale
         ended = np.flatnonzero(self._lanes["ended"])
         infos = self._infos(ended)
         for i in ended:
@@ -107,17 +117,17 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
         compiled()(lanes, self._problems, -1, -1, self._actions[of], self._max_steps, *results)
 
     def _infos(self, ended: NDArray[np.int64]) -> Infos:
-        """The means of the episodes that have ended in this step."""
+        """Of the episodes that have ended in this step."""
         if not len(ended):
             return []
         lanes = self._lanes[ended]
-        means = {
-            "is_success": float(lanes["is_success"].mean()),
-            "episode_return": float(self._returns[ended].mean()),
-            "episode_length": float(lanes["steps"].mean()),
+        infos = {
+            "is_success": lanes["is_success"].astype(float).tolist(),
+            "episode_return": self._returns[ended].tolist(),
+            "episode_length": lanes["steps"].astype(float).tolist(),
         }
         self._returns[ended] = 0
-        return [means]
+        return [infos]
 
 
 def gymnasium_env(name: str, **settings: Any) -> Callable[..., Any]:

@@ -121,9 +121,16 @@ def train(
             metrics.flush()
             write_atomic(latest, pt_file.dumps(_state(agent, plan, epoch)))
             on_epoch(epoch, measured)
-        agent.save(folder / MODEL)
-        scores = table(agent, episodes=episodes, optimal=optimal, max_steps=plan.max_steps)
-    exam = {"training": plan.identity(), "scores": [score.document() for score in scores]}
+        return examined(agent, plan, folder, episodes=episodes, optimal=optimal)
+
+
+def examined(
+    agent: PPO, plan: DoctorTraining, folder: Path, *, episodes: int, optimal: int, trainer: str = PPO.name
+) -> list[Score]:
+    """Write the model, examine it, and write the exam."""
+    agent.save(folder / MODEL)
+    scores = table(agent, episodes=episodes, optimal=optimal, max_steps=plan.max_steps)
+    exam = {"training": {**plan.identity(), "trainer": trainer}, "scores": [score.document() for score in scores]}
     write_atomic(folder / EXAM, json.dumps(exam, indent=2).encode() + b"\n")
     return scores
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,3 +61,44 @@ def test_an_action_that_does_not_exist_is_refused() -> None:
     env.reset(1)
     with pytest.raises(Exception, match="actions from 0 to 15"):
         env.step(np.array([0, 0, 15, 0]))
+
+
+def test_rewards_are_scaled_for_its_trainer_and_returns_are_not() -> None:
+    from runner.rl.puffer import DoctorPufferEnv
+
+    plain, scaled = DoctorPufferEnv(8), DoctorPufferEnv(8, reward_scale=0.5)
+    rng = np.random.default_rng(0)
+    plain.reset(1)
+    scaled.reset(1)
+    for _ in range(200):
+        actions = rng.integers(ACTIONS, size=8)
+        _, rewards, _, _, infos = plain.step(actions)
+        _, halves, _, _, the_same = scaled.step(actions)
+        np.testing.assert_array_equal(halves, rewards * np.float32(0.5))
+        assert infos == the_same
+
+
+def test_its_trainer_trains_a_doctor_that_diagnoses_with_the_same_bits_every_time(tmp_path: Path) -> None:
+    pytest.importorskip("pufferlib._C", exc_type=ImportError)
+    from agents.ppo.settings import PPOSettings
+    from runner.rl.doctors import model_doctor
+    from runner.rl.puffer_run import WEIGHTS, train
+    from runner.rl.train import MODEL, DoctorTraining
+
+    settings = PPOSettings(hidden=(16,), rollout_steps=256, minibatch_size=64, gamma=0.99)
+    plan, told = DoctorTraining(2, 20, 0, 8, settings, epoch_steps=512), []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        train(
+            plan,
+            tmp_path / name,
+            python=Path(sys.executable),
+            episodes=20,
+            optimal=0,
+            on_epoch=lambda epoch, metrics: told.append(metrics["return"]),
+        )
+    weights = [(tmp_path / name / WEIGHTS).read_bytes() for name in ("one", "two")]
+    assert weights[0] == weights[1]
+    assert told[:2] == told[2:]
+    doctor = model_doctor(tmp_path / "one" / MODEL)
+    assert 0 <= doctor(np.full(18, 0.5, np.float32), np.ones(ACTIONS, np.bool_)) < ACTIONS
