@@ -100,9 +100,15 @@ def observe_plain(workload: PlainWorkload, asked: Resources) -> Observation:
     bound = min(asked.replicas, per_node * w.nodes)
     oom_killed = max(asked.memory_bytes, w.memory_limit_bytes) < w.memory_use_bytes
     cpu_starved = max(asked.cpu_m, w.cpu_limit_m) < w.cpu_use_m and not oom_killed
+    # Numba takes no conditions within a call of so many arguments, and knows no defaults of tuples.
     full = w.nodes if asked.replicas > bound else 0
+    ready = 0 if oom_killed or cpu_starved else bound
+    insufficient_cpu = full if cpu_m > w.node_cpu_m - per_node * cpu_m else 0
+    insufficient_memory = full if memory_bytes > w.node_memory_bytes - per_node * memory_bytes else 0
+    too_many_pods = full if per_node >= w.node_pods else 0
+    killed, starved = bound if oom_killed else 0, bound if cpu_starved else 0
     return Observation(
-        ready=0 if oom_killed or cpu_starved else bound,
+        ready=ready,
         pending=asked.replicas - bound,
         total=asked.replicas,
         resources=asked,
@@ -111,11 +117,17 @@ def observe_plain(workload: PlainWorkload, asked: Resources) -> Observation:
         cluster_cpu_m=w.nodes * w.node_cpu_m,
         cluster_memory_bytes=w.nodes * w.node_memory_bytes,
         nodes=w.nodes,
-        insufficient_cpu=full if cpu_m > w.node_cpu_m - per_node * cpu_m else 0,
-        insufficient_memory=full if memory_bytes > w.node_memory_bytes - per_node * memory_bytes else 0,
-        too_many_pods=full if per_node >= w.node_pods else 0,
-        oom_killed=bound if oom_killed else 0,
-        cpu_starved=bound if cpu_starved else 0,
+        insufficient_cpu=insufficient_cpu,
+        insufficient_memory=insufficient_memory,
+        too_many_pods=too_many_pods,
+        oom_killed=killed,
+        cpu_starved=starved,
+        refused_otherwise=0,
+        broken=0,
+        others_pending=0,
+        others_insufficient_cpu=0,
+        others_insufficient_memory=0,
+        others_too_many_pods=0,
     )
 
 

@@ -11,10 +11,11 @@ from weakref import WeakKeyDictionary
 
 from env.demand import Shortage
 from env.embedded.api_objects import ReplayedObjects
+from env.embedded.neighbours import Seen, neighbours, refusals
 from env.embedded.scaling import ScalingTrace, scaling_trace
 from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
 from env.embedded.why import why_not_ready
-from env.engine.control_plane import ControlPlane
+from env.engine.control_plane import ControlPlane, Key
 from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
 from env.engine.manifests.deployment import DeploymentSpec
@@ -23,7 +24,7 @@ from env.engine.manifests.objects import KubeObject
 from env.engine.manifests.terms import Taint
 from env.engine.pods import UNBOUND, Phase
 from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
-from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
+from env.engine.scheduling.diagnosis import FOR_ROOM, INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
 from env.engine.scheduling.nodes import Node, by_zone
 from env.engine.workload import Workload
 from env.errors import ClusterError
@@ -44,19 +45,25 @@ COMPILED_FROM = 100
 _VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
 
 
+_Place = tuple[WorkloadRef, NodePools, float | None]
+
+
 @dataclass
 class _Known:
-    """A trace as read, and what was observed of it by workload, nodes, duration and resources.
+    """A trace as read, and what was observed of it.
 
     Attributes:
         scaling: The same trace if its Deployments only scale.
         restless: Whether a replay that did not come to rest was logged already.
+        seen: By workload, nodes, duration, and resources.
+        whole: The neighbours that lack nothing in the replay as recorded, by the same but resources.
     """
 
     timeline: Timeline
     scaling: ScalingTrace | None
     restless: bool = False
-    seen: dict[tuple[WorkloadRef, NodePools, float | None, Resources | None], Observation] = field(default_factory=dict)
+    seen: dict[tuple[_Place, Resources | None], Observation] = field(default_factory=dict)
+    whole: dict[_Place, frozenset[Key]] = field(default_factory=dict)
 
 
 class EmbeddedCluster:
@@ -79,14 +86,19 @@ class EmbeddedCluster:
             ClusterError: The workload does not exist at the end of the replay, or there are too many pods.
             TraceError, QuantityError: An object in the trace is not valid.
         """
-        seen = self._of(scenario.trace).seen
-        key = (scenario.workload, scenario.nodes, scenario.duration_s, resources)
-        if key not in seen:
-            if len(seen) >= _MOST_SEEN:
-                seen.clear()
-            found = self._scaled(scenario, resources)
-            seen[key] = found or _observed(scenario, self._replayed(scenario, resources, events=False))
-        return seen[key]
+        known, place = self._of(scenario.trace), _place(scenario)
+        if (place, resources) not in known.seen:
+            whole = frozenset[Key]() if resources is None else self._whole(scenario)
+            found = self._scaled(scenario, resources, whole)
+            if found is None:
+                found = _observed(scenario, self._replayed(scenario, resources, events=False), whole)
+            if len(known.seen) >= _MOST_SEEN:
+                known.seen.clear()
+                known.whole.clear()
+            if resources is None:
+                known.whole[place] = frozenset(each for each, pods in found.lacking.items() if not pods)
+            known.seen[place, resources] = found.observation
+        return known.seen[place, resources]
 
     def events(self, scenario: Scenario, resources: Resources | None) -> list[Event]:
         """The Events of the same replay, as the API server would show them; times are the trace's.
@@ -117,13 +129,23 @@ class EmbeddedCluster:
         self._known.clear()
         self._clusters.clear()
 
-    def _scaled(self, scenario: Scenario, resources: Resources | None) -> Observation | None:
-        """The observation of a trace whose Deployments only scale; None for others, and for the first replays."""
+    def _whole(self, scenario: Scenario) -> frozenset[Key]:
+        """The neighbours that lack nothing in the replay as recorded."""
+        known, place = self._of(scenario.trace), _place(scenario)
+        if place not in known.whole:
+            if not known.timeline.has_others(scenario.workload):
+                known.whole[place] = frozenset()
+            else:
+                self.observe(scenario, None)
+        return known.whole[place]
+
+    def _scaled(self, scenario: Scenario, resources: Resources | None, whole: frozenset[Key]) -> Seen | None:
+        """What is seen of a trace whose Deployments only scale; None for others, and for the first replays."""
         known, replays = self._of(scenario.trace), EmbeddedCluster._replays
         if known.scaling is None or replays < COMPILED_FROM:
             EmbeddedCluster._replays = replays + 1
             return None
-        return known.scaling.observe(scenario, resources, self._shape(scenario.nodes))
+        return known.scaling.observe(scenario, resources, self._shape(scenario.nodes), whole)
 
     def _replayed(self, scenario: Scenario, resources: Resources | None, *, events: bool) -> ControlPlane:
         """The cluster at the end of the duration; where none is given, once it has come to rest."""
@@ -148,6 +170,10 @@ class EmbeddedCluster:
                 self._clusters.clear()
             found = self._clusters[nodes] = ClusterShape(virtual_nodes(nodes))
         return found
+
+
+def _place(scenario: Scenario) -> _Place:
+    return scenario.workload, scenario.nodes, scenario.duration_s
 
 
 def virtual_nodes(nodes: NodePools) -> list[Node]:
@@ -221,17 +247,17 @@ def _edited(applied: KubeObject, workload: WorkloadRef, edit: ResourceEdit) -> K
     return applied
 
 
-def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
+def _observed(scenario: Scenario, plane: ControlPlane, whole: frozenset[Key]) -> Seen:
     workload = plane.workloads.get(("Deployment", scenario.workload))
     if not isinstance(workload, Deployment):
         raise ClusterError(f"scenario {scenario.name}: no Deployment {scenario.workload} at the end of the replay")
     pods = workload.pods()
     pending = [pod for pod in pods if pod.phase is Phase.PENDING and pod.row == UNBOUND]
     running = [pod.template.shortage for pod in pods if pod.phase is Phase.RUNNING and pod.template.shortage]
-    obstacles = plane.api.scheduler.obstacles_of(pending[0]) if pending else []
-    reasons = Counter(reason for obstacle in obstacles for reason in obstacle.reasons)
+    reasons = refusals(plane, pending[0]) if pending else Counter[str]()
+    others = neighbours(plane, scenario.workload, whole)
     nodes = scenario.nodes
-    return Observation(
+    seen = Observation(
         ready=sum(pod.ready for pod in pods),
         pending=len(pending),
         total=len(pods),
@@ -246,4 +272,11 @@ def _observed(scenario: Scenario, plane: ControlPlane) -> Observation:
         too_many_pods=reasons[TOO_MANY_PODS],
         oom_killed=running.count(Shortage.OOM_KILLED),
         cpu_starved=running.count(Shortage.CPU_STARVED),
+        refused_otherwise=min(nodes.count, reasons.total() - sum(reasons[each] for each in FOR_ROOM)),
+        broken=sum(pods for each, pods in others.lacking.items() if each in whole),
+        others_pending=others.pending,
+        others_insufficient_cpu=others.reasons[INSUFFICIENT_CPU],
+        others_insufficient_memory=others.reasons[INSUFFICIENT_MEMORY],
+        others_too_many_pods=others.reasons[TOO_MANY_PODS],
     )
+    return Seen(seen, others.lacking)

@@ -6,16 +6,18 @@ nothing but free room, fixed rules and siblings decides where their pods go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from env.demand import Shortage
+from env.embedded.neighbours import Seen
 from env.embedded.scaling_kernel import Plan, Workloads, replay
 from env.embedded.timeline import Timeline
 from env.engine.admission import asks_as_a_whole
+from env.engine.control_plane import Key
 from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.scheduling.cluster_shape import ClusterShape
@@ -34,12 +36,13 @@ class Replayed(NamedTuple):
 
     Attributes:
         spec: What the workload asked for at last.
-        seen: As `scaling_kernel.replay` gives it.
+        seen, lacking: As `scaling_kernel.replay` gives them.
         counts: Pods of each workload on each node, int64 of shape (workloads, nodes).
     """
 
     spec: DeploymentSpec
     seen: Ints
+    lacking: Ints
     counts: Ints
 
 
@@ -61,15 +64,29 @@ class ScalingTrace:
     _parts: dict[int, ScalingTrace | None] = field(default_factory=dict)
     _tables: dict[ClusterShape, Workloads] = field(default_factory=dict)
 
-    def observe(self, scenario: Scenario, resources: Resources | None, cluster: ClusterShape) -> Observation | None:
-        """What a replay with other requests ends in; None if the workload is not there, or it is too much work."""
+    def observe(
+        self, scenario: Scenario, resources: Resources | None, cluster: ClusterShape, whole: Collection[Key] = ()
+    ) -> Seen | None:
+        """What a replay with other requests ends in; None if the workload is not there, or it is too much work.
+
+        `whole` are the neighbours that should lack nothing.
+        """
         trace = self.within(scenario.duration_s)
-        found = None if trace is None else trace.replayed(scenario.workload, resources, cluster)
+        if trace is None:
+            return None
+        found = trace.replayed(scenario.workload, resources, cluster, whole)
         if found is None or not found.seen[0]:
             return None
-        _, ready, pending, total, running, lack_cpu, lack_memory, full = found.seen.tolist()
+        _, ready, pending, total, running, others_pending = found.seen[:6].tolist()
+        lack_cpu, lack_memory, full, otherwise = found.seen[6:10].tolist()
+        others_lack_cpu, others_lack_memory, others_full, _ = found.seen[10:].tolist()
         nodes, shortage = scenario.nodes, found.spec.template.shortage
-        return Observation(
+        lacking = {
+            ("Deployment", ref): pods
+            for ref, pods in zip(trace.rows, found.lacking.tolist(), strict=True)
+            if ref != scenario.workload
+        }
+        seen = Observation(
             ready=ready,
             pending=pending,
             total=total,
@@ -84,9 +101,18 @@ class ScalingTrace:
             too_many_pods=full,
             oom_killed=running if shortage is Shortage.OOM_KILLED else 0,
             cpu_starved=running if shortage is Shortage.CPU_STARVED else 0,
+            refused_otherwise=min(nodes.count, otherwise),
+            broken=sum(pods for key, pods in lacking.items() if key in whole),
+            others_pending=others_pending,
+            others_insufficient_cpu=others_lack_cpu,
+            others_insufficient_memory=others_lack_memory,
+            others_too_many_pods=others_full,
         )
+        return Seen(seen, lacking)
 
-    def replayed(self, workload: WorkloadRef, resources: Resources | None, cluster: ClusterShape) -> Replayed | None:
+    def replayed(
+        self, workload: WorkloadRef, resources: Resources | None, cluster: ClusterShape, whole: Collection[Key] = ()
+    ) -> Replayed | None:
         """The whole trace with other requests for a workload; None if that is not there, or it is too much work."""
         number = self.rows.get(workload)
         if number is None:
@@ -101,8 +127,9 @@ class ScalingTrace:
         if many > _MOST_PODS or many * len(cluster.nodes) > _MOST_ROOM:
             return None
         workloads, plan = self._edited(number, spec.template, cluster), self.plan._replace(replicas=replicas)
-        seen = replay(plan, workloads, cluster.nodes.allocatable, cluster.nodes.pods, many, number)
-        return Replayed(spec, seen, workloads.own_counts)
+        is_whole = np.array([("Deployment", ref) in whole for ref in self.rows], dtype=np.int64)
+        seen, lacking = replay(plan, workloads, cluster.nodes.allocatable, cluster.nodes.pods, many, number, is_whole)
+        return Replayed(spec, seen, lacking, workloads.own_counts)
 
     def within(self, duration_s: float | None) -> ScalingTrace | None:
         """The part of it that is replayed."""

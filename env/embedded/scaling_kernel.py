@@ -282,10 +282,59 @@ def _settle(workloads: Workloads, pods: Pods, lists: Lists, nodes: NodeArrays) -
             return
 
 
-def _compiled_replay() -> Callable[[Plan, Workloads, Ints, Ints, int, int], Ints]:
+@inlined
+def _refusals(number: int, workloads: Workloads, nodes: NodeArrays, found: Ints) -> None:
+    """Count nodes that refuse a pod of a workload: for CPU, for memory, for the number of pods, and otherwise."""
+    request, barriers = workloads.request[number], workloads.statics[workloads.placement[number], 0]
+    for row in range(nodes.used.shape[0]):
+        if barriers[row] != 0:
+            found[3] += 1
+            continue
+        free = nodes.allocatable[row] - nodes.used[row]
+        found[0] += request[0] > 0 and request[0] > free[0]
+        found[1] += request[1] > 0 and request[1] > free[1]
+        found[2] += nodes.pods[row, 1] >= nodes.pods[row, 0]
+        for resource in range(2, request.shape[0]):
+            found[3] += request[resource] > 0 and request[resource] > free[resource]
+
+
+@inlined
+def _seen(
+    target: int, whole: Ints, workloads: Workloads, pods: Pods, lists: Lists, nodes: NodeArrays
+) -> tuple[Ints, Ints]:
+    """What `replay` returns."""
+    seen, lacking = np.zeros(14, dtype=np.int64), np.zeros(whole.shape[0], dtype=np.int64)
+    seen[0] = lists.numbers[_LOOKS] < _MOST_LOOKS
+    refused, other = -1, -1
+    for pod in range(lists.numbers[_PODS]):
+        if pods.leaving[pod] or pods.gone[pod]:
+            continue
+        number, runs = pods.owner[pod], pods.phase[pod] == _RUNNING
+        pending = not runs and pods.row[pod] < 0
+        lacking[number] += not (runs and workloads.runs[number])
+        if number == target:
+            refused = number if pending else refused
+            seen[1] += runs and workloads.runs[target]
+            seen[2] += pending
+            seen[3] += 1
+            seen[4] += runs
+        elif pending:
+            seen[5] += 1
+            if other < 0 or (whole[number] and not whole[other]):
+                other = number
+    if refused >= 0:
+        _refusals(refused, workloads, nodes, seen[6:10])
+    if other >= 0:
+        _refusals(other, workloads, nodes, seen[10:14])
+    return seen, lacking
+
+
+def _compiled_replay() -> Callable[[Plan, Workloads, Ints, Ints, int, int, Ints], tuple[Ints, Ints]]:
     sources = hashlib.sha256(inspect.getsource(kernel).encode()).hexdigest()
 
-    def replay(plan: Plan, workloads: Workloads, allocatable: Ints, most_pods: Ints, many: int, target: int) -> Ints:
+    def replay(
+        plan: Plan, workloads: Workloads, allocatable: Ints, most_pods: Ints, many: int, target: int, whole: Ints
+    ) -> tuple[Ints, Ints]:
         """Replay a plan.
 
         Args:
@@ -295,11 +344,13 @@ def _compiled_replay() -> Callable[[Plan, Workloads, Ints, Ints, int, int], Ints
             most_pods: Pods that each node takes, shape (nodes,).
             many: Pods that are made in all.
             target: The workload to look at.
+            whole: Whether a workload should lack no pods, shape (workloads,).
 
         Returns:
-            int64: whether it came to the end (it is given up where it is too much work); pods that are ready, that are
-            pending, and in all; pods that run; nodes that refuse the first pending pod for CPU, for memory, and for
-            the number of pods.
+            int64 (14,): whether it came to the end (it is given up where it is too much work); pods that are ready,
+            that are pending, and in all; pods that run; pods of other workloads that are pending; as `_refusals`, why
+            nodes refuse the first pending pod, and the first of the others', of a workload that is to be whole if one
+            is. And int64 (workloads,): pods of each that are not Ready.
         """
         sources  # noqa: B018  (numba's cache of compiled code knows a function by its own file and its closure)
         nodes = NodeArrays(
@@ -327,27 +378,7 @@ def _compiled_replay() -> Callable[[Plan, Workloads, Ints, Ints, int, int], Ints
                 current[number] = replicas
             done = plan.ends[event]
             _settle(workloads, pods, lists, nodes)
-        seen = np.zeros(8, dtype=np.int64)
-        seen[0] = lists.numbers[_LOOKS] < _MOST_LOOKS
-        refused = -1
-        for pod in range(many):
-            if pods.owner[pod] == target and not pods.leaving[pod] and not pods.gone[pod]:
-                runs = pods.phase[pod] == _RUNNING
-                pending = not runs and pods.row[pod] < 0
-                refused = pod if pending and refused < 0 else refused
-                seen[1] += runs and workloads.runs[target]
-                seen[2] += pending
-                seen[3] += 1
-                seen[4] += runs
-        if refused >= 0:
-            request, barriers = workloads.request[target], workloads.statics[workloads.placement[target], 0]
-            for row in range(allocatable.shape[0]):
-                if barriers[row] == 0:
-                    free = allocatable[row] - nodes.used[row]
-                    seen[5] += request[0] > 0 and request[0] > free[0]
-                    seen[6] += request[1] > 0 and request[1] > free[1]
-                    seen[7] += nodes.pods[row, 1] >= nodes.pods[row, 0]
-        return seen
+        return _seen(target, whole, workloads, pods, lists, nodes)
 
     return compiled(replay)
 

@@ -64,6 +64,11 @@ class Timeline:
         end = self.steps[0].ts + duration_s
         return tuple(step for step in self.steps if step.ts < end)
 
+    def has_others(self, workload: WorkloadRef) -> bool:
+        """Whether anything but the Deployment `workload` is applied."""
+        applied = (each for step in self.steps for each in step.applied)
+        return any(each.kind != "Deployment" or each.ref != workload for each in applied)
+
 
 def read_timeline(trace: Trace) -> Timeline:
     """Read every event; what the embedded cluster does not simulate is logged, once per trace, by name.

@@ -23,6 +23,7 @@ from env.embedded.closed_form import PlainWorkload, generated_workload, observe_
 from env.errors import ConfigError
 from env.gym.checks import SEEDS, check_number, check_problem, check_settings
 from env.gym.features import STATE_DIM, state_vector
+from env.gym.memory import NO_FLOORS, raised
 from env.gym.reward import goal, reward
 from env.observation import Observation
 from env.problems.draw import episode_words
@@ -30,6 +31,7 @@ from env.problems.generate import GeneratedProblem, draw_problem, problem_scenar
 from env.problems.philox import below, seed_of
 from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
+from env.words import count
 from env.workload import Resources
 
 _ACTIONS = tuple(Action)
@@ -43,7 +45,8 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     Observations are `env.gym.features.state_vector`: float32 of shape (STATE_DIM,) within [-1, 1]. Actions are the
     indices of `env.actions.Action`. A step's `info` holds the whole `observation`, the `outcome` of the action
-    (None after reset), the `scenario`'s name, its `problem` and `target`, and `is_success`.
+    (None after reset), the `scenario`'s name, its `problem` and `target`, `is_success`, and `broken`, the pods that
+    neighbours lack.
 
     Args:
         scenarios: Each reset draws one, or takes number i with `options={"scenario": i}`. None: each reset generates
@@ -85,6 +88,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._episodes = 0
         self._episode: _Episode | None = None
         self._observation: Observation | None = None
+        self._floors = NO_FLOORS
         self._outcome: ActionOutcome | None = None
         self._steps = 0
 
@@ -109,6 +113,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._outcome = None
         self._steps = 0
         self._observation = self._episode.observe(None)
+        self._floors = raised(NO_FLOORS, self._observation)
         return self._state(), self._info()
 
     def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
@@ -122,6 +127,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         outcome = apply_action(before.resources, _action(action), episode.ceiling)
         observation = episode.observe(outcome.resources)
         self._observation, self._outcome = observation, outcome
+        self._floors = raised(self._floors, observation)
         self._steps += 1
         value = reward(self._reward, observation, episode.target, outcome)
         solved = goal(observation, episode.target)
@@ -229,7 +235,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     def _state(self) -> NDArray[np.float32]:
         episode, observation = self._current()
-        return state_vector(observation, episode.target)
+        return state_vector(observation, episode.target, self._floors)
 
     def _info(self) -> dict[str, Any]:
         episode, observation = self._current()
@@ -240,6 +246,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             "problem": episode.problem,
             "target": episode.target,
             "is_success": goal(observation, episode.target),
+            "broken": observation.broken,
         }
 
     def _current(self) -> tuple[_Episode, Observation]:
@@ -286,5 +293,6 @@ def line(
     failing = "".join(
         f", {pods} {what}" for pods, what in ((o.oom_killed, "OOM-killed"), (o.cpu_starved, "CPU-starved")) if pods
     )
+    failing += f", neighbours lack {count(o.broken, 'pod')}" if o.broken else ""
     pods = f"{o.ready} ready, {o.pending} pending{failing}, target {target}"
     return f"{name} step {steps}: {done}{blocked} -> {asked}: {pods}"

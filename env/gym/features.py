@@ -1,4 +1,4 @@
-"""The bounded state vector that an agent sees, made of an observation and the target."""
+"""The bounded state vector that an agent sees, made of an observation, the target and what the episode remembers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES
+from env.gym.memory import NO_FLOORS, Floors
 from env.observation import Observation
 from env.quantity import GIB
 
@@ -29,11 +30,19 @@ STATE_FEATURES: tuple[str, ...] = (
     "oom_killed",  # [0, 1): one pod is 0.5, so that one of a hundred is not overlooked
     "cpu_starved",
     "nodes",  # [0, 1): 5 nodes are 0.5
+    "refused_otherwise",  # [0, 1]: fraction of the nodes that refuse the first pending pod for any other reason
+    "broken",  # [0, 1): one pod that neighbours lack is 0.5
+    "others_pending",  # [0, 1): one pending pod of another workload is 0.5
+    "others_insufficient_cpu",  # [0, 1]: fraction of the nodes that give this reason for the first of those
+    "others_insufficient_memory",
+    "others_too_many_pods",
+    "cpu_over_floor",  # (0, 1]: actions down to the largest request that was too small; one is 0.33, none known 1
+    "memory_over_floor",
 )
 STATE_DIM = len(STATE_FEATURES)
 
 
-def state_vector(observation: Observation, target: int) -> NDArray[np.float32]:
+def state_vector(observation: Observation, target: int, floors: Floors = NO_FLOORS) -> NDArray[np.float32]:
     """The features an agent acts on, in the order of STATE_FEATURES.
 
     Counts and ratios are squashed by x / (1 + x) instead of being clipped, so that no value ever leaves the
@@ -42,14 +51,15 @@ def state_vector(observation: Observation, target: int) -> NDArray[np.float32]:
     Args:
         observation: Any observation.
         target: Pods that should be ready.
+        floors: What the episode remembers, this observation included.
 
     Returns:
         float32 of shape (STATE_DIM,), every entry within [-1, 1].
     """
-    return np.array(features(observation, target), dtype=np.float32)
+    return np.array(features(observation, target, floors), dtype=np.float32)
 
 
-def features(observation: Observation, target: int) -> tuple[float, ...]:
+def features(observation: Observation, target: int, floors: Floors) -> tuple[float, ...]:
     """The entries of `state_vector` before they are rounded to float32; numba compiles it."""
     o, r = observation, observation.resources
     return (
@@ -72,7 +82,20 @@ def features(observation: Observation, target: int) -> tuple[float, ...]:
         squash(o.oom_killed, 1),
         squash(o.cpu_starved, 1),
         squash(o.nodes, 5),
+        fraction(o.refused_otherwise, o.nodes),
+        squash(o.broken, 1),
+        squash(o.others_pending, 1),
+        fraction(o.others_insufficient_cpu, o.nodes),
+        fraction(o.others_insufficient_memory, o.nodes),
+        fraction(o.others_too_many_pods, o.nodes),
+        over_floor(r.cpu_m, floors.cpu_m, CPU_STEP_M),
+        over_floor(r.memory_bytes, floors.memory_bytes, MEMORY_STEP_BYTES),
     )
+
+
+def over_floor(request: int, floor: int, step: int) -> float:
+    """How far a request is above a floor, 0.5 at two actions; 1 where there is none; numba compiles it."""
+    return squash(request - floor, 2 * step) if floor >= 0 else 1.0
 
 
 def squash(value: int, half: int) -> float:

@@ -14,8 +14,9 @@ from env.quantity import GIB, MIB
 
 
 def goal(observation: Observation, target: int) -> bool:
-    """Exactly `target` pods exist and all of them are ready."""
-    return observation.ready == target and observation.total == target and observation.pending == 0
+    """Exactly `target` pods exist, all of them are ready, and no neighbour lacks a pod for it."""
+    o = observation
+    return o.ready == target and o.total == target and o.pending == 0 and o.broken == 0
 
 
 def reward(name: str, observation: Observation, target: int, outcome: ActionOutcome) -> float:
@@ -46,36 +47,39 @@ def base(observation: Observation, target: int, blocked: bool) -> float:
 def shaped(observation: Observation, target: int, blocked: bool) -> float:
     """1 at the goal, else within [-1, 1]:
 
-    -0.10 |ready - target| - 0.05 pending - 0.15 max(0, total - target) - 0.08 max(0, target - total)
+    -0.10 |ready - target| - 0.05 pending - 0.15 max(0, total - target) - 0.08 max(0, target - total) - 0.10 broken
     """
     if goal(observation, target):
         return 1.0
     o = observation
     distance = 0.10 * abs(o.ready - target) + 0.05 * o.pending
     surplus, deficit = max(0, o.total - target), max(0, target - o.total)
-    return clip(-distance - 0.15 * surplus - 0.08 * deficit, -1.0, 1.0)
+    return clip(-distance - 0.15 * surplus - 0.08 * deficit - 0.10 * o.broken, -1.0, 1.0)
 
 
 def max_punish(observation: Observation, target: int, blocked: bool) -> float:
-    """`base`, less 0.5 for each of cpu > 16000m, memory > 32Gi, replicas > 100."""
+    """`base`, less 0.5 for each of cpu > 16000m, memory > 32Gi, replicas > 100, broken > 0."""
     r = observation.resources
     excesses = (r.cpu_m > MAX_CPU_M) + (r.memory_bytes > MAX_MEMORY_BYTES) + (r.replicas > MAX_REPLICAS)
+    excesses += observation.broken > 0
     return base(observation, target, blocked) - 0.5 * excesses
 
 
 def cost_aware_v2(observation: Observation, target: int, blocked: bool) -> float:
     """0 at the goal, else within [-1, 0]: healthy is better than not, and smaller requests better than larger ones.
 
-    With t = max(1, target); over and under = surplus and deficit of pods / t; everything clipped to [0, 1]:
+    With t = max(1, target); over and under = surplus and deficit of pods / t; harm = broken / (broken + t); everything
+    clipped to [0, 1]:
         health = (ready/t)^2 - 0.85 pending/t - 0.75 under
         cost = 0.45 (cpu - 500m)/(cap_cpu - 500m) + 0.45 (memory - 256Mi)/(cap_memory - 256Mi) + 0.60 over
         cap_cpu = 16000m / t, cap_memory = 32Gi / t
     all needed pods ready, none pending: 0.9 - 0.6 cost - 1; else health - (0.08 if pending else 0.12) cost - 1.
-    A blocked action costs 0.12 more.
+    Harm to neighbours costs 0.75 harm more, a blocked action 0.12.
     """
     value = 0.0
     if not goal(observation, target):
-        value = clip(health_less_cost(observation, max(1, target)) - 1.0, -1.0, 0.0)
+        harm = observation.broken / (observation.broken + max(1, target))
+        value = clip(health_less_cost(observation, max(1, target)) - 0.75 * harm - 1.0, -1.0, 0.0)
     return clip(value - 0.12, -1.0, 0.0) if blocked else value
 
 

@@ -23,6 +23,7 @@ from env.errors import ClusterError, ConfigError
 from env.gym.checks import SEEDS, check_number, check_settings
 from env.gym.cluster_env import line
 from env.gym.features import STATE_DIM, features
+from env.gym.memory import Floors, raised
 from env.gym.reward import REWARD_FUNCTIONS, goal
 from env.gym.vector_kernel import LANE, WORKLOAD, compiled
 from env.observation import Observation
@@ -34,7 +35,7 @@ from env.workload import Resources
 
 MAX_ENVS = 2**20
 _LARGEST = 2**62  # a step up from here still fits an int64
-_INFOS = ("is_success", "target", "ready", "pending", "total", "cpu_m", "memory_bytes", "replicas", "blocked")
+_INFOS = ("is_success", "target", "ready", "pending", "total", "cpu_m", "memory_bytes", "replicas", "blocked", "broken")
 _FIELDS = tuple(field.name for field in fields(PlainWorkload))
 
 VectorStep = tuple[
@@ -51,7 +52,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
     replayed.
 
     `info` holds an array for each of `is_success`, `target`, `ready`, `pending`, `total`, `cpu_m`, `memory_bytes`,
-    `replicas` and `blocked`, each with its mask `_key` as in Gymnasium.
+    `replicas`, `blocked` and `broken`, each with its mask `_key` as in Gymnasium.
 
     Args:
         num_envs: 1 to 2^20.
@@ -217,13 +218,20 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
             raise ClusterError(f"scenario {scenario.name}: asks for more than the vector environment can count")
         self._replayed[number] = seen
         lane["cpu_m"], lane["memory_bytes"], lane["replicas"] = seen.resources
-        lane["ready"], lane["pending"], lane["total"] = seen.ready, seen.pending, seen.total
+        lane["ready"], lane["pending"], lane["total"], lane["broken"] = (
+            seen.ready,
+            seen.pending,
+            seen.total,
+            seen.broken,
+        )
+        floors = raised(Floors(int(lane["cpu_floor_m"]), int(lane["memory_floor_bytes"])), seen)
+        lane["cpu_floor_m"], lane["memory_floor_bytes"] = floors
         lane["target"], lane["is_success"] = target, goal(seen, target)
         terminated = not starts and goal(seen, target)
         truncated = not starts and bool(lane["steps"] >= self._max_steps)
         value = 0.0 if starts else REWARD_FUNCTIONS[self._reward](seen, target, bool(lane["blocked"]))
         lane["ended"] = terminated or truncated
-        return features(seen, target), value, terminated, truncated
+        return features(seen, target, floors), value, terminated, truncated
 
     def _line(self, number: int) -> str:
         lane, scenario, seen = self._lanes[number], self.scenario(number), self.observation(number)

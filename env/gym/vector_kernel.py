@@ -19,6 +19,7 @@ from env import jit
 from env.actions import MAX_REPLICAS, is_beyond, stepped
 from env.embedded.closed_form import PlainWorkload, observe_plain
 from env.gym.features import features
+from env.gym.memory import Floors, raised
 from env.gym.reward import REWARD_FUNCTIONS, goal
 from env.problems.draw import draw, draw_kind, episode_words
 from env.problems.philox import below, seed_of
@@ -59,11 +60,14 @@ LANE = np.dtype(
         ("ready", np.int64),
         ("pending", np.int64),
         ("total", np.int64),
+        ("broken", np.int64),
+        ("cpu_floor_m", np.int64),
+        ("memory_floor_bytes", np.int64),
     ]
 )
 """One environment: its seed, how many episodes it has begun, the row of its scenario in the workloads, the steps of
 this episode, what is asked for now, what the last action was (-1: a reset) and whether it was blocked, whether the
-last step ended the episode, and what was seen after it.
+last step ended the episode, what was seen after it, and the floors that this episode has met.
 """
 
 
@@ -110,9 +114,12 @@ def compiled(reward_name: str) -> Callable[..., None]:
             if not workload.plain:
                 continue
             seen = observe_plain(workload, Resources(lane.cpu_m, lane.memory_bytes, lane.replicas))
-            for j, value in enumerate(features(seen, workload.target)):
+            floors = raised(Floors(lane.cpu_floor_m, lane.memory_floor_bytes), seen)
+            lane.cpu_floor_m = floors.cpu_m
+            lane.memory_floor_bytes = floors.memory_bytes
+            for j, value in enumerate(features(seen, workload.target, floors)):
                 states[i, j] = value
-            lane.ready, lane.pending, lane.total = seen.ready, seen.pending, seen.total
+            lane.ready, lane.pending, lane.total, lane.broken = seen.ready, seen.pending, seen.total, seen.broken
             lane.is_success = goal(seen, workload.target)
             terminated[i] = not starts and lane.is_success
             truncated[i] = not starts and lane.steps >= max_steps
@@ -132,6 +139,8 @@ def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool,
     lane.action = -1
     lane.blocked = False
     lane.ended = False
+    lane.cpu_floor_m = -1
+    lane.memory_floor_bytes = -1
     if generates:
         lane.scenario = number
         seed = seed_of(first, second)

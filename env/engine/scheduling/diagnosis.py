@@ -38,6 +38,8 @@ _BLOCKS = {
 _SKEWED = "node(s) didn't match pod topology spread constraints"
 _UNLABELLED = f"{_SKEWED} (missing required label)"
 TOO_MANY_PODS, INSUFFICIENT_CPU, INSUFFICIENT_MEMORY = "Too many pods", "Insufficient cpu", "Insufficient memory"
+FOR_ROOM = (TOO_MANY_PODS, INSUFFICIENT_CPU, INSUFFICIENT_MEMORY)
+"""The reasons that smaller requests, or fewer pods, could mend."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,8 +116,13 @@ def test_a_compiled_replay_ends_as_the_engine_does(
     found = scaling_trace(read_timeline(trace))
     assert found is not None
     case, shape = scenario(trace, nodes, duration_s), ClusterShape(virtual_nodes(NodePools(tuple(nodes))))
-    for resources in (None, Resources(*asked)):
-        assert found.observe(case, resources, shape) == EmbeddedCluster().observe(case, resources)
+    recorded = found.observe(case, None, shape)
+    assert recorded is not None
+    assert recorded.observation == EmbeddedCluster().observe(case, None)
+    whole = [each for each, pods in recorded.lacking.items() if not pods]
+    edited = found.observe(case, Resources(*asked), shape, whole)
+    assert edited is not None
+    assert edited.observation == EmbeddedCluster().observe(case, Resources(*asked))
     part = found.within(duration_s)
     assert part is not None
     compiled = part.replayed(case.workload, None, shape)
