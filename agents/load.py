@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from agents.agent import Agent
 from agents.kinds import make_agent
-from agents.saved.fields import mapping, short
+from agents.saved.fields import check_features, mapping, short
 from agents.saved.formats import read_state
 from agents.spaces import CLUSTER, Spaces
 from env.errors import AgentError
@@ -23,10 +25,13 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
         spaces: Of the environment that it is to act in.
 
     Raises:
-        AgentError: the file cannot be read, holds no agent, or one of another environment.
+        AgentError: the file cannot be read, holds no agent, or one of another environment or of other features.
     """
     what = f"checkpoint {path}"
     state = read_state(path)
+    for first in (_OF_DQN, _OF_PPO):
+        if first in state and (inputs := _inputs(state[first])) is not None:
+            check_features(inputs, spaces.features, what)
     if _OF_DQN in state:
         from agents.dqn.agent import DQN
 
@@ -42,9 +47,16 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
     if not isinstance(name, str) or not isinstance(settings, Mapping | None):
         raise AgentError(f"{what}: holds no agent")
     _check_environment(state.get("environment", CLUSTER.id), spaces, what)
+    if "features" in state:
+        check_features(state["features"], spaces.features, what)
     agent = make_agent(name, seed=0, settings=settings, spaces=spaces)
     agent.load_state_dict(state)
     return agent
+
+
+def _inputs(weights: object) -> int | None:
+    """Of a network, by its first layer's weights."""
+    return weights.shape[1] if isinstance(weights, np.ndarray) and weights.ndim == 2 else None
 
 
 def _check_environment(found: object, spaces: Spaces, what: str) -> None:

@@ -24,7 +24,7 @@ from agents.dqn.network import NETS, Weights, initial_weights, layout, settings_
 from agents.dqn.replay import Replay
 from agents.dqn.settings import DQNSettings
 from agents.saved import checkpoint
-from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
+from agents.saved.fields import check_equal, check_features, count, generator_from, generator_text, mapping
 from agents.saved.files import write_atomic
 from agents.saved.formats import read_state
 from agents.settings import as_mapping, linear, parse_settings, without_retired
@@ -141,7 +141,7 @@ class DQN:
         """Go on from `state_dict()`. Raises AgentError, and changes nothing, if it does not fit."""
         what = "dqn checkpoint"
         check_equal(state, {"agent": self.name}, "checkpoint")
-        check_equal(state, {"features": list(STATE_FEATURES)}, what)
+        check_features(state.get("features"), STATE_FEATURES, what)
         stored = without_retired(DQNSettings, mapping(state, "settings", what))
         check_equal(stored, as_mapping(self.settings), what)
         optimizer = mapping(state, "optimizer", what)

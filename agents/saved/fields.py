@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from reprlib import repr as _cut  # what was read may be of any size
 from typing import Any
 
@@ -39,6 +39,16 @@ def check_equal(state: Mapping[str, Any], expected: Mapping[str, Any], what: str
         found = state.get(name)
         if not _same(found, here):
             raise AgentError(f"{what}: {name} is {short(found)}, here it is {short(here)}")
+
+
+def check_features(found: object, here: Sequence[str], what: str) -> None:
+    """AgentError unless `found`, their names or how many they are, are the features of the environment's states."""
+    if found == len(here) or _same(found, list(here)):
+        return
+    many = found if isinstance(found, int) else len(found) if isinstance(found, list) else short(found)
+    news = [name for name in here if name not in found] if isinstance(found, list) else []
+    new = f" ({news[0]} is new)" if news else ""
+    raise AgentError(f"{what}: made for states of {many} features, here they have {len(here)}{new}; train it again")
 
 
 def _same(found: object, here: object) -> bool:

@@ -251,6 +251,23 @@ def test_a_file_that_holds_no_agent_is_one_clear_error(text: str, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
+def test_a_checkpoint_of_other_features_is_refused_in_one_line(tmp_path: Path) -> None:
+    from agents.dqn.agent import DQN
+    from agents.saved import checkpoint
+
+    weights = DQN(seed=3).weights()
+    narrow = {f"{net}.0.weight": weights[f"{net}.0.weight"][:, :19] for net in ("q_net", "target_net")}
+    path = tmp_path / "old.safetensors"
+    path.write_bytes(checkpoint.dumps({**weights, **narrow}))
+    with pytest.raises(
+        AgentError, match=rf"made for states of 19 features, here they have {STATE_DIM}; train it again"
+    ):
+        load_agent(path)
+    state = {**DQN(seed=3).state_dict(), "features": list(STATE_FEATURES[:19])}
+    with pytest.raises(AgentError, match=r"here they have 27 \(refused_otherwise is new\); train it again"):
+        DQN(seed=3).load_state_dict(state)
+
+
 def test_names_and_settings_are_known_without_torch() -> None:
     import subprocess
     import sys

@@ -59,7 +59,7 @@ def test_the_bits_are_those_of_any_other_machine() -> None:
     agent = DQN(seed=3, settings=SMALL)
     practise(agent, 60, seed=5)
     weights = b"".join(array.tobytes() for array in agent.weights().values())
-    assert hashlib.sha256(weights).hexdigest()[:16] == "48016fc4061928dc"
+    assert hashlib.sha256(weights).hexdigest()[:16] == "9b0538f638be557f"
 
 
 @pytest.mark.parametrize("settings", [SMALL, ALL])
