@@ -18,7 +18,8 @@ from env.problems.scenario import Scenario, recorded_manifest
 from env.simkube import gates, paths
 from env.simkube.api_objects import Snapshot, snapshot
 from env.simkube.hooks import run_hooks
-from env.simkube.pods import VirtualNode, differences, observation, why_not_ready
+from env.simkube.nodes import VirtualNode, differences
+from env.simkube.pods import observation, why_not_ready
 from env.simkube.settings import SimKubeSettings
 from env.simkube.simulation import Manifest, simulation
 from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
@@ -76,12 +77,15 @@ class SimKubeCluster:
             self._begin_episode()
         trace = replayed_trace(scenario, resources)
         wanted = self.settings
-        nodes = wait(self._api, "virtual nodes", wanted.start_timeout_s, gates.nodes_ready)
+        namespaces = {paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)}
+        self._wait_until_free(namespaces)
+        nodes = wait(
+            self._api, "virtual nodes", wanted.start_timeout_s, lambda api: gates.nodes_usable(api, namespaces)
+        )
         if not wanted.any_nodes:
             check_nodes(scenario, nodes)
         if resources is None and not all(pool.is_plain for pool in scenario.nodes.pools):
             self._say(f"scenario {scenario.name}: {OWN_NODES}")
-        self._wait_until_free({paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)})
         image = self._driver_image()
         name = f"{self._prefix}-{next(self._numbers)}"
         file = f"{name}.sktrace"
@@ -98,7 +102,7 @@ class SimKubeCluster:
             driver_secrets=wanted.driver_secrets,
         )
         try:
-            return self._simulated(manifest, scenario, nodes, replay_s)
+            return self._simulated(manifest, scenario, nodes, namespaces, replay_s)
         finally:
             self._delete(name)
             self._remove(file)
@@ -132,7 +136,12 @@ class SimKubeCluster:
                 self._api.close()
 
     def _simulated(
-        self, manifest: Manifest, scenario: Scenario, nodes: list[VirtualNode], replay_s: float
+        self,
+        manifest: Manifest,
+        scenario: Scenario,
+        nodes: list[VirtualNode],
+        namespaces: set[str],
+        replay_s: float,
     ) -> Observation:
         wanted, name = self.settings, manifest["metadata"]["name"]
         what = f"scenario {scenario.name}, simulation {name}"
@@ -144,7 +153,7 @@ class SimKubeCluster:
         wait(self._api, f"{what}: end of the replay", replay_s + wanted.replay_slack_s,
              lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
-                    gates.settling(scenario.workload, name, wanted.settle_s))  # fmt: skip
+                    gates.settling(scenario.workload, name, wanted.settle_s, nodes, namespaces))  # fmt: skip
         recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
         edited = read_deployment(recorded).source.edited
         found = observation(seen.deployment, seen.pods, nodes, edited)

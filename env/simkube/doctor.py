@@ -71,7 +71,7 @@ def checks_for(patient: Patient) -> dict[str, Check]:
             p.api.list(paths.DEPLOYMENTS, fields="metadata.name=kwok-controller")
         ),
         "KWOK's Stages": lambda p: checks.stages(_listed(p.api, _STAGES), shipped_stages()),
-        "virtual nodes": lambda p: checks.virtual_nodes(p.api.list(paths.NODES)),
+        "virtual nodes": _virtual_nodes,
         "nodes for drivers": lambda p: checks.driver_nodes(p.api.list(paths.NODES)),
         "simulations": lambda p: checks.simulations(_listed(p.api, paths.SIMULATIONS)),
         "virtual namespaces": lambda p: checks.virtual_namespaces(
@@ -154,6 +154,12 @@ def _allowed(api: KubeApi, needed: Permission) -> bool:
         "spec": {"resourceAttributes": attributes},
     }
     return bool((api.create(_REVIEWS, review).get("status") or {}).get("allowed"))
+
+
+def _virtual_nodes(patient: Patient) -> ReportLine:
+    namespaces = [o["metadata"] for o in patient.api.list(paths.NAMESPACES)]
+    replays = {metadata["name"] for metadata in namespaces if checks.is_replays(metadata)}
+    return checks.virtual_nodes(patient.api.list(paths.NODES), patient.api.list(paths.PODS), replays)
 
 
 def _driver_secrets(patient: Patient) -> ReportLine:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from env.simkube import paths
 from env.simkube.doctor_results import NEEDED, Level, Permission, ReportLine
+from env.simkube.nodes import TAINT, Defect, defects, is_virtual, occupants
 from env.words import count
 
 Manifest = dict[str, Any]
@@ -16,7 +17,6 @@ SERVICE_ACCOUNT = "sk-ctrl-sa"
 ISSUER = "selfsigned"
 METRICS_NAMESPACE = "monitoring"
 NODE_ANNOTATION = "kwok.x-k8s.io/node"
-NODE_TAINT = "kwok-provider"
 
 _INSTALL_SIMKUBE = "in a clone of SimKube: kubectl apply -k k8s/kustomize/sim"
 _INSTALL_KWOK = "kubectl apply -f https://github.com/kubernetes-sigs/kwok/releases/latest/download/kwok.yaml"
@@ -133,43 +133,35 @@ def missing_stages(found: Sequence[Manifest], ours: Sequence[Manifest]) -> list[
     return [stage for stage in ours if stage["metadata"]["name"] not in names]
 
 
-def virtual_nodes(nodes: Sequence[Manifest]) -> ReportLine:
-    """The nodes that simulated pods may run on; the first defect that is found."""
+def virtual_nodes(nodes: Sequence[Manifest], pods: Sequence[Manifest], replays: Collection[str]) -> ReportLine:
+    """The nodes that simulated pods may run on; the first defect that is found.
+
+    Args:
+        nodes: All nodes.
+        pods: All pods.
+        replays: The virtual namespaces, whose pods belong there.
+    """
     virtual = [node for node in nodes if is_virtual(node)]
     if not virtual:
         return ReportLine(Level.FAIL, f"no node is labelled {paths.VIRTUAL_NODES}", "make some: see docs/simkube.md")
-    findings = [finding for node in virtual if (finding := _virtual_node(node))]
-    for finding in sorted(findings, key=lambda each: each.level is Level.WARN):
-        return finding
-    return ReportLine(
-        Level.OK, f"{count(len(virtual), 'node')} labelled {paths.VIRTUAL_NODES}, annotated, tainted and Ready"
-    )
+    found = [defect for node in virtual for defect in (*_unannotated(node), *defects(node))]
+    found += occupants({node["metadata"]["name"] for node in virtual}, pods, replays)
+    if found:
+        return ReportLine(Level.FAIL, found[0].said, found[0].mend)
+    bare = next((node["metadata"]["name"] for node in virtual if not (node.get("spec") or {}).get("taints")), None)
+    if bare is not None:
+        mend = f"kubectl taint node {bare} {TAINT}=true:NoSchedule"
+        return ReportLine(Level.WARN, f"node {bare} has no taint {TAINT}: drivers and other pods may land on it", mend)
+    said = f"{count(len(virtual), 'node')} labelled {paths.VIRTUAL_NODES}, annotated, tainted, Ready and not occupied"
+    return ReportLine(Level.OK, said)
 
 
-def _virtual_node(node: Manifest) -> ReportLine | None:
-    name, spec = node["metadata"]["name"], node.get("spec") or {}
-    taints = [taint for taint in spec.get("taints") or () if taint.get("effect") != "PreferNoSchedule"]
-    if (node["metadata"].get("annotations") or {}).get(NODE_ANNOTATION) != "fake":
-        mend = f"kubectl annotate node {name} {NODE_ANNOTATION}=fake --overwrite"
-        return ReportLine(
-            Level.FAIL, f"node {name} is not annotated {NODE_ANNOTATION}=fake: KWOK leaves its pods alone", mend
-        )
-    if not _condition(node, "Ready"):
-        return ReportLine(Level.FAIL, f"node {name} is not Ready; is KWOK running?", f"kubectl describe node {name}")
-    for taint in taints:
-        if taint["key"] != NODE_TAINT:
-            mend = f"kubectl taint node {name} {taint['key']}-"
-            return ReportLine(
-                Level.FAIL, f"node {name} has a taint {taint['key']}: simulated pods do not tolerate it", mend
-            )
-    if spec.get("unschedulable"):
-        return ReportLine(Level.FAIL, f"node {name} is cordoned", f"kubectl uncordon {name}")
-    if not taints:
-        mend = f"kubectl taint node {name} {NODE_TAINT}=true:NoSchedule"
-        return ReportLine(
-            Level.WARN, f"node {name} has no taint {NODE_TAINT}: drivers and other pods may land on it", mend
-        )
-    return None
+def _unannotated(node: Manifest) -> list[Defect]:
+    name = node["metadata"]["name"]
+    if (node["metadata"].get("annotations") or {}).get(NODE_ANNOTATION) == "fake":
+        return []
+    mend = f"kubectl annotate node {name} {NODE_ANNOTATION}=fake --overwrite"
+    return [Defect(f"node {name} is not annotated {NODE_ANNOTATION}=fake: KWOK leaves its pods alone", mend)]
 
 
 def driver_nodes(nodes: Sequence[Manifest]) -> ReportLine:
@@ -196,7 +188,7 @@ def simulations(found: Sequence[Manifest] | None) -> ReportLine:
 
 def virtual_namespaces(namespaces: Sequence[Manifest], running: Sequence[Manifest] | None) -> ReportLine:
     """Namespaces of replays that are over."""
-    left = [o for o in namespaces if _is_replays(o["metadata"])]
+    left = [o for o in namespaces if is_replays(o["metadata"])]
     if not left or running:
         return ReportLine(Level.OK, f"{len(left)} virtual namespaces, of a simulation" if left else "none left over")
     names = " ".join(o["metadata"]["name"] for o in left)
@@ -259,13 +251,8 @@ def is_ours(manifest: Manifest) -> bool:
     return (manifest["metadata"].get("labels") or {}).get(paths.MANAGED_BY) == paths.SIM_ARENA
 
 
-def is_virtual(node: Manifest) -> bool:
-    """Whether simulated pods select the node."""
-    key, _, value = paths.VIRTUAL_NODES.partition("=")
-    return (node["metadata"].get("labels") or {}).get(key) == value
-
-
-def _is_replays(metadata: Manifest) -> bool:
+def is_replays(metadata: Manifest) -> bool:
+    """Whether a namespace is one of a replay's."""
     return metadata["name"].startswith("virtual-") or (metadata.get("labels") or {}).get(paths.VIRTUAL_LABEL) == "true"
 
 

@@ -1,6 +1,6 @@
 """What must be true before the next thing may be done, looked at once; see `env.kube.client.wait`.
 
-    nodes_ready -> cluster_free -> (create) -> driver_running -> replay_ended -> settled -> (observe, delete)
+    cluster_free -> nodes_usable -> (create) -> driver_running -> replay_ended -> settled -> (observe, delete)
 
 Each function reads the cluster and returns what it found, or `Waiting` with what it saw instead. What can only get
 worse (a simulation that failed) is raised as ClusterError at once.
@@ -8,7 +8,9 @@ worse (a simulation that failed) is raised as ClusterError at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import itertools
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +18,9 @@ from env.errors import ClusterError
 from env.kube.client import KubeApi, Waiting, plain
 from env.kube.paths import path_of, selector_text, within
 from env.simkube import paths
-from env.simkube.pods import (
-    PodState,
-    VirtualNode,
-    check_verdicts,
-    live,
-    owned_by,
-    pod_state,
-    read_node,
-    refusal,
-    why_undecided,
-)
+from env.simkube.nodes import Defect, VirtualNode, changes, defects, occupants, read_node
+from env.simkube.pods import PodState, check_verdicts, live, owned_by, pod_state, refusal, why_undecided
+from env.simkube.rest import is_rolled_out, refusal_of_pods, why_not_at_rest
 from env.simkube.traces import END_MARKER
 from env.words import count
 from env.workload import WorkloadRef
@@ -34,13 +28,16 @@ from env.workload import WorkloadRef
 Manifest = dict[str, Any]
 
 _OVER = ("Finished", "Failed")
+# What quotas and limit ranges of the trace refuse is part of the observation.
+_QUOTA = re.compile(r"(exceeded|failed) quota|(usage|ratio) per (Pod|Container)")
 
 
 @dataclass(frozen=True)
 class WorkloadState:
-    """A workload: its live Deployment, and its live pods, oldest first."""
+    """A workload: its live Deployment, its ReplicaSets, and its live pods, oldest first."""
 
     deployment: Manifest
+    sets: list[Manifest]
     pods: list[Manifest]
 
     @property
@@ -49,25 +46,52 @@ class WorkloadState:
         states = sorted((pod["metadata"]["uid"], pod_state(pod).name, refusal(pod)) for pod in self.pods)
         return (self.deployment["metadata"].get("generation"), *states)
 
-    @property
-    def rolled_out(self) -> bool:
-        """Whether every pod that is asked for is of the newest revision and Ready; then nothing is left to happen."""
-        wanted = self.deployment["spec"].get("replicas", 1)
-        updated = (self.deployment.get("status") or {}).get("updatedReplicas", 0)
-        return updated == wanted == len(self.pods) and all(pod_state(pod) is PodState.READY for pod in self.pods)
+
+def nodes_usable(api: KubeApi, namespaces: Collection[str]) -> list[VirtualNode] | Waiting:
+    """The virtual nodes, once there are some, all of them can take pods, and none has any but those of the replay.
+
+    Args:
+        api: The cluster.
+        namespaces: Those of the replay.
+
+    Raises:
+        ClusterError: A node cannot, and will not by itself.
+    """
+    nodes = nodes_fit(api)
+    if isinstance(nodes, Waiting):
+        return nodes
+    found = _occupants(api, nodes, namespaces)
+    return _waiting_for(found) or nodes
 
 
-def nodes_ready(api: KubeApi) -> list[VirtualNode] | Waiting:
-    """The virtual nodes, once there are some and all of them are Ready."""
-    nodes = [read_node(node) for node in api.list(paths.NODES, labels=paths.VIRTUAL_NODES)]
-    if not nodes:
+def nodes_fit(api: KubeApi) -> list[VirtualNode] | Waiting:
+    """The virtual nodes, whatever runs on them, once there are some and all of them can take pods.
+
+    Raises:
+        ClusterError: A node cannot, and will not by itself.
+    """
+    found = api.list(paths.NODES, labels=paths.VIRTUAL_NODES)
+    if not found:
         return Waiting(f"no node labelled {paths.VIRTUAL_NODES}")
-    unready = sorted(node.name for node in nodes if not node.ready)
-    if unready:
-        return Waiting(
-            f"{len(unready)} of {len(nodes)} virtual nodes are not Ready, {unready[0]} first; is KWOK running?"
-        )
-    return nodes
+    seen = [defect for node in found for defect in itertools.islice(defects(node), 1)]
+    return _waiting_for(seen) or [read_node(node) for node in found]
+
+
+def _occupants(api: KubeApi, nodes: Sequence[VirtualNode], namespaces: Collection[str]) -> list[Defect]:
+    return occupants({node.name for node in nodes}, api.list(paths.PODS), namespaces)
+
+
+def _waiting_for(found: Sequence[Defect]) -> Waiting | None:
+    """None if nothing was found; ClusterError if something was that stays."""
+    lasting = [defect for defect in found if not defect.passing]
+    if lasting:
+        raise ClusterError(_first(lasting))
+    return Waiting(_first(found)) if found else None
+
+
+def _first(found: Sequence[Defect]) -> str:
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0].said}{more}; {found[0].mend}"
 
 
 def driver_image(api: KubeApi) -> str:
@@ -176,26 +200,44 @@ def simulation_state(api: KubeApi, name: str) -> str:
     return state
 
 
-def settling(workload: WorkloadRef, name: str, settle_s: float) -> Callable[[KubeApi], WorkloadState | Waiting]:
-    """A look at the workload that returns it once every pod is decided and nothing has changed for `settle_s`."""
+def settling(
+    workload: WorkloadRef, name: str, settle_s: float, nodes: Sequence[VirtualNode], namespaces: Collection[str]
+) -> Callable[[KubeApi], WorkloadState | Waiting]:
+    """A look at the workload that returns it once it is at rest, on the nodes that the replay began with.
+
+    Args:
+        workload: What is observed.
+        name: The simulation.
+        settle_s: Pods that are not Ready count as decided once nothing has changed for so long.
+        nodes: The virtual nodes as they were.
+        namespaces: Those of the replay.
+    """
     steady: tuple[tuple[object, ...], float] | None = None
 
     def look(api: KubeApi) -> WorkloadState | Waiting:
         nonlocal steady
         simulation_state(api, name)
         seen = workload_seen(api, workload)
-        reason = why_unsettled(seen)
-        if reason is not None:
+        now_nodes = nodes_fit(api)  # after the pods, so that what made them wait is seen
+        reason = now_nodes.seen if isinstance(now_nodes, Waiting) else why_unsettled(seen)
+        if isinstance(now_nodes, Waiting) or reason is not None:
             steady = None
-            return Waiting(reason)
-        if seen.rolled_out:
-            return seen
+            return Waiting(str(reason))
+        changed = changes(nodes, now_nodes)
+        if changed is not None:
+            raise ClusterError(f"the virtual nodes changed during the replay: {changed}")
         now = api.timer.now()
         if steady is None or steady[0] != seen.counts:
             steady = seen.counts, now
-        if now - steady[1] >= settle_s:
-            return seen
-        return Waiting(f"{count(len(seen.pods), 'pod')}, decided but not yet unchanged for {settle_s:.0f} s")
+        if not is_rolled_out(seen.deployment, seen.pods) and now - steady[1] < settle_s:
+            return Waiting(f"{count(len(seen.pods), 'pod')}, decided but not yet unchanged for {settle_s:.0f} s")
+        refused = refusal_of_pods(seen.deployment)
+        if refused and not _QUOTA.search(refused):
+            raise ClusterError(f"Deployment {workload}: its pods are refused: {plain(refused)}")
+        others = _occupants(api, nodes, namespaces)
+        if others:
+            raise ClusterError(_first(others))
+        return seen
 
     return look
 
@@ -213,7 +255,7 @@ def workload_seen(api: KubeApi, workload: WorkloadRef) -> WorkloadState:
     labels = selector_text(deployment["spec"]["selector"])
     sets = owned_by(api.list(within(paths.REPLICA_SETS, namespace), labels=labels), [deployment["metadata"]["uid"]])
     pods = owned_by(api.list(within(paths.PODS, namespace), labels=labels), [o["metadata"]["uid"] for o in sets])
-    return WorkloadState(deployment, live(pods))
+    return WorkloadState(deployment, sets, live(pods))
 
 
 def why_unsettled(seen: WorkloadState) -> str | None:
@@ -222,27 +264,15 @@ def why_unsettled(seen: WorkloadState) -> str | None:
     Raises:
         ClusterError: A pod is Ready against its verdict.
     """
-    metadata, status = seen.deployment["metadata"], seen.deployment.get("status") or {}
-    wanted = seen.deployment["spec"].get("replicas", 1)
-    if status.get("observedGeneration", 0) < metadata.get("generation", 1):
-        return f"the Deployment controller has seen generation {status.get('observedGeneration', 0)} of "\
-               f"{metadata.get('generation', 1)}"  # fmt: skip
-    counted = status.get("replicas", 0)
-    paused = bool(seen.deployment["spec"].get("paused"))  # then none are made for a new template
-    if counted != len(seen.pods) or (counted < wanted and not paused):
-        return (
-            f"{count(len(seen.pods), 'pod')}, the Deployment counts {counted} and asks for {wanted}{_failure(status)}"
-        )
     check_verdicts(seen.pods)
+    reason = why_not_at_rest(seen.deployment, seen.sets, seen.pods)
+    if reason is not None:
+        refused = refusal_of_pods(seen.deployment)
+        return f"{reason}; {plain(refused)}" if refused else reason
     undecided = [pod for pod in seen.pods if pod_state(pod) is PodState.UNDECIDED]
     if undecided:
-        return f"{len(undecided)} of {count(wanted, 'pod')} undecided: {why_undecided(undecided[0])}"
+        return f"{len(undecided)} of {count(len(seen.pods), 'pod')} undecided: {why_undecided(undecided[0])}"
     return None
-
-
-def _failure(status: Manifest) -> str:
-    failed = (c for c in status.get("conditions") or () if c.get("type") == "ReplicaFailure")
-    return "".join(f"; {plain(c.get('message'))}" for c in failed)
 
 
 def _driver_end(api: KubeApi, name: str) -> str:

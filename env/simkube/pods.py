@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -14,9 +13,7 @@ from env.engine.manifests.edited_container import Edited
 from env.engine.manifests.requests import request_of
 from env.errors import ClusterError
 from env.observation import Observation
-from env.problems.nodes import NodePools
-from env.quantity import format_cpu, format_memory, parse_cpu, parse_memory
-from env.words import count
+from env.simkube.nodes import VirtualNode
 from env.workload import Resources
 
 Manifest = dict[str, Any]
@@ -32,50 +29,6 @@ class PodState(Enum):
     OOM_KILLED = "OOM-killed"
     CPU_STARVED = "short of CPU"
     UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True)
-class VirtualNode:
-    """A virtual node and what of it pods may use."""
-
-    name: str
-    cpu_m: int
-    memory_bytes: int
-    pods: int
-    ready: bool
-
-    def __str__(self) -> str:
-        return f"{format_cpu(self.cpu_m)} CPU, {format_memory(self.memory_bytes)}, {count(self.pods, 'pod')}"
-
-
-def read_node(node: Manifest) -> VirtualNode:
-    """A node's allocatable.
-
-    Raises:
-        QuantityError: A quantity that is none.
-    """
-    status = node.get("status") or {}
-    allocatable = status.get("allocatable") or {}
-    cpu, memory, pods = (allocatable.get(name, 0) for name in ("cpu", "memory", "pods"))
-    return VirtualNode(
-        node["metadata"]["name"], parse_cpu(cpu), parse_memory(memory), parse_memory(pods), _is_ready(status)
-    )
-
-
-def differences(wanted: NodePools, nodes: Sequence[VirtualNode]) -> str | None:
-    """How nodes differ from those of a scenario in CPU, memory and pods, in words; None: not at all."""
-    sizes, made_for = Counter(map(str, nodes)), Counter[str]()
-    for pool in wanted.pools:
-        made_for[pool.size] += pool.count
-    if sizes == made_for:
-        return None
-    made = f"{count(wanted.count, 'virtual node')}{' of ' if len(made_for) == 1 else ': '}"
-    asked = next(iter(made_for)) if len(made_for) == 1 else _by_size(made_for)
-    return f"made for {made}{asked}, the cluster has {_by_size(sizes)}"
-
-
-def _by_size(sizes: Counter[str]) -> str:
-    return "; ".join(f"{number} of {size}" for size, number in sorted(sizes.items()))
 
 
 def pod_state(pod: Manifest) -> PodState:

@@ -75,6 +75,11 @@ simkube() {
 stages() { kubectl apply -f - <"$site/env/simkube/stages.yaml"; }
 
 nodes() {
+    # They tolerate every taint, so that they would take room on the virtual nodes.
+    local terms='[{"matchExpressions": [{"key": "type", "operator": "NotIn", "values": ["virtual"]}]}]'
+    local off="{\"nodeAffinity\": {\"requiredDuringSchedulingIgnoredDuringExecution\": {\"nodeSelectorTerms\": $terms}}}"
+    kubectl -n kube-system patch daemonset kindnet kube-proxy --type merge \
+        -p "{\"spec\": {\"template\": {\"spec\": {\"affinity\": $off}}}}"
     local i size="{\"cpu\": \"$NODE_CPU\", \"memory\": \"$NODE_MEMORY\", \"pods\": \"110\", \"ephemeral-storage\": \"100Gi\"}"
     for ((i = 1; i <= NODES; i++)); do
         cat <<END

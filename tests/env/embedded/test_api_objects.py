@@ -16,7 +16,8 @@ from env.engine.manifests.deployment import read_deployment
 from env.problems.nodes import equal_nodes
 from env.problems.scenario import Scenario, recorded_manifest
 from env.quantity import GIB
-from env.simkube.pods import live, observation, read_node
+from env.simkube.nodes import read_node
+from env.simkube.pods import live, observation
 from env.trace.document import Manifest
 
 

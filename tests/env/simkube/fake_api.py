@@ -41,6 +41,7 @@ from fake_objects import (
     resource_of,
     root_path,
     scale_of,
+    tainted,
     without,
 )
 
@@ -313,10 +314,8 @@ class FakeApi:
             manifest.pop("status", None)
         if target.resource.plural == "pods":
             self._admit_pod(manifest)
-        if target.resource.plural == "nodes":  # until its kubelet has said that it is
-            not_ready = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
-            spec = manifest.setdefault("spec", {})
-            spec["taints"] = [*(spec.get("taints") or ()), not_ready]
+        if target.resource.plural == "nodes":  # admission does it, so a bare server, too
+            manifest = tainted(manifest)
         manifest["apiVersion"] = f"{target.resource.group}/{target.resource.version}".lstrip("/")
         manifest["kind"] = target.resource.kind
         key = (target.resource.plural, metadata.get("namespace", ""), metadata["name"])
@@ -489,6 +488,8 @@ class FakeApi:
 
     def _store(self, key: tuple[str, str, str], manifest: Manifest) -> Manifest:
         self._revision += 1
+        if key[0] == "nodes" and not self.bare:
+            manifest = tainted(manifest)
         manifest["metadata"]["resourceVersion"] = str(self._revision)
         self._objects[key] = manifest
         return manifest

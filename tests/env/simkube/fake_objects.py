@@ -116,6 +116,19 @@ def born(manifest: Manifest, generation: int | None = None) -> Manifest:
     return manifest
 
 
+def tainted(node: Manifest) -> Manifest:
+    """A node with the node controller's taints: those of its states, cordoned and not Ready, and no stale ones."""
+    spec, conditions = node.setdefault("spec", {}), (node.get("status") or {}).get("conditions") or ()
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    states = {
+        "node.kubernetes.io/unschedulable": bool(spec.get("unschedulable")),
+        "node.kubernetes.io/not-ready": not ready,
+    }
+    taints = [taint for taint in spec.get("taints") or () if not isinstance(taint, dict) or taint["key"] not in states]
+    taints += [{"key": key, "effect": "NoSchedule"} for key, holds in states.items() if holds]
+    return {**node, "spec": {**spec, "taints": taints}} if taints or "taints" in spec else node
+
+
 def resource_of(manifest: Manifest) -> Resource:
     group, _, version = manifest["apiVersion"].rpartition("/")
     for resource in RESOURCES:

@@ -14,6 +14,7 @@ from env.kube.connect import connect
 from env.simkube import doctor_checks as checks
 from env.simkube.doctor import Patient, checks_for, examine, mend, shipped_stages
 from env.simkube.doctor_results import Level, ReportLine
+from env.simkube.nodes import LABELS
 
 Manifest = dict[str, Any]
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -34,7 +35,7 @@ def deployment(name: str, namespace: str, image: str, ready: int = 1, **metadata
 def node(name: str = "virtual-1", **changes: Any) -> Manifest:
     """A virtual node as it should be."""
     fields = {
-        "labels": {"type": "virtual"},
+        "labels": {"type": "virtual", **dict.fromkeys(LABELS, "x")},
         "annotations": {"kwok.x-k8s.io/node": "fake"},
         "spec": {"taints": [{"key": "kwok-provider", "value": "true", "effect": "NoSchedule"}]},
         "status": READY,
@@ -120,7 +121,13 @@ def test_what_is_missing_is_one_finding_with_its_mend(
     ("changes", "level", "said", "mend"),
     [
         ({"annotations": {}}, "fail", "not annotated", "kubectl annotate node virtual-1 kwok.x-k8s.io/node=fake"),
-        ({"status": {}}, "fail", "is not Ready", "kubectl describe node virtual-1"),
+        ({"status": {}}, "fail", "is not Ready", "is KWOK running? kubectl describe node virtual-1"),
+        (
+            {"labels": {"type": "virtual"}},
+            "fail",
+            "no label kubernetes.io/hostname",
+            "kubectl label node virtual-1 kub",
+        ),
         ({"spec": {}}, "warn", "no taint kwok-provider", "kubectl taint node virtual-1 kwok-provider=true:NoSchedule"),
         (
             {"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}},
@@ -128,21 +135,37 @@ def test_what_is_missing_is_one_finding_with_its_mend(
             "has a taint gpu",
             "kubectl taint node virtual-1 gpu-",
         ),
-        ({"spec": {**node()["spec"], "unschedulable": True}}, "fail", "is cordoned", "kubectl uncordon virtual-1"),
     ],
 )
 def test_a_virtual_node_must_be_annotated_ready_and_tainted(
     changes: Manifest, level: str, said: str, mend: str
 ) -> None:
-    finding = checks.virtual_nodes([node("virtual-0"), node(**changes)])
+    finding = checks.virtual_nodes([node("virtual-0"), node(**changes)], [], ())
     assert finding.level == level
     assert said in finding.said
     assert finding.mend.startswith(mend)
 
 
 def test_a_failing_node_goes_before_one_to_be_warned_of() -> None:
-    finding = checks.virtual_nodes([node("a", spec={}), node("b", status={})])
-    assert (finding.level, finding.said) == (Level.FAIL, "node b is not Ready; is KWOK running?")
+    finding = checks.virtual_nodes([node("a", spec={}), node("b", status={})], [], ())
+    assert (finding.level, finding.said) == (Level.FAIL, "node b is not Ready")
+
+
+def test_a_cordoned_node_is_uncordoned_and_not_rid_of_its_taint(fake: FakeApi, api: KubeApi) -> None:
+    api.patch("/api/v1/nodes/virtual-1", {"spec": {"unschedulable": True}})
+    taints = (fake.get("nodes", "virtual-1") or {})["spec"]["taints"]
+    assert [taint["key"] for taint in taints] == ["kwok-provider", "node.kubernetes.io/unschedulable"]
+    finding = examine(Patient(api))["virtual nodes"]
+    assert (finding.said, finding.mend) == ("node virtual-1 is cordoned", "kubectl uncordon virtual-1")
+
+
+def test_a_node_that_others_occupy_fails_and_one_that_a_replay_does_is_right(fake: FakeApi, api: KubeApi) -> None:
+    for namespace, good in (("virtual-default", True), ("shop", False)):
+        fake.put(manifest("v1", "Namespace", namespace))
+        fake.put(manifest("v1", "Pod", "web", namespace, spec={"nodeName": "virtual-1"}))
+        finding = examine(Patient(api))["virtual nodes"]
+        assert (finding.level is Level.OK) is good
+    assert "occupied by pod shop/web, not of the simulation" in finding.said
 
 
 def test_a_controller_without_a_ready_pod_fails(fake: FakeApi, api: KubeApi) -> None:

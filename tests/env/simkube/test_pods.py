@@ -9,19 +9,16 @@ import pytest
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.engine.manifests.edited_container import Choice, Edited
 from env.engine.manifests.requests import Slot
-from env.errors import ClusterError, QuantityError
+from env.errors import ClusterError
 from env.kube.paths import selector_text
-from env.problems.nodes import NodePool, NodePools, equal_nodes
 from env.quantity import GIB, MIB
+from env.simkube.nodes import VirtualNode
 from env.simkube.pods import (
     PodState,
-    VirtualNode,
     check_verdicts,
-    differences,
     live,
     observation,
     pod_state,
-    read_node,
     refusals,
     resources_of,
     why_not_ready,
@@ -136,38 +133,13 @@ def test_an_observation_adds_up_nodes_and_takes_the_oldest_refused_pods_reasons(
         pod("d", phase="Running", containerStatuses=[{"lastState": {"terminated": OOM}}]),
         pod("e", verdict="cpu-starved", phase="Running"),
     ]
-    nodes = [VirtualNode("n1", 4_000, GIB, 110, True), VirtualNode("n2", 2_000, 2 * GIB, 110, True)]
+    nodes = [VirtualNode("n1", 4_000, GIB, 110), VirtualNode("n2", 2_000, 2 * GIB, 110)]
     seen = observation(deployment({"cpu": "1", "memory": "1Mi"}, replicas=5), pods, nodes, EDITED)
     assert (seen.ready, seen.pending, seen.total, seen.oom_killed, seen.cpu_starved) == (1, 2, 5, 1, 1)
     assert (seen.insufficient_cpu, seen.insufficient_memory, seen.too_many_pods) == (1, 0, 1)
     assert (seen.node_cpu_m, seen.node_memory_bytes, seen.nodes) == (4_000, 2 * GIB, 2)
     assert (seen.cluster_cpu_m, seen.cluster_memory_bytes) == (6_000, 3 * GIB)
     assert seen.resources == Resources(1_000, MIB, 5)
-
-
-def test_a_nodes_size_is_what_pods_may_use_of_it() -> None:
-    status = {"allocatable": {"cpu": "3920m", "memory": "8Gi", "pods": "110"}, "conditions": ready("True")}
-    node = read_node({"metadata": {"name": "n"}, "status": {**status, "capacity": {"cpu": "4"}}})
-    assert node == VirtualNode("n", 3_920, 8 * GIB, 110, True)
-    assert read_node({"metadata": {"name": "n"}}) == VirtualNode("n", 0, 0, 0, False)
-    with pytest.raises(QuantityError):
-        read_node({"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "many"}}})
-
-
-def test_differing_nodes_are_told_by_size() -> None:
-    pool = equal_nodes(2, 4_000, GIB, 110)
-    same = VirtualNode("n", 4_000, GIB, 110, True)
-    assert differences(pool, [same, same]) is None
-    text = "made for 2 virtual nodes of 4 CPU, 1Gi, 110 pods, the cluster has 1 of 4 CPU, 1Gi, 110 pods; "
-    assert differences(pool, [same, VirtualNode("m", 500, GIB, 9, True)]) == text + "1 of 500m CPU, 1Gi, 9 pods"
-
-
-def test_nodes_of_several_sizes_are_compared_by_size_and_nothing_else() -> None:
-    large, small = NodePool(1, 4_000, GIB, 110, labels=(("zone", "a"),)), NodePool(2, 500, GIB, 9)
-    there = [VirtualNode(name, 500, GIB, 9, True) for name in "ab"]
-    assert differences(NodePools((large, small)), [*there, VirtualNode("c", 4_000, GIB, 110, True)]) is None
-    text = "made for 3 virtual nodes: 1 of 4 CPU, 1Gi, 110 pods; 2 of 500m CPU, 1Gi, 9 pods, the cluster has 2 of 500m"
-    assert str(differences(NodePools((large, small)), there)).startswith(text)
 
 
 def test_a_selector_is_written_as_the_api_reads_it() -> None:

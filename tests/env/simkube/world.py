@@ -19,6 +19,7 @@ from server import MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, 
 
 from env.demand import Shortage
 from env.embedded.cluster import EmbeddedCluster
+from env.engine.manifests.labels import HOSTNAME
 from env.kube.client import KubeApi, KubeError
 from env.kube.paths import path_of, within
 from env.observation import Observation
@@ -26,7 +27,7 @@ from env.problems.nodes import NodePool, NodePools
 from env.problems.scenario import scenario_from_trace
 from env.quantity import format_cpu, format_memory
 from env.simkube import paths
-from env.simkube.pods import owned_by, shortage_of
+from env.simkube.pods import PodState, owned_by, pod_state, shortage_of
 from env.simkube.traces import END_MARKER
 from env.trace.document import Trace, read_trace
 from env.workload import WorkloadRef
@@ -225,6 +226,7 @@ class World:
                     "metadata": {
                         "name": name,
                         "labels": template["metadata"]["labels"],
+                        "annotations": {"deployment.kubernetes.io/revision": "1"},
                         "ownerReferences": [owner(deployment)],
                     },
                     "spec": {
@@ -243,12 +245,7 @@ class World:
                     "ownerReferences": [owner(replica_set)],
                 }
                 ensure(self.api, within(paths.PODS, namespace), {"metadata": metadata, "spec": template["spec"]})
-            status = {
-                "observedGeneration": deployment["metadata"]["generation"],
-                "replicas": outcome.total,
-                "updatedReplicas": outcome.total,
-            }
-            self.api.patch(f"{path_of(paths.DEPLOYMENTS, ref.name, namespace)}/status", {"status": status})
+            self._count(ref)
         run.stage += 1
 
     def _run_pods(self, simulation: Manifest, run: Run) -> None:
@@ -272,6 +269,23 @@ class World:
                         self.api.patch(f"{path}/status", {"status": refused(outcome)})
                 elif pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase") != "Running":
                     self._run(pod, path)
+
+            if not self.around.controllers:
+                self._count(ref)
+
+    def _count(self, ref: WorkloadRef) -> None:
+        """What the controllers of a Deployment and of its ReplicaSet say of its pods."""
+        pods = self._pods(ref)
+        ready = sum(pod_state(pod) is PodState.READY for pod in pods)
+        counted = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
+        namespace = paths.virtual_namespace(ref.namespace)
+        for collection, name, more in (
+            (paths.REPLICA_SETS, f"{ref.name}-5d4f8c7b9", {}),
+            (paths.DEPLOYMENTS, ref.name, {"updatedReplicas": len(pods)}),
+        ):
+            path = path_of(collection, name, namespace)
+            seen = {"observedGeneration": (self.api.get(path) or {"metadata": {}})["metadata"].get("generation", 0)}
+            self.api.patch(f"{path}/status", {"status": {**seen, **counted, **more}})
 
     def _run(self, pod: Manifest, path: str) -> None:
         verdict = shortage_of(pod) if self.kwok_knows_verdicts else None
@@ -358,7 +372,8 @@ TAINT = {"key": "kwok-provider", "value": "true", "effect": "NoSchedule"}
 
 def node(name: str) -> Manifest:
     """A node as SimKube's pods want it."""
-    metadata = {"name": name, "labels": {"type": "virtual", **MADE}, "annotations": {"kwok.x-k8s.io/node": "fake"}}
+    labels = {"type": "virtual", HOSTNAME: name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", **MADE}
+    metadata = {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}}
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [TAINT]}}
 
 

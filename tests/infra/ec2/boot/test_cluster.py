@@ -20,6 +20,7 @@ from imds import INSTANCE_ID
 from rig import AWS, NOTHING, SHIM, Rig
 
 from env.simkube.doctor import shipped_stages
+from env.simkube.nodes import LABELS
 from infra.ec2.launch.pins import CLUSTER_PINS
 from infra.ec2.launch.user_data import Artifact
 from infra.ec2.watch.reports import ReportedState
@@ -30,6 +31,12 @@ STAGE = {
     "metadata": {"name": "pod-ready"},
     "spec": {"resourceRef": {"apiGroup": "v1", "kind": "Pod"}, "next": {"statusTemplate": "phase: Running"}},
 }
+
+OFF = (
+    '--type merge -p {"spec": {"template": {"spec": {"affinity": {"nodeAffinity": '
+    '{"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": '
+    '[{"matchExpressions": [{"key": "type", "operator": "NotIn", "values": ["virtual"]}]}]}}}}}}'
+)
 
 
 @pytest.fixture
@@ -49,7 +56,10 @@ def healthy() -> Iterator[FakeApi]:
             "apps/v1", "Deployment", name, namespace, spec=spec, status={"readyReplicas": 1}, metadata=metadata
         )
 
-    virtual = {"labels": {"type": "virtual"}, "annotations": {"kwok.x-k8s.io/node": "fake"}}
+    virtual = {
+        "labels": {"type": "virtual", **{label: "x" for label in LABELS}},
+        "annotations": {"kwok.x-k8s.io/node": "fake"},
+    }
     taints = {"taints": [{"key": "kwok-provider", "value": "true", "effect": "NoSchedule"}]}
     controller = deployment("sk-ctrl-depl", "simkube", "q/sk-ctrl:v2.7.0", **{"app.kubernetes.io/name": "sk-ctrl"})
     with FakeApi() as api:
@@ -178,6 +188,7 @@ def test_a_cluster_is_made_in_order_and_the_doctor_has_the_last_word(
         "-n simkube set image deployment/sk-ctrl-depl *=quay.io/appliedcomputing/sk-ctrl:v2.7.0",
         "-n simkube rollout status deployment/sk-ctrl-depl --timeout=5m",
         "apply -f -",
+        f"-n kube-system patch daemonset kindnet kube-proxy {OFF}",
         "apply -f -",
         "wait node -l type=virtual --for=condition=Ready --timeout=2m",
         "systemctl enable --now sim-arena-spot.service sim-arena-worker.service",
