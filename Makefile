@@ -6,7 +6,10 @@ STAMP := $(VENV)/.ready
 MINIO := .minio
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
-.PHONY: setup lock demo test test-minio check format clean
+CONTROL_PLANE := $(BIN)/python -m infra.proof.control_plane
+NAME ?= arena
+
+.PHONY: setup lock demo test test-minio build-cluster cluster cluster-stop test-cluster check format clean
 
 setup: $(STAMP)
 
@@ -32,6 +35,19 @@ test-minio: setup
 		GOBIN=$(abspath $(MINIO)) nice go install github.com/minio/minio@$(MINIO_VERSION)
 	PATH="$(abspath $(MINIO)):$$PATH" $(BIN)/pytest -k minio \
 		tests/protocol/wire/test_store.py tests/infra/proof/test_conformance.py tests/infra/proof/test_chaos.py
+
+# A real Kubernetes with SimKube and KWOK, without containers: needs root, Go and cargo. Built once, below ~/.cache.
+build-cluster: setup
+	$(CONTROL_PLANE) build
+
+cluster: setup
+	$(CONTROL_PLANE) start --name $(NAME)
+
+cluster-stop: setup
+	$(CONTROL_PLANE) stop --name $(NAME)
+
+test-cluster: setup
+	$(CONTROL_PLANE) run $(BIN)/pytest --durations=0 tests/plane
 
 check: setup
 	$(BIN)/ruff check .

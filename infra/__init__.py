@@ -6,7 +6,7 @@ The top room: it may import every other one, and none imports it.
     local/         an S3 server and a whole federation on this machine
     access/        IAM policies by role
     ec2/           `ec2-workers`: instances that find the bucket and work
-    proof/         what is proven: simulation, chaos, conformance, model
+    proof/         what is proven: simulation, chaos, conformance, model; a real control plane for tests
     bench/         what is measured: the protocol's cost, what more members are worth
 
 Only `commands.py` knows proof and bench; import-linter checks that local, access and ec2 import neither.

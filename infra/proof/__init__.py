@@ -9,4 +9,5 @@ May import everything below it, `infra.local` and `infra.access`. In the order t
     chaos/               `sim-arena chaos`: real processes, real signals, a bad network
     conformance/         `sim-arena s3 check`: what an S3 server must give
     model/               rounds.pml, a model of a round for the checker Spin
+    control_plane/       `make cluster`: a real Kubernetes with SimKube, without containers
 """

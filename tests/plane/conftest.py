@@ -1,0 +1,81 @@
+"""The plane whose name SIM_ARENA_PLANE has, as `make test-cluster` sets it; without it, all tests here skip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from planes import NAME, SETTINGS, node
+
+from env.kube.client import KubeApi, Waiting, wait
+from env.kube.connect import connect
+from env.kube.paths import path_of
+from env.problems.nodes import NodePool
+from env.simkube import gates, paths
+from env.simkube.cluster import SimKubeCluster
+from env.simkube.settings import SimKubeSettings
+from env.simkube.traces import NodeFolder
+from infra.proof.control_plane.build import programs_folder
+from infra.proof.control_plane.plane import Plane
+
+PLAIN = NodePool()
+
+
+@pytest.fixture(scope="session")
+def plane() -> Plane:
+    if NAME is None:
+        pytest.skip("needs a control plane: make test-cluster")
+    return Plane(NAME, programs_folder())
+
+
+@pytest.fixture(scope="session")
+def api(plane: Plane) -> KubeApi:
+    return connect(kubeconfig=str(plane.kubeconfig))
+
+
+@pytest.fixture
+def free(api: KubeApi) -> Iterator[None]:
+    """A plane without a simulation, now and after the test."""
+    clear(api)
+    yield
+    clear(api)
+
+
+@pytest.fixture
+def cluster(plane: Plane, api: KubeApi, free: None) -> Iterator[Callable[..., SimKubeCluster]]:
+    """Makes clusters; `say` gets the lines of their steps, other keywords are settings."""
+    made = []
+
+    def make(say: Callable[[str], None] = print, **settings: Any) -> SimKubeCluster:
+        own = connect(kubeconfig=str(plane.kubeconfig))
+        read = SimKubeSettings.read({**SETTINGS, **settings})
+        made.append(SimKubeCluster(own, NodeFolder(plane.data, str(plane.data)), read, say=say))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def nodes(api: KubeApi, free: None) -> Iterator[Callable[[NodePool], None]]:
+    """Makes the virtual nodes those of a pool, until the end of the test."""
+
+    def make(pool: NodePool) -> None:
+        for old in api.list(paths.NODES, labels=paths.VIRTUAL_NODES):
+            api.delete(path_of(paths.NODES, old["metadata"]["name"]))
+        for number in range(1, pool.count + 1):
+            api.create(paths.NODES, node(number, pool))
+        wait(api, "virtual nodes", 60, gates.nodes_ready)
+
+    yield make
+    make(PLAIN)
+
+
+def clear(api: KubeApi) -> None:
+    """Delete all simulations, and wait until nothing of them is left."""
+    for simulation in api.list(paths.SIMULATIONS):
+        api.delete(path_of(paths.SIMULATIONS, simulation["metadata"]["name"]))
+    wait(api, "a free cluster", 120, lambda api: gates.cluster_free(api, None, ()))
+    wait(api, "no simulation", 60, lambda api: Waiting("some") if api.list(paths.SIMULATIONS) else None)
