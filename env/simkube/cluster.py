@@ -20,7 +20,9 @@ from env.simkube.api_objects import Snapshot, snapshot
 from env.simkube.hooks import run_hooks
 from env.simkube.nodes import VirtualNode, differences
 from env.simkube.pods import observation, why_not_ready
+from env.simkube.replayable import priority_classes, replayable
 from env.simkube.settings import SimKubeSettings
+from env.simkube.settling import settling
 from env.simkube.simulation import Manifest, simulation
 from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
 from env.words import count
@@ -75,7 +77,8 @@ class SimKubeCluster:
         if resources is None:
             self._end_episode()
             self._begin_episode()
-        trace = replayed_trace(scenario, resources)
+        given = replayed_trace(scenario, resources)
+        trace, left_out = replayable(given)
         wanted = self.settings
         namespaces = {paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)}
         self._wait_until_free(namespaces)
@@ -86,6 +89,10 @@ class SimKubeCluster:
             check_nodes(scenario, nodes)
         if resources is None and not all(pool.is_plain for pool in scenario.nodes.pools):
             self._say(f"scenario {scenario.name}: {OWN_NODES}")
+        if resources is None and left_out:
+            self._say(f"scenario {scenario.name}: left out, as the cluster has no such thing: {', '.join(left_out)}")
+        classes = priority_classes(given)
+        wait(self._api, "priorities", wanted.start_timeout_s, lambda api: gates.check_priorities(api, classes))
         image = self._driver_image()
         name = f"{self._prefix}-{next(self._numbers)}"
         file = f"{name}.sktrace"
@@ -153,7 +160,7 @@ class SimKubeCluster:
         wait(self._api, f"{what}: end of the replay", replay_s + wanted.replay_slack_s,
              lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
-                    gates.settling(scenario.workload, name, wanted.settle_s, nodes, namespaces))  # fmt: skip
+                    settling(scenario.workload, name, wanted.settle_s, nodes, namespaces))  # fmt: skip
         recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
         edited = read_deployment(recorded).source.edited
         found = observation(seen.deployment, seen.pods, nodes, edited)

@@ -1,6 +1,6 @@
 """What must be true before the next thing may be done, looked at once; see `env.kube.client.wait`.
 
-    cluster_free -> nodes_usable -> (create) -> driver_running -> replay_ended -> settled -> (observe, delete)
+    cluster_free -> nodes_usable -> (create) -> driver_running -> replay_ended -> settling -> (observe, delete)
 
 Each function reads the cluster and returns what it found, or `Waiting` with what it saw instead. What can only get
 worse (a simulation that failed) is raised as ClusterError at once.
@@ -9,42 +9,21 @@ worse (a simulation that failed) is raised as ClusterError at once.
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, Waiting, plain
-from env.kube.paths import path_of, selector_text, within
+from env.kube.client import KubeApi, KubeError, Waiting, plain
+from env.kube.paths import path_of, within
 from env.simkube import paths
-from env.simkube.nodes import Defect, VirtualNode, changes, defects, occupants, read_node
-from env.simkube.pods import PodState, check_verdicts, live, owned_by, pod_state, refusal, why_undecided
-from env.simkube.rest import is_rolled_out, refusal_of_pods, why_not_at_rest
+from env.simkube.nodes import Defect, VirtualNode, defects, occupants, read_node
+from env.simkube.pods import why_undecided
 from env.simkube.traces import END_MARKER
-from env.words import count
 from env.workload import WorkloadRef
 
 Manifest = dict[str, Any]
 
 _OVER = ("Finished", "Failed")
-# What quotas and limit ranges of the trace refuse is part of the observation.
-_QUOTA = re.compile(r"(exceeded|failed) quota|(usage|ratio) per (Pod|Container)")
-
-
-@dataclass(frozen=True)
-class WorkloadState:
-    """A workload: its live Deployment, its ReplicaSets, and its live pods, oldest first."""
-
-    deployment: Manifest
-    sets: list[Manifest]
-    pods: list[Manifest]
-
-    @property
-    def counts(self) -> tuple[object, ...]:
-        """Equal as long as nothing has happened to any pod."""
-        states = sorted((pod["metadata"]["uid"], pod_state(pod).name, refusal(pod)) for pod in self.pods)
-        return (self.deployment["metadata"].get("generation"), *states)
 
 
 def nodes_usable(api: KubeApi, namespaces: Collection[str]) -> list[VirtualNode] | Waiting:
@@ -60,7 +39,7 @@ def nodes_usable(api: KubeApi, namespaces: Collection[str]) -> list[VirtualNode]
     nodes = nodes_fit(api)
     if isinstance(nodes, Waiting):
         return nodes
-    found = _occupants(api, nodes, namespaces)
+    found = occupied(api, nodes, namespaces)
     return _waiting_for(found) or nodes
 
 
@@ -77,7 +56,8 @@ def nodes_fit(api: KubeApi) -> list[VirtualNode] | Waiting:
     return _waiting_for(seen) or [read_node(node) for node in found]
 
 
-def _occupants(api: KubeApi, nodes: Sequence[VirtualNode], namespaces: Collection[str]) -> list[Defect]:
+def occupied(api: KubeApi, nodes: Sequence[VirtualNode], namespaces: Collection[str]) -> list[Defect]:
+    """Pods on virtual nodes that are not of the replay's namespaces."""
     return occupants({node.name for node in nodes}, api.list(paths.PODS), namespaces)
 
 
@@ -85,13 +65,35 @@ def _waiting_for(found: Sequence[Defect]) -> Waiting | None:
     """None if nothing was found; ClusterError if something was that stays."""
     lasting = [defect for defect in found if not defect.passing]
     if lasting:
-        raise ClusterError(_first(lasting))
-    return Waiting(_first(found)) if found else None
+        raise ClusterError(first_of(lasting))
+    return Waiting(first_of(found)) if found else None
 
 
-def _first(found: Sequence[Defect]) -> str:
+def first_of(found: Sequence[Defect]) -> str:
+    """The first defect, and how many more there are."""
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{found[0].said}{more}; {found[0].mend}"
+
+
+def check_priorities(api: KubeApi, classes: Mapping[str, Manifest]) -> None:
+    """Refuse a cluster whose PriorityClasses are not those of the trace; where it lets us look.
+
+    Raises:
+        ClusterError: One is missing, or has another value or policy.
+    """
+    for name, wanted in classes.items():
+        try:
+            found = api.get(path_of(paths.PRIORITY_CLASSES, name))
+        except KubeError as error:
+            if error.status != 403:
+                raise
+            continue  # then pods are refused if it is missing
+        policy = wanted.get("preemptionPolicy") or "PreemptLowerPriority"
+        asked = (wanted.get("value"), policy)
+        if found is None or (found.get("value"), found.get("preemptionPolicy") or "PreemptLowerPriority") != asked:
+            state = "not in the cluster" if found is None else "another one in the cluster"
+            mend = f"kubectl create priorityclass {name} --value={wanted.get('value')} --preemption-policy={policy}"
+            raise ClusterError(f"PriorityClass {name} of the trace is {state}: {mend}")
 
 
 def driver_image(api: KubeApi) -> str:
@@ -198,81 +200,6 @@ def simulation_state(api: KubeApi, name: str) -> str:
         why = _driver_end(api, name) or _last_event(api, name)
         raise ClusterError(f"simulation {name}: {state} before its workload could be observed{why}")
     return state
-
-
-def settling(
-    workload: WorkloadRef, name: str, settle_s: float, nodes: Sequence[VirtualNode], namespaces: Collection[str]
-) -> Callable[[KubeApi], WorkloadState | Waiting]:
-    """A look at the workload that returns it once it is at rest, on the nodes that the replay began with.
-
-    Args:
-        workload: What is observed.
-        name: The simulation.
-        settle_s: Pods that are not Ready count as decided once nothing has changed for so long.
-        nodes: The virtual nodes as they were.
-        namespaces: Those of the replay.
-    """
-    steady: tuple[tuple[object, ...], float] | None = None
-
-    def look(api: KubeApi) -> WorkloadState | Waiting:
-        nonlocal steady
-        simulation_state(api, name)
-        seen = workload_seen(api, workload)
-        now_nodes = nodes_fit(api)  # after the pods, so that what made them wait is seen
-        reason = now_nodes.seen if isinstance(now_nodes, Waiting) else why_unsettled(seen)
-        if isinstance(now_nodes, Waiting) or reason is not None:
-            steady = None
-            return Waiting(str(reason))
-        changed = changes(nodes, now_nodes)
-        if changed is not None:
-            raise ClusterError(f"the virtual nodes changed during the replay: {changed}")
-        now = api.timer.now()
-        if steady is None or steady[0] != seen.counts:
-            steady = seen.counts, now
-        if not is_rolled_out(seen.deployment, seen.pods) and now - steady[1] < settle_s:
-            return Waiting(f"{count(len(seen.pods), 'pod')}, decided but not yet unchanged for {settle_s:.0f} s")
-        refused = refusal_of_pods(seen.deployment)
-        if refused and not _QUOTA.search(refused):
-            raise ClusterError(f"Deployment {workload}: its pods are refused: {plain(refused)}")
-        others = _occupants(api, nodes, namespaces)
-        if others:
-            raise ClusterError(_first(others))
-        return seen
-
-    return look
-
-
-def workload_seen(api: KubeApi, workload: WorkloadRef) -> WorkloadState:
-    """The workload as it is now: pods that its Deployment's ReplicaSets own.
-
-    Raises:
-        ClusterError: There is no such Deployment.
-    """
-    namespace = paths.virtual_namespace(workload.namespace)
-    deployment = api.get(path_of(paths.DEPLOYMENTS, workload.name, namespace))
-    if deployment is None:
-        raise ClusterError(f"no Deployment {workload} at the end of the replay (looked for in {namespace})")
-    labels = selector_text(deployment["spec"]["selector"])
-    sets = owned_by(api.list(within(paths.REPLICA_SETS, namespace), labels=labels), [deployment["metadata"]["uid"]])
-    pods = owned_by(api.list(within(paths.PODS, namespace), labels=labels), [o["metadata"]["uid"] for o in sets])
-    return WorkloadState(deployment, sets, live(pods))
-
-
-def why_unsettled(seen: WorkloadState) -> str | None:
-    """Why a workload cannot be observed yet; None: it can.
-
-    Raises:
-        ClusterError: A pod is Ready against its verdict.
-    """
-    check_verdicts(seen.pods)
-    reason = why_not_at_rest(seen.deployment, seen.sets, seen.pods)
-    if reason is not None:
-        refused = refusal_of_pods(seen.deployment)
-        return f"{reason}; {plain(refused)}" if refused else reason
-    undecided = [pod for pod in seen.pods if pod_state(pod) is PodState.UNDECIDED]
-    if undecided:
-        return f"{len(undecided)} of {count(len(seen.pods), 'pod')} undecided: {why_undecided(undecided[0])}"
-    return None
 
 
 def _driver_end(api: KubeApi, name: str) -> str:

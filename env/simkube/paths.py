@@ -10,6 +10,7 @@ CONFIG_MAPS = "/api/v1/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/deployments"
 REPLICA_SETS = "/apis/apps/v1/replicasets"
 LEASES = "/apis/coordination.k8s.io/v1/leases"
+PRIORITY_CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 SIMULATIONS = "/apis/simkube.io/v1/simulations"
 
 CONTROLLER_NAMESPACE = "simkube"  # sk-ctrl, its service account, its lease and the drivers

@@ -18,7 +18,7 @@ from env.workload import Resources
 END_MARKER = "sim-arena-end-of-replay"
 """Name of the ConfigMap that the last event applies: once it is there, all that was before it has been applied."""
 
-_TEMPLATE_PATHS: dict[tuple[str, str], tuple[str, ...]] = {
+TEMPLATE_FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("apps/v1", "Deployment"): ("spec", "template"),
     ("apps/v1", "ReplicaSet"): ("spec", "template"),
     ("apps/v1", "StatefulSet"): ("spec", "template"),
@@ -27,6 +27,7 @@ _TEMPLATE_PATHS: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch/v1", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
     ("v1", "Pod"): (),
 }
+"""Where the pod template is, by version and kind."""
 
 
 class TraceStore(Protocol):
@@ -90,6 +91,8 @@ class NodeFolder:
 def replayed_trace(scenario: Scenario, resources: Resources | None) -> Trace:
     """The trace to hand to SimKube: edited, cut to the scenario's duration, with verdicts, and with its end marked.
 
+    It begins when its first object does: `skctl export` writes an empty event at the start of what it was asked for.
+
     Raises:
         ScenarioError: Nothing is replayed.
         TraceError, QuantityError: The trace is not valid.
@@ -98,6 +101,8 @@ def replayed_trace(scenario: Scenario, resources: Resources | None) -> Trace:
     events = trace.events_within(scenario.duration_s)
     if not events:
         raise ScenarioError(f"scenario {scenario.name}: no events to replay")
+    first = next((i for i, event in enumerate(events) if event["applied_objs"] or event["deleted_objs"]), 0)
+    events = events[first:]
     metadata = {"name": END_MARKER, "namespace": scenario.workload.namespace}
     marker = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     end = {"ts": events[-1]["ts"], "applied_objs": [marker], "deleted_objs": []}
@@ -153,8 +158,8 @@ def _with_verdicts(event: Manifest, trace: str) -> Manifest:
 
 
 def _judged(manifest: Manifest, trace: str) -> Manifest:
-    path = _TEMPLATE_PATHS.get((manifest["apiVersion"], manifest["kind"]))
-    template = None if path is None else _at(manifest, path)
+    path = TEMPLATE_FIELDS.get((manifest["apiVersion"], manifest["kind"]))
+    template = None if path is None else field_at(manifest, path)
     annotations = {} if template is None else _annotations(template)
     if path is None or template is None or not annotations.keys() & {DEMAND_ANNOTATION, VERDICT_ANNOTATION}:
         return manifest
@@ -168,20 +173,21 @@ def _judged(manifest: Manifest, trace: str) -> Manifest:
         return manifest
     kept = {key: value for key, value in annotations.items() if key != VERDICT_ANNOTATION}
     judged = kept if verdict is None else {**kept, VERDICT_ANNOTATION: str(verdict)}
-    return _replaced(manifest, (*path, "metadata", "annotations"), judged)
+    return replaced(manifest, (*path, "metadata", "annotations"), judged)
 
 
-def _at(manifest: Manifest, path: tuple[str, ...]) -> Manifest | None:
+def field_at(manifest: Manifest, path: tuple[str, ...]) -> Manifest | None:
+    """The map at a path of keys; None where there is none."""
     found: Any = manifest
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else None
 
 
-def _replaced(manifest: Manifest, path: tuple[str, ...], value: Any) -> Manifest:
+def replaced(manifest: Manifest, path: tuple[str, ...], value: Any) -> Manifest:
     """A copy with `value` at `path`; it shares all the rest."""
     key, *rest = path
-    return {**manifest, key: _replaced(manifest[key], tuple(rest), value) if rest else value}
+    return {**manifest, key: replaced(manifest[key], tuple(rest), value) if rest else value}
 
 
 def _annotations(template: Manifest) -> Manifest:

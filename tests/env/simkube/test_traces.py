@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from env.demand import DEMAND_ANNOTATION, VERDICT_ANNOTATION
 from env.errors import ClusterError, QuantityError, ScenarioError, TraceError
 from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario
-from env.simkube.traces import END_MARKER, NodeFolder, namespaces_of, replayed_trace, with_verdicts
+from env.simkube.traces import END_MARKER, NodeFolder, namespaces_of, replayed_s, replayed_trace, with_verdicts
 from env.trace.document import Trace, read_trace
 from env.workload import Resources
 
@@ -145,6 +146,18 @@ def test_what_is_replayed_is_a_trace_that_simkube_reads_and_ends_with_the_marker
 def test_a_replay_of_nothing_is_refused(scenario: Callable[..., Scenario]) -> None:
     with pytest.raises(ScenarioError, match="scenario test: no events to replay"):
         replayed_trace(scenario(), None)
+
+
+def test_the_time_before_the_first_object_is_not_replayed(
+    scenario: Callable[..., Scenario], deployment: Callable[..., Manifest]
+) -> None:
+    """As `skctl export` writes it: an empty event at the start of what was asked for."""
+    exported = scenario([], [], [deployment(2)], [deployment(5)], [deployment(7)])
+    whole = replayed_trace(exported, None)
+    assert [event["ts"] for event in whole.events] == [1020, 1030, 1040, 1040]
+    assert replayed_s(whole) == 20
+    cut = replayed_trace(replace(exported, duration_s=35), None)
+    assert [event["ts"] for event in cut.events] == [1020, 1030, 1030]
 
 
 def test_a_node_folder_holds_whole_files_that_the_driver_may_read(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ STAGE = {
 OFF = (
     '--type merge -p {"spec": {"template": {"spec": {"affinity": {"nodeAffinity": '
     '{"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": '
-    '[{"matchExpressions": [{"key": "type", "operator": "NotIn", "values": ["virtual"]}]}]}}}}}}'
+    '[{"matchExpressions": [{"key": "type", "operator": "NotIn", "values": ["virtual"]}]}]}}}}}}}'
 )
 
 
