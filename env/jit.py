@@ -18,10 +18,15 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from env.errors import one_line
+
 Ints = NDArray[np.int64]
 """The arrays that compiled code works on, of any shape."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_PREAMBLE = ("Failed in nopython mode pipeline",)
+"""What numba's errors say first, before what is wrong."""
 
 
 def compiled(function: F, **options: Any) -> F:
@@ -41,6 +46,8 @@ def inlined(function: F) -> F:
 
 def register_callees(function: Callable[..., Any]) -> str:
     """Let a function that is to be compiled call those of `env` that it names; they stay plain Python for others.
+
+    A function that it closes over may be another package's: then that package's functions count as ours do.
 
     Returns:
         A digest of all that they are compiled from, for a variable that the function closes over.
@@ -64,19 +71,47 @@ def compiled_with(function: Callable[..., Any]) -> tuple[list[Callable[..., Any]
     """
     callees: dict[Callable[..., Any], None] = {}
     text: dict[str, None] = {}
+    closed_over = (cell.cell_contents for cell in function.__closure__ or ())
+    packages = {"env", *(_package(each) for each in closed_over if inspect.isfunction(each))}
     todo = [function]
     for each in todo:
-        for name, value in _globals_of(each):
-            if inspect.isfunction(value) and value.__module__.startswith("env."):
+        for name, found in _globals_of(each):
+            value = getattr(found, "py_func", found)  # of one that is compiled already, its Python
+            if inspect.isfunction(value) and _package(value) in packages:
                 if value not in callees:
                     callees[value] = None
                     todo.append(value)
                     text[inspect.getsource(value)] = None
-            elif inspect.isclass(value) and value.__module__.startswith("env."):
+            elif inspect.isclass(value) and _package(value) in packages:
                 text[inspect.getsource(value)] = None
             elif isinstance(value, int | float | str | tuple):
                 text[f"{name} = {value!r}"] = None
     return [*callees], hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def require_number(function: Callable[..., Any], *examples: Any) -> None:
+    """Accept a function that numba compiles, for arguments like these, to one that returns a number.
+
+    Raises:
+        ValueError: It does not; one line that says why.
+    """
+    made = numba.njit(function)
+    if made is function:  # NUMBA_DISABLE_JIT: nothing is compiled
+        return
+    try:
+        made.compile(tuple(map(numba.typeof, examples)))
+    except Exception as error:  # numba has no root of all its errors
+        lines = [line.strip() for line in str(error).splitlines()]
+        told = [line for line in lines if line and not line.startswith(_PREAMBLE)]
+        raise ValueError(one_line(told[0] if told else type(error).__name__, 200)) from error
+    (returned,) = {overload.signature.return_type for overload in made.overloads.values()}
+    if not isinstance(returned, numba.types.Integer | numba.types.Float | numba.types.Boolean):
+        raise ValueError(one_line(f"it returns {returned}, no number", 200))
+
+
+def _package(value: Any) -> str:
+    """The name of the outermost package that a function or a class is of."""
+    return str(value.__module__).partition(".")[0]
 
 
 def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from env.errors import ConfigError
 from env.gym.reward import check_reward
-from env.problems.draw import PROBLEMS
+from env.problems.generate import problem_plugin
 from env.problems.scenario import Scenario
 
 SEEDS = 2**63
@@ -46,11 +46,10 @@ def check_problem(scenarios: Sequence[Scenario] | None, problem: str | None) -> 
     """Accept a kind of generated problems.
 
     Raises:
-        ConfigError: There is no such kind, or nothing is generated.
+        ConfigError: There is no such kind, its package cannot be imported, or nothing is generated.
     """
     if problem is None:
         return
-    if problem not in PROBLEMS:
-        raise ConfigError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
+    problem_plugin(problem)
     if scenarios is not None:
         raise ConfigError(f"problem {problem!r}: scenarios are given, so none are generated")

@@ -27,7 +27,7 @@ from env.gym.memory import NO_FLOORS, raised
 from env.gym.reward import goal, reward
 from env.observation import Observation
 from env.problems.draw import episode_words
-from env.problems.generate import GeneratedProblem, draw_problem, problem_scenario
+from env.problems.generate import GeneratedProblem, draw_problem, generate_scenario, problem_plugin, problem_scenario
 from env.problems.philox import below, seed_of
 from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
@@ -51,11 +51,12 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     Args:
         scenarios: Each reset draws one, or takes number i with `options={"scenario": i}`. None: each reset generates
             a new one.
-        reward: One of `env.gym.reward.REWARDS`.
+        reward: One of `env.gym.reward.REWARDS`, or a name that an installed package adds.
         max_steps: Steps after which an episode is truncated.
         cluster: Where every step is replayed; None: an embedded cluster, where needed. One given is not closed here.
         render_mode: "ansi" makes `render` return one line of text.
-        problem: The kind of the generated ones, of `env.problems.draw.PROBLEMS`; None: all kinds.
+        problem: The kind of the generated ones, of `env.problems.draw.PROBLEMS` or an installed package's; None: all
+            of PROBLEMS.
 
     Raises:
         ConfigError: A setting out of range.
@@ -203,7 +204,10 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if self._scenarios is None:
             if number is not None:
                 raise ConfigError("options['scenario']: this environment generates its scenarios")
-            return self._of_problem(draw_problem(self._problem, seed_of(first, second)))
+            seed = seed_of(first, second)
+            if self._problem is not None and problem_plugin(self._problem) is not None:
+                return self._of_scenario(generate_scenario(self._problem, seed))
+            return self._of_problem(draw_problem(self._problem, seed))
         if number is None:
             number = below(first, len(self._scenarios))
         check_number(number, len(self._scenarios))

@@ -5,12 +5,17 @@ They are written in the part of Python that numba compiles, for `env.gym.vector_
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import cache
 
 from env.actions import MAX_CPU_M, MAX_MEMORY_BYTES, MAX_REPLICAS, ActionOutcome
-from env.errors import ConfigError, nearest
+from env.errors import ConfigError
 from env.observation import Observation
+from env.plugins import Plugin, find
 from env.quantity import GIB, MIB
+
+RewardFunction = Callable[[Observation, int, bool], float]
 
 
 def goal(observation: Observation, target: int) -> bool:
@@ -23,20 +28,42 @@ def reward(name: str, observation: Observation, target: int, outcome: ActionOutc
     """The reward `name` of the step in which `outcome` led to `observation`.
 
     Raises:
-        ConfigError: No reward of that name.
+        ConfigError: No reward of that name, or it is no finite number.
     """
-    check_reward(name)
-    return REWARD_FUNCTIONS[name](observation, target, outcome.blocked)
+    return finite(name, reward_function(name)(observation, target, outcome.blocked))
 
 
 def check_reward(name: str) -> None:
-    """Accept the names in REWARDS.
+    """Accept the names in REWARDS, and those that installed packages add.
 
     Raises:
-        ConfigError: No reward of that name; names the nearest.
+        ConfigError: No reward of that name, or its package cannot be imported.
     """
-    if name not in REWARD_FUNCTIONS:
-        raise ConfigError(f"reward {name!r} is unknown; {nearest(name, REWARDS)}")
+    reward_function(name)
+
+
+def reward_function(name: str) -> RewardFunction:
+    """The function of a reward, ours or an installed package's; ConfigError as `check_reward`."""
+    plugin = reward_plugin(name)
+    if plugin is None:
+        return REWARD_FUNCTIONS[name]
+    return getattr(plugin.function, "py_func", plugin.function)  # of one that numba has compiled, its Python
+
+
+@cache
+def reward_plugin(name: str) -> Plugin | None:
+    """The package's function of this name; None if the reward is one of ours. ConfigError as `check_reward`."""
+    return find("reward", name, REWARD_FUNCTIONS)
+
+
+def finite(name: str, value: float) -> float:
+    """What a reward returned, which may be any package's; ConfigError unless it is a finite number."""
+    try:
+        if math.isfinite(value):
+            return float(value)
+    except TypeError:
+        pass
+    raise ConfigError(f"reward {name!r}: returned {value!r:.80}; must be a finite number")
 
 
 def base(observation: Observation, target: int, blocked: bool) -> float:
@@ -112,7 +139,7 @@ def clip(value: float, low: float, high: float) -> float:
     return high if value > high else value
 
 
-REWARD_FUNCTIONS: dict[str, Callable[[Observation, int, bool], float]] = {
+REWARD_FUNCTIONS: dict[str, RewardFunction] = {
     "base": base,
     "shaped": shaped,
     "max_punish": max_punish,

@@ -24,7 +24,7 @@ from env.gym.checks import SEEDS, check_number, check_settings
 from env.gym.cluster_env import line
 from env.gym.features import STATE_DIM, features
 from env.gym.memory import Floors, raised
-from env.gym.reward import REWARD_FUNCTIONS, goal
+from env.gym.reward import finite, goal, reward_function
 from env.gym.vector_kernel import LANE, WORKLOAD, compiled
 from env.observation import Observation
 from env.problems.generate import generate_scenario
@@ -204,6 +204,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         if not self._all_plain:
             for number in np.flatnonzero(~self._workloads["plain"][self._lanes["scenario"]]).tolist():
                 states[number], rewards[number], terminated[number], truncated[number] = self._replay(number)
+        finite(self._reward, rewards.sum())
         info: dict[str, NDArray[Any]] = {}
         for name in _INFOS:
             info[name], info["_" + name] = self._lanes[name].copy(), self._mask
@@ -229,7 +230,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         lane["target"], lane["is_success"] = target, goal(seen, target)
         terminated = not starts and goal(seen, target)
         truncated = not starts and bool(lane["steps"] >= self._max_steps)
-        value = 0.0 if starts else REWARD_FUNCTIONS[self._reward](seen, target, bool(lane["blocked"]))
+        value = 0.0 if starts else reward_function(self._reward)(seen, target, bool(lane["blocked"]))
         lane["ended"] = terminated or truncated
         return features(seen, target, floors), value, terminated, truncated
 

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from env import jit
 from env.actions import MAX_REPLICAS, is_beyond, stepped
-from env.embedded.closed_form import PlainWorkload, observe_plain
+from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain
+from env.errors import ConfigError
 from env.gym.features import features
 from env.gym.memory import Floors, raised
-from env.gym.reward import REWARD_FUNCTIONS, goal
+from env.gym.reward import RewardFunction, goal, reward_function, reward_plugin
 from env.problems.draw import draw, draw_kind, episode_words
+from env.problems.generate import draw_problem
 from env.problems.philox import below, seed_of
 from env.workload import Resources
 
@@ -73,8 +75,12 @@ last step ended the episode, what was seen after it, and the floors that this ep
 
 @cache
 def compiled(reward_name: str) -> Callable[..., None]:
-    """The compiled `step_lanes` for one reward; machine code is kept on disk for the next process."""
-    reward_of, sources = REWARD_FUNCTIONS[reward_name], ""
+    """The compiled `step_lanes` for one reward; machine code is kept on disk for the next process.
+
+    Raises:
+        ConfigError: No reward of that name, or numba cannot compile a package's.
+    """
+    reward_of, sources = reward_function(reward_name), ""
 
     def step_lanes(
         lanes: NDArray[Any],
@@ -128,7 +134,21 @@ def compiled(reward_name: str) -> Callable[..., None]:
 
     sources = jit.register_callees(step_lanes)
     step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
+    if plugin := reward_plugin(reward_name):
+        _require_compilable(f"reward {reward_name!r} of package {plugin.origin}", reward_of)
     return step
+
+
+def _require_compilable(what: str, reward_of: RewardFunction) -> None:
+    problem = draw_problem(None, 0)
+    seen = observe_plain(generated_workload(problem), problem.start)
+    try:
+        jit.require_number(reward_of, seen, problem.target, False)
+    except ValueError as error:
+        raise ConfigError(
+            f"{what}: numba cannot compile it for the vector environment: {error}; use plain arithmetic in it, or "
+            "single environments, as gymnasium.vector.SyncVectorEnv steps them"
+        ) from error
 
 
 def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool, chosen: int) -> None:

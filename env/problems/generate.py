@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from env.demand import DEMAND_ANNOTATION
 from env.errors import ScenarioError
+from env.plugins import Plugin, find
 from env.problems.draw import PROBLEMS, draw, draw_kind
 from env.problems.nodes import NodePool
 from env.problems.scenario import Scenario, scenario_from_trace
@@ -60,13 +62,34 @@ def generate_scenario(problem: str | None, seed: int) -> Scenario:
     """The scenario of (problem, seed): always the same one.
 
     Args:
-        problem: One of PROBLEMS; None draws one from the seed.
+        problem: One of PROBLEMS, or a kind that an installed package adds; None draws one of PROBLEMS from the seed.
         seed: 0 to 2^63 - 1.
 
     Raises:
-        ScenarioError: No such problem, or a seed out of range.
+        ConfigError: No such problem, or its package cannot be imported.
+        ScenarioError: A seed out of range, or a package's function that makes no scenario.
     """
-    return problem_scenario(draw_problem(problem, seed))
+    plugin = None if problem is None else problem_plugin(problem)
+    if problem is None or plugin is None:
+        return problem_scenario(draw_problem(problem, seed))
+    _check_seed(seed)
+    scenario = plugin.function(seed)
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError(
+            f"problem {problem!r} of package {plugin.origin}: made a {type(scenario).__name__} of seed {seed}; must be "
+            "an env.problems.scenario.Scenario"
+        )
+    return replace(scenario, name=f"{problem}-{seed}", problem=problem)
+
+
+@cache
+def problem_plugin(problem: str) -> Plugin | None:
+    """The package's function of this kind of problems; None for one of PROBLEMS.
+
+    Raises:
+        ConfigError: No such kind, or its package cannot be imported.
+    """
+    return find("problem", problem, PROBLEMS)
 
 
 def problem_scenario(problem: GeneratedProblem) -> Scenario:
@@ -75,9 +98,8 @@ def problem_scenario(problem: GeneratedProblem) -> Scenario:
 
 
 def draw_problem(problem: str | None, seed: int) -> GeneratedProblem:
-    """Draw the problem of (problem, seed); see `generate_scenario`."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
-        raise ScenarioError(f"seed {seed!r:.40}: must be a whole number from 0 to 2^63 - 1")
+    """Draw the problem of (problem, seed), where it is one of PROBLEMS; see `generate_scenario`."""
+    _check_seed(seed)
     if problem is not None and problem not in PROBLEMS:
         raise ScenarioError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
     drawn = draw(draw_kind(seed) if problem is None else PROBLEMS.index(problem), seed)
@@ -92,6 +114,11 @@ def draw_problem(problem: str | None, seed: int) -> GeneratedProblem:
         memory_use_bytes=drawn.memory_use_bytes,
         least_actions=drawn.least_actions,
     )
+
+
+def _check_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
+        raise ScenarioError(f"seed {seed!r:.40}: must be a whole number from 0 to 2^63 - 1")
 
 
 def _trace(problem: GeneratedProblem) -> Trace:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agents.kinds import agent_kind, check_trainable, with_weights
 from env.errors import UsageError
-from env.gym.reward import REWARDS
+from env.gym.reward import check_reward
 from env.words import count
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
@@ -100,8 +100,7 @@ def queue(bucket: Bucket, submission: Submission) -> Submitted:
 def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> None:
     check_trainable(job.agent)
     kind = agent_kind(job.agent)
-    if episode.reward not in REWARDS:
-        raise UsageError(f"--reward {episode.reward}: choose from {', '.join(REWARDS)}")
+    check_reward(episode.reward)
     if federation.wanted:
         if not kind.has_weights or job.job_type != "training":
             raise UsageError(

@@ -195,7 +195,7 @@ def generated(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Generated problems: where they are, what they are, and how few actions solve them."""
     table = FittedTable("path", "problem", "seed", "target", "nodes", "least actions")
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))
+        table.add_row(*("-" if value is None else escape(str(value)) for value in row.values()))
     return table
 
 

@@ -72,7 +72,7 @@ def generate(
 ) -> None:
     """Write traces of solvable problems: always the same ones for the same problem and seed."""
     from agents.saved.files import write_atomic
-    from env.problems.generate import draw_problem, problem_scenario
+    from env.problems.generate import generate_scenario
 
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -80,11 +80,11 @@ def generate(
         fail(f"--to {to}: cannot be made ({error.strerror})", Exit.USAGE)
     written = []
     for number in progress(range(seed, seed + count), "generating"):
-        drawn = draw_problem(problem, number)
-        path = to / f"{drawn.name}.msgpack"
-        write_atomic(path, problem_scenario(drawn).trace.to_bytes())
-        facts = {"problem": drawn.kind, "seed": number, "target": drawn.target, "nodes": drawn.nodes.count}
-        written.append({"path": str(path), **facts, "least_actions": drawn.least_actions})
+        made = generate_scenario(problem, number)
+        path = to / f"{made.name}.msgpack"
+        write_atomic(path, made.trace.to_bytes())
+        facts = {"problem": made.problem, "seed": number, "target": made.target, "nodes": made.nodes.count}
+        written.append({"path": str(path), **facts, "least_actions": _recorded(made.trace).get("least_actions")})
     if output.as_json:
         print_json(written)
     else:
@@ -139,7 +139,6 @@ def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, A
 def describe(trace: Trace) -> dict[str, Any]:
     """A trace's facts as JSON holds them; resources as at the end of it, None for a Deployment deleted by then."""
     times = [event["ts"] for event in trace.events]
-    scenario = (trace.extra.get("metadata") or {}).get("scenario") if isinstance(trace.extra, dict) else None
     return {
         "name": trace.name,
         "version": trace.version,
@@ -147,9 +146,16 @@ def describe(trace: Trace) -> dict[str, Any]:
         "duration_s": times[-1] - times[0] if times else 0,
         "tracked": sorted(trace.config.get("trackedObjects") or {}),
         "pod_lifecycles": len(trace.pod_lifecycles),
-        "scenario": scenario,
+        "scenario": _recorded(trace) or None,
         "deployments": [_deployment(trace, ref) for ref in trace.deployments()],
     }
+
+
+def _recorded(trace: Trace) -> dict[str, Any]:
+    """What a generator wrote into the trace; empty for a recorded one."""
+    metadata = trace.extra.get("metadata")
+    scenario = metadata.get("scenario") if isinstance(metadata, dict) else None
+    return scenario if isinstance(scenario, dict) else {}
 
 
 def _deployment(trace: Trace, ref: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agents.agent import Agent
 
 AGENT_NAMES = ", ".join(KINDS)
+_REWARD_HELP = f"{', '.join(REWARDS)}; or an installed package's."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,8 @@ class EpisodeChoice:
         str,
         typer.Option(
             metavar="NAME",
-            help=f"{', '.join(REWARDS)}.",
-            autocompletion=completion.of(REWARDS),
+            help=_REWARD_HELP,
+            autocompletion=completion.or_plugin("reward", REWARDS),
         ),
     ] = "shaped"
 
@@ -50,8 +51,8 @@ RewardOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help=f"{', '.join(REWARDS)}.",
-        autocompletion=completion.of(REWARDS),
+        help=_REWARD_HELP,
+        autocompletion=completion.or_plugin("reward", REWARDS),
         rich_help_panel="Episode",
     ),
 ]

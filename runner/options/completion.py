@@ -17,6 +17,18 @@ def of(values: Iterable[str]) -> Complete:
     return complete
 
 
+def or_plugin(what: str, values: Iterable[str]) -> Complete:
+    """Completes one of these values, or a name that an installed package adds."""
+    complete_value = of(values)
+
+    def complete(incomplete: str) -> list[str]:
+        from env.plugins import names
+
+        return complete_value(incomplete) + of(names(what))(incomplete)
+
+    return complete
+
+
 def or_file(values: Iterable[str]) -> Complete:
     """Completes one of these values, or a file."""
     complete_value = of(values)

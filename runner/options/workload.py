@@ -24,8 +24,8 @@ ProblemOption = Annotated[
     str | None,
     typer.Option(
         metavar="KIND",
-        help=f"Generate this kind: {', '.join(PROBLEMS)}. Default: any.",
-        autocompletion=completion.of(PROBLEMS),
+        help=f"Generate this kind: {', '.join(PROBLEMS)}; or an installed package's. Default: any but those.",
+        autocompletion=completion.or_plugin("problem", PROBLEMS),
     ),
 ]
 

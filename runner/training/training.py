@@ -17,10 +17,10 @@ from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, mapping
 from agents.saved.files import parse_json
 from env.cluster import Cluster
-from env.errors import AgentError, ConfigError, nearest
+from env.errors import AgentError, ConfigError
 from env.gym.cluster_env import ClusterEnv
-from env.gym.reward import REWARDS
-from env.problems.draw import PROBLEMS
+from env.gym.reward import check_reward
+from env.problems.generate import problem_plugin
 from env.problems.scenario import Scenario
 from runner.episode import EpisodeResult, OnStep, StepRecord, run_episode
 
@@ -43,7 +43,7 @@ class TrainingConfig:
         agent, agent_settings: The agent that learns, and its settings.
         episodes: In all.
         steps: At most so many environment steps an episode.
-        reward: One of `env.gym.reward.REWARDS`.
+        reward: One of `env.gym.reward.REWARDS`, or an installed package's.
         seed: Everything random follows from it.
         problem: The kind of problems that are generated, where no scenarios are given; None: all kinds.
         member: Its place in a federation.
@@ -67,10 +67,9 @@ class TrainingConfig:
         ):
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name}: {getattr(self, name)} is outside {low} to {high}")
-        if self.reward not in REWARDS:
-            raise ConfigError(f"reward {self.reward!r} is unknown; {nearest(self.reward, REWARDS)}")
-        if self.problem is not None and self.problem not in PROBLEMS:
-            raise ConfigError(f"problem {self.problem!r} is unknown; {nearest(self.problem, PROBLEMS)}")
+        check_reward(self.reward)
+        if self.problem is not None:
+            problem_plugin(self.problem)
 
 
 class Training:

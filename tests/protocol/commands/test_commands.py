@@ -278,7 +278,7 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
         (["--trace", "{traces}", "--agent", "dqm"], 2, "did you mean 'dqn'?"),
         (["--trace", "{traces}", "--agent", "llm"], 2, "agent 'llm': learns nothing"),
         (["--trace", "{traces}", "--set", "learning_rat=1"], 2, "did you mean 'learning_rate'?"),
-        (["--trace", "{traces}", "--reward", "shapd"], 2, "--reward shapd"),
+        (["--trace", "{traces}", "--reward", "shapd"], 2, "reward 'shapd' is unknown; did you mean 'shaped'?"),
         (["--trace", "{traces}", "--deploy", "nope"], 2, "nope"),
         (["--trace", "{traces}", "--group", "../x", "--federation-size", "2"], 2, "group '../x'"),
         (["--trace", "{traces}", "--agent", "greedy", "--federation-size", "2"], 2, "only the training of dqn"),
