@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
@@ -120,19 +120,31 @@ def ppo(
     output: OutputChoice,
     env_steps: EnvStepsOption = 100_000,
     evaluate_every: EvaluateEveryOption = 5_000,
+    env: Annotated[
+        Literal["cluster", "doctor"],
+        typer.Option(help="Learn Cluster-v0, or Doctor-v0.", rich_help_panel="Trainings"),
+    ] = "cluster",
     environments: Annotated[
-        int, typer.Option(metavar="N", min=1, max=4096, help="Environments at a time.", rich_help_panel="Trainings")
-    ] = 32,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=4096,
+            help="Environments at a time. Default: 32; 256 of doctor.",
+            rich_help_panel="Trainings",
+        ),
+    ] = None,
 ) -> None:
     """Measure our PPO beside Stable-Baselines3's: environment steps per second, and how well both learn.
 
-    On the standard suite, after equally many environment steps of the same environments. Seconds are of CPU time.
+    On the standard suite, or on a doctor's exam, after equally many environment steps of the same environments.
+    Seconds are of CPU time.
     """
     from runner.bench import ppo as bench_ppo
     from runner.bench import sb3
     from runner.bench.runs import run_groups
 
-    groups = bench_ppo.ppo_runs(trainings.seeds, env_steps, evaluate_every, environments)
+    groups = bench_ppo.ppo_runs(bench_ppo.Env(env), trainings.seeds, env_steps, evaluate_every, environments)
     report(
         "learner", groups, run_groups(bench_ppo.train, groups, trainings.jobs, trainings.results), output.as_json, True
     )

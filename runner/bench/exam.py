@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,9 +41,11 @@ class Marks:
 
     Attributes:
         solved: Share of them that reach the goal.
-        median_ratio: Median, over the solved ones, of steps against the fewest that solve them; None if none is solved.
+        median_ratio: Median, over the solved ones, of steps against the fewest that solve them; None if none is solved,
+            or the fewest are not known.
         by_problem: The share solved of each kind.
-        mean_return: Mean over all of them of the episode's rewards by `shaped`, undiscounted; None in older results.
+        mean_return: Mean over all of them of the episode's rewards, by `shaped` in Cluster-v0, undiscounted; None in
+            older results.
     """
 
     solved: float
@@ -157,12 +159,19 @@ class Exam:
         )
 
 
+class Examiner(Protocol):
+    """What tries an agent."""
+
+    def marks(self, agent: Agent) -> Marks:
+        """How it does."""
+
+
 @dataclass(frozen=True)
 class Exams:
     """On what a training is tried: `validation` on the way, for its curve; `suite` at its end."""
 
-    validation: Exam
-    suite: Exam
+    validation: Examiner
+    suite: Examiner
 
 
 @cache

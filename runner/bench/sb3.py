@@ -14,6 +14,7 @@ from agents.dqn.settings import DQNSettings
 from agents.ppo.agent import PPO
 from agents.ppo.settings import PPOSettings
 from agents.settings import linear
+from agents.spaces import CLUSTER, Spaces
 from env.errors import SimArenaError
 
 HOW_TO_INSTALL = (
@@ -105,9 +106,12 @@ def equal_ppo_arguments(settings: PPOSettings, environments: int, env_steps: int
     }
 
 
-def ppo_as_agent(model: Any, settings: PPOSettings) -> PPO:
-    """Our agent with SB3's networks: it acts greedily as `model.predict(state, deterministic=True)` does."""
-    agent = PPO(seed=0, settings={"hidden": list(settings.hidden)})
+def ppo_as_agent(model: Any, settings: PPOSettings, spaces: Spaces = CLUSTER) -> PPO:
+    """Our agent with SB3's networks: it acts greedily as `model.predict(state, deterministic=True)` does.
+
+    Where `spaces` have a mask, which SB3 does not know, it takes the likeliest action that is allowed.
+    """
+    agent = PPO(seed=0, settings={"hidden": list(settings.hidden)}, spaces=spaces)
     policy, last = model.policy, 2 * len(settings.hidden)
     nets = {
         "actor": (policy.mlp_extractor.policy_net, policy.action_net),
