@@ -56,6 +56,10 @@ class KubeError(ClusterError):
         self.retry_after_s = retry_after_s
 
 
+class TimeUpError(ClusterError):
+    """What was waited for did not come in time."""
+
+
 @dataclass(frozen=True)
 class Waiting:
     """Not yet; `seen` says what there is instead, for the message when the time is up."""
@@ -209,7 +213,8 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
         look: What there is, or `Waiting`.
 
     Raises:
-        ClusterError: The time is up, with what was seen last; or `look` was refused.
+        TimeUpError: It is, with what was seen last.
+        ClusterError: `look` was refused.
     """
     timer = api.timer
     deadline = min(api.deadline, timer.now() + limit_s)
@@ -230,7 +235,7 @@ def wait(api: KubeApi, what: str, limit_s: float, look: Callable[[KubeApi], T | 
             pause_s, backoff_s = max(backoff_s, error.retry_after_s), min(2 * backoff_s, _LONGEST_PAUSE_S)
         left_s = deadline - timer.now()
         if left_s <= 0:
-            raise ClusterError(f"{what}: not within {limit_s:.0f} s; last seen: {plain(seen, 1_000)}")
+            raise TimeUpError(f"{what}: not within {limit_s:.0f} s; last seen: {plain(seen, 1_000)}")
         timer.sleep(min(pause_s, left_s))
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from env.engine.manifests.deployment import read_deployment
 from env.errors import ClusterError
-from env.kube.client import KubeApi, KubeError, wait
+from env.kube.client import KubeApi, KubeError, TimeUpError, wait
 from env.kube.paths import path_of
 from env.observation import Observation
 from env.problems.nodes import NodePools
 from env.problems.scenario import Scenario, recorded_manifest
 from env.simkube import gates, paths
 from env.simkube.api_objects import Snapshot, snapshot
+from env.simkube.driver import last_words
 from env.simkube.hooks import run_hooks
 from env.simkube.nodes import VirtualNode, differences
 from env.simkube.pods import observation, why_not_ready
@@ -81,7 +82,8 @@ class SimKubeCluster:
         trace, left_out = replayable(given)
         wanted = self.settings
         namespaces = {paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)}
-        self._wait_until_free(namespaces)
+        replay_s = replayed_s(trace) / wanted.speed
+        self._wait_until_free(namespaces, wanted.reset_timeout_s + replay_s)
         nodes = wait(
             self._api, "virtual nodes", wanted.start_timeout_s, lambda api: gates.nodes_usable(api, namespaces)
         )
@@ -99,7 +101,6 @@ class SimKubeCluster:
         url = self._traces.put(file, trace.to_bytes())
         # Were the driver done before the pods are decided, it would take them down.
         hold_s = wanted.replay_slack_s + wanted.settle_timeout_s
-        replay_s = replayed_s(trace) / wanted.speed
         manifest = simulation(
             name,
             url,
@@ -157,8 +158,11 @@ class SimKubeCluster:
         self._say(f"{what}: created, waiting for its driver")
         wait(self._api, f"{what}: driver", wanted.start_timeout_s, lambda api: gates.driver_running(api, name))
         self._say(f"{what}: replaying, {replay_s:.0f} s")
-        wait(self._api, f"{what}: end of the replay", replay_s + wanted.replay_slack_s,
-             lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
+        try:
+            wait(self._api, f"{what}: end of the replay", replay_s + wanted.replay_slack_s,
+                 lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
+        except TimeUpError as error:
+            raise ClusterError(f"{error}{self._last_words(name)}") from error
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
                     settling(scenario.workload, name, wanted.settle_s, nodes, namespaces))  # fmt: skip
         recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
@@ -169,6 +173,13 @@ class SimKubeCluster:
         self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
         return found
 
+    def _last_words(self, name: str) -> str:
+        """What the driver said last; that it cannot be asked is no error of its own."""
+        try:
+            return last_words(self._api.until(self._api.timer.now() + self.settings.request_timeout_s), name)
+        except KubeError:
+            return ""
+
     def _snapshot(self, scenario: Scenario) -> Snapshot | ClusterError:
         """What there is now; that it cannot be read does not make the observation less true."""
         try:
@@ -177,8 +188,8 @@ class SimKubeCluster:
         except ClusterError as error:
             return error
 
-    def _wait_until_free(self, namespaces: set[str]) -> None:
-        last, limit_s = self._last, self.settings.reset_timeout_s
+    def _wait_until_free(self, namespaces: set[str], limit_s: float) -> None:
+        last = self._last
         wait(self._api, "a free cluster", limit_s, lambda api: gates.cluster_free(api, last, namespaces))
         self._last = None
 

@@ -50,7 +50,7 @@ def _needed(verbs: str, group: str, resource: str, namespace: str = "") -> list[
 
 
 NEEDED: tuple[Permission, ...] = (
-    *_needed("get list create delete", "simkube.io", "simulations"),
+    *_needed("get list create patch delete", "simkube.io", "simulations"),
     *_needed("get list", "", "namespaces"),
     *_needed("list", "", "nodes"),
     *_needed("list", "", "pods"),

@@ -16,6 +16,7 @@ from env.errors import ClusterError
 from env.kube.client import KubeApi, KubeError, Waiting, plain
 from env.kube.paths import path_of, within
 from env.simkube import paths
+from env.simkube.driver import driver_pods, how_it_ended
 from env.simkube.nodes import Defect, VirtualNode, defects, occupants, read_node
 from env.simkube.pods import why_undecided
 from env.simkube.traces import END_MARKER
@@ -161,11 +162,17 @@ def lease_holder(api: KubeApi) -> str | None:
 
 
 def driver_running(api: KubeApi, name: str) -> Waiting | None:
-    """Whether the driver's pod runs. That the Simulation says `Running` means only that the Job exists."""
-    state = simulation_state(api, name)
-    pods = api.list(within(paths.PODS, paths.CONTROLLER_NAMESPACE), labels=f"job-name={paths.driver_job(name)}")
+    """Whether the driver's pod runs. That the Simulation says `Running` means only that the Job exists.
+
+    As long as there is none, sk-ctrl is woken: see `_wake`.
+    """
+    simulation = simulation_seen(api, name)
+    state = state_of(simulation)
+    pods = driver_pods(api, name)
     if any((pod.get("status") or {}).get("phase") in ("Running", "Succeeded") for pod in pods):
         return None
+    if not pods and state != "Running":
+        _wake(api, simulation)
     if state == "Blocked":
         return Waiting(f"the simulation is Blocked by {lease_holder(api) or 'another one'}")
     about = f"the simulation is {state or 'not yet seen by sk-ctrl'}"
@@ -174,20 +181,32 @@ def driver_running(api: KubeApi, name: str) -> Waiting | None:
     return Waiting(f"{about}, no driver pod{_last_event(api, paths.driver_job(name)) or _last_event(api, name)}")
 
 
+def _wake(api: KubeApi, simulation: Manifest) -> None:
+    """Let sk-ctrl look at a simulation now: what it has seen of it, it has seen for good, until the spec changes.
+
+    It sleeps twice for 5 s while it waits for the certificate, and for the whole duration of another simulation that
+    held the lease. After its own restart it does not look at a generation that it had seen.
+    """
+    metadata, spec = simulation["metadata"], simulation["spec"]
+    if (simulation.get("status") or {}).get("observedGeneration") == metadata.get("generation"):
+        longer = f"{int(spec['duration'].removesuffix('s')) + 1}s"
+        api.patch(path_of(paths.SIMULATIONS, metadata["name"]), {"spec": {"duration": longer}})
+
+
 def replay_ended(api: KubeApi, name: str, workload: WorkloadRef) -> Waiting | None:
     """Whether the driver has applied the whole trace, which ends with a marker."""
     namespace = paths.virtual_namespace(workload.namespace)
     if api.get(path_of(paths.CONFIG_MAPS, END_MARKER, namespace)) is not None:
         return None
-    state = simulation_state(api, name)
+    state = state_of(simulation_seen(api, name))
     if api.get(path_of(paths.NAMESPACES, namespace)) is None:
         return Waiting(f"the simulation is {state}, no namespace {namespace}")
     there = api.get(path_of(paths.DEPLOYMENTS, workload.name, namespace)) is not None
     return Waiting(f"the simulation is {state}, Deployment {workload} {'exists' if there else 'does not exist yet'}")
 
 
-def simulation_state(api: KubeApi, name: str) -> str:
-    """The Simulation's state, empty before the first.
+def simulation_seen(api: KubeApi, name: str) -> Manifest:
+    """The Simulation, which goes on.
 
     Raises:
         ClusterError: It failed, ended, or was deleted by another client.
@@ -195,24 +214,16 @@ def simulation_state(api: KubeApi, name: str) -> str:
     simulation = api.get(path_of(paths.SIMULATIONS, name))
     if simulation is None or "deletionTimestamp" in simulation["metadata"]:
         raise ClusterError(f"simulation {name}: another client has deleted it")
-    state = str((simulation.get("status") or {}).get("state") or "")
+    state = state_of(simulation)
     if state in _OVER:
-        why = _driver_end(api, name) or _last_event(api, name)
+        why = how_it_ended(api, name) or _last_event(api, name)
         raise ClusterError(f"simulation {name}: {state} before its workload could be observed{why}")
-    return state
+    return simulation
 
 
-def _driver_end(api: KubeApi, name: str) -> str:
-    """How the driver's container ended, where it did."""
-    job = paths.driver_job(name)
-    for pod in api.list(within(paths.PODS, paths.CONTROLLER_NAMESPACE), labels=f"job-name={job}"):
-        for container in (pod.get("status") or {}).get("containerStatuses") or ():
-            ended = (container.get("state") or {}).get("terminated")
-            if ended:
-                message = " ".join(str(ended.get(k)) for k in ("reason", "message") if ended.get(k))
-                logs = f"kubectl -n {paths.CONTROLLER_NAMESPACE} logs {pod['metadata']['name']}"
-                return f": the driver ended with exit code {ended.get('exitCode')} {plain(message)} (see: {logs})"
-    return ""
+def state_of(simulation: Manifest) -> str:
+    """What sk-ctrl says of it; empty before it has."""
+    return str((simulation.get("status") or {}).get("state") or "")
 
 
 def _last_event(api: KubeApi, name: str) -> str:

@@ -27,7 +27,8 @@ class SimKubeSettings(BaseModel):
         start_timeout_s: Until the driver runs, once the cluster is free.
         replay_slack_s: What a replay may take beyond the trace's own length.
         settle_timeout_s: Until the pods have settled, once the replay has ended.
-        reset_timeout_s: Until the simulation before, its namespaces and its lease are gone.
+        reset_timeout_s: Until the simulation before, its namespaces and its lease are gone, beyond the length of the
+            replay. One that a killed process left ends itself `replay_slack_s` and `settle_timeout_s` after its replay.
         request_timeout_s: One request to the API server.
         poll_s: Between two looks at the cluster.
         before_episode: Commands, each a list of arguments, run before an episode's first simulation. No shell.
@@ -45,7 +46,7 @@ class SimKubeSettings(BaseModel):
     start_timeout_s: Seconds = 180.0
     replay_slack_s: Seconds = 120.0
     settle_timeout_s: Seconds = 120.0
-    reset_timeout_s: Seconds = 180.0
+    reset_timeout_s: Seconds = 300.0
     request_timeout_s: Seconds = 10.0
     poll_s: Seconds = 1.0
     before_episode: tuple[Command, ...] = ()

@@ -11,7 +11,7 @@ from env.errors import ClusterError
 from env.kube.client import KubeApi, Waiting, plain
 from env.kube.paths import path_of, selector_text, within
 from env.simkube import paths
-from env.simkube.gates import first_of, nodes_fit, occupied, simulation_state
+from env.simkube.gates import first_of, nodes_fit, occupied, simulation_seen
 from env.simkube.nodes import VirtualNode, changes
 from env.simkube.pods import PodState, check_verdicts, live, owned_by, pod_state, refusal, why_undecided
 from env.simkube.rest import is_rolled_out, refusal_of_pods, why_not_at_rest
@@ -55,7 +55,7 @@ def settling(
 
     def look(api: KubeApi) -> WorkloadState | Waiting:
         nonlocal steady
-        simulation_state(api, name)
+        simulation_seen(api, name)
         seen = workload_seen(api, workload)
         now_nodes = nodes_fit(api)  # after the pods, so that what made them wait is seen
         reason = now_nodes.seen if isinstance(now_nodes, Waiting) else why_unsettled(seen)

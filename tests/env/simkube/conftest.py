@@ -177,13 +177,25 @@ def pool() -> NodePool:
 
 
 @pytest.fixture
-def world(kube: KubeApi, kubeconfig: str, around: Surroundings, pool: NodePool, tmp_path: Path) -> Iterator[World]:
+def world(
+    request: pytest.FixtureRequest,
+    kube: KubeApi,
+    kubeconfig: str,
+    around: Surroundings,
+    pool: NodePool,
+    tmp_path: Path,
+) -> Iterator[World]:
     """SimKube, controllers, scheduler and KWOK around the API server."""
+
+    def print_(pod: str, log: str) -> None:
+        if not around.real:
+            request.getfixturevalue("fake").logs[paths.CONTROLLER_NAMESPACE, pod, "driver"] = log
+
     folder = tmp_path / "node"
     folder.mkdir()
     api = connect(kubeconfig=kubeconfig)
     api.client.user_agent = SPARED
-    world = World(api, lambda url: (folder / Path(urlsplit(url).path).name).read_bytes(), pool, around)
+    world = World(api, lambda url: (folder / Path(urlsplit(url).path).name).read_bytes(), pool, around, print_)
     try:
         world.set_up()
         yield world

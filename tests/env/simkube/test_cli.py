@@ -72,6 +72,7 @@ def turning(world: World) -> Iterator[World]:
 
     def turn() -> None:
         while not stop.wait(0.005):
+            world.at += 1
             world.turn()
 
     thread = threading.Thread(target=turn)

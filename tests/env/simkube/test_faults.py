@@ -124,7 +124,7 @@ def test_a_namespace_that_never_goes_is_named(fake: FakeApi, cluster: MakeCluste
     fake.linger = 1_000_000
     simkube = cluster(reset_timeout_s=30)
     simkube.observe(problem, None)
-    with pytest.raises(ClusterError, match=r"a free cluster: not within 30 s; last seen: namespace virtual-default of "
+    with pytest.raises(ClusterError, match=r"a free cluster: not within 40 s; last seen: namespace virtual-default of "
                                            r"an earlier simulation is Terminating"):  # fmt: skip
         simkube.observe(problem, None)
     simkube.close()

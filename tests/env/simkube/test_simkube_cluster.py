@@ -170,14 +170,29 @@ def test_a_driver_that_cannot_start_is_quoted(
     simkube.close()
 
 
-def test_a_driver_that_fails_ends_the_wait_at_once(
-    cluster: MakeCluster, world: World, scenario: MakeScenario, deployment: MakeDeployment
+def test_a_driver_that_fails_ends_the_wait_at_once_with_its_last_error(
+    fake: FakeApi, cluster: MakeCluster, world: World, scenario: MakeScenario, deployment: MakeDeployment
 ) -> None:
-    ended = {"exitCode": 1, "reason": "Error", "message": "could not parse the trace"}
+    ended = {"exitCode": 1, "reason": "Error"}
     status = {"name": "driver", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
     world.driver_status = {"phase": "Failed", "containerStatuses": [{**status, "state": {"terminated": ended}}]}
+    world.driver_log = "INFO reading the trace\n ERROR driver failed\n\nMissing pod spec path for v1.ConfigMap\n"
     simkube = cluster()
-    with pytest.raises(ClusterError, match=r"Failed before .*exit code 1 Error could not parse the trace .*logs sk-ar"):
+    with pytest.raises(
+        ClusterError, match=r"Failed before .*: the driver ended with exit code 1 Error: Missing pod spec path for v1.C"
+    ):
+        simkube.observe(scenario([deployment()], []), None)
+    simkube.close()
+    assert fake.all("pods") == []  # what the error says can be looked up nowhere else
+
+
+def test_what_the_driver_said_last_is_told_when_nothing_is_replayed(
+    fake: FakeApi, cluster: MakeCluster, world: World, scenario: MakeScenario, deployment: MakeDeployment
+) -> None:
+    world.until = "running"
+    world.driver_log = "Z INFO retry.rs: Encountered transport error, backing off for 0.1 seconds\n"
+    simkube = cluster(**QUICK)
+    with pytest.raises(ClusterError, match=r"end of the replay: not within .*; the driver's last words: retry.rs: Enc"):
         simkube.observe(scenario([deployment()], []), None)
     simkube.close()
 
@@ -189,7 +204,7 @@ def test_another_simulation_is_waited_for_and_named(
     lease = {"metadata": {"name": paths.LEASE}, "spec": {"holderIdentity": "theirs"}}
     kube.create(leases, lease)
     simkube = cluster(**QUICK)
-    with pytest.raises(ClusterError, match=r"a free cluster: not within 30 s; .* simulation theirs holds the cluster"):
+    with pytest.raises(ClusterError, match=r"a free cluster: not within 40 s; .* simulation theirs holds the cluster"):
         simkube.observe(scenario([deployment()], []), None)
     kube.delete(path_of(paths.LEASES, paths.LEASE, paths.CONTROLLER_NAMESPACE))
     assert simkube.observe(scenario([deployment()], []), None).ready == 3

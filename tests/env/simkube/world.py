@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server import MADE, SERVICE_ACCOUNTS, Surroundings, end_namespace, ensure, request, until
+from sk_ctrl import SkCtrl, owner
 
 from env.demand import Shortage
 from env.embedded.cluster import EmbeddedCluster
@@ -56,27 +57,40 @@ class World:
         read: What a driver finds under a trace's URL.
         pool: The virtual nodes.
         around: What acts on the server besides.
+        print_: Takes a driver's pod and its log.
 
     Attributes:
         until: The last of the stages `driver`, `running`, `applied`, `pods`, `fates` that is played.
         driver_status: The driver pod's status instead of Running.
+        driver_log: What the driver prints, on a `FakeApi`.
         kwok_knows_verdicts: Whether KWOK has the project's Stages.
         room_after: So many turns the scheduler finds no room for any pod.
         turns: Turns so far.
+        at: Seconds on its clock.
+        ctrl: SimKube's controller.
     """
 
     def __init__(
-        self, api: KubeApi, read: Callable[[str], bytes], pool: NodePool, around: Surroundings | None = None
+        self,
+        api: KubeApi,
+        read: Callable[[str], bytes],
+        pool: NodePool,
+        around: Surroundings | None = None,
+        print_: Callable[[str, str], None] = lambda pod, log: None,
     ) -> None:
         self.api = api
+        self.print = print_
         self.read = read
         self.pool = pool
         self.around = around or Surroundings()
         self.until = "fates"
         self.driver_status: Manifest = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        self.driver_log = ""
         self.kwok_knows_verdicts = True
         self.room_after = 0
         self.turns = 0
+        self.at = 0.0
+        self.ctrl = SkCtrl(api, lambda: self.at)
         self._runs: dict[str, Run] = {}
         self._made: list[str] = []
         self._beaten_s = float("-inf")
@@ -129,7 +143,7 @@ class World:
 
     def _reconcile(self, simulation: Manifest, run: Run) -> None:
         stages = {
-            "driver": self._take_lease,
+            "driver": self._make_driver,
             "running": self._start_driver,
             "applied": self._replay,
             "pods": self._control,
@@ -140,16 +154,10 @@ class World:
         if stage <= names.index(self.until):
             stages[names[stage]](simulation, run)
 
-    def _take_lease(self, simulation: Manifest, run: Run) -> None:
-        """sk-ctrl: one simulation at a time."""
-        lease = self.api.get(path_of(paths.LEASES, paths.LEASE, paths.CONTROLLER_NAMESPACE))
-        if lease is not None and lease["spec"]["holderIdentity"] != run.name:
-            self._say(run, "Blocked")
+    def _make_driver(self, simulation: Manifest, run: Run) -> None:
+        """sk-ctrl, and the controller of its Job."""
+        if not self.ctrl.turn(simulation):
             return
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        metadata = {"name": paths.LEASE, "ownerReferences": [owner(simulation)]}
-        spec = {"holderIdentity": run.name, "acquireTime": now, "renewTime": now}
-        ensure(self.api, within(paths.LEASES, paths.CONTROLLER_NAMESPACE), {"metadata": metadata, "spec": spec})
         job = paths.driver_job(run.name)
         ensure(
             self.api,
@@ -167,16 +175,19 @@ class World:
                 },
             },
         )
-        self._say(run, "Running")  # which SimKube says as soon as the Job exists
         run.stage += 1
 
     def _start_driver(self, simulation: Manifest, run: Run) -> None:
         pod = path_of(paths.PODS, f"{paths.driver_job(run.name)}-x7k2p", paths.CONTROLLER_NAMESPACE)
         self.api.patch(f"{pod}/status", {"status": self.driver_status})
+        self.print(f"{paths.driver_job(run.name)}-x7k2p", self.driver_log)
         if self.driver_status["phase"] == "Running":
+            seconds = int(simulation["spec"]["duration"].removesuffix("s"))
+            lease = path_of(paths.LEASES, paths.LEASE, paths.CONTROLLER_NAMESPACE)
+            self.api.patch(lease, {"spec": {"leaseDurationSeconds": seconds}})
             run.stage += 1
-        elif self.driver_status["phase"] == "Failed":
-            self._say(run, "Failed")
+        elif self.driver_status["phase"] == "Failed" and self.ctrl.runs:
+            self.ctrl.say(simulation, "Failed")
 
     def _replay(self, simulation: Manifest, run: Run) -> None:
         """The driver: all events at once, with what it changes in every object."""
@@ -303,10 +314,6 @@ class World:
         sets = owned_by(self.api.list(within(paths.REPLICA_SETS, namespace)), [uid])
         return owned_by(self.api.list(within(paths.PODS, namespace)), [o["metadata"]["uid"] for o in sets])
 
-    def _say(self, run: Run, state: str) -> None:
-        status = {"status": {"state": state, "observedGeneration": 1}}
-        self.api.patch(f"{path_of(paths.SIMULATIONS, run.name)}/status", status)
-
     def _make(self, collection: str, manifest: Manifest) -> None:
         """Create, unless it is there already."""
         if ensure(self.api, collection, manifest):
@@ -361,6 +368,7 @@ class WorldTime:
         return self.at
 
     def sleep(self, seconds: float) -> None:
+        self.world.at += seconds
         self.world.turn()
         self.at += seconds
         if self.world.around.controllers or self.world.around.scheduler:
@@ -392,14 +400,6 @@ def controller() -> Manifest:
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
     return {"metadata": {"name": "sk-ctrl-depl", "labels": labels}, "spec": spec}
-
-
-def owner(o: Manifest) -> Manifest:
-    simulation = "apiVersion" not in o
-    kind = "Simulation" if simulation else o["kind"]
-    version = "simkube.io/v1" if simulation else o["apiVersion"]
-    metadata = o["metadata"]
-    return {"apiVersion": version, "kind": kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True}
 
 
 def key_of(manifest: Manifest) -> tuple[str, str, str]:
