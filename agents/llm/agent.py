@@ -9,7 +9,7 @@ the step in which it was read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from agents.llm.providers.table import open_model
 from agents.llm.retry import Clock, Patience, SystemClock
 from agents.llm.settings import LLMSettings
 from agents.llm.situation import Situation
-from agents.llm.talk import Exchange, Talk
+from agents.llm.talk import Talk
 from agents.saved.fields import check_equal, mapping
 from agents.saved.files import read_json, write_json
 from agents.settings import as_mapping, parse_settings
@@ -47,7 +47,6 @@ class LLMAgent:
     Attributes:
         decisions: All since `seed`, which is called at the start of an episode.
         spent: What they cost, with that of a step that `ProviderAway` ended.
-        on_exchange: Gets every request, and its reply or its failure, as JSON holds them, for a transcript.
 
     Raises:
         AgentError: No such provider or model, no key, a setting that does not fit.
@@ -62,7 +61,6 @@ class LLMAgent:
         given = parse_settings(LLMSettings, settings)
         self._model = open_model(given.provider, given.model, given.timeout_s) if model is None else model
         self.settings = replace(given, provider=self._model.provider, model=self._model.name)
-        self.on_exchange: Callable[[Exchange], None] | None = None
         self._clock = SystemClock() if clock is None else clock
         self.seed(np.random.default_rng(0))
 
@@ -95,9 +93,9 @@ class LLMAgent:
         if self._situation is None:
             raise AgentError("agent 'llm': must read the situation before each action; play it in an episode")
         started = self._clock.monotonic()
-        talk = Talk(self._model, self._situation.tools, self.settings, self._patience(), self.on_exchange)
+        talk = Talk(self._model, self._situation.tools, self.settings, self._patience())
         try:
-            reply = talk.answer(step_prompt(self._situation, self._past), self._situation.step)
+            reply = talk.answer(step_prompt(self._situation, self._past))
         finally:
             self.spent += talk.spent
         answer = _answer(reply)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +16,6 @@ from agents.llm.settings import LLMSettings
 from agents.llm.situation import Toolbox
 from env.errors import SimArenaError
 from env.printable import one_line
-
-Exchange = dict[str, Any]
-"""A request and its reply, or its failure, as JSON holds them."""
 
 MOST_CALLS = 8
 """Calls of one reply that are run; further ones get an error."""
@@ -34,7 +31,6 @@ class Talk:
 
     Args:
         model, tools, settings, patience: With whom, about what, within which limits, and how long.
-        on_exchange: Gets every request with its reply or failure.
 
     Attributes:
         rounds: Replies that called tools.
@@ -42,14 +38,7 @@ class Talk:
         spent: What all requests cost, also of a conversation that ended early.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        tools: Toolbox,
-        settings: LLMSettings,
-        patience: Patience,
-        on_exchange: Callable[[Exchange], None] | None = None,
-    ) -> None:
+    def __init__(self, model: Model, tools: Toolbox, settings: LLMSettings, patience: Patience) -> None:
         self.rounds = 0
         self.calls: list[CallMade] = []
         self.spent = Spent()
@@ -57,18 +46,14 @@ class Talk:
         self._tools = tools
         self._settings = settings
         self._patience = patience
-        self._on_exchange = on_exchange
-        self._step = 0
-        self._told = 0  # turns that are in an exchange already
         self._read = 0  # characters of outcomes
 
-    def answer(self, prompt: str, step: int) -> Reply:
+    def answer(self, prompt: str) -> Reply:
         """The reply that is the answer: the first without calls, or the one after the last round.
 
         Raises:
             ProviderAway, ProviderRefused, Stopped: as `Patience.complete`.
         """
-        self._step = step
         turns: tuple[Turn, ...] = (Asked(prompt),)
         while True:
             must_answer = not self._tools.specs or self.rounds >= self._settings.max_tool_rounds
@@ -99,11 +84,9 @@ class Talk:
 
         def failed(error: ProviderAway) -> None:
             sent(Usage(), error.may_be_paid)
-            self._tell(request, {"error": one_line(str(error)), "may_be_paid": error.may_be_paid})
 
         reply = self._patience.complete(self._model, request, failed)
         sent(reply.usage, lost=False)
-        self._tell(request, {"reply": reply_document(reply)})
         return reply
 
     def _call(self, call: ToolCall, number: int) -> ToolOutcome:
@@ -129,35 +112,14 @@ class Talk:
             outcome = _error(call, str(error))
         return replace(outcome, call_id=call.id, name=call.name, text=data_of_cluster(outcome.text, LONGEST_OUTCOME))
 
-    def _tell(self, request: Request, end: Exchange) -> None:
-        """What is new since the last exchange, so that a transcript does not repeat itself."""
-        if self._on_exchange is None:
-            return
-        new, self._told = request.turns[self._told :], len(request.turns)
-        exchange: Exchange = {"step": self._step, "round": self.rounds, "must_answer": request.must_answer}
-        if self._step == 1 and request.turns == new:
-            exchange |= {"system": request.system, "tools": [tool.name for tool in request.tools]}
-        self._on_exchange({**exchange, "turns": turns_document(new), **end})
-
 
 def _error(call: ToolCall, why: str) -> ToolOutcome:
     return ToolOutcome(call.id, call.name, why, is_error=True)
 
 
-def reply_document(reply: Reply) -> Exchange:
-    """A reply without the provider's own form."""
-    return {
-        "text": reply.text[:LONGEST_TALK],
-        "calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reply.calls],
-        "stop": reply.stop.value,
-        "model": reply.model,
-        "usage": vars(reply.usage),
-    }
-
-
-def turns_document(turns: Sequence[Turn]) -> list[Exchange]:
-    """Turns of the agent; those of the model are in the exchange before."""
-    found: list[Exchange] = []
+def turns_document(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """Turns of the agent as JSON holds them; those of the model are replies."""
+    found: list[dict[str, Any]] = []
     for turn in turns:
         if isinstance(turn, Asked):
             found.append({"asked": turn.text})

@@ -20,7 +20,7 @@ from agents.llm.decision import CallMade, Spent
 from agents.llm.model import ProviderAway, ProviderRefused
 from agents.llm.prompt import PROMPT_HASH, SYSTEM
 from agents.llm.situation import ReadingAgent
-from agents.llm.talk import LONGEST_OUTCOME, LONGEST_TALK, MOST_CALLS
+from agents.llm.talk import LONGEST_OUTCOME, LONGEST_TALK, MOST_CALLS, turns_document
 from agents.load import load_agent
 from env.errors import AgentError, ClusterError
 from env.gym.features import STATE_DIM
@@ -221,16 +221,13 @@ def test_a_new_episode_starts_from_nothing() -> None:
     assert "No action was taken yet." in asked.text
 
 
-def test_every_exchange_is_told_for_a_transcript() -> None:
-    told: list[dict[str, Any]] = []
-    agent = agent_of(Saying(said("look", calling()), ProviderAway("429"), THREE))
-    agent.on_exchange = told.append
-    act(agent)
-    json.dumps(told)
-    assert [set(each) & {"reply", "error", "system"} for each in told] == [{"reply", "system"}, {"error"}, {"reply"}]
-    assert [next(iter(turn)) for each in told for turn in each["turns"]] == ["asked", "outcome"]
-    assert told[0]["reply"]["calls"] == [{"id": "call-1", "name": "get_pods", "arguments": {}}]
-    assert told[2]["reply"]["text"] == THREE
+def test_what_the_agent_says_to_a_model_is_told_as_json() -> None:
+    model = Saying(said("look", calling()), THREE)
+    act(agent_of(model))
+    told = turns_document(model.requests[-1].turns)
+    assert json.loads(json.dumps(told)) == told
+    assert [next(iter(turn)) for turn in told] == ["asked", "outcome"]
+    assert (told[1]["outcome"]["id"], told[1]["outcome"]["name"]) == ("call-1", "get_pods")
 
 
 def test_a_situation_must_be_read_before_acting() -> None:
