@@ -114,7 +114,7 @@ def _hostile(agents: Document) -> str:
 def _use(report: Document) -> str:
     model = report["agents"].get(LLM)
     if model is None:
-        return "No attempt of the model has ended."
+        return "\n\n".join(filter(None, ["No attempt of the model has ended.", _unfinished(report["unfinished"])]))
     metrics, totals = model["metrics"], model["totals"]
     rows = [
         ("tool calls", _estimate(metrics["tool_calls"], _two), ""),
@@ -130,8 +130,25 @@ def _use(report: Document) -> str:
         f"{_whole(totals['lost_tokens'])} tokens, {_dollars(totals['lost_dollars'])} dollars, beside the sums."
     )
     unknown = "" if totals["dollars"] is not None else _UNKNOWN
-    parts = (_table(("", "an attempt", "in all"), rows), lost if totals["lost"] else "", unknown)
+    parts = (
+        _table(("", "an attempt", "in all"), rows),
+        lost if totals["lost"] else "",
+        unknown,
+        _unfinished(report["unfinished"]),
+    )
     return "\n\n".join(part for part in parts if part)
+
+
+def _unfinished(paid: Document) -> str:
+    """What attempts without a row have cost; "" where there is none."""
+    if not paid["attempts"]:
+        return ""
+    lost = f", and at most {_dollars(paid['lost_dollars'])} for {count(paid['lost'], 'lost request')}"
+    return (
+        f"Beside the sums: {count(paid['attempts'], 'attempt')} begun and not ended, with "
+        f"{count(paid['requests'], 'request')}, {_whole(paid['tokens_in'])} tokens in, "
+        f"{_whole(paid['tokens_out'])} out, {_known(paid['dollars'])} dollars{lost if paid['lost'] else ''}."
+    )
 
 
 def _scenarios(facts: Document) -> str:

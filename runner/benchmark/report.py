@@ -1,6 +1,6 @@
-"""The report of a benchmark as one document, made of its rows alone.
+"""The report of a benchmark as one document, made of its rows, and of what attempts without a row have cost.
 
-Equal rows give equal documents. What a clock measured is under `times`, and nowhere else.
+Equal rows and costs give equal documents. What a clock measured is under `times`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ from env.errors import ConfigError
 from runner.benchmark.attempt import REWARD
 from runner.benchmark.metrics import METRICS, SECONDS, Metric, chose_demanded, measured
 from runner.benchmark.players import BASELINES, LLM
-from runner.benchmark.rows import Outcome, Row
+from runner.benchmark.rows import Cost, Outcome, Row
 from runner.benchmark.scenarios import HOSTILE, TYPES
 from runner.evaluation.intervals import CONFIDENCE
 
 REPORT_VERSION = 1
+_COUNTS = ("requests", "tokens_in", "tokens_out", "tokens_cached", "lost", "lost_tokens")
 _OF_TYPE = ("pass_at_1", "steps_over_optimum")
 
 Document = dict[str, Any]
 
 
-def report(rows: Sequence[Row]) -> Document:
+def report(rows: Sequence[Row], unfinished: Sequence[Cost] = ()) -> Document:
     """The report of a run.
 
     Args:
         rows: Of one run, in any order; there is at least one.
+        unfinished: What each attempt of the model that was begun and has no row has cost.
 
     Raises:
         ConfigError: They are not of one run.
@@ -40,10 +42,14 @@ def report(rows: Sequence[Row]) -> Document:
         "facts": _facts(rows, model),
         "agents": {agent: _agent(some) for agent, some in agents.items()},
         "missing": _missing(rows, model),
+        "unfinished": {"attempts": len(unfinished), **_paid(unfinished)},
         "infrastructure_errors": [
             {"scenario": row.scenario, "attempt": row.attempt, "error": row.error} for row in model if not row.counts
         ],
-        "times": {"seconds": measured(model, SECONDS), "total_seconds": sum(_cost(row, "seconds") for row in model)},
+        "times": {
+            "seconds": measured(model, SECONDS),
+            "total_seconds": sum(row.cost.seconds for row in model if row.cost),
+        },
     }
 
 
@@ -103,7 +109,6 @@ def _agent(rows: Sequence[Row]) -> Document:
 
 def _totals(rows: Sequence[Row]) -> Document:
     counted = {outcome: sum(row.outcome is outcome for row in rows) for outcome in Outcome}
-    dollars = [row.cost.dollars for row in rows if row.cost]
     return {
         "attempts": len(rows),
         "solved": counted[Outcome.SOLVED],
@@ -112,11 +117,18 @@ def _totals(rows: Sequence[Row]) -> Document:
         "actions": sum(len(row.steps) for row in rows if row.counts),
         "invalid_actions": sum(row.totals.invalid_actions for row in rows if row.counts),
         "blocked_actions": sum(row.totals.blocked_actions for row in rows if row.counts),
-        **{name: int(sum(_cost(row, name) for row in rows))
-           for name in ("requests", "tokens_in", "tokens_out", "tokens_cached", "lost", "lost_tokens")},
+        **_paid([row.cost for row in rows if row.cost]),
+    }
+
+
+def _paid(costs: Sequence[Cost]) -> Document:
+    """Sums of all that no clock measured; dollars are None where those of one are not known."""
+    dollars = [each.dollars for each in costs]
+    return {
+        **{name: sum(getattr(each, name) for each in costs) for name in _COUNTS},
         "dollars": None if not dollars or None in dollars else sum(each for each in dollars if each is not None),
-        "lost_dollars": sum(_cost(row, "lost_dollars") for row in rows),
-    }  # fmt: skip
+        "lost_dollars": sum(each.lost_dollars or 0.0 for each in costs),
+    }
 
 
 def _hostile(rows: Sequence[Row]) -> Document | None:
@@ -150,10 +162,6 @@ def _agents(rows: Sequence[Row]) -> list[str]:
     order = (LLM, *BASELINES)
     names = {row.agent for row in rows}
     return [*(name for name in order if name in names), *sorted(names - set(order))]
-
-
-def _cost(row: Row, name: str) -> float:
-    return float(getattr(row.cost, name, 0.0) or 0.0)
 
 
 def _check_one_run(rows: Sequence[Row]) -> None:

@@ -13,7 +13,7 @@ from runner.benchmark.budget import Amounts
 from runner.benchmark.folder import BenchmarkFolder
 from runner.benchmark.markdown import markdown
 from runner.benchmark.players import BASELINES, LLM, player
-from runner.benchmark.report import report
+from runner.benchmark.report import Document, report
 from runner.benchmark.rows import Row, append_rows
 from runner.benchmark.scenarios import BenchmarkScenario
 from runner.benchmark.threads import in_threads
@@ -102,8 +102,25 @@ def play_missing(
                 raise StaysAway(f"{MOST_AWAY} attempts one after the other could not be played: {row.error}")
 
 
+def report_of(folder: BenchmarkFolder) -> Document:
+    """The report of what is in the folder; there is at least one row.
+
+    Raises:
+        ConfigError: Rows, transcripts or what was asked for hold something else.
+    """
+    rows, config = folder.rows(), folder.config()
+    there = {(row.scenario, row.attempt) for row in rows if row.agent == LLM}
+    begun = (
+        folder.transcript(name, number)
+        for name in config.scenarios
+        for number in range(1, config.attempts + 1)
+        if (name, number) not in there
+    )
+    return report(rows, [Transcript(path).cost for path in begun if path.exists()])
+
+
 def write_report(folder: BenchmarkFolder) -> None:
-    """Make report and pictures of the rows, if there are any.
+    """Make report and pictures, if there are any rows.
 
     Raises:
         OutputError: A file cannot be written.
@@ -113,6 +130,6 @@ def write_report(folder: BenchmarkFolder) -> None:
         return
     from runner.benchmark.plots import draw  # it imports matplotlib
 
-    document = report(rows)
+    document = report_of(folder)
     folder.write_report(document, markdown(document))
     draw(folder.path, document, rows)

@@ -99,9 +99,9 @@ def _play(
 def _end(folder: BenchmarkFolder, output: OutputChoice, hint: str, *, was_done: bool) -> None:
     """Print what came out, and leave with the code that says how it ended."""
     from runner.benchmark.players import LLM
-    from runner.benchmark.report import report
+    from runner.benchmark.run import report_of
 
-    document = report(folder.rows())
+    document = report_of(folder)
     if output.as_json:
         print_json({"folder": str(folder.path), **document})
     else:

@@ -94,6 +94,17 @@ def test_lost_requests_are_told_with_the_most_that_they_can_have_cost() -> None:
     assert "2 requests of these may be billed" in markdown(report([row("cpu-1", 1, cost=cost)]))
 
 
+def test_what_attempts_without_a_row_have_cost_is_told_apart() -> None:
+    costs = [Cost(requests=2, tokens_in=900, tokens_out=10, dollars=0.25, lost=1, lost_dollars=0.5), Cost(dollars=0.5)]
+    found = report([row()], costs)
+    assert {name: found["unfinished"][name] for name in ("attempts", "requests", "tokens_in", "dollars")} == {
+        "attempts": 2, "requests": 2, "tokens_in": 900, "dollars": 0.75
+    }  # fmt: skip
+    assert found["agents"]["llm"] == report([row()])["agents"]["llm"]
+    assert "Beside the sums: 2 attempts begun and not ended, with 2 requests, 900 tokens in" in markdown(found)
+    assert "Beside the sums" not in markdown(report([row()]))
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_pictures_are_drawn_of_any_rows(count: int, tmp_path: Path) -> None:
     rows = [each.model_copy(update={"model": "$\\frac$ <m>"}) if each.model else each for each in some_rows()[:count]]

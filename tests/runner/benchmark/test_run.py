@@ -24,7 +24,7 @@ from runner.benchmark.markdown import TIMES, markdown
 from runner.benchmark.players import BASELINES, LLM
 from runner.benchmark.report import report
 from runner.benchmark.rows import Outcome
-from runner.benchmark.run import MOST_AWAY, StaysAway, already_spent, write_report
+from runner.benchmark.run import MOST_AWAY, StaysAway, already_spent, report_of, write_report
 from runner.benchmark.scenarios import BenchmarkScenario
 from runner.benchmark.transcript import Transcript
 
@@ -325,6 +325,21 @@ def test_a_reply_that_reports_no_tokens_counts_as_the_most_that_it_can_have_cost
     assert already_spent(folder, rows_of(), bench.attempts).tokens == most.spent.tokens
     totals = report(folder.rows())["agents"][LLM]["totals"]
     assert (totals["tokens_in"], totals["dollars"]) == (0, None), "which is not that it is free"
+
+
+def test_what_a_run_without_rows_of_some_attempts_has_cost_is_in_its_report(bench: Bench) -> None:
+    folder = bench.folder()
+    bench.play(folder)
+    (folder.path / "rows.jsonl").write_text(
+        "".join(f"{row.model_dump_json()}\n" for row in folder.rows() if row.agent != LLM)
+    )
+    spent = already_spent(folder, rows_of(), bench.attempts)
+    found = report_of(folder)
+    assert (found["unfinished"]["attempts"], LLM in found["agents"]) == (2 * len(SMALL), False)
+    assert found["unfinished"]["tokens_in"] + found["unfinished"]["tokens_out"] == spent.tokens > 0
+    bench.play(folder)
+    whole = report_of(folder)
+    assert (whole["unfinished"]["attempts"], whole["unfinished"]["dollars"]) == (0, None)
 
 
 def test_a_folder_is_worked_in_by_one_process_at_a_time(bench: Bench) -> None:
