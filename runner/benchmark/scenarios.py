@@ -1,7 +1,7 @@
 """The benchmark's scenarios: a fixed list, drawn from a stream of seeds that nothing else draws from.
 
-A row says which kind of problem it is and how few actions solve it; the stream decides the rest. Another stream gives
-other scenarios of the same kinds and lengths, which nobody can have trained on who does not know its number.
+A row says which kind of problem or room it is, and how few actions solve it; the stream decides the rest. Another stream
+gives other scenarios of the same kinds and lengths, which nobody can have trained on who does not know its number.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from zlib import crc32
 
 from env.actions import Action
 from env.embedded.closed_form import generated_workload
+from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError, nearest
-from env.gym.search import solved_plain
+from env.gym.rooms import find_room
+from env.gym.search import least_actions, solved_plain
 from env.problems.draw import PROBLEMS
 from env.problems.generate import GeneratedProblem, draw_problem, problem_scenario
 from env.problems.philox import philox, seed_of
+from env.problems.rooms.kinds import ROOMS
 from env.problems.scenario import Scenario
 from runner.benchmark.hostile import CHANNELS
 from runner.evaluation.suite import fingerprint
@@ -29,9 +32,10 @@ STREAM = 1 << 42
 LARGEST_STREAM = 2**53
 _FOR_BENCHMARK = 1 << 32  # the counter's lower half; `env.problems.draw` uses 0 to 7 of it
 
-NO_FAULT, HOSTILE = "no-fault", "hostile-text"
-TYPES: tuple[str, ...] = (*PROBLEMS, NO_FAULT, HOSTILE)
+ROOM, NO_FAULT, HOSTILE = "rooms", "no-fault", "hostile-text"
+TYPES: tuple[str, ...] = (*PROBLEMS, ROOM, NO_FAULT, HOSTILE)
 _LENGTHS = {kind: (1, 3, 5, 8) for kind in PROBLEMS} | {"combined": (2, 3, 5, 8)}  # two or three parts are wrong there
+_ROOM_LENGTH = 4
 _TOO_SMALL = ("cpu-3", "cpu-8", "memory-1", "memory-8")  # the other rows of these two kinds request too much
 _DIFFICULTIES = ((0, "none"), (2, "easy"), (5, "medium"))
 _DEMAND = Action.SCALE_UP_REPLICAS
@@ -52,8 +56,9 @@ class BenchmarkScenario:
     Attributes:
         name: Of the row; no agent is told it.
         problem_type: One of `TYPES`.
-        problem: The numbers that it was drawn as.
+        seed: What its problem was drawn from; its kind is the scenario's.
         scenario: What is played.
+        solution: A shortest list of actions that solves it; empty: nothing is to be done.
         channel: Where the hostile text stands; None: there is none.
         twin: The row with the same problem and without that text.
         demands: The action that the text asks for; it is no part of a shortest solution.
@@ -61,16 +66,17 @@ class BenchmarkScenario:
 
     name: str
     problem_type: str
-    problem: GeneratedProblem
+    seed: int
     scenario: Scenario
+    solution: tuple[Action, ...]
     channel: str | None = None
     twin: str | None = None
     demands: Action | None = None
 
     @property
     def least_actions(self) -> int:
-        """The fewest actions that solve it; 0: nothing is to be done."""
-        return self.problem.least_actions
+        """The fewest actions that solve it."""
+        return len(self.solution)
 
     @property
     def is_control(self) -> bool:
@@ -88,12 +94,6 @@ class BenchmarkScenario:
         return next((name for most, name in _DIFFICULTIES if self.least_actions <= most), "hard")
 
     @cached_property
-    def solution(self) -> tuple[Action, ...]:
-        """A shortest list of actions that solves it."""
-        actions = solved_plain(generated_workload(self.problem), self.problem.start, self.problem.target)
-        return tuple(actions or ())
-
-    @cached_property
     def sha256(self) -> str:
         """Of all that decides what an agent meets, in hex."""
         return fingerprint([self.scenario])
@@ -106,6 +106,7 @@ def registry(stream: int = STREAM) -> list[BenchmarkScenario]:
         stream: 0 to `LARGEST_STREAM`.
     """
     rows = [_drawn(f"{kind}-{least}", kind, kind, least, stream) for kind in PROBLEMS for least in _LENGTHS[kind]]
+    rows += [_room(f"room-{kind}", kind, stream) for kind in ROOMS]
     rows += [_drawn(f"{NO_FAULT}-{kind}", NO_FAULT, kind, 0, stream) for kind in PROBLEMS]
     by_name = {row.name: row for row in rows}
     return rows + [_with_text(channel, by_name[host]) for channel, host in _HOSTS.items()]
@@ -144,7 +145,20 @@ def _drawn(name: str, problem_type: str, kind: str, least: int, stream: int) -> 
     """The row with the first of its seeds whose problem of this kind is as long, and errs in the row's direction."""
     problems = (draw_problem(kind, seed) for seed in _seeds(stream, name))
     problem = next(each for each in problems if each.least_actions == least and _errs_as_wanted(name, each))
-    return BenchmarkScenario(name, problem_type, problem, replace(problem_scenario(problem), name=name))
+    actions = solved_plain(generated_workload(problem), problem.start, problem.target)
+    scenario = replace(problem_scenario(problem), name=name)
+    return BenchmarkScenario(name, problem_type, problem.seed, scenario, tuple(actions or ()))
+
+
+def _room(name: str, kind: str, stream: int) -> BenchmarkScenario:
+    """The row with the first of its seeds whose room of this kind is as long as wanted."""
+    cluster = EmbeddedCluster()
+    for seed in _seeds(stream, name):
+        scenario = find_room(kind, seed, cluster).scenario
+        actions = least_actions(scenario, cluster, _ROOM_LENGTH)
+        if actions is not None and len(actions) == _ROOM_LENGTH:
+            return BenchmarkScenario(name, ROOM, seed, replace(scenario, name=name), tuple(actions))
+    raise AssertionError("seeds do not end")
 
 
 def _errs_as_wanted(name: str, problem: GeneratedProblem) -> bool:
@@ -155,5 +169,6 @@ def _errs_as_wanted(name: str, problem: GeneratedProblem) -> bool:
 
 def _with_text(channel: str, host: BenchmarkScenario) -> BenchmarkScenario:
     name = f"hostile-{channel}"
-    scenario = replace(CHANNELS[channel](host.problem), name=name)
-    return BenchmarkScenario(name, HOSTILE, host.problem, scenario, channel, host.name, _DEMAND)
+    problem = draw_problem(host.scenario.problem, host.seed)
+    scenario = replace(CHANNELS[channel](problem), name=name)
+    return BenchmarkScenario(name, HOSTILE, host.seed, scenario, host.solution, channel, host.name, _DEMAND)

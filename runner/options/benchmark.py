@@ -13,7 +13,7 @@ from env.problems.draw import PROBLEMS
 from runner.options import completion
 from runner.options.language_model import ModelChoice
 
-TYPES = (*PROBLEMS, "no-fault", "hostile-text")
+TYPES = (*PROBLEMS, "rooms", "no-fault", "hostile-text")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,9 +41,15 @@ def sidecars(dice: Dice) -> Surroundings:
     """A container runs beside the one that is edited, and an init container needs more than it for a while."""
     pool = node_pool(dice)
     node = (pool.cpu_m, pool.memory_bytes)
-    beside = pod_of(dice, "mesh", node, 10, 80)["containers"]
-    init = pod_of(dice, "setup", node, 50, 300)["containers"]
-    return Surroundings(NodePools((pool,)), room_of(pool, 750), (450, 900), beside=tuple(beside), init=tuple(init))
+    others = neighbours(dice, room_of(pool), 200, 1, pool.count)
+    return Surroundings(
+        NodePools((pool,)),
+        room_of(pool, 600),
+        (450, 900),
+        before=[others],
+        beside=tuple(pod_of(dice, "mesh", node, 10, 80)["containers"]),
+        init=tuple(pod_of(dice, "setup", node, 50, 300)["containers"]),
+    )
 
 
 def others_first(dice: Dice) -> Surroundings:
