@@ -29,6 +29,7 @@ from env.observation import Observation
 from env.problems.draw import episode_words
 from env.problems.generate import GeneratedProblem, draw_problem, generate_scenario, problem_plugin, problem_scenario
 from env.problems.philox import below, seed_of
+from env.problems.rooms.kinds import ROOMS, kind_of
 from env.problems.scenario import Scenario, ceiling_of
 from env.quantity import format_cpu, format_memory
 from env.words import count
@@ -55,8 +56,8 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         max_steps: Steps after which an episode is truncated.
         cluster: Where every step is replayed; None: an embedded cluster, where needed. One given is not closed here.
         render_mode: "ansi" makes `render` return one line of text.
-        problem: The kind of the generated ones, of `env.problems.draw.PROBLEMS` or an installed package's; None: all
-            of PROBLEMS.
+        problem: What is generated, one of `env.problems.rooms.kinds.NAMES` or an installed package's; None: any of
+            `env.problems.draw.PROBLEMS`.
 
     Raises:
         ConfigError: A setting out of range.
@@ -205,9 +206,12 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             if number is not None:
                 raise ConfigError("options['scenario']: this environment generates its scenarios")
             seed = seed_of(first, second)
-            if self._problem is not None and problem_plugin(self._problem) is not None:
-                return self._of_scenario(generate_scenario(self._problem, seed))
-            return self._of_problem(draw_problem(self._problem, seed))
+            kind = kind_of(self._problem, seed)
+            if kind in ROOMS:
+                return self._of_room(kind, seed)
+            if kind is not None and problem_plugin(kind) is not None:
+                return self._of_scenario(generate_scenario(kind, seed))
+            return self._of_problem(draw_problem(kind, seed))
         if number is None:
             number = below(first, len(self._scenarios))
         check_number(number, len(self._scenarios))
@@ -221,6 +225,13 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         observe = partial(_computed, generated_workload(problem), problem.start)
         scenario = cache(partial(problem_scenario, problem))
         return _Episode(problem.name, problem.kind, problem.target, observe, scenario)
+
+    def _of_room(self, kind: str, seed: int) -> _Episode:
+        from env.embedded.cluster import EmbeddedCluster
+        from env.gym.rooms import find_room
+
+        proves = self._replaying() if self._owns_cluster else EmbeddedCluster()
+        return self._of_scenario(find_room(kind, seed, proves).scenario)
 
     def _of_scenario(self, scenario: Scenario) -> _Episode:
         plain = plain_workload(scenario) if self._owns_cluster else None

@@ -9,17 +9,11 @@ from env.cluster import Cluster
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ScenarioError
 from env.gym.reward import goal
-from env.problems.generate import generate_scenario
-from env.problems.philox import below, philox
+from env.problems.generate import check_seed, generate_scenario
 from env.problems.rooms.draw import draw_room
-from env.problems.rooms.kinds import ROOMS
+from env.problems.rooms.kinds import ROOMS, kind_of
 from env.problems.scenario import Scenario
 
-ROOM = "rooms"
-"""Any kind of room, drawn from the seed."""
-ANY = "all"
-"""Any problem: in one half a room, in the other one of `env.problems.draw.PROBLEMS`."""
-_FOR_FAMILY = 1 << 34  # the counter's lower half
 _MOST_ATTEMPTS = 10_000
 
 
@@ -42,22 +36,15 @@ def make_scenario(problem: str | None, seed: int) -> Scenario:
     """The scenario of (problem, seed), rooms included; always the same one.
 
     Args:
-        problem: A kind of room, `ROOM`, `ANY`, or what `generate_scenario` takes.
+        problem: One of `env.problems.rooms.kinds.NAMES`; None draws one of `env.problems.draw.PROBLEMS`.
         seed: 0 to 2^63 - 1.
 
     Raises:
         ScenarioError: No such problem, or a seed out of range.
     """
+    check_seed(seed)
     kind = kind_of(problem, seed)
     return find_room(kind, seed, EmbeddedCluster()).scenario if kind in ROOMS else generate_scenario(kind, seed)
-
-
-def kind_of(problem: str | None, seed: int) -> str | None:
-    """The kind that a seed stands for, where the problem leaves a choice; None: `generate_scenario` chooses."""
-    which, kind, _, _ = philox(seed, 0, _FOR_FAMILY)
-    if problem == ROOM or (problem == ANY and below(which, 2)):
-        return ROOMS[below(kind, len(ROOMS))]
-    return None if problem == ANY else problem
 
 
 def find_room(kind: str, seed: int, cluster: Cluster) -> Room:

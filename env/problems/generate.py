@@ -11,6 +11,7 @@ from env.errors import ScenarioError
 from env.plugins import Plugin, find
 from env.problems.draw import PROBLEMS, draw, draw_kind
 from env.problems.nodes import NodePool
+from env.problems.rooms.kinds import NAMES
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest, Trace
@@ -72,7 +73,7 @@ def generate_scenario(problem: str | None, seed: int) -> Scenario:
     plugin = None if problem is None else problem_plugin(problem)
     if problem is None or plugin is None:
         return problem_scenario(draw_problem(problem, seed))
-    _check_seed(seed)
+    check_seed(seed)
     scenario = plugin.function(seed)
     if not isinstance(scenario, Scenario):
         raise ScenarioError(
@@ -84,12 +85,12 @@ def generate_scenario(problem: str | None, seed: int) -> Scenario:
 
 @cache
 def problem_plugin(problem: str) -> Plugin | None:
-    """The package's function of this kind of problems; None for one of PROBLEMS.
+    """The package's function of this kind of problems; None for one of our own, rooms included.
 
     Raises:
         ConfigError: No such kind, or its package cannot be imported.
     """
-    return find("problem", problem, PROBLEMS)
+    return find("problem", problem, NAMES)
 
 
 def problem_scenario(problem: GeneratedProblem) -> Scenario:
@@ -99,7 +100,7 @@ def problem_scenario(problem: GeneratedProblem) -> Scenario:
 
 def draw_problem(problem: str | None, seed: int) -> GeneratedProblem:
     """Draw the problem of (problem, seed), where it is one of PROBLEMS; see `generate_scenario`."""
-    _check_seed(seed)
+    check_seed(seed)
     if problem is not None and problem not in PROBLEMS:
         raise ScenarioError(f"problem {problem!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
     drawn = draw(draw_kind(seed) if problem is None else PROBLEMS.index(problem), seed)
@@ -116,7 +117,8 @@ def draw_problem(problem: str | None, seed: int) -> GeneratedProblem:
     )
 
 
-def _check_seed(seed: object) -> None:
+def check_seed(seed: object) -> None:
+    """ScenarioError unless it is a whole number from 0 to 2^63 - 1."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
         raise ScenarioError(f"seed {seed!r:.40}: must be a whole number from 0 to 2^63 - 1")
 

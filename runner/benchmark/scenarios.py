@@ -1,7 +1,8 @@
 """The benchmark's scenarios: a fixed list, drawn from a stream of seeds that nothing else draws from.
 
-A row says which kind of problem or room it is, and how few actions solve it; the stream decides the rest. Another stream
-gives other scenarios of the same kinds and lengths, which nobody can have trained on who does not know its number.
+A row says which kind of problem or room it is, and how few actions solve it; the stream decides the rest. Another
+stream gives other scenarios of the same kinds and lengths, which nobody can have trained on who does not know its
+number.
 """
 
 from __future__ import annotations

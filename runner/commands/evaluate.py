@@ -147,7 +147,7 @@ def _scenarios(workload: WorkloadChoice, suite_name: str | None, count: int | No
         ConfigError: two of these asked for at once, or no such suite.
         SimArenaError: a trace or an option that does not fit.
     """
-    from env.problems.generate import generate_scenario
+    from env.gym.rooms import make_scenario
     from runner.evaluation.suite import suite
 
     generates = [f"--{name} {value}" for name, value in (("problem", workload.problem), ("scenarios", count)) if value]
@@ -161,4 +161,4 @@ def _scenarios(workload: WorkloadChoice, suite_name: str | None, count: int | No
         return found
     if suite_name is not None:
         return suite(suite_name)
-    return [generate_scenario(workload.problem, seed + number) for number in range(count or _GENERATED)]
+    return [make_scenario(workload.problem, seed + number) for number in range(count or _GENERATED)]

@@ -18,6 +18,7 @@ from runner.options.workload import ProblemOption, ReplayChoice
 
 if TYPE_CHECKING:
     from env.actions import Action
+    from env.problems.scenario import Scenario
     from env.trace.document import Trace
     from env.workload import Resources
 
@@ -72,7 +73,7 @@ def generate(
 ) -> None:
     """Write traces of solvable problems: always the same ones for the same problem and seed."""
     from agents.saved.files import write_atomic
-    from env.problems.generate import generate_scenario
+    from env.gym.rooms import make_scenario
 
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -80,15 +81,27 @@ def generate(
         fail(f"--to {to}: cannot be made ({error.strerror})", Exit.USAGE)
     written = []
     for number in progress(range(seed, seed + count), "generating"):
-        made = generate_scenario(problem, number)
+        made = make_scenario(problem, number)
         path = to / f"{made.name}.msgpack"
         write_atomic(path, made.trace.to_bytes())
         facts = {"problem": made.problem, "seed": number, "target": made.target, "nodes": made.nodes.count}
-        written.append({"path": str(path), **facts, "least_actions": _recorded(made.trace).get("least_actions")})
+        written.append({"path": str(path), **facts, "least_actions": _least(made)})
     if output.as_json:
         print_json(written)
     else:
         tables.show(tables.generated(written))
+
+
+def _least(made: Scenario) -> int | None:
+    """The least number of actions that solves a generated problem; None where only a long search would tell."""
+    from env.embedded.cluster import EmbeddedCluster
+    from env.gym.search import least_actions
+    from env.problems.rooms.kinds import ROOMS
+
+    if made.problem not in ROOMS:
+        return _recorded(made.trace).get("least_actions")
+    actions = least_actions(made, EmbeddedCluster())
+    return None if actions is None else len(actions)
 
 
 @flattened

@@ -9,6 +9,7 @@ import typer
 
 from env.errors import ConfigError, ScenarioError, nearest
 from env.problems.draw import PROBLEMS
+from env.problems.rooms.kinds import ANY, ANY_ROOM, NAMES, ROOMS
 from runner.options import completion
 from runner.options.flatten import changed
 
@@ -24,8 +25,9 @@ ProblemOption = Annotated[
     str | None,
     typer.Option(
         metavar="KIND",
-        help=f"Generate this kind: {', '.join(PROBLEMS)}; or an installed package's. Default: any but those.",
-        autocompletion=completion.or_plugin("problem", PROBLEMS),
+        help=f"Generate this kind: {', '.join(PROBLEMS)}. Default: any of these. Or a kind of room: "
+        f"{', '.join(ROOMS)}; {ANY_ROOM}: any of these; {ANY}: one half rooms. Or an installed package's.",
+        autocompletion=completion.or_plugin("problem", NAMES),
     ),
 ]
 
@@ -196,11 +198,11 @@ class WorkloadChoice:
         Raises:
             ConfigError: more than one trace.
         """
-        from env.problems.generate import generate_scenario
+        from env.gym.rooms import make_scenario
 
         scenarios = self.scenarios()
         if not scenarios:
-            return generate_scenario(self.problem, seed)
+            return make_scenario(self.problem, seed)
         if len(scenarios) != 1:
             raise ConfigError(f"--trace: {len(scenarios)} traces; this command takes one")
         return scenarios[0]

@@ -45,7 +45,8 @@ class TrainingConfig:
         steps: At most so many environment steps an episode.
         reward: One of `env.gym.reward.REWARDS`, or an installed package's.
         seed: Everything random follows from it.
-        problem: The kind of problems that are generated, where no scenarios are given; None: all kinds.
+        problem: What is generated, where no scenarios are given: one of `env.problems.rooms.kinds.NAMES`, or an
+            installed package's; None: any of `env.problems.draw.PROBLEMS`.
         member: Its place in a federation.
     """
 

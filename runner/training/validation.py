@@ -16,8 +16,8 @@ from env.actions import Action
 from env.cluster import Cluster
 from env.embedded.closed_form import plain_workload
 from env.gym.cluster_env import ClusterEnv
+from env.gym.rooms import make_scenario
 from env.gym.search import solved_plain
-from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario, ceiling_of
 from runner.evaluation.evaluate import evaluate
 
@@ -130,4 +130,4 @@ def validation_problems(problem: str | None) -> list[Scenario]:
     Raises:
         ScenarioError: no such kind.
     """
-    return [generate_scenario(problem, SEED + number) for number in range(PROBLEMS)]
+    return [make_scenario(problem, SEED + number) for number in range(PROBLEMS)]

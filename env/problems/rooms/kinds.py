@@ -1,11 +1,13 @@
-"""The kinds of rooms: a function each, which draws what stands around the workload."""
+"""The kinds of rooms: a function each, which draws what stands around the workload; and the names of all problems."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from env.engine.manifests.terms import Taint
+from env.problems.draw import PROBLEMS
 from env.problems.nodes import NodePool, NodePools
+from env.problems.philox import below, philox
 from env.problems.rooms.dice import Dice
 from env.problems.rooms.manifests import (
     away_from,
@@ -135,22 +137,22 @@ def others_after(dice: Dice) -> Surroundings:
     More of its pods, or smaller ones of which more fit, push the others out; only far smaller ones leave room for all.
     """
     pool = node_pool(dice)
-    share = dice.between(300, 600)
+    share = dice.between(400, 700)
     others = neighbours(dice, room_of(pool), share, dice.between(1, 3), pool.count)
     left = room_of(pool, 1000 - share)
-    return Surroundings(NodePools((pool,)), left, (500, 900), after=[others], far=8, grows=False, few=True)
+    return Surroundings(NodePools((pool,)), left, (650, 950), after=[others], far=8, grows=False, few=True)
 
 
 def outranks(dice: Dice) -> Surroundings:
     """The workload has a higher priority than the others, so that its pods push them out where they find no room."""
     pool = node_pool(dice)
-    share = dice.between(300, 600)
+    share = dice.between(400, 700)
     others = neighbours(dice, room_of(pool), share, dice.between(1, 3), pool.count)
     left = room_of(pool, 1000 - share)
     return Surroundings(
         NodePools((pool,)),
         left,
-        (500, 900),
+        (650, 950),
         before=[[priority_class("high", 1000)], others],
         pod={"priorityClassName": "high"},
         far=8,
@@ -175,3 +177,19 @@ KINDS: dict[str, Callable[[Dice], Surroundings]] = {
 }
 """Every kind by its name; the order is part of what a seed means."""
 ROOMS: tuple[str, ...] = tuple(KINDS)
+
+ANY_ROOM = "rooms"
+"""Any kind of room, drawn from the seed."""
+ANY = "all"
+"""Any problem, drawn from the seed: in one half a room, in the other one of `env.problems.draw.PROBLEMS`."""
+NAMES: tuple[str, ...] = (*PROBLEMS, *ROOMS, ANY_ROOM, ANY)
+"""All that can be asked for by name."""
+_FOR_FAMILY = 1 << 34  # the counter's lower half
+
+
+def kind_of(problem: str | None, seed: int) -> str | None:
+    """The kind that a seed stands for, where the problem leaves a choice; None: any of PROBLEMS."""
+    which, kind, _, _ = philox(seed, 0, _FOR_FAMILY)
+    if problem == ANY_ROOM or (problem == ANY and below(which, 2)):
+        return ROOMS[below(kind, len(ROOMS))]
+    return None if problem == ANY else problem

@@ -5,11 +5,11 @@ import pytest
 from env.embedded.cluster import EmbeddedCluster
 from env.gym import search
 from env.gym.reward import goal
-from env.gym.rooms import ANY, ROOM, find_room, kind_of, make_scenario
+from env.gym.rooms import find_room, make_scenario
 from env.gym.search import least_actions, searched
 from env.problems.draw import PROBLEMS
 from env.problems.rooms.draw import draw_room
-from env.problems.rooms.kinds import ROOMS
+from env.problems.rooms.kinds import ANY, ANY_ROOM, ROOMS, kind_of
 
 
 @pytest.mark.parametrize("kind", ROOMS)
@@ -39,9 +39,9 @@ def test_the_search_finds_the_least_actions_of_a_room(kind: str, monkeypatch: py
 
 
 def test_a_seed_means_one_kind_where_the_problem_leaves_a_choice() -> None:
-    rooms = [kind_of(ROOM, seed) for seed in range(200)]
+    rooms = [kind_of(ANY_ROOM, seed) for seed in range(200)]
     assert set(rooms) == set(ROOMS)
-    assert rooms == [kind_of(ROOM, seed) for seed in range(200)]
+    assert rooms == [kind_of(ANY_ROOM, seed) for seed in range(200)]
     mixed = [kind_of(ANY, seed) for seed in range(400)]
     assert 150 < sum(kind in ROOMS for kind in mixed) < 250
     assert kind_of("cpu", 1) == "cpu"
@@ -51,4 +51,4 @@ def test_a_seed_means_one_kind_where_the_problem_leaves_a_choice() -> None:
 def test_every_problem_is_made_by_its_name() -> None:
     assert [make_scenario(kind, 3).problem for kind in (*PROBLEMS, *ROOMS)] == [*PROBLEMS, *ROOMS]
     assert make_scenario(None, 3).problem in PROBLEMS
-    assert make_scenario(ROOM, 3).problem in ROOMS
+    assert make_scenario(ANY_ROOM, 3).problem in ROOMS
