@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 MAX_ITEMS = 200_000
 MAX_PAGES = 2_000
+UNTRUSTED = "UntrustedCertificate"
+"""The reason of a KubeError whose server shows a certificate that the kubeconfig's authority has not signed."""
+
 _PAGE = 500
 _LONGEST_PAUSE_S = 30.0
 _PASSING = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
@@ -265,7 +268,11 @@ def _errors_told(what: str, host: str) -> Iterator[None]:
 def _refused(error: ApiException, what: str, host: str) -> KubeError:
     status = int(error.status or 0)
     if status == 0:
-        return KubeError(f"{what}: no connection to {host} ({_short(Exception(error.reason))})")
+        said = _short(Exception(error.reason))
+        if "CERTIFICATE_VERIFY_FAILED" in str(error.reason):
+            trust = f"{host} shows a certificate that the kubeconfig's certificate-authority has not signed"
+            return KubeError(f"{what}: {trust}", reason=UNTRUSTED)
+        return KubeError(f"{what}: no connection to {host} ({said})")
     answer = _status_of(error)
     reason, message = plain(answer.get("reason") or error.reason), plain(answer.get("message") or "")
     text = f"{what}: {status} {reason}" + (f": {message}" if message else "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import yaml
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, KubeError
+from env.kube.client import UNTRUSTED, KubeApi, KubeError
 from env.kube.connect import CLIENT_VERSION
 from env.kube.paths import path_of, within
 from env.simkube import doctor_checks as checks
 from env.simkube import gates, paths
 from env.simkube.doctor_results import NEEDED, Level, Permission, ReportLine
+from env.simkube.driver_s3 import driver_secrets
+from env.simkube.traces import NodeFolder
 
 Manifest = dict[str, Any]
 
@@ -39,6 +42,7 @@ class Patient:
         driver_secrets: Secrets that the driver will get.
         environment: This process' environment variables.
         home: The user's home folder.
+        folder: Where traces are handed over instead; None: nowhere here.
     """
 
     api: KubeApi
@@ -46,6 +50,7 @@ class Patient:
     driver_secrets: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     home: Path = Path("~")
+    folder: NodeFolder | None = None
 
 
 Check = Callable[[Patient], ReportLine]
@@ -79,6 +84,9 @@ def checks_for(patient: Patient) -> dict[str, Check]:
         ),
         "lease": lambda p: checks.lease(gates.lease_holder(p.api), _listed(p.api, paths.SIMULATIONS)),
     }
+    folder = patient.folder
+    if folder is not None:
+        named["trace folder"] = lambda p: checks.trace_folder(str(folder.local), _old_traces(p.api, folder))
     if patient.trace_url.startswith("s3://"):
         named["driver's S3 credentials"] = _driver_secrets
         named["own S3 credentials"] = lambda p: checks.own_credentials(
@@ -90,15 +98,19 @@ def checks_for(patient: Patient) -> dict[str, Check]:
 def examine(patient: Patient) -> dict[str, ReportLine]:
     """All findings by check, in order.
 
-    A check that cannot read what it needs fails alone. Where nothing answers at all, the first is the only one.
+    A check that may not look says so, and one that cannot read what it needs fails alone. Where nothing answers at all,
+    or where we are not let in, the first is the only one.
     """
     findings: dict[str, ReportLine] = {}
     for name, check in checks_for(patient).items():
         try:
             findings[name] = check(patient)
         except KubeError as error:
+            if error.status == 403:
+                findings[name] = ReportLine(Level.WARN, f"cannot look: {error}", _way_out(error))
+                continue
             findings[name] = ReportLine(Level.FAIL, str(error), _way_out(error))
-            if error.status == 0 and not any(finding.level is Level.OK for finding in findings.values()):
+            if error.status == 401 or (error.status == 0 and not _any_ok(findings)):
                 break
         except (ClusterError, LookupError, TypeError, AttributeError) as error:
             # What the cluster holds is not what Kubernetes' schemas promise.
@@ -106,22 +118,56 @@ def examine(patient: Patient) -> dict[str, ReportLine]:
     return findings
 
 
-def mend(api: KubeApi) -> list[str]:
-    """Do what is safe: delete simulations of ours, create Stages of ours that are missing. Says what was done.
+def mend(api: KubeApi, folder: NodeFolder | None = None) -> tuple[list[str], list[str]]:
+    """Do what is safe, and what we may: delete simulations of ours and their traces, create Stages that are missing.
+
+    Returns:
+        What was done, and what was refused, each in one line.
 
     Raises:
-        KubeError: A request was refused.
+        KubeError: The API server does not answer, or does not let us in.
     """
-    done = []
+    done: list[str] = []
+    refused: list[str] = []
+    repairs: list[Callable[[KubeApi], Iterator[str]]] = [_delete_simulations, _create_stages]
+    if folder is not None:
+        repairs.append(partial(_remove_traces, folder))
+    for repair in repairs:
+        try:
+            done += repair(api)
+        except KubeError as error:
+            if error.status in (0, 401):
+                raise
+            refused.append(str(error))
+        except ClusterError as error:
+            refused.append(str(error))
+    return done, refused
+
+
+def _delete_simulations(api: KubeApi) -> Iterator[str]:
     for simulation in _listed(api, paths.SIMULATIONS) or ():
         name = simulation["metadata"]["name"]
         if checks.is_ours(simulation) and api.delete(path_of(paths.SIMULATIONS, name)):
-            done.append(f"deleted simulation {name}")
+            yield f"deleted simulation {name}"
+
+
+def _create_stages(api: KubeApi) -> Iterator[str]:
     found = _listed(api, _STAGES)
     for stage in checks.missing_stages(found, shipped_stages()) if found is not None else ():
         api.create(_STAGES, stage)
-        done.append(f"created Stage {stage['metadata']['name']}")
-    return done
+        yield f"created Stage {stage['metadata']['name']}"
+
+
+def _remove_traces(folder: NodeFolder, api: KubeApi) -> Iterator[str]:
+    for name in _old_traces(api, folder) or ():
+        folder.remove(name)
+        yield f"removed trace {folder.local / name}"
+
+
+def _old_traces(api: KubeApi, folder: NodeFolder) -> list[str] | None:
+    """The traces in a folder whose simulations are gone; None where there is no such folder."""
+    running = {each["metadata"]["name"] for each in _listed(api, paths.SIMULATIONS) or ()}
+    return folder.left_over(running)
 
 
 def shipped_stages() -> list[Manifest]:
@@ -165,7 +211,7 @@ def _virtual_nodes(patient: Patient) -> ReportLine:
 def _driver_secrets(patient: Patient) -> ReportLine:
     place = paths.CONTROLLER_NAMESPACE
     found = {name: patient.api.get(path_of(_SECRETS, name, place)) for name in patient.driver_secrets}
-    return checks.driver_secrets(found, patient.trace_url)
+    return driver_secrets(found, patient.trace_url, patient.environment)
 
 
 def _listed(api: KubeApi, path: str) -> list[Manifest] | None:
@@ -178,9 +224,17 @@ def _listed(api: KubeApi, path: str) -> list[Manifest] | None:
         raise
 
 
+def _any_ok(findings: Mapping[str, ReportLine]) -> bool:
+    return any(finding.level is Level.OK for finding in findings.values())
+
+
 def _way_out(error: KubeError) -> str:
+    if error.reason == UNTRUSTED:
+        return "is this the kubeconfig of that cluster, and not of one before it? see: kubectl config view"
     if error.status == 0:
         return "is the cluster running, and is this its context? see: kubectl config get-contexts"
-    if error.status in (401, 403):
+    if error.status == 401:
+        return "the kubeconfig's credentials are not accepted: log in again, or use another context"
+    if error.status == 403:
         return "ask for the permission, or use another context"
     return "try again; if it stays: kubectl get --raw /readyz?verbose"

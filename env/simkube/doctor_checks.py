@@ -217,19 +217,15 @@ def permissions(denied: Sequence[Permission]) -> ReportLine:
     return ReportLine(Level.OK, f"all {len(NEEDED)} that are needed")
 
 
-def driver_secrets(found: Mapping[str, Manifest | None], trace_url: str) -> ReportLine:
-    """S3 credentials of the driver, which reads the trace in the cluster."""
-    missing = [name for name, secret in found.items() if secret is None]
-    place = paths.CONTROLLER_NAMESPACE
-    keys = "--from-literal=AWS_ACCESS_KEY_ID=… --from-literal=AWS_SECRET_ACCESS_KEY=…"
-    create = f"kubectl -n {place} create secret generic NAME {keys}"
-    if missing:
-        said = f"no Secret {', '.join(missing)} in namespace {place}: driver pods would not start"
-        return ReportLine(Level.FAIL, said, create.replace("NAME", missing[0]))
-    if not found:
-        said = f"no driver secret for {trace_url}: right only if the nodes' own role may read it"
-        return ReportLine(Level.WARN, said, f"{create}, then --simkube 'driver_secrets=[\"NAME\"]'")
-    return ReportLine(Level.OK, f"Secret {', '.join(found)} in namespace {place}")
+def trace_folder(folder: str, left: Sequence[str] | None) -> ReportLine:
+    """Where traces are handed over; `left`: those of simulations that are gone, None where there is no such folder."""
+    if left is None:
+        said = f"no folder {folder}: episodes need one that the nodes have mounted"
+        return ReportLine(Level.WARN, said, "--trace-dir HERE:NODE, or --trace-bucket s3://…")
+    if left:
+        said = f"{count(len(left), 'trace')} of simulations that are gone in {folder}, {left[0]} first"
+        return ReportLine(Level.WARN, said, f"if no episode is running now: {_FIX}")
+    return ReportLine(Level.OK, f"{folder}, no old traces")
 
 
 def own_credentials(environment: Mapping[str, str], has_file: bool) -> ReportLine:

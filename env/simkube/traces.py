@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +19,8 @@ from env.workload import Resources
 
 END_MARKER = "sim-arena-end-of-replay"
 """Name of the ConfigMap that the last event applies: once it is there, all that was before it has been applied."""
+
+_OURS = re.compile(r"\.?(?P<simulation>arena-[0-9a-f]{8}-\d+)\.sktrace(\..*)?")  # half a file begins with a dot
 
 TEMPLATE_FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("apps/v1", "Deployment"): ("spec", "template"),
@@ -86,6 +90,15 @@ class NodeFolder:
             (self.local / name).unlink(missing_ok=True)
         except OSError as error:
             raise ClusterError(f"trace {self.local / name}: {error.strerror}") from error
+
+    def left_over(self, running: Collection[str]) -> list[str] | None:
+        """Names of files that `put` left here for simulations that do not run; None where there is no such folder."""
+        try:
+            found = sorted(path.name for path in self.local.iterdir())
+        except OSError:
+            return None
+        named = ((name, match["simulation"]) for name in found if (match := _OURS.fullmatch(name)))
+        return [name for name, simulation in named if simulation not in running]
 
 
 def replayed_trace(scenario: Scenario, resources: Resources | None) -> Trace:

@@ -13,7 +13,7 @@ from env.errors import ConfigError
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
-    from env.simkube.traces import TraceStore
+    from env.simkube.traces import NodeFolder, TraceStore
 
 OpenBucket = Callable[[str], "TraceStore"]
 """Makes the store behind an s3:// URL. It comes from a room that may talk to S3."""
@@ -25,6 +25,9 @@ KubeContext = Annotated[
 ]
 TraceBucket = Annotated[
     str | None, typer.Option(metavar="s3://…", help="Hand traces over in s3://BUCKET/PREFIX instead (simkube).")
+]
+TraceDir = Annotated[
+    str, typer.Option(metavar="HERE:NODE", help="Folder for traces, here and as the nodes have it mounted (simkube).")
 ]
 SimKubeSettingsOption = Annotated[
     Mapping[str, Any],
@@ -48,10 +51,7 @@ class SimKube:
     panel: ClassVar[str] = "Cluster"
 
     kube_context: KubeContext = None
-    trace_dir: Annotated[
-        str,
-        typer.Option(metavar="HERE:NODE", help="Folder for traces, here and as the nodes have it mounted (simkube)."),
-    ] = TRACE_DIR
+    trace_dir: TraceDir = TRACE_DIR
     trace_bucket: TraceBucket = None
     simkube: SimKubeSettingsOption = field(default_factory=dict)
 
@@ -73,13 +73,18 @@ class SimKube:
         return SimKubeCluster(api, traces, settings, say=note)
 
     def _traces(self, open_bucket: OpenBucket | None) -> TraceStore:
-        from env.simkube.traces import NodeFolder
-
         if self.trace_bucket is not None:
             if open_bucket is None:
                 raise ConfigError(f"--trace-bucket {self.trace_bucket}: this program cannot write to S3")
             return open_bucket(self.trace_bucket)
-        here, _, node = self.trace_dir.rpartition(":")
-        if not here or not node.startswith("/"):
-            raise ConfigError(f"--trace-dir {self.trace_dir}: must be HERE:NODE, for example {TRACE_DIR}")
-        return NodeFolder(Path(here), node)
+        return node_folder(self.trace_dir)
+
+
+def node_folder(trace_dir: str) -> NodeFolder:
+    """What `--trace-dir` names; ConfigError where it is not HERE:NODE."""
+    from env.simkube.traces import NodeFolder
+
+    here, _, node = trace_dir.rpartition(":")
+    if not here or not node.startswith("/"):
+        raise ConfigError(f"--trace-dir {trace_dir}: must be HERE:NODE, for example {TRACE_DIR}")
+    return NodeFolder(Path(here), node)

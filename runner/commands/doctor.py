@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,14 @@ from rich.markup import escape
 
 from env.errors import ClusterError, ConfigError
 from env.words import count
-from runner.clusters.simkube import KubeContext, SimKubeSettingsOption, TraceBucket
+from runner.clusters.simkube import (
+    TRACE_DIR,
+    KubeContext,
+    SimKubeSettingsOption,
+    TraceBucket,
+    TraceDir,
+    node_folder,
+)
 from runner.commands import tables
 from runner.commands.console import Exit, err, fail, note, print_json
 from runner.options import completion
@@ -22,6 +30,7 @@ from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
     from env.simkube.doctor_results import ReportLine
+    from env.simkube.traces import NodeFolder
     from runner.commands.fitted import FittedTable
 
 KubeconfigOption = Annotated[
@@ -46,6 +55,7 @@ class ExaminedChoice:
 
     kubeconfig: KubeconfigOption = None
     kube_context: KubeContext = None
+    trace_dir: TraceDir = TRACE_DIR
     trace_bucket: TraceBucket = None
     simkube: SimKubeSettingsOption = field(default_factory=dict)
 
@@ -55,12 +65,16 @@ def doctor(
     cluster: ExaminedChoice,
     output: OutputChoice,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Delete Sim-Arena's simulations, also running ones; create missing Stages.")
+        bool,
+        typer.Option(
+            "--fix", help="Delete Sim-Arena's simulations, also running ones, and their traces; create missing Stages."
+        ),
     ] = False,
 ) -> None:
     """Check whether a Kubernetes can run simulations. Exit code 1 if anything fails.
 
-    With --trace-bucket and --simkube driver_secrets=… as for an episode, S3 credentials are checked, too.
+    Give --trace-dir, or --trace-bucket and --simkube driver_secrets=…, as for an episode: old traces there and S3
+    credentials are checked, too.
     """
     from env.simkube.settings import SimKubeSettings
 
@@ -68,7 +82,8 @@ def doctor(
     if trace_bucket is not None and not trace_bucket.startswith("s3://"):
         fail(f"--trace-bucket {trace_bucket}: must be s3://BUCKET or s3://BUCKET/PREFIX", Exit.USAGE)
     secrets = SimKubeSettings.read(cluster.simkube).driver_secrets
-    findings, done, server = _examined(cluster.kubeconfig, cluster.kube_context, trace_bucket or "", secrets, fix)
+    folder = None if trace_bucket else node_folder(cluster.trace_dir)
+    findings, done, server = _examined(cluster, secrets, folder, fix)
     failed = [name for name, finding in findings.items() if finding.level == "fail"]
     if output.as_json:
         rows = [{"check": name, **vars(finding)} for name, finding in findings.items()]
@@ -82,28 +97,28 @@ def doctor(
 
 
 def _examined(
-    kubeconfig: Path | None, context: str | None, trace_url: str, driver_secrets: tuple[str, ...], fix: bool
+    cluster: ExaminedChoice, driver_secrets: tuple[str, ...], folder: NodeFolder | None, fix: bool
 ) -> tuple[dict[str, ReportLine], list[str], str | None]:
     from env.kube.connect import connect
     from env.simkube.doctor import Patient, examine, mend
     from env.simkube.doctor_results import Level, ReportLine
 
     try:
-        path = str(kubeconfig) if kubeconfig else None
-        api = replace(connect(context, kubeconfig=path), request_timeout_s=_REQUEST_TIMEOUT_S)
+        path = str(cluster.kubeconfig) if cluster.kubeconfig else None
+        api = replace(connect(cluster.kube_context, kubeconfig=path), request_timeout_s=_REQUEST_TIMEOUT_S)
     except ConfigError as error:
         return {"API server": ReportLine(Level.FAIL, str(error))}, [], None
     try:
-        done = []
-        refused = None
+        done: list[str] = []
+        refused: list[str] = []
         if fix:
-            try:
-                done = mend(api)
-            except ClusterError as error:
-                refused = ReportLine(Level.FAIL, str(error))
+            with contextlib.suppress(ClusterError):  # the first check meets it, too
+                done, refused = mend(api, folder)
         with err.status("looking at the cluster"):
-            findings = examine(Patient(api, trace_url, driver_secrets, os.environ, Path.home()))
-        return ({"--fix": refused} if refused else {}) | findings, done, api.host
+            patient = Patient(api, cluster.trace_bucket or "", driver_secrets, os.environ, Path.home(), folder)
+            findings = examine(patient)
+        fixed = {"--fix": ReportLine(Level.WARN, f"not all: {'; '.join(refused)}")} if refused else {}
+        return fixed | findings, done, api.host
     finally:
         api.close()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from fake_api import FakeApi
@@ -167,6 +168,21 @@ def test_a_wrong_option_is_one_line(
     assert done.err.splitlines()[-1].startswith("error: ")
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_the_example_in_python_runs_as_it_is_written(
+    fake: FakeApi, kubeconfig: str, turning: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """But for the folder of the traces, and for haste."""
+    monkeypatch.setenv("KUBECONFIG", kubeconfig)
+    page = (Path(__file__).parents[3] / "docs/simkube.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example = example.replace("/tmp/kind-node-data", str(tmp_path / "node"))
+    example = example.replace("any_nodes=True", "any_nodes=True, poll_s=0.01, settle_s=0.05")
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert -1 <= names["reward"] <= 1
+    assert fake.all("simulations") == []
 
 
 def test_a_server_that_is_not_there_is_told_at_once(

@@ -15,6 +15,7 @@ from env.simkube import doctor_checks as checks
 from env.simkube.doctor import Patient, checks_for, examine, mend, shipped_stages
 from env.simkube.doctor_results import Level, ReportLine
 from env.simkube.nodes import LABELS
+from env.simkube.traces import NodeFolder
 
 Manifest = dict[str, Any]
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -210,8 +211,9 @@ def test_what_is_not_allowed_is_named(fake: FakeApi, api: KubeApi) -> None:
 
 
 def test_s3_credentials_are_looked_at_only_for_a_trace_in_s3(fake: FakeApi, api: KubeApi, tmp_path: Path) -> None:
-    fake.put(manifest("v1", "Secret", "s3-keys", "simkube"))
     assert not any("S3" in name for name in checks_for(Patient(api, "file:///data")))
+    keys = {"AWS_ACCESS_KEY_ID": "QUtJQQ==", "AWS_SECRET_ACCESS_KEY": "cw=="}
+    fake.put(manifest("v1", "Secret", "s3-keys", "simkube", data=keys))
     environment = {"AWS_PROFILE": "me"}
     good = examine(Patient(api, "s3://traces", ["s3-keys"], environment, tmp_path))
     assert bad(good) == {}
@@ -225,11 +227,28 @@ def test_s3_credentials_are_looked_at_only_for_a_trace_in_s3(fake: FakeApi, api:
 
 def test_a_check_that_cannot_read_fails_alone_with_the_reason(fake: FakeApi, api: KubeApi) -> None:
     fake.fail(500, path="/serviceaccounts/")
-    fake.fail(403, path="/clusterissuers/")
+    ((name, finding),) = bad(examine(Patient(api))).items()
+    assert (name, finding.level) == ("service account", Level.FAIL)
+    assert "500" in finding.said
+
+
+def test_with_the_needed_rights_only_what_cannot_be_looked_at_is_said_and_nothing_fails(
+    fake: FakeApi, api: KubeApi
+) -> None:
+    for path in ("/customresourcedefinitions/", "/serviceaccounts/", "/clusterissuers/", "/stages"):
+        fake.fail(403, path=path)
     findings = bad(examine(Patient(api)))
-    assert list(findings) == ["service account", "certificates"]
-    assert "500" in findings["service account"].said
-    assert "403" in findings["certificates"].said
+    assert list(findings) == ["SimKube's CRDs", "service account", "certificates", "KWOK's Stages"]
+    assert {finding.level for finding in findings.values()} == {Level.WARN}
+    assert findings["certificates"].said.startswith("cannot look: GET /apis/cert-manager.io/v1/clusterissuers/selfsign")
+
+
+def test_credentials_that_are_not_accepted_are_one_line(fake: FakeApi, api: KubeApi) -> None:
+    fake.fail(401, times=99)
+    ((name, finding),) = examine(Patient(api)).items()
+    assert (name, finding.level) == ("API server", Level.FAIL)
+    assert finding.said.startswith("GET /version: 401 ")
+    assert finding.mend == "the kubeconfig's credentials are not accepted: log in again, or use another context"
 
 
 def test_what_no_schema_allows_fails_its_check_alone(fake: FakeApi, api: KubeApi) -> None:
@@ -242,9 +261,40 @@ def test_fix_deletes_our_simulations_and_creates_our_missing_stages_only(fake: F
     fake.put(simulation("theirs", ours=False))
     stages = [stage["metadata"]["name"] for stage in shipped_stages()]
     fake.remove("stages", stages[0])
-    assert mend(api) == ["deleted simulation arena-1", f"created Stage {stages[0]}"]
+    assert mend(api) == (["deleted simulation arena-1", f"created Stage {stages[0]}"], [])
     assert [o["metadata"]["name"] for o in fake.all("simulations")] == ["theirs"]
-    assert mend(api) == []
+    assert mend(api) == ([], [])
+
+
+@pytest.mark.parametrize("what", ["simulations", "stages"])
+def test_fix_does_what_it_may_and_names_what_it_may_not(fake: FakeApi, api: KubeApi, tmp_path: Path, what: str) -> None:
+    fake.put(simulation("arena-1"))
+    stages = [stage["metadata"]["name"] for stage in shipped_stages()]
+    fake.remove("stages", stages[0])
+    fake.fail(403, path=f"/{what}", times=9)
+    done, refused = mend(api, NodeFolder(tmp_path))
+    kept = {"simulations": "deleted simulation arena-1", "stages": f"created Stage {stages[0]}"}
+    assert done == [text for name, text in kept.items() if name != what]
+    assert len(refused) == (2 if what == "simulations" else 1)  # the traces of which simulations?
+    assert f"/{what}: 403 Forbidden" in refused[0]
+
+
+def test_old_traces_are_shown_and_removed(fake: FakeApi, api: KubeApi, tmp_path: Path) -> None:
+    fake.put(simulation("arena-0123abcd-1", ours=False))
+    old = ["arena-0123abcd-2.sktrace", ".arena-0123abcd-2.sktrace.x7"]
+    others = ["arena-0123abcd-1.sktrace", "arena-web-1.sktrace", "cpu.sktrace"]
+    for name in (*old, *others):
+        (tmp_path / name).write_bytes(b"")
+    folder = NodeFolder(tmp_path)
+    finding = examine(Patient(api, folder=folder))["trace folder"]
+    assert (finding.level, finding.mend) == (Level.WARN, "if no episode is running now: sim-arena doctor --fix")
+    assert finding.said == f"2 traces of simulations that are gone in {tmp_path}, .arena-0123abcd-2.sktrace.x7 first"
+    done, refused = mend(api, folder)
+    assert (len(done), refused) == (2, [])
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".sktrace") == sorted(others)
+    assert examine(Patient(api, folder=folder))["trace folder"].level is Level.OK
+    missing = examine(Patient(api, folder=NodeFolder(tmp_path / "none")))["trace folder"]
+    assert (missing.level, missing.said.startswith("no folder ")) == (Level.WARN, True)
 
 
 def test_every_check_can_be_made_on_any_api_server(kube: KubeApi) -> None:
@@ -261,7 +311,7 @@ def run(*arguments: object) -> Any:
 
 
 def test_the_command_prints_a_line_a_check_and_passes(fake: FakeApi, tmp_path: Path) -> None:
-    result = run("--kubeconfig", fake.write_kubeconfig(tmp_path / "kubeconfig"))
+    result = run("--kubeconfig", fake.write_kubeconfig(tmp_path / "kubeconfig"), "--trace-dir", f"{tmp_path}:/data")
     assert result.exit_code == 0, result.output
     _, *lines = result.stdout.splitlines()
     assert lines

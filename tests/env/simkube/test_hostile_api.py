@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +17,7 @@ import pytest
 from env.kube import bounded, client
 from env.kube.client import KubeApi, KubeError
 from env.kube.connect import connect
+from env.simkube.doctor import Patient, examine
 
 DEEP = b'{"a":' * 200_000
 
@@ -54,12 +58,7 @@ class Hostile:
 @pytest.fixture
 def hostile(tmp_path: Path) -> Iterator[tuple[Hostile, KubeApi]]:
     server = Hostile()
-    config = tmp_path / "config"
-    config.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
-        "contexts: [{name: c, context: {cluster: c, user: u}}]\n"
-        f"clusters: [{{name: c, cluster: {{server: '{server.url}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
-    )
+    config = kubeconfig(tmp_path / "config", server.url)
     api = connect(kubeconfig=str(config))
     yield server, api
     api.close()
@@ -108,6 +107,49 @@ def test_a_listing_that_always_continues_ends(
     monkeypatch.setattr(client, "MAX_PAGES", 3)
     with pytest.raises(KubeError, match="more than 3 pages"):
         api.list("/api/v1/pods")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_a_certificate_of_another_authority_is_told_and_not_waited_out(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=other"]
+    subprocess.run([*words, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    context.wrap_socket(connection, server_side=True)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    api = connect(kubeconfig=str(kubeconfig(tmp_path / "config", url)))
+    try:
+        with pytest.raises(KubeError, match="shows a certificate that the kubeconfig's certificate-authority") as error:
+            client.wait(api, "a node", 60, lambda api: api.get("/api/v1/nodes/a"))
+        assert (error.value.reason, error.value.passing) == (client.UNTRUSTED, False)
+        ((_, finding),) = examine(Patient(api)).items()
+        assert finding.mend.startswith("is this the kubeconfig of that cluster, and not of one before it?")
+    finally:
+        api.close()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def kubeconfig(path: Path, url: str) -> Path:
+    path.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+        "contexts: [{name: c, context: {cluster: c, user: u}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: '{url}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
+    )
+    return path
 
 
 def test_a_trickle_is_over_when_its_time_is() -> None:
