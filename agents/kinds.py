@@ -126,6 +126,7 @@ def _llm(seed: int, settings: Given, spaces: Spaces) -> Agent:
 POLICY_NAMES = (
     "noop",
     "heuristic",
+    "reactive",
     "autoscaler",
     "random",
     "bump_cpu",

@@ -15,10 +15,17 @@ import numpy as np
 from agents.agent import State, Transition
 from agents.saved.fields import check_equal
 from agents.saved.files import read_json, write_json
-from env.actions import Action
-from env.gym.features import STATE_FEATURES
+from env.actions import CPU_STEP_M, MEMORY_STEP_BYTES, MIN_CPU_M, MIN_MEMORY_BYTES, Action
+from env.gym.features import STATE_FEATURES, squash
+from env.quantity import GIB
 
 Features = Mapping[str, float]
+
+ONE_ACTION = 0.4
+"""Between the features `cpu_over_floor` and `memory_over_floor` one action above a floor, 1/3, and two above, 1/2."""
+LOWERABLE_CPU = squash(MIN_CPU_M + CPU_STEP_M, 2_000) - 1e-6
+LOWERABLE_MEMORY = squash(MIN_MEMORY_BYTES + MEMORY_STEP_BYTES, 4 * GIB) - 1e-6
+"""The least `cpu_request` and `memory_request` from which one action less is still within the safeguards."""
 
 
 def noop(features: Features, rng: np.random.Generator) -> Action:
@@ -27,7 +34,40 @@ def noop(features: Features, rng: np.random.Generator) -> Action:
 
 
 def heuristic(features: Features, rng: np.random.Generator) -> Action:
-    """Surplus pods away first, then requests up where pods fail, down by the scheduler's reason, then missing pods."""
+    """The rule that remembers: what was too small once in the episode is never asked for again.
+
+    Surplus pods away first; then requests up where pods get too little; then down, by the scheduler's reasons about
+    the own pending pods, else about those that neighbours lack; then missing pods. Of two reasons, that of more nodes
+    counts, unless its request may not fall.
+    """
+    if features["replicas_distance"] > 0:
+        return Action.SCALE_DOWN_REPLICAS
+    if features["oom_killed"] > 0:
+        return Action.BUMP_MEM_SMALL
+    if features["cpu_starved"] > 0:
+        return Action.BUMP_CPU_SMALL
+    if features["pending"] > 0:
+        lower = _lower(features, features["insufficient_cpu"], features["insufficient_memory"])
+    elif features["broken"] > 0:
+        lower = _lower(features, features["others_insufficient_cpu"], features["others_insufficient_memory"])
+    else:
+        lower = None
+    if lower is not None:
+        return lower
+    return Action.SCALE_UP_REPLICAS if features["replicas_distance"] < 0 else Action.NOOP
+
+
+def _lower(features: Features, cpu_reasons: float, memory_reasons: float) -> Action | None:
+    """The request to lower for these reasons of the scheduler; None if neither may fall or none is a reason."""
+    may_cpu = features["cpu_over_floor"] > ONE_ACTION and features["cpu_request"] >= LOWERABLE_CPU
+    may_memory = features["memory_over_floor"] > ONE_ACTION and features["memory_request"] >= LOWERABLE_MEMORY
+    if cpu_reasons > 0 and may_cpu and (cpu_reasons >= memory_reasons or not may_memory):
+        return Action.REDUCE_CPU_SMALL
+    return Action.REDUCE_MEM_SMALL if memory_reasons > 0 and may_memory else None
+
+
+def reactive(features: Features, rng: np.random.Generator) -> Action:
+    """As `heuristic`, without its memory and blind to neighbours: what is observed now decides alone."""
     if features["replicas_distance"] > 0:
         return Action.SCALE_DOWN_REPLICAS
     if features["oom_killed"] > 0:

@@ -19,7 +19,7 @@ from agents.tabular.agent import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
 from agents.tabular.settings import GreedySettings
 from env.actions import Action
 from env.errors import AgentError
-from env.gym.features import STATE_DIM, STATE_FEATURES
+from env.gym.features import STATE_DIM, STATE_FEATURES, squash
 
 
 def state_with(**features: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -151,7 +151,56 @@ def test_the_list_fills_settings_in_and_refuses_what_an_agent_would() -> None:
         ({}, Action.NOOP),
     ],
 )
+def test_the_reactive_rule_moves_against_what_is_wrong(features: dict[str, float], action: Action) -> None:
+    assert make_agent("reactive", seed=0).act(state_with(**features), explore=False) == action
+
+
+HALFWAY = {"cpu_request": 0.5, "memory_request": 0.5, "cpu_over_floor": 1.0, "memory_over_floor": 1.0}
+"""2 CPUs and 4 GiB are asked for, and no floor is known."""
+ONE_OVER = 1 / 3
+"""A request one action above the largest that was too small."""
+
+
+@pytest.mark.parametrize(
+    ("features", "action"),
+    [
+        ({"replicas_distance": 0.4, "oom_killed": 1.0}, Action.SCALE_DOWN_REPLICAS),
+        ({"replicas_distance": -0.4}, Action.SCALE_UP_REPLICAS),
+        ({"pending": 0.3, "insufficient_cpu": 1.0}, Action.REDUCE_CPU_SMALL),
+        ({"pending": 0.3, "insufficient_memory": 0.5}, Action.REDUCE_MEM_SMALL),
+        ({"pending": 0.3, "insufficient_cpu": 0.2, "insufficient_memory": 1.0}, Action.REDUCE_MEM_SMALL),
+        ({"pending": 0.3, "insufficient_cpu": 1.0, "replicas_distance": -0.4}, Action.REDUCE_CPU_SMALL),
+        ({"oom_killed": 1.0, "pending": 0.3, "insufficient_cpu": 1.0}, Action.BUMP_MEM_SMALL),
+        ({"cpu_starved": 1.0, "replicas_distance": -0.4}, Action.BUMP_CPU_SMALL),
+        ({"pending": 0.3, "refused_otherwise": 1.0}, Action.NOOP),
+        ({"others_pending": 0.5, "others_insufficient_cpu": 1.0}, Action.NOOP),
+        ({"broken": 0.5, "others_insufficient_cpu": 1.0}, Action.REDUCE_CPU_SMALL),
+        ({"broken": 0.5, "others_insufficient_memory": 1.0, "replicas_distance": -0.4}, Action.REDUCE_MEM_SMALL),
+        ({}, Action.NOOP),
+    ],
+)
 def test_the_heuristic_moves_against_what_is_wrong(features: dict[str, float], action: Action) -> None:
+    assert make_agent("heuristic", seed=0).act(state_with(**HALFWAY | features), explore=False) == action
+
+
+@pytest.mark.parametrize(
+    ("features", "action"),
+    [
+        ({"insufficient_cpu": 1.0, "insufficient_memory": 0.5, "cpu_over_floor": ONE_OVER}, Action.REDUCE_MEM_SMALL),
+        ({"insufficient_cpu": 0.5, "insufficient_memory": 1.0, "memory_over_floor": ONE_OVER}, Action.REDUCE_CPU_SMALL),
+        ({"insufficient_cpu": 1.0, "cpu_over_floor": ONE_OVER}, Action.NOOP),
+        ({"insufficient_cpu": 1.0, "cpu_over_floor": 0.5}, Action.REDUCE_CPU_SMALL),
+    ],
+)
+def test_the_heuristic_never_asks_again_for_what_was_too_small(features: dict[str, float], action: Action) -> None:
+    for pods in ({"pending": 0.3}, {"broken": 0.3, **{f"others_{name}": features[name] for name in features}}):
+        known = {name: value for name, value in {**HALFWAY, **features, **pods}.items() if name in STATE_FEATURES}
+        assert make_agent("heuristic", seed=0).act(state_with(**known), explore=False) == action
+
+
+@pytest.mark.parametrize(("cpu_m", "action"), [(549, Action.NOOP), (550, Action.REDUCE_CPU_SMALL)])
+def test_the_heuristic_asks_for_no_less_than_the_safeguards_allow(cpu_m: int, action: Action) -> None:
+    features = {**HALFWAY, "cpu_request": squash(cpu_m, 2_000), "pending": 0.3, "insufficient_cpu": 1.0}
     assert make_agent("heuristic", seed=0).act(state_with(**features), explore=False) == action
 
 

@@ -15,6 +15,7 @@ from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_DIM
+from env.gym.rooms import find_room
 from env.interrupt import Stopped
 from env.observation import Observation
 from env.problems.scenario import Scenario
@@ -79,6 +80,21 @@ def test_the_heuristic_solves_what_is_generated() -> None:
     results = [run(ClusterEnv(), make_agent("heuristic", seed=0), seed)[0] for seed in range(20)]
     assert all(result.solved for result in results)
     assert max(result.steps for result in results) <= 12
+
+
+@pytest.mark.parametrize("kind", ["others-after", "crowded", "split", "apart", "outranks"])
+def test_the_heuristic_solves_rooms_and_leaves_their_neighbours_whole(kind: str) -> None:
+    cluster = EmbeddedCluster()
+    rooms = [find_room(kind, seed, cluster).scenario for seed in range(8)]
+    env, agent = ClusterEnv(rooms, max_steps=60, cluster=cluster), make_agent("heuristic", seed=0)
+    for number in range(len(rooms)):
+        state, _ = env.reset(options={"scenario": number})
+        ended = solved = False
+        while not ended:
+            state, _, solved, truncated, info = env.step(np.int64(agent.act(state, explore=False)))
+            ended = solved or truncated
+        assert solved, rooms[number].name
+        assert info["observation"].broken == 0
 
 
 def test_a_step_record_is_complete_json(scenarios: list[Scenario]) -> None:

@@ -119,7 +119,7 @@ def read_prompt(request: Request) -> Prompt:
 
 
 def heuristic(request: Request) -> Reply:
-    """The rules of `agents.policies.heuristic`, from the text."""
+    """The rules of `agents.policies.reactive`, from the text."""
     seen = read_prompt(request)
     rules = (
         (seen.replicas > seen.target, Action.SCALE_DOWN_REPLICAS),
@@ -130,7 +130,7 @@ def heuristic(request: Request) -> Reply:
         (seen.replicas < seen.target, Action.SCALE_UP_REPLICAS),
     )
     action = next((action for applies, action in rules if applies), Action.NOOP)
-    return answer(request, action, "by the rules of the heuristic")
+    return answer(request, action, "by the rules of the agent reactive")
 
 
 def looks(request: Request) -> Reply:

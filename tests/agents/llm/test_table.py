@@ -87,4 +87,4 @@ def test_scripted_models_are_functions_of_the_request(name: str) -> None:
 
 def test_the_heuristic_reads_the_text_alone() -> None:
     answer = json.loads(open_model("scripted").complete(request()).text)
-    assert answer == {"reasoning": "by the rules of the heuristic", "action_index": 4}
+    assert answer == {"reasoning": "by the rules of the agent reactive", "action_index": 4}
