@@ -9,6 +9,7 @@ from typing import Any
 
 from env.actions import MOST, NO_CEILING, Ceiling
 from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.objects import pod_templates
 from env.errors import QuantityError, ScenarioError, SimArenaError
 from env.problems.nodes import LARGEST, NodePools, check_range, equal_nodes
 from env.quantity import parse_cpu, parse_memory
@@ -105,6 +106,13 @@ def recorded_resources(trace: Trace, workload: WorkloadRef, duration_s: float | 
         TraceError, QuantityError: Its manifest is not valid.
     """
     return _in_trace(trace, recorded_manifest(trace, workload, duration_s))
+
+
+def has_neighbours(scenario: Scenario) -> bool:
+    """Whether the trace applies anything besides the workload that has pods."""
+    events = scenario.trace.events_within(scenario.duration_s)
+    applied = (manifest for event in events for manifest in event["applied_objs"])
+    return any(pod_templates(manifest) and not _names(manifest, scenario.workload) for manifest in applied)
 
 
 def ceiling_of(scenario: Scenario) -> Ceiling:

@@ -39,8 +39,8 @@ class ProblemsChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A fixed set of problems: standard, the default.",
-            autocompletion=completion.of(("standard",)),
+            help="A fixed set of problems: standard, the default; or rooms, in clusters that others share.",
+            autocompletion=completion.of(("standard", "rooms")),
         ),
     ] = None
     scenarios: Annotated[int | None, typer.Option(metavar="N", min=1, help="Generate so many problems instead.")] = None

@@ -26,6 +26,7 @@ _LONGEST = 100_000  # characters of one fact, which may be a list
 _MEDIAN = ("median steps/optimum", "median steps / optimum")
 _MEAN = ("mean steps/optimum", "mean steps / optimum")
 _OVER_ALLOCATION = ("over-allocation %", "over- allocation %")
+_BROKEN = ("neighbours broken %", "neighbours broken %")
 
 
 def show(table: FittedTable) -> None:
@@ -137,10 +138,14 @@ def _not_ready(seen: Mapping[str, int]) -> str:
 
 
 def measures(agents: Mapping[str, Sequence[Measures]]) -> FittedTable:
-    """What was measured: a block for each problem, in it the agents under one another."""
+    """What was measured: a block for each problem, in it the agents under one another.
+
+    Where clusters are shared, a column says how often neighbours are broken at the end.
+    """
     from runner.evaluation.evaluate import TOTAL
 
-    titles = ("n", "solved %", _MEDIAN, _MEAN, _OVER_ALLOCATION, "return")
+    shares = any(row.shared for rows in agents.values() for row in rows)
+    titles = ("n", "solved %", _MEDIAN, _MEAN, _OVER_ALLOCATION, *((_BROKEN,) if shares else ()), "return")
     table = FittedTable("problem and agent", *titles)
     problems = list(dict.fromkeys(row.problem for rows in agents.values() for row in rows))
     for problem in [*(name for name in problems if name != TOTAL), TOTAL]:
@@ -153,6 +158,7 @@ def measures(agents: Mapping[str, Sequence[Measures]]) -> FittedTable:
                 _forms(_interval, row.median_steps_ratio, 2),
                 _forms(_spread, row.mean_steps_ratio, 2),
                 _forms(_spread, row.over_allocation, 1, 100),
+                *((_forms(_interval, row.broken_rate, 1, 100),) if shares else ()),
                 _forms(_spread, row.mean_return, 2),
             )
     return table

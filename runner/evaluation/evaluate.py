@@ -12,7 +12,7 @@ from agents.agent import Agent, State
 from env.cluster import Cluster
 from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, has_neighbours
 from env.workload import Resources
 from runner.situation import tell
 
@@ -31,6 +31,7 @@ class Played:
         reward: Sum of the rewards, undiscounted.
         actions: Index of the action of each step.
         end: What the workload asks for after the last step.
+        broken: Pods that neighbours lack then; None where there are no neighbours.
     """
 
     problem: str
@@ -38,6 +39,7 @@ class Played:
     reward: float
     actions: tuple[int, ...]
     end: Resources
+    broken: int | None = None
 
     @property
     def steps(self) -> int:
@@ -133,8 +135,15 @@ def play(
             state, reward, terminated, truncated, info = env.step(np.int64(actions[-1]))
             rewards.append(reward)
             done = terminated or truncated
-    end = info["observation"].resources
-    return Played(info["problem"] or GIVEN, info["is_success"], float(sum(rewards)), tuple(actions), end)
+    seen = info["observation"]
+    return Played(
+        problem=info["problem"] or GIVEN,
+        solved=info["is_success"],
+        reward=float(sum(rewards)),
+        actions=tuple(actions),
+        end=seen.resources,
+        broken=seen.broken if has_neighbours(env.scenario) else None,
+    )
 
 
 def by_problem(episodes: Sequence[Played]) -> dict[str, list[int]]:

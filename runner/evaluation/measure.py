@@ -1,4 +1,4 @@
-"""What is measured of an agent's episodes: solved, steps against the optimum, over-allocation, return."""
+"""What is measured of an agent's episodes: solved, steps against the optimum, over-allocation, return, harm."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Measures:
         over_allocation: Mean of the solved episodes' share of the cluster that is held without need.
         mean_steps: Mean length of an episode; an unsolved one counts with the step limit.
         mean_return: Mean sum of rewards.
+        shared: Episodes in clusters with other workloads.
+        broken_rate: Share of those at whose end a workload that was whole lacks pods.
     """
 
     problem: str
@@ -37,6 +39,8 @@ class Measures:
     over_allocation: Estimate | None
     mean_steps: Estimate | None
     mean_return: Estimate | None
+    shared: int = 0
+    broken_rate: Estimate | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Flat, as JSON holds it: an estimate is its value, and as NAME_interval its interval's ends or None."""
@@ -70,6 +74,7 @@ def _measures(
 ) -> Measures:
     solved = sum(episode.solved for episode in episodes)
     pairs = zip(episodes, fewest, strict=True)
+    broken = [episode.broken > 0 for episode in episodes if episode.broken is not None]
     ratios = [episode.steps / steps for episode, steps in pairs if episode.solved and steps is not None]
     return Measures(
         problem=problem,
@@ -82,6 +87,8 @@ def _measures(
         over_allocation=mean([value for value in over_allocations if value is not None]),
         mean_steps=mean([episode.steps for episode in episodes]),
         mean_return=mean([episode.reward for episode in episodes]),
+        shared=len(broken),
+        broken_rate=share(sum(broken), len(broken)),
     )
 
 

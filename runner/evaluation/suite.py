@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
+from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
+from env.gym.rooms import find_room
 from env.problems.draw import PROBLEMS
 from env.problems.generate import generate_scenario
+from env.problems.rooms.kinds import ROOMS
 from env.problems.scenario import Scenario
 
 SUITE_SEED = 1 << 41
@@ -17,7 +20,8 @@ A training draws a problem's seed evenly from all 2^63, so that a million episod
 probability of 2e-11. What people choose (`--seed`) and the demo's own evaluation stay below.
 """
 OF_EACH_KIND = 200
-STANDARD = "standard"
+OF_EACH_ROOM = 30
+STANDARD, OF_ROOMS = "standard", "rooms"
 
 
 def standard() -> list[Scenario]:
@@ -25,7 +29,14 @@ def standard() -> list[Scenario]:
     return [generate_scenario(kind, SUITE_SEED + number) for kind in PROBLEMS for number in range(OF_EACH_KIND)]
 
 
-SUITES: dict[str, Callable[[], list[Scenario]]] = {STANDARD: standard}
+def rooms() -> list[Scenario]:
+    """30 rooms of each of the twelve kinds; always the same, see `fingerprint`."""
+    cluster = EmbeddedCluster()
+    numbers = range(SUITE_SEED, SUITE_SEED + OF_EACH_ROOM)
+    return [find_room(kind, seed, cluster).scenario for kind in ROOMS for seed in numbers]
+
+
+SUITES: dict[str, Callable[[], list[Scenario]]] = {STANDARD: standard, OF_ROOMS: rooms}
 
 
 def suite(name: str) -> list[Scenario]:

@@ -15,6 +15,7 @@ from env.embedded.closed_form import generated_workload, observe_plain
 from env.embedded.cluster import EmbeddedCluster
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
+from env.gym.rooms import make_scenario
 from env.problems.draw import PROBLEMS
 from env.problems.generate import draw_problem, generate_scenario, problem_scenario
 from env.problems.nodes import equal_nodes
@@ -197,3 +198,22 @@ def test_a_row_whose_optimum_is_not_known_says_so(data: Path) -> None:
     assert rows["noop"][-1].compared == 0
     assert rows["noop"][-1].median_steps_ratio is None
     assert rows[OPTIMUM][-1].n == 0
+
+
+def test_a_neighbour_that_is_broken_at_the_end_counts_where_there_are_neighbours() -> None:
+    alone, whole, broken = (replace(played(2, solved=False), broken=pods) for pods in (None, 0, 3))
+    row = measure([alone, whole, broken], [None] * 3, [None] * 3)[-1]
+    assert row.shared == 2
+    assert row.broken_rate is not None
+    assert row.broken_rate.value == 0.5
+    assert measure([alone], [None], [None])[-1].broken_rate is None
+
+
+def test_an_agent_that_looks_at_its_own_pods_only_breaks_neighbours_in_a_shared_cluster() -> None:
+    scenarios = [make_scenario("others-after", seed) for seed in range(1, 16)]
+    agents = {"autoscaler": make_agent("autoscaler", seed=0)}
+    rows = compare(agents, scenarios, max_steps=30, seed=0, optimum=True)
+    blind, best = rows["autoscaler"][-1], rows[OPTIMUM][-1]
+    assert blind.broken_rate is not None
+    assert best.broken_rate is not None
+    assert blind.broken_rate.value > best.broken_rate.value == 0.0

@@ -1,4 +1,4 @@
-"""The standard suite: what it is made of, and that it stays the same."""
+"""The suites: what they are made of, and that they stay the same."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import replace
 import pytest
 
 from env.embedded.closed_form import plain_workload
+from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
+from env.gym.search import least_actions
 from env.problems.draw import PROBLEMS
 from env.problems.generate import GeneratedProblem, draw_problem
 from env.problems.nodes import equal_nodes
-from env.problems.scenario import Scenario
+from env.problems.rooms.kinds import ROOMS
+from env.problems.scenario import Scenario, has_neighbours
 from env.trace.document import read_trace
-from runner.evaluation.suite import SUITE_SEED, fingerprint, standard, suite
+from runner.evaluation.suite import SUITE_SEED, fingerprint, rooms, standard, suite
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,29 @@ def test_the_fingerprint_tells_what_an_agent_would_meet(scenarios: list[Scenario
 def test_a_suite_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="standard"):
         suite("standrad")
+
+
+@pytest.fixture(scope="module")
+def shared() -> list[Scenario]:
+    return rooms()
+
+
+def test_the_suite_of_rooms_never_changes(shared: list[Scenario]) -> None:
+    """As the standard one; an engine that decides otherwise may take another attempt of a seed."""
+    assert fingerprint(shared) == "0d758c6b603d50694954b4f0e52c5f20a1aec0e8286ed880375b9f4b40aaa117"
+
+
+def test_it_has_30_rooms_of_each_kind(shared: list[Scenario]) -> None:
+    assert Counter(scenario.problem for scenario in shared) == dict.fromkeys(ROOMS, 30)
+
+
+def test_every_room_is_shared_and_replayed(shared: list[Scenario]) -> None:
+    assert all(has_neighbours(scenario) for scenario in shared)
+    assert not any(plain_workload(scenario) for scenario in shared)
+
+
+def test_every_room_has_a_shortest_solution_of_at_most_twenty_actions(shared: list[Scenario]) -> None:
+    cluster = EmbeddedCluster()
+    found = [least_actions(scenario, cluster) for scenario in shared[::10]]
+    assert all(actions is not None for actions in found)
+    assert any(not actions for actions in found), "in some nothing is to be done"
