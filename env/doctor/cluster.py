@@ -23,6 +23,8 @@ CLUSTER = np.dtype(
         ("deployments", np.int32),
         ("replicas", np.int32),
         ("use_percent", np.int32),
+        ("memory_of_cpu", np.float64),
+        ("measured", np.int32),
         ("placed", np.int32),
         ("unknown", np.int32),
         ("started", np.int32),
@@ -38,6 +40,8 @@ known: Of each fault, for how many more observations it is known to be there (po
 slots: Pods that a node takes.
 deployments, replicas: Equal Deployments, and the replicas that the load of each needs.
 use_percent: The CPU that a pod uses under this load, of what it requests.
+memory_of_cpu: Its use of memory, of what it requests, over that of CPU.
+measured: Whether there is a metrics API; without one (0) use is not known, and nothing can be scaled to it.
 placed: Pods on Ready nodes.
 unknown: Pods on NotReady nodes that are not replaced yet.
 started: Pods started in the last step.

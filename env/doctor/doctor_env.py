@@ -15,7 +15,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from env.doctor.actions import ACTIONS, DoctorAction
-from env.doctor.cluster import failing, record, without_image
+from env.doctor.cluster import CLUSTER, failing, record, without_image
 from env.doctor.draw import SHAPES, Problems
 from env.doctor.faults import CAUSES, Fault
 from env.doctor.features import FEATURES
@@ -41,9 +41,10 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     or pods each fault concerns, by name, which the doctor is not told.
 
     Args:
-        problems: "any", "small", "held-out" or "large"; see `env.doctor.draw.Problems`.
+        problems: "any", "small", "held-out", "large", "no-metrics" or "varied"; see `env.doctor.draw.Problems`.
         max_steps: Steps after which an episode is truncated.
         render_mode: "ansi" makes `render` return one line of text.
+        recorded: Clusters to start episodes with instead, by `env.doctor.recording.starts_of`; shape (n,).
 
     Raises:
         ConfigError: A setting out of range.
@@ -51,8 +52,15 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
 
-    def __init__(self, problems: str = "any", max_steps: int = MAX_STEPS, render_mode: str | None = None) -> None:
+    def __init__(
+        self,
+        problems: str = "any",
+        max_steps: int = MAX_STEPS,
+        render_mode: str | None = None,
+        recorded: NDArray[Any] | None = None,
+    ) -> None:
         check_settings(problems, max_steps, render_mode)
+        self._recorded = checked_recorded(recorded)
         self.observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
         self.action_space = spaces.Discrete(ACTIONS)
         self.render_mode = render_mode
@@ -115,7 +123,7 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         ends, masks = np.empty((2, 1), np.bool_), np.empty((1, ACTIONS), np.bool_)
         wanted = np.array([action], np.int64)
         results = (states, rewards, ends[0], ends[1], masks)
-        compiled()(self._lanes, self._problems, shape, faults, wanted, self._max_steps, *results)
+        compiled()(self._lanes, self._problems, shape, faults, self._recorded, wanted, self._max_steps, *results)
         self._mask = masks[0]
         return states[0], float(rewards[0]), bool(ends[0, 0]), bool(ends[1, 0])
 
@@ -183,6 +191,19 @@ def given_problem(options: Mapping[str, Any] | None) -> tuple[int, int]:
         text = f"{wrong[0]!r:.80}" if wrong else "none"
         raise ConfigError(f"options['faults'] {text}: must name at least one of {', '.join(_CAUSES)}")
     return shape, sum({1 << _CAUSES[name] for name in names})
+
+
+def checked_recorded(recorded: NDArray[Any] | None) -> NDArray[Any]:
+    """Clusters as the kernel takes them: those that were recorded, or none.
+
+    Raises:
+        ConfigError: They are not of CLUSTER.
+    """
+    if recorded is None:
+        return np.zeros(0, CLUSTER)
+    if recorded.dtype != CLUSTER or recorded.shape[1:] or not len(recorded):
+        raise ConfigError(f"recorded: {recorded.dtype!s:.80} {recorded.shape}; must be of CLUSTER, shape (n,), n > 0")
+    return recorded
 
 
 def check_settings(problems: str, max_steps: int, render_mode: str | None) -> None:

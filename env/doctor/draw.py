@@ -8,8 +8,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-from env.doctor.cluster import settle
-from env.doctor.faults import CAUSES, Fault
+from env.doctor.cluster import is_healthy, settle
+from env.doctor.faults import CAUSES, WRONG_SIZE, Fault
+from env.doctor.features import MEMORY_OF_CPU
 from env.doctor.nodes import NodeState
 from env.doctor.rules import strike
 from env.problems.philox import below, philox
@@ -26,6 +27,10 @@ class Problems(IntEnum):
     """Those that SMALL never draws."""
     LARGE = 3
     """3 to 200 nodes, one to five faults at the start, and others that come while the episode runs."""
+    NO_METRICS = 4
+    """As LARGE, of clusters without a metrics API: use is not known, and no Deployment is of the wrong size."""
+    VARIED = 5
+    """ANY, but for one episode in eight of NO_METRICS: what doctors are trained on."""
 
 
 SHAPES = ((3, 4, 5, 2), (3, 4, 6, 2), (3, 4, 3, 3), (3, 4, 4, 3), (4, 4, 6, 2), (4, 4, 5, 3), (4, 4, 4, 4))
@@ -42,23 +47,40 @@ FAULT_COMES_IN = 50
 """In large clusters a fault comes with a chance of one in so many steps."""
 
 _CAUSES = tuple(int(fault) for fault in CAUSES)
+_WITHOUT_METRICS = tuple(fault for fault in _CAUSES if WRONG_SIZE >> fault & 1 == 0)
 _FOR_PROBLEM, _FOR_CLUSTER, _FOR_FAULT, _FOR_STEP, _FOR_ARRIVAL, _FOR_SPLIT = range(6)
 
 
-def start(cluster: Any, problems: int, seed: int) -> None:
-    """Make the cluster that an episode of this seed starts with."""
-    if is_small(problems, seed):
+def start(cluster: Any, problems: int, seed: int, recorded: Any) -> None:
+    """Make the cluster that an episode of this seed starts with.
+
+    Args:
+        cluster: Changed.
+        problems: One of Problems.
+        seed: The episode's.
+        recorded: Of CLUSTER, shape (n,): if there are any, episodes start with these instead: half of them as they
+            are, the others, and those of healthy ones, with one to three drawn faults besides.
+    """
+    if len(recorded) > 0:
+        _start_recorded(cluster, recorded, seed)
+    elif is_small(problems, seed):
         shape, faults = draw_small(seed, problems == Problems.HELD_OUT)
         start_small(cluster, shape, faults)
     else:
-        _start_large(cluster, seed)
+        _start_large(cluster, seed, _is_measured(problems, seed))
 
 
 def is_small(problems: int, seed: int) -> bool:
     """Whether an episode of this seed is one of the small problems, to which no faults come later."""
-    if problems == Problems.ANY:
-        return philox(seed, _FOR_PROBLEM, 0)[0] & 1 == 0
-    return problems != Problems.LARGE
+    if problems == Problems.ANY or problems == Problems.VARIED:
+        return _is_measured(problems, seed) and philox(seed, _FOR_PROBLEM, 0)[0] & 1 == 0
+    return problems == Problems.SMALL or problems == Problems.HELD_OUT
+
+
+def _is_measured(problems: int, seed: int) -> bool:
+    if problems == Problems.VARIED:
+        return philox(seed, _FOR_PROBLEM, 0)[1] & 7 != 0
+    return problems != Problems.NO_METRICS
 
 
 def empty_cluster(cluster: Any, nodes: int, slots: int, deployments: int, replicas: int, use_percent: int) -> None:
@@ -71,6 +93,8 @@ def empty_cluster(cluster: Any, nodes: int, slots: int, deployments: int, replic
     cluster.deployments = deployments
     cluster.replicas = replicas
     cluster.use_percent = use_percent
+    cluster.memory_of_cpu = MEMORY_OF_CPU
+    cluster.measured = 1
     cluster.evicted_in = 0
     cluster.steps = 0
     settle(cluster)
@@ -125,7 +149,7 @@ def draw_small(seed: int, held_out: bool) -> tuple[int, int]:
         attempt += 1
 
 
-def _start_large(cluster: Any, seed: int) -> None:
+def _start_large(cluster: Any, seed: int, measured: bool) -> None:
     words, more = philox(seed, _FOR_CLUSTER, 0), philox(seed, _FOR_CLUSTER, 1)
     nodes = 3 + below(words[0], 8) if words[1] & 1 else 11 + below(words[0], 190)
     slots = 4 + below(words[2], 9)
@@ -133,14 +157,39 @@ def _start_large(cluster: Any, seed: int) -> None:
     replicas = min(2 + below(words[3], 19), room // 4)
     deployments = max(4, room * (50 + below(more[0], 51)) // 100 // replicas)
     empty_cluster(cluster, nodes, slots, deployments, replicas, 30 + below(more[1], 41))
+    cluster.measured = int(measured)
     for number in range(1 + below(more[2], MOST_LARGE_FAULTS)):
         _strike_drawn(cluster, seed, _FOR_FAULT, number)
     cluster.started = 0
 
 
+def _start_recorded(cluster: Any, recorded: Any, seed: int) -> None:
+    words = philox(seed, _FOR_CLUSTER, 0)
+    seen = recorded[below(words[0], len(recorded))]
+    cluster.nodes[:] = seen.nodes
+    cluster.amount[:] = seen.amount
+    cluster.known[:] = 0
+    cluster.slots = seen.slots
+    cluster.deployments = seen.deployments
+    cluster.replicas = seen.replicas
+    cluster.use_percent = seen.use_percent
+    cluster.memory_of_cpu = seen.memory_of_cpu
+    cluster.measured = seen.measured
+    cluster.evicted_in = seen.evicted_in
+    cluster.steps = 0
+    settle(cluster)
+    if words[1] & 1 == 0 or is_healthy(cluster):
+        for number in range(1 + below(words[2], MOST_SMALL_FAULTS)):
+            _strike_drawn(cluster, seed, _FOR_FAULT, number)
+    cluster.started = 0
+
+
 def _strike_drawn(cluster: Any, seed: int, purpose: int, number: int) -> None:
     words = philox(seed, purpose, number)
-    fault = _CAUSES[below(words[0], len(_CAUSES))]
+    if cluster.measured != 0:
+        fault = _CAUSES[below(words[0], len(_CAUSES))]
+    else:
+        fault = _WITHOUT_METRICS[below(words[0], len(_WITHOUT_METRICS))]
     if fault == Fault.TOO_MANY_REPLICAS:
         size = int(cluster.replicas) * (1 + below(words[1], 7))
     else:

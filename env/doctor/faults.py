@@ -44,6 +44,8 @@ def bits(faults: Iterable[Fault]) -> int:
 
 
 _F, _A = Fault, DoctorAction
+WRONG_SIZE = bits((_F.TOO_FEW_REPLICAS, _F.TOO_MANY_REPLICAS))
+"""What only a metrics API tells."""
 _REVEALS: dict[DoctorAction, tuple[Fault, ...]] = {
     _A.GET_NODES: (_F.NODE_NOT_READY, _F.NODE_CORDONED),
     _A.GET_PODS: (_F.CRASH_LOOP, _F.OUT_OF_MEMORY, _F.BAD_IMAGE, _F.DNS),

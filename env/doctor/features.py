@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from env.doctor.cluster import count_nodes, failing, without_image
-from env.doctor.faults import Fault, bits, flag
+from env.doctor.faults import WRONG_SIZE, Fault, bits, flag
 from env.doctor.nodes import NodeState, nodes_in
 
 FEATURES = (
@@ -37,7 +37,9 @@ EVENTS_AT_1 = 100
 """Counts that are 1 as features; larger ones are clipped to 1."""
 
 MEMORY_OF_CPU = 0.875
-"""A pod's use of memory, of what it requests, over its use of CPU."""
+"""A pod's use of memory, of what it requests, over its use of CPU; clusters that were recorded have their own."""
+UNKNOWN_USE = 0.0
+"""Features 11 and 12 where use is not known. No cluster with a metrics API and pods that run has both at 0."""
 IDLE_MEMORY = 0.5
 """What an idle pod uses of the memory that a busy one does; of CPU it uses none."""
 
@@ -49,7 +51,6 @@ EVENTS_OF_SLOW_PODS = 10
 
 PVC_ISSUES = bits((Fault.CLAIM_UNBOUND,))
 NETWORK_ISSUES = bits((Fault.DNS, Fault.NETWORK_POLICY))
-WRONG_SIZE = bits((Fault.TOO_FEW_REPLICAS, Fault.TOO_MANY_REPLICAS))
 PRESSURE = WRONG_SIZE | bits((Fault.OUT_OF_MEMORY,))
 
 
@@ -60,14 +61,19 @@ def pressure(cluster: Any) -> float:
 
 
 def usage(cluster: Any) -> tuple[float, float]:
-    """CPU and memory that pods use, of what the Ready nodes have; the load of missing replicas is on their siblings."""
+    """CPU and memory that pods use, of what the Ready nodes have; the load of missing replicas is on their siblings.
+
+    Both are UNKNOWN_USE without a metrics API.
+    """
+    if cluster.measured == 0:
+        return UNKNOWN_USE, UNKNOWN_USE
     amount = cluster.amount
     ready = nodes_in(cluster, NodeState.OPEN) + nodes_in(cluster, NodeState.CORDONED)
     running = cluster.placed - failing(cluster) - without_image(cluster)
     idle = min(running, amount[Fault.TOO_MANY_REPLICAS])
     busy = running - idle + (amount[Fault.TOO_FEW_REPLICAS] if running > idle else 0)
     room = max(1, ready * cluster.slots) * 100.0
-    memory = MEMORY_OF_CPU * cluster.use_percent
+    memory = cluster.memory_of_cpu * cluster.use_percent
     return clipped(busy * cluster.use_percent, room), clipped(busy * memory + idle * IDLE_MEMORY * memory, room)
 
 

@@ -52,6 +52,7 @@ def compiled() -> Callable[..., None]:
         problems: int,
         shape: int,
         faults: int,
+        recorded: NDArray[Any],
         wanted: NDArray[np.int64],
         max_steps: int,
         states: NDArray[np.float32],
@@ -66,6 +67,7 @@ def compiled() -> Callable[..., None]:
             lanes: Of LANE, shape (n,); changed.
             problems: Of `env.doctor.draw.Problems`: what episodes start with.
             shape, faults: Of the small problem that episodes start with; -1: one is drawn.
+            recorded: Of CLUSTER: if there are any, episodes start with these, and faults come while they run.
             wanted: Actions, shape (n,).
             max_steps: Steps after which an episode is truncated.
             states, rewards, terminated, truncated, masks: Results, of n rows.
@@ -74,7 +76,7 @@ def compiled() -> Callable[..., None]:
         for i in range(len(lanes)):
             lane = lanes[i]
             if lane.ended:
-                start_lane(lane, problems, shape, faults)
+                start_lane(lane, problems, shape, faults, recorded)
                 rewards[i], terminated[i], truncated[i] = 0.0, False, False
             else:
                 rewards[i] = step_lane(lane, wanted[i])
@@ -88,7 +90,7 @@ def compiled() -> Callable[..., None]:
     return step
 
 
-def start_lane(lane: Any, problems: int, shape: int, faults: int) -> None:
+def start_lane(lane: Any, problems: int, shape: int, faults: int, recorded: Any) -> None:
     """Begin the lane's next episode."""
     first, second, _, _ = episode_words(int(lane.key), int(lane.episodes))
     lane.seed = seed_of(first, second)
@@ -98,8 +100,8 @@ def start_lane(lane: Any, problems: int, shape: int, faults: int) -> None:
     if shape >= 0:
         start_small(lane, shape, faults)
     else:
-        start(lane, problems, int(lane.seed))
-    lane.calm = shape >= 0 or is_small(problems, int(lane.seed))
+        start(lane, problems, int(lane.seed), recorded)
+    lane.calm = shape >= 0 or (len(recorded) == 0 and is_small(problems, int(lane.seed)))
 
 
 def step_lane(lane: Any, action: int) -> float:

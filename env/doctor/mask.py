@@ -18,6 +18,8 @@ def action_mask(cluster: Any, mask: Any) -> None:
     cordoned = nodes_in(cluster, NodeState.CORDONED) + nodes_in(cluster, NodeState.DOWN_CORDONED)
     drained = cluster.nodes[NodeState.CORDONED, 0] + cluster.nodes[NodeState.DOWN_CORDONED, 0]
     down = cluster.nodes[NodeState.DOWN, 0]  # nothing is left to be drained from it
+    mask[DoctorAction.SCALE_UP_DEPLOYMENT] = cluster.measured != 0
+    mask[DoctorAction.SCALE_DOWN_DEPLOYMENT] = cluster.measured != 0
     mask[DoctorAction.RESTART_FAILED_PODS] = failing(cluster) > 0
     mask[DoctorAction.DRAIN_NODE] = cluster.nodes.sum() > drained + down
     mask[DoctorAction.UNCORDON_NODE] = cordoned > 0

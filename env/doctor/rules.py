@@ -7,7 +7,7 @@ from typing import Any
 
 from env.doctor.actions import DoctorAction
 from env.doctor.cluster import failing, is_healthy, is_reportable, settle
-from env.doctor.faults import OUTDATES, REVEALS, Fault, age, forget, reveal
+from env.doctor.faults import OUTDATES, REVEALS, WRONG_SIZE, Fault, age, forget, reveal
 from env.doctor.nodes import NodeState, emptiest, empty_all, fullest, move
 
 EVICTED_AFTER = 5
@@ -51,7 +51,7 @@ def turn(cluster: Any, action: int, node_heals: bool, crash_heals: bool) -> Outc
 def act(cluster: Any, action: int) -> None:
     """What kubectl does; the cluster is at rest before and after."""
     cluster.started = 0
-    reveal(cluster, REVEALS[action])
+    reveal(cluster, REVEALS[action] if cluster.measured != 0 else REVEALS[action] & ~WRONG_SIZE)
     if OUTDATES[action] != 0 and _write(cluster, action):
         settle(cluster)
         forget(cluster, OUTDATES[action])
@@ -62,9 +62,9 @@ def _write(cluster: Any, action: int) -> bool:
     if action == DoctorAction.RESTART_FAILED_PODS:
         return _restart(cluster)
     if action == DoctorAction.SCALE_UP_DEPLOYMENT:
-        return _scale_up(cluster)
+        return cluster.measured != 0 and _scale_up(cluster)
     if action == DoctorAction.SCALE_DOWN_DEPLOYMENT:
-        return _scale_down(cluster)
+        return cluster.measured != 0 and _scale_down(cluster)
     if action == DoctorAction.DRAIN_NODE:
         return _drain(cluster)
     return _uncordon(cluster)

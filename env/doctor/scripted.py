@@ -13,11 +13,12 @@ from env.doctor.features import (
     MEMORY_OF_CPU,
     NODES_AT_1,
     PODS_AT_1,
+    UNKNOWN_USE,
     USUAL_EVENTS,
 )
 
 _CLOSE = 1e-4
-_NODES, _READY, _NOT_READY, _PODS, _, _PENDING, _FAILED, _UNKNOWN, _, _, _UNAVAILABLE = range(11)
+_NODES, _READY, _NOT_READY, _PODS, _RUNNING, _PENDING, _FAILED, _UNKNOWN, _, _, _UNAVAILABLE = range(11)
 _CPU, _MEMORY, _WARNING, _NORMAL, _CLAIMS, _NETWORK, _PRESSURE = range(11, len(FEATURES))
 _UNASKED = 0.5
 
@@ -58,6 +59,8 @@ def _what_hides(state: Sequence[float]) -> DoctorAction | None:
         return None
     if state[_NETWORK] == _UNASKED and probes < 2 * EVENTS_OF_SLOW_PODS:
         return DoctorAction.CHECK_LOGS
+    if _is_unmeasured(state):  # so it can be a network policy only
+        return DoctorAction.CHECK_LOGS if state[_NETWORK] == _UNASKED else None
     counted = max(state[_NODES], state[_PODS], state[_WARNING]) < 1  # as features none of them is clipped
     if counted and probes % EVENTS_OF_SLOW_PODS < 2:
         return DoctorAction.SCALE_UP_DEPLOYMENT
@@ -66,6 +69,11 @@ def _what_hides(state: Sequence[float]) -> DoctorAction | None:
     if state[_PRESSURE] == 1 and state[_CLAIMS] == _UNASKED:  # not by DESCRIBE_UNHEALTHY, which shows other pressure
         return DoctorAction.SCALE_UP_DEPLOYMENT
     return DoctorAction.CHECK_LOGS if state[_NETWORK] == _UNASKED else None
+
+
+def _is_unmeasured(state: Sequence[float]) -> bool:
+    """Whether there is no metrics API: pods run, and use nothing."""
+    return state[_RUNNING] > 0 and state[_CPU] == state[_MEMORY] == UNKNOWN_USE
 
 
 def _unexplained(state: Sequence[float]) -> float:

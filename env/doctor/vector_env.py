@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from env.doctor.actions import ACTIONS
 from env.doctor.cluster import record
-from env.doctor.doctor_env import MAX_STEPS, PROBLEMS, SEEDS, check_settings, faults_of, given_problem, line
+from env.doctor.doctor_env import (
+    MAX_STEPS,
+    PROBLEMS,
+    SEEDS,
+    check_settings,
+    checked_recorded,
+    faults_of,
+    given_problem,
+    line,
+)
 from env.doctor.features import FEATURES
 from env.doctor.kernel import LANE, compiled
 from env.errors import ConfigError
@@ -41,7 +50,7 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
 
     Args:
         num_envs: 1 to 2^20.
-        problems, max_steps, render_mode: As in DoctorEnv.
+        problems, max_steps, render_mode, recorded: As in DoctorEnv.
 
     Raises:
         ConfigError: A setting out of range.
@@ -54,9 +63,15 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
     }
 
     def __init__(
-        self, num_envs: int = 1, problems: str = "any", max_steps: int = MAX_STEPS, render_mode: str | None = None
+        self,
+        num_envs: int = 1,
+        problems: str = "any",
+        max_steps: int = MAX_STEPS,
+        render_mode: str | None = None,
+        recorded: NDArray[Any] | None = None,
     ) -> None:
         check_settings(problems, max_steps, render_mode)
+        self._recorded = checked_recorded(recorded)
         if not 1 <= num_envs <= MAX_ENVS:
             raise ConfigError(f"num_envs {num_envs}: must be from 1 to {MAX_ENVS}")
         self.num_envs = num_envs
@@ -159,7 +174,7 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         terminated, truncated = np.empty(n, np.bool_), np.empty(n, np.bool_)
         self._masks, self._actions = np.empty((n, ACTIONS), np.bool_), wanted
         results = (states, rewards, terminated, truncated, self._masks)
-        compiled()(self._lanes, self._problems, shape, faults, wanted, self._max_steps, *results)
+        compiled()(self._lanes, self._problems, shape, faults, self._recorded, wanted, self._max_steps, *results)
         info: dict[str, NDArray[Any]] = {"action_mask": self._masks, "_action_mask": self._all}
         for name in ("is_success", "reported"):
             info[name], info["_" + name] = self._lanes[name].copy(), self._all

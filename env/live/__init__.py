@@ -9,6 +9,7 @@ usage.py        what nodes, pods and Deployments use, by the metrics API
 logs.py         logs of pods, and what in them tells of names and the network
 findings.py     objects -> what is wrong
 observe.py      objects -> the features
+record.py       objects -> a recording that a simulation starts from
 shown.py        what a reading action shows
 plan.py         what a writing action would change
 write.py        the same, tried, asked for and done

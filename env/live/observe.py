@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from env.doctor.features import FEATURES, Counts, clipped, write_counts, write_flags
+from env.doctor.features import FEATURES, UNKNOWN_USE, Counts, clipped, write_counts, write_flags
 from env.live.findings import is_unavailable
 from env.live.pods import PodState, pod_state, read_time
 from env.live.reading import Seen
@@ -20,8 +20,6 @@ RECENT = timedelta(minutes=10)
 """Events last seen longer ago do not count. What goes on failing is told again within it: kubelets and schedulers
 wait five minutes at most."""
 CPU, MEMORY = 11, 12
-UNKNOWN_USE = 0.0
-"""Features 11 and 12 where use is not known. No simulated cluster with pods that run has both at 0."""
 
 
 def counts(seen: Seen) -> Counts:

@@ -24,7 +24,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from env.doctor.actions import ACTIONS
-from env.doctor.doctor_env import MAX_STEPS, PROBLEMS, SEEDS, check_settings
+from env.doctor.doctor_env import MAX_STEPS, PROBLEMS, SEEDS, check_settings, checked_recorded
 from env.doctor.features import FEATURES
 from env.doctor.kernel import LANE, compiled
 from env.doctor.vector_env import MAX_ENVS
@@ -69,6 +69,7 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
         super().__init__(buf)
         self._problems, self._max_steps, self._seed = PROBLEMS.index(problems), max_steps, seed
         self._reward_scale = np.float32(reward_scale)
+        self._recorded = checked_recorded(None)
         self._lanes = np.zeros(num_envs, LANE)
         self._actions = np.zeros(num_envs, np.int64)
         self._action_masks = np.ones((num_envs, ACTIONS), np.bool_)
@@ -114,7 +115,7 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
     ) -> None:
         lanes, states, masks = self._lanes[of], self.observations[of], self._action_masks[of]
         results = (states, rewards, terminals, truncations, masks)
-        compiled()(lanes, self._problems, -1, -1, self._actions[of], self._max_steps, *results)
+        compiled()(lanes, self._problems, -1, -1, self._recorded, self._actions[of], self._max_steps, *results)
 
     def _infos(self, ended: NDArray[np.int64]) -> Infos:
         """Of the episodes that have ended in this step."""

@@ -17,17 +17,33 @@ from env.doctor.doctor_env import PROBLEMS, DoctorEnv
 from env.doctor.features import FEATURES, features
 from env.doctor.kernel import LANE, start_lane, step_lane
 from env.doctor.mask import action_mask
+from env.doctor.recording import Nodes, Recording, starts_of
 from env.doctor.vector_env import DoctorVectorEnv
 from env.errors import ConfigError
 
+STARTS = starts_of([
+    Recording(
+        at="2026-11-29T01:30:00Z",
+        nodes=(Nodes(state="ready", pods=7, number=5), Nodes(state="cordoned", pods=1, number=1)),
+        deployments=6,
+        faults={"crash-loop": 2, "too-many-replicas": 9},
+        cpu_used=0.2,
+        memory_used=0.6,
+    ),
+    Recording(at="2026-11-29T01:31:00Z", nodes=(Nodes(state="ready", pods=30, number=3),), deployments=20),
+])  # fmt: skip
+"""A cluster with faults, and a healthy one without a metrics API."""
 KEYS = ("is_success", "reported", "action_mask")
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**64), st.integers(1, 7), st.sampled_from(PROBLEMS), st.integers(1, 12))
-def test_clusters_step_as_in_the_single_environment(seed: int, num_envs: int, problems: str, max_steps: int) -> None:
-    many = DoctorVectorEnv(num_envs, problems, max_steps)
-    one_by_one = SyncVectorEnv([lambda: DoctorEnv(problems, max_steps)] * num_envs)
+@given(st.integers(0, 2**64), st.integers(1, 7), st.sampled_from(PROBLEMS), st.integers(1, 12), st.booleans())
+def test_clusters_step_as_in_the_single_environment(
+    seed: int, num_envs: int, problems: str, max_steps: int, recorded: bool
+) -> None:
+    starts = STARTS if recorded else None
+    many = DoctorVectorEnv(num_envs, problems, max_steps, recorded=starts)
+    one_by_one = SyncVectorEnv([lambda: DoctorEnv(problems, max_steps, recorded=starts)] * num_envs)
     states, info = many.reset(seed=seed)
     expected_states, expected_info = one_by_one.reset(seed=seed)
     results: tuple[Any, ...] = (states,)
@@ -46,13 +62,14 @@ def test_clusters_step_as_in_the_single_environment(seed: int, num_envs: int, pr
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**62), st.sampled_from(PROBLEMS))
-def test_compiled_code_computes_what_plain_python_does(seed: int, problems: str) -> None:
-    many = DoctorVectorEnv(1, problems)
+@given(st.integers(0, 2**62), st.sampled_from(PROBLEMS), st.booleans())
+def test_compiled_code_computes_what_plain_python_does(seed: int, problems: str, recorded: bool) -> None:
+    many = DoctorVectorEnv(1, problems, recorded=STARTS if recorded else None)
     states, info = many.reset(seed=seed)
     lane = record(np.zeros(1, LANE), 0)
     lane.key = seed
-    start_lane(lane, PROBLEMS.index(problems), -1, -1)
+    starts = STARTS if recorded else STARTS[:0]
+    start_lane(lane, PROBLEMS.index(problems), -1, -1, starts.view(np.recarray))
     state, mask = np.empty(len(FEATURES), np.float32), np.empty(ACTIONS, np.bool_)
     for action in np.random.default_rng(seed).integers(ACTIONS, size=60).tolist():
         features(lane, state)
