@@ -28,6 +28,8 @@ from gymnasium.envs.registration import register
 
 ENV_ID = "SimArena/Cluster-v0"
 DOCTOR_ID = "SimArena/Doctor-v0"
+ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID}
+"""What `--env` may say, and the id that Gymnasium knows it by."""
 
 register(
     id=ENV_ID,

@@ -1,15 +1,19 @@
-"""One episode: an agent in an environment until the goal, the step limit, or a request to stop."""
+"""One episode: an agent in an environment until the goal, the step limit, or a request to stop.
+
+In Cluster-v0, or in another environment whose `info` has `is_success` and, if actions may be forbidden, `action_mask`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from agents.agent import Agent, Transition
+from agents.agent import Agent, MaskedAgent, Transition
 from env.gym.cluster_env import ClusterEnv
 from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
@@ -20,6 +24,7 @@ StepRecord = dict[str, Any]
 OnStep = Callable[[StepRecord], None]
 Learn = Callable[[Transition], dict[str, float]]
 State = npt.NDArray[np.float32]
+Env = gymnasium.Env[State, np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,9 @@ class EpisodeResult:
         loss: Mean of the training loss; None if no gradient step was taken.
         q_mean: Mean of the batches' Q-values; None likewise.
         epsilon: Exploration probability after the last step; None for agents that do not explore.
-        scenario: Name of the scenario.
+        scenario: Name of the scenario; of the environment, where there are none.
         problem: Its kind, None if unknown.
-        target: Pods that should be ready.
+        target: Pods that should be ready; 0 where there is no scenario.
         metrics: Means of the other numbers that the agent's learning gave, by name.
     """
 
@@ -54,7 +59,7 @@ class EpisodeResult:
 
 
 def run_episode(
-    env: ClusterEnv,
+    env: Env,
     agent: Agent,
     *,
     seed_sequence: np.random.SeedSequence,
@@ -82,7 +87,7 @@ def run_episode(
 
 
 def _run_episode(
-    env: ClusterEnv,
+    env: Env,
     agent: Agent,
     seed_sequence: np.random.SeedSequence,
     explore: bool,
@@ -99,15 +104,15 @@ def _run_episode(
     while not (terminated or truncated):
         if should_stop():
             raise Stopped
-        tell(agent, env)
-        action = agent.act(state, explore=explore)
-        next_state, reward, terminated, truncated, next_info = env.step(np.int64(action))
+        action = act(agent, env, state, info, explore=explore)
+        next_state, given, terminated, truncated, next_info = env.step(np.int64(action))
+        reward = float(given)
         if learn is not None:
             metrics.append(learn(Transition(state, action, reward, next_state, terminated, truncated)))
         rewards.append(reward)
         if on_step is not None:
-            record = step_record(state, info, reward, next_info)
-            why = env.why() if truncated and not terminated else ()
+            record = _record(env, state, info, action, reward, next_info)
+            why = env.why() if isinstance(env, ClusterEnv) and truncated and not terminated else ()
             on_step({"episode": episode, "step": len(rewards), "seed": seed, **record,
                      "terminated": terminated, "truncated": truncated, "why": list(why)})  # fmt: skip
         state, info = next_state, next_info
@@ -119,11 +124,34 @@ def _run_episode(
         loss=_mean(metrics, "loss"),
         q_mean=_mean(metrics, "q_mean"),
         epsilon=metrics[-1].get("epsilon") if metrics else None,
-        scenario=first["scenario"],
-        problem=first["problem"],
-        target=first["target"],
+        scenario=first.get("scenario") or (env.spec.id if env.spec else type(env).__name__),
+        problem=first.get("problem"),
+        target=first.get("target", 0),
         metrics=_other_means(metrics),
     )
+
+
+def act(agent: Agent, env: Env, state: State, info: Mapping[str, Any], *, explore: bool) -> int:
+    """The agent's action in this state: told where the episode stands, if it reads, and which actions are allowed."""
+    if isinstance(env, ClusterEnv):
+        tell(agent, env)
+    mask = info.get("action_mask")
+    if mask is None:
+        return agent.act(state, explore=explore)
+    return cast(MaskedAgent, agent).act(state, explore=explore, mask=mask)
+
+
+def _record(
+    env: Env, state: State, info: dict[str, Any], action: int, reward: float, after: dict[str, Any]
+) -> StepRecord:
+    if isinstance(env, ClusterEnv):
+        return step_record(state, info, reward, after)
+    return {
+        "state": [float(value) for value in state],
+        "action": {"index": action},
+        "reward": reward,
+        "line": env.render() if env.render_mode == "ansi" else None,
+    }
 
 
 def step_record(state: State, info: dict[str, Any], reward: float, after: dict[str, Any]) -> StepRecord:

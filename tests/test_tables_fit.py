@@ -6,7 +6,7 @@ import ast
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.console import Console, Group
 from rich.text import Text
 from rig import NOTHING
 
+from agents.saved.evaluation import EvaluationRow, Measured
 from env.fidelity.agreement import MEASURES
 from env.fidelity.figures import Tally
 from env.simkube.doctor_results import Level, ReportLine
@@ -44,12 +45,11 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import benchmark, doctor, fidelity, rl_train, tables
+from runner.commands import benchmark, doctor, fidelity, tables
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
-from runner.rl.exam import Score
 
 ROOT = Path(__file__).parents[1]
 WINDOW = 80
@@ -226,16 +226,17 @@ CASES: dict[str, Callable[[], Any]] = {
         "placed pods/s", [{"nodes": 10_000, "pods": 100_000, "median": 1e9, "low": 1e8, "high": 1e10}]
     ),
     "runner.commands.tables:steps": _steps,
-    "runner.commands.rl_train:_table": lambda: rl_train._table(
+    "runner.commands.tables:evaluation": lambda: tables.evaluation(
         [
-            Score(
-                "scripted",
-                "held-out",
-                1000,
-                998,
-                Estimate(0.9876, 0.9123, 0.9999),
-                Estimate(-12.74, -13.52, -11.97),
-                Estimate(78.70, 76.52, 80.93),
+            asdict(
+                EvaluationRow(
+                    "scripted",
+                    "held-out",
+                    1000,
+                    Measured(0.9876, 0.9123, 0.9999),
+                    Measured(-12.74, -13.52, -11.97),
+                    Measured(78.70, 76.52, 80.93),
+                )
             )
         ]
     ),

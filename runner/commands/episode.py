@@ -9,6 +9,7 @@ import typer
 from runner.clusters.choice import ClusterChoice
 from runner.commands import decisions, tables
 from runner.commands.console import check_place, err, print_json
+from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
 from runner.commands.saved_trace import save_trace
 from runner.options.agents import EpisodeChoice, PlayerOption, SaveOption, SeedOption, open_agent
@@ -39,6 +40,11 @@ def episode(
     from env.gym.cluster_env import ClusterEnv
     from runner.episode import run_episode
 
+    kind = environment_kind(workload.env)
+    if kind.episode is not None:
+        kind.check_played(workload, cluster, to=to)
+        kind.episode(agent, seed=seed, steps=rules.steps, as_json=output.as_json)
+        return
     check_place(to, "--to")
     model.check_needed([agent])
     scenario = workload.one_scenario(seed)

@@ -13,6 +13,7 @@ from env.errors import ConfigError
 from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
 from runner.commands.console import print_json, progress
+from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
@@ -87,6 +88,13 @@ def evaluate(
     from runner.evaluation.intervals import CONFIDENCE
     from runner.evaluation.suite import STANDARD, fingerprint
 
+    kind = environment_kind(workload.env)
+    if kind.evaluate is not None:
+        kind.check_played(workload, cluster, suite=problems.suite, seed=problems.seed)
+        kind.evaluate(
+            agent or [], baselines=baselines, episodes=problems.scenarios, steps=episode.steps, as_json=output.as_json
+        )
+        return
     model.check_needed(agent or [])
     named, seed = problems.suite, problems.seed or 0
     if not workload.trace and (problems.scenarios, workload.problem, problems.seed) == (None, None, None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -16,8 +16,10 @@ from runner.commands.console import Exit, ask, can_ask, fail, note, out, print_j
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
+from runner.options.real_cluster import RealCluster
 
 if TYPE_CHECKING:
+    from agents.saved.about import About
     from env.live.cluster import LiveStep
     from env.live.plan import Change
     from env.live.write import Written
@@ -25,30 +27,13 @@ if TYPE_CHECKING:
 
 _WRITES = tuple(action.name.lower().replace("_", "-") for action in WRITES)
 
-_REQUEST_TIMEOUT_S = 10.0
-
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterToDiagnose:
-    """The cluster, and what may be changed."""
+class WriteChoice:
+    """What may be changed."""
 
     panel: ClassVar[str] = "Cluster"
 
-    kubeconfig: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.",
-            autocompletion=completion.files,
-        ),
-    ] = None
-    kube_context: Annotated[str | None, typer.Option(metavar="NAME", help="Its context. Default: the current one.")] = (
-        None
-    )
-    namespace: Annotated[
-        tuple[str, ...],
-        typer.Option(metavar="NAME", help="Read this one only; may be given again. kube-system is changed only so."),
-    ] = ()
     allow_writes: Annotated[
         tuple[str, ...],
         typer.Option(
@@ -65,7 +50,8 @@ class ClusterToDiagnose:
 
 @flattened
 def diagnose(
-    cluster: ClusterToDiagnose,
+    cluster: RealCluster,
+    writes: WriteChoice,
     output: OutputChoice,
     model: Annotated[
         str | None,
@@ -87,48 +73,43 @@ def diagnose(
     Exit code 0: nothing is wrong. 1: something is, or not all could be read. What an action would write is proposed as
     a command, unless --allow-writes names the action: then the API server tries it, you are asked, and it is done.
     """
-    doctor, name = _doctor(model, simulation)
+    doctor, name, said = _doctor(model, simulation)
     if simulation:
         _simulate(doctor, name, steps, seed, as_json=output.as_json)
         return
-    allowed = _allowed(cluster.allow_writes)
-    if allowed and not cluster.dry_run and not cluster.yes and not can_ask():
+    allowed = _allowed(writes.allow_writes)
+    if allowed and not writes.dry_run and not writes.yes and not can_ask():
         raise UsageError("no terminal to ask at before an action writes; take --yes or --dry-run")
-    _examine(cluster, allowed, doctor, name, steps, as_json=output.as_json)
+    _examine(cluster, writes, allowed, doctor, name, said, steps, as_json=output.as_json)
 
 
 def _examine(
-    choice: ClusterToDiagnose,
+    cluster: RealCluster,
+    writes: WriteChoice,
     allowed: tuple[DoctorAction, ...],
     doctor: Doctor,
     name: str,
+    said: About | None,
     steps: int,
     *,
     as_json: bool,
 ) -> None:
-    from env.kube.connect import connect, context_name
     from env.live.cluster import LiveCluster, Rights
     from env.live.reading import Reader
     from runner.rl.diagnose import diagnose as run
     from runner.rl.report import Header, document, report_lines
 
-    file = str(choice.kubeconfig) if choice.kubeconfig else None
-    where = (
-        *(("--kubeconfig", file) if file else ()),
-        *(("--context", choice.kube_context) if choice.kube_context else ()),
-    )
-    api = replace(connect(choice.kube_context, kubeconfig=file), request_timeout_s=_REQUEST_TIMEOUT_S)
     try:
-        context = context_name(choice.kube_context, kubeconfig=file)
-        header = Header(context, api.host, choice.namespace, allowed, choice.dry_run, name, where)
-        shown = _Shown(note if as_json else _print, where)
-        shown.say(header.line)
-        rights = Rights(frozenset(allowed), choice.dry_run, _Confirmation(choice.yes), shown.change)
-        diagnosis = run(LiveCluster(Reader(api, choice.namespace), rights), doctor, steps, shown.step)
+        with cluster.opened() as (api, context):
+            header = Header(context, api.host, cluster.namespace, allowed, writes.dry_run, name, cluster.where, said)
+            shown = _Shown(note if as_json else _print, cluster.where)
+            shown.say(header.line)
+            if said is not None:
+                shown.say(f"model {name}: {said.line}")
+            rights = Rights(frozenset(allowed), writes.dry_run, _Confirmation(writes.yes), shown.change)
+            diagnosis = run(LiveCluster(Reader(api, cluster.namespace), rights), doctor, steps, shown.step)
     except KeyboardInterrupt:
         fail(f"interrupted; {'what is shown as done is done' if allowed else 'nothing was changed'}", Exit.INTERRUPTED)
-    finally:
-        api.close()
     if as_json:
         print_json(document(header, diagnosis))
     else:
@@ -197,14 +178,18 @@ def _allowed(given: Sequence[str]) -> tuple[DoctorAction, ...]:
     return tuple(sorted({DoctorAction[name.upper().replace("-", "_")] for name in names}))
 
 
-def _doctor(model: str | None, simulation: bool) -> tuple[Doctor, str]:
-    """Who acts, and what to call it: what is named, else the configuration's model, else a round by hand."""
+def _doctor(model: str | None, simulation: bool) -> tuple[Doctor, str, About | None]:
+    """Who acts, what to call it, and what a model says about itself.
+
+    What is named, else the configuration's model, else a round by hand.
+    """
+    from agents.saved.about import about
     from runner.rl.config import load_config, models_folder
     from runner.rl.doctors import model_doctor, scripted_doctor, ward_round
 
     chosen = model or load_config().modelPath
     if chosen is None:
-        return (scripted_doctor(), "scripted") if simulation else (ward_round(), "by hand")
+        return (scripted_doctor(), "scripted", None) if simulation else (ward_round(), "by hand", None)
     path = Path(chosen).expanduser()
     if not path.is_file() and len(path.parts) == 1:
         found = sorted(models_folder().glob("*")) if models_folder().is_dir() else []
@@ -213,7 +198,7 @@ def _doctor(model: str | None, simulation: bool) -> tuple[Doctor, str]:
             known = [each.name for each in found]
             hint = nearest(chosen, known) if known else "there are no models there"
             raise ConfigError(f"--model {chosen}: no such file, nor is one of that name in {models_folder()}; {hint}")
-    return model_doctor(path), str(path)
+    return model_doctor(path), str(path), about(path)
 
 
 def _simulate(doctor: Doctor, name: str, steps: int, seed: int, *, as_json: bool) -> None:

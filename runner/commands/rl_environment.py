@@ -30,7 +30,8 @@ def status(output: OutputChoice) -> None:
         "trainer": f"{found['trainer']['agent']}, torch {found['trainer']['torch'] or 'is not installed'}",
         "CUDA": found["cuda"]["device"] or "no device; none is needed",
         "PufferLib": _pufferlib(found["pufferlib"]),
-        "models": ", ".join(each["name"] for each in models["files"]) or f"none in {models['folder']}",
+        "models": f"{len(models['files'])} in {models['folder']}",
+        **{f"- {each['name']}": each.get("error") or each["line"] for each in models["files"]},
         "configuration": _configuration(found["configuration"]),
     })  # fmt: skip
 

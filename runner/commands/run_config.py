@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from agents.kinds import DEFAULT, TRAINABLE, agent_kind, check_trainable
+from agents.kinds import DEFAULT, TRAINABLE
 from env.errors import ConfigError, nearest, reason
-from runner.clusters.choice import ClusterChoice
+from runner.clusters.choice import EMBEDDED, ClusterChoice
 from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
+from runner.options.doctor import DoctorChoice
 from runner.options.flatten import build, options_of, values
 from runner.options.workload import WorkloadChoice
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from runner.training.training import TrainingConfig
 
 MAX_BYTES = 1 << 20
-_EVALUATIONS, _CHECKPOINTS, _FEWEST = 20, 10, 50
+_EVALUATIONS, _CHECKPOINTS = 20, 10
 
 _GONE = {"runs": "and name the run's folder with --to"}
 """Options of release 0.1, and what is said instead. None of them changes what a run is."""
@@ -41,8 +42,13 @@ class TrainingChoice:
     panel: ClassVar[str] = "Training"
 
     agent: Annotated[
-        str, typer.Option(metavar="NAME", help=f"{', '.join(TRAINABLE)}.", autocompletion=completion.of(TRAINABLE))
-    ] = DEFAULT
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a doctor ppo.",
+            autocompletion=completion.of(TRAINABLE),
+        ),
+    ] = None
     episodes: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Episodes in all. Default: enough for a good DQN.")
     ] = None
@@ -67,7 +73,9 @@ class ValidationChoice:
     evaluate_every: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=0, help="After every N-th episode; 0: never. Default: 20 times, at least 50 apart."
+            metavar="N",
+            min=0,
+            help="After every N-th episode or epoch; 0: never. Default: 20 times, episodes at least 50 apart.",
         ),
     ] = None
     stop_solved: Annotated[
@@ -94,7 +102,8 @@ class CheckpointChoice:
         typer.Option(
             metavar="N",
             min=1,
-            help="Keep a checkpoint, and draw, after every N-th episode. Default: 10 times, at least 50 apart.",
+            help="Keep a checkpoint, and draw, after every N-th episode or epoch. Default: 10 times, episodes at least "
+            "50 apart.",
         ),
     ] = None
 
@@ -106,6 +115,7 @@ class RunConfig:
     training: TrainingChoice = field(default_factory=TrainingChoice)
     episode: EpisodeChoice = field(default_factory=EpisodeChoice)
     workload: WorkloadChoice = field(default_factory=WorkloadChoice)
+    doctor: DoctorChoice = field(default_factory=DoctorChoice)
     validation: ValidationChoice = field(default_factory=ValidationChoice)
     checkpoints: CheckpointChoice = field(default_factory=CheckpointChoice)
     cluster: ClusterChoice = field(default_factory=ClusterChoice)
@@ -155,30 +165,36 @@ class RunConfig:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values(self).items()}
 
     def filled(self) -> RunConfig:
-        """The same with what the number of episodes decides and the agent's own settings; ConfigError if two settings
-        contradict each other.
+        """The same with what the number of episodes or epochs decides and the agent's own settings.
 
         A run has about 20 evaluations and 10 checkpoints, a short one fewer: an evaluation takes as long as the
         training of some hundred episodes. On a real cluster there are none, since a step takes a minute there.
-        """
-        from runner.training.training import TrainingConfig
 
+        Raises:
+            ConfigError: Two settings contradict each other, or one is of another environment.
+            AgentError: An agent that cannot learn there, or a setting that does not fit.
+        """
+        from runner.commands.environments import environment_kind
+
+        given, kind = self.dump(), environment_kind(self.workload.env)
+        kind.check(given, RunConfig().dump())
         self.cluster.check()
-        check_trainable(self.training.agent)
         training, validation = self.training, self.validation
-        episodes = training.episodes or TrainingConfig.episodes
-        evaluate_every = 0 if self.cluster.cluster != "embedded" else max(_FEWEST, episodes // _EVALUATIONS)
+        agent, units = training.agent or kind.learner, given[kind.counted_by] or kind.units
+        settings = kind.settings(units, agent, training.settings)
+        evaluate_every = 0 if self.cluster.cluster != EMBEDDED else max(kind.fewest, units // _EVALUATIONS)
         if validation.evaluate_every is not None:
             evaluate_every = validation.evaluate_every
         for rule in ("stop_solved", "patience"):
-            if (given := getattr(validation, rule)) is not None and evaluate_every == 0:
-                raise ConfigError(f"{rule} = {given}: needs evaluations; give --evaluate-every too")
+            if (limit := getattr(validation, rule)) is not None and evaluate_every == 0:
+                raise ConfigError(f"{rule} = {limit}: needs evaluations; give --evaluate-every too")
         return self.over(
             {
-                "episodes": episodes,
+                "agent": agent,
+                kind.counted_by: units,
                 "evaluate_every": evaluate_every,
-                "checkpoint_every": self.checkpoints.checkpoint_every or max(_FEWEST, episodes // _CHECKPOINTS),
-                "settings": agent_kind(training.agent).filled(training.settings),
+                "checkpoint_every": self.checkpoints.checkpoint_every or max(kind.fewest, units // _CHECKPOINTS),
+                "settings": dict(settings),
             }
         )
 
@@ -187,7 +203,8 @@ class RunConfig:
         from env.problems.node_text import names_file
 
         weights = None if self.training.weights is None else str(Path(self.training.weights).resolve())
-        read = {"trace": [str(Path(path).resolve()) for path in self.workload.trace], "weights": weights}
+        read: dict[str, Any] = {"trace": [str(Path(path).resolve()) for path in self.workload.trace]}
+        read |= {"weights": weights, "recording": [str(Path(path).resolve()) for path in self.doctor.recording]}
         nodes = self.workload.replay.nodes
         if nodes is not None and names_file(nodes):
             read["nodes"] = str(Path(nodes).resolve())
@@ -198,7 +215,7 @@ class RunConfig:
         from runner.training.training import TrainingConfig
 
         return TrainingConfig(
-            agent=self.training.agent,
+            agent=self.training.agent or DEFAULT,
             agent_settings=self.training.settings,
             episodes=self.training.episodes or TrainingConfig.episodes,
             steps=self.episode.steps,

@@ -197,6 +197,21 @@ def estimate(found: Mapping[str, Any] | None, digits: int, scale: int) -> tuple[
     return _forms(_interval, known, digits, scale)
 
 
+def evaluation(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
+    """The evaluation table of a model's file: a row for each agent and kind of problems."""
+    table = FittedTable("problems", "agent", "episodes", "solved %", "return", "steps")
+    for row in rows:
+        table.add_row(
+            escape(row["problems"]),
+            escape(row["agent"]),
+            str(row["episodes"]),
+            estimate(row["solved_rate"], 1, 100),
+            estimate(row["mean_return"], 2, 1),
+            estimate(row["mean_steps"], 2, 1),
+        )
+    return table
+
+
 def generated(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Generated problems: where they are, what they are, and how few actions solve them."""
     table = FittedTable("path", "problem", "seed", "target", "nodes", "least actions")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from env.errors import AgentError, ConfigError
 from env.words import count
 from runner.commands import tables
 from runner.commands.console import Exit, fail, note, print_json, progress_bars
+from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
 from runner.commands.run_config import RunConfig
 from runner.options import completion
@@ -23,12 +23,11 @@ from runner.options.flatten import flattened, typed
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
-    from env.cluster import Cluster
+    from runner.clusters.simkube import OpenBucket
     from runner.training.run_folder import RunFolder
-    from runner.training.training import Summary, Training
-    from runner.training.validation import Validation
+    from runner.training.trainee import Summary, Trainee
 
-_MAY_CHANGE = ("episodes", "stop_solved", "patience")
+_MAY_CHANGE = ("episodes", "epochs", "stop_solved", "patience")
 """Options that do not change what a run has done so far."""
 
 
@@ -66,29 +65,73 @@ def train(
     output: OutputChoice,
 ) -> None:
     """Train an agent; everything about it ends up in one folder. Ctrl-C stops it so that --load can go on."""
-    from runner.training.run_folder import RunFolder
-
     names = typed(ctx)  # a default must not go over what a file says
     given = {name: value for name, value in chosen.dump().items() if name in names}
     if run.load is not None:
         _refuse_changes([*given, *(name for name in ("config", "to") if getattr(run, name) is not None)])
-        folder = RunFolder.open(run.load)
-        wanted = RunConfig.of_run(folder.config).over(given)
+        wanted = loaded(run.load).over(given)
     else:
         wanted = (RunConfig.read(run.config) if run.config is not None else RunConfig()).over(given)
-    wanted = wanted.filled()
-    with wanted.cluster.opened(ctx.obj) as place:
-        trained, exam = _made(wanted, place)
-        if run.load is None:
-            folder = _begin(trained, wanted, run.to)
-        with folder.locked():
-            if run.load is not None:
-                _restore(trained, folder, folder.latest if run.load.is_dir() else run.load, wanted)
-            summary = _train(trained, folder, wanted, exam)
+    summary, _ = train_in_folder(wanted, run.to, run.load, open_bucket=ctx.obj, command="sim-arena train")
     if output.as_json:
         print_json(summary)
     else:
-        tables.show_facts(summary)
+        tables.show_facts({name: value for name, value in summary.items() if name != "evaluation"})
+
+
+def loaded(path: Path) -> RunConfig:
+    """The settings of the run that a folder, or a checkpoint in it, belongs to; ConfigError if there is none."""
+    from runner.training.run_folder import RunFolder
+
+    return RunConfig.of_run(RunFolder.open(path).config)
+
+
+def train_in_folder(
+    wanted: RunConfig,
+    to: Path | None,
+    load: Path | None,
+    *,
+    command: str,
+    open_bucket: OpenBucket | None = None,
+    on_unit: Callable[[str], None] = lambda line: None,
+) -> tuple[dict[str, Any], Path]:
+    """Train in a new folder, or go on in one; the summary, and the folder.
+
+    Args:
+        wanted: The settings.
+        to: The folder of a new run; None: one with a name of its own.
+        load: What to go on with: a run's folder or a checkpoint in it.
+        command: What goes on with the run by `--load`, as a user types it.
+        open_bucket: See `ClusterChoice.opened`.
+        on_unit: Gets a line about every episode or epoch.
+
+    Raises:
+        SimArenaError: As `sim-arena train` shows it.
+    """
+    from runner.training.run_folder import RunFolder
+
+    wanted = wanted.filled()
+    with wanted.cluster.opened(open_bucket) as place:
+        opened = environment_kind(wanted.workload.env).open(wanted, place)
+        run = _begin(opened.training, wanted, to) if load is None else RunFolder.open(load)
+        with run.locked():
+            if load is not None:
+                _restore(opened.training, run, run.latest if load.is_dir() else load, wanted)
+            note(f"run folder {run.path}")
+            hint = f"go on with: {command} --load {run.path}"
+            with _progress(opened.training, on_unit) as advance, interruptible(hint) as should_stop:
+                from runner.training.loop import train as run_loop
+
+                summary = run_loop(
+                    opened.training,
+                    run,
+                    wanted.plan(),
+                    opened.evaluator,
+                    opened.exam,
+                    should_stop=should_stop,
+                    on_unit=advance,
+                )
+    return summary, run.path
 
 
 def _refuse_changes(given: Sequence[str]) -> None:
@@ -100,36 +143,21 @@ def _refuse_changes(given: Sequence[str]) -> None:
         fail(f"{flag}: a run that is loaded keeps its settings, except for {may}", Exit.USAGE)
 
 
-def _made(wanted: RunConfig, cluster: Cluster | None) -> tuple[Training, Validation | None]:
-    """An untrained training and what it is evaluated on."""
-    from runner.training.training import Training
-    from runner.training.validation import Validation, validation_problems
-
-    workload, episode = wanted.workload, wanted.episode
-    scenarios = workload.scenarios()
-    training = Training(wanted.training_config(), scenarios or None, cluster)
-    if not wanted.validation.evaluate_every:
-        return training, None
-    problems = scenarios or validation_problems(workload.problem)
-    return training, Validation(problems, episode.steps, episode.reward, cluster)
-
-
-def _begin(training: Training, wanted: RunConfig, to: Path | None) -> RunFolder:
+def _begin(training: Trainee, wanted: RunConfig, to: Path | None) -> RunFolder:
     """The folder of a new run; everything is checked before it is made."""
     from agents.saved.formats import read_state
     from runner.training.environment import environment
     from runner.training.run_folder import RunFolder
     from runner.training.training import load_agent_weights
 
-    chosen = wanted.training
-    if chosen.weights is not None:
-        load_agent_weights(training.agent, read_state(Path(chosen.weights)))
-    run = RunFolder.create(to, chosen.agent, ["sim-arena", *sys.argv[1:]], wanted.portable().dump())
+    if (weights := wanted.training.weights) is not None:
+        load_agent_weights(training.agent, read_state(Path(weights)))
+    run = RunFolder.create(to, training.kind, ["sim-arena", *sys.argv[1:]], wanted.portable().dump())
     run.write_json("environment.json", environment())
     return run
 
 
-def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig) -> None:
+def _restore(training: Trainee, run: RunFolder, state: Path, wanted: RunConfig) -> None:
     """Bring the training to a state of the run."""
     from agents.saved.formats import read_state
     from runner.training.metrics import read_metrics
@@ -141,37 +169,31 @@ def _restore(training: Training, run: RunFolder, state: Path, wanted: RunConfig)
         raise ConfigError(
             f"{state}: {error}; --load takes a run's folder or a checkpoint_latest or _ep file"
         ) from error
-    if training.done >= training.config.episodes:
-        done = count(training.done, "episode")
-        fail(f"{run.path}: {done} done already; ask for more with --episodes", Exit.NOTHING_TO_DO)
-    reason = wanted.plan().stop.reason(read_metrics(run.metrics, training.done).evaluations)
-    if reason is not None:
-        change = "ask for more with --stop-solved or --patience"
-        fail(f"{run.path}: ended after {count(training.done, 'episode')}, {reason}; {change}", Exit.NOTHING_TO_DO)
+    if run.has_ended:
+        if training.done >= training.total:
+            done = count(training.done, training.unit)
+            fail(f"{run.path}: {done} done already; ask for more with --{training.unit}s", Exit.NOTHING_TO_DO)
+        reason = wanted.plan().stop.reason(read_metrics(run.metrics, training.done).evaluations)
+        if reason is not None:
+            change = "ask for more with --stop-solved or --patience"
+            fail(
+                f"{run.path}: ended after {count(training.done, training.unit)}, {reason}; {change}", Exit.NOTHING_TO_DO
+            )
     run.write_json(run.config.name, wanted.dump())  # the next --load knows of what has changed
 
 
-def _train(training: Training, run: RunFolder, wanted: RunConfig, validation: Validation | None) -> dict[str, Any]:
-    from runner.training.loop import train as run_loop
-
-    note(f"run folder {run.path}")
-    hint = f"go on with: sim-arena train --load {run.path}"
-    with _progress(training) as advance, interruptible(hint) as should_stop:
-        return run_loop(training, run, wanted.plan(), validation, should_stop=should_stop, on_episode=advance)
-
-
 @contextmanager
-def _progress(training: Training) -> Iterator[Callable[[Summary], None]]:
+def _progress(training: Trainee, on_unit: Callable[[str], None]) -> Iterator[Callable[[Summary], None]]:
     """A bar on stderr, where that is a terminal."""
-    last: deque[bool] = deque((summary["solved"] for summary in training.history[-100:]), maxlen=100)
-    total = training.config.episodes
+    total = training.total
     with progress_bars() as tell:
-        tell("episode", training.done, total)
+        tell(training.unit, training.done, total)
 
         def advance(summary: Summary) -> None:
-            last.append(summary["solved"])
+            on_unit(training.about([summary]))
             if training.done % max(1, total // 1000) == 0:
-                solved = f"{100 * sum(last) / len(last):.0f} % of the last {len(last)} solved"
-                tell("episode", training.done, total, solved)
+                last = [each["solved"] for each in training.history[-100:] if each.get("solved") is not None]
+                solved = f"{100 * sum(last) / len(last):.0f} % of the last {len(last)} solved" if last else ""
+                tell(training.unit, training.done, total, solved)
 
         yield advance

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from env import ENVIRONMENTS
 from env.errors import ConfigError, ScenarioError, nearest
 from env.problems.draw import PROBLEMS
 from env.problems.rooms.kinds import ANY, ANY_ROOM, NAMES, ROOMS
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from env.problems.nodes import NodePool, NodePools
     from env.problems.scenario import Scenario
 
-ENVIRONMENTS = ("cluster",)
-"""What `--env` may say: one Deployment on one cluster, as `docs/gym.md` describes it."""
-
+CLUSTER = "cluster"
+"""The environment that scenarios are of; the default."""
 
 ProblemOption = Annotated[
     str | None,
@@ -166,7 +166,7 @@ class WorkloadChoice:
             help=f"Environment: {', '.join(ENVIRONMENTS)}.",
             autocompletion=completion.of(ENVIRONMENTS),
         ),
-    ] = ENVIRONMENTS[0]
+    ] = CLUSTER
     trace: Annotated[
         tuple[str, ...],
         typer.Option(
@@ -208,7 +208,12 @@ class WorkloadChoice:
         return scenarios[0]
 
     def check_needed(self) -> None:
-        """Refuse options about traces where there is no trace; a wrong value is told first."""
+        """Refuse another environment, which has no scenarios, and options about traces where there is no trace.
+
+        A wrong value is told first.
+        """
+        if self.env != CLUSTER:
+            raise ConfigError(f"--env {self.env}: has no traces and no generated workloads; here it must be {CLUSTER}")
         self.replay.pools()
         for option in changed(self.replay) if not self.trace else ():
             raise ConfigError(f"{option}: needs --trace; a generated problem brings its own workload and nodes")

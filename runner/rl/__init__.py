@@ -7,7 +7,9 @@ doctors.py    who acts: a model, or a round of the ward by hand
 diagnose.py   the run: header, steps, what is wrong in the end
 advice.py     what is wrong -> commands to run
 exam.py       how doctors do on problems that no training draws
-train.py      PPO on many simulated clusters, in epochs to go on from
+recordings.py files of what real clusters were like
+train.py      PPO on many simulated clusters, an epoch of it
+trainee.py    the same as the loop of sim-arena train runs it: its state, evaluations, the exam
 report.py     the same as a document and as lines of text
 puffer.py     our environments as PufferLib's vectorisation takes them
 install.py    a virtual environment with PufferLib beside our packages: made, examined, removed

@@ -50,20 +50,35 @@ class Score:
 
 
 def examine(
-    policy: Policy, doctor: str, problems: str, *, episodes: int, max_steps: int, seed: int = EXAM_SEED
+    policy: Policy,
+    doctor: str,
+    problems: str,
+    *,
+    episodes: int,
+    max_steps: int,
+    seed: int = EXAM_SEED,
+    taken: NDArray[np.int64] | None = None,
+    recorded: NDArray[Any] | None = None,
 ) -> Score:
-    """Let a policy play, greedily, one episode in each of so many environments.
+    """Let a policy play, greedily, one episode in each of so many environments; `taken` counts its actions by index.
+
+    With `recorded`, which is as in DoctorEnv, `problems` is only their name.
 
     Raises:
         Stopped: A stop was asked for, see `env.interrupt`.
     """
-    envs = DoctorVectorEnv(episodes, problems=problems, max_steps=max_steps)
+    envs = DoctorVectorEnv(
+        episodes, problems=problems if recorded is None else "any", max_steps=max_steps, recorded=recorded
+    )
     states, info = envs.reset(seed=seed)
     returns, steps = np.zeros(episodes), np.zeros(episodes)
     solved, over = np.zeros(episodes, np.bool_), np.zeros(episodes, np.bool_)
     while not over.all():
         stop_if_asked()
-        states, rewards, terminated, truncated, info = envs.step(policy(states, info["action_mask"]))
+        actions = policy(states, info["action_mask"])
+        if taken is not None:
+            taken += np.bincount(actions[~over], minlength=len(taken))
+        states, rewards, terminated, truncated, info = envs.step(actions)
         returns += np.where(over, 0.0, rewards)
         steps += ~over
         solved |= ~over & info["is_success"]

@@ -24,13 +24,12 @@ from env.errors import ConfigError, SimArenaError
 from env.interrupt import Stopped
 from env.printable import one_line
 from runner.rl.config import PufferConfig, environment_folder
-from runner.rl.exam import Score
 from runner.rl.install import clean_environment, environment_python, examine, is_ours
-from runner.rl.train import EXAM_EPISODES, METRICS, DoctorTraining, examined
+from runner.rl.train import DoctorTraining
 from runner.training.json_lines import JsonLines
 from runner.training.tensorboard import tensorboard
 
-WEIGHTS = "weights.safetensors"
+METRICS, WEIGHTS = "metrics.jsonl", "weights.safetensors"
 _PROGRAM = ("-I", "-m", "runner.rl.puffer_trainer")
 _LONGEST_LINE = 1 << 16
 _LOOK_S = 0.2
@@ -63,16 +62,14 @@ def train(
     folder: Path,
     *,
     python: Path,
-    episodes: int = EXAM_EPISODES,
-    optimal: int,
     should_stop: Callable[[], bool] = lambda: False,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, metrics: None,
-) -> list[Score]:
-    """Train as `runner.rl.train.train` does, with PufferLib's trainer; one that was stopped begins anew.
+) -> PPO:
+    """Train with PufferLib's trainer; one that was stopped begins anew.
 
     Args:
         plan: Settings that PufferLib does not have, such as those of schedules, are left out.
-        folder: As there. It has no training to go on with.
+        folder: It exists and has no training. Metrics and weights end up in it.
         python: That of PufferLib's environment, see `trainer_python`.
 
     Raises:
@@ -82,7 +79,7 @@ def train(
     """
     if (folder / METRICS).exists():
         raise ConfigError(f"{folder}: has a training, and PufferLib's cannot be gone on with; name another folder")
-    request = {**plan.identity(), "weights": str((folder / WEIGHTS).resolve())}
+    request = {"epochs": plan.epochs, **plan.identity(), "weights": str((folder / WEIGHTS).resolve())}
     with ExitStack() as stack:
         metrics = stack.enter_context(JsonLines(folder / METRICS, 0))
         add_scalars = stack.enter_context(tensorboard(folder / "tensorboard", 0))
@@ -94,7 +91,7 @@ def train(
             on_epoch(epoch, measured)
     agent = PPO(seed=plan.seed, settings=plan.settings, spaces=doctor_spaces())
     agent.load_weights(read_state(folder / WEIGHTS))
-    return examined(agent, plan, folder, episodes=episodes, optimal=optimal, trainer="pufferlib")
+    return agent
 
 
 def conversation(

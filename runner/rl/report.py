@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from agents.saved.about import About
 from env.doctor.actions import DoctorAction
 from env.doctor.features import FEATURES
 from env.live.cluster import LiveStep
@@ -33,6 +34,7 @@ class Header:
         dry_run: Whether they are only tried.
         doctor: Who acts.
         where: Arguments of kubectl that choose this cluster.
+        model: What the model that acts says about itself; None: no model acts.
     """
 
     context: str
@@ -42,6 +44,7 @@ class Header:
     dry_run: bool
     doctor: str
     where: tuple[str, ...] = ()
+    model: About | None = None
 
     @property
     def line(self) -> str:
@@ -76,6 +79,7 @@ def document(header: Header, diagnosis: Diagnosis) -> dict[str, Any]:
         "namespaces": list(header.namespaces) or None,
         "mode": header.mode,
         "doctor": header.doctor,
+        "model": None if header.model is None else asdict(header.model),
         "verdict": verdict(diagnosis),
         "features": _features(diagnosis),
         "wrong": [

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from agents.saved.about import about
 from env.errors import SimArenaError
 from runner.rl.config import config_path, environment_folder, load_config, models_folder
 from runner.rl.install import environment_python, examine, is_ours
 
 MOST_MODELS = 100
+MOST_BYTES = 64 << 20
+"""Of a model that is looked into."""
 
 
 def status() -> dict[str, Any]:
@@ -53,4 +57,16 @@ def _environment(folder: Path) -> dict[str, Any]:
 
 def _models(folder: Path) -> list[dict[str, Any]]:
     files = sorted(each for each in folder.glob("*") if each.is_file()) if folder.is_dir() else []
-    return [{"name": each.name, "bytes": each.stat().st_size} for each in files[:MOST_MODELS]]
+    return [_model(each) for each in files[:MOST_MODELS]]
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """What a model's file says about itself, or why it says nothing."""
+    named: dict[str, Any] = {"name": path.name, "bytes": path.stat().st_size}
+    if named["bytes"] > MOST_BYTES:
+        return {**named, "error": f"larger than {MOST_BYTES >> 20} MiB, and not looked into"}
+    try:
+        found = about(path)
+        return {**named, "line": found.line, **asdict(found)}
+    except SimArenaError as error:
+        return {**named, "error": str(error)}

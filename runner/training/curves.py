@@ -28,24 +28,26 @@ def learning_curve(
     path: Path,
     *,
     title: str = "Training",
+    unit: str = "episode",
     evaluations: Sequence[Mapping[str, Any]] = (),
     baselines: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Draw return, steps, solved share and loss over the episodes, as means over a window, and greedy evaluations.
+    """Draw return, steps, solved share and loss over a training, as means over a window, and greedy evaluations.
 
     Args:
-        history: Summaries of a training's episodes (episode, reward, steps, solved, loss).
+        history: Summaries of a training's units (its number as episode, reward, steps, solved, loss).
         path: The PNG to write.
         title: Which training it is.
+        unit: What it is counted in.
         evaluations: Results on fixed problems (episode, n, mean_return, mean_steps, solved_rate).
         baselines: The same of others (agent instead of episode), drawn as lines.
 
     Raises:
         AgentError: the file cannot be written.
     """
-    window = max(20, len(history) // 100)
+    window = max(20, len(history) // 100) if unit == "episode" else max(1, len(history) // 20)  # an epoch is a mean
     figure = Figure(figsize=(9, 7), dpi=120, layout="constrained")
-    figure.suptitle(f"{title}: {count(len(history), 'episode')}, blue lines are means of {window}")
+    figure.suptitle(f"{title}: {count(len(history), unit)}, blue lines are means of {window}")
     panels = figure.subplots(2, 2, sharex=True)
     episodes = _column(history, "episode")
     for axes, (name, evaluated, label, scale) in zip(
@@ -58,11 +60,12 @@ def learning_curve(
         ),
         strict=True,
     ):
-        _panel(axes, episodes, _column(history, name) * scale, label, window, dots=name != "solved")
+        dots = f"one {unit}" if name != "solved" else None
+        _panel(axes, episodes, _column(history, name) * scale, label, window, dots=dots)
         if evaluated is not None:
             _evaluated(axes, evaluations, baselines, evaluated, scale)
     for axes in panels[1]:
-        axes.set_xlabel("training episode")
+        axes.set_xlabel(f"training {unit}")
     panels[1][0].set_ylim(-3, 103)
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     save(figure, path)
@@ -85,10 +88,10 @@ def _column(history: Sequence[Mapping[str, Any]], name: str) -> Series:
     return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def _panel(axes: Axes, x: Series, y: Series, label: str, window: int, *, dots: bool) -> None:
-    if dots:
+def _panel(axes: Axes, x: Series, y: Series, label: str, window: int, *, dots: str | None) -> None:
+    if dots is not None:
         shown = slice(None, None, -(-len(x) // MOST_DOTS) or 1)
-        axes.plot(x[shown], y[shown], ".", color="tab:blue", alpha=0.25, markersize=3, label="an episode")
+        axes.plot(x[shown], y[shown], ".", color="tab:blue", alpha=0.25, markersize=3, label=dots)
     axes.plot(x, running_mean(y, window), color="tab:blue", linewidth=2, label="mean in training")
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
@@ -127,8 +130,8 @@ def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: 
     left, right = figure.subplots(1, 2, sharex=True)
     numbers = _column(rounds, "round")
     solved = 100.0 * _column(rounds, "solved") / np.maximum(_column(rounds, "episodes"), 1.0)
-    _panel(left, numbers, _column(rounds, "reward"), "mean return of the members", ROUNDS_MEANT, dots=True)
-    _panel(right, numbers, solved, "solved episodes (%)", ROUNDS_MEANT, dots=False)
+    _panel(left, numbers, _column(rounds, "reward"), "mean return of the members", ROUNDS_MEANT, dots="one round")
+    _panel(right, numbers, solved, "solved episodes (%)", ROUNDS_MEANT, dots=None)
     right.set_ylim(-3, 103)
     for axes in (left, right):
         axes.set_xlabel("round")

@@ -14,7 +14,7 @@ from agents.saved.files import write_atomic
 from env.errors import ConfigError
 from runner.folders import locked, new_folder
 
-CONFIG = "config.json"
+CONFIG, SUMMARY = "config.json", "summary.json"
 RUNS = Path("runs")  # where runs are kept that name no folder
 
 
@@ -82,6 +82,19 @@ class RunFolder:
     def checkpoint(self, name: str, agent: str) -> Path:
         """Where an agent alone is kept, in the format of its kind."""
         return self.path / f"checkpoint_{name}{agent_kind(agent).suffix}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last process that worked in it came to the end: to the summary."""
+        return (self.path / SUMMARY).is_file()
+
+    def begin(self) -> None:
+        """Work begins, or goes on: an older summary no longer holds."""
+        (self.path / SUMMARY).unlink(missing_ok=True)
+
+    def end(self, summary: Mapping[str, Any]) -> None:
+        """Work has come to the end."""
+        self.write_json(SUMMARY, summary)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a document of the run."""

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.agent import Agent, State
-from env.actions import Action
 from env.errors import AgentError
 
 
@@ -22,10 +21,15 @@ class Values(Protocol):
 
 
 class Actions:
-    """Counts the actions of step records, first of those that a run has left; AgentError if one is damaged."""
+    """Counts the actions of step records, first of those that a run has left; AgentError if one is damaged.
 
-    def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._counts = [0] * len(Action)
+    Args:
+        number: Of actions.
+        records: What a run has left.
+    """
+
+    def __init__(self, number: int, records: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._counts = [0] * number
         for record in records:
             try:
                 self.add(record)
@@ -40,7 +44,7 @@ class Actions:
 
     def taken(self) -> list[int]:
         """The counts by action, and begin again."""
-        counts, self._counts = self._counts, [0] * len(Action)
+        counts, self._counts = self._counts, [0] * len(self._counts)
         return counts
 
 

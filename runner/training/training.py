@@ -16,6 +16,7 @@ from agents.kinds import DEFAULT, check_trainable, make_agent, with_weights
 from agents.saved import checkpoint
 from agents.saved.fields import check_equal, count, mapping
 from agents.saved.files import parse_json
+from env.actions import Action
 from env.cluster import Cluster
 from env.errors import AgentError, ConfigError
 from env.gym.cluster_env import ClusterEnv
@@ -23,9 +24,9 @@ from env.gym.reward import check_reward
 from env.problems.generate import problem_plugin
 from env.problems.scenario import Scenario
 from runner.episode import EpisodeResult, OnStep, StepRecord, run_episode
+from runner.training.summary import about, summarise
+from runner.training.trainee import Summary
 
-Summary = dict[str, Any]
-"""An `EpisodeResult` and the number of its `episode`, as JSON holds it; its `metrics` stand among the others."""
 _STATE = "training state"
 _SUMMARY = {"episode", *(field.name for field in fields(EpisodeResult))} - {"metrics"}
 DEFAULT_EPISODES = 10_000
@@ -100,6 +101,24 @@ class Training:
         )
         self._whole = True
 
+    unit = "episode"
+    actions = tuple(action.name.lower() for action in Action)
+
+    @property
+    def kind(self) -> str:
+        """The name of the agent's kind."""
+        return self.config.agent
+
+    @property
+    def seed(self) -> int:
+        """What everything random follows from."""
+        return self.config.seed
+
+    @property
+    def total(self) -> int:
+        """Episodes in all."""
+        return self.config.episodes
+
     @staticmethod
     def records_steps(episode: int) -> bool:
         """Whether the steps of an episode are recorded: of the first `RECORDED_EPISODES`, then of every second, of
@@ -110,6 +129,24 @@ class Training:
     def done(self) -> int:
         """Number of the last whole episode, 0 before the first."""
         return int(self.history[-1]["episode"]) if self.history else 0
+
+    def run_next(self, should_stop: Callable[[], bool], on_step: OnStep) -> None:
+        """Train the next episode; raises as `run_episode`."""
+        self.run_episode(self.done + 1, should_stop, on_step)
+
+    def copy_of_agent(self) -> Agent:
+        """An equal agent that may be played with."""
+        agent = make_agent(self.config.agent, seed=self.config.seed, settings=self.config.agent_settings)
+        agent.load_state_dict(self.agent.state_dict())
+        return agent
+
+    def totals(self) -> Summary:
+        """Numbers about all episodes so far."""
+        return summarise(self.history)
+
+    def about(self, history: Sequence[Summary]) -> str:
+        """One line about some episodes."""
+        return about(history)
 
     def run_episode(
         self,
@@ -173,8 +210,8 @@ class Training:
             "training": self._identity(),
             "agent": self.agent.state_dict(),
             "env_steps": self.env_steps,
-            "history": _as_array(to_lines(self.history)),
-            "records": _as_array(to_lines(self.records)),
+            "history": as_array(to_lines(self.history)),
+            "records": as_array(to_lines(self.records)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> int:
@@ -237,8 +274,8 @@ def to_lines(records: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
 
 
-def _as_array(text: str) -> NDArray[np.uint8]:
-    """A text of any length as a tensor: a safetensors header is bounded."""
+def as_array(text: str) -> NDArray[np.uint8]:
+    """A text of any length as a tensor of a state: a safetensors header is bounded."""
     return np.frombuffer(text.encode(), np.uint8)
 
 
@@ -249,7 +286,7 @@ def from_lines(text: object, what: str) -> list[dict[str, Any]]:
         AgentError: it is anything else.
     """
     if isinstance(text, str):
-        text = _as_array(text.encode("utf-8", "replace").decode())
+        text = as_array(text.encode("utf-8", "replace").decode())
     if not isinstance(text, np.ndarray) or text.dtype != np.uint8 or text.ndim != 1:
         raise AgentError(f"{what}: records are missing")
     records = [dict(parse_json(line, f"{what}: records")) for line in text.tobytes().splitlines()]
@@ -265,6 +302,7 @@ def _weighted(agent: Agent) -> WeightedAgent:
 
 
 def _summary(episode: int, result: EpisodeResult) -> Summary:
+    """An `EpisodeResult` and the number of its `episode`; its `metrics` stand among the others."""
     summary: Summary = {"episode": episode, **asdict(result)}
     metrics: Summary = summary.pop("metrics")
     return summary | metrics

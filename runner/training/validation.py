@@ -76,6 +76,11 @@ class Validation:
     reward: str
     cluster: Cluster | None = None
 
+    @property
+    def baselines(self) -> Sequence[str]:
+        """Who plays them too."""
+        return BASELINES
+
     def score(self, agent: Agent, should_stop: Callable[[], bool]) -> dict[str, Any]:
         """Results of one evaluation as a metric has them. It draws from `agent`'s generator.
 

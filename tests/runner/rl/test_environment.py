@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from agents.ppo.agent import PPO
+from agents.saved.evaluation import EvaluationRow, Measured
+from agents.spaces import doctor
+from runner.training.model_file import save_model
 
 Cli = Callable[..., Any]
 
@@ -21,7 +27,11 @@ def configured(home: Path, **fields: str) -> Path:
 
 def test_status_says_what_there_is(cli: Cli, home: Path) -> None:
     (configured(home, modelPath="m.pt") / "models").mkdir()
-    (home / ".sim-arena" / "models" / "ward.pt").write_bytes(b"12")
+    models = home / ".sim-arena" / "models"
+    (models / "ward.pt").write_bytes(b"12")
+    agent = PPO(seed=7, spaces=doctor())
+    row = EvaluationRow("ppo", "held-out", 1000, Measured(0.996), Measured(10.1), Measured(4.5))
+    save_model(agent, models / "mine.pt", [row, replace(row, agent="scripted")])
     done = cli("rl", "status", "--json")
     found = json.loads(done.out)
     assert done.code == 0
@@ -30,9 +40,17 @@ def test_status_says_what_there_is(cli: Cli, home: Path) -> None:
     assert found["pufferlib"] == {
         "environment": str(home / ".sim-arena" / "pufferlib-env"), "version": None, "hint": "run: sim-arena rl setup"
     }  # fmt: skip
-    assert found["models"]["files"] == [{"name": "ward.pt", "bytes": 2}]
+    mine, ward = found["models"]["files"]
+    assert ward == {
+        "name": "ward.pt",
+        "bytes": 2,
+        "error": f"checkpoint {models / 'ward.pt'}: damaged or not a checkpoint",
+    }
+    assert (mine["environment"], mine["schema"], mine["seed"]) == ("SimArena/Doctor-v0", doctor().schema, 7)
+    assert mine["evaluation"][0] == asdict(row)
     assert found["configuration"]["modelPath"] == "m.pt"
     text = cli("rl", "status").out
+    assert "SimArena/Doctor-v0, seed 7, held-out 99.6 % solved, return 10.10\n" in text
     assert "PufferLib      not set up; run: sim-arena rl setup\n" in text
 
 

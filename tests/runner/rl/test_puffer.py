@@ -81,24 +81,21 @@ def test_rewards_are_scaled_for_its_trainer_and_returns_are_not() -> None:
 def test_its_trainer_trains_a_doctor_that_diagnoses_with_the_same_bits_every_time(tmp_path: Path) -> None:
     pytest.importorskip("pufferlib._C", exc_type=ImportError)
     from agents.ppo.settings import PPOSettings
-    from runner.rl.doctors import model_doctor
     from runner.rl.puffer_run import WEIGHTS, train
-    from runner.rl.train import MODEL, DoctorTraining
+    from runner.rl.train import DoctorTraining
 
     settings = PPOSettings(hidden=(16,), rollout_steps=256, minibatch_size=64, gamma=0.99)
     plan, told = DoctorTraining(2, 20, 0, 8, settings, epoch_steps=512), []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        train(
+        agent = train(
             plan,
             tmp_path / name,
             python=Path(sys.executable),
-            episodes=20,
-            optimal=0,
             on_epoch=lambda epoch, metrics: told.append(metrics["return"]),
         )
     weights = [(tmp_path / name / WEIGHTS).read_bytes() for name in ("one", "two")]
     assert weights[0] == weights[1]
     assert told[:2] == told[2:]
-    doctor = model_doctor(tmp_path / "one" / MODEL)
-    assert 0 <= doctor(np.full(18, 0.5, np.float32), np.ones(ACTIONS, np.bool_)) < ACTIONS
+    action = agent.act(np.full(18, 0.5, np.float32), explore=False, mask=np.ones(ACTIONS, np.bool_))
+    assert 0 <= action < ACTIONS

@@ -13,8 +13,8 @@ import pytest
 
 from env.errors import ConfigError, SimArenaError
 from env.interrupt import Stopped
-from runner.rl.puffer_run import conversation, train
-from runner.rl.train import METRICS, DoctorTraining
+from runner.rl.puffer_run import METRICS, conversation, train
+from runner.rl.train import DoctorTraining
 
 Cli = Callable[..., Any]
 ANSWERS = """
@@ -79,5 +79,5 @@ def test_a_trainer_is_ended_when_a_stop_is_asked_for() -> None:
 def test_a_folder_with_a_training_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / METRICS).write_text("{}\n")
     with pytest.raises(ConfigError, match="has a training, and PufferLib's cannot be gone on with"):
-        train(DoctorTraining(1, 20, 0, 8), tmp_path, python=Path("/nowhere"), optimal=0)
+        train(DoctorTraining(1, 20, 0, 8), tmp_path, python=Path("/nowhere"))
     assert [path.name for path in tmp_path.iterdir()] == [METRICS]

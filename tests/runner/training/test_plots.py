@@ -12,7 +12,7 @@ from runner.training.curves import learning_curve, running_mean
 from runner.training.metrics import Metrics
 from runner.training.pictures import SMOOTHING, action_shares, draw
 
-from .test_train import summary
+from .test_train import summary, training
 
 
 def evaluation(episode: int) -> dict[str, Any]:
@@ -49,7 +49,9 @@ def test_a_training_has_three_pictures_once_it_has_q_values(points: int, tmp_pat
         snapshots=[snapshot(number, 1, 2, 3) for number in range(1, points + 1)],
     )
     optimum = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
-    draw(tmp_path, "a run", [summary(1)], metrics, optimum)
+    trained = training("noop", episodes=1)
+    trained.history = [summary(1)]
+    draw(tmp_path, "a run", trained, metrics, optimum)
     names = {"learning_curve.png", "actions.png", *(["q_values.png"] if points else [])}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert all(is_drawn(tmp_path / name) for name in names)
@@ -57,13 +59,13 @@ def test_a_training_has_three_pictures_once_it_has_q_values(points: int, tmp_pat
 
 def test_shares_of_actions_are_over_the_last_snapshots() -> None:
     before = [snapshot(10 * number, 1) for number in range(1, SMOOTHING + 1)]
-    episodes, shares = action_shares([*before, snapshot(100, 0, SMOOTHING - 1)])
+    episodes, shares = action_shares([*before, snapshot(100, 0, SMOOTHING - 1)], 7)
     assert episodes[-1] == 100
     np.testing.assert_allclose(shares[0], [1, 0, 0, 0, 0, 0, 0])
     np.testing.assert_allclose(shares[-1], [0.5, 0.5, 0, 0, 0, 0, 0])
 
 
 def test_points_without_a_step_are_left_out() -> None:
-    episodes, shares = action_shares([snapshot(10), snapshot(20, 4)])
+    episodes, shares = action_shares([snapshot(10), snapshot(20, 4)], 7)
     assert episodes.tolist() == [20]
     assert shares.shape == (1, 7)

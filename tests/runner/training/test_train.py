@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from agents.saved import pt_file
 from agents.saved.formats import read_state
 from env.errors import AgentError, ConfigError
 from env.interrupt import Stopped
@@ -138,7 +139,7 @@ def test_a_run_that_was_stopped_anywhere_ends_in_the_same_bits(
     clock = Clock(second)  # saved as seldom as can be, or after every episode
     run = new_run(tmp_path)
     with pytest.raises(Stopped):
-        train(training(), run, PLAN, validation(), should_stop=at_call(calls), on_episode=clock.tick, clock=clock)
+        train(training(), run, PLAN, validation(), should_stop=at_call(calls), on_unit=clock.tick, clock=clock)
     go_on(run, training())
     assert contents(run) == whole.contents
 
@@ -149,7 +150,7 @@ def test_a_run_that_was_killed_anywhere_ends_in_the_same_bits(
 ) -> None:
     run, clock = new_run(tmp_path), Clock(second, kill_after=episode)
     with pytest.raises(Killed):
-        train(training(), run, PLAN, validation(), on_episode=clock.tick, clock=clock)
+        train(training(), run, PLAN, validation(), on_unit=clock.tick, clock=clock)
     with run.metrics.open("a") as metrics, run.steps.open("a") as steps:
         metrics.write('{"kind":"episode","epis')
         steps.write('{"episode":9,"st')
@@ -168,7 +169,7 @@ def test_a_stop_saves_the_state_after_the_last_whole_episode(tmp_path: Path) -> 
 def test_the_latest_state_is_saved_by_the_clock(second: float, saved: int, tmp_path: Path) -> None:
     run, clock = new_run(tmp_path), Clock(second, kill_after=5)
     with pytest.raises(Killed):
-        train(training(), run, PLAN, on_episode=clock.tick, clock=clock)
+        train(training(), run, PLAN, on_unit=clock.tick, clock=clock)
     assert training().load_state_dict(read_state(run.latest)) == saved
 
 
@@ -213,7 +214,10 @@ def test_the_checkpoint_of_the_best_is_the_agent_of_the_best_evaluation(tmp_path
     replayed = training(episodes=top["episode"])
     other = new_run(tmp_path)
     train(replayed, other, LoopPlan(0, 100))
-    assert run.checkpoint("best", "dqn").read_bytes() == other.checkpoint("final", "dqn").read_bytes()
+    best = dict(read_state(run.checkpoint("best", "dqn")))
+    (row, *_) = best.pop("evaluation")
+    assert (row["agent"], row["solved_rate"]["value"]) == ("dqn", top["solved_rate"])
+    assert pt_file.dumps(best) == other.checkpoint("final", "dqn").read_bytes()
 
 
 def test_a_run_ends_once_an_evaluation_solves_enough(tmp_path: Path) -> None:

@@ -1,0 +1,206 @@
+"""The one list of environments: who learns there, how a training is counted and made, what else commands do there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agents.kinds import DEFAULT, agent_kind, check_trainable
+from env.errors import AgentError, ConfigError, nearest
+from runner.clusters.choice import ClusterChoice
+from runner.options.doctor import DoctorChoice
+from runner.options.flatten import changed, flag, options_of
+from runner.options.workload import CLUSTER, WorkloadChoice
+
+if TYPE_CHECKING:
+    from env.cluster import Cluster
+    from runner.commands.run_config import RunConfig
+    from runner.rl.train import DoctorTraining
+    from runner.training.trainee import Evaluator, Exam, Trainee
+
+
+class Opened(NamedTuple):
+    """An untrained training, what it is evaluated on, and the exam at its end."""
+
+    training: Trainee
+    evaluator: Evaluator | None = None
+    exam: Exam | None = None
+
+
+@dataclass(frozen=True)
+class EnvironmentKind:
+    """An environment that can be trained.
+
+    Attributes:
+        name: As `--env` has it.
+        learner: The agent that is trained if no other is asked for.
+        unit: What a training is counted in; the option that says how many is its plural.
+        units: How many, if nothing else is asked for.
+        fewest: Units between two evaluations or checkpoints, at least.
+        options: Those of `sim-arena train` that only some environments take, and this one does.
+        settings: The learner's settings filled in, of the run's units and of the agent's name and settings.
+        open: Makes the training of filled settings.
+        evaluate, episode: What `sim-arena evaluate` and `episode` do there; None: they play scenarios, as they are.
+    """
+
+    name: str
+    learner: str
+    unit: str
+    units: int
+    fewest: int
+    options: frozenset[str]
+    settings: Callable[[int, str, Mapping[str, Any]], Mapping[str, Any]]
+    open: Callable[[RunConfig, Cluster | None], Opened]
+    evaluate: Callable[..., None] | None = None
+    episode: Callable[..., None] | None = None
+
+    @property
+    def counted_by(self) -> str:
+        """The option that says how many units a training has."""
+        return f"{self.unit}s"
+
+    def check(self, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        """Refuse options that only other environments take.
+
+        Args:
+            given: A run's settings, by the names of the options.
+            defaults: Those of a run that nothing was said about.
+
+        Raises:
+            ConfigError: One is given.
+        """
+        for other in KINDS.values():
+            for name in sorted(other.options - self.options):
+                if given[name] != defaults[name]:
+                    raise ConfigError(f"{flag(name)}: is of --env {other.name}; leave it out with --env {self.name}")
+
+    def check_played(self, *choices: Any, **others: object) -> None:
+        """Refuse options of commands that play scenarios, which this environment has none of.
+
+        Args:
+            choices: Of such options.
+            others: Further ones by name; None where not given.
+
+        Raises:
+            ConfigError: One is given.
+        """
+        given = [option for choice in choices for option in changed(choice) if option != "--env"]
+        for option in (*given, *(flag(name) for name, value in others.items() if value is not None)):
+            raise ConfigError(f"{option}: is of --env {CLUSTER}; leave it out with --env {self.name}")
+
+
+def _evaluate_doctors(names: Sequence[str], **options: Any) -> None:
+    from runner.commands.of_doctor import evaluate
+
+    evaluate(names, **options)
+
+
+def _play_doctor(name: str, **options: Any) -> None:
+    from runner.commands.of_doctor import episode
+
+    episode(name, **options)
+
+
+def _cluster_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    check_trainable(agent)
+    return agent_kind(agent).filled(given)
+
+
+def _open_cluster(wanted: RunConfig, cluster: Cluster | None) -> Opened:
+    from runner.training.training import Training
+    from runner.training.validation import Validation, validation_problems
+
+    workload, episode = wanted.workload, wanted.episode
+    scenarios = workload.scenarios()
+    training = Training(wanted.training_config(), scenarios or None, cluster)
+    if not wanted.validation.evaluate_every:
+        return Opened(training)
+    problems = scenarios or validation_problems(workload.problem)
+    return Opened(training, Validation(problems, episode.steps, episode.reward, cluster))
+
+
+_DOCTORS_LEARNER = "ppo"
+
+
+def _doctor_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    from agents.settings import as_mapping
+    from runner.rl.train import doctor_settings
+
+    if agent != _DOCTORS_LEARNER:
+        check_trainable(agent)
+        raise AgentError(f"agent {agent!r}: does not learn --env doctor; {_DOCTORS_LEARNER} does")
+    return as_mapping(doctor_settings(units, given))
+
+
+def doctor_training(wanted: RunConfig) -> DoctorTraining:
+    """What a training of a doctor is, of filled settings."""
+    from agents.ppo.settings import PPOSettings
+    from agents.settings import parse_settings
+    from runner.rl.recordings import read
+    from runner.rl.train import ENVIRONMENTS, EPOCHS, DoctorTraining
+
+    return DoctorTraining(
+        epochs=wanted.doctor.epochs or EPOCHS,
+        max_steps=wanted.episode.steps,
+        seed=wanted.training.seed,
+        environments=wanted.doctor.environments or ENVIRONMENTS,
+        settings=parse_settings(PPOSettings, wanted.training.settings),
+        recordings=tuple(read(wanted.doctor.recording)),
+    )
+
+
+def _open_doctor(wanted: RunConfig, cluster: Cluster | None) -> Opened:
+    from runner.commands.console import note
+    from runner.rl.recordings import about
+    from runner.rl.trainee import DoctorEvaluator, DoctorTrainee, exam
+
+    episodes, plan = wanted.doctor.exam, doctor_training(wanted)
+    for line in about(plan.recordings) if plan.recordings else ():
+        note(line)
+    return Opened(
+        DoctorTrainee(plan),
+        DoctorEvaluator(plan.max_steps, recordings=plan.recordings) if wanted.validation.evaluate_every else None,
+        exam(plan.max_steps, episodes, plan.recordings) if episodes else None,
+    )
+
+
+def _names(*choices: type) -> frozenset[str]:
+    """The options of these choices, by their names in a run's settings."""
+    return frozenset(option.name for choice in choices for option in options_of(choice)) - {"env"}
+
+
+KINDS: Mapping[str, EnvironmentKind] = {
+    kind.name: kind
+    for kind in (
+        EnvironmentKind(
+            name=CLUSTER,
+            learner=DEFAULT,
+            unit="episode",
+            units=10_000,
+            fewest=50,
+            options=_names(WorkloadChoice, ClusterChoice) | {"episodes", "reward"},
+            settings=_cluster_settings,
+            open=_open_cluster,
+        ),
+        EnvironmentKind(
+            name="doctor",
+            learner=_DOCTORS_LEARNER,
+            unit="epoch",
+            units=100,
+            fewest=1,
+            options=_names(DoctorChoice),
+            settings=_doctor_settings,
+            open=_open_doctor,
+            evaluate=_evaluate_doctors,
+            episode=_play_doctor,
+        ),
+    )
+}
+
+
+def environment_kind(name: str) -> EnvironmentKind:
+    """The kind of a name; ConfigError, with the nearest name, if there is none."""
+    if name not in KINDS:
+        raise ConfigError(f"--env {name}: unknown; {nearest(name, KINDS)}")
+    return KINDS[name]
