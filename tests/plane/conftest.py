@@ -67,7 +67,7 @@ def nodes(api: KubeApi, free: None) -> Iterator[Callable[[NodePool], None]]:
             api.delete(path_of(paths.NODES, old["metadata"]["name"]))
         for number in range(1, pool.count + 1):
             api.create(paths.NODES, node(number, pool))
-        wait(api, "virtual nodes", 60, gates.nodes_ready)
+        wait(api, "virtual nodes", 60, gates.nodes_fit)
 
     yield make
     make(PLAIN)

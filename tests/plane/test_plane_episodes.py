@@ -16,13 +16,13 @@ from env.workload import Resources
 from infra.proof.control_plane.plane import Plane
 
 
-@pytest.mark.parametrize(("problem", "seed"), [("cpu", 7), ("replica-deficit", 1)])
+@pytest.mark.parametrize(("problem", "seed"), [("cpu", 7), ("combined", 7)])
 def test_an_episode_equals_the_embedded_one_byte_for_byte(
     plane: Plane, nodes: Callable[[NodePool], None], problem: str, seed: int
 ) -> None:
-    (pool,) = generate_scenario(seed, problem).nodes.pools
+    (pool,) = generate_scenario(problem, seed).nodes.pools
     nodes(pool)
-    arguments = ["episode", "--problem", problem, "--seed", str(seed), "--steps", "4", "--json"]
+    arguments = ["episode", "--problem", problem, "--seed", str(seed), "--steps", "2", "--json"]
     embedded = run(plane.kubeconfig, *arguments)
     real = run(plane.kubeconfig, *arguments, "--cluster", "simkube", "--trace-dir", f"{plane.data}:{plane.data}")
     assert real.stderr.count("ready") > 1, real.stderr
