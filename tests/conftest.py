@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,37 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Installs a package of one module: its name, its source, and its entry points by group."""
+    from env.gym.reward import reward_plugin
+    from env.gym.vector_kernel import compiled
+    from env.problems.generate import problem_plugin
+
+    caches = (reward_plugin, compiled, problem_plugin)
+
+    def make(name: str, source: str, entry_points: dict[str, dict[str, str]], version: str = "1.0") -> Path:
+        module, folder = name.replace("-", "_"), tmp_path / name
+        info = folder / f"{module}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(source)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        groups = (
+            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in entries.items())
+            for group, entries in entry_points.items()
+        )
+        (info / "entry_points.txt").write_text("\n".join(groups))
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        for cached in caches:
+            cached.cache_clear()
+        return folder
+
+    yield make
+    for cached in caches:
+        cached.cache_clear()
 
 
 @pytest.fixture(scope="session")

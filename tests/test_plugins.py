@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from env import plugins
 from env.errors import ConfigError, ScenarioError
-from env.gym import reward, vector_kernel
+from env.gym import reward
 from env.gym.search import least_actions
 from env.problems import generate
 from infra.commands import app
@@ -34,33 +34,6 @@ def block(language: str) -> str:
     found = re.search(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Installs a package of one module: its name, its source, and its entry points by group."""
-    caches = (reward.reward_plugin, vector_kernel.compiled, generate.problem_plugin)
-
-    def make(name: str, source: str, entry_points: dict[str, dict[str, str]], version: str = "1.0") -> Path:
-        module, folder = name.replace("-", "_"), tmp_path / name
-        info = folder / f"{module}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (folder / f"{module}.py").write_text(source)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        groups = (
-            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in entries.items())
-            for group, entries in entry_points.items()
-        )
-        (info / "entry_points.txt").write_text("\n".join(groups))
-        monkeypatch.syspath_prepend(str(folder))
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        for cached in caches:
-            cached.cache_clear()
-        return folder
-
-    yield make
-    for cached in caches:
-        cached.cache_clear()
 
 
 @pytest.fixture

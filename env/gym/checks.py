@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from env.errors import ConfigError
-from env.gym.reward import check_reward
+from env.gym.reward import check_reward, reward_plugin
 from env.problems.generate import problem_plugin
 from env.problems.scenario import Scenario
 
@@ -40,6 +40,16 @@ def check_settings(
         raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
     if render_mode not in (None, "ansi"):
         raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")
+
+
+def packages_of(reward: str, problem: str | None) -> dict[str, str]:
+    """The installed packages that add a reward and a kind of problems, versions by name; none for what is our own.
+
+    Raises:
+        ConfigError: There is no such reward or kind, or its package cannot be imported.
+    """
+    plugins = (reward_plugin(reward), None if problem is None else problem_plugin(problem))
+    return {plugin.package: plugin.version for plugin in plugins if plugin is not None}
 
 
 def check_problem(scenarios: Sequence[Scenario] | None, problem: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agents.kinds import agent_kind, check_trainable, with_weights
 from env.errors import UsageError
-from env.gym.reward import check_reward
+from env.gym.checks import packages_of
 from env.words import count
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
@@ -65,6 +65,8 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
         agent=job.agent,
         agent_settings=_settings(job, federation),
         reward=episode.reward,
+        problem=workload.problem,
+        packages=packages_of(episode.reward, workload.problem),
         episodes=job.episodes,
         steps=episode.steps,
         seed=job.seed,
@@ -100,7 +102,8 @@ def queue(bucket: Bucket, submission: Submission) -> Submitted:
 def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> None:
     check_trainable(job.agent)
     kind = agent_kind(job.agent)
-    check_reward(episode.reward)
+    if workload.problem is not None and federation.heterogeneous:
+        raise UsageError(f"--problem {workload.problem}: --heterogeneous gives each member another kind; leave one out")
     if federation.wanted:
         if not kind.has_weights or job.job_type != "training":
             raise UsageError(

@@ -12,6 +12,7 @@ import typer
 from protocol.learners.collection import CollectionLearner
 from protocol.learners.compiling import compile_for
 from protocol.learners.materials import Scenarios
+from protocol.learners.packages import require_packages
 from protocol.learners.training import TrainingLearner
 from protocol.rounds.aggregate import Aggregate, RoundInputs
 from protocol.wire.bucket import Bucket
@@ -72,6 +73,7 @@ def work(
         return TrainingLearner(place, manifest, given, cluster, say)
 
     def prepare(manifest: Manifest) -> None:
+        require_packages(manifest)
         compile_for(manifest, cluster is None, say)
 
     loop = WorkerLoop(

@@ -38,7 +38,9 @@ class CollectionLearner:
             from runner.training.training import load_agent_weights
 
             load_agent_weights(self.agent, checkpoint.loads(read_weights(bucket, wanted.weights), "weights"))
-        self._env = ClusterEnv(scenarios, reward=wanted.reward, max_steps=wanted.steps, cluster=cluster)
+        self._env = ClusterEnv(
+            scenarios, reward=wanted.reward, max_steps=wanted.steps, cluster=cluster, problem=wanted.problem
+        )
         self._episodes: list[Any] = []
 
     @property

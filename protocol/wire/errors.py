@@ -8,6 +8,7 @@ SimArenaError (env.errors)
 │   ├── BadDocument      an object that is not what its key promises
 │   │   └── Unreadable   an object that the endpoint refuses: nothing is known of its content
 │   ├── OtherRelease     a document of a newer or an older release: it stays where it is
+│   ├── NotInstalled     a job that needs a package which this machine lacks: it stays where it is
 │   └── FederationFailed the federation ended without a result
 └── StoreError
     ├── Exists           412: the create-only key is taken (perhaps by this very request, sent twice)
@@ -59,6 +60,10 @@ class OtherRelease(ProtocolError):
     @property
     def release(self) -> str:
         return "newer release" if self.newer else "older release"
+
+
+class NotInstalled(ProtocolError):
+    """A job needs a package that is not installed here, or not in that version; another worker may have it."""
 
 
 class FederationFailed(ProtocolError):

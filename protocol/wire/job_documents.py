@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from protocol.wire import keys
 from protocol.wire.choices import Closers, JobType
@@ -66,6 +66,9 @@ class TrainingSpec(Part):
     agent: Name
     agent_settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
     reward: Name
+    packages: dict[Name, Name] = Field(
+        default_factory=dict, max_length=2, description="that add the reward or the kind of problem: versions by name"
+    )
     episodes: int = Field(ge=1, le=keys.MAX_ROUNDS)
     steps: int = Field(ge=1, le=100_000, description="at most so many env steps an episode")
     seed: int = Field(ge=0, lt=1 << 63)
@@ -74,26 +77,34 @@ class TrainingSpec(Part):
     episode_timeout_s: Finite = Field(default=3600.0, gt=0)
 
     @property
-    def version(self) -> Literal[2, 3]:
+    def version(self) -> Literal[2, 3, 4]:
         """The version of a document that holds it."""
-        return 3 if isinstance(self.nodes, tuple) else 2
+        return 4 if self.packages else 3 if isinstance(self.nodes, tuple) else 2
 
     def require_version(self, version: int) -> None:
         """ValueError if a document of that version cannot hold it."""
-        if isinstance(self.nodes, tuple) and version < self.version:
-            raise ValueError(f"version {version}: knows no pools of nodes; must be {self.version}")
+        if version < self.version and self.version > 2:
+            unknown = "packages" if self.packages else "pools of nodes"
+            raise ValueError(f"version {version}: knows no {unknown}; must be {self.version}")
+
+    @model_serializer(mode="wrap")
+    def _without_empty_packages(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Jobs that need no package stay readable for releases that know of none."""
+        fields: dict[str, object] = write(self)
+        return fields if self.packages else {name: value for name, value in fields.items() if name != "packages"}
 
 
 class Manifest(Document):
     """What one job is to run.
 
-    Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools.
+    Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools. Version 4:
+    its reward or its kind of problems are of packages.
     """
 
     max_bytes: ClassVar[int] = 8 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2, 3] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3, 4] = 2  # type: ignore[assignment]
     job_id: Id
     created_at: Text
     training: TrainingSpec

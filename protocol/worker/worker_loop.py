@@ -17,7 +17,7 @@ from protocol.rounds.federation import unfinished
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.choices import Closers
-from protocol.wire.errors import OtherRelease, Refused, StoreError, Unfit, Unreadable
+from protocol.wire.errors import NotInstalled, OtherRelease, Refused, StoreError, Unfit, Unreadable
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Manifest, ResultStatus
 from protocol.worker.attempt import Attempt
@@ -151,23 +151,23 @@ class WorkerLoop:
                 if taken is not None:
                     return taken
                 if self._avoid.get(job_id) == math.inf:
-                    continue  # another release's: however many of them there are, the others get their turn
+                    continue  # not for this worker: however many of them there are, the others get their turn
             tries += 1
         return None
 
     def _claim(self, job_id: str, view: Attempts) -> ClaimedJob | None:
         try:
             return queue.claim(self.bucket, job_id, view, self.worker, self.ttl_s, self.prepare)
-        except OtherRelease as error:
+        except (OtherRelease, NotInstalled) as error:
             self._pass_over(error)
-            self._avoid[job_id] = math.inf  # what a manifest says never changes
+            self._avoid[job_id] = math.inf  # neither what a manifest says changes, nor what is installed here
             return None
         except (Refused, Unreadable) as error:
             self._say_once(f"{job_id}: passed over: {error}")
             self._avoid[job_id] = self.bucket.clock.now() + self.ttl_s
             return None
 
-    def _pass_over(self, error: OtherRelease) -> None:
+    def _pass_over(self, error: OtherRelease | NotInstalled) -> None:
         self._say_once(f"passed over: {error}")
 
     def _say_traceback(self, error: Exception) -> None:
