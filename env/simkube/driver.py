@@ -28,9 +28,10 @@ def how_it_ended(api: KubeApi, name: str) -> str:
         for container in (pod.get("status") or {}).get("containerStatuses") or ():
             ended = (container.get("state") or {}).get("terminated")
             if ended:
-                message = " ".join(str(ended[key]) for key in ("reason", "message") if ended.get(key))
-                said = f"exit code {ended.get('exitCode')} {plain(message)}".rstrip()
-                return f": the driver ended with {said}: {_log(api, pod, container.get('name', ''))}"
+                code = f"{ended.get('exitCode')} {plain(ended.get('reason') or '')}".rstrip()
+                # A kubelet keeps the end of the log as the message, if it is told to.
+                said = ended.get("message") and last_error(str(ended["message"]))
+                return f": the driver ended with exit code {code}: {said or _log(api, pod, container.get('name', ''))}"
     return ""
 
 

@@ -128,6 +128,9 @@ def cluster_free(api: KubeApi, before: str | None, namespaces: Collection[str]) 
         api: The cluster.
         before: The simulation of ours that was deleted last.
         namespaces: Those that the next replay will use.
+
+    Raises:
+        ClusterError: It is not, and a virtual node cannot take pods anyway.
     """
     if before is not None and isinstance(going := simulation_gone(api, before), Waiting):
         return going
@@ -141,7 +144,9 @@ def cluster_free(api: KubeApi, before: str | None, namespaces: Collection[str]) 
         virtual = (metadata.get("labels") or {}).get(paths.VIRTUAL_LABEL) == "true"
         if virtual or metadata["name"] in namespaces:
             phase = (namespace.get("status") or {}).get("phase")
-            return Waiting(f"namespace {metadata['name']} of an earlier simulation is {phase}")
+            nodes = nodes_fit(api)  # without KWOK the pods on its nodes never end
+            why = f"; {nodes.seen}" if isinstance(nodes, Waiting) else ""
+            return Waiting(f"namespace {metadata['name']} of an earlier simulation is {phase}{why}")
     return None
 
 
@@ -182,15 +187,16 @@ def driver_running(api: KubeApi, name: str) -> Waiting | None:
 
 
 def _wake(api: KubeApi, simulation: Manifest) -> None:
-    """Let sk-ctrl look at a simulation now: what it has seen of it, it has seen for good, until the spec changes.
+    """Let sk-ctrl look at a simulation now: a duration of a second more, or less again, is a new generation.
 
-    It sleeps twice for 5 s while it waits for the certificate, and for the whole duration of another simulation that
-    held the lease. After its own restart it does not look at a generation that it had seen.
+    What it has seen of a simulation, it has seen for good. It sleeps twice for 5 s while it waits for the certificate,
+    30 s after a conflict, and the whole duration of another simulation that held the lease. After its own restart it
+    does not look at a generation that it had seen.
     """
-    metadata, spec = simulation["metadata"], simulation["spec"]
-    if (simulation.get("status") or {}).get("observedGeneration") == metadata.get("generation"):
-        longer = f"{int(spec['duration'].removesuffix('s')) + 1}s"
-        api.patch(path_of(paths.SIMULATIONS, metadata["name"]), {"spec": {"duration": longer}})
+    seconds = int(simulation["spec"]["duration"].removesuffix("s"))
+    changed = seconds + 1 if seconds % 2 == 0 else seconds - 1
+    path = path_of(paths.SIMULATIONS, simulation["metadata"]["name"])
+    api.patch(path, {"spec": {"duration": f"{changed}s"}})
 
 
 def replay_ended(api: KubeApi, name: str, workload: WorkloadRef) -> Waiting | None:

@@ -48,7 +48,7 @@ class SimKubeSettings(BaseModel):
     settle_timeout_s: Seconds = 120.0
     reset_timeout_s: Seconds = 300.0
     request_timeout_s: Seconds = 10.0
-    poll_s: Seconds = 1.0
+    poll_s: Seconds = 0.5
     before_episode: tuple[Command, ...] = ()
     after_episode: tuple[Command, ...] = ()
     hook_timeout_s: Seconds = 120.0

@@ -59,7 +59,7 @@ def simulation(
         "metadata": {"name": name, "labels": {MANAGED_BY: SIM_ARENA}},
         "spec": {
             "driver": driver,
-            "duration": f"{math.ceil(duration_s)}s",
+            "duration": f"{2 * math.ceil(duration_s / 2)}s",  # even: see `env.simkube.gates`
             "speed": speed,
             "repetitions": 1,
             "lifecycleParams": {},  # required from 2.7 on, unknown to and dropped by older ones

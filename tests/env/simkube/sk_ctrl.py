@@ -19,6 +19,7 @@ from env.simkube import paths
 Manifest = dict[str, Any]
 
 _REQUEUE_S = 5.0
+_REQUEUE_ERROR_S = 30.0
 
 
 class SkCtrl:
@@ -30,27 +31,39 @@ class SkCtrl:
 
     Attributes:
         runs: Whether it does; while it does not, nothing happens.
+        loses: So many times it finds that another simulation took the lease a moment ago. It cannot even say so: the
+            state `Retrying` alone is not valid.
     """
 
     def __init__(self, api: KubeApi, now: Callable[[], float]) -> None:
         self.api = api
         self.now = now
         self.runs = True
+        self.loses = 0
+        self._seen: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._prepared: dict[str, int] = {}
 
     def restart(self) -> None:
         """What it meant to look at again is lost."""
         self._due.clear()
+        self._seen.clear()
         self.runs = True
 
     def turn(self, simulation: Manifest) -> bool:
         """Look at a simulation if it is time to; whether the driver's Job is there then."""
         metadata = simulation["metadata"]
-        seen = (simulation.get("status") or {}).get("observedGeneration") == metadata["generation"]
-        if not self.runs or (seen and self._due.get(metadata["name"], float("inf")) > self.now()):
+        name, generation = metadata["name"], metadata["generation"]
+        told = (simulation.get("status") or {}).get("observedGeneration") == generation
+        seen = told or self._seen.get(name) == generation  # the watch tells it of a generation once
+        if not self.runs or (seen and self._due.get(name, float("inf")) > self.now()):
             return False
-        self._due.pop(metadata["name"], None)
+        self._seen[name] = generation
+        self._due.pop(name, None)
+        if self.loses:
+            self.loses -= 1
+            self._due[name] = self.now() + _REQUEUE_ERROR_S
+            return False
         return self._reconcile(simulation)
 
     def _reconcile(self, simulation: Manifest) -> bool:

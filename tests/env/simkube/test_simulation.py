@@ -25,7 +25,7 @@ def test_a_simulation_has_what_every_version_needs_and_nothing_else() -> None:
                 "port": 8888,
                 "tracePath": "file:///data/x.sktrace",
             },
-            "duration": "61s",
+            "duration": "62s",
             "speed": 1.0,
             "repetitions": 1,
             "lifecycleParams": {},

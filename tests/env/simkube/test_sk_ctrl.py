@@ -48,6 +48,18 @@ def test_the_controller_does_not_sleep_until_there_is_a_driver(
     simkube.close()
 
 
+def test_the_controller_does_not_sleep_after_it_has_lost_a_race(
+    fake: FakeApi, cluster: Callable[..., SimKubeCluster], world: World, problem: Scenario
+) -> None:
+    world.ctrl.loses = 2
+    driver_at: list[float] = []
+    each_turn(world, lambda: driver_at.append(world.at) if fake.all("pods") and not driver_at else None)
+    simkube = cluster()
+    simkube.observe(problem, None)
+    assert driver_at[0] < 10
+    simkube.close()
+
+
 def test_a_controller_that_was_killed_takes_the_simulation_up_again(
     fake: FakeApi, cluster: Callable[..., SimKubeCluster], world: World, problem: Scenario
 ) -> None:
@@ -126,7 +138,7 @@ def test_the_fake_controller_ignores_a_generation_that_it_has_seen(kube: KubeApi
             world.at += 3_600
         if act == "touch":
             duration = (kube.get(path) or {})["spec"]["duration"]
-            kube.patch(path, {"spec": {"duration": f"{int(duration[:-1]) + 1}s"}})
+            kube.patch(path, {"spec": {"duration": f"{int(duration[:-1]) + 2}s"}})
         world.turn()
         states.append((kube.get(path) or {})["status"]["state"])
     assert states == ["Initializing"] * 4 + ["Running"]
