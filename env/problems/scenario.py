@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,16 @@ def has_neighbours(scenario: Scenario) -> bool:
     events = scenario.trace.events_within(scenario.duration_s)
     applied = (manifest for event in events for manifest in event["applied_objs"])
     return any(pod_templates(manifest) and not _names(manifest, scenario.workload) for manifest in applied)
+
+
+def fingerprint(scenarios: Sequence[Scenario]) -> str:
+    """SHA-256 of all that decides what an agent meets in these scenarios, in hex; their names have no part in it."""
+    digest = hashlib.sha256()
+    for scenario in scenarios:
+        facts = (str(scenario.workload), scenario.target, *scenario.nodes.pools, scenario.duration_s)
+        digest.update(repr(facts).encode())
+        digest.update(hashlib.sha256(scenario.trace.to_bytes()).digest())
+    return digest.hexdigest()
 
 
 def ceiling_of(scenario: Scenario) -> Ceiling:

@@ -24,9 +24,8 @@ from env.problems.draw import PROBLEMS
 from env.problems.generate import GeneratedProblem, draw_problem, problem_scenario
 from env.problems.philox import philox, seed_of
 from env.problems.rooms.kinds import ROOMS
-from env.problems.scenario import Scenario
+from env.problems.scenario import Scenario, fingerprint
 from runner.benchmark.hostile import CHANNELS
-from runner.evaluation.suite import fingerprint
 
 STREAM = 1 << 42
 """The published stream. Seeds of trainings are draws from other counters of the same generator."""

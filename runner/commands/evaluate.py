@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -24,6 +25,7 @@ from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
     from agents.agent import Agent
+    from env.embedded.kept_replays import KeptReplays
     from env.problems.scenario import Scenario
 
 DEFAULT_MODEL = "default model"
@@ -84,9 +86,11 @@ def evaluate(
     How many they solve, in how many steps against the optimum, and how lean. They act greedily. Without --agent the
     trained model that comes with Sim-Arena is held against all baselines. The name dqn is an untrained network.
     """
+    from env.embedded.kept_replays import KeptReplays
+    from env.problems.scenario import fingerprint
     from runner.evaluation.compare import OPTIMUM, compare
     from runner.evaluation.intervals import CONFIDENCE
-    from runner.evaluation.suite import STANDARD, fingerprint
+    from runner.evaluation.suite import OF_ROOMS, STANDARD
 
     kind = environment_kind(workload.env)
     if kind.evaluate is not None:
@@ -102,8 +106,9 @@ def evaluate(
             raise ConfigError(f"--agent {LLM}: asks its model once a step; say how many problems, with --scenarios N")
         named = problems.suite or STANDARD
     actors = _actors(agent or [], baselines, seed, model)
-    given = _scenarios(workload, named, problems.scenarios, seed)
-    with interruptible("nothing was saved") as should_stop, cluster.opened(ctx.obj) as place:
+    kept = KeptReplays("suite-rooms") if named == OF_ROOMS else None
+    given = _scenarios(workload, named, problems.scenarios, seed, kept)
+    with interruptible("nothing was saved") as should_stop, cluster.opened(ctx.obj) as place, _closed(kept):
         measures = compare(
             {name: actor for name, actor in actors.items() if actor is not None},
             given,
@@ -112,6 +117,7 @@ def evaluate(
             optimum=OPTIMUM in actors,
             reward=episode.reward,
             cluster=place,
+            replays=kept,
             should_stop=should_stop,
             progress=progress,
         )
@@ -148,7 +154,19 @@ def _actors(names: Sequence[str], baselines: bool | None, seed: int, model: Mode
     return actors
 
 
-def _scenarios(workload: WorkloadChoice, suite_name: str | None, count: int | None, seed: int) -> list[Scenario]:
+@contextmanager
+def _closed(kept: KeptReplays | None) -> Iterator[None]:
+    """Write what was replayed, also if it ends before its time."""
+    try:
+        yield
+    finally:
+        if kept is not None:
+            kept.close()
+
+
+def _scenarios(
+    workload: WorkloadChoice, suite_name: str | None, count: int | None, seed: int, kept: KeptReplays | None
+) -> list[Scenario]:
     """The traces given, the suite, or generated problems.
 
     Raises:
@@ -156,7 +174,7 @@ def _scenarios(workload: WorkloadChoice, suite_name: str | None, count: int | No
         SimArenaError: a trace or an option that does not fit.
     """
     from env.gym.rooms import make_scenario
-    from runner.evaluation.suite import suite
+    from runner.evaluation.suite import check_suite, rooms, standard
 
     generates = [f"--{name} {value}" for name, value in (("problem", workload.problem), ("scenarios", count)) if value]
     chosen = [f"--suite {suite_name}"] if suite_name else []
@@ -168,5 +186,6 @@ def _scenarios(workload: WorkloadChoice, suite_name: str | None, count: int | No
     if found:
         return found
     if suite_name is not None:
-        return suite(suite_name)
+        check_suite(suite_name)
+        return standard() if kept is None else rooms(kept)
     return [make_scenario(workload.problem, seed + number) for number in range(count or _GENERATED)]

@@ -31,6 +31,7 @@ def compare(
     optimum: bool = False,
     reward: str = "shaped",
     cluster: Cluster | None = None,
+    replays: Cluster | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda numbers, what: numbers,
 ) -> dict[str, list[Measures]]:
@@ -44,6 +45,7 @@ def compare(
         optimum: Play the shortest solutions too, under `OPTIMUM`, on the scenarios where they are known.
         reward: One of `env.gym.reward.REWARDS`.
         cluster: Where traces are replayed; None: in this process.
+        replays: What replays them in this process, where none of the scenarios is plain; None: an embedded cluster.
         should_stop: Asked before every step and every search.
         progress: Wraps the numbers of the scenarios while they are worked through, told at what.
 
@@ -52,14 +54,14 @@ def compare(
         ClusterError: the cluster could not be observed.
         Stopped: `should_stop` turned true.
     """
-    env = ClusterEnv(scenarios, reward=reward, max_steps=max_steps, cluster=cluster)
+    env = ClusterEnv(scenarios, reward=reward, max_steps=max_steps, cluster=cluster or replays)
     every = range(len(scenarios))
     played = {
         name: play_all(agent, env, progress(every, f"playing {name}"), seed, should_stop)
         for name, agent in agents.items()
     }
-    embedded = EmbeddedCluster()
-    yardsticks = [Yardstick(scenario, embedded) for scenario in scenarios]
+    here = replays or EmbeddedCluster()
+    yardsticks = [Yardstick(scenario, here) for scenario in scenarios]
     shortest: list[list[int] | None] = []
     for i in progress(every, "searching the optimum"):
         if should_stop():

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from agents.kinds import POLICY_NAMES, make_agent
-from runner.evaluation.suite import fingerprint, standard
+from env.problems.scenario import fingerprint
+from runner.evaluation.suite import standard
 
 FEW = ("--scenarios", "6", "--steps", "20")
 
@@ -70,7 +71,7 @@ def test_a_name_that_has_weights_of_its_own_comes_with_the_baselines_if_asked(cl
     ("arguments", "message"),
     [
         (["--agent", "random", "--trace", "empty"], "holds no .msgpack"),
-        (["--agent", "random", "--suite", "standrad"], "choose from standard"),
+        (["--agent", "random", "--suite", "standrad"], "did you mean 'standard'"),
         (["--agent", "random", "--suite", "standard", "--scenarios", "3"], "--scenarios 3"),
         (["--agent", "random", "--suite", "standard", "--problem", "cpu"], "--problem cpu"),
         (["--agent", "random", "--suite", "standard", "--trace", "here"], "--suite standard"),
@@ -88,3 +89,16 @@ def test_a_mistake_is_one_line(cli: Any, tmp_path: Path, arguments: list[str], m
     assert message in result.err
     assert result.err.count("\n") == 1
     assert result.out == ""
+
+
+def test_the_suite_of_rooms_is_played_by_its_name_and_kept_for_the_next_time(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = cli("evaluate", "--agent", "noop", "--suite", "rooms", "--json").out
+    document = json.loads(first)
+    assert (document["suite"], document["scenarios"]) == ("rooms", 360)
+    assert document["agents"]["noop"][-1]["broken_rate"] is not None
+    (kept,) = (tmp_path / "cache").rglob("*.replays")
+    assert cli("evaluate", "--agent", "noop", "--suite", "rooms", "--json").out == first
+    assert list((tmp_path / "cache").rglob("*.replays")) == [kept]

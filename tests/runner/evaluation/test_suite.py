@@ -15,9 +15,9 @@ from env.problems.draw import PROBLEMS
 from env.problems.generate import GeneratedProblem, draw_problem
 from env.problems.nodes import equal_nodes
 from env.problems.rooms.kinds import ROOMS
-from env.problems.scenario import Scenario, has_neighbours
+from env.problems.scenario import Scenario, fingerprint, has_neighbours
 from env.trace.document import read_trace
-from runner.evaluation.suite import SUITE_SEED, fingerprint, rooms, standard, suite
+from runner.evaluation.suite import SUITE_SEED, check_suite, rooms, standard
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +90,12 @@ def test_the_fingerprint_tells_what_an_agent_would_meet(scenarios: list[Scenario
 
 def test_a_suite_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="standard"):
-        suite("standrad")
+        check_suite("standrad")
 
 
 @pytest.fixture(scope="module")
 def shared() -> list[Scenario]:
-    return rooms()
+    return rooms(EmbeddedCluster())
 
 
 def test_the_suite_of_rooms_never_changes(shared: list[Scenario]) -> None:
