@@ -166,17 +166,34 @@ def _fill(cluster: Any) -> None:
 def _set_deployments(cluster: Any, deployments: int, faults: dict[Fault, int], no_room: int) -> None:
     """Equal Deployments that want these pods, those without a node, and those that cannot be created."""
     claims, quota = faults.get(Fault.CLAIM_UNBOUND, 0), faults.get(Fault.QUOTA_USED_UP, 0)
-    missing, idle = faults.get(Fault.TOO_FEW_REPLICAS, 0), faults.get(Fault.TOO_MANY_REPLICAS, 0)
     pods = sum(pods_in(cluster, state) for state in NodeState)
-    idle = min(idle, max(0, pods - 1))
-    wanted = max(1, pods + no_room + claims + quota + missing - idle)
-    count = max(1, min(deployments, wanted))
-    replicas = max(2 if missing else 1, -(-wanted // count) if no_room else wanted // count)
-    count = max(1, wanted // replicas if not no_room else -(-wanted // replicas))
+    missing = min(faults.get(Fault.TOO_FEW_REPLICAS, 0), pods)
+    idle = min(faults.get(Fault.TOO_MANY_REPLICAS, 0), max(0, pods - 1))
+    others = pods + no_room + claims + quota - idle
+    count, replicas = _divided(others + missing, deployments, missing > 0, no_room > 0)
+    while missing >= replicas:  # one Deployment lacks them, and has one at least
+        missing = min(missing, replicas) - 1
+        count, replicas = _divided(others + missing, deployments, missing > 0, no_room > 0)
     cluster.deployments, cluster.replicas = count, replicas
-    cluster.amount[Fault.TOO_FEW_REPLICAS] = min(missing, replicas - 1)
+    cluster.amount[Fault.TOO_FEW_REPLICAS] = missing
     cluster.amount[Fault.TOO_MANY_REPLICAS] = min(idle, (MOST_TIMES - 1) * replicas)
     cluster.amount[Fault.CLAIM_UNBOUND], cluster.amount[Fault.QUOTA_USED_UP] = claims, quota
+
+
+def _divided(pods: int, deployments: int, some_missing: bool, some_pending: bool) -> tuple[int, int]:
+    """Deployments and replicas of each, for about so many pods: all of them if some are pending, else no more."""
+    if pods <= 0:
+        return 0, 1
+    least = 1 + some_missing
+    deployments = max(1, min(deployments, pods))
+    most_off = max(1, deployments // 4)
+    near = range(max(1, deployments - most_off), deployments + most_off + 1)
+    exact = [count for count in near if pods % count == 0 and pods // count >= least]
+    if exact:
+        count = min(exact, key=lambda each: abs(each - deployments))
+        return count, pods // count
+    replicas = max(least, -(-pods // deployments) if some_pending else pods // deployments)
+    return max(1, -(-pods // replicas) if some_pending else pods // replicas), replicas
 
 
 def _set_use(cluster: Any, seen: Recording) -> None:

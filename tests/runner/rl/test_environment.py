@@ -44,7 +44,7 @@ def test_status_says_what_there_is(cli: Cli, home: Path) -> None:
     assert ward == {
         "name": "ward.pt",
         "bytes": 2,
-        "error": f"checkpoint {models / 'ward.pt'}: damaged or not a checkpoint",
+        "error": f"checkpoint {models / 'ward.pt'}: not a JSON object",
     }
     assert (mine["environment"], mine["schema"], mine["seed"]) == ("SimArena/Doctor-v0", doctor().schema, 7)
     assert mine["evaluation"][0] == asdict(row)

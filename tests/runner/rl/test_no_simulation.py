@@ -81,7 +81,7 @@ def test_a_state_that_diagnose_sees_is_where_episodes_start(broken: Ward) -> Non
     ]
     assert as_seen
     for name in FEATURES[:8]:
-        assert as_seen[0][name] == pytest.approx(seen[name], abs=0.06), name
+        assert as_seen[0][name] == pytest.approx(seen[name]), name
 
 
 @pytest.mark.parametrize("status", [403, 500])
