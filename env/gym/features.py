@@ -40,6 +40,8 @@ STATE_FEATURES: tuple[str, ...] = (
     "memory_over_floor",
 )
 STATE_DIM = len(STATE_FEATURES)
+OWN_DIM = STATE_FEATURES.index("refused_otherwise")
+"""How many of them `own_features` gives."""
 
 
 def state_vector(observation: Observation, target: int, floors: Floors = NO_FLOORS) -> NDArray[np.float32]:
@@ -60,7 +62,12 @@ def state_vector(observation: Observation, target: int, floors: Floors = NO_FLOO
 
 
 def features(observation: Observation, target: int, floors: Floors) -> tuple[float, ...]:
-    """The entries of `state_vector` before they are rounded to float32; numba compiles it."""
+    """The entries of `state_vector` before they are rounded to float32."""
+    return own_features(observation, target) + further_features(observation, floors)
+
+
+def own_features(observation: Observation, target: int) -> tuple[float, ...]:
+    """Those about the workload and its nodes; numba compiles it."""
     o, r = observation, observation.resources
     return (
         squash(target, 5),
@@ -82,6 +89,13 @@ def features(observation: Observation, target: int, floors: Floors) -> tuple[flo
         squash(o.oom_killed, 1),
         squash(o.cpu_starved, 1),
         squash(o.nodes, 5),
+    )
+
+
+def further_features(observation: Observation, floors: Floors) -> tuple[float, ...]:
+    """Those about what others see and the episode remembers; numba compiles it."""
+    o, r = observation, observation.resources
+    return (
         fraction(o.refused_otherwise, o.nodes),
         squash(o.broken, 1),
         squash(o.others_pending, 1),

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from env.actions import MOST, NO_CEILING, Action, apply_action
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
-from env.errors import ClusterError, ConfigError
+from env.errors import ConfigError
 from env.gym.checks import SEEDS, check_number, check_settings
 from env.gym.cluster_env import line
-from env.gym.features import STATE_DIM, features
-from env.gym.memory import Floors, raised
-from env.gym.reward import finite, goal, reward_function
-from env.gym.vector_kernel import LANE, WORKLOAD, compiled
+from env.gym.features import STATE_DIM
+from env.gym.reward import finite, reward_plugin
+from env.gym.seen_table import AS_RECORDED, SeenTable
+from env.gym.vector_kernel import COUNTS, FLAGS, LANE, WORKLOAD, Results, compiled
 from env.observation import Observation
 from env.problems.generate import generate_scenario
 from env.problems.nodes import NodePool
@@ -34,8 +34,6 @@ from env.words import count
 from env.workload import Resources
 
 MAX_ENVS = 2**20
-_LARGEST = 2**62  # a step up from here still fits an int64
-_INFOS = ("is_success", "target", "ready", "pending", "total", "cpu_m", "memory_bytes", "replicas", "blocked", "broken")
 _FIELDS = tuple(field.name for field in fields(PlainWorkload))
 
 VectorStep = tuple[
@@ -48,8 +46,8 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
     It is what `gymnasium.vector.SyncVectorEnv` would make of them: `reset(seed=s)` seeds environment i with s + i, and
     after an episode's last step the next step of that environment is its reset (AutoresetMode.NEXT_STEP): the action
-    is ignored, the reward is 0. Plain scenarios (`env.embedded.closed_form`) are stepped in compiled code; others are
-    replayed.
+    is ignored, the reward is 0. All are stepped in compiled code. What plain scenarios
+    (`env.embedded.closed_form`) look like is computed; others are replayed once for everything that is asked for.
 
     `info` holds an array for each of `is_success`, `target`, `ready`, `pending`, `total`, `cpu_m`, `memory_bytes`,
     `replicas`, `blocked` and `broken`, each with its mask `_key` as in Gymnasium.
@@ -88,13 +86,12 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         self._scenarios = None if scenarios is None else tuple(scenarios)
         self._reward = reward
         self._max_steps = max_steps
-        self._step_lanes = compiled(reward)
         self._lanes = np.zeros(num_envs, LANE)
         self._is_seeded = False
         self._workloads = _drawn_later(num_envs) if scenarios is None else _workloads(scenarios)
-        self._all_plain = bool(self._workloads["plain"].all())
+        self._step_lanes = compiled(reward)
         self._cluster = EmbeddedCluster()
-        self._replayed: dict[int, Observation] = {}
+        self._table = SeenTable()
         self._mask = np.ones(num_envs, np.bool_)
         self._mask.flags.writeable = False
 
@@ -168,7 +165,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         lane = self._lanes[number]
         workload = self._workloads[lane["scenario"]]
         if not workload["plain"]:
-            return self._replayed[number]
+            return self._cluster.observe(self.scenario(number), None if lane["action"] < 0 else _asked(lane))
         return observe_plain(PlainWorkload(*(int(workload[name]) for name in _FIELDS)), _asked(lane))
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -196,43 +193,36 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
     def _stepped(self, wanted: NDArray[np.int64], chosen: int) -> VectorStep:
         n = self.num_envs
-        states, rewards = np.empty((n, STATE_DIM), np.float32), np.empty(n)
-        terminated, truncated = np.empty(n, np.bool_), np.empty(n, np.bool_)
-        results = (states, rewards, terminated, truncated)
-        generates = self._scenarios is None
-        self._step_lanes(self._lanes, self._workloads, generates, chosen, wanted, self._max_steps, *results)
-        if not self._all_plain:
-            for number in np.flatnonzero(~self._workloads["plain"][self._lanes["scenario"]]).tolist():
-                states[number], rewards[number], terminated[number], truncated[number] = self._replay(number)
-        finite(self._reward, rewards.sum())
-        info: dict[str, NDArray[Any]] = {}
-        for name in _INFOS:
-            info[name], info["_" + name] = self._lanes[name].copy(), self._mask
-        return states, rewards, terminated, truncated, info
-
-    def _replay(self, number: int) -> tuple[tuple[float, ...], float, bool, bool]:
-        """State, reward, terminated, truncated of an environment whose scenario is not plain."""
-        lane, scenario = self._lanes[number], self.scenario(number)
-        starts, target = lane["action"] < 0, scenario.target
-        seen = self._cluster.observe(scenario, None if starts else _asked(lane))
-        if max(seen.resources) > _LARGEST:
-            raise ClusterError(f"scenario {scenario.name}: asks for more than the vector environment can count")
-        self._replayed[number] = seen
-        lane["cpu_m"], lane["memory_bytes"], lane["replicas"] = seen.resources
-        lane["ready"], lane["pending"], lane["total"], lane["broken"] = (
-            seen.ready,
-            seen.pending,
-            seen.total,
-            seen.broken,
+        ends, counts, flags = (
+            np.empty((2, n), np.bool_),
+            np.empty((len(COUNTS), n), np.int64),
+            np.empty((2, n), np.bool_),
         )
-        floors = raised(Floors(int(lane["cpu_floor_m"]), int(lane["memory_floor_bytes"])), seen)
-        lane["cpu_floor_m"], lane["memory_floor_bytes"] = floors
-        lane["target"], lane["is_success"] = target, goal(seen, target)
-        terminated = not starts and goal(seen, target)
-        truncated = not starts and bool(lane["steps"] >= self._max_steps)
-        value = 0.0 if starts else reward_function(self._reward)(seen, target, bool(lane["blocked"]))
-        lane["ended"] = terminated or truncated
-        return features(seen, target, floors), value, terminated, truncated
+        results = Results(np.empty((n, STATE_DIM), np.float32), np.empty(n), ends[0], ends[1], counts, flags)
+        if self._step(wanted, chosen, results, again=False):
+            self._replay_waiting()
+            self._step(wanted, chosen, results, again=True)
+        if reward_plugin(self._reward) and not np.isfinite(results.rewards).all():
+            finite(self._reward, float(results.rewards[~np.isfinite(results.rewards)][0]))
+        info: dict[str, NDArray[Any]] = {}
+        for name, values in zip((*COUNTS, *FLAGS), (*counts, *flags), strict=True):
+            info[name], info["_" + name] = values, self._mask
+        return results.states, results.rewards, results.terminated, results.truncated, info
+
+    def _step(self, wanted: NDArray[np.int64], chosen: int, results: Results, *, again: bool) -> int:
+        """Fill in the results; how many environments wait for a replay."""
+        table, generates = self._table, self._scenarios is None
+        of = (self._lanes, self._workloads, table.slots, table.rows)
+        return self._step_lanes(*of, generates, chosen, wanted, self._max_steps, again, results)
+
+    def _replay_waiting(self) -> None:
+        """Replay what environments wait for, each once."""
+        lanes, scenarios = self._lanes[self._lanes["waits"]], self._scenarios or ()
+        self._table.make_room(len(lanes))
+        for number, asked in {(int(lane["scenario"]), _asked(lane)): None for lane in lanes}:
+            scenario = scenarios[number]
+            seen = self._cluster.observe(scenario, None if asked == AS_RECORDED else asked)
+            self._table.add(number, scenario, asked, seen)
 
     def _line(self, number: int) -> str:
         lane, scenario, seen = self._lanes[number], self.scenario(number), self.observation(number)
@@ -263,10 +253,12 @@ def _workloads(scenarios: Sequence[Scenario]) -> NDArray[Any]:
     for row, scenario in zip(workloads, scenarios, strict=True):
         row["most_cpu_m"], row["most_memory_bytes"], _ = ceiling_of(scenario).most
         plain = plain_workload(scenario)
+        row["target"] = scenario.target
         if plain is None:
+            row["cpu_m"], row["memory_bytes"], row["replicas"] = AS_RECORDED
             continue
         workload, recorded = plain
-        row["target"], row["plain"] = scenario.target, True
+        row["plain"] = True
         row["cpu_m"], row["memory_bytes"], row["replicas"] = recorded
         for name, value in zip(_FIELDS, astuple(workload), strict=True):
             row[name] = value

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from env import jit
 from env.actions import MAX_REPLICAS, is_beyond, stepped
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain
 from env.errors import ConfigError
-from env.gym.features import features
+from env.gym.features import OWN_DIM, further_features, own_features
 from env.gym.memory import Floors, raised
 from env.gym.reward import RewardFunction, goal, reward_function, reward_plugin
+from env.gym.seen_table import ROW, observation_in, slot_of
 from env.problems.draw import draw, draw_kind, episode_words
 from env.problems.generate import draw_problem
 from env.problems.philox import below, seed_of
@@ -42,7 +43,8 @@ WORKLOAD = np.dtype(
 )
 """One scenario: PlainWorkload's fields, the most that actions ask for, the target, and what is asked for as recorded.
 
-`seed` is what it was drawn from, if it was. Where `plain` is not set only what is the most has a meaning.
+`seed` is what it was drawn from, if it was. Where `plain` is not set only target and what is the most have a meaning,
+and -1 stands for what is recorded.
 """
 
 LANE = np.dtype(
@@ -55,26 +57,44 @@ LANE = np.dtype(
         ("memory_bytes", np.int64),
         ("replicas", np.int64),
         ("action", np.int64),
-        ("blocked", np.bool_),
-        ("ended", np.bool_),
-        ("is_success", np.bool_),
-        ("target", np.int64),
-        ("ready", np.int64),
-        ("pending", np.int64),
-        ("total", np.int64),
-        ("broken", np.int64),
         ("cpu_floor_m", np.int64),
         ("memory_floor_bytes", np.int64),
+        ("blocked", np.bool_),
+        ("ended", np.bool_),
+        ("waits", np.bool_),
     ]
 )
 """One environment: its seed, how many episodes it has begun, the row of its scenario in the workloads, the steps of
-this episode, what is asked for now, what the last action was (-1: a reset) and whether it was blocked, whether the
-last step ended the episode, what was seen after it, and the floors that this episode has met.
+this episode, what is asked for now, what the last action was (-1: a reset), the floors that this episode has met,
+whether the action was blocked, whether the last step ended the episode, and whether what is asked for now is yet to be
+replayed.
 """
+
+COUNTS = ("target", "ready", "pending", "total", "broken", "cpu_m", "memory_bytes", "replicas")
+FLAGS = ("is_success", "blocked")
+
+
+class Results(NamedTuple):
+    """What a step gives of n environments.
+
+    Attributes:
+        states: float32 (n, STATE_DIM).
+        rewards: float64 (n,).
+        terminated, truncated: bool (n,).
+        counts: int64 (8, n), by COUNTS.
+        flags: bool (2, n), by FLAGS.
+    """
+
+    states: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    counts: NDArray[np.int64]
+    flags: NDArray[np.bool_]
 
 
 @cache
-def compiled(reward_name: str) -> Callable[..., None]:
+def compiled(reward_name: str) -> Callable[..., int]:
     """The compiled `step_lanes` for one reward; machine code is kept on disk for the next process.
 
     Raises:
@@ -85,55 +105,75 @@ def compiled(reward_name: str) -> Callable[..., None]:
     def step_lanes(
         lanes: NDArray[Any],
         workloads: NDArray[Any],
+        slots: NDArray[np.int64],
+        rows: NDArray[np.int64],
         generates: bool,
         chosen: int,
         wanted: NDArray[np.int64],
         max_steps: int,
-        states: NDArray[np.float32],
-        rewards: NDArray[np.float64],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-    ) -> None:
+        again: bool,
+        results: Results,
+    ) -> int:
         """Step every lane, or start its next episode where the last one has ended.
 
-        Lanes of a scenario that is not plain get no state, reward or end here.
+        A lane whose scenario is not plain waits where what it asks for is not in the table of what was seen.
 
         Args:
             lanes: Of LANE, shape (n,); changed.
             workloads: Of WORKLOAD; with `generates` of shape (n,), each drawn anew when its lane starts an episode.
+            slots, rows: Of a `SeenTable`.
             generates: Episodes draw a new problem; otherwise one of the workloads.
             chosen: The row in the workloads that episodes start with; -1: one drawn.
             wanted: Actions, shape (n,).
             max_steps: Steps after which an episode is truncated.
-            states, rewards, terminated, truncated: Results, of n rows.
+            again: Nothing is stepped: only lanes that waited are looked at again.
+            results: To be filled. All is written here, as calls with so many numbers cost more than they do.
+
+        Returns:
+            How many lanes wait.
         """
         sources  # noqa: B018  (numba's cache of compiled code knows a function by its own file and its closure)
+        waiting = 0
         for i in range(len(lanes)):
             lane = lanes[i]
-            starts = lane.ended
-            if starts:
-                start_lane(lane, i, workloads, generates, chosen)
-            else:
-                step_lane(lane, workloads[lane.scenario], wanted[i])
-            workload = workloads[lane.scenario]
-            lane.target = workload.target
-            if not workload.plain:
+            if again and not lane.waits:
                 continue
-            seen = observe_plain(workload, Resources(lane.cpu_m, lane.memory_bytes, lane.replicas))
+            if not again:
+                move_lane(lane, i, workloads, generates, chosen, wanted[i])
+            workload = workloads[lane.scenario]
+            target, starts = workload.target, lane.action < 0
+            asked = Resources(lane.cpu_m, lane.memory_bytes, lane.replicas)
+            if workload.plain:
+                seen = observe_plain(workload, asked)
+            else:
+                row = slots[slot_of(slots, lane.scenario, asked), ROW]
+                lane.waits = row == 0
+                if row == 0:
+                    waiting += 1
+                    continue
+                seen = observation_in(rows[row - 1])
+                lane.cpu_m, lane.memory_bytes, lane.replicas = seen.resources
             floors = raised(Floors(lane.cpu_floor_m, lane.memory_floor_bytes), seen)
-            lane.cpu_floor_m = floors.cpu_m
-            lane.memory_floor_bytes = floors.memory_bytes
-            for j, value in enumerate(features(seen, workload.target, floors)):
-                states[i, j] = value
-            lane.ready, lane.pending, lane.total, lane.broken = seen.ready, seen.pending, seen.total, seen.broken
-            lane.is_success = goal(seen, workload.target)
-            terminated[i] = not starts and lane.is_success
-            truncated[i] = not starts and lane.steps >= max_steps
-            rewards[i] = 0.0 if starts else reward_of(seen, workload.target, lane.blocked)
-            lane.ended = terminated[i] or truncated[i]
+            lane.cpu_floor_m, lane.memory_floor_bytes = floors
+            # Two loops, as LLVM unrolls only short ones.
+            for j, value in enumerate(own_features(seen, target)):
+                results.states[i, j] = value
+            for j, value in enumerate(further_features(seen, floors)):
+                results.states[i, OWN_DIM + j] = value
+            solved = goal(seen, target)
+            results.terminated[i] = not starts and solved
+            results.truncated[i] = not starts and lane.steps >= max_steps
+            results.rewards[i] = 0.0 if starts else reward_of(seen, target, lane.blocked)
+            lane.ended = results.terminated[i] or results.truncated[i]
+            counts, flags = results.counts, results.flags
+            counts[0, i], counts[1, i], counts[2, i], counts[3, i] = target, seen.ready, seen.pending, seen.total
+            counts[4, i] = seen.broken
+            counts[5, i], counts[6, i], counts[7, i] = seen.resources
+            flags[0, i], flags[1, i] = solved, lane.blocked
+        return waiting
 
     sources = jit.register_callees(step_lanes)
-    step: Callable[..., None] = jit.compiled(step_lanes, error_model="numpy")
+    step: Callable[..., int] = jit.compiled(step_lanes, error_model="numpy")
     if plugin := reward_plugin(reward_name):
         _require_compilable(f"reward {reward_name!r} of package {plugin.origin}", reward_of)
     return step
@@ -149,6 +189,14 @@ def _require_compilable(what: str, reward_of: RewardFunction) -> None:
             f"{what}: numba cannot compile it for the vector environment: {error}; use plain arithmetic in it, or "
             "single environments, as gymnasium.vector.SyncVectorEnv steps them"
         ) from error
+
+
+def move_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool, chosen: int, action: int) -> None:
+    """Take the lane's next step, or begin its next episode."""
+    if lane.ended:
+        start_lane(lane, number, workloads, generates, chosen)
+    else:
+        step_lane(lane, workloads[lane.scenario], action)
 
 
 def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool, chosen: int) -> None:
