@@ -2,6 +2,6 @@
 
 It may import all of env but fidelity. To be read in this order: `reward.py` (the rewards, as one list), `memory.py`
 (what an episode remembers), `features.py` (the state vector), `checks.py` (settings), `cluster_env.py` (one
-environment), `seen_table.py`, `vector_kernel.py` and `vector_env.py` (many in one compiled loop), `search.py` (the least number of
-actions that solves a scenario), `rooms.py` (rooms that can be solved).
+environment), `seen_table.py`, `vector_kernel.py` and `vector_env.py` (many in one compiled loop), `search.py` (the
+least number of actions that solves a scenario), `rooms.py` (rooms that can be solved).
 """
