@@ -51,19 +51,9 @@ _WITHOUT_METRICS = tuple(fault for fault in _CAUSES if WRONG_SIZE >> fault & 1 =
 _FOR_PROBLEM, _FOR_CLUSTER, _FOR_FAULT, _FOR_STEP, _FOR_ARRIVAL, _FOR_SPLIT = range(6)
 
 
-def start(cluster: Any, problems: int, seed: int, recorded: Any) -> None:
-    """Make the cluster that an episode of this seed starts with.
-
-    Args:
-        cluster: Changed.
-        problems: One of Problems.
-        seed: The episode's.
-        recorded: Of CLUSTER, shape (n,): if there are any, episodes start with these instead: half of them as they
-            are, the others, and those of healthy ones, with one to three drawn faults besides.
-    """
-    if len(recorded) > 0:
-        _start_recorded(cluster, recorded, seed)
-    elif is_small(problems, seed):
+def start(cluster: Any, problems: int, seed: int) -> None:
+    """Make the cluster that an episode of this seed starts with."""
+    if is_small(problems, seed):
         shape, faults = draw_small(seed, problems == Problems.HELD_OUT)
         start_small(cluster, shape, faults)
     else:
@@ -163,7 +153,14 @@ def _start_large(cluster: Any, seed: int, measured: bool) -> None:
     cluster.started = 0
 
 
-def _start_recorded(cluster: Any, recorded: Any, seed: int) -> None:
+def start_recorded(cluster: Any, recorded: Any, seed: int) -> None:
+    """Start an episode of this seed with a recorded cluster: half of them as it is, the others with more faults.
+
+    Args:
+        cluster: Changed.
+        recorded: Of CLUSTER, shape (n,), n > 0. Healthy ones always get one to three drawn faults.
+        seed: The episode's.
+    """
     words = philox(seed, _FOR_CLUSTER, 0)
     seen = recorded[below(words[0], len(recorded))]
     cluster.nodes[:] = seen.nodes

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from env import jit
 from env.doctor.cluster import CLUSTER, mendable
-from env.doctor.draw import arrive, happens, is_small, start, start_small
+from env.doctor.draw import arrive, happens, is_small, start, start_recorded, start_small
 from env.doctor.features import features
 from env.doctor.mask import action_mask
 from env.doctor.reward import reward
@@ -99,8 +99,10 @@ def start_lane(lane: Any, problems: int, shape: int, faults: int, recorded: Any)
     lane.reported = False
     if shape >= 0:
         start_small(lane, shape, faults)
+    elif len(recorded) > 0:
+        start_recorded(lane, recorded, int(lane.seed))
     else:
-        start(lane, problems, int(lane.seed), recorded)
+        start(lane, problems, int(lane.seed))
     lane.calm = shape >= 0 or (len(recorded) == 0 and is_small(problems, int(lane.seed)))
 
 
