@@ -9,7 +9,7 @@ MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 CONTROL_PLANE := $(BIN)/python -m infra.proof.control_plane
 NAME ?= arena
 
-.PHONY: setup lock demo test test-minio build-cluster cluster cluster-stop test-cluster check format clean
+.PHONY: setup lock demo test test-minio build-cluster cluster cluster-stop test-cluster test-cluster-long check format clean
 
 setup: $(STAMP)
 
@@ -48,6 +48,11 @@ cluster-stop: setup
 
 test-cluster: setup
 	$(CONTROL_PLANE) run $(BIN)/pytest --durations=0 tests/plane
+
+# Two hours: also the tests of the fake API server on the real one, and 200 scenarios recorded.
+test-cluster-long: setup
+	$(CONTROL_PLANE) run --bare env SIM_ARENA_REAL=1 $(BIN)/pytest tests/env/simkube
+	SIM_ARENA_PLANE_LONG=1 $(CONTROL_PLANE) run $(BIN)/pytest --durations=0 tests/plane
 
 check: setup
 	$(BIN)/ruff check .

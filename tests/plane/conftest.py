@@ -73,6 +73,14 @@ def nodes(api: KubeApi, free: None) -> Iterator[Callable[[NodePool], None]]:
     make(PLAIN)
 
 
+@pytest.fixture
+def no_other_node(plane: Plane) -> Iterator[None]:
+    """The node of the drivers takes no pods of recordings."""
+    plane.kubectl("cordon", "worker-1")
+    yield
+    plane.kubectl("uncordon", "worker-1")
+
+
 def clear(api: KubeApi) -> None:
     """Delete all simulations, and wait until nothing of them is left."""
     for simulation in api.list(paths.SIMULATIONS):

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from env.demand import DEMAND_ANNOTATION
+from env.kube.client import KubeApi, Waiting, wait
 from env.problems.nodes import NodePool, NodePools
 from env.problems.scenario import Scenario
+from env.simkube import gates, paths
 from env.trace.document import Manifest, Trace
 from env.workload import WorkloadRef
 
@@ -85,12 +87,28 @@ def node(number: int, pool: NodePool) -> Manifest:
     }
 
 
-def sim_arena(*arguments: str) -> list[str]:
-    """The command line of `sim-arena`, of this tree."""
-    return [sys.executable, "-c", "from infra.scripts import start; start('sim-arena')", *arguments]
+def program(name: str, *arguments: str) -> list[str]:
+    """The command line of a console script, of this tree."""
+    return [sys.executable, "-c", f"from infra.scripts import start; start({name!r})", *arguments]
 
 
-def run(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `sim-arena` to its end against the plane."""
+def run(kubeconfig: Path, *arguments: str, name: str = "sim-arena") -> subprocess.CompletedProcess[str]:
+    """Run a console script to its end against the plane."""
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-    return subprocess.run(sim_arena(*arguments), env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(program(name, *arguments), env=environment, capture_output=True, text=True, check=False)
+
+
+def start(kubeconfig: Path, *arguments: str, name: str = "sim-arena") -> subprocess.Popen[bytes]:
+    """Start a console script against the plane."""
+    return subprocess.Popen(program(name, *arguments), env={**os.environ, "KUBECONFIG": str(kubeconfig)})
+
+
+def simulation_running(api: KubeApi) -> str:
+    """The name of the only simulation, once it has a driver."""
+
+    def look(api: KubeApi) -> str | Waiting:
+        names = [str(each["metadata"]["name"]) for each in api.list(paths.SIMULATIONS)]
+        waiting = gates.driver_running(api, names[0]) if names else Waiting("no simulation")
+        return waiting or names[0]
+
+    return wait(api, "a driver", 120, look)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planes import SETTINGS, deployment, one_a_node, scenario, sim_arena
+from planes import SETTINGS, deployment, one_a_node, scenario, simulation_running, start
 
 from env.errors import ClusterError
-from env.kube.client import KubeApi, Waiting, wait
+from env.kube.client import KubeApi
 from env.observation import Observation
-from env.simkube import gates, paths
 from env.simkube.cluster import SimKubeCluster
 from infra.proof.control_plane.plane import Plane
 
@@ -82,17 +80,10 @@ def test_a_step_after_kill_9_waits_until_the_leftover_is_gone(
     settings = {**SETTINGS, "replay_slack_s": 30, "settle_timeout_s": 30}
     options = [word for name, value in settings.items() for word in ("--simkube", f"{name}={value}".lower())]
     where = ["--cluster", "simkube", "--trace-dir", f"{plane.data}:{plane.data}"]
-    command = sim_arena("step", "--trace", str(trace), *where, *options)
-    killed = subprocess.Popen(command, env={**os.environ, "KUBECONFIG": str(plane.kubeconfig)})
+    killed = start(plane.kubeconfig, "step", "--trace", str(trace), *where, *options)
     try:
-        name = wait(api, "a simulation", 60, _simulation)
-        wait(api, "its driver", 60, lambda api: gates.driver_running(api, name))
+        simulation_running(api)
     finally:
         killed.kill()
         killed.wait()
-    assert [each["metadata"]["name"] for each in api.list(paths.SIMULATIONS)] == [name]
     assert cluster().observe(wanted, None).ready == 3
-
-
-def _simulation(api: KubeApi) -> str | Waiting:
-    return next((str(each["metadata"]["name"]) for each in api.list(paths.SIMULATIONS)), Waiting("none"))

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from planes import run
 
 from infra.proof.control_plane.plane import Plane
-
-
-@pytest.fixture
-def no_other_node(plane: Plane) -> Iterator[None]:
-    """The node of the drivers takes no pods of the recordings."""
-    plane.kubectl("cordon", "worker-1")
-    yield
-    plane.kubectl("uncordon", "worker-1")
 
 
 def test_ten_recorded_scenarios_are_what_the_engine_decides(

@@ -15,10 +15,10 @@ SIMKUBE = "2.7.0"
 
 _STAGING = (
     "api apiextensions-apiserver apimachinery apiserver cli-runtime client-go cloud-provider cluster-bootstrap "
-    "code-generator component-base component-helpers controller-manager cri-api cri-client cri-streaming csi- "
-    "translation-lib dynamic-resource-allocation endpointslice externaljwt kms kube-aggregator kube-controller- "
-    "manager kube-proxy kube-scheduler kubectl kubelet metrics mount-utils pod-security-admission sample- "
-    "apiserver sample-cli-plugin sample-controller streaming"
+    "code-generator component-base component-helpers controller-manager cri-api cri-client cri-streaming "
+    "csi-translation-lib dynamic-resource-allocation endpointslice externaljwt kms kube-aggregator "
+    "kube-controller-manager kube-proxy kube-scheduler kubectl kubelet metrics mount-utils pod-security-admission "
+    "sample-apiserver sample-cli-plugin sample-controller streaming"
 )
 """Modules that Kubernetes releases with itself, as `k8s.io/NAME` 0.x; its own go.mod has them at version 0.0.0."""
 
