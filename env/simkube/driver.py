@@ -11,7 +11,7 @@ from env.simkube import paths
 
 Manifest = dict[str, Any]
 
-_TAIL = {"tailLines": "100", "limitBytes": str(64 * 1024)}
+_TAIL = {"tailLines": "500", "limitBytes": str(256 * 1024)}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _HEAD = re.compile(r"^\S*\s*(ERROR|WARN|INFO)\s+")  # a time and a level
 
@@ -29,9 +29,8 @@ def how_it_ended(api: KubeApi, name: str) -> str:
             ended = (container.get("state") or {}).get("terminated")
             if ended:
                 code = f"{ended.get('exitCode')} {plain(ended.get('reason') or '')}".rstrip()
-                # A kubelet keeps the end of the log as the message, if it is told to.
-                said = ended.get("message") and last_error(str(ended["message"]))
-                return f": the driver ended with exit code {code}: {said or _log(api, pod, container.get('name', ''))}"
+                said = _log(api, pod, container.get("name", ""), str(ended.get("message") or ""))
+                return f": the driver ended with exit code {code}: {said}"
     return ""
 
 
@@ -58,9 +57,10 @@ def last_error(log: str) -> str:
     return plain(_HEAD.sub("", found))
 
 
-def _log(api: KubeApi, pod: Manifest, container: str) -> str:
+def _log(api: KubeApi, pod: Manifest, container: str, message: str = "") -> str:
+    """The last error of a container's log; of its `message`, which is the end of the log, where that cannot be read."""
     path = path_of(paths.PODS, pod["metadata"]["name"], paths.CONTROLLER_NAMESPACE)
     try:
         return last_error(api.text(f"{path}/log", {"container": container, **_TAIL}))
     except KubeError as error:
-        return f"(its log cannot be read: {plain(error, 200)})"
+        return last_error(message) if message else f"(its log cannot be read: {plain(error, 200)})"

@@ -186,6 +186,23 @@ def test_a_driver_that_fails_ends_the_wait_at_once_with_its_last_error(
     assert fake.all("pods") == []  # what the error says can be looked up nowhere else
 
 
+def test_a_driver_whose_log_may_not_be_read_is_quoted_by_its_kubelet(
+    fake: FakeApi, cluster: MakeCluster, world: World, scenario: MakeScenario, deployment: MakeDeployment
+) -> None:
+    status = {"name": "driver", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    for message, said in (
+        ("could not parse the trace", "could not parse"),
+        ("", r"\(its log cannot be read: GET .* 403"),
+    ):
+        ended = {"exitCode": 1, "reason": "Error", "message": message}
+        world.driver_status = {"phase": "Failed", "containerStatuses": [{**status, "state": {"terminated": ended}}]}
+        fake.fail(403, path="/log")
+        simkube = cluster()
+        with pytest.raises(ClusterError, match=f"the driver ended with exit code 1 Error: {said}"):
+            simkube.observe(scenario([deployment()], []), None)
+        simkube.close()
+
+
 def test_what_the_driver_said_last_is_told_when_nothing_is_replayed(
     fake: FakeApi, cluster: MakeCluster, world: World, scenario: MakeScenario, deployment: MakeDeployment
 ) -> None:
