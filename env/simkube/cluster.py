@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from env.engine.manifests.deployment import read_deployment
 from env.errors import ClusterError
@@ -19,15 +20,17 @@ from env.simkube import gates, paths
 from env.simkube.api_objects import Snapshot, snapshot
 from env.simkube.driver import last_words
 from env.simkube.hooks import run_hooks
-from env.simkube.nodes import VirtualNode, differences
+from env.simkube.neighbours import Key, others, whole_among
+from env.simkube.nodes import VirtualNode, differences, intended
 from env.simkube.pods import observation, why_not_ready
 from env.simkube.replayable import priority_classes, replayable
 from env.simkube.settings import SimKubeSettings
-from env.simkube.settling import settling
+from env.simkube.settling import WorkloadState, settling
 from env.simkube.simulation import Manifest, simulation
-from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace
+from env.simkube.traces import TraceStore, namespaces_of, replayed_s, replayed_trace, workloads_of
+from env.trace.document import Trace
 from env.words import count
-from env.workload import Resources
+from env.workload import Resources, WorkloadRef
 
 logger = logging.getLogger("env.simkube")
 
@@ -67,6 +70,9 @@ class SimKubeCluster:
         self._in_episode = False
         self._why: tuple[str, ...] = ()
         self._objects: Snapshot | ClusterError | None = None
+        # The neighbours that lacked nothing in the replay as recorded, by workload and duration.
+        self._whole: WeakKeyDictionary[Trace, dict[tuple[WorkloadRef, float | None], frozenset[Key]]]
+        self._whole = WeakKeyDictionary()
 
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`; it takes at most the sum of the time limits and the trace's length.
@@ -75,18 +81,40 @@ class SimKubeCluster:
             ClusterError: There is nothing that could be observed in time; says what was seen last.
             ScenarioError, TraceError, QuantityError: The trace cannot be replayed.
         """
+        recorded = self._whole.setdefault(scenario.trace, {})
+        place = (scenario.workload, scenario.duration_s)
         if resources is None:
             self._end_episode()
             self._begin_episode()
+        elif place not in recorded and self._has_neighbours(scenario):
+            self.observe(scenario, None)
+        seen, nodes = self._replayed(scenario, resources)
+        if resources is None:
+            recorded[place] = whole_among(seen.others)
+        manifest = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
+        edited = read_deployment(manifest).source.edited
+        whole = frozenset[Key]() if resources is None else recorded.get(place, frozenset[Key]())
+        found = observation(seen.deployment, seen.pods, nodes, edited, others(seen.others, whole))
+        broken = f"; others lack {count(found.broken, 'pod')}" if found.broken else ""
+        pods = f"{found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending{broken}"
+        self._say(f"scenario {scenario.name}, simulation {self._last}: {pods}")
+        return found
+
+    def _has_neighbours(self, scenario: Scenario) -> bool:
+        own = ("Deployment", scenario.workload.namespace, scenario.workload.name)
+        return bool(workloads_of(scenario.trace) - {own})
+
+    def _replayed(self, scenario: Scenario, resources: Resources | None) -> tuple[WorkloadState, list[VirtualNode]]:
+        """What the replay ends in, and the nodes on which it did."""
         given = replayed_trace(scenario, resources)
         trace, left_out = replayable(given)
         wanted = self.settings
         namespaces = {paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)}
         replay_s = replayed_s(trace) / wanted.speed
-        self._wait_until_free(namespaces, wanted.reset_timeout_s + replay_s)
-        nodes = wait(
-            self._api, "virtual nodes", wanted.start_timeout_s, lambda api: gates.nodes_usable(api, namespaces)
-        )
+        taints = intended(scenario.nodes)
+        self._wait_until_free(namespaces, taints, wanted.reset_timeout_s + replay_s)
+        nodes = wait(self._api, "virtual nodes", wanted.start_timeout_s,
+                     lambda api: gates.nodes_usable(api, namespaces, taints))  # fmt: skip
         if not wanted.any_nodes:
             check_nodes(scenario, nodes)
         if resources is None and not all(pool.is_plain for pool in scenario.nodes.pools):
@@ -110,7 +138,7 @@ class SimKubeCluster:
             driver_secrets=wanted.driver_secrets,
         )
         try:
-            return self._simulated(manifest, scenario, nodes, namespaces, replay_s)
+            return self._simulated(manifest, scenario, nodes, trace), nodes
         finally:
             self._delete(name)
             self._remove(file)
@@ -144,15 +172,11 @@ class SimKubeCluster:
                 self._api.close()
 
     def _simulated(
-        self,
-        manifest: Manifest,
-        scenario: Scenario,
-        nodes: list[VirtualNode],
-        namespaces: set[str],
-        replay_s: float,
-    ) -> Observation:
+        self, manifest: Manifest, scenario: Scenario, nodes: list[VirtualNode], trace: Trace
+    ) -> WorkloadState:
         wanted, name = self.settings, manifest["metadata"]["name"]
         what = f"scenario {scenario.name}, simulation {name}"
+        replay_s = replayed_s(trace) / wanted.speed
         self._last = name
         wait(self._api, f"{what}: creation", wanted.start_timeout_s, lambda api: _created(api, manifest))
         self._say(f"{what}: created, waiting for its driver")
@@ -163,15 +187,14 @@ class SimKubeCluster:
                  lambda api: gates.replay_ended(api, name, scenario.workload))  # fmt: skip
         except TimeUpError as error:
             raise ClusterError(f"{error}{self._last_words(name)}") from error
+        namespaces = {paths.virtual_namespace(namespace) for namespace in namespaces_of(trace)}
+        kinds = {kind for kind, _, _ in workloads_of(trace)}
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
-                    settling(scenario.workload, name, wanted.settle_s, nodes, namespaces))  # fmt: skip
-        recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
-        edited = read_deployment(recorded).source.edited
-        found = observation(seen.deployment, seen.pods, nodes, edited)
+                    settling(scenario.workload, name, wanted.settle_s, nodes, namespaces, kinds,
+                             intended(scenario.nodes)))  # fmt: skip
         self._why = why_not_ready(seen.pods)
         self._objects = self._snapshot(scenario)
-        self._say(f"{what}: {found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending")
-        return found
+        return seen
 
     def _last_words(self, name: str) -> str:
         """What the driver said last; that it cannot be asked is no error of its own."""
@@ -188,9 +211,9 @@ class SimKubeCluster:
         except ClusterError as error:
             return error
 
-    def _wait_until_free(self, namespaces: set[str], limit_s: float) -> None:
+    def _wait_until_free(self, namespaces: set[str], taints: Collection[str], limit_s: float) -> None:
         last = self._last
-        wait(self._api, "a free cluster", limit_s, lambda api: gates.cluster_free(api, last, namespaces))
+        wait(self._api, "a free cluster", limit_s, lambda api: gates.cluster_free(api, last, namespaces, taints))
         self._last = None
 
     def _driver_image(self) -> str:

@@ -57,6 +57,7 @@ NEEDED: tuple[Permission, ...] = (
     *_needed("list", "", "events"),
     *_needed("get", "", "configmaps"),
     *_needed("get list", "apps", "deployments"),
-    *_needed("list", "apps", "replicasets"),
+    *(each for name in ("replicasets", "statefulsets", "daemonsets") for each in _needed("list", "apps", name)),
+    *(each for name in ("jobs", "cronjobs") for each in _needed("list", "batch", name)),
     *_needed("get", "coordination.k8s.io", "leases", paths.CONTROLLER_NAMESPACE),
 )

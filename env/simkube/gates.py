@@ -27,24 +27,27 @@ Manifest = dict[str, Any]
 _OVER = ("Finished", "Failed")
 
 
-def nodes_usable(api: KubeApi, namespaces: Collection[str]) -> list[VirtualNode] | Waiting:
+def nodes_usable(
+    api: KubeApi, namespaces: Collection[str], wanted: Collection[str] = ()
+) -> list[VirtualNode] | Waiting:
     """The virtual nodes, once there are some, all of them can take pods, and none has any but those of the replay.
 
     Args:
         api: The cluster.
         namespaces: Those of the replay.
+        wanted: Keys of taints that the scenario's own nodes have.
 
     Raises:
         ClusterError: A node cannot, and will not by itself.
     """
-    nodes = nodes_fit(api)
+    nodes = nodes_fit(api, wanted)
     if isinstance(nodes, Waiting):
         return nodes
     found = occupied(api, nodes, namespaces)
     return _waiting_for(found) or nodes
 
 
-def nodes_fit(api: KubeApi) -> list[VirtualNode] | Waiting:
+def nodes_fit(api: KubeApi, wanted: Collection[str] = ()) -> list[VirtualNode] | Waiting:
     """The virtual nodes, whatever runs on them, once there are some and all of them can take pods.
 
     Raises:
@@ -53,7 +56,7 @@ def nodes_fit(api: KubeApi) -> list[VirtualNode] | Waiting:
     found = api.list(paths.NODES, labels=paths.VIRTUAL_NODES)
     if not found:
         return Waiting(f"no node labelled {paths.VIRTUAL_NODES}")
-    seen = [defect for node in found for defect in itertools.islice(defects(node), 1)]
+    seen = [defect for node in found for defect in itertools.islice(defects(node, wanted), 1)]
     return _waiting_for(seen) or [read_node(node) for node in found]
 
 
@@ -121,13 +124,16 @@ def driver_image(api: KubeApi) -> str:
     return folder + slash + name.replace("sk-ctrl", "sk-driver", 1)
 
 
-def cluster_free(api: KubeApi, before: str | None, namespaces: Collection[str]) -> Waiting | None:
+def cluster_free(
+    api: KubeApi, before: str | None, namespaces: Collection[str], wanted: Collection[str] = ()
+) -> Waiting | None:
     """Whether no simulation holds the cluster and nothing of an earlier one is left.
 
     Args:
         api: The cluster.
         before: The simulation of ours that was deleted last.
         namespaces: Those that the next replay will use.
+        wanted: Keys of taints that the scenario's own nodes have.
 
     Raises:
         ClusterError: It is not, and a virtual node cannot take pods anyway.
@@ -144,7 +150,7 @@ def cluster_free(api: KubeApi, before: str | None, namespaces: Collection[str]) 
         virtual = (metadata.get("labels") or {}).get(paths.VIRTUAL_LABEL) == "true"
         if virtual or metadata["name"] in namespaces:
             phase = (namespace.get("status") or {}).get("phase")
-            nodes = nodes_fit(api)  # without KWOK the pods on its nodes never end
+            nodes = nodes_fit(api, wanted)  # without KWOK the pods on its nodes never end
             why = f"; {nodes.seen}" if isinstance(nodes, Waiting) else ""
             return Waiting(f"namespace {metadata['name']} of an earlier simulation is {phase}{why}")
     return None

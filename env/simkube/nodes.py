@@ -24,6 +24,7 @@ TAINT = "kwok-provider"
 LABELS = ("kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch")
 """What every kubelet sets and KWOK does not. Without them, anti-affinity, spread and node selectors mean nothing."""
 
+_CORDONED = "node.kubernetes.io/unschedulable"
 _CONTROLLERS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 """Of the taints that controllers put on nodes and take away again."""
 
@@ -78,14 +79,20 @@ def read_node(node: Manifest) -> VirtualNode:
     )
 
 
-def defects(node: Manifest) -> Iterator[Defect]:
-    """What is wrong with a virtual node, the gravest first."""
+def intended(wanted: NodePools) -> frozenset[str]:
+    """The keys of the taints that nodes of a scenario have, also that of cordoned ones."""
+    keys = {taint.key for pool in wanted.pools for taint in pool.taints}
+    return frozenset(keys | ({_CORDONED} if any(pool.unschedulable for pool in wanted.pools) else set()))
+
+
+def defects(node: Manifest, wanted: Collection[str] = ()) -> Iterator[Defect]:
+    """What is wrong with a virtual node, the gravest first; `wanted` are the keys of taints that it may have."""
     metadata, spec = node["metadata"], node.get("spec") or {}
     name, labels = metadata["name"], metadata.get("labels") or {}
-    if spec.get("unschedulable"):
+    if spec.get("unschedulable") and _CORDONED not in wanted:
         yield Defect(f"node {name} is cordoned", f"kubectl uncordon {name}")
     for taint in _keeping_off(spec):
-        if taint["key"] != TAINT and not taint["key"].startswith(_CONTROLLERS):
+        if taint["key"] not in (TAINT, *wanted) and not taint["key"].startswith(_CONTROLLERS):
             said = f"node {name} has a taint {taint['key']}: simulated pods do not tolerate it"
             yield Defect(said, f"kubectl taint node {name} {taint['key']}-")
     missing = [label for label in LABELS if label not in labels]

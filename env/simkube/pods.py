@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from env.demand import VERDICT_ANNOTATION, Shortage
 from env.engine.manifests.edited_container import Edited
+from env.engine.manifests.not_modelled import DEFAULT_SCHEDULER
 from env.engine.manifests.requests import request_of
 from env.errors import ClusterError
 from env.observation import Observation
@@ -18,6 +20,9 @@ from env.workload import Resources
 
 Manifest = dict[str, Any]
 
+_FOR_ROOM = ("Insufficient cpu", "Insufficient memory", "Too many pods")
+_NODES = re.compile(r"0/(?P<nodes>\d{1,6}) nodes are available: (?P<reasons>.*)", re.DOTALL)
+_REASON = re.compile(r"(?<!\d)(\d{1,6}) ([^,]*[^,.\s])")
 _REFUSAL = re.compile(r"(?<!\d)(\d{1,6}) (Insufficient cpu|Insufficient memory|Too many pods)\b")
 
 
@@ -31,10 +36,27 @@ class PodState(Enum):
     UNDECIDED = "undecided"
 
 
+@dataclass(frozen=True)
+class Others:
+    """What an observation says of all neighbours.
+
+    Attributes:
+        broken: Pods that those lack which were whole in the replay as recorded.
+        pending: Pods that no node would take.
+        reasons: How many nodes give each reason for the first of those; of a broken workload, if one is.
+    """
+
+    broken: int = 0
+    pending: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
 def pod_state(pod: Manifest) -> PodState:
     """The state of a pod that exists."""
     status = pod.get("status") or {}
     if not pod["spec"].get("nodeName"):
+        if pod["spec"].get("schedulerName") not in (None, "", DEFAULT_SCHEDULER):
+            return PodState.REFUSED  # the cluster has no scheduler of that name
         scheduled = _condition(status, "PodScheduled")
         refused = scheduled.get("status") == "False" and scheduled.get("reason") in ("Unschedulable", "SchedulingGated")
         return PodState.REFUSED if refused else PodState.UNDECIDED
@@ -82,6 +104,19 @@ def refusals(message: str) -> Counter[str]:
     return reasons
 
 
+def refused_otherwise(message: str, nodes: int) -> int:
+    """Virtual nodes that refuse a pod for another reason than room; `nodes` is how many there are.
+
+    The message counts all nodes of the cluster. Each that is not virtual gives one such reason.
+    """
+    head = _NODES.match(message.partition(". ")[0])  # then come plugins, and preemption
+    if head is None:
+        return 0
+    reasons = [(int(times), reason) for times, reason in _REASON.findall(head["reasons"])]
+    found = sum(times for times, reason in reasons if reason not in _FOR_ROOM)
+    return min(nodes, max(0, found - (int(head["nodes"]) - nodes)))
+
+
 def resources_of(deployment: Manifest, edited: Edited) -> Resources:
     """What a Deployment asks for: the requests of its edited containers (a limit where there is none), and replicas.
 
@@ -97,8 +132,15 @@ def resources_of(deployment: Manifest, edited: Edited) -> Resources:
     return Resources(cpu, memory, spec.get("replicas", 1))
 
 
+_NO_OTHERS = Others()
+
+
 def observation(
-    deployment: Manifest, pods: Sequence[Manifest], nodes: Sequence[VirtualNode], edited: Edited
+    deployment: Manifest,
+    pods: Sequence[Manifest],
+    nodes: Sequence[VirtualNode],
+    edited: Edited,
+    others: Others = _NO_OTHERS,
 ) -> Observation:
     """The observation of a workload whose pods are all decided.
 
@@ -107,9 +149,11 @@ def observation(
         pods: Its live pods, oldest first.
         nodes: The virtual nodes, at least one.
         edited: The containers whose requests are edited, as chosen from the recorded manifest.
+        others: What is seen of other workloads.
     """
     states = Counter(map(pod_state, pods))
-    reasons = next((refusals(refusal(pod)) for pod in pods if pod_state(pod) is PodState.REFUSED), Counter[str]())
+    message = next((refusal(pod) for pod in pods if pod_state(pod) is PodState.REFUSED), "")
+    reasons = refusals(message)
     return Observation(
         ready=states[PodState.READY],
         pending=states[PodState.REFUSED],
@@ -125,6 +169,12 @@ def observation(
         too_many_pods=reasons["Too many pods"],
         oom_killed=states[PodState.OOM_KILLED],
         cpu_starved=states[PodState.CPU_STARVED],
+        refused_otherwise=refused_otherwise(message, len(nodes)),
+        broken=others.broken,
+        others_pending=others.pending,
+        others_insufficient_cpu=others.reasons.get("Insufficient cpu", 0),
+        others_insufficient_memory=others.reasons.get("Insufficient memory", 0),
+        others_too_many_pods=others.reasons.get("Too many pods", 0),
     )
 
 

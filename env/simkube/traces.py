@@ -132,6 +132,16 @@ def namespaces_of(trace: Trace) -> set[str]:
     return {str(m["metadata"]["namespace"]) for event in trace.events for m in event["applied_objs"]}
 
 
+def workloads_of(trace: Trace) -> set[tuple[str, str, str]]:
+    """Kind, namespace and name of every object with pods that is applied."""
+    return {
+        (str(m["kind"]), str(m["metadata"]["namespace"]), str(m["metadata"]["name"]))
+        for event in trace.events
+        for m in event["applied_objs"]
+        if (m["apiVersion"], m["kind"]) in TEMPLATE_FIELDS
+    }
+
+
 def with_verdicts(trace: Trace) -> Trace:
     """A trace whose pod templates name the shortage of their pods; the same trace if that changes nothing.
 

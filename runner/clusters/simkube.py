@@ -69,7 +69,7 @@ class SimKube:
         here = self.trace_dir.rpartition(":")[0]
         if self.trace_bucket is None and not Path(here).is_dir():
             raise ConfigError(f"--trace-dir {self.trace_dir}: trace folder {here}: No such file or directory")
-        note(f"traces are replayed by {api.host}; a step takes about a minute")
+        note(f"traces are replayed by {api.host}; a step takes 15 s, and as long as the trace")
         return SimKubeCluster(api, traces, settings, say=note)
 
     def _traces(self, open_bucket: OpenBucket | None) -> TraceStore:

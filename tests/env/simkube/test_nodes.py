@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from env.engine.manifests.terms import Taint
 from env.errors import QuantityError
 from env.problems.nodes import NodePool, NodePools, equal_nodes
 from env.quantity import GIB
-from env.simkube.nodes import Defect, VirtualNode, changes, defects, differences, occupants, read_node
+from env.simkube.nodes import Defect, VirtualNode, changes, defects, differences, intended, occupants, read_node
 
 Manifest = dict[str, Any]
 
@@ -60,6 +61,15 @@ def test_a_node_as_it_should_be_has_no_defect() -> None:
     soft = node()
     soft["spec"]["taints"].append({"key": "old", "effect": "PreferNoSchedule"})
     assert list(defects(soft)) == []
+
+
+def test_taints_that_the_scenarios_own_nodes_have_are_no_defect() -> None:
+    pool = NodePool(1, 4_000, GIB, 110, taints=(Taint("gpu", "", "NoSchedule"),), unschedulable=True)
+    wanted = intended(NodePools((pool,)))
+    found = node("gpu", "node.kubernetes.io/unschedulable", unschedulable=True)
+    assert list(defects(found, wanted)) == []
+    assert len(list(defects(found))) == 2
+    assert intended(equal_nodes()) == frozenset()
 
 
 def pod(name: str, namespace: str, place: str | None = "n", *, phase: str = "Running", **metadata: Any) -> Manifest:
