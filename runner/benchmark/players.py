@@ -18,7 +18,7 @@ from runner.benchmark.scenarios import BenchmarkScenario
 LLM = "llm"
 OPTIMUM = "optimum"
 DQN = "dqn"
-BASELINES: tuple[str, ...] = (DQN, "heuristic", "autoscaler", "random", "noop", OPTIMUM)
+BASELINES: tuple[str, ...] = (DQN, "heuristic", "reactive", "autoscaler", "random", "noop", OPTIMUM)
 """In the order of the report; `dqn` is the trained model that comes with the package."""
 
 

@@ -70,12 +70,12 @@ def compare(
     measures = {name: _measured(run, shortest, yardsticks) for name, run in played.items()}
     if optimum:
         known = {i: actions for i, actions in enumerate(shortest) if actions is not None}
-        run = [_follow(env, i, known[i], should_stop) for i in progress(list(known), f"playing the {OPTIMUM}")]
+        run = [follow(env, i, known[i], should_stop) for i in progress(list(known), f"playing the {OPTIMUM}")]
         measures[OPTIMUM] = _measured(run, list(known.values()), [yardsticks[i] for i in known])
     return measures
 
 
-def _follow(env: ClusterEnv, number: int, actions: Sequence[int], should_stop: Callable[[], bool]) -> Played:
+def follow(env: ClusterEnv, number: int, actions: Sequence[int], should_stop: Callable[[], bool]) -> Played:
     """An episode of these actions, and nothing once they are done: the goal is noticed after a step only."""
     following = chain(actions, repeat(int(Action.NOOP)))
     return play(env, number, lambda state: next(following), should_stop)

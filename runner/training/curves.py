@@ -21,6 +21,8 @@ MOST_DOTS = 1_000
 """Single episodes that a panel shows; of more, every so many."""
 ROUNDS_MEANT = 10
 """Rounds that a line of a federation's curve is the mean of."""
+_COLOURS = ("tab:red", "tab:purple", "tab:olive", "tab:green", "black")
+_DASH = 3.0
 
 
 def learning_curve(
@@ -109,9 +111,11 @@ def _evaluated(
         label = f"greedy, {evaluations[-1]['n']} validation problems"
         x, y = _column(evaluations, "episode"), _column(evaluations, name) * scale
         axes.plot(x, y, "o-", color="tab:orange", linewidth=1.5, markersize=4, label=label)
-    for row, colour in zip(baselines, ("tab:red", "tab:green"), strict=False):
+    gap = _DASH * (len(baselines) - 1)  # dashes of equal lines stand side by side, so that all are seen
+    for number, (row, colour) in enumerate(zip(baselines, _COLOURS, strict=False)):
         label = f"{row['agent']}, on the same problems"
-        axes.axhline(row[name] * scale, color=colour, linestyle="--", linewidth=1.2, label=label)
+        dashes = (-_DASH * number, (_DASH, gap)) if gap else "--"
+        axes.axhline(row[name] * scale, color=colour, linestyle=dashes, linewidth=1.6, label=label)
 
 
 def federation_curve(rounds: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:

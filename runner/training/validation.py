@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from env.gym.cluster_env import ClusterEnv
 from env.gym.rooms import make_scenario
 from env.gym.search import solved_plain
 from env.problems.scenario import Scenario, ceiling_of
-from runner.evaluation.evaluate import evaluate
+from runner.evaluation.compare import OPTIMUM, follow
+from runner.evaluation.evaluate import TOTAL, Score, evaluate, score
 
 SEED = 1 << 40
 """Of the first validation problem; the others follow."""
 PROBLEMS = 200
-BASELINES = ("random", "heuristic")
+BASELINES = ("random", "autoscaler", "reactive", "heuristic")
 PROBES = 64
 
 Row = Mapping[str, Any]
@@ -78,8 +80,8 @@ class Validation:
 
     @property
     def baselines(self) -> Sequence[str]:
-        """Who plays them too."""
-        return BASELINES
+        """Who plays them too: rules, and the optimum where it is known of all."""
+        return BASELINES if self._solutions is None else (*BASELINES, OPTIMUM)
 
     def score(self, agent: Agent, should_stop: Callable[[], bool]) -> dict[str, Any]:
         """Results of one evaluation as a metric has them. It draws from `agent`'s generator.
@@ -97,16 +99,15 @@ class Validation:
             cluster=self.cluster,
             should_stop=should_stop,
         )[-1]
-        return {
-            "n": total.n,
-            "solved_rate": total.solved_rate,
-            "mean_steps": total.mean_steps,
-            "mean_return": total.mean_return,
-        }
+        return _as_row(total)
 
     def baseline(self, name: str, should_stop: Callable[[], bool]) -> dict[str, Any]:
-        """`score` of a hand-written policy."""
-        return self.score(make_agent(name, seed=0), should_stop)
+        """`score` of one of `baselines`."""
+        if name != OPTIMUM:
+            return self.score(make_agent(name, seed=0), should_stop)
+        env = ClusterEnv(self.scenarios, reward=self.reward, max_steps=self.max_steps, cluster=self.cluster)
+        solutions = enumerate(self._solutions or ())
+        return _as_row(score(TOTAL, [follow(env, number, actions, should_stop) for number, actions in solutions]))
 
     def probes(self) -> npt.NDArray[np.float32]:
         """First states of up to `PROBES` of the scenarios, float32 (n, STATE_DIM)."""
@@ -119,14 +120,33 @@ class Validation:
 
         Where the start is the goal already, noop is the shortest.
         """
+        if self._solutions is None:
+            return None
         counts: Counter[Action] = Counter()
+        for actions in self._solutions:
+            counts.update(actions or [Action.NOOP])
+        return [counts[action] / counts.total() for action in Action]
+
+    @cached_property
+    def _solutions(self) -> list[list[Action]] | None:
+        """A shortest solution of each scenario; None unless all are known in closed form."""
+        solutions = []
         for scenario in self.scenarios:
             plain = plain_workload(scenario)
             actions = solved_plain(*plain, scenario.target, ceiling_of(scenario).most) if plain is not None else None
             if actions is None:
                 return None
-            counts.update(actions or [Action.NOOP])
-        return [counts[action] / counts.total() for action in Action]
+            solutions.append(actions)
+        return solutions
+
+
+def _as_row(total: Score) -> dict[str, Any]:
+    return {
+        "n": total.n,
+        "solved_rate": total.solved_rate,
+        "mean_steps": total.mean_steps,
+        "mean_return": total.mean_return,
+    }
 
 
 def validation_problems(problem: str | None) -> list[Scenario]:

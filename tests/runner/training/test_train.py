@@ -115,7 +115,13 @@ def test_metrics_have_every_episode_the_baselines_the_evaluations_and_snapshots(
     run, trainee = new_run(tmp_path), training()
     train(trainee, run, PLAN, validation())
     assert [{"kind": "episode", **summary} for summary in trainee.history] == rows(run, "episode")
-    assert [row["agent"] for row in rows(run, "baseline")] == ["random", "heuristic"]
+    assert [row["agent"] for row in rows(run, "baseline")] == [
+        "random",
+        "autoscaler",
+        "reactive",
+        "heuristic",
+        "optimum",
+    ]
     assert [row["episode"] for row in rows(run, "evaluation")] == [7, 14, 21]
     snapshots, steps = rows(run, "snapshot"), [summary["steps"] for summary in trainee.history]
     assert [row["episode"] for row in snapshots] == list(range(2, 23, 2))
