@@ -31,7 +31,8 @@ class Cluster(Protocol):
 
     def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
         """What kept the workload's pods from being Ready in the last replay, which was that of `observe` with these
-        arguments: a sentence each, in Kubernetes' words where it has some; empty where nothing did.
+        arguments, and which neighbours lack pods: a sentence each, in Kubernetes' words where it has some; empty where
+        nothing did.
 
         Raises:
             ClusterError: As `observe`.

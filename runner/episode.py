@@ -178,6 +178,7 @@ def _seen(observation: Observation) -> dict[str, Any]:
             "total": observation.total,
             "oom_killed": observation.oom_killed,
             "cpu_starved": observation.cpu_starved,
+            "broken": observation.broken,
         },
         "resources": {
             "cpu": format_cpu(resources.cpu_m),

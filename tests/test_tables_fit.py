@@ -91,7 +91,7 @@ def _steps() -> FittedTable:
     record: dict[str, Any] = {
         "step": 1_000,
         "target": 1_000,
-        "obs": {"ready": 999, "pending": 1_000, "oom_killed": 1_000, "cpu_starved": 1_000},
+        "obs": {"ready": 999, "pending": 1_000, "oom_killed": 1_000, "cpu_starved": 1_000, "broken": 0},
         "resources": {"replicas": 1_000, "cpu": "123456m", "memory": "123456Mi"},
         "outcome": {"blocked": True, "reason": "a replica more would not fit on any of the nodes"},
         "action": {"name": "memory-to-the-limit"},

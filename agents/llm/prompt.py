@@ -23,13 +23,14 @@ from env.printable import lines
 from env.quantity import format_memory
 from env.workload import Resources
 
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 
 HOW_TO_PLAY = """\
 You operate one Deployment of a Kubernetes cluster. With one action per step you change what its pods request or how \
 many replicas it has, until its pods run.
 
-Goal: exactly as many pods exist as the target says, all of them are Ready, and none is pending. The episode ends as \
+Goal: exactly as many pods exist as the target says, all of them are Ready, none is pending, and no other workload \
+that was whole at the start lacks a pod. The episode ends as \
 soon as a step ends there, or when no step is left.
 Score: reaching the goal counts most; then the number of steps, fewer being better. Each step that does not end at the \
 goal is scored lower the further the pods are from it. Requesting more than pods need counts little. If the goal is \
@@ -42,6 +43,7 @@ shown that state, so waiting helps nothing: after noop you see the same again.
 - A pod is pending if no node has room for what it requests. Lower requests fit more pods on a node.
 - A pod is OOM-killed if it gets less memory than it uses, and CPU-starved, which keeps it from being Ready, if it \
 gets less CPU than it uses.
+- Other workloads share the nodes. If your pods take their room, pods of theirs become pending.
 - A safeguard may block an action: then nothing changes, and the step is used up.
 """
 """What any player is told, also one that does not answer in JSON."""
@@ -63,8 +65,8 @@ Target: {target}
 State:
 replicas {replicas}; each pod requests cpu {cpu}, memory {memory}
 pods: {ready} Ready, {pending} pending, {oom_killed} OOM-killed, {cpu_starved} CPU-starved, {total} in all
-{refusals}nodes: {nodes}; the largest has cpu {node_cpu}, memory {node_memory}; all together cpu {cluster_cpu}, \
-memory {cluster_memory}
+{refusals}{others}nodes: {nodes}; the largest has cpu {node_cpu}, memory {node_memory}; all together cpu \
+{cluster_cpu}, memory {cluster_memory}
 
 Actions:
 {actions}
@@ -78,6 +80,9 @@ _TEXTS: Mapping[str, str] = {
     "workload": 'Deployment "{name}" in namespace "{namespace}"',
     "unnamed": "The Deployment has a name that Kubernetes would refuse",
     "refusals": "of {nodes} nodes, for the first pending pod: {cpu} Insufficient cpu, {memory} Insufficient memory, "
+    "{pods} Too many pods\n",
+    "others": "other workloads: they lack {broken} of the pods that they had at the start, {pending} are pending; "
+    "of {nodes} nodes, for the first of these: {cpu} Insufficient cpu, {memory} Insufficient memory, "
     "{pods} Too many pods\n",
     "noop": "nothing changes",
     "cpu": "cpu {before} -> {after}",
@@ -144,6 +149,7 @@ def step_prompt(situation: Situation, past: Sequence[Past] = ()) -> str:
         memory=format_memory(asked.memory_bytes),
         **_pods(seen),
         refusals=_refusals(seen),
+        others=_others(seen),
         nodes=seen.nodes,
         node_cpu=_cpu(seen.node_cpu_m),
         node_memory=format_memory(seen.node_memory_bytes),
@@ -195,6 +201,21 @@ def _refusals(seen: Observation) -> str:
         return ""
     cpu, memory, pods = seen.insufficient_cpu, seen.insufficient_memory, seen.too_many_pods
     return _text("refusals", nodes=seen.nodes, cpu=cpu, memory=memory, pods=pods)
+
+
+def _others(seen: Observation) -> str:
+    """What other workloads lack; nothing where they lack nothing."""
+    if not (seen.broken or seen.others_pending):
+        return ""
+    return _text(
+        "others",
+        broken=seen.broken,
+        pending=seen.others_pending,
+        nodes=seen.nodes,
+        cpu=seen.others_insufficient_cpu,
+        memory=seen.others_insufficient_memory,
+        pods=seen.others_too_many_pods,
+    )
 
 
 def _actions(asked: Resources, ceiling: Ceiling) -> Iterable[str]:

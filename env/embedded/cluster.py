@@ -14,7 +14,7 @@ from env.embedded.api_objects import ReplayedObjects
 from env.embedded.neighbours import Seen, neighbours, refusals
 from env.embedded.scaling import ScalingTrace, scaling_trace
 from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
-from env.embedded.why import why_not_ready
+from env.embedded.why import why_broken, why_not_ready
 from env.engine.control_plane import ControlPlane, Key
 from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
@@ -114,7 +114,8 @@ class EmbeddedCluster:
         Raises:
             ClusterError, TraceError, QuantityError: As `observe`.
         """
-        return why_not_ready(self._replayed(scenario, resources, events=True), scenario.workload)
+        plane, whole = self._replayed(scenario, resources, events=True), self._whole(scenario)
+        return (*why_not_ready(plane, scenario.workload), *why_broken(plane, scenario.workload, whole))
 
     def objects(self, scenario: Scenario, resources: Resources | None) -> ReplayedObjects:
         """See `env.cluster.Cluster.objects`; here it is another replay, so that it may be of any arguments.

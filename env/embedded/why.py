@@ -1,4 +1,5 @@
-"""Why pods of a workload are not Ready at the end of a replay, in the words of those who keep them from it.
+"""Why a replay does not end at the goal: in the words of those who keep pods of a workload from being Ready, and what
+its neighbours lack.
 
 The scheduler's and the controllers' are the texts of their events. Kubelets say less than the engine knows, so that a
 shortage is said in words of our own, with the container and the amounts.
@@ -6,11 +7,15 @@ shortage is said in words of our own, with the container and the amounts.
 
 from __future__ import annotations
 
-from env.engine.control_plane import ControlPlane
+from collections.abc import Collection
+
+from env.embedded.neighbours import neighbours
+from env.engine.control_plane import ControlPlane, Key
 from env.engine.controllers.deployment import Deployment
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.requests import Lack
 from env.engine.pods import UNBOUND, Phase
+from env.words import count
 from env.workload import WorkloadRef
 
 
@@ -40,6 +45,27 @@ def why_not_ready(plane: ControlPlane, ref: WorkloadRef) -> tuple[str, ...]:
     short = {id(pod.template): pod.template for pod in pods if pod.phase is Phase.RUNNING and pod.template.shortage}
     said += [str(lack) for template in short.values() for lack in _lacks(template)]
     return tuple(dict.fromkeys(text for text in said if text))
+
+
+def why_broken(plane: ControlPlane, ref: WorkloadRef, whole: Collection[Key]) -> tuple[str, ...]:
+    """What neighbours lack that should be whole, a sentence each.
+
+    Args:
+        plane: The end of a replay in which events were recorded.
+        ref: The Deployment whose neighbours they are.
+        whole: Kinds and names of those that should lack nothing.
+    """
+    texts = {
+        (event.namespace, event.name): event.message for event in plane.events if event.reason == "FailedScheduling"
+    }
+    said = []
+    for (kind, name), pods in neighbours(plane, ref, whole).lacking.items():
+        if pods and (kind, name) in whole:
+            waiting = plane.workloads[kind, name].pods()
+            reasons = (texts.get((name.namespace, pod.name), "") for pod in waiting if not pod.ready)
+            why = next(filter(None, reasons), "")
+            said.append(f"{kind} {name} lacks {count(pods, 'pod')}" + (f": {why}" if why else ""))
+    return tuple(said)
 
 
 def _held(template: PodTemplate) -> str:

@@ -144,7 +144,8 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return line(episode.name, self._steps, action, reason, self._observation, episode.target)
 
     def why(self) -> tuple[str, ...]:
-        """What keeps pods of the workload from being Ready now, a sentence each; see `env.cluster.Cluster.why`.
+        """What keeps the workload's pods from being Ready now, and which neighbours lack pods, a sentence each; see
+        `env.cluster.Cluster.why`.
 
         Raises:
             ClusterError: The workload could not be observed.

@@ -65,7 +65,7 @@ def suggest(
 ) -> None:
     """Print what would fix a workload in a trace, as a kubectl patch.
 
-    Exit code 1: nothing found, or no action helps; 3: nothing is wrong.
+    Exit code 1: nothing found, or nothing that breaks no neighbour, or no action helps; 3: nothing is wrong.
     """
     from agents.default_model import default_model_path
     from agents.load import load_agent
@@ -93,8 +93,9 @@ def suggest(
         tables.show_facts(_facts(scenario, player, found) | decisions.facts(player))
         tables.show_left_out(found.left_out)
         if command is not None:
-            out.print(f"\n{command}", markup=False, highlight=False, soft_wrap=True)
-    if to is not None and found.patch is not None:
+            out.print("\n# this breaks neighbours, see above" if found.breaks else "")
+            out.print(command, markup=False, highlight=False, soft_wrap=True)
+    if to is not None and found.patch is not None and not found.breaks:
         _write(to, found.patch)
     _leave(scenario, player, found, _solve_command(trace, replay))
 
@@ -116,6 +117,12 @@ def _leave(scenario: Scenario, player: Agent, found: Suggestion, solve: str) -> 
             fail(f"{_failure(scenario, player, found)}; {owner} sets the replicas of this workload")
         case SuggestionEnd.CROWDED:
             fail(f"agent {player.name}: no room for DaemonSets after {_steps(found)}: {found.why[-1]}")
+        case SuggestionEnd.HARMFUL:
+            broken = count(found.after.broken, "pod")
+            fail(
+                f"agent {player.name}: only what breaks neighbours leads to {scenario.target} ready, and they would "
+                f"lack {broken}; the exact search may know more: {solve}"
+            )
         case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
             fail(f"{_failure(scenario, player, found)}; the exact search may know more: {solve}")
 
@@ -153,6 +160,7 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
         "replicas": _arrow(str(old.replicas), str(new.replicas)),
         "then": state(found.after, scenario.target),
         **({"also": "; ".join(found.side_effects)} if found.side_effects else {}),
+        **({"breaks": "; ".join(found.breaks)} if found.breaks else {}),
     }
 
 
@@ -177,7 +185,8 @@ def state(seen: Observation, target: int) -> str:
         "too many": seen.total - target,
         "missing": target - seen.total,
     }
-    failing = (f"{pods} {what}" for what, pods in wrong.items() if pods > 0)
+    failing = [f"{pods} {what}" for what, pods in wrong.items() if pods > 0]
+    failing += [f"neighbours lack {count(seen.broken, 'pod')}"] if seen.broken else []
     return ", ".join([f"{seen.ready} of {target} ready", *failing])
 
 
@@ -223,6 +232,7 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
         "unmendable": list(found.unmendable),
         "containers": list(found.containers),
         "side_effects": list(found.side_effects),
+        "breaks": list(found.breaks),
         "before": _seen(found.before),
         "after": _seen(found.after),
         "patch": found.patch,

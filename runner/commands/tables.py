@@ -134,7 +134,8 @@ def _asked(resources: Mapping[str, Any]) -> str:
 def _not_ready(seen: Mapping[str, int]) -> str:
     """How many pods are not Ready, by the reason."""
     reasons = ("pending", "oom_killed", "cpu_starved")
-    return ", ".join(f"{seen[name]} {name.replace('_', '-')}" for name in reasons if seen[name])
+    own = [f"{seen[name]} {name.replace('_', '-')}" for name in reasons if seen[name]]
+    return ", ".join([*own, *([f"{seen['broken']} of others"] if seen["broken"] else [])])
 
 
 def measures(agents: Mapping[str, Sequence[Measures]]) -> FittedTable:

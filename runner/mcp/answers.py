@@ -173,6 +173,7 @@ class Turn(Answer):
     pending: int
     oom_killed: int
     cpu_starved: int
+    broken: Annotated[int, Field(description="Pods that other workloads lack, which were whole at the start.")]
     total: int
     over: bool
     score: Score | None = None

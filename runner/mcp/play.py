@@ -140,6 +140,7 @@ class Game:
             pending=seen.pending,
             oom_killed=seen.oom_killed,
             cpu_starved=seen.cpu_starved,
+            broken=seen.broken,
             total=seen.total,
             over=self._over,
             score=score,

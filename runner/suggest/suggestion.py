@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from env.embedded.node_room import excess
 from env.embedded.unmendable import unmendable
 from env.engine.manifests.deployment import read_deployment
 from env.gym.cluster_env import ClusterEnv
+from env.gym.reward import goal
 from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
@@ -33,6 +35,7 @@ class SuggestionEnd(StrEnum):
     SCALED_TO_ZERO = "scaled-to-zero"  # no pods are wanted, and there are none
     UNMENDABLE = "unmendable"  # no action helps
     SOLVED = "solved"
+    HARMFUL = "harmful"  # what it comes to breaks neighbours
     LOOPED = "looped"  # it asks for something that it has asked for before
     UNSOLVED = "unsolved"  # no step is left
     CROWDED = "crowded"  # what it comes to leaves nodes no room for their DaemonSets
@@ -48,12 +51,13 @@ class Suggestion:
         before: What was observed of the recorded workload.
         after: What was observed in the end.
         outcomes: The effect of every action, in order.
-        patch: A strategic merge patch of the Deployment; None unless solved.
+        patch: A strategic merge patch of the Deployment; None unless solved or harmful.
         left_out: What concerns the workload and was not simulated.
         why: What kept pods from being Ready as recorded, a sentence each.
         unmendable: Why no action helps; empty if one may.
         containers: Which containers actions change, and why, a sentence each; empty where there is only one.
         side_effects: What the patch changes besides requests and replicas, a sentence each.
+        breaks: Which neighbours the patch breaks, a sentence each; empty unless harmful.
     """
 
     ending: SuggestionEnd
@@ -66,6 +70,7 @@ class Suggestion:
     unmendable: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     side_effects: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
 
 
 def suggest(
@@ -80,7 +85,9 @@ def suggest(
     """Let an agent work on a scenario, greedily, until the goal, a loop, or the step limit.
 
     Where no action helps, none is tried. Where an autoscaler owns the replicas, it ends before the agent changes them.
-    Where the goal leaves nodes no room for their DaemonSets, requests are reduced until it does.
+    Where the goal leaves nodes no room for their DaemonSets, requests are reduced until it does. Where the agent comes
+    to no goal, but its workload has its target at the cost of neighbours, that is the suggestion, as a harmful one: the
+    one of them that breaks the fewest pods.
 
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
@@ -124,16 +131,28 @@ def _suggest(
             ending = SuggestionEnd.UNSOLVED
         elif play.seen.resources == before.resources:
             ending = SuggestionEnd.HEALTHY if scenario.target else SuggestionEnd.SCALED_TO_ZERO
-    patch = None
+    patch, breaks = None, tuple[str, ...]()
     effects: tuple[str, ...] = ()
-    if ending is SuggestionEnd.SOLVED:
+    if ending in (SuggestionEnd.LOOPED, SuggestionEnd.UNSOLVED) and play.harmful:
+        ending, breaks = SuggestionEnd.HARMFUL, play.return_to(min(play.harmful, key=lambda step: step.broken))
+    if ending in (SuggestionEnd.SOLVED, SuggestionEnd.HARMFUL):
         changed = last_manifest(edited_trace(scenario, play.seen.resources), scenario)
         patch, effects = strategic_patch(manifest, changed), side_effects(manifest, changed)
-    return Suggestion(ending, before, play.seen, tuple(play.outcomes), patch, beyond, why, (), containers, effects)
+    outcomes = tuple(play.outcomes)
+    return Suggestion(ending, before, play.seen, outcomes, patch, beyond, why, (), containers, effects, breaks)
+
+
+class _Harmful(NamedTuple):
+    """A step that led to the target at the cost of neighbours: how many there were by then, what was seen, and why."""
+
+    steps: int
+    broken: int
+    seen: Observation
+    breaks: tuple[str, ...]
 
 
 class _Play:
-    """The steps on a scenario: what was seen last, and the effect of every action."""
+    """The steps on a scenario: what was seen last, the effect of every action, and the harmful ways to the target."""
 
     def __init__(
         self,
@@ -144,10 +163,12 @@ class _Play:
     ) -> None:
         self.env = env
         self.outcomes: list[ActionOutcome] = []
+        self.harmful: list[_Harmful] = []
         self._max_steps = max_steps
         self._should_stop = should_stop
         self._on_step = on_step
         self.state, self._info = env.reset(seed=0)
+        self._target = env.scenario.target
 
     @property
     def seen(self) -> Observation:
@@ -172,8 +193,18 @@ class _Play:
         self.state, _, _, _, self._info = self.env.step(np.int64(action))
         outcome: ActionOutcome = self._info["outcome"]
         self.outcomes.append(outcome)
+        fewest = min((each.broken for each in self.harmful), default=math.inf)
+        if self.seen.broken < fewest and goal(self.seen._replace(broken=0), self._target) and not self.is_solved:
+            step = _Harmful(len(self.outcomes), self.seen.broken, self.seen, self.env.why())
+            self.harmful.append(step)
         self._on_step(len(self.outcomes), self.seen)
         return outcome
+
+    def return_to(self, step: _Harmful) -> tuple[str, ...]:
+        """Drop the steps after one; what it breaks."""
+        del self.outcomes[step.steps :]
+        self._info = {**self._info, "observation": step.seen}
+        return step.breaks
 
 
 def _acted(agent: Agent, play: _Play, *, owned: bool) -> SuggestionEnd:

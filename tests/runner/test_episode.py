@@ -104,7 +104,7 @@ def test_a_step_record_is_complete_json(scenarios: list[Scenario]) -> None:
     assert record["step"] == 1
     assert record["scenario"] == "cpu-38"
     assert record["target"] == scenarios[0].target
-    assert record["obs"] == {"ready": 0, "pending": 7, "total": 7, "oom_killed": 0, "cpu_starved": 0}
+    assert record["obs"] == {"ready": 0, "pending": 7, "total": 7, "oom_killed": 0, "cpu_starved": 0, "broken": 0}
     assert record["resources"] == {"cpu": "7300m", "memory": "2352Mi", "replicas": 7}
     assert len(record["state"]) == STATE_DIM
     assert record["action"] == {"index": 4, "name": "reduce_cpu_small"}

@@ -42,7 +42,7 @@ def test_the_first_step_is_told_as_here() -> None:
 
 def test_a_change_of_the_wording_raises_the_version() -> None:
     """Update the hash together with the version: results of two wordings do not compare."""
-    assert (PROMPT_VERSION, PROMPT_HASH[:16]) == (1, "4d5e4a2b7f870360")
+    assert (PROMPT_VERSION, PROMPT_HASH[:16]) == (2, "86a49df06a4bdc10")
 
 
 def test_the_instructions_say_what_actions_do() -> None:
