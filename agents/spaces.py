@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from env import ENV_ID
 from env.actions import Action
@@ -21,17 +21,24 @@ class Spaces:
         actions: Names of the actions, by index.
         masked: Whether `info["action_mask"]` says after every reset and step which actions are allowed: bool
             (actions,), at least one of them true; in a vector environment (num_envs, actions).
+        spread: Where features are shares, within [0, 1], as (mean, standard deviation, the same of the logarithm) of
+            each: see `env.doctor.spread`. Networks are told them centred and scaled. Empty: as they are.
+        partial: Whether a state leaves out what was seen before and still matters. Agents then remember their last
+            action.
     """
 
     id: str
     features: tuple[str, ...]
     actions: tuple[str, ...]
     masked: bool = False
+    spread: tuple[tuple[float, float, float, float], ...] = ()
+    partial: bool = False
 
     @property
     def schema(self) -> str:
-        """SHA-256 of the features, the actions and whether there is a mask: equal where a model can be used."""
-        text = json.dumps({"features": self.features, "actions": self.actions, "masked": self.masked}, sort_keys=True)
+        """SHA-256 of all but the id: equal where a model can be used."""
+        parts = {name: part for name, part in asdict(self).items() if name != "id"}
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -44,5 +51,7 @@ def doctor() -> Spaces:
     from env import DOCTOR_ID
     from env.doctor.actions import DoctorAction
     from env.doctor.features import FEATURES
+    from env.doctor.spread import SPREAD
 
-    return Spaces(DOCTOR_ID, FEATURES, tuple(action.name.lower() for action in DoctorAction), masked=True)
+    actions = tuple(action.name.lower() for action in DoctorAction)
+    return Spaces(DOCTOR_ID, FEATURES, actions, masked=True, spread=SPREAD, partial=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from agents.agent import State, Transition
+from agents.ppo.memory import nothing, remembered, told
 from agents.ppo.network import ACTOR, Weights, initial_weights, layout, settings_of
 from agents.ppo.ppo import ActorCritic, Bools, Floats, Rollout, log_probs_of, make_optimizer, one_thread, sample, update
 from agents.ppo.settings import PPOSettings
@@ -25,6 +26,16 @@ from env.errors import AgentError
 _FLAGS = ("terminated", "ended", "masks")  # bool, as uint8 in a state
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's, as torch names them
 _COLUMNS = ("states", "actions", "log_probs", "rewards", "next_states", *_FLAGS)
+
+
+class _Acted(NamedTuple):
+    """What `act` has chosen, for `learn`."""
+
+    action: int
+    log_prob: float
+    mask: Bools | None
+    memory: Floats
+    """From before the action."""
 
 
 class PPO:
@@ -56,7 +67,8 @@ class PPO:
         self._rng = np.random.default_rng(seed)
         self._rollout = Rollout.empty(settings.rollout_steps, 1, spaces)
         self._filled = 0
-        self._acted: tuple[int, float, Bools | None] | None = None  # action, log-probability and mask, for `learn`
+        self._memory = nothing(1, spaces)
+        self._acted: _Acted | None = None
         self._env_steps = 0
         self._updates = 0
 
@@ -83,8 +95,8 @@ class PPO:
         return linear(s.entropy, s.entropy_end, s.anneal_steps, self._env_steps)
 
     def seed(self, rng: np.random.Generator) -> None:
-        """Take actions and minibatches from `rng` from now on."""
-        self._rng = rng
+        """An episode begins: take actions and minibatches from `rng` from now on, and remember nothing."""
+        self._rng, self._memory, self._acted = rng, nothing(1, self.spaces), None
 
     def act(self, state: State, *, explore: bool, mask: Bools | None = None) -> int:
         """An action drawn from the policy, or its likeliest.
@@ -92,19 +104,28 @@ class PPO:
         Args:
             mask: Which actions are allowed, bool (actions,); for an environment that has masks.
         """
-        logits = self.logits(state[None], None if mask is None else mask[None])
-        if not explore:
-            return int(logits.argmax())
-        actions, log_probs = sample(logits, self._rng)
-        self._acted = int(actions[0]), float(log_probs[0]), mask
+        memory = self._memory
+        logits = self.logits(told(state[None], memory), None if mask is None else mask[None])
+        if explore:
+            actions, log_probs = sample(logits, self._rng)
+        else:
+            actions = logits.argmax(axis=1)
+            log_probs = log_probs_of(logits, actions)
+        self._acted = _Acted(int(actions[0]), float(log_probs[0]), mask, memory)
+        self._memory = remembered(memory, actions)
         return int(actions[0])
 
     def act_in_all(self, states: Floats, masks: Bools | None) -> tuple[NDArray[np.int64], Floats]:
-        """An action for each of n states, drawn from the policy, and its log-probability."""
+        """An action for each of n states, drawn from the policy, and its log-probability; arguments as in `logits`."""
         return sample(self.logits(states, masks), self._rng)
 
     def logits(self, states: Floats, masks: Bools | None) -> Floats:
-        """(n, actions): the log-probabilities but for a constant; masks bool (n, actions)."""
+        """(n, actions): the log-probabilities but for a constant.
+
+        Args:
+            states: With what is remembered, as `agents.ppo.memory.told` joins them.
+            masks: bool (n, actions); None where there are none.
+        """
         if (masks is not None) != self.spaces.masked:
             raise AgentError(f"ppo: a mask is {'needed' if self.spaces.masked else 'unknown'} in {self.spaces.id}")
         with one_thread(), torch.inference_mode():
@@ -115,14 +136,18 @@ class PPO:
     def learn(self, transition: Transition) -> dict[str, float]:
         """Take the next step of an episode in; metrics once a rollout is full, which is then learned from."""
         acted, self._acted = self._acted, None
-        if acted is None or acted[0] != transition.action:  # not drawn by `act`
-            acted = transition.action, self._log_prob(transition), None
-        _, log_prob, mask = acted
+        before = self._memory if acted is None else acted.memory
+        state, action = told(transition.state[None], before), np.array([transition.action])
+        if acted is None or acted.action != transition.action:  # not chosen by `act`
+            acted = _Acted(transition.action, float(log_probs_of(self.logits(state, None), action)[0]), None, before)
+        self._memory = remembered(before, action)
         rollout, t = self._rollout, self._filled
-        rollout.states[t], rollout.actions[t], rollout.log_probs[t] = transition.state, transition.action, log_prob
-        rollout.rewards[t], rollout.next_states[t] = transition.reward, transition.next_state
+        rollout.states[t], rollout.actions[t], rollout.log_probs[t] = state, action, acted.log_prob
+        rollout.rewards[t], rollout.next_states[t] = transition.reward, told(transition.next_state[None], self._memory)
         rollout.terminated[t], rollout.ended[t] = transition.terminated, transition.terminated or transition.truncated
-        rollout.masks[t] = True if mask is None else mask
+        rollout.masks[t] = True if acted.mask is None else acted.mask
+        if rollout.ended[t]:
+            self._memory = nothing(1, self.spaces)
         self._filled += 1
         self._env_steps += 1
         if self._filled < self.settings.rollout_steps:
@@ -187,7 +212,7 @@ class PPO:
         self._anchor = {name: torch.from_numpy(array.copy()) for name, array in anchor.items()}
         self._set_moments(gradient_steps, *moments)
         self._seed, self._env_steps, self._updates = counters
-        self._rng, self._acted = rng, None
+        self._rng, self._acted, self._memory = rng, None, nothing(1, self.spaces)
 
     def save(self, path: Path) -> None:
         """Write `state_dict()` as a .pt file, atomically."""
@@ -210,11 +235,6 @@ class PPO:
 
     def _identity(self) -> dict[str, Any]:
         return {"agent": self.name, "environment": self.spaces.id, "schema": self.spaces.schema}
-
-    def _log_prob(self, transition: Transition) -> float:
-        """Of an action that this policy did not draw itself."""
-        logits = self.logits(transition.state[None], None)
-        return float(log_probs_of(logits, np.array([transition.action]))[0])
 
     def _update(self, rollout: Rollout) -> dict[str, float]:
         rate = self.learning_rate

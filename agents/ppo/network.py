@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from agents.ppo.memory import memory_size
 from agents.ppo.settings import PPOSettings
 from agents.settings import parse_settings
 from agents.spaces import CLUSTER, Spaces
@@ -28,6 +29,11 @@ Layout = dict[str, tuple[int, ...]]
 Weights = dict[str, npt.NDArray[np.float32]]
 
 
+def inputs(spaces: Spaces) -> int:
+    """Numbers that a network gets for a state; `agents.ppo.ppo.encoded` says which."""
+    return len(spaces.features) * (2 if spaces.spread else 1) + memory_size(spaces)
+
+
 def layout(settings: PPOSettings | Mapping[str, Any] | None = None, spaces: Spaces = CLUSTER) -> Layout:
     """Name -> shape of every tensor of both nets: "actor.0.weight" (out, in), "actor.0.bias" (out,), …
 
@@ -38,7 +44,7 @@ def layout(settings: PPOSettings | Mapping[str, Any] | None = None, spaces: Spac
         settings = parse_settings(PPOSettings, settings)
     shapes: Layout = {}
     for net, outputs in ((ACTOR, len(spaces.actions)), (CRITIC, 1)):
-        for layer, (n, m) in enumerate(pairwise((len(spaces.features), *settings.hidden, outputs))):
+        for layer, (n, m) in enumerate(pairwise((inputs(spaces), *settings.hidden, outputs))):
             shapes[f"{net}.{2 * layer}.weight"] = (m, n)
             shapes[f"{net}.{2 * layer}.bias"] = (m,)
     return shapes

@@ -14,6 +14,7 @@ on the same kind of CPU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
@@ -24,8 +25,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agents.ppo.memory import memory_size
+from agents.ppo.network import inputs
 from agents.ppo.settings import PPOSettings
 from agents.spaces import Spaces
+from env.doctor.spread import LEAST_SHARE
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -52,18 +56,38 @@ class ActorCritic(nn.Module):
 
     def __init__(self, spaces: Spaces, hidden: tuple[int, ...]) -> None:
         super().__init__()
-        self.actor = _layers((len(spaces.features), *hidden, len(spaces.actions)))
-        self.critic = _layers((len(spaces.features), *hidden, 1))
+        self._spread = torch.tensor(spaces.spread).reshape(-1, 4).T
+        self.actor = _layers((inputs(spaces), *hidden, len(spaces.actions)))
+        self.critic = _layers((inputs(spaces), *hidden, 1))
 
     def logits(self, states: Tensor, masks: Tensor | None) -> Tensor:
         """(n, actions); those that the masks forbid get probability 0."""
-        logits: Tensor = self.actor(states)
+        logits: Tensor = self.actor(self._inputs(states))
         return logits if masks is None else logits.masked_fill(~masks, _FORBIDDEN)
 
     def values(self, states: Tensor) -> Tensor:
-        """(n,), the expected discounted return."""
-        values: Tensor = self.critic(states)
+        """(n,), the expected discounted return, of scaled rewards."""
+        values: Tensor = self.critic(self._inputs(states))
         return values.squeeze(-1)
+
+    def _inputs(self, states: Tensor) -> Tensor:
+        if not (n := self._spread.shape[1]):
+            return states
+        return torch.cat([encoded(states[..., :n], self._spread), states[..., n:]], -1)
+
+
+def encoded(shares: Tensor, spread: Tensor) -> Tensor:
+    """(…, n) within [0, 1] -> (…, 2 n): each x and its log(1 + 1000 x), with mean 0 and variance 1 over random play.
+
+    To a network that sees x alone, one pod of a thousand is next to nothing: it needs weights in the hundreds to tell
+    it from none. And products, such as pods times the share of them that fails, are sums of logarithms.
+
+    Args:
+        spread: (4, n), of `Spaces.spread`.
+    """
+    mean, deviation, log_mean, log_deviation = spread
+    logs = torch.log1p(shares / LEAST_SHARE) / math.log1p(1 / LEAST_SHARE)
+    return torch.cat([(shares - mean) / deviation, (logs - log_mean) / log_deviation], -1)
 
 
 def _layers(widths: tuple[int, ...]) -> nn.Sequential:
@@ -106,6 +130,7 @@ class Rollout(NamedTuple):
     """
 
     states: Floats
+    """With what the agent remembered then, as `agents.ppo.memory.told` joins them; so are `next_states`."""
     actions: NDArray[np.int64]
     log_probs: Floats
     """Of the actions, under the policy that took them."""
@@ -122,13 +147,13 @@ class Rollout(NamedTuple):
     @classmethod
     def empty(cls, steps: int, environments: int, spaces: Spaces) -> Rollout:
         """Memory for so many steps."""
-        shape = (steps, environments)
+        shape, width = (steps, environments), len(spaces.features) + memory_size(spaces)
         return cls(
-            states=np.zeros((*shape, len(spaces.features)), np.float32),
+            states=np.zeros((*shape, width), np.float32),
             actions=np.zeros(shape, np.int64),
             log_probs=np.zeros(shape, np.float32),
             rewards=np.zeros(shape, np.float32),
-            next_states=np.zeros((*shape, len(spaces.features)), np.float32),
+            next_states=np.zeros((*shape, width), np.float32),
             terminated=np.zeros(shape, np.bool_),
             ended=np.zeros(shape, np.bool_),
             taken=np.ones(shape, np.bool_),
@@ -140,10 +165,10 @@ def advantages(rollout: Rollout, values: Floats, next_values: Floats, settings: 
     """Generalised advantage estimation (Schulman et al., ICLR 2016, eq. 16), (T, n).
 
     A_t = delta_t + gamma lambda A_{t+1} up to the episode's end or the rollout's, with
-    delta_t = r_t + gamma V(s_{t+1}) - V(s_t) and V = 0 after a terminated episode.
+    delta_t = r_t + gamma V(s_{t+1}) - V(s_t) and V = 0 after a terminated episode; r_t is scaled by `reward_scale`.
     """
     s = settings
-    deltas = rollout.rewards + s.gamma * next_values * ~rollout.terminated - values
+    deltas = s.reward_scale * rollout.rewards + s.gamma * next_values * ~rollout.terminated - values
     carried = s.gamma * s.gae_lambda * ~rollout.ended
     found = np.empty_like(values)
     following = np.zeros_like(values[0])

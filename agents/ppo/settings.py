@@ -25,6 +25,8 @@ class PPOSettings(Settings):
     """Step size after `anneal_steps`."""
     anneal_steps: int = 100_000
     """Environment steps over which the step size and `entropy` fall linearly."""
+    reward_scale: float = 1.0
+    """What rewards are multiplied by before they are learned from: a critic learns fastest where returns are near 1."""
     gamma: float = 0.95
     """Discount of the next step's value."""
     gae_lambda: float = 0.95
@@ -50,6 +52,7 @@ class PPOSettings(Settings):
         check_range(self, "learning_rate", 1e-8, 1.0)
         check_range(self, "learning_rate_end", 0.0, 1.0)
         check_range(self, "anneal_steps", 1, 1_000_000_000_000)
+        check_range(self, "reward_scale", 1e-6, 1e6)
         check_range(self, "gamma", 0.0, 1.0)
         check_range(self, "gae_lambda", 0.0, 1.0)
         check_range(self, "clip", 1e-3, 10.0)

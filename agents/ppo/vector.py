@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from agents.ppo.agent import PPO
+from agents.ppo.memory import nothing, remembered, told
 from agents.ppo.ppo import Bools, Rollout
 from env.errors import AgentError
 
@@ -44,17 +45,21 @@ def train(
     episodes = _Episodes(envs.num_envs)
     until = agent.env_steps + env_steps
     states, info = envs.reset(seed=seed)
+    memory = nothing(envs.num_envs, agent.spaces)
     resets = np.zeros(envs.num_envs, np.bool_)
     while agent.env_steps < until:
         for t in range(steps):
             masks = _masks(info, resets) if agent.spaces.masked else None
-            actions, log_probs = agent.act_in_all(states, masks)
+            rollout.states[t] = told(states, memory)
+            actions, log_probs = agent.act_in_all(rollout.states[t], masks)
             following, rewards, terminated, truncated, info = envs.step(actions)
-            rollout.states[t], rollout.actions[t], rollout.log_probs[t] = states, actions, log_probs
-            rollout.rewards[t], rollout.next_states[t] = rewards, following
+            memory = remembered(memory, actions)
+            rollout.actions[t], rollout.log_probs[t] = actions, log_probs
+            rollout.rewards[t], rollout.next_states[t] = rewards, told(following, memory)
             rollout.terminated[t], rollout.ended[t], rollout.taken[t] = terminated, terminated | truncated, ~resets
             rollout.masks[t] = True if masks is None else masks
             episodes.add(rewards, ~resets, rollout.ended[t], info.get("is_success"))
+            memory[resets] = 0.0
             states, resets = following, rollout.ended[t].copy()
         metrics = agent.learn_from(rollout)
         on_update({"env_steps": float(agent.env_steps), **metrics, **episodes.means()})

@@ -4,6 +4,6 @@ It may import `env.problems.philox`, `env.problems.draw`, `env.jit` and `env.err
 `actions.py`, `faults.py` (what can be wrong, and what reveals it), `nodes.py` (nodes and pods as counts),
 `cluster.py` (the state), `rules.py` (what actions and time do), `reward.py`, `features.py` and `mask.py` (what an
 agent sees), `draw.py` (problems), `recording.py` (real ones), `kernel.py` (all of it in one compiled loop),
-`doctor_env.py` and `vector_env.py` (one environment and many), `scripted.py` (a doctor by hand); `graph.py`,
-`beliefs.py` and `optimum.py` (the best there is, on small clusters).
+`doctor_env.py` and `vector_env.py` (one environment and many), `spread.py` (how features are spread),
+`scripted.py` (a doctor by hand); `graph.py`, `beliefs.py` and `optimum.py` (the best there is, on small clusters).
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from time import process_time
@@ -104,7 +104,8 @@ def train(run: PPORun, exams: Exams | None = None) -> ExamResult:
 
 
 def _train_theirs(run: PPORun, curve: Curve) -> ExamResult:
-    settings, spaces = parse_settings(PPOSettings, run.settings), _spaces(run)
+    settings = parse_settings(PPOSettings, run.settings)
+    spaces = replace(_spaces(run), spread=(), partial=False)  # SB3's networks see the environment's states as they are
     tuned = run.learner == THEIRS_TUNED
     environments = run.environments if tuned else 1
     arguments = sb3.equal_ppo_arguments(settings, environments, run.env_steps) if tuned else {}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.ppo.agent import PPO
+from agents.ppo.memory import nothing, remembered, told
 from env.doctor.doctor_env import DoctorEnv
 from env.doctor.scripted import scripted
 from env.doctor.vector_env import DoctorVectorEnv
@@ -110,8 +111,17 @@ def examine_optimum(*, episodes: int, max_steps: int, seed: int = EXAM_SEED) -> 
 
 
 def of_agent(agent: PPO) -> Policy:
-    """Its likeliest actions."""
-    return lambda states, masks: agent.logits(states, np.array(masks)).argmax(axis=1)
+    """Its likeliest actions, in one episode of each environment: what it remembers is in the policy."""
+    memory = nothing(0, agent.spaces)
+
+    def act(states: States, masks: Masks) -> NDArray[np.int64]:
+        nonlocal memory
+        memory = memory if len(memory) else nothing(len(states), agent.spaces)
+        actions: NDArray[np.int64] = agent.logits(told(states, memory), np.array(masks)).argmax(axis=1)
+        memory = remembered(memory, actions)
+        return actions
+
+    return act
 
 
 def by_hand(states: States, masks: Masks) -> NDArray[np.int64]:
@@ -137,9 +147,9 @@ def table(agent: PPO, *, episodes: int, optimal: int, max_steps: int) -> list[Sc
         episodes: Of each kind of problems.
         optimal: Episodes of the optimum, which takes seconds for each new problem; 0: it is left out.
     """
-    doctors: Mapping[str, Policy] = {"ppo": of_agent(agent), "scripted": by_hand, "random": at_random(0)}
     scores = []
     for problems in (HELD_OUT, LARGE):
+        doctors: Mapping[str, Policy] = {"ppo": of_agent(agent), "scripted": by_hand, "random": at_random(0)}
         if problems == HELD_OUT and optimal:
             scores.append(examine_optimum(episodes=optimal, max_steps=max_steps))
         scores += [

@@ -22,7 +22,8 @@ import pufferlib.vector
 import torch
 from torch import Tensor, nn
 
-from agents.ppo.network import CRITIC, initial_weights, layout
+from agents.ppo.memory import memory_size
+from agents.ppo.network import ACTOR, CRITIC, initial_weights, inputs, layout
 from agents.ppo.ppo import ActorCritic
 from agents.ppo.settings import PPOSettings
 from agents.saved import checkpoint
@@ -40,29 +41,34 @@ _NEVER = 1 << 62
 
 
 class Policy(nn.Module):
-    """The agent ppo's networks as PufferLib calls a policy."""
+    """The agent ppo's networks as PufferLib calls a policy; here they learn to do without a memory."""
 
     def __init__(self, settings: PPOSettings, seed: int) -> None:
         super().__init__()
         spaces = doctor_spaces()
+        self._reward_scale = settings.reward_scale
+        self._memory = memory_size(spaces)
         self.networks = ActorCritic(spaces, settings.hidden)
         first = initial_weights(layout(settings, spaces), seed)
+        for net in (ACTOR, CRITIC):
+            first[f"{net}.0.weight"][:, inputs(spaces) - self._memory :] = 0.0
         self.networks.load_state_dict({name: torch.from_numpy(array) for name, array in first.items()})
 
     def forward_eval(self, states: Tensor, state: Any = None) -> tuple[Tensor, Tensor]:
         """Logits and values; `state` is a recurrent net's, which this is not."""
-        return self.networks.logits(states, None), self.networks.values(states)
+        known = nn.functional.pad(states, (0, self._memory))
+        return self.networks.logits(known, None), self.networks.values(known)
 
     def forward(self, states: Tensor, state: Any = None) -> tuple[Tensor, Tensor]:
         """The same in training."""
         return self.forward_eval(states, state)
 
     def weights(self) -> dict[str, Any]:
-        """The tensors by name, with a critic of rewards that are not scaled."""
+        """The tensors by name, with a critic of rewards that are scaled as the agent ppo has them."""
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.networks.named_parameters()}
         last = max(int(name.split(".")[1]) for name in tensors if name.startswith(CRITIC))
         for part in ("weight", "bias"):
-            tensors[f"{CRITIC}.{last}.{part}"] /= REWARD_SCALE
+            tensors[f"{CRITIC}.{last}.{part}"] *= self._reward_scale / REWARD_SCALE
         return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 

@@ -12,6 +12,7 @@ from agents.ppo.settings import PPOSettings
 from agents.ppo.vector import train as train_vector
 from agents.settings import as_mapping, parse_settings
 from env.doctor.recording import Recording, starts_of
+from env.doctor.reward import SOLVED
 from env.doctor.vector_env import DoctorVectorEnv
 from env.interrupt import stop_if_asked
 from runner.rl.exam import EXAM_SEED
@@ -60,7 +61,7 @@ class DoctorTraining:
 
 
 def doctor_settings(epochs: int, changed: Mapping[str, Any] | None = None) -> PPOSettings:
-    """Settings of PPO for this environment, chosen by hand and not tuned; step size and entropy fall to the end.
+    """Settings of PPO for this environment, chosen by short trainings; step size and entropy fall to the end.
 
     Args:
         epochs: Of the training.
@@ -72,9 +73,12 @@ def doctor_settings(epochs: int, changed: Mapping[str, Any] | None = None) -> PP
     given: dict[str, Any] = {
         "hidden": (128, 128),
         "rollout_steps": 1 << 14,
-        "minibatch_size": 1 << 11,
-        "learning_rate": 2e-3,
+        "minibatch_size": 1 << 9,
+        "epochs": 2,
+        "learning_rate": 1e-3,
+        "entropy": 0.03,
         "anneal_steps": epochs * EPOCH_STEPS,
+        "reward_scale": 1 / SOLVED,
         "gamma": 0.99,
         **(changed or {}),
     }

@@ -29,7 +29,7 @@ from runner.training.training import as_array, from_lines, to_lines
 NO_METRICS, RECORDED = "no-metrics", "recorded"
 _EXAMS = 1 << 20
 """Seeds of evaluations are so far behind those of exams."""
-MOST_OPTIMAL = 200
+MOST_OPTIMAL = 1000
 """Episodes of the optimum, which takes seconds for each new problem."""
 _BASELINES: Mapping[str, Callable[[], Policy]] = {"random": lambda: at_random(0), "scripted": lambda: by_hand}
 _MEANS = {"reward": "return", "steps": "length", "solved": "solved"}

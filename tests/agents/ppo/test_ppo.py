@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from agents.ppo.ppo import (
     Batch,
     Rollout,
     advantages,
+    encoded,
     log_probs_of,
     loss,
     make_optimizer,
@@ -235,3 +238,30 @@ def test_the_first_policy_is_nearly_uniform_and_every_layer_keeps_the_scale_of_i
     assert abs(weights["actor.4.weight"]).max() < 0.01
     assert weights["critic.2.weight"].var() == pytest.approx(1 / 64, rel=0.1)
     assert not any(array.any() for name, array in weights.items() if name.endswith("bias"))
+
+
+def test_shares_are_told_centred_and_scaled_themselves_and_as_logarithms() -> None:
+    given, spread = torch.tensor([[0.0, 0.001, 1.0]]), torch.tensor([(0.1, 0.5, 0.2, 0.25)] * 3).T
+    plain, logs = encoded(given, spread)[0].split(3)
+    assert plain.tolist() == pytest.approx([-0.2, -0.198, 1.8])
+    assert logs.tolist() == pytest.approx([-0.8, (np.log(2) / np.log(1001) - 0.2) / 0.25, 3.2])
+
+
+def test_networks_are_told_shares_encoded_and_other_states_as_they_are() -> None:
+    shares = replace(TOY, spread=((0.5, 0.1, 0.5, 0.2), (0.0, 0.1, 0.0, 0.2), (1.0, 0.2, 1.0, 0.1)))
+    states = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+    of_shares = ActorCritic(shares, (5, 4))
+    weights = initial_weights(layout(SETTINGS, shares), 0)
+    of_shares.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    told = encoded(states, torch.tensor(shares.spread).T)
+    assert torch.equal(of_shares.values(states), of_shares.critic(told).squeeze(-1))
+    assert torch.equal(network().values(states), network().critic(states).squeeze(-1))
+    assert shares.schema != TOY.schema
+
+
+def test_returns_are_of_scaled_rewards() -> None:
+    given = rollout(8, 2)
+    scaled = given._replace(rewards=np.float32(0.25) * given.rewards)
+    zeros = np.zeros((8, 2), np.float32)
+    found = advantages(given, zeros, zeros, PPOSettings(reward_scale=0.25))
+    assert found == pytest.approx(advantages(scaled, zeros, zeros, PPOSettings()))

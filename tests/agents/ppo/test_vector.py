@@ -18,6 +18,7 @@ from agents.saved import checkpoint
 from agents.spaces import Spaces, doctor
 from env.doctor.vector_env import DoctorVectorEnv
 from env.errors import AgentError
+from env.gym.features import STATE_DIM
 from env.gym.vector_env import ClusterVectorEnv
 
 TWO = Spaces("TwoStates-v0", ("first", "second"), ("a", "b", "c"), masked=True)
@@ -109,7 +110,7 @@ def test_it_does_nothing_forbidden_in_the_doctors_environment() -> None:
 @pytest.mark.parametrize(
     ("envs", "message"),
     [
-        (ClusterVectorEnv(2), r"states \(19,\) and 7 actions; TwoStates-v0 has states \(2,\) and 3 actions"),
+        (ClusterVectorEnv(2), rf"states \({STATE_DIM},\) and 7 actions; TwoStates-v0 has states \(2,\) and 3 actions"),
         (type("Other", (TwoStates,), {"metadata": {"autoreset_mode": AutoresetMode.SAME_STEP}})(2), "autoreset mode"),
     ],
 )
