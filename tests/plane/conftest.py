@@ -35,11 +35,11 @@ def api(plane: Plane) -> KubeApi:
 
 
 @pytest.fixture
-def free(api: KubeApi) -> Iterator[None]:
-    """A plane without a simulation, now and after the test."""
-    clear(api)
+def free(plane: Plane, api: KubeApi) -> Iterator[None]:
+    """A plane without a simulation and without a trace, now and after the test."""
+    clear(plane, api)
     yield
-    clear(api)
+    clear(plane, api)
 
 
 @pytest.fixture
@@ -81,8 +81,10 @@ def no_other_node(plane: Plane) -> Iterator[None]:
     plane.kubectl("uncordon", "worker-1")
 
 
-def clear(api: KubeApi) -> None:
-    """Delete all simulations, and wait until nothing of them is left."""
+def clear(plane: Plane, api: KubeApi) -> None:
+    """Delete all simulations and traces, and wait until nothing of them is left."""
+    for trace in plane.data.iterdir():
+        trace.unlink()
     for simulation in api.list(paths.SIMULATIONS):
         api.delete(path_of(paths.SIMULATIONS, simulation["metadata"]["name"]))
     wait(api, "a free cluster", 120, lambda api: gates.cluster_free(api, None, ()))

@@ -15,7 +15,7 @@ STAGE = path_of("/apis/kwok.x-k8s.io/v1alpha1/stages", "sim-arena-pod-oom-killed
 
 
 def checks(plane: Plane, *arguments: str) -> dict[str, dict[str, Any]]:
-    done = run(plane.kubeconfig, "doctor", "--json", *arguments)
+    done = run(plane.kubeconfig, "doctor", "--json", "--trace-dir", f"{plane.data}:{plane.data}", *arguments)
     found: dict[str, dict[str, Any]] = {each.pop("check"): each for each in json.loads(done.stdout)["checks"]}
     assert done.returncode == int(any(each["level"] == "fail" for each in found.values()))
     return found
