@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from env.actions import MOST, NO_CEILING, Ceiling
 from env.engine.manifests.deployment import read_deployment
 from env.engine.manifests.objects import pod_templates
+from env.engine.manifests.terms import Taint
 from env.errors import QuantityError, ScenarioError, SimArenaError
-from env.problems.nodes import LARGEST, NodePools, check_range, equal_nodes
+from env.problems.nodes import LARGEST, MAX_NODES, NodePool, NodePools, check_range
 from env.quantity import parse_cpu, parse_memory
 from env.trace.document import Manifest, Trace
 from env.trace.edit import edited
 from env.workload import ResourceEdit, Resources, WorkloadRef, is_deployment, workload_ref
+
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True)
@@ -185,13 +188,42 @@ def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
 
 
 def _recorded_nodes(recorded: Mapping[str, Any]) -> NodePools:
+    """One pool, or a list of them."""
     nodes = recorded.get("nodes")
     if nodes is None:
         return NodePools()
     try:
-        return equal_nodes(nodes["count"], parse_cpu(nodes["cpu"]), parse_memory(nodes["memory"]), nodes["pods"])
-    except (KeyError, TypeError, QuantityError) as error:
-        raise ScenarioError(f"metadata.scenario.nodes: must have count, cpu, memory and pods: {error}") from error
+        return NodePools(tuple(map(_pool, nodes[:MAX_NODES])) if isinstance(nodes, list) else (_pool(nodes),))
+    except (AttributeError, KeyError, TypeError, ValueError, QuantityError) as error:
+        what = "must be pools of count, cpu, memory and pods, with labels, taints and resources or without"
+        raise ScenarioError(f"metadata.scenario.nodes: {what}: {type(error).__name__} {error}") from error
+
+
+def _pool(pool: Mapping[str, Any]) -> NodePool:
+    """A pool as metadata have it: labels as a map, taints as in Node manifests, further resources by name."""
+    labels, taints, resources = pool.get("labels", {}), pool.get("taints", []), pool.get("resources")
+    if not all(isinstance(text, str) for pair in labels.items() for text in pair):
+        raise TypeError("labels must be texts")
+    made = NodePool(
+        pool["count"],
+        parse_cpu(pool["cpu"]),
+        parse_memory(pool["memory"]),
+        pool["pods"],
+        labels=tuple(sorted(labels.items())),
+        taints=tuple(Taint(str(each["key"]), str(each.get("value", "")), _effect(each["effect"])) for each in taints),
+    )
+    if resources is None:
+        return made
+    amounts = tuple((str(name), parse_memory(amount)) for name, amount in resources.items())
+    for name, amount in amounts:
+        check_range(name[:80], amount, LARGEST, least=0)
+    return replace(made, resources=amounts)
+
+
+def _effect(effect: object) -> str:
+    if effect not in _EFFECTS:
+        raise ValueError(f"a taint's effect must be one of {', '.join(_EFFECTS)}")
+    return str(effect)
 
 
 def _names(manifest: Manifest, workload: WorkloadRef) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from env.engine.manifests.terms import Taint
 from env.errors import ScenarioError
 from env.problems.nodes import NodePool, equal_nodes
 from env.problems.scenario import Scenario, edited_trace, recorded_resources, scenario_from_trace
@@ -53,6 +54,24 @@ def test_the_generators_note_gives_problem_target_and_nodes(trace: MakeTrace, de
     assert scenario.nodes == equal_nodes(2, 4000, 8 * GIB, 10)
 
 
+def test_a_trace_can_name_several_pools_of_nodes(trace: MakeTrace, deployment: MakeDeployment) -> None:
+    plain = {"count": 2, "cpu": "4", "memory": "8Gi", "pods": 10}
+    taint = {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}
+    special = {**plain, "count": 1, "labels": {"disk": "fast"}, "taints": [taint], "resources": {"nvidia.com/gpu": "4"}}
+    made = noted(trace([deployment()]), {"problem": "cpu", "nodes": [plain, special]})
+    first, second = scenario_from_trace(made, name="x").nodes.pools
+    assert first == NodePool(2, 4000, 8 * GIB, 10)
+    assert second == NodePool(
+        1,
+        4000,
+        8 * GIB,
+        10,
+        resources=(("nvidia.com/gpu", 4),),
+        labels=(("disk", "fast"),),
+        taints=(Taint("dedicated", "gpu", "NoSchedule"),),
+    )
+
+
 def test_notes_of_other_tools_are_left_alone(data: Path) -> None:
     trace = load_trace(data / "traces/sim-arena/trace-scaling-v2.msgpack")
     assert trace.extra["metadata"]["scenario"]["target"] == "3 pods ready"
@@ -72,6 +91,10 @@ def test_a_note_without_a_problem_is_no_note(note: Any, trace: MakeTrace, deploy
         {"target": -1},
         {"deploy": "db"},
         {"nodes": []},
+        {"nodes": [3]},
+        {"nodes": [{"count": 1, "cpu": "4", "memory": "8Gi", "pods": 9, "labels": {"a": 1}}]},
+        {"nodes": [{"count": 1, "cpu": "4", "memory": "8Gi", "pods": 9, "taints": [{"key": "a", "effect": "x"}]}]},
+        {"nodes": [{"count": 1, "cpu": "4", "memory": "8Gi", "pods": 9, "resources": {"gpu": "-1"}}]},
         {"nodes": {"count": 3}},
         {"nodes": {"count": 3, "cpu": "x", "memory": "1Gi", "pods": 1}},
         {"nodes": {"count": 10**9, "cpu": "1", "memory": "1Gi", "pods": 1}},
