@@ -99,3 +99,30 @@ def test_its_trainer_trains_a_doctor_that_diagnoses_with_the_same_bits_every_tim
     assert told[:2] == told[2:]
     action = agent.act(np.full(18, 0.5, np.float32), explore=False, mask=np.ones(ACTIONS, np.bool_))
     assert 0 <= action < ACTIONS
+
+
+@pytest.mark.filterwarnings("ignore:In CPU autocast")
+def test_the_single_environment_trains_with_its_trainer_in_its_vectorisation() -> None:
+    pytest.importorskip("pufferlib._C", exc_type=ImportError)
+    import torch
+    from pufferlib.models import Default
+
+    from agents.ppo.settings import PPOSettings
+    from runner.rl.puffer import gymnasium_env
+    from runner.rl.puffer_trainer import Trainer, trainer_config
+
+    envs = vector.make(gymnasium_env("SimArena/Cluster-v0"), num_envs=4, backend=vector.Serial)
+    policy = Default(envs.driver_env, hidden_size=16)
+    before = torch.cat([each.detach().flatten().clone() for each in policy.parameters()])
+    request = {"seed": 0, "environments": 4, "epochs": 1, "epoch_steps": 256}
+    trainer = Trainer(trainer_config(request, PPOSettings(rollout_steps=128, minibatch_size=64)), envs, policy)
+    try:
+        while trainer.global_step < 256:
+            trainer.evaluate()
+            trainer.stats.clear()
+            trainer.train()
+    finally:
+        trainer.utilization.stop()
+    after = torch.cat([each.detach().flatten() for each in policy.parameters()])
+    assert torch.isfinite(after).all()
+    assert not torch.equal(before, after)
