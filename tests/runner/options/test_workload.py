@@ -17,7 +17,7 @@ def test_what_only_a_trace_can_answer_needs_one() -> None:
         WorkloadChoice(replay=ReplayChoice(duration=5.0)).check_needed()
 
 
-def test_there_is_one_environment_today() -> None:
+def test_an_environment_that_there_is_not_is_named() -> None:
     with pytest.raises(ConfigError, match="--env clutser: unknown; did you mean 'cluster'"):
         WorkloadChoice(env="clutser")
 
