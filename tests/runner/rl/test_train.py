@@ -126,6 +126,10 @@ def test_the_optimum_is_above_the_scripted_doctor_and_that_above_a_random_one() 
     assert optimum.solved == 20
 
 
+def test_the_scripted_doctor_does_without_a_metrics_api() -> None:
+    assert examine(by_hand, "scripted", "no-metrics", episodes=100, max_steps=100).solved == 100
+
+
 def test_settings_fall_to_the_end_of_the_training() -> None:
     assert doctor_settings(10).anneal_steps == 10 * DoctorTraining(10, 100, 0, 1).epoch_steps
     assert doctor_settings(10, {"learning_rate": 1e-5}).learning_rate_end == 1e-5
