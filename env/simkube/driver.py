@@ -11,8 +11,10 @@ from env.simkube import paths
 
 Manifest = dict[str, Any]
 
+_NOTHING = "nothing"
 _TAIL = {"tailLines": "500", "limitBytes": str(256 * 1024)}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_FRAME = re.compile(r"at |\d+: |::|-- <")  # of a stack trace
 _HEAD = re.compile(r"^\S*\s*(ERROR|WARN|INFO)\s+")  # a time and a level
 
 
@@ -47,10 +49,11 @@ def last_error(log: str) -> str:
 
     The driver's own last error is a headline, `driver failed`, with the reason in the next line that is not empty.
     """
-    lines = [line for each in log.splitlines() if (line := _COLOUR.sub("", each).strip())]
+    every = (_COLOUR.sub("", each).strip() for each in log.splitlines())
+    lines = [line for line in every if line and not _FRAME.match(line)]
     errors = [i for i, line in enumerate(lines) if " ERROR " in f" {line} "]
     if not errors:
-        return plain(_HEAD.sub("", lines[-1])) if lines else "nothing"
+        return plain(_HEAD.sub("", lines[-1])) if lines else _NOTHING
     found = lines[errors[-1]]
     if found.endswith("driver failed") and errors[-1] + 1 < len(lines):
         found = lines[errors[-1] + 1]
@@ -63,4 +66,5 @@ def _log(api: KubeApi, pod: Manifest, container: str, message: str = "") -> str:
     try:
         return last_error(api.text(f"{path}/log", {"container": container, **_TAIL}))
     except KubeError as error:
-        return last_error(message) if message else f"(its log cannot be read: {plain(error, 200)})"
+        said = last_error(message)
+        return said if said != _NOTHING else f"(its log cannot be read: {plain(error, 200)})"

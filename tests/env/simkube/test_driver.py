@@ -27,6 +27,7 @@ Partial Stack Trace:
         pytest.param("t INFO a.rs:1: one\nt WARN a.rs:2: two\n\n", "a.rs:2: two", id="no error: the last line"),
         pytest.param("t ERROR a.rs:1: driver failed", "a.rs:1: driver failed", id="a headline alone"),
         pytest.param("", "nothing", id="no log"),
+        pytest.param("::run\n  25: std::thread\n     at /rustc/x.rs:1:2\n", "nothing", id="the end of a stack trace"),
         pytest.param("ERROR \x1b[2Jbad\x07" + 5_000 * "x", "[2Jbad " + 393 * "x", id="nothing for a terminal"),
     ],
 )  # fmt: skip
