@@ -35,8 +35,8 @@ def test_an_episode_equals_the_embedded_one_step_by_step(
 
 
 def test_a_rollout_that_waits_is_observed_at_its_end(cluster: Callable[..., SimKubeCluster]) -> None:
-    first = deployment(3, "500m", minReadySeconds=30)
-    wanted = scenario([first], [deployment(3, "600m", minReadySeconds=30)], apart_s=2)
+    first = deployment(3, "500m", minReadySeconds=15)
+    wanted = scenario([first], [deployment(3, "600m", minReadySeconds=15)], apart_s=2)
     assert cluster().observe(wanted, None) == EmbeddedCluster().observe(wanted, None)
 
 
