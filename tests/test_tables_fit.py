@@ -83,6 +83,7 @@ def _measures() -> FittedTable:
     wide = Estimate(1234.567, 1000.123, 2345.678)
     share = Estimate(0.98765, 0.91234, 0.99999)
     row = Measures(SCENARIO, 10_000, 9_876, share, 9_876, wide, wide, share, wide, replace(wide, low=None, high=None))
+    row = replace(row, shared=9_876, broken_rate=share)
     none = Measures(TOTAL, 0, 0, None, 0, None, None, None, None, None)
     return tables.measures({"runs/2026-11-28/agent.safetensors": [row, none], "random": [row, none]})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
@@ -13,7 +14,7 @@ from agents.kinds import KINDS, POLICY_NAMES
 from env.errors import ConfigError
 from runner.clusters.choice import ClusterChoice
 from runner.commands import tables
-from runner.commands.console import print_json, progress
+from runner.commands.console import check_place, print_json, progress
 from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
 from runner.options import completion
@@ -80,6 +81,7 @@ def evaluate(
             rich_help_panel="Agents",
         ),
     ] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw who solves what, as a .png file.")] = None,
 ) -> None:
     """Compare agents on a fixed suite, generated problems or traces.
 
@@ -100,6 +102,7 @@ def evaluate(
         )
         return
     model.check_needed(agent or [])
+    check_place(to, "--to")
     named, seed = problems.suite, problems.seed or 0
     if not workload.trace and (problems.scenarios, workload.problem, problems.seed) == (None, None, None):
         if LLM in (agent or []) and problems.suite is None:
@@ -121,6 +124,10 @@ def evaluate(
             should_stop=should_stop,
             progress=progress,
         )
+    if to is not None:
+        from runner.evaluation.pictures import draw  # matplotlib, which takes a second
+
+        draw(measures, to)
     if not output.as_json:
         tables.show(tables.measures(measures))
         return
