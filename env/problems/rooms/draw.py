@@ -158,7 +158,20 @@ def _trace(name: str, events: list[list[Manifest]], metadata: Manifest) -> Trace
 
 
 def _metadata(kind: str, seed: int, around: Surroundings, target: int) -> Manifest:
-    return {"problem": kind, "deploy": APP, "namespace": NAMESPACE, "target": target, "seed": seed}
+    """What makes the file alone give the room back."""
+    nodes = [
+        {
+            "count": pool.count,
+            "cpu": format_cpu(pool.cpu_m),
+            "memory": format_memory(pool.memory_bytes),
+            "pods": pool.pods,
+            "labels": dict(pool.labels),
+            "taints": [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in pool.taints],
+        }
+        for pool in around.nodes.pools
+    ]
+    facts = {"problem": kind, "deploy": APP, "namespace": NAMESPACE, "target": target}
+    return {**facts, "nodes": nodes, "seed": seed}
 
 
 def _actions(start: Resources, goal: Resources) -> tuple[Action, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from env.actions import LEAST, MOST, apply_action
 from env.problems.rooms.dice import Dice
 from env.problems.rooms.draw import draw_room
 from env.problems.rooms.kinds import ROOMS
-from env.problems.scenario import recorded_resources
+from env.problems.scenario import recorded_resources, scenario_from_trace
 from env.trace.document import read_trace
 
 kinds = st.sampled_from(ROOMS)
@@ -25,7 +26,7 @@ def test_rooms_are_the_same_on_every_machine() -> None:
             drawn = draw_room(kind, seed, attempt=seed % 3)
             digest.update(drawn.scenario.trace.to_bytes())
             digest.update(repr((drawn.scenario.nodes, drawn.scenario.target, drawn.start, drawn.goal)).encode())
-    assert digest.hexdigest() == "b4576a514a17fd0fc50e20d80f4967ab12a72173a6b6fe40cf099bced20b26b3"
+    assert digest.hexdigest() == "c6628cbeda5d959d9df2dd7612e93fcd2f89b99493f640f9965b31e5a7bd84ee"
 
 
 @given(kinds, seeds, attempts)
@@ -49,6 +50,7 @@ def test_the_trace_of_a_room_is_valid_and_asks_for_the_start(kind: str, seed: in
     again = read_trace(scenario.trace.to_bytes(), "again")
     assert again.document == scenario.trace.document
     assert recorded_resources(again, scenario.workload) == drawn.start
+    assert replace(scenario_from_trace(again, name=scenario.name), trace=scenario.trace) == scenario
 
 
 @pytest.mark.parametrize("kind", ROOMS)
