@@ -63,10 +63,16 @@ def nodes(api: KubeApi, free: None) -> Iterator[Callable[[NodePool], None]]:
     """Makes the virtual nodes those of a pool, until the end of the test."""
 
     def make(pool: NodePool) -> None:
-        for old in api.list(paths.NODES, labels=paths.VIRTUAL_NODES):
-            api.delete(path_of(paths.NODES, old["metadata"]["name"]))
-        for number in range(1, pool.count + 1):
-            api.create(paths.NODES, node(number, pool))
+        # A node that is deleted and made again under its name may become NotReady once more, and its pods with it.
+        wanted = {each["metadata"]["name"]: each for each in (node(i, pool) for i in range(1, pool.count + 1))}
+        there = {each["metadata"]["name"] for each in api.list(paths.NODES, labels=paths.VIRTUAL_NODES)}
+        for name in there - wanted.keys():
+            api.delete(path_of(paths.NODES, name))
+        for name, manifest in wanted.items():
+            if name in there:
+                api.patch(f"{path_of(paths.NODES, name)}/status", {"status": manifest["status"]})
+            else:
+                api.create(paths.NODES, manifest)
         wait(api, "virtual nodes", 60, gates.nodes_fit)
 
     yield make
