@@ -23,6 +23,7 @@ from env.embedded.closed_form import PlainWorkload, generated_workload, observe_
 from env.errors import ConfigError
 from env.gym.checks import SEEDS, check_number, check_problem, check_settings
 from env.gym.features import STATE_DIM, state_vector
+from env.gym.line import line
 from env.gym.memory import NO_FLOORS, raised
 from env.gym.reward import goal, reward
 from env.observation import Observation
@@ -31,8 +32,6 @@ from env.problems.generate import GeneratedProblem, draw_problem, generate_scena
 from env.problems.philox import below, seed_of
 from env.problems.rooms.kinds import ROOMS, kind_of
 from env.problems.scenario import Scenario, ceiling_of
-from env.quantity import format_cpu, format_memory
-from env.words import count
 from env.workload import Resources
 
 _ACTIONS = tuple(Action)
@@ -296,19 +295,3 @@ def _action(action: Any) -> Action:
 
 def _computed(workload: PlainWorkload, recorded: Resources, asked: Resources | None) -> Observation:
     return observe_plain(workload, recorded if asked is None else asked)
-
-
-def line(
-    name: str, steps: int, action: Action | None, reason: str | None, observation: Observation, target: int
-) -> str:
-    """Where an episode stands, for people; `action` is None after a reset, `reason` says why it was blocked if so."""
-    o, r = observation, observation.resources
-    done = action.name.lower() if action is not None else "reset"
-    blocked = f" (blocked: {reason})" if reason else ""
-    asked = f"{r.replicas} x {format_cpu(r.cpu_m)}, {format_memory(r.memory_bytes)}"
-    failing = "".join(
-        f", {pods} {what}" for pods, what in ((o.oom_killed, "OOM-killed"), (o.cpu_starved, "CPU-starved")) if pods
-    )
-    failing += f", neighbours lack {count(o.broken, 'pod')}" if o.broken else ""
-    pods = f"{o.ready} ready, {o.pending} pending{failing}, target {target}"
-    return f"{name} step {steps}: {done}{blocked} -> {asked}: {pods}"

@@ -21,8 +21,8 @@ from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workloa
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
 from env.gym.checks import SEEDS, check_number, check_settings
-from env.gym.cluster_env import line
 from env.gym.features import STATE_DIM
+from env.gym.line import line
 from env.gym.reward import finite, reward_plugin
 from env.gym.seen_table import AS_RECORDED, SeenTable
 from env.gym.vector_kernel import COUNTS, FLAGS, LANE, WORKLOAD, Results, compiled

@@ -20,7 +20,7 @@ from env.simkube import gates, paths
 from env.simkube.api_objects import Snapshot, snapshot
 from env.simkube.driver import last_words
 from env.simkube.hooks import run_hooks
-from env.simkube.neighbours import Key, others, whole_among
+from env.simkube.neighbours import Key, others, whole_among, why_broken
 from env.simkube.nodes import VirtualNode, differences, intended
 from env.simkube.pods import observation, why_not_ready
 from env.simkube.replayable import priority_classes, replayable
@@ -95,6 +95,7 @@ class SimKubeCluster:
         edited = read_deployment(manifest).source.edited
         whole = frozenset[Key]() if resources is None else recorded.get(place, frozenset[Key]())
         found = observation(seen.deployment, seen.pods, nodes, edited, others(seen.others, whole))
+        self._why = (*why_not_ready(seen.pods), *why_broken(seen.others, whole))
         broken = f"; others lack {count(found.broken, 'pod')}" if found.broken else ""
         pods = f"{found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending{broken}"
         self._say(f"scenario {scenario.name}, simulation {self._last}: {pods}")
@@ -144,7 +145,7 @@ class SimKubeCluster:
             self._remove(file)
 
     def why(self, scenario: Scenario, resources: Resources | None) -> tuple[str, ...]:
-        """See `env.cluster.Cluster.why`: what the pods of the last replay said."""
+        """See `env.cluster.Cluster.why`: what the pods of the last replay said, and what neighbours lack."""
         return self._why
 
     def objects(self, scenario: Scenario, resources: Resources | None) -> Snapshot:
@@ -192,7 +193,6 @@ class SimKubeCluster:
         seen = wait(self._api, f"{what}: settled pods", wanted.settle_timeout_s,
                     settling(scenario.workload, name, wanted.settle_s, nodes, namespaces, kinds,
                              intended(scenario.nodes)))  # fmt: skip
-        self._why = why_not_ready(seen.pods)
         self._objects = self._snapshot(scenario)
         return seen
 

@@ -14,6 +14,7 @@ from typing import Any
 from env.simkube import paths
 from env.simkube.pods import Others, PodState, live, pod_state, refusal, refusals, why_undecided
 from env.simkube.rest import is_rolled_out, why_not_at_rest
+from env.words import count
 
 Manifest = dict[str, Any]
 Key = tuple[str, str, str]
@@ -134,6 +135,20 @@ def others(found: Sequence[Neighbour], whole: Collection[Key]) -> Others:
     first = min(waiting, key=lambda each: each[:3], default=None)
     reasons = Counter[str]() if first is None else refusals(refusal(first[3]))
     return Others(sum(lacking.get(key, 1) for key in whole), len(waiting), reasons)
+
+
+def why_broken(found: Sequence[Neighbour], whole: Collection[Key]) -> tuple[str, ...]:
+    """What neighbours lack that should lack nothing, a sentence each, with the scheduler's words where it has some."""
+    here = {each.key: each for each in found}
+    said = []
+    for kind, namespace, name in sorted(whole):
+        each = here.get((kind, namespace, name))
+        if each is None:
+            said.append(f"{kind} {namespace}/{name} is gone")
+        elif each.lacking:
+            why = next(filter(None, (refusal(pod) for pod in each.pods if pod_state(pod) is PodState.REFUSED)), "")
+            said.append(f"{kind} {namespace}/{name} lacks {count(each.lacking, 'pod')}" + (f": {why}" if why else ""))
+    return tuple(said)
 
 
 def _owners(o: Manifest, known: Mapping[str, tuple[str, Manifest]]) -> Iterator[str]:

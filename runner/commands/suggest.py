@@ -70,6 +70,7 @@ def suggest(
     from agents.default_model import default_model_path
     from agents.load import load_agent
     from runner.suggest.patch import patch_command
+    from runner.suggest.suggestion import SuggestionEnd
     from runner.suggest.suggestion import suggest as play
 
     check_place(to, "--to")
@@ -87,15 +88,16 @@ def suggest(
 
         found = play(scenario, player, steps, place, should_stop=should_stop, on_step=tell)
     command = None if found.patch is None else patch_command(scenario.workload, found.patch)
+    is_harmful = found.ending is SuggestionEnd.HARMFUL
     if output.as_json:
         print_json({**_document(scenario, player, found), **decisions.document(player), "command": command})
     else:
         tables.show_facts(_facts(scenario, player, found) | decisions.facts(player))
         tables.show_left_out(found.left_out)
         if command is not None:
-            out.print("\n# this breaks neighbours, see above" if found.breaks else "")
+            out.print("\n# this breaks neighbours, see above" if is_harmful else "")
             out.print(command, markup=False, highlight=False, soft_wrap=True)
-    if to is not None and found.patch is not None and not found.breaks:
+    if to is not None and found.patch is not None and not is_harmful:
         _write(to, found.patch)
     _leave(scenario, player, found, _solve_command(trace, replay))
 

@@ -121,6 +121,9 @@ def test_a_neighbour_that_loses_its_room_is_seen_as_on_the_embedded_cluster(
     simkube, embedded = cluster(settle_s=2), EmbeddedCluster()
     for asked in (None, Resources(3_000, 512 * MIB, 3), Resources(1_000, GIB, 3)):
         assert simkube.observe(problem, asked).broken == embedded.observe(problem, asked).broken
+        assert [said.partition(":")[0] for said in simkube.why(problem, asked)] == [
+            said.partition(":")[0] for said in embedded.why(problem, asked)
+        ]
     simkube.close()
 
 
