@@ -121,9 +121,10 @@ def _leave(scenario: Scenario, player: Agent, found: Suggestion, solve: str) -> 
             fail(f"agent {player.name}: no room for DaemonSets after {_steps(found)}: {found.why[-1]}")
         case SuggestionEnd.HARMFUL:
             broken = count(found.after.broken, "pod")
+            spared = f"no way of up to {count(found.searched, 'action')} spares them; " if found.searched else ""
             fail(
                 f"agent {player.name}: only what breaks neighbours leads to {scenario.target} ready, and they would "
-                f"lack {broken}; the exact search may know more: {solve}"
+                f"lack {broken}; {spared}the exact search may know more: {solve}"
             )
         case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
             fail(f"{_failure(scenario, player, found)}; the exact search may know more: {solve}")
@@ -155,7 +156,7 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
     if not found.outcomes:
         return facts
     return facts | {
-        "agent": f"{agent.name}, {_steps(found)}",
+        "agent": f"{_who(agent, found)}, {_steps(found)}",
         "actions": actions or None,
         "cpu": _arrow(format_cpu(old.cpu_m), format_cpu(new.cpu_m)),
         "memory": _arrow(format_memory(old.memory_bytes), format_memory(new.memory_bytes)),
@@ -164,6 +165,12 @@ def _facts(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, Any
         **({"also": "; ".join(found.side_effects)} if found.side_effects else {}),
         **({"breaks": "; ".join(found.breaks)} if found.breaks else {}),
     }
+
+
+def _who(agent: Agent, found: Suggestion) -> str:
+    """Whose steps they are: the agent's, or a search's that found what spares neighbours."""
+    by_search = found.searched and not found.after.broken
+    return f"{agent.name} breaks neighbours; exact search" if by_search else agent.name
 
 
 def _arrow(old: str, new: str) -> str:
@@ -235,6 +242,7 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
         "containers": list(found.containers),
         "side_effects": list(found.side_effects),
         "breaks": list(found.breaks),
+        "searched": found.searched,
         "before": _seen(found.before),
         "after": _seen(found.after),
         "patch": found.patch,

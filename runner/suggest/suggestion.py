@@ -14,18 +14,23 @@ import numpy as np
 from agents.agent import Agent
 from env.actions import STEPS, Action, ActionOutcome
 from env.cluster import Cluster
+from env.embedded.cluster import EmbeddedCluster
 from env.embedded.left_out import LeftOut, left_out
 from env.embedded.node_room import excess
 from env.embedded.unmendable import unmendable
 from env.engine.manifests.deployment import read_deployment
 from env.gym.cluster_env import ClusterEnv
 from env.gym.reward import goal
+from env.gym.search import least_actions
 from env.interrupt import Stopped, stopping_when
 from env.observation import Observation
 from env.problems.scenario import Scenario, edited_trace
 from runner.situation import tell
 from runner.suggest.effects import choices, side_effects
 from runner.suggest.patch import check_names, last_manifest, strategic_patch
+
+SEARCHED = 9
+"""Actions that are tried at most to spare neighbours: about a thousand replays."""
 
 
 class SuggestionEnd(StrEnum):
@@ -58,6 +63,7 @@ class Suggestion:
         containers: Which containers actions change, and why, a sentence each; empty where there is only one.
         side_effects: What the patch changes besides requests and replicas, a sentence each.
         breaks: Which neighbours the patch breaks, a sentence each; empty unless harmful.
+        searched: The most actions that were tried to spare neighbours which the agent's way breaks; 0: none.
     """
 
     ending: SuggestionEnd
@@ -71,6 +77,7 @@ class Suggestion:
     containers: tuple[str, ...] = ()
     side_effects: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
+    searched: int = 0
 
 
 def suggest(
@@ -86,8 +93,9 @@ def suggest(
 
     Where no action helps, none is tried. Where an autoscaler owns the replicas, it ends before the agent changes them.
     Where the goal leaves nodes no room for their DaemonSets, requests are reduced until it does. Where the agent comes
-    to no goal, but its workload has its target at the cost of neighbours, that is the suggestion, as a harmful one: the
-    one of them that breaks the fewest pods.
+    to no goal, but its workload has its target at the cost of neighbours, a way that spares them is searched for, on an
+    embedded cluster. If there is none, what the agent came to is the suggestion, as a harmful one: the one that breaks
+    the fewest pods.
 
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
@@ -122,7 +130,13 @@ def _suggest(
     if hopeless:
         return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless, containers)
     agent.seed(np.random.default_rng(0))
-    ending = _acted(agent, play, owned=owned)
+    ending, searched = _acted(agent, play, owned=owned), 0
+    if ending in (SuggestionEnd.LOOPED, SuggestionEnd.UNSOLVED) and play.harmful and not owned and is_quick(cluster):
+        searched = min(SEARCHED, max_steps)
+        way = least_actions(scenario, cluster or EmbeddedCluster(), searched)
+        if way is not None:
+            play.instead(way)
+            ending = SuggestionEnd.SOLVED
     if ending is SuggestionEnd.SOLVED:
         crowded = _made_room(scenario, play)
         if crowded:
@@ -139,7 +153,14 @@ def _suggest(
         changed = last_manifest(edited_trace(scenario, play.seen.resources), scenario)
         patch, effects = strategic_patch(manifest, changed), side_effects(manifest, changed)
     outcomes = tuple(play.outcomes)
-    return Suggestion(ending, before, play.seen, outcomes, patch, beyond, why, (), containers, effects, breaks)
+    return Suggestion(
+        ending, before, play.seen, outcomes, patch, beyond, why, (), containers, effects, breaks, searched
+    )
+
+
+def is_quick(cluster: Cluster | None) -> bool:
+    """Whether it replays in no time, so that a search may replay a thousand times."""
+    return cluster is None or isinstance(cluster, EmbeddedCluster)
 
 
 class _Harmful(NamedTuple):
@@ -199,6 +220,13 @@ class _Play:
             self.harmful.append(step)
         self._on_step(len(self.outcomes), self.seen)
         return outcome
+
+    def instead(self, actions: Sequence[Action]) -> None:
+        """Begin again, and take these steps."""
+        self.outcomes.clear()
+        self.state, self._info = self.env.reset(seed=0)
+        for action in actions:
+            self.step(action)
 
     def return_to(self, step: _Harmful) -> tuple[str, ...]:
         """Drop the steps after one; what it breaks."""

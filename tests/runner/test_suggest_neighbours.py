@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agents.kinds import make_agent
+from env.gym.rooms import make_scenario
 from env.problems.nodes import NodePool, NodePools
 from env.problems.scenario import Scenario, scenario_from_trace
 from env.trace.document import Trace, read_trace
@@ -64,6 +65,15 @@ def test_what_takes_a_neighbour_s_room_is_shown_as_that_with_who_breaks(agent: s
     assert found.patch is not None
 
 
+def test_what_spares_the_neighbours_is_searched_for_where_the_agent_finds_only_what_does_not() -> None:
+    shared = make_scenario("outranks", 2)
+    found = suggest(shared, make_agent("autoscaler", seed=0), 20)
+    assert (found.ending, found.after.ready, found.after.broken) == (SuggestionEnd.SOLVED, shared.target, 0)
+    assert (found.searched, len(found.outcomes), found.breaks) == (9, 3, ())
+    few = suggest(shared, make_agent("autoscaler", seed=0), 2)
+    assert (few.ending, few.searched, few.after.broken) == (SuggestionEnd.HARMFUL, 2, 4)
+
+
 def test_a_harmful_patch_is_marked_and_not_written(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "shop.sktrace").write_bytes(crowded("3").trace.to_bytes())
     options = ("suggest", "--trace", "shop.sktrace", "--deploy", "web", "--nodes", "2x4:32Gi", "--agent", "heuristic")
@@ -71,7 +81,8 @@ def test_a_harmful_patch_is_marked_and_not_written(cli: Any, tmp_path: Path) -> 
     assert told.code == 1
     assert "breaks    Deployment shop/cart lacks 2 pods: 0/2 nodes are available" in told.out
     assert "# this breaks neighbours, see above\nkubectl patch deployment web" in told.out
-    assert "they would lack 2 pods; the exact search may know more: sim-arena trace solve shop.sktrace" in told.err
+    assert "they would lack 2 pods; no way of up to 9 actions spares them; the exact search may know more" in told.err
+    assert "sim-arena trace solve shop.sktrace" in told.err
     assert not (tmp_path / "patch.json").exists()
     document = json.loads(cli(*options, "--json").out)
     assert (document["ending"], document["after"]["broken"]) == ("harmful", 2)
