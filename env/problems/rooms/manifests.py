@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from env.quantity import format_cpu, format_memory
-from env.trace.document import Manifest
+
+if TYPE_CHECKING:  # help texts name the kinds of rooms, and do without msgpack
+    from env.trace.document import Manifest
 
 NAMESPACE = "default"
 HOST = "kubernetes.io/hostname"

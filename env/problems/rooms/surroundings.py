@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from env.problems.nodes import NodePool, NodePools
 from env.problems.rooms.dice import THOUSAND, Dice
 from env.problems.rooms.manifests import container, deployment, pinned_pod
 from env.quantity import GIB, MIB
-from env.trace.document import Manifest
+
+if TYPE_CHECKING:  # help texts name the kinds of rooms, and do without msgpack
+    from env.trace.document import Manifest
 
 APP = "web"
 """The workload's name, and the label `app` of its pods."""

@@ -106,7 +106,7 @@ def test_trace_solve_says_when_its_bound_ended_the_search(cli: Any, trace: Path)
     [
         (["step", "--trace", "nowhere.msgpack"], 2, "nowhere.msgpack"),
         (["step", "--action", "bump"], 2, "choose from noop, bump_cpu_small"),
-        (["step", "--problem", "cpus"], 2, "choose from"),
+        (["step", "--problem", "cpus"], 2, "did you mean 'cpu'?"),
         (["step", "--reward", "shapd"], 2, "shaped"),
         (["step", "--agent", "heuristc"], 2, "did you mean 'heuristic'"),
         (["step", "--agent", "nowhere.pt"], 2, "nowhere.pt"),

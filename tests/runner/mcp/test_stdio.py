@@ -234,7 +234,7 @@ def test_without_a_client_it_ends_at_once(closed: str, trace_file: Path) -> None
         ),
         (("--problem", "cpu"), {}, "error: --problem cpu: needs --play\n"),
         (("--deploy", "web"), {}, "error: --deploy: needs --trace; "),
-        (("--play", "--problem", "cup"), {}, "error: problem 'cup': unknown"),
+        (("--play", "--problem", "cup"), {}, "error: problem 'cup' is unknown"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_before_the_session(

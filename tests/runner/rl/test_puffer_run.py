@@ -16,6 +16,8 @@ from env.interrupt import Stopped
 from runner.rl.puffer_run import METRICS, conversation, train
 from runner.rl.train import DoctorTraining
 
+ROOT = Path(__file__).parents[3]
+
 Cli = Callable[..., Any]
 ANSWERS = """
 import json, sys
@@ -40,7 +42,7 @@ def test_where_its_trainer_does_not_work_the_error_says_why(cli: Cli, home: Path
     folder = home / ".sim-arena" / "pufferlib-env"
     venv.create(folder)
     site = next((folder / "lib").glob("python*/site-packages"))
-    (site / "sim-arena.pth").write_text("".join(f"{path}\n" for path in sys.path if Path(path).is_dir()))
+    (site / "sim-arena.pth").write_text("".join(f"{path}\n" for path in [*sys.path, str(ROOT)] if Path(path).is_dir()))
     done = cli("rl", "train", "--trainer", "pufferlib")
     assert done.code == 2
     assert f"does not work in {folder} (not installed); run: sim-arena rl setup --cuda --force" in done.err
