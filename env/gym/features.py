@@ -93,7 +93,7 @@ def own_features(observation: Observation, target: int) -> tuple[float, ...]:
 
 
 def further_features(observation: Observation, floors: Floors) -> tuple[float, ...]:
-    """Those about what others see and the episode remembers; numba compiles it."""
+    """The rest, such as what others see and what the episode remembers; numba compiles it."""
     o, r = observation, observation.resources
     return (
         fraction(o.refused_otherwise, o.nodes),
