@@ -10,6 +10,7 @@ from env.fidelity.truth import RecordedNode, RecordedTaint
 from env.kube.client import KubeApi
 from env.quantity import parse_cpu, parse_memory
 from env.simkube import paths
+from env.simkube.nodes import PASSING_TAINTS
 
 Manifest = dict[str, Any]
 
@@ -53,9 +54,14 @@ def all_taints(node: RecordedNode) -> list[Manifest]:
 
 
 def _takes_pods(node: Manifest) -> bool:
+    """Whether it does, or will in the middle of a recording: a node that is not Ready yet has a taint that goes."""
     spec = node.get("spec") or {}
-    kept_off = any(taint.get("effect") != "PreferNoSchedule" for taint in spec.get("taints") or ())
-    return not kept_off and not spec.get("unschedulable")
+    lasting = [
+        taint
+        for taint in spec.get("taints") or ()
+        if taint.get("effect") != "PreferNoSchedule" and not taint["key"].startswith(PASSING_TAINTS)
+    ]
+    return not lasting and not spec.get("unschedulable")
 
 
 def _as_recorded(node: Manifest) -> RecordedNode:

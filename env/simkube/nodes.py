@@ -25,8 +25,8 @@ LABELS = ("kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch")
 """What every kubelet sets and KWOK does not. Without them, anti-affinity, spread and node selectors mean nothing."""
 
 _CORDONED = "node.kubernetes.io/unschedulable"
-_CONTROLLERS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
-"""Of the taints that controllers put on nodes and take away again."""
+PASSING_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+"""How the keys of the taints begin that controllers put on nodes and take away again."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def defects(node: Manifest, wanted: Collection[str] = ()) -> Iterator[Defect]:
     if spec.get("unschedulable") and _CORDONED not in wanted:
         yield Defect(f"node {name} is cordoned", f"kubectl uncordon {name}")
     for taint in _keeping_off(spec):
-        if taint["key"] not in (TAINT, *wanted) and not taint["key"].startswith(_CONTROLLERS):
+        if taint["key"] not in (TAINT, *wanted) and not taint["key"].startswith(PASSING_TAINTS):
             said = f"node {name} has a taint {taint['key']}: simulated pods do not tolerate it"
             yield Defect(said, f"kubectl taint node {name} {taint['key']}-")
     missing = [label for label in LABELS if label not in labels]
@@ -105,7 +105,7 @@ def defects(node: Manifest, wanted: Collection[str] = ()) -> Iterator[Defect]:
         yield Defect(f"node {name} is not Ready", f"is KWOK running? kubectl describe node {name}", passing=True)
     for taint in _keeping_off(spec):
         # That of a cordoned node stays for a moment after its end.
-        if taint["key"].startswith(_CONTROLLERS) and not spec.get("unschedulable"):
+        if taint["key"].startswith(PASSING_TAINTS) and not spec.get("unschedulable"):
             yield Defect(f"node {name} has the taint {taint['key']}", f"kubectl describe node {name}", passing=True)
 
 

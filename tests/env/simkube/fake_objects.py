@@ -117,8 +117,16 @@ def born(manifest: Manifest, generation: int | None = None) -> Manifest:
 
 
 def tainted(node: Manifest) -> Manifest:
-    """A node with the node controller's taints: those of its states, cordoned and not Ready, and no stale ones."""
-    spec, conditions = node.setdefault("spec", {}), (node.get("status") or {}).get("conditions") or ()
+    """A node with the node controller's taints: those of its states, cordoned and not Ready, and no stale ones.
+
+    A node of the wrong shape, which only a hostile API server serves, is left as it is.
+    """
+    spec, status = node.setdefault("spec", {}), node.get("status", {})
+    if not isinstance(spec, dict) or not isinstance(status, dict):
+        return node
+    conditions = status.get("conditions") or ()
+    if not isinstance(conditions, list | tuple):
+        return node
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
     states = {
         "node.kubernetes.io/unschedulable": bool(spec.get("unschedulable")),

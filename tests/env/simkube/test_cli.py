@@ -95,7 +95,10 @@ def test_an_episode_on_simkube_is_the_one_on_the_embedded_cluster(
     assert fake.all("simulations") == []
 
 
-@pytest.mark.parametrize("pool", [row.problem.nodes for row in registry() if row.name == "memory-3"], indirect=True)
+_MEMORY_3 = next(row.scenario.nodes for row in registry() if row.name == "memory-3")
+
+
+@pytest.mark.parametrize("pool", _MEMORY_3.pools, indirect=True)
 def test_a_benchmark_on_simkube_is_the_one_on_the_embedded_cluster(
     cli: Callable[..., Result], turning: World, tmp_path: Path
 ) -> None:

@@ -238,7 +238,7 @@ def test_a_cluster_that_the_doctor_does_not_pass_is_a_failed_boot(
     rig.boot()
     assert rig.is_off()
     assert rig.status().state is ReportedState.FAILED
-    assert rig.status().doing == "doctor: error: 1 of 14 checks failed: service account (exit code 1)"
+    assert rig.status().doing == "doctor: error: 1 of 15 checks failed: service account (exit code 1)"
     assert not any("sim-arena-worker.service" in call and "enable" in call for call in rig.calls)
 
 
