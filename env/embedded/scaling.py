@@ -20,7 +20,7 @@ from env.engine.admission import asks_as_a_whole
 from env.engine.control_plane import Key
 from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.pod_template import PodTemplate
-from env.engine.scheduling.cluster_shape import ClusterShape
+from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
 from env.jit import Ints
 from env.observation import Observation
 from env.problems.scenario import Scenario
@@ -28,6 +28,7 @@ from env.workload import ResourceEdit, Resources, WorkloadRef
 
 _MOST_PODS = 20_000  # more of them, or on so many nodes, are left to the engine, which can be interrupted
 _MOST_ROOM = 2_000_000
+_MOST_SELECTED = 480_000_000  # sizes of selectors, at each node; 30 million looks of the engine's budget
 _LATEST_S = 2**53  # the engine's clock is a float, exact up to here
 
 
@@ -55,12 +56,14 @@ class ScalingTrace:
         last: The specs that are asked for at last, a row each.
         plan: What is applied; see `Plan`.
         timeline: As it was read.
+        selected: How much there is of the pods' selectors; see `Placement.size`.
     """
 
     rows: dict[WorkloadRef, int]
     last: tuple[DeploymentSpec, ...]
     plan: Plan
     timeline: Timeline
+    selected: int
     _parts: dict[int, ScalingTrace | None] = field(default_factory=dict)
     _tables: dict[ClusterShape, Workloads] = field(default_factory=dict)
 
@@ -126,6 +129,8 @@ class ScalingTrace:
         many = _pods_made(self.plan.workloads, replicas)
         if many > _MOST_PODS or many * len(cluster.nodes) > _MOST_ROOM:
             return None
+        if self.selected * len(cluster.nodes) > _MOST_SELECTED:
+            return None
         workloads, plan = self._edited(number, spec.template, cluster), self.plan._replace(replicas=replicas)
         is_whole = np.array([("Deployment", ref) in whole for ref in self.rows], dtype=np.int64)
         seen, lacking = replay(plan, workloads, cluster.nodes.allocatable, cluster.nodes.pods, many, number, is_whole)
@@ -183,11 +188,14 @@ def scaling_trace(timeline: Timeline) -> ScalingTrace | None:
             operations.append((number, spec.replicas))
         times.append(max(step.ts, times[-1]) if times else step.ts)
         ends.append(len(operations))
-    if not operations or len({spec.template.priority for spec in last}) > 1:
+    templates = {spec.template for spec in last}
+    if not operations or len({template.priority for template in templates}) > 1:
+        return None
+    if len({name for template in templates for name, _ in template.extended}) > MOST_RESOURCES:
         return None
     workloads, replicas = np.array(operations, dtype=np.int64).T
     plan = Plan(np.array(times, dtype=np.int64), np.array(ends, dtype=np.int64), workloads.copy(), replicas.copy())
-    return ScalingTrace(rows, tuple(last), plan, timeline)
+    return ScalingTrace(rows, tuple(last), plan, timeline, sum(template.placement.size for template in templates))
 
 
 def _only_scales(spec: DeploymentSpec) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from env.embedded import cluster as cluster_module
 from env.embedded.cluster import EmbeddedCluster, virtual_nodes
 from env.engine.api_server import MAX_PODS
 from env.errors import ClusterError, QuantityError, TraceError
@@ -107,6 +109,13 @@ def test_more_pods_than_kubernetes_supports_cannot_be_observed(
     assert counts(scenario(trace([deployment(replicas=MAX_PODS)])))[2] == MAX_PODS
 
 
+@pytest.fixture(params=[0, sys.maxsize], ids=["compiled", "engine"])
+def each_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled code takes over at once, or never."""
+    monkeypatch.setattr(cluster_module, "COMPILED_FROM", request.param)
+
+
+@pytest.mark.usefixtures("each_path")
 def test_a_replay_that_would_take_hours_is_given_up(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:
@@ -117,6 +126,7 @@ def test_a_replay_that_would_take_hours_is_given_up(
         EmbeddedCluster().observe(slow, None)
 
 
+@pytest.mark.usefixtures("each_path")
 def test_pods_may_ask_for_a_thousand_kinds_of_resources(
     trace: MakeTrace, deployment: MakeDeployment, scenario: MakeScenario
 ) -> None:
