@@ -33,6 +33,15 @@ def noop(features: Features, rng: np.random.Generator) -> Action:
     return Action.NOOP
 
 
+def _urgent(features: Features) -> Action | None:
+    """What comes first: surplus pods away, then up what pods get too little of; None if neither is wrong."""
+    if features["replicas_distance"] > 0:
+        return Action.SCALE_DOWN_REPLICAS
+    if features["oom_killed"] > 0:
+        return Action.BUMP_MEM_SMALL
+    return Action.BUMP_CPU_SMALL if features["cpu_starved"] > 0 else None
+
+
 def heuristic(features: Features, rng: np.random.Generator) -> Action:
     """The rule that remembers: what was too small once in the episode is never asked for again.
 
@@ -40,12 +49,9 @@ def heuristic(features: Features, rng: np.random.Generator) -> Action:
     the own pending pods, else about those that neighbours lack; then missing pods. Of two reasons, that of more nodes
     counts, unless its request may not fall.
     """
-    if features["replicas_distance"] > 0:
-        return Action.SCALE_DOWN_REPLICAS
-    if features["oom_killed"] > 0:
-        return Action.BUMP_MEM_SMALL
-    if features["cpu_starved"] > 0:
-        return Action.BUMP_CPU_SMALL
+    urgent = _urgent(features)
+    if urgent is not None:
+        return urgent
     if features["pending"] > 0:
         lower = _lower(features, features["insufficient_cpu"], features["insufficient_memory"])
     elif features["broken"] > 0:
@@ -68,12 +74,9 @@ def _lower(features: Features, cpu_reasons: float, memory_reasons: float) -> Act
 
 def reactive(features: Features, rng: np.random.Generator) -> Action:
     """As `heuristic`, without its memory and blind to neighbours: what is observed now decides alone."""
-    if features["replicas_distance"] > 0:
-        return Action.SCALE_DOWN_REPLICAS
-    if features["oom_killed"] > 0:
-        return Action.BUMP_MEM_SMALL
-    if features["cpu_starved"] > 0:
-        return Action.BUMP_CPU_SMALL
+    urgent = _urgent(features)
+    if urgent is not None:
+        return urgent
     if features["insufficient_cpu"] > 0 and features["insufficient_cpu"] >= features["insufficient_memory"]:
         return Action.REDUCE_CPU_SMALL
     if features["insufficient_memory"] > 0:
@@ -94,12 +97,9 @@ def autoscaler(features: Features, rng: np.random.Generator) -> Action:
     100 %, 0.5 times 95.9 % and 2 times 96.0 %. A share of the cluster below which nothing is cut only does harm,
     because nodes cannot be filled to the brim: 0.05 solves 99.3 %, 0.5 86.7 % and 1.0 62.4 %.
     """
-    if features["replicas_distance"] > 0:
-        return Action.SCALE_DOWN_REPLICAS
-    if features["oom_killed"] > 0:
-        return Action.BUMP_MEM_SMALL
-    if features["cpu_starved"] > 0:
-        return Action.BUMP_CPU_SMALL
+    urgent = _urgent(features)
+    if urgent is not None:
+        return urgent
     if features["pending"] > 0:
         cpu_first = features["cpu_of_cluster"] >= features["memory_of_cluster"]
         return Action.REDUCE_CPU_SMALL if cpu_first else Action.REDUCE_MEM_SMALL

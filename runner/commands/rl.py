@@ -73,11 +73,11 @@ def diagnose(
     Exit code 0: nothing is wrong. 1: something is, or not all could be read. What an action would write is proposed as
     a command, unless --allow-writes names the action: then the API server tries it, you are asked, and it is done.
     """
+    allowed = _allowed(writes.allow_writes)
     doctor, name, said = _doctor(model, simulation)
     if simulation:
         _simulate(doctor, name, steps, seed, as_json=output.as_json)
         return
-    allowed = _allowed(writes.allow_writes)
     if allowed and not writes.dry_run and not writes.yes and not can_ask():
         raise UsageError("no terminal to ask at before an action writes; take --yes or --dry-run")
     _examine(cluster, writes, allowed, doctor, name, said, steps, as_json=output.as_json)

@@ -130,8 +130,9 @@ def test_a_dry_run_shows_what_would_be_done_and_writes_nothing(fake: FakeApi, wa
     assert (fake.get("nodes", "node-2") or {})["spec"]["unschedulable"]
 
 
-def test_an_action_that_does_not_write_cannot_be_allowed_to(ward: Ward, cli: Cli) -> None:
-    done = cli("rl", "diagnose", "--allow-writes", "uncordon")
+@pytest.mark.parametrize("where", [[], ["--simulation"]])
+def test_an_action_that_does_not_write_cannot_be_allowed_to(ward: Ward, cli: Cli, where: list[str]) -> None:
+    done = cli("rl", "diagnose", *where, "--allow-writes", "uncordon")
     assert (done.code, "did you mean 'uncordon-node'?" in done.err) == (2, True)
 
 
