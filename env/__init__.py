@@ -8,6 +8,7 @@ what a workload requests), `actions.py`, `observation.py`, `demand.py` (what con
 
 engine/    Kubernetes in virtual time
 kube/      the client of a real API server
+usage/     what containers use, and what requests are enough for it
 trace/     SimKube's trace files: read, edited, written
 problems/  what is to be solved: scenarios, and generated ones
 cluster.py the seam: what replays a scenario
