@@ -11,6 +11,7 @@ kube/      the client of a real API server
 usage/     what containers use, and what requests are enough for it
 trace/     SimKube's trace files: read, edited, written
 problems/  what is to be solved: scenarios, and generated ones
+snapshot/  what runs at one moment, from manifests or a cluster, as a trace
 cluster.py the seam: what replays a scenario
 embedded/  a cluster in this process, on the engine
 simkube/   a cluster on a real Kubernetes, through SimKube

@@ -92,7 +92,7 @@ def left_out(scenario: Scenario) -> tuple[LeftOut, ...]:
 
 def objects_at_end(scenario: Scenario) -> list[Manifest]:
     """What was applied last under each name, less what was deleted."""
-    there: dict[tuple[str, str, WorkloadRef], Manifest] = {}
+    there: dict[tuple[str, str, WorkloadRef], Manifest] = {_key(each): each for each in scenario.trace.unapplied}
     for event in scenario.trace.events_within(scenario.duration_s):
         there |= {_key(each): each for each in event["applied_objs"]}
         for each in event["deleted_objs"]:

@@ -192,4 +192,4 @@ def _not_modelled(trace: Trace, steps: tuple[ReplayStep, ...], priorities: Mappi
 
 
 def _applied(trace: Trace) -> list[Manifest]:
-    return [manifest for event in trace.events for manifest in event["applied_objs"]]
+    return [*trace.unapplied, *(manifest for event in trace.events for manifest in event["applied_objs"])]

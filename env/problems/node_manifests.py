@@ -29,7 +29,7 @@ MAX_ENTRIES = 1_000
 MAX_DEPTH = 100
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 
 
@@ -109,7 +109,7 @@ def _named(manifest: Manifest, number: int) -> NodePool:
             raise ScenarioError(f"is a {manifest.get('kind')!r:.80}, not a Node")
         metadata = as_map(manifest, "metadata")
         name = as_text(metadata, "name")
-        if _NAME.fullmatch(name) is None:
+        if NODE_NAME.fullmatch(name) is None:
             raise ScenarioError(f"metadata.name {name!r:.80}: not a node's name")
         what = f"node {name}"
         return _node(name, metadata, as_map(manifest, "spec"), as_map(manifest, "status"))

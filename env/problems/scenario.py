@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from env.actions import MOST, NO_CEILING, Ceiling
 from env.engine.manifests.deployment import read_deployment
 from env.engine.manifests.objects import pod_templates
-from env.engine.manifests.terms import Taint
-from env.errors import QuantityError, ScenarioError, SimArenaError
-from env.problems.nodes import LARGEST, MAX_NODES, NodePool, NodePools, check_range
-from env.quantity import parse_cpu, parse_memory
+from env.errors import ScenarioError, SimArenaError
+from env.problems.node_metadata import pools_of_metadata
+from env.problems.nodes import LARGEST, NodePools, check_range
 from env.trace.document import Manifest, Trace
 from env.trace.edit import edited
 from env.workload import ResourceEdit, Resources, WorkloadRef, is_deployment, workload_ref
-
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def scenario_from_trace(
         trace=trace,
         workload=workload,
         target=recorded_resources(trace, workload, duration_s).replicas if target is None else target,
-        nodes=nodes or _recorded_nodes(recorded),
+        nodes=nodes or (NodePools() if recorded.get("nodes") is None else pools_of_metadata(recorded["nodes"])),
         duration_s=duration_s,
         name=name,
         problem=recorded.get("problem"),
@@ -179,51 +176,13 @@ def _only_deployment(trace: Trace, namespace: str | None, name: str | None) -> W
 
 
 def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
-    """What the generator wrote into the trace; those of other tools lack `problem`."""
+    """What the generator wrote into the trace, or `snapshot.trace_of`; those of other tools lack these keys."""
     metadata = trace.extra.get("metadata")
     scenario = metadata.get("scenario") if isinstance(metadata, dict) else None
-    if not isinstance(scenario, dict) or not isinstance(scenario.get("problem"), str):
+    if not isinstance(scenario, dict):
         return {}
-    return scenario
-
-
-def _recorded_nodes(recorded: Mapping[str, Any]) -> NodePools:
-    """One pool, or a list of them."""
-    nodes = recorded.get("nodes")
-    if nodes is None:
-        return NodePools()
-    try:
-        return NodePools(tuple(map(_pool, nodes[:MAX_NODES])) if isinstance(nodes, list) else (_pool(nodes),))
-    except (AttributeError, KeyError, TypeError, ValueError, QuantityError) as error:
-        what = "must be pools of count, cpu, memory and pods, with labels, taints and resources or without"
-        raise ScenarioError(f"metadata.scenario.nodes: {what}: {type(error).__name__} {error}") from error
-
-
-def _pool(pool: Mapping[str, Any]) -> NodePool:
-    """A pool as metadata have it: labels as a map, taints as in Node manifests, further resources by name."""
-    labels, taints, resources = pool.get("labels", {}), pool.get("taints", []), pool.get("resources")
-    if not all(isinstance(text, str) for pair in labels.items() for text in pair):
-        raise TypeError("labels must be texts")
-    made = NodePool(
-        pool["count"],
-        parse_cpu(pool["cpu"]),
-        parse_memory(pool["memory"]),
-        pool["pods"],
-        labels=tuple(sorted(labels.items())),
-        taints=tuple(Taint(str(each["key"]), str(each.get("value", "")), _effect(each["effect"])) for each in taints),
-    )
-    if resources is None:
-        return made
-    amounts = tuple((str(name), parse_memory(amount)) for name, amount in resources.items())
-    for name, amount in amounts:
-        check_range(name[:80], amount, LARGEST, least=0)
-    return replace(made, resources=amounts)
-
-
-def _effect(effect: object) -> str:
-    if effect not in _EFFECTS:
-        raise ValueError(f"a taint's effect must be one of {', '.join(_EFFECTS)}")
-    return str(effect)
+    is_ours = isinstance(scenario.get("problem"), str) or scenario.get("made_from") == "snapshot"
+    return scenario if is_ours else {}
 
 
 def _names(manifest: Manifest, workload: WorkloadRef) -> bool:

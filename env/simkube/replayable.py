@@ -14,30 +14,10 @@ from typing import Any
 from env.engine.manifests.priorities import SYSTEM_PRIORITIES
 from env.simkube.traces import TEMPLATE_FIELDS, field_at, replaced
 from env.trace.document import Manifest, Trace
+from env.trace.scopes import is_cluster_scoped
 from env.trace.upgrade import TEMPLATE_PATHS
 
 _ENTRY = ("trackLifecycle", "skipOwned")
-
-# Of the groups that have their own kinds without a namespace; those of custom resources are not known here.
-_CLUSTER_SCOPED = {
-    "": {"Namespace", "Node", "PersistentVolume"},
-    "admissionregistration.k8s.io": {
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-    },
-    "apiextensions.k8s.io": {"CustomResourceDefinition"},
-    "apiregistration.k8s.io": {"APIService"},
-    "networking.k8s.io": {"IngressClass"},
-    "node.k8s.io": {"RuntimeClass"},
-    "rbac.authorization.k8s.io": {"ClusterRole", "ClusterRoleBinding"},
-    "resource.k8s.io": {"DeviceClass", "ResourceSlice"},
-    "scheduling.k8s.io": {"PriorityClass"},
-    "storage.k8s.io": {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"},
-}
 
 
 def replayable(trace: Trace) -> tuple[Trace, tuple[str, ...]]:
@@ -52,12 +32,12 @@ def replayable(trace: Trace) -> tuple[Trace, tuple[str, ...]]:
     for event in trace.events:
         applied = []
         for manifest in event["applied_objs"]:
-            if _is_cluster_scoped(manifest):
+            if is_cluster_scoped(manifest):
                 if manifest["kind"] != "PriorityClass":
                     left_out[f"{manifest['kind']} {manifest['metadata']['name']}"] = None
             else:
                 applied.append(_admitted(manifest, there, lambda what: left_out.update({what: None})))
-        deleted = [manifest for manifest in event["deleted_objs"] if not _is_cluster_scoped(manifest)]
+        deleted = [manifest for manifest in event["deleted_objs"] if not is_cluster_scoped(manifest)]
         events.append({**event, "applied_objs": applied, "deleted_objs": deleted})
     config = {**trace.config, "trackedObjects": _tracked(trace.config["trackedObjects"])}
     return Trace({**trace.document, "config": config, "events": events}, trace.name), tuple(left_out)
@@ -69,11 +49,9 @@ def priority_classes(trace: Trace) -> dict[str, Manifest]:
 
 
 def _applied(trace: Trace) -> Iterator[Manifest]:
-    return (manifest for event in trace.events for manifest in event["applied_objs"])
-
-
-def _is_cluster_scoped(manifest: Manifest) -> bool:
-    return manifest["kind"] in _CLUSTER_SCOPED.get(str(manifest["apiVersion"]).rpartition("/")[0], ())
+    yield from trace.unapplied
+    for event in trace.events:
+        yield from event["applied_objs"]
 
 
 def _admitted(manifest: Manifest, there: set[tuple[str, str, str]], say: Callable[[str], None]) -> Manifest:

@@ -15,7 +15,7 @@ from typing import Any
 
 from env.errors import TraceError, one_line
 from env.trace.msgpack_document import MAX_BYTES, pack, unpack
-from env.trace.schema import TRACE_KEYS, VERSION, check_trace
+from env.trace.schema import TRACE_KEYS, VERSION, check_trace, check_unapplied
 from env.trace.upgrade import upgraded
 from env.workload import WorkloadRef, is_deployment, workload_ref
 
@@ -67,6 +67,15 @@ class Trace:
     def extra(self) -> Manifest:
         """Top-level keys that are not SimKube's, such as `metadata`."""
         return {key: value for key, value in self.document.items() if key not in TRACE_KEYS}
+
+    @property
+    def unapplied(self) -> list[Manifest]:
+        """Objects of `metadata.unapplied`: SimKube's driver cannot apply them, and they decide about pods all the same.
+
+        Their namespace is "". Files of other tools have none.
+        """
+        metadata = self.document.get("metadata")
+        return metadata.get("unapplied", []) if isinstance(metadata, dict) else []
 
     def events_within(self, duration_s: float | None) -> list[Manifest]:
         """The events that a replay of `duration_s` seconds reaches: those before start + duration, as in SimKube."""
@@ -189,6 +198,7 @@ def _unpack(data: bytes, name: str) -> Any:
 def _checked(document: Any, name: str) -> Trace:
     try:
         check_trace(document)
+        check_unapplied(document)
     except ValueError as error:
         raise TraceError(f"trace {name}: not a valid SimKube trace: {one_line(str(error))}") from error
     return Trace(document, name)

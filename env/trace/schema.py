@@ -53,6 +53,24 @@ def check_events(events: Any) -> None:
                 _check_manifest(manifest, f"events[{i}].{key}[{j}]")
 
 
+def check_unapplied(document: dict[Any, Any]) -> None:
+    """Objects beside the events, of which SimKube knows nothing: whole, with a namespace or the namespace "".
+
+    Raises:
+        ValueError: Names the first place that does not fit.
+    """
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or "unapplied" not in metadata:
+        return
+    _need(isinstance(metadata["unapplied"], list), "metadata.unapplied", "a list")
+    for i, manifest in enumerate(metadata["unapplied"]):
+        place = f"metadata.unapplied[{i}]"
+        own = manifest.get("metadata") if isinstance(manifest, dict) else None
+        if isinstance(own, dict) and own.get("namespace") == "":
+            manifest = {**manifest, "metadata": {**own, "namespace": "-"}}
+        _check_manifest(manifest, place)
+
+
 def _check_manifest(manifest: Any, place: str) -> None:
     _need(isinstance(manifest, dict), place, "a Kubernetes object")
     metadata = manifest.get("metadata")

@@ -1,0 +1,78 @@
+"""Workloads and nodes at one moment, and the trace that applies them.
+
+A trace holds two kinds of objects. Those that SimKube's driver can apply are in its one event. Those that it cannot,
+and that decide about pods all the same (PriorityClasses, Namespaces, admission webhooks, autoscalers of other API
+groups), are in `metadata.unapplied`, where our replays read them and SimKube does not look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from env.engine.manifests.objects import is_builtin
+from env.problems.node_metadata import pools_as_metadata
+from env.problems.nodes import NodePools
+from env.trace.document import Manifest, Trace
+from env.trace.scopes import is_cluster_scoped
+from env.trace.upgrade import upgraded
+
+START_TS = 1_735_689_600
+"""2025-01-01T00:00:00Z: the same objects give the same trace."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What was read and is no part of the replay.
+
+    Attributes:
+        kind: Of the object; of a file that holds none, what it is.
+        name: "namespace/name", the name alone of a kind without a namespace, or a file's path.
+        why: A printable sentence without its subject.
+    """
+
+    kind: str
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Workloads and nodes at one moment, without what a trace must not carry.
+
+    Attributes:
+        source: Where they came from, for messages: "deploy/", "context kind-prod".
+        objects: Whole Kubernetes objects in the order in which a trace applies them. Each has a namespace; that of
+            kinds without one is "".
+        nodes: From Node objects; None: none given.
+        skipped: What is no part of the replay.
+    """
+
+    source: str
+    objects: tuple[Manifest, ...]
+    nodes: NodePools | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+
+def trace_of(snapshot: Snapshot) -> Trace:
+    """A trace of version 2, valid for SimKube 2.7, that applies all objects at once.
+
+    Nodes are in `metadata.scenario.nodes`, where `scenario_from_trace` finds them.
+    """
+    applied = [each for each in snapshot.objects if _driver_applies(each)]
+    unapplied = [each for each in snapshot.objects if not _driver_applies(each)]
+    metadata: dict[str, Any] = {"scenario": {"made_from": "snapshot"}}
+    if snapshot.nodes is not None:
+        metadata["scenario"]["nodes"] = pools_as_metadata(snapshot.nodes)
+    if unapplied:
+        metadata["unapplied"] = unapplied
+    event = {"ts": START_TS, "applied_objs": applied, "deleted_objs": []}
+    return Trace(upgraded({"version": 1, "events": [event], "metadata": metadata}), snapshot.source)
+
+
+def _driver_applies(manifest: Manifest) -> bool:
+    """Whether SimKube's driver can apply it in any cluster: it has a namespace, and its kind is Kubernetes' own."""
+    return is_builtin(manifest) and not is_cluster_scoped(manifest)
