@@ -2,5 +2,9 @@
 
 It may import `env.kube` and the words of `env`. To be read in this order:
 
-usage.py   what is known of each container's use, and what is not
+usage.py       what is known of each container's use, and what is not
+containers.py  the containers of objects, and what they request
+enough.py      the rule: what requests are enough, what is too little and too much
+demand.py      use as the annotation of pod templates, read and written
+usage_file.py  use from a JSON or CSV file
 """

@@ -1,0 +1,25 @@
+"""Objects of a cluster for tests: workloads, pods and their containers."""
+
+from typing import Any
+
+Manifest = dict[str, Any]
+
+
+def container(name: str = "web", *, requests: Manifest | None = None, limits: Manifest | None = None) -> Manifest:
+    """A container with these requests and limits."""
+    resources = {"requests": requests, "limits": limits}
+    return {"name": name, "image": "i", "resources": {key: each for key, each in resources.items() if each}}
+
+
+def workload(kind: str = "Deployment", name: str = "web", *containers: Manifest, namespace: str = "shop") -> Manifest:
+    """A workload of a kind with these containers; one of its own name where none is given."""
+    template: Manifest = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": list(containers) or [container(name)]},
+    }
+    spec: Manifest = {"template": template}
+    if kind == "CronJob":
+        spec = {"jobTemplate": {"spec": spec}}
+    if kind == "Pod":
+        spec = template["spec"]
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"namespace": namespace, "name": name}, "spec": spec}
