@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from env.errors import ClusterError, ConfigError
 from env.kube.client import KubeApi, KubeError
-from env.kube.paths import path_of, within
+from env.kube.lists import bounded, collections
+from env.kube.paths import path_of
 
 Manifest = dict[str, Any]
 Objects = Sequence[Manifest]
@@ -153,7 +154,7 @@ class Reader:
         found: list[Manifest] = []
         more = False
         for fields in ("type=Warning", "type!=Warning"):
-            for collection in self._collections(EVENTS):
+            for collection in collections(EVENTS, self.namespaces):
                 events, cut = self._needed("events", lambda c=collection, f=fields: self._first(c, f))  # type: ignore[misc]
                 found += events
                 more = more or cut
@@ -168,18 +169,10 @@ class Reader:
         return found, False
 
     def _in_namespaces(self, collection: str) -> Objects:
-        return [each for path in self._collections(collection) for each in self._bounded(path)]
-
-    def _collections(self, collection: str) -> list[str]:
-        return [within(collection, each) for each in self.namespaces] or [collection]
+        return [each for path in collections(collection, self.namespaces) for each in self._bounded(path)]
 
     def _bounded(self, path: str) -> Objects:
-        found: list[Manifest] = []
-        for page in self.api.pages(path):
-            found += page
-            if len(found) > MOST_OBJECTS:
-                raise KubeError(f"GET {path}: more than {MOST_OBJECTS:,} objects; read fewer with --namespace")
-        return found
+        return list(bounded(self.api, path, MOST_OBJECTS))
 
     @staticmethod
     def _needed(kind: str, read: Callable[[], T]) -> T:

@@ -39,10 +39,10 @@ def read_node_file(path: Path) -> NodePools:
     Raises:
         ScenarioError: Unreadable, too large, or not nodes; names node and field.
     """
-    pools = [_named(manifest, number) for number, manifest in enumerate(_manifests(path), start=1)]
+    pools = [node_pool(manifest, number) for number, manifest in enumerate(_manifests(path), start=1)]
     if not pools:
         raise ScenarioError("holds no nodes; kubectl get nodes -o yaml prints them")
-    return NodePools(tuple(_joined(pools)))
+    return NodePools(tuple(joined_nodes(pools)))
 
 
 def check_label(key: str, value: str, what: str = "label") -> None:
@@ -101,8 +101,16 @@ def _check_events(events: Iterable[Any]) -> None:
             raise ScenarioError(f"is nested more than {MAX_DEPTH} deep")
 
 
-def _named(manifest: Manifest, number: int) -> NodePool:
-    """A pool of one; errors name the node."""
+def node_pool(manifest: Manifest, number: int = 1) -> NodePool:
+    """A pool of one.
+
+    Args:
+        manifest: Of a Node.
+        number: Which one it is, for messages about one without a name.
+
+    Raises:
+        ScenarioError: Not a node; names node and field.
+    """
     what = f"node {number}"
     try:
         if manifest.get("kind") != "Node":
@@ -163,8 +171,8 @@ def _taint(taint: Manifest) -> Taint:
     return Taint(key, value, effect)
 
 
-def _joined(nodes: list[NodePool]) -> Iterator[NodePool]:
-    """Equal nodes that follow one another as one pool each, so that the order stays."""
+def joined_nodes(nodes: list[NodePool]) -> Iterator[NodePool]:
+    """Pools of one as pools of many: equal nodes that follow one another as one pool each, so that the order stays."""
     if len(nodes) > MAX_NODES:
         raise ScenarioError(f"{len(nodes):,} nodes: must be 1 to {MAX_NODES:,}")
     for like, group in groupby(nodes, key=lambda node: replace(node, names=())):

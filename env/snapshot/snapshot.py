@@ -13,6 +13,7 @@ from typing import Any
 from env.engine.manifests.objects import is_builtin
 from env.problems.node_metadata import pools_as_metadata
 from env.problems.nodes import NodePools
+from env.snapshot.now import WorkloadNow
 from env.trace.document import Manifest, Trace
 from env.trace.scopes import is_cluster_scoped
 from env.trace.upgrade import upgraded
@@ -49,12 +50,14 @@ class Snapshot:
             kinds without one is "".
         nodes: From Node objects; None: none given.
         skipped: What is no part of the replay.
+        now: How each workload is, by the cluster's own word; none where the objects are from manifests.
     """
 
     source: str
     objects: tuple[Manifest, ...]
     nodes: NodePools | None = None
     skipped: tuple[Skipped, ...] = ()
+    now: tuple[WorkloadNow, ...] = ()
 
 
 def trace_of(snapshot: Snapshot) -> Trace:

@@ -36,6 +36,7 @@ RESOURCES = (
     Resource("", "v1", "configmaps", "ConfigMap", True),
     Resource("", "v1", "services", "Service", True),
     Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, status=True),
+    Resource("", "v1", "limitranges", "LimitRange", True),
     Resource("", "v1", "resourcequotas", "ResourceQuota", True, status=True),
     Resource("apps", "v1", "deployments", "Deployment", True, status=True),
     Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, status=True),

@@ -1,0 +1,50 @@
+"""What nodes have for the pods of a replay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from env.problems.nodes import NodePool
+from env.snapshot.pods import PodSeen
+from env.untrusted import mapping, mappings
+
+_PROVIDERS = "virtual-kubelet.io/provider"
+_FARGATE = "eks.amazonaws.com/compute-type"
+
+
+def is_virtual_kubelet(node: Any) -> bool:
+    """Whether it stands for a service that runs pods elsewhere, such as Azure Container Instances or Fargate.
+
+    KWOK's nodes are none: they stand for nodes.
+    """
+    labels = mapping(mapping(node.get("metadata")).get("labels"))
+    taints = {each.get("key") for each in mappings(mapping(node.get("spec")).get("taints"))}
+    return labels.get("type") == "virtual-kubelet" or _PROVIDERS in taints or labels.get(_FARGATE) == "fargate"
+
+
+def less(node: NodePool, pods: Sequence[PodSeen]) -> NodePool:
+    """A node without the room that pods on it take; one that is full takes no more pods."""
+    if not pods:
+        return node
+    taken: Counter[str] = Counter()
+    for pod in pods:
+        taken.update(pod.requests)
+    cpu_m = node.cpu_m - taken["cpu"]
+    memory_bytes = node.memory_bytes - _whole(taken["memory"])
+    left = ((resource, amount - _whole(taken[resource])) for resource, amount in node.resources)
+    is_full = len(pods) >= node.pods
+    return replace(
+        node,
+        cpu_m=max(cpu_m, 1),
+        memory_bytes=max(memory_bytes, 1),
+        pods=max(node.pods - len(pods), 1),
+        resources=tuple((resource, amount) for resource, amount in left if amount > 0),
+        unschedulable=node.unschedulable or is_full,
+    )
+
+
+def _whole(thousandths: int) -> int:
+    return -(-thousandths // 1000)
