@@ -43,7 +43,7 @@ def test_a_rollout_that_waits_is_observed_at_its_end(cluster: Callable[..., SimK
 def test_pods_that_may_not_share_a_node_are_spread(cluster: Callable[..., SimKubeCluster]) -> None:
     wanted = scenario([deployment(5, template=one_a_node())], target=5)
     found = cluster().observe(wanted, None)
-    assert (found.ready, found.pending) == (3, 2)
+    assert (found.ready, found.pending, found.refused_otherwise) == (3, 2, 3)
     assert found == EmbeddedCluster().observe(wanted, None)
 
 
