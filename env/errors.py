@@ -3,6 +3,7 @@
 SimArenaError        the work failed: exit code 1
 ├── UsageError       what the user gave is wrong: exit code 2
 │   ├── TraceError      the bytes are not a valid SimKube trace
+│   ├── ManifestError   not a Kubernetes manifest, or one that an API server would refuse
 │   ├── QuantityError   a CPU or memory quantity that Kubernetes would refuse
 │   ├── TruthError      not a file of scenarios with what a control plane decided
 │   ├── ScenarioError   a trace and settings that do not make one problem to solve
@@ -37,6 +38,10 @@ class UsageError(SimArenaError):
 
 class TraceError(UsageError):
     """The bytes are not a valid SimKube trace."""
+
+
+class ManifestError(UsageError):
+    """Not a Kubernetes manifest, or one that an API server would refuse; says in which file and document."""
 
 
 class QuantityError(UsageError):

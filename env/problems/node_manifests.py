@@ -7,10 +7,8 @@ trusted: sizes and numbers are bounded, and an error names the node and the fiel
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -23,10 +21,10 @@ from env.engine.manifests.terms import Taint
 from env.errors import QuantityError, ScenarioError
 from env.problems.nodes import MAX_NODES, NodePool, NodePools
 from env.quantity import parse_cpu, parse_memory
+from env.yaml_text import UnreadableText, read_documents
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_ENTRIES = 1_000
-MAX_DEPTH = 100
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
@@ -39,7 +37,16 @@ def read_node_file(path: Path) -> NodePools:
     Raises:
         ScenarioError: Unreadable, too large, or not nodes; names node and field.
     """
-    pools = [node_pool(manifest, number) for number, manifest in enumerate(_manifests(path), start=1)]
+    return read_nodes(_manifests(path))
+
+
+def read_nodes(manifests: Iterable[Manifest]) -> NodePools:
+    """The nodes of Node manifests.
+
+    Raises:
+        ScenarioError: None, or not nodes; names node and field.
+    """
+    pools = [node_pool(manifest, number) for number, manifest in enumerate(manifests, start=1)]
     if not pools:
         raise ScenarioError("holds no nodes; kubectl get nodes -o yaml prints them")
     return NodePools(tuple(joined_nodes(pools)))
@@ -68,8 +75,6 @@ def _manifests(path: Path) -> Iterator[Manifest]:
 
 
 def _documents(path: Path) -> list[Any]:
-    import yaml
-
     try:
         with path.open("rb") as file:
             body = file.read(MAX_FILE_BYTES + 1)
@@ -77,28 +82,10 @@ def _documents(path: Path) -> list[Any]:
         raise ScenarioError(f"cannot be read ({error.strerror})") from error
     if len(body) > MAX_FILE_BYTES:
         raise ScenarioError(f"larger than {MAX_FILE_BYTES >> 20} MiB; take fewer nodes")
-    if body.lstrip()[:1] == b"{":
-        with suppress(ValueError, RecursionError):  # JSON of several documents is read as YAML
-            return [json.loads(body)]
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times as fast, where libyaml is there
-        _check_events(yaml.parse(body, loader))
-        return [document for document in yaml.load_all(body, loader) if document is not None]
-    except (yaml.YAMLError, ValueError) as error:
-        raise ScenarioError(f"neither YAML nor JSON ({' '.join(str(error).split()):.200})") from error
-
-
-def _check_events(events: Iterable[Any]) -> None:
-    """Refuse what a loader would choke on: aliases, which can stand for any amount of data, and deep nesting."""
-    depth = 0
-    for event in events:
-        kind = type(event).__name__
-        if kind == "AliasEvent":
-            raise ScenarioError("has YAML aliases; write out what they stand for")
-        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
-        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
-        if depth > MAX_DEPTH:
-            raise ScenarioError(f"is nested more than {MAX_DEPTH} deep")
+        return [document for _, document in read_documents(body)]
+    except UnreadableText as error:
+        raise ScenarioError(f"neither YAML nor JSON ({error})") from error
 
 
 def node_pool(manifest: Manifest, number: int = 1) -> NodePool:

@@ -1,10 +1,16 @@
 """What runs at one moment, from manifests or a cluster, made into a trace.
 
 It imports traces, problems (for nodes) and the engine's manifests; a cluster it reads through `env.kube`. To be read
-in this order: `snapshot.py` (a snapshot, and the trace of it) with `now.py` (how a cluster's workloads are); of a
-cluster `reading.py` (what is read), `pods.py` (what of a pod is kept), `room.py` (what nodes have left).
+in this order: `snapshot.py` (a snapshot, and the trace of it) with `now.py` (how a cluster's workloads are);
+`fields.py` and `clean.py` (what of an object is kept).
+
+Of manifests: `files.py` (texts of files, folders, standard input), `placed.py` (objects and where they stand),
+`kinds.py` (which take part), `owned.py` (which others make), `checks.py` (what an API server refuses), `manifests.py`
+(all of it). Of a cluster: `reading.py` (what is read), `pods.py` (what of a pod is kept), `room.py` (what nodes have
+left).
 """
 
+from env.snapshot.manifests import read_manifests
 from env.snapshot.snapshot import Skipped, Snapshot, trace_of
 
-__all__ = ["Skipped", "Snapshot", "trace_of"]
+__all__ = ["Skipped", "Snapshot", "read_manifests", "trace_of"]

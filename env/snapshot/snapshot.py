@@ -30,11 +30,13 @@ class Skipped:
         kind: Of the object; of a file that holds none, what it is.
         name: "namespace/name", the name alone of a kind without a namespace, or a file's path.
         why: A printable sentence without its subject.
+        matters: It may change which pods there are, and where.
     """
 
     kind: str
     name: str
     why: str
+    matters: bool = True
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}: {self.why}"

@@ -128,7 +128,10 @@ def test_a_wrong_field_is_named(change: dict[str, Any], message: str, tmp_path: 
         ("\x00", "neither YAML nor JSON"),
         ("[" * 100_000, "nested more than 100 deep"),
         ('{"a":' * 100_000, "nested more than 100 deep"),
-        ("a: &x [1]\nb: *x\n", "has YAML aliases"),
+        (
+            "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 99)}]\n" for n in range(1, 9)),
+            "aliases written out",
+        ),
         ("!!python/object/apply:os.system [echo]", "neither YAML nor JSON"),
     ],
     ids=range(11),

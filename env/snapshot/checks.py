@@ -1,0 +1,93 @@
+"""What an API server would refuse in a manifest, beside what the engine's readers check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
+from env.engine.manifests.labels import label_selector
+from env.engine.manifests.objects import pod_templates, priority_class, read_object
+from env.engine.manifests.resource_list import read_resources
+from env.errors import ManifestError, SimArenaError
+from env.problems.node_manifests import check_label
+
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+
+_WITH_SELECTOR = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+
+
+def check_name(metadata: Manifest, key: str) -> None:
+    """ManifestError unless `key` of the metadata, its name or its namespace, is one that Kubernetes takes."""
+    value, pattern = metadata.get(key), NAMESPACE if key == "namespace" else NAME
+    if not isinstance(value, str) and value is not None:
+        raise ManifestError(f"metadata.{key} {value!r:.80}: must be text; put it in quotes")
+    if not value:
+        raise ManifestError(f"metadata.{key}: is missing")
+    if len(value) > 253 or pattern.fullmatch(value) is None:
+        hint = "; fill in its variables first" if "$" in value else ""
+        raise ManifestError(f"metadata.{key} {value!r:.80}: must be lower-case letters, digits, '-' and '.'{hint}")
+
+
+def check_object(manifest: Manifest) -> None:
+    """Accept an object, cleaned, that an API server would accept.
+
+    Raises:
+        ManifestError: Says which field, and why.
+    """
+    what = f"{manifest['kind']} {manifest['metadata']['namespace']}/{manifest['metadata']['name']}".replace(" /", " ")
+    try:
+        _check_labels(as_map(manifest["metadata"], "labels"), "metadata.labels:")
+        for template in pod_templates(manifest):
+            _check_template(template)
+        if manifest["kind"] == "PriorityClass":
+            priority_class(manifest)
+        else:
+            read_object(manifest, {})
+        if manifest["kind"] in _WITH_SELECTOR:
+            _check_selector(as_map(manifest, "spec"))
+        elif manifest["kind"] == "PodDisruptionBudget":
+            label_selector(as_map(as_map(manifest, "spec"), "selector"))
+    except (SimArenaError, ValueError) as error:
+        raise ManifestError(f"{what}: {str(error).removeprefix(f'{what}: ')}") from error
+
+
+def _check_template(template: Manifest) -> None:
+    _check_labels(as_map(as_map(template, "metadata"), "labels"), "labels of its pods:")
+    pod = as_map(template, "spec")
+    _check_labels(as_map(pod, "nodeSelector"), "nodeSelector:")
+    names = []
+    for field in ("initContainers", "containers"):
+        for number, container in enumerate(as_maps(pod, field)):
+            name = as_text(container, "name")
+            if not name:
+                raise ValueError(f"{field}[{number}]: has no name")
+            names.append(name)
+            for problem in _above_limits(as_map(container, "resources")):
+                raise ValueError(f"container {name:.80}: {problem}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two containers are called {twice!r:.80}")
+
+
+def _above_limits(resources: Manifest) -> Iterator[str]:
+    limits = read_resources(resources, "limits")
+    for name, request in read_resources(resources, "requests").items():
+        if name in limits and request.milli > limits[name].milli:
+            yield f"requests {request.text} of {name:.80}, more than its limit of {limits[name].text}"
+
+
+def _check_selector(spec: Manifest) -> None:
+    selector = as_map(spec, "selector")
+    if not selector:
+        raise ValueError("spec.selector: is missing")
+    labels: dict[str, Any] = as_map(as_map(as_map(spec, "template"), "metadata"), "labels")
+    if not label_selector(selector)(labels):
+        raise ValueError("spec.selector: does not match the labels of spec.template")
+
+
+def _check_labels(labels: Manifest, what: str) -> None:
+    for key, value in labels.items():
+        check_label(key, value, what)

@@ -1,0 +1,300 @@
+"""YAML and JSON from anywhere to plain data, within bounds, read as kubectl reads it.
+
+kubectl turns YAML into JSON (sigs.k8s.io/yaml, a YAML 1.1 reader): dates, times such as 12:30 and a lone `=` are text,
+keys are text, a key that is there twice is an error. Anchors, aliases and merge keys (`<<`) count; as a few of them
+can stand for any amount of data, what they stand for is bounded as if it were written out.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from env.errors import one_line
+
+MAX_DEPTH = 100
+MAX_NODES = 4_000_000
+"""Maps, lists and scalars of a text, aliases written out."""
+
+_CORE = "tag:yaml.org,2002:"
+_INT = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F_]+)", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_NOT_JSON = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", re.ASCII)
+_BOOLS = {
+    spelled: value
+    for text, value in (("yes", True), ("true", True), ("on", True), ("no", False), ("false", False), ("off", False))
+    for spelled in (text, text.capitalize(), text.upper())
+}
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_LARGEST = 2**64 - 1
+
+
+class UnreadableText(ValueError):
+    """Neither YAML nor JSON, or too much of it; the message has the document's number, and the line if it is known."""
+
+
+def read_documents(body: bytes) -> list[tuple[int, Any]]:
+    """The documents of a text with their numbers from 1 on; empty ones are left out.
+
+    Raises:
+        UnreadableText: Not YAML, not JSON, or beyond the bounds.
+    """
+    text = _decoded(body)
+    if text.lstrip()[:1] == "{":
+        with suppress(json.JSONDecodeError):  # flow-style YAML begins so, too
+            return list(enumerate(_json_documents(text), start=1))
+    return list(_yaml_documents(text))
+
+
+def _decoded(body: bytes) -> str:
+    encoding = "utf-8"
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            body, encoding = body[len(mark) :], name
+            break
+    try:
+        text = body.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise UnreadableText(f"line {line}: not text in UTF-8") from None
+    return text.replace("\n\ufeff", "\n")  # files put together with `cat` have one each
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _json_documents(text: str) -> Iterator[Any]:
+    """JSON documents that follow one another."""
+    decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_refuse_constant)
+    position, number = len(text) - len(text.lstrip()), 1
+    while position < len(text):
+        try:
+            value, position = decoder.raw_decode(text, position)
+            _check_bounds(value)
+        except json.JSONDecodeError:
+            raise
+        except RecursionError:
+            raise UnreadableText(f"document {number}: nested more than {MAX_DEPTH} deep") from None
+        except ValueError as error:
+            raise UnreadableText(f"document {number}: {error}") from None
+        yield value
+        number += 1
+        rest = text[position : position + 65_536]
+        while rest and not rest.strip():
+            position += len(rest)
+            rest = text[position : position + 65_536]
+        position += len(rest) - len(rest.lstrip())
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice!r:.80} is there twice")
+    return found
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text}: not a number in JSON")
+
+
+def _check_bounds(value: Any) -> None:
+    """Depth and size, and integers that fit into 64 bits."""
+    level, depth, size = [value], 0, 0
+    while level:
+        size += len(level)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        if size > MAX_NODES:
+            raise ValueError(f"more than {MAX_NODES:,} values")
+        if any(isinstance(each, int) and abs(each) > _LARGEST for each in level):
+            raise ValueError("a whole number of more than 64 bits")
+        maps = [child for each in level if isinstance(each, dict) for child in each.values()]
+        level = maps + [child for each in level if isinstance(each, list) for child in each]
+        depth += 1
+
+
+# --- YAML -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Open:
+    """A map or list that is being read.
+
+    Attributes:
+        value: What has been read of it.
+        size: Its values so far, aliases written out.
+        anchor: Its name for aliases.
+        key: The key whose value comes next; None: a key comes next.
+        merged: Maps of `<<`, which fill in what it has not itself.
+    """
+
+    value: dict[str, Any] | list[Any]
+    anchor: str | None
+    size: int = 1
+    key: str | None = None
+    merged: list[Any] = field(default_factory=list)
+
+
+class _Reader:
+    """One YAML document from its events."""
+
+    def __init__(self) -> None:
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self.size = 0
+        self.root: Any = None
+
+    def take(self, event: Any) -> None:
+        """The next event.
+
+        Raises:
+            ValueError: What JSON cannot hold, or beyond the bounds.
+        """
+        match type(event).__name__:
+            case "ScalarEvent":
+                self._add(_scalar(event), 1, event.anchor, is_merge=event.value == "<<" and event.implicit[0])
+            case "AliasEvent":
+                if event.anchor not in self._anchors:
+                    raise ValueError(f"alias *{event.anchor:.80}: no such anchor before it")
+                self._add(*self._anchors[event.anchor], None)
+            case "MappingStartEvent" | "SequenceStartEvent":
+                _check_tag(event, ("map",) if type(event).__name__ == "MappingStartEvent" else ("seq",))
+                self._open.append(_Open({} if type(event).__name__ == "MappingStartEvent" else [], event.anchor))
+                if len(self._open) > MAX_DEPTH:
+                    raise ValueError(f"nested more than {MAX_DEPTH} deep")
+            case "MappingEndEvent" | "SequenceEndEvent":
+                done = self._open.pop()
+                if isinstance(done.value, dict):
+                    done.value = _merged(done.value, done.merged)
+                self._add(done.value, done.size, done.anchor)
+
+    def _add(self, value: Any, size: int, anchor: str | None, *, is_merge: bool = False) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (value, size)
+        if not self._open:
+            self.root, self.size = value, size
+            return
+        parent = self._open[-1]
+        parent.size += size
+        if parent.size > MAX_NODES:
+            raise ValueError(f"more than {MAX_NODES:,} values, aliases written out")
+        if isinstance(parent.value, list):
+            parent.value.append(value)
+        elif parent.key is None:
+            parent.key = "<<" if is_merge else _key(value)
+            if parent.key in parent.value and not is_merge:
+                raise ValueError(f"the key {parent.key!r:.80} is there twice")
+        else:
+            key, parent.key = parent.key, None
+            if key == "<<":
+                parent.merged += value if isinstance(value, list) else [value]
+            else:
+                parent.value[key] = value
+
+
+def _merged(own: dict[str, Any], others: list[Any]) -> dict[str, Any]:
+    """A map with what it has not itself from others, the earlier ones first."""
+    for other in others:
+        if not isinstance(other, dict):
+            raise ValueError("<<: must be a map, or a list of maps")
+        own |= {key: value for key, value in other.items() if key not in own}
+    return own
+
+
+def _yaml_documents(text: str) -> Iterator[tuple[int, Any]]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # several times as fast, where libyaml is there
+    number, reader, line, size = 0, _Reader(), 0, 0
+    try:
+        for event in yaml.parse(text, loader):
+            line = event.start_mark.line + 1
+            match type(event).__name__:
+                case "DocumentStartEvent":
+                    number, reader = number + 1, _Reader()
+                case "DocumentEndEvent":
+                    size += reader.size
+                    if size > MAX_NODES:
+                        raise ValueError(f"more than {MAX_NODES:,} values, aliases written out")
+                    if reader.root is not None:
+                        yield number, reader.root
+                case _:
+                    reader.take(event)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else f", line {line}" if line else ""
+        raise UnreadableText(f"document {max(1, number)}{place}: {_problem(error)}") from None
+    except ValueError as error:
+        raise UnreadableText(f"document {max(1, number)}, line {line}: {one_line(str(error), 200)}") from None
+
+
+def _problem(error: Any) -> str:
+    """What the YAML reader says, without an excerpt of the text: that may be a secret."""
+    parts = [getattr(error, "context", None), getattr(error, "problem", None), getattr(error, "reason", None)]
+    return one_line(", ".join(part for part in parts if part) or "not YAML", 200)
+
+
+def _scalar(event: Any) -> Any:
+    """The value of a scalar: plain ones are resolved, others are text, unless a tag says what they are."""
+    text = event.value
+    _check_tag(event, ("str", "int", "float", "bool", "null"))
+    kind = (event.tag or "").removeprefix(_CORE)
+    if kind == "str" or (not kind and not event.implicit[0]):
+        return text
+    value = _resolved(text)
+    if kind and kind != {int: "int", float: "float", bool: "bool", type(None): "null"}.get(type(value), "str"):
+        return float(value) if kind == "float" and type(value) is int else _refuse_value(text, kind)
+    return value
+
+
+def _resolved(text: str) -> Any:
+    if text in _NULLS:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if _INT.fullmatch(text):
+        return _int(text)
+    if _FLOAT.fullmatch(text):
+        value = float(text.replace("_", ""))
+        return value if math.isfinite(value) else _refuse_value(text, "number")
+    return _refuse_value(text, "number") if _NOT_JSON.fullmatch(text) else text
+
+
+def _int(text: str) -> Any:
+    digits = text.replace("_", "")
+    if len(digits) > 66:
+        return _refuse_value(text, "number")
+    bare = digits.lstrip("+-")
+    base = {"0b": 2, "0x": 16}.get(bare[:2], 8 if bare[:1] == "0" and len(bare) > 1 else 10)
+    value = int(digits, base)
+    return value if abs(value) <= _LARGEST else _refuse_value(text, "number")
+
+
+def _refuse_value(text: str, kind: str) -> Any:
+    raise ValueError(f"{text!r:.80}: not a {kind} that JSON can hold")
+
+
+def _check_tag(event: Any, known: tuple[str, ...]) -> None:
+    if event.tag not in (None, "!", *(f"{_CORE}{each}" for each in known)):
+        raise ValueError(f"tag {event.tag.replace(_CORE, '!!')!r:.80}: Kubernetes knows no such values")
+
+
+def _key(value: Any) -> str:
+    """A key as JSON holds it."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+    raise ValueError("a key must be text")
