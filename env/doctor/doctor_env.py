@@ -6,7 +6,6 @@ env = gymnasium.make("env:SimArena/Doctor-v0", problems="small")
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import index
 from typing import Any
 
 import gymnasium
@@ -20,14 +19,25 @@ from env.doctor.draw import SHAPES, Problems
 from env.doctor.faults import CAUSES, Fault
 from env.doctor.features import FEATURES
 from env.doctor.kernel import LANE, compiled
+from env.doctor.scene import cluster_picture
 from env.errors import ConfigError
+from env.printable import one_line
+from env.settings import (
+    RENDER_MODES,
+    SEEDS,
+    action_number,
+    check_keywords,
+    check_max_steps,
+    check_render_mode,
+    seed_number,
+)
 from env.words import count
 
-SEEDS = 2**63
-"""Seeds are taken modulo this."""
 PROBLEMS = tuple(each.name.lower().replace("_", "-") for each in Problems)
 """Names of `env.doctor.draw.Problems`, as the argument `problems` has them."""
 MAX_STEPS = 100
+MOST_STEPS = 2**31
+"""What `max_steps` must be below."""
 FAULT_NAMES = tuple(fault.name.lower().replace("_", "-") for fault in Fault)
 """Names of `env.doctor.faults.Fault`, as options and `info` have them."""
 _CAUSES = {FAULT_NAMES[fault]: fault for fault in CAUSES}
@@ -43,14 +53,15 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     Args:
         problems: "any", "small", "held-out", "large", "no-metrics" or "varied"; see `env.doctor.draw.Problems`.
         max_steps: Steps after which an episode is truncated.
-        render_mode: "ansi" makes `render` return one line of text.
+        render_mode: "ansi" makes `render` return one line of text, "rgb_array" a picture, uint8 of shape
+            `env.picture.SHAPE`; "human" prints the line after every reset and step.
         recorded: Clusters to start episodes with instead, by `env.doctor.recording.starts_of`; shape (n,).
 
     Raises:
         ConfigError: A setting out of range.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
+    metadata = {"render_modes": RENDER_MODES, "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
 
     def __init__(
         self,
@@ -58,14 +69,18 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         max_steps: int = MAX_STEPS,
         render_mode: str | None = None,
         recorded: NDArray[Any] | None = None,
+        **unknown: object,
     ) -> None:
-        check_settings(problems, max_steps, render_mode)
+        check_keywords(unknown, type(self))
+        check_problems(problems)
+        check_max_steps(max_steps, MOST_STEPS)
+        check_render_mode(render_mode)
         self._recorded = checked_recorded(recorded)
         self.observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
         self.action_space = spaces.Discrete(ACTIONS)
         self.render_mode = render_mode
         self._problems = PROBLEMS.index(problems)
-        self._max_steps = max_steps
+        self._max_steps = int(max_steps)
         self._lanes = np.zeros(1, LANE)
         self._mask = np.ones(ACTIONS, np.bool_)
         self._is_seeded = False
@@ -84,6 +99,7 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Raises:
             ConfigError: Options that name no small problem.
         """
+        seed = seed_number(seed)
         super().reset(seed=seed)
         shape, faults = given_problem(options)
         if seed is not None or not self._is_seeded:
@@ -93,6 +109,7 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._lanes["ended"] = True
         self._action = None
         state, _, _, _ = self._stepped(0, shape, faults)
+        self._show()
         return state, self._info()
 
     def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
@@ -104,19 +121,27 @@ class DoctorEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         """
         if not self._is_seeded or self._lanes["ended"][0]:
             raise gymnasium.error.ResetNeeded("call reset first")
-        self._action = checked_action(action)
+        self._action = action_number(action, ACTIONS)
         state, reward, terminated, truncated = self._stepped(self._action, -1, -1)
+        self._show()
         return state, reward, terminated, truncated, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
         """True for each action that may change something or tell something now; sb3-contrib asks for it."""
         return self._mask.copy()
 
-    def render(self) -> str | None:
-        """One line about the cluster, in mode "ansi"."""
-        if self.render_mode is None or not self._is_seeded:
+    def render(self) -> str | NDArray[np.uint8] | None:
+        """The cluster: one line in mode "ansi", a picture in mode "rgb_array"; None in others."""
+        if not self._is_seeded or self.render_mode not in ("ansi", "rgb_array"):
             return None
-        return line(record(self._lanes, 0), self._action)
+        cluster = record(self._lanes, 0)
+        text = line(cluster, self._action)
+        return text if self.render_mode == "ansi" else cluster_picture(text, cluster)
+
+    def _show(self) -> None:
+        """Print what the cluster is like, in mode "human"."""
+        if self.render_mode == "human":
+            print(one_line(line(record(self._lanes, 0), self._action)))
 
     def _stepped(self, action: int, shape: int, faults: int) -> tuple[NDArray[np.float32], float, bool, bool]:
         states, rewards = np.empty((1, len(FEATURES)), np.float32), np.empty(1)
@@ -155,21 +180,6 @@ def line(lane: Any, action: int | None) -> str:
     return f"step {lane.steps}: {done} -> {count(int(running), 'pod')} running; {wrong or 'healthy'}{end}"
 
 
-def checked_action(action: Any) -> int:
-    """An action as a number.
-
-    Raises:
-        ConfigError: No such action.
-    """
-    try:
-        number = index(action)
-    except TypeError:
-        number = -1
-    if not 0 <= number < ACTIONS:
-        raise ConfigError(f"action {action!r:.80}: must be a whole number from 0 to {ACTIONS - 1}")
-    return number
-
-
 def given_problem(options: Mapping[str, Any] | None) -> tuple[int, int]:
     """Shape and faults, as bits, of the small problem that options name; -1 and -1 if they name none.
 
@@ -179,7 +189,7 @@ def given_problem(options: Mapping[str, Any] | None) -> tuple[int, int]:
     options = options or {}
     unknown = set(options) - {"faults", "shape"}
     if unknown:
-        raise ConfigError(f"options[{min(unknown)!r:.80}]: unknown; there are 'faults' and 'shape'")
+        raise ConfigError(f"options[{min(map(str, unknown))!r:.80}]: unknown; there are 'faults' and 'shape'")
     if not options:
         return -1, -1
     names, shape = options.get("faults") or (), options.get("shape", 0)
@@ -206,15 +216,11 @@ def checked_recorded(recorded: NDArray[Any] | None) -> NDArray[Any]:
     return recorded
 
 
-def check_settings(problems: str, max_steps: int, render_mode: str | None) -> None:
-    """Accept an environment's settings.
+def check_problems(problems: str) -> None:
+    """Accept a name of problems.
 
     Raises:
-        ConfigError: One out of range.
+        ConfigError: There is no such.
     """
     if problems not in PROBLEMS:
         raise ConfigError(f"problems {problems!r:.80}: unknown; choose from {', '.join(PROBLEMS)}")
-    if not isinstance(max_steps, int) or not 1 <= max_steps < 2**31:
-        raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number from 1 to {2**31 - 1}")
-    if render_mode not in (None, "ansi"):
-        raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")

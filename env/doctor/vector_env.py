@@ -19,9 +19,9 @@ from env.doctor.actions import ACTIONS
 from env.doctor.cluster import record
 from env.doctor.doctor_env import (
     MAX_STEPS,
+    MOST_STEPS,
     PROBLEMS,
-    SEEDS,
-    check_settings,
+    check_problems,
     checked_recorded,
     faults_of,
     given_problem,
@@ -29,10 +29,19 @@ from env.doctor.doctor_env import (
 )
 from env.doctor.features import FEATURES
 from env.doctor.kernel import LANE, compiled
-from env.errors import ConfigError
-from env.words import count
-
-MAX_ENVS = 2**20
+from env.doctor.scene import cluster_picture
+from env.settings import (
+    SEEDS,
+    VECTOR_RENDER_MODES,
+    action_numbers,
+    check_autoreset_mode,
+    check_keywords,
+    check_num_envs,
+    check_render_mode,
+    seed_number,
+    seeds_of,
+    steps_within,
+)
 
 VectorStep = tuple[
     NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
@@ -50,14 +59,18 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
 
     Args:
         num_envs: 1 to 2^20.
-        problems, max_steps, render_mode, recorded: As in DoctorEnv.
+        problems, max_steps, recorded: As in DoctorEnv.
+        render_mode: "ansi" makes `render` return a line of text for each environment, "rgb_array" a picture for each.
+        max_episode_steps: As in `gymnasium.make`: episodes are truncated after so many steps, or after `max_steps`.
+        autoreset_mode: NEXT_STEP, or None, which is the same.
+        disable_env_checker: As in `gymnasium.make`; there is none for vector environments.
 
     Raises:
-        ConfigError: A setting out of range.
+        ConfigError: A setting out of range, or one that there is not.
     """
 
     metadata = {  # noqa: RUF012  (Gymnasium has no ClassVar here)
-        "render_modes": ["ansi"],
+        "render_modes": VECTOR_RENDER_MODES,
         "render_fps": 4,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -69,19 +82,25 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         max_steps: int = MAX_STEPS,
         render_mode: str | None = None,
         recorded: NDArray[Any] | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str | None = None,
+        disable_env_checker: bool | None = None,
+        **unknown: object,
     ) -> None:
-        check_settings(problems, max_steps, render_mode)
+        check_keywords(unknown, type(self))
+        check_num_envs(num_envs)
+        check_problems(problems)
+        check_render_mode(render_mode, VECTOR_RENDER_MODES)
+        check_autoreset_mode(autoreset_mode)
+        self._max_steps = steps_within(max_steps, max_episode_steps, MOST_STEPS)
         self._recorded = checked_recorded(recorded)
-        if not 1 <= num_envs <= MAX_ENVS:
-            raise ConfigError(f"num_envs {num_envs}: must be from 1 to {MAX_ENVS}")
-        self.num_envs = num_envs
+        self.num_envs = num_envs = int(num_envs)
         self.render_mode = render_mode
         self.single_observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._problems = PROBLEMS.index(problems)
-        self._max_steps = max_steps
         self._lanes = np.zeros(num_envs, LANE)
         self._actions = np.full(num_envs, -1)
         self._masks = np.ones((num_envs, ACTIONS), np.bool_)
@@ -102,7 +121,7 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
             ConfigError: Not one seed for each, or options that name no small problem.
         """
         shape, faults = given_problem(options)
-        seed = int(seed) if isinstance(seed, np.integer) else seed
+        seed = seed if isinstance(seed, Sequence | np.ndarray) else seed_number(seed)
         super().reset(seed=seed if isinstance(seed, int) else None)
         self._seed(seed)
         self._lanes["ended"] = True
@@ -124,14 +143,7 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         """
         if not self._is_seeded:
             raise gymnasium.error.ResetNeeded("call reset first")
-        wanted = np.asarray(actions)
-        if wanted.shape != (self.num_envs,) or wanted.dtype.kind not in "iu":
-            raise ConfigError(
-                f"actions of shape {wanted.shape}, {wanted.dtype}: must be {count(self.num_envs, 'whole number')}"
-            )
-        if wanted.min() < 0 or wanted.max() >= ACTIONS:
-            raise ConfigError(f"actions from {wanted.min()} to {wanted.max()}: must be from 0 to {ACTIONS - 1}")
-        return self._stepped(np.ascontiguousarray(wanted, np.int64), -1, -1)
+        return self._stepped(action_numbers(actions, self.num_envs, ACTIONS), -1, -1)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Of shape (num_envs, 15): True for each action that may change something or tell something now."""
@@ -141,14 +153,13 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         """What is wrong with the cluster of environment `number`; the doctor is not told."""
         return faults_of(record(self._lanes, number))
 
-    def render(self) -> tuple[str, ...] | None:
-        """A line for each environment about its cluster, in mode "ansi"."""
+    def render(self) -> tuple[str, ...] | tuple[NDArray[np.uint8], ...] | None:
+        """For each environment its cluster: a line in mode "ansi", a picture in mode "rgb_array"."""
         if self.render_mode is None or not self._is_seeded:
             return None
-        starts = self._lanes["steps"] == 0
-        return tuple(
-            line(record(self._lanes, i), None if starts[i] else int(self._actions[i])) for i in range(self.num_envs)
-        )
+        starts, clusters = self._lanes["steps"] == 0, [record(self._lanes, i) for i in range(self.num_envs)]
+        texts = [line(each, None if starts[i] else int(self._actions[i])) for i, each in enumerate(clusters)]
+        return tuple(texts) if self.render_mode == "ansi" else tuple(map(cluster_picture, texts, clusters))
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None and self._is_seeded:
@@ -156,15 +167,10 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         if seed is None:
             seeds: list[int | None] = self.np_random.integers(SEEDS, size=self.num_envs).tolist()
         else:
-            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
-        if len(seeds) != self.num_envs:
-            raise ConfigError(f"seed: {count(len(seeds), 'number')} for {count(self.num_envs, 'environment')}")
-        wrong = [each for each in seeds if each is not None and not (isinstance(each, int | np.integer) and each >= 0)]
-        if wrong:
-            raise ConfigError(f"seed {wrong[0]!r:.80}: must be a whole number of at least 0")
+            seeds = seeds_of(seed, self.num_envs)
         for i, each in enumerate(seeds):
             if each is not None or not self._is_seeded:
-                key = int(self.np_random.integers(SEEDS)) if each is None else int(each) % SEEDS
+                key = int(self.np_random.integers(SEEDS)) if each is None else each % SEEDS
                 self._lanes["key"][i], self._lanes["episodes"][i] = key, 0
         self._is_seeded = True
 

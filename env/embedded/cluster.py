@@ -79,6 +79,10 @@ class EmbeddedCluster:
         self._known: WeakKeyDictionary[Trace, _Known] = WeakKeyDictionary()
         self._clusters: dict[NodePools, ClusterShape] = {}
 
+    def __reduce__(self) -> tuple[type[EmbeddedCluster], tuple[()]]:
+        """A copy in another process has seen nothing yet."""
+        return EmbeddedCluster, ()
+
     def observe(self, scenario: Scenario, resources: Resources | None) -> Observation:
         """See `env.cluster.Cluster.observe`.
 

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from env.errors import ConfigError
-from env.gym.reward import check_reward, reward_plugin
+from env.gym.reward import reward_plugin
 from env.problems.generate import problem_plugin
 from env.problems.scenario import Scenario
 
-SEEDS = 2**63
-"""Seeds are taken modulo this."""
 
+def chosen_scenario(options: Mapping[str, Any] | None, scenarios: int | None) -> int | None:
+    """The number of the scenario that the options of a reset name; None: one is drawn.
 
-def check_number(number: int, scenarios: int) -> None:
-    """Accept the number of a scenario.
+    Args:
+        options: As `reset` takes them.
+        scenarios: How many there are; None where they are generated.
 
     Raises:
-        ConfigError: There is none of that number.
+        ConfigError: There is no such option, or no scenario of that number.
     """
+    unknown = set(options or ()) - {"scenario"}
+    if unknown:
+        raise ConfigError(f"options[{min(map(str, unknown))!r:.80}]: unknown; there is 'scenario'")
+    number = (options or {}).get("scenario")
+    if number is None:
+        return None
+    if scenarios is None:
+        raise ConfigError("options['scenario']: this environment generates its scenarios")
     if not isinstance(number, int | np.integer) or not 0 <= number < scenarios:
         raise ConfigError(f"options['scenario'] {number!r:.80}: must be a whole number from 0 to {scenarios - 1}")
+    return int(number)
 
 
-def check_settings(
-    scenarios: Sequence[Scenario] | None, reward_name: str, max_steps: int, render_mode: str | None
-) -> None:
-    """Accept an environment's settings.
+def check_scenarios(scenarios: Sequence[Scenario] | None) -> None:
+    """Accept scenarios, or None.
 
     Raises:
-        ConfigError: One out of range.
+        ConfigError: There are none.
     """
-    check_reward(reward_name)
     if scenarios is not None and not scenarios:
         raise ConfigError("scenarios: must hold at least one; None generates them")
-    if not isinstance(max_steps, int) or not 1 <= max_steps < SEEDS:
-        raise ConfigError(f"max_steps {max_steps!r:.80}: must be a whole number of at least 1")
-    if render_mode not in (None, "ansi"):
-        raise ConfigError(f"render_mode {render_mode!r}: must be None or 'ansi'")
 
 
 def packages_of(reward: str, problem: str | None) -> dict[str, str]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from operator import index
+from functools import lru_cache, partial
 from typing import Any
 
 import gymnasium
@@ -20,18 +19,28 @@ from env.actions import NO_CEILING, Action, ActionOutcome, Ceiling, apply_action
 from env.api_objects import ApiObjects
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain, plain_workload
-from env.errors import ConfigError
-from env.gym.checks import SEEDS, check_number, check_problem, check_settings
+from env.gym.checks import check_problem, check_scenarios, chosen_scenario
 from env.gym.features import STATE_DIM, state_vector
 from env.gym.line import line
 from env.gym.memory import NO_FLOORS, raised
-from env.gym.reward import goal, reward
+from env.gym.reward import check_reward, goal, reward
+from env.gym.scene import plain_picture, replayed_picture
 from env.observation import Observation
+from env.printable import one_line
 from env.problems.draw import episode_words
 from env.problems.generate import GeneratedProblem, draw_problem, generate_scenario, problem_plugin, problem_scenario
 from env.problems.philox import below, seed_of
 from env.problems.rooms.kinds import ROOMS, kind_of
 from env.problems.scenario import Scenario, ceiling_of
+from env.settings import (
+    RENDER_MODES,
+    SEEDS,
+    action_number,
+    check_keywords,
+    check_max_steps,
+    check_render_mode,
+    seed_number,
+)
 from env.workload import Resources
 
 _ACTIONS = tuple(Action)
@@ -54,7 +63,8 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         reward: One of `env.gym.reward.REWARDS`, or a name that an installed package adds.
         max_steps: Steps after which an episode is truncated.
         cluster: Where every step is replayed; None: an embedded cluster, where needed. One given is not closed here.
-        render_mode: "ansi" makes `render` return one line of text.
+        render_mode: "ansi" makes `render` return one line of text, "rgb_array" a picture, uint8 of shape
+            `env.picture.SHAPE`; "human" prints the line after every reset and step.
         problem: What is generated, one of `env.problems.rooms.kinds.NAMES` or an installed package's; None: any of
             `env.problems.draw.PROBLEMS`.
 
@@ -62,7 +72,7 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         ConfigError: A setting out of range.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
+    metadata = {"render_modes": RENDER_MODES, "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
 
     def __init__(
         self,
@@ -72,8 +82,13 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         cluster: Cluster | None = None,
         render_mode: str | None = None,
         problem: str | None = None,
+        **unknown: object,
     ) -> None:
-        check_settings(scenarios, reward, max_steps, render_mode)
+        check_keywords(unknown, type(self))
+        check_scenarios(scenarios)
+        check_reward(reward)
+        check_max_steps(max_steps)
+        check_render_mode(render_mode)
         check_problem(scenarios, problem)
         self._problem = problem
         self.observation_space = spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)
@@ -101,20 +116,23 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Which scenario it is follows from the last seed given and the number of episodes since.
 
         Raises:
-            ConfigError: `options["scenario"]` is not the number of a scenario.
+            ConfigError: No such option, seed or scenario.
             ClusterError: The workload could not be observed.
         """
+        number = chosen_scenario(options, None if self._scenarios is None else len(self._scenarios))
+        seed = seed_number(seed)
         super().reset(seed=seed)
         if seed is not None:
             self._key, self._episodes = seed % SEEDS, 0
         elif self._key is None:
             self._key = int(self.np_random.integers(SEEDS))
-        self._episode = self._next_episode(self._key, (options or {}).get("scenario"))
+        self._episode = self._next_episode(self._key, number)
         self._episodes += 1
         self._outcome = None
         self._steps = 0
         self._observation = self._episode.observe(None)
         self._floors = raised(NO_FLOORS, self._observation)
+        self._show()
         return self._state(), self._info()
 
     def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
@@ -125,22 +143,29 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             ClusterError: The workload could not be observed.
         """
         episode, before = self._current()
-        outcome = apply_action(before.resources, _action(action), episode.ceiling)
+        outcome = apply_action(before.resources, _ACTIONS[action_number(action, len(_ACTIONS))], episode.ceiling)
         observation = episode.observe(outcome.resources)
         self._observation, self._outcome = observation, outcome
         self._floors = raised(self._floors, observation)
         self._steps += 1
         value = reward(self._reward, observation, episode.target, outcome)
         solved = goal(observation, episode.target)
+        self._show()
         return self._state(), value, solved, self._steps >= self._max_steps, self._info()
 
-    def render(self) -> str | None:
-        """One line about where the episode stands, in mode "ansi"."""
-        if self.render_mode is None or self._episode is None or self._observation is None:
+    def render(self) -> str | NDArray[np.uint8] | None:
+        """Where the episode stands: one line in mode "ansi", a picture in mode "rgb_array"; None in others.
+
+        Raises:
+            ClusterError: The cluster could not be observed.
+        """
+        if self._episode is None or self._observation is None or self.render_mode not in ("ansi", "rgb_array"):
             return None
-        episode, outcome = self._episode, self._outcome
-        action, reason = (outcome.action, outcome.reason) if outcome is not None else (None, None)
-        return line(episode.name, self._steps, action, reason, self._observation, episode.target)
+        if self.render_mode == "ansi":
+            return self._line()
+        if self._episode.plain is not None:
+            return plain_picture(self._line(), self._episode.plain, self._observation)
+        return replayed_picture(self._line(), self.scenario, self.objects())
 
     def why(self) -> tuple[str, ...]:
         """What keeps the workload's pods from being Ready now, and which neighbours lack pods, a sentence each; see
@@ -200,11 +225,19 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             self._cluster.close()
             self._cluster = None
 
+    def _line(self) -> str:
+        (episode, observation), outcome = self._current(), self._outcome
+        action, reason = (outcome.action, outcome.reason) if outcome is not None else (None, None)
+        return line(episode.name, self._steps, action, reason, observation, episode.target)
+
+    def _show(self) -> None:
+        """Print where the episode stands, in mode "human"."""
+        if self.render_mode == "human":
+            print(one_line(self._line()))
+
     def _next_episode(self, key: int, number: int | None) -> _Episode:
         first, second, _, _ = episode_words(key, self._episodes)
         if self._scenarios is None:
-            if number is not None:
-                raise ConfigError("options['scenario']: this environment generates its scenarios")
             seed = seed_of(first, second)
             kind = kind_of(self._problem, seed)
             if kind in ROOMS:
@@ -214,7 +247,6 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             return self._of_problem(draw_problem(kind, seed))
         if number is None:
             number = below(first, len(self._scenarios))
-        check_number(number, len(self._scenarios))
         if number not in self._known:
             self._known[number] = self._of_scenario(self._scenarios[number])
         return self._known[number]
@@ -222,9 +254,10 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     def _of_problem(self, problem: GeneratedProblem) -> _Episode:
         if not self._owns_cluster:
             return self._of_scenario(problem_scenario(problem))
-        observe = partial(_computed, generated_workload(problem), problem.start)
-        scenario = cache(partial(problem_scenario, problem))
-        return _Episode(problem.name, problem.kind, problem.target, observe, scenario)
+        workload = generated_workload(problem)
+        observe = partial(_computed, workload, problem.start)
+        scenario = partial(_scenario_of, problem)
+        return _Episode(problem.name, problem.kind, problem.target, observe, scenario, plain=workload)
 
     def _of_room(self, kind: str, seed: int) -> _Episode:
         from env.embedded.cluster import EmbeddedCluster
@@ -237,7 +270,13 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         plain = plain_workload(scenario) if self._owns_cluster else None
         observe = partial(_computed, *plain) if plain is not None else partial(self._replaying().observe, scenario)
         return _Episode(
-            scenario.name, scenario.problem, scenario.target, observe, lambda: scenario, ceiling_of(scenario)
+            scenario.name,
+            scenario.problem,
+            scenario.target,
+            observe,
+            partial(_itself, scenario),
+            ceiling_of(scenario),
+            None if plain is None else plain[0],
         )
 
     def _replaying(self) -> Cluster:
@@ -273,7 +312,10 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
 @dataclass(frozen=True)
 class _Episode:
-    """What is to be solved, and how it is observed: with what is asked for, or None as recorded."""
+    """What is to be solved, and how it is observed: with what is asked for, or None as recorded.
+
+    `plain` are the numbers of a plain scenario. No lambdas, so that environments can be pickled.
+    """
 
     name: str
     problem: str | None
@@ -281,16 +323,17 @@ class _Episode:
     observe: Callable[[Resources | None], Observation]
     scenario: Callable[[], Scenario]
     ceiling: Ceiling = NO_CEILING
+    plain: PlainWorkload | None = None
 
 
-def _action(action: Any) -> Action:
-    try:
-        number = index(action)
-    except TypeError:
-        number = -1
-    if not 0 <= number < len(_ACTIONS):
-        raise ConfigError(f"action {action!r:.80}: must be a whole number from 0 to {len(_ACTIONS) - 1}")
-    return _ACTIONS[number]
+@lru_cache(maxsize=64)
+def _scenario_of(problem: GeneratedProblem) -> Scenario:
+    """A generated problem's scenario: always the same object, as clusters know what they have replayed by its trace."""
+    return problem_scenario(problem)
+
+
+def _itself(scenario: Scenario) -> Scenario:
+    return scenario
 
 
 def _computed(workload: PlainWorkload, recorded: Resources, asked: Resources | None) -> Observation:

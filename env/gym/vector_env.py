@@ -20,20 +20,31 @@ from env.actions import MOST, NO_CEILING, Action, apply_action
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
-from env.gym.checks import SEEDS, check_number, check_settings
+from env.gym.checks import check_scenarios, chosen_scenario
 from env.gym.features import STATE_DIM
 from env.gym.line import line
-from env.gym.reward import finite, reward_plugin
+from env.gym.reward import check_reward, finite, reward_plugin
+from env.gym.scene import plain_picture, replayed_picture
 from env.gym.seen_table import AS_RECORDED, SeenTable
 from env.gym.vector_kernel import COUNTS, FLAGS, LANE, WORKLOAD, Results, compiled
 from env.observation import Observation
 from env.problems.generate import generate_scenario
 from env.problems.nodes import NodePool
 from env.problems.scenario import Scenario, ceiling_of
-from env.words import count
+from env.settings import (
+    SEEDS,
+    VECTOR_RENDER_MODES,
+    action_numbers,
+    check_autoreset_mode,
+    check_keywords,
+    check_num_envs,
+    check_render_mode,
+    seed_number,
+    seeds_of,
+    steps_within,
+)
 from env.workload import Resources
 
-MAX_ENVS = 2**20
 _FIELDS = tuple(field.name for field in fields(PlainWorkload))
 
 VectorStep = tuple[
@@ -54,14 +65,18 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
     Args:
         num_envs: 1 to 2^20.
-        scenarios, reward, max_steps, render_mode: As in ClusterEnv.
+        scenarios, reward, max_steps: As in ClusterEnv.
+        render_mode: "ansi" makes `render` return a line of text for each environment, "rgb_array" a picture for each.
+        max_episode_steps: As in `gymnasium.make`: episodes are truncated after so many steps, or after `max_steps`.
+        autoreset_mode: NEXT_STEP, or None, which is the same.
+        disable_env_checker: As in `gymnasium.make`; there is none for vector environments.
 
     Raises:
-        ConfigError: A setting out of range.
+        ConfigError: A setting out of range, or one that there is not.
     """
 
     metadata = {  # noqa: RUF012  (Gymnasium has no ClassVar here)
-        "render_modes": ["ansi"],
+        "render_modes": VECTOR_RENDER_MODES,
         "render_fps": 4,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -73,11 +88,19 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         reward: str = "shaped",
         max_steps: int = 100,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str | None = None,
+        disable_env_checker: bool | None = None,
+        **unknown: object,
     ) -> None:
-        check_settings(scenarios, reward, max_steps, render_mode)
-        if not 1 <= num_envs <= MAX_ENVS:
-            raise ConfigError(f"num_envs {num_envs}: must be from 1 to {MAX_ENVS}")
-        self.num_envs = num_envs
+        check_keywords(unknown, type(self))
+        check_num_envs(num_envs)
+        check_scenarios(scenarios)
+        check_reward(reward)
+        check_render_mode(render_mode, VECTOR_RENDER_MODES)
+        check_autoreset_mode(autoreset_mode)
+        self._max_steps = steps_within(max_steps, max_episode_steps)
+        self.num_envs = num_envs = int(num_envs)
         self.render_mode = render_mode
         self.single_observation_space = spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)
         self.single_action_space = spaces.Discrete(len(Action))
@@ -85,7 +108,6 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._scenarios = None if scenarios is None else tuple(scenarios)
         self._reward = reward
-        self._max_steps = max_steps
         self._lanes = np.zeros(num_envs, LANE)
         self._is_seeded = False
         self._workloads = _drawn_later(num_envs) if scenarios is None else _workloads(scenarios)
@@ -111,14 +133,10 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         """
         if options and "reset_mask" in options:
             raise ConfigError("options['reset_mask']: environments start their next episodes by themselves here")
-        seed = int(seed) if isinstance(seed, np.integer) else seed
+        number = chosen_scenario(options, None if self._scenarios is None else len(self._scenarios))
+        seed = seed if isinstance(seed, Sequence | np.ndarray) else seed_number(seed)
         super().reset(seed=seed if isinstance(seed, int) else None)
         self._seed(seed)
-        number = (options or {}).get("scenario")
-        if number is not None:
-            if self._scenarios is None:
-                raise ConfigError("options['scenario']: this environment generates its scenarios")
-            check_number(number, len(self._scenarios))
         self._lanes["ended"] = True
         states, _, _, _, info = self._stepped(np.zeros(self.num_envs, np.int64), -1 if number is None else number)
         return states, info
@@ -138,20 +156,15 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         """
         if not self._is_seeded:
             raise gymnasium.error.ResetNeeded("call reset first")
-        wanted = np.asarray(actions)
-        if wanted.shape != (self.num_envs,) or wanted.dtype.kind not in "iu":
-            raise ConfigError(
-                f"actions of shape {wanted.shape}, {wanted.dtype}: must be {count(self.num_envs, 'whole number')}"
-            )
-        if wanted.min() < 0 or wanted.max() >= len(Action):
-            raise ConfigError(f"actions from {wanted.min()} to {wanted.max()}: must be from 0 to {len(Action) - 1}")
-        return self._stepped(np.ascontiguousarray(wanted, np.int64), -1)
+        return self._stepped(action_numbers(actions, self.num_envs, len(Action)), -1)
 
-    def render(self) -> tuple[str, ...] | None:
-        """A line for each environment about where its episode stands, in mode "ansi"."""
+    def render(self) -> tuple[str, ...] | tuple[NDArray[np.uint8], ...] | None:
+        """For each environment where its episode stands: a line in mode "ansi", a picture in mode "rgb_array"."""
         if self.render_mode is None or not self._is_seeded:
             return None
-        return tuple(map(self._line, range(self.num_envs)))
+        if self.render_mode == "ansi":
+            return tuple(map(self._line, range(self.num_envs)))
+        return tuple(map(self._picture, range(self.num_envs)))
 
     def scenario(self, number: int) -> Scenario:
         """The scenario of environment `number`'s running episode."""
@@ -162,11 +175,10 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
     def observation(self, number: int) -> Observation:
         """What environment `number` has seen last."""
-        lane = self._lanes[number]
-        workload = self._workloads[lane["scenario"]]
-        if not workload["plain"]:
-            return self._cluster.observe(self.scenario(number), None if lane["action"] < 0 else _asked(lane))
-        return observe_plain(PlainWorkload(*(int(workload[name]) for name in _FIELDS)), _asked(lane))
+        plain, lane = self._plain(number), self._lanes[number]
+        if plain is None:
+            return self._cluster.observe(self.scenario(number), _asked_anew(lane))
+        return observe_plain(plain, _asked(lane))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the cluster."""
@@ -178,15 +190,10 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         if seed is None:
             seeds: list[int | None] = self.np_random.integers(SEEDS, size=self.num_envs).tolist()
         else:
-            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
-        if len(seeds) != self.num_envs:
-            raise ConfigError(f"seed: {count(len(seeds), 'number')} for {count(self.num_envs, 'environment')}")
-        wrong = [each for each in seeds if each is not None and not (isinstance(each, int | np.integer) and each >= 0)]
-        if wrong:
-            raise ConfigError(f"seed {wrong[0]!r:.80}: must be a whole number of at least 0")
+            seeds = seeds_of(seed, self.num_envs)
         given = np.array([each is not None for each in seeds])
         fresh = given if self._is_seeded else np.ones_like(given)
-        keys = [int(self.np_random.integers(SEEDS)) if each is None else int(each) % SEEDS for each in seeds]
+        keys = [int(self.np_random.integers(SEEDS)) if each is None else each % SEEDS for each in seeds]
         self._lanes["key"][fresh] = np.array(keys, np.int64)[fresh]
         self._lanes["episodes"][fresh] = 0
         self._is_seeded = True
@@ -224,6 +231,18 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
             seen = self._cluster.observe(scenario, None if asked == AS_RECORDED else asked)
             self._table.add(number, scenario, asked, seen)
 
+    def _plain(self, number: int) -> PlainWorkload | None:
+        """The numbers of environment `number`'s scenario, if it is plain."""
+        workload = self._workloads[self._lanes[number]["scenario"]]
+        return PlainWorkload(*(int(workload[name]) for name in _FIELDS)) if workload["plain"] else None
+
+    def _picture(self, number: int) -> NDArray[np.uint8]:
+        plain, scenario = self._plain(number), self.scenario(number)
+        if plain is not None:
+            return plain_picture(self._line(number), plain, self.observation(number))
+        objects = self._cluster.objects(scenario, _asked_anew(self._lanes[number]))
+        return replayed_picture(self._line(number), scenario, objects)
+
     def _line(self, number: int) -> str:
         lane, scenario, seen = self._lanes[number], self.scenario(number), self.observation(number)
         action = None if lane["action"] < 0 else Action(int(lane["action"]))
@@ -236,6 +255,11 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
 def _asked(lane: Any) -> Resources:
     return Resources(int(lane["cpu_m"]), int(lane["memory_bytes"]), int(lane["replicas"]))
+
+
+def _asked_anew(lane: Any) -> Resources | None:
+    """What the lane's workload asks for instead of what was recorded; None: as recorded."""
+    return None if lane["action"] < 0 else _asked(lane)
 
 
 def _drawn_later(num_envs: int) -> NDArray[Any]:

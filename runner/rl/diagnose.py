@@ -77,4 +77,4 @@ def simulate(doctor: Doctor, steps: int, seed: int) -> Iterator[SimulatedStep]:
         action = DoctorAction(doctor(state, info["action_mask"]))
         state, reward, terminated, truncated, info = env.step(np.int64(action))
         done = terminated or truncated
-        yield SimulatedStep(action, env.render() or "", reward, bool(info["is_success"]))
+        yield SimulatedStep(action, str(env.render()), reward, bool(info["is_success"]))

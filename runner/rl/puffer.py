@@ -24,11 +24,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from env.doctor.actions import ACTIONS
-from env.doctor.doctor_env import MAX_STEPS, PROBLEMS, SEEDS, check_settings, checked_recorded
+from env.doctor.doctor_env import MAX_STEPS, MOST_STEPS, PROBLEMS, check_problems, checked_recorded
 from env.doctor.features import FEATURES
 from env.doctor.kernel import LANE, compiled
-from env.doctor.vector_env import MAX_ENVS
 from env.errors import ConfigError
+from env.settings import MAX_ENVS, SEEDS, check_max_steps, check_num_envs
 
 Infos = list[dict[str, list[float]]]
 
@@ -60,9 +60,9 @@ class DoctorPufferEnv(pufferlib.PufferEnv):  # type: ignore[misc]
         seed: int = 0,
         reward_scale: float = 1.0,
     ) -> None:
-        check_settings(problems, max_steps, None)
-        if not 1 <= num_envs <= MAX_ENVS:
-            raise ConfigError(f"num_envs {num_envs}: must be from 1 to {MAX_ENVS}")
+        check_problems(problems)
+        check_max_steps(max_steps, MOST_STEPS)
+        check_num_envs(num_envs)
         self.single_observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.num_agents = num_envs

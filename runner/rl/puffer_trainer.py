@@ -31,7 +31,7 @@ from agents.saved.files import write_atomic
 from agents.settings import parse_settings
 from agents.spaces import doctor as doctor_spaces
 from env.doctor.reward import SOLVED
-from env.doctor.vector_env import MAX_ENVS
+from env.settings import MAX_ENVS
 from runner.rl.exam import EXAM_SEED
 from runner.rl.puffer import DoctorPufferEnv
 

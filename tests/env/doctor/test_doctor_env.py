@@ -161,7 +161,7 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"problems": "huge"}, {"max_steps": 0}, {"max_steps": 2**31}, {"render_mode": "human"}]
+    "settings", [{"problems": "huge"}, {"max_steps": 0}, {"max_steps": 2**31}, {"render_mode": "svg"}]
 )
 def test_settings_out_of_range_are_named(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):

@@ -136,7 +136,7 @@ def test_a_scenario_that_is_not_there_is_an_error(number: int, problem: Scenario
 
 @pytest.mark.parametrize(
     "settings",
-    [{"scenarios": []}, {"reward": "best"}, {"max_steps": 0}, {"max_steps": 1.5}, {"render_mode": "human"}],
+    [{"scenarios": []}, {"reward": "best"}, {"max_steps": 0}, {"max_steps": 1.5}, {"render_mode": "svg"}],
 )
 def test_settings_that_do_not_fit_are_errors(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
