@@ -72,14 +72,16 @@ class Ceiling:
     """The most that actions make a workload request: `MOST`, or less where its manifest allows less.
 
     Attributes:
-        most: The amounts.
+        most: The amounts; 0 replicas for a workload whose manifest does not say how many: none can be asked for.
         cpu_by: What sets that of CPU, in words: `the limit 500m of container web`; "" where `MOST` does.
         memory_by: The same for memory.
+        replicas_by: What sets the replicas instead of the manifest; "" where the manifest does.
     """
 
     most: Resources = MOST
     cpu_by: str = ""
     memory_by: str = ""
+    replicas_by: str = ""
 
 
 NO_CEILING = Ceiling()
@@ -112,6 +114,7 @@ def is_beyond(before: Resources, after: Resources, most: Resources) -> bool:
         passes(before.cpu_m, after.cpu_m, LEAST.cpu_m, most.cpu_m)
         | passes(before.memory_bytes, after.memory_bytes, LEAST.memory_bytes, most.memory_bytes)
         | passes(before.replicas, after.replicas, LEAST.replicas, most.replicas)
+        | (most.replicas == 0) & (after.replicas != before.replicas)
     )
 
 
@@ -135,6 +138,8 @@ def least_reachable(start: Resources, need: Resources, most: Resources = MOST) -
 
 def _reason(before: Resources, after: Resources, ceiling: Ceiling) -> str:
     """The safeguard that refuses to go from `before` to `after`, in words."""
+    if ceiling.replicas_by and after.replicas != before.replicas:
+        return f"it has no replicas: {ceiling.replicas_by}"
     setters = (ceiling.cpu_by, ceiling.memory_by, "")
     for was, here, least, most, name, setter in zip(
         before, after, LEAST, ceiling.most, Resources._fields, setters, strict=True

@@ -5,16 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+"""Kinds of workloads whose requests can be edited; all of `apps/v1`."""
+
 
 @dataclass(frozen=True, order=True)
-class WorkloadRef:
-    """An object by namespace and name."""
+class ObjectRef:
+    """An object by namespace and name; of which kind is known from where it stands."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class WorkloadRef:
+    """A workload by namespace, name and kind, one of KINDS.
+
+    As text a Deployment is `ns/name` and a workload of another kind `StatefulSet ns/name`: saved documents and
+    fingerprints hold the text.
+    """
+
+    namespace: str
+    name: str
+    kind: str = "Deployment"
+
+    def __str__(self) -> str:
+        return str(self.ref) if self.kind == "Deployment" else self.title
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Namespace and name."""
+        return ObjectRef(self.namespace, self.name)
+
+    @property
+    def key(self) -> tuple[str, ObjectRef]:
+        """Kind and name, as a control plane has its objects."""
+        return self.kind, self.ref
+
+    @property
+    def title(self) -> str:
+        """The kind, then namespace and name: `Deployment ns/name`."""
+        return f"{self.kind} {self.ref}"
+
+    @property
+    def scales(self) -> bool:
+        """Whether a manifest of its kind says how many pods there should be; a DaemonSet's nodes do."""
+        return self.kind != "DaemonSet"
 
 
 class Resources(NamedTuple):
@@ -51,11 +90,21 @@ class ResourceEdit:
         )
 
 
-def is_deployment(manifest: dict[str, Any]) -> bool:
-    """Whether a manifest is a Deployment of `apps/v1`."""
-    return bool(manifest["kind"] == "Deployment" and manifest["apiVersion"] == "apps/v1")
-
-
-def workload_ref(manifest: dict[str, Any]) -> WorkloadRef:
+def object_ref(manifest: dict[str, Any]) -> ObjectRef:
     """Namespace and name of a manifest."""
-    return WorkloadRef(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+    return ObjectRef(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+
+
+def workload_ref(manifest: dict[str, Any]) -> WorkloadRef | None:
+    """The workload that a manifest is of; None for an object of another kind or API group."""
+    if manifest["kind"] not in KINDS or manifest["apiVersion"] != "apps/v1":
+        return None
+    ref = object_ref(manifest)
+    return WorkloadRef(ref.namespace, ref.name, manifest["kind"])
+
+
+def is_of(manifest: dict[str, Any], ref: WorkloadRef) -> bool:
+    """Whether a manifest is of this workload: `workload_ref(manifest) == ref`, faster."""
+    metadata = manifest["metadata"]
+    named = metadata["name"] == ref.name and metadata["namespace"] == ref.namespace
+    return bool(named and manifest["kind"] == ref.kind and manifest["apiVersion"] == "apps/v1")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from env.engine.manifests.fields import as_map, as_maps, as_texts
 from env.engine.manifests.labels import Labels, label_selector
 from env.trace.document import Manifest
-from env.workload import workload_ref
+from env.workload import object_ref
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
@@ -51,7 +51,7 @@ def admission_of(configuration: Manifest, namespace: str, namespace_labels: Labe
 def namespace_labels(objects: Iterable[Manifest], name: str) -> dict[str, str] | None:
     """The labels of a namespace; None where no object says them."""
     for each in objects:
-        if each["kind"] == "Namespace" and workload_ref(each).name == name:
+        if each["kind"] == "Namespace" and object_ref(each).name == name:
             own = as_map(as_map(each, "metadata"), "labels")
             return {**{key: str(value) for key, value in own.items()}, _NAMESPACE_NAME: name}
     return None

@@ -21,7 +21,7 @@ from env.engine.scheduling.nodes import Node
 from env.errors import ScenarioError
 from env.problems.scenario import Scenario, recorded_manifest
 from env.quantity import format_cpu, format_memory
-from env.workload import WorkloadRef
+from env.workload import ObjectRef, WorkloadRef
 
 _MOST_NAMED = 20
 _HEALTHY = (
@@ -50,12 +50,12 @@ class ReplayedObjects:
 
     def deployment(self, namespace: str, name: str) -> Manifest | None:
         """See `ApiObjects.deployment`."""
-        ref = WorkloadRef(namespace, name)
+        ref = ObjectRef(namespace, name)
         workload = self._plane.workloads.get(("Deployment", ref))
         if not isinstance(workload, Deployment):
             return None
         try:
-            recorded = recorded_manifest(self._scenario.trace, ref, self._scenario.duration_s)
+            recorded = recorded_manifest(self._scenario.trace, WorkloadRef(namespace, name), self._scenario.duration_s)
         except ScenarioError:
             recorded = {}
         return deployment_object(workload, recorded, self._plane.api.now_s, self._texts("ReplicaSet", "FailedCreate"))

@@ -19,7 +19,7 @@ from env.observation import Observation
 from env.problems.generate import GeneratedProblem
 from env.problems.scenario import Scenario
 from env.trace.document import Manifest
-from env.workload import Resources, is_deployment, workload_ref
+from env.workload import Resources, is_of
 
 # Below these every product of two numbers here is below 2^53, so that float64 holds it exactly.
 _LARGEST_AMOUNT = 2**40  # 1 TiB, or a thousand million CPUs
@@ -174,7 +174,7 @@ def _only_manifest(scenario: Scenario) -> Manifest | None:
     if len(applied) != 1 or any(event["deleted_objs"] for event in events):
         return None
     manifest: Manifest = applied[0]
-    return manifest if is_deployment(manifest) and workload_ref(manifest) == scenario.workload else None
+    return manifest if scenario.workload.kind == "Deployment" and is_of(manifest, scenario.workload) else None
 
 
 def _is_placed_by_room(manifest: Manifest) -> bool:

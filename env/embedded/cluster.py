@@ -11,27 +11,25 @@ from weakref import WeakKeyDictionary
 
 from env.demand import Shortage
 from env.embedded.api_objects import ReplayedObjects
+from env.embedded.asked import asked_for, live_pods
 from env.embedded.neighbours import Seen, neighbours, refusals
 from env.embedded.scaling import ScalingTrace, scaling_trace
-from env.embedded.timeline import VIRTUAL_LABEL, VIRTUAL_TAINT_KEY, ReplayStep, Timeline, read_timeline
+from env.embedded.timeline import ReplayStep, Timeline, read_timeline
 from env.embedded.why import why_broken, why_not_ready
 from env.engine.control_plane import ControlPlane, Key
-from env.engine.controllers.deployment import Deployment
 from env.engine.events import Event
-from env.engine.manifests.deployment import DeploymentSpec
-from env.engine.manifests.labels import kubelet_labels, with_beta_copies
+from env.engine.manifests.lasting import LastingSpec
 from env.engine.manifests.objects import KubeObject
-from env.engine.manifests.terms import Taint
 from env.engine.pods import UNBOUND, Phase
 from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
 from env.engine.scheduling.diagnosis import FOR_ROOM, INSUFFICIENT_CPU, INSUFFICIENT_MEMORY, TOO_MANY_PODS
-from env.engine.scheduling.nodes import Node, by_zone
 from env.engine.workload import Workload
 from env.errors import ClusterError
 from env.interrupt import stop_if_asked
 from env.observation import Observation
-from env.problems.nodes import NodePool, NodePools
+from env.problems.nodes import NodePools
 from env.problems.scenario import Scenario
+from env.problems.virtual_nodes import virtual_nodes
 from env.trace.document import Trace
 from env.workload import ResourceEdit, Resources, WorkloadRef
 
@@ -42,7 +40,6 @@ _MOST_SEEN = 100_000
 _LONGEST_REST_S = 3600.0
 COMPILED_FROM = 100
 """Replays of a process by the engine before compiled code takes over: to compile it takes 10 s, where it was never."""
-_VIRTUAL_TAINT = Taint(VIRTUAL_TAINT_KEY, "true", "NoSchedule")
 
 
 _Place = tuple[WorkloadRef, NodePools, float | None]
@@ -181,32 +178,6 @@ def _place(scenario: Scenario) -> _Place:
     return scenario.workload, scenario.nodes, scenario.duration_s
 
 
-def virtual_nodes(nodes: NodePools) -> list[Node]:
-    """The nodes of a scenario, labelled as by a kubelet, and with label and taint as SimKube's users set them."""
-    numbers = iter(range(1, nodes.count + 1))
-    made = [
-        _virtual_node(pool, name)
-        for pool in nodes.pools
-        for name in pool.names or (f"node-{next(numbers)}" for _ in range(pool.count))
-    ]
-    return by_zone(made)
-
-
-def _virtual_node(pool: NodePool, name: str) -> Node:
-    key, value = VIRTUAL_LABEL
-    own = tuple(taint for taint in pool.taints if taint.key != VIRTUAL_TAINT_KEY)
-    return Node(
-        name=name,
-        cpu_m=pool.cpu_m,
-        memory_bytes=pool.memory_bytes,
-        pods=pool.pods,
-        labels=with_beta_copies({**kubelet_labels(name), **dict(pool.labels), key: value}),
-        taints=(_VIRTUAL_TAINT, *own),
-        unschedulable=pool.unschedulable,
-        extended=dict(pool.resources),
-    )
-
-
 def _replayed(
     timeline: Timeline, cluster: ClusterShape, scenario: Scenario, resources: Resources | None, *, events: bool
 ) -> ControlPlane:
@@ -241,22 +212,23 @@ def _edit(steps: tuple[ReplayStep, ...], workload: WorkloadRef, resources: Resou
         applied.spec.resources
         for step in steps
         for applied in step.applied
-        if isinstance(applied.spec, DeploymentSpec) and applied.ref == workload
+        if isinstance(applied.spec, LastingSpec) and (applied.kind, applied.ref) == workload.key
     ]
     return ResourceEdit.between(recorded[-1], resources) if recorded else None
 
 
 def _edited(applied: KubeObject, workload: WorkloadRef, edit: ResourceEdit) -> KubeObject:
-    if isinstance(applied.spec, DeploymentSpec) and applied.ref == workload:
+    if isinstance(applied.spec, LastingSpec) and (applied.kind, applied.ref) == workload.key:
         return replace(applied, spec=applied.spec.edited(edit))
     return applied
 
 
 def _observed(scenario: Scenario, plane: ControlPlane, whole: frozenset[Key]) -> Seen:
-    workload = plane.workloads.get(("Deployment", scenario.workload))
-    if not isinstance(workload, Deployment):
-        raise ClusterError(f"scenario {scenario.name}: no Deployment {scenario.workload} at the end of the replay")
-    pods = workload.pods()
+    workload = plane.workloads.get(scenario.workload.key)
+    asked = None if workload is None else asked_for(workload)
+    if workload is None or asked is None:
+        raise ClusterError(f"scenario {scenario.name}: no {scenario.workload.title} at the end of the replay")
+    pods = live_pods(workload)
     pending = [pod for pod in pods if pod.phase is Phase.PENDING and pod.row == UNBOUND]
     running = [pod.template.shortage for pod in pods if pod.phase is Phase.RUNNING and pod.template.shortage]
     reasons = refusals(plane, pending[0]) if pending else Counter[str]()
@@ -266,7 +238,7 @@ def _observed(scenario: Scenario, plane: ControlPlane, whole: frozenset[Key]) ->
         ready=sum(pod.ready for pod in pods),
         pending=len(pending),
         total=len(pods),
-        resources=workload.spec.resources,
+        resources=asked,
         node_cpu_m=nodes.largest[0],
         node_memory_bytes=nodes.largest[1],
         cluster_cpu_m=nodes.total[0],

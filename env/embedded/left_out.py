@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from env.embedded.admission_control import ADMISSION, admission_of, namespace_labels
-from env.embedded.timeline import on_virtual_nodes
 from env.engine.manifests.fields import as_count, as_map, as_maps, as_text, as_texts, naming
 from env.engine.manifests.host_ports import host_ports
 from env.engine.manifests.labels import label_selector
@@ -18,9 +17,10 @@ from env.engine.manifests.not_modelled import DEFAULT_SCHEDULER
 from env.engine.manifests.objects import is_builtin, pod_templates, read_object
 from env.engine.manifests.priorities import SYSTEM_PRIORITIES
 from env.problems.scenario import Scenario
+from env.problems.virtual_nodes import daemon_pods, on_virtual_nodes
 from env.trace.document import Manifest
 from env.words import count
-from env.workload import WorkloadRef, workload_ref
+from env.workload import ObjectRef, WorkloadRef, is_of, object_ref
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 
@@ -50,7 +50,7 @@ class _Concerned:
     """The scenario's workload, and the objects that there are at the end of the replay."""
 
     scenario: Scenario
-    ref: WorkloadRef
+    own: WorkloadRef
     template: Manifest
     replicas: int
     objects: tuple[Manifest, ...]
@@ -66,7 +66,7 @@ class _Concerned:
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:
         """Objects of these kinds in the workload's namespace."""
         for each in self.objects:
-            if is_builtin(each) and each["kind"] in kinds and workload_ref(each).namespace == self.ref.namespace:
+            if is_builtin(each) and each["kind"] in kinds and object_ref(each).namespace == self.own.namespace:
                 yield each
 
 
@@ -77,22 +77,23 @@ def left_out(scenario: Scenario) -> tuple[LeftOut, ...]:
         TraceError: An object that the API server would refuse.
     """
     objects = objects_at_end(scenario)
-    own = next((each for each in objects if _is_workload(each, scenario.workload)), None)
+    own = next((each for each in objects if is_of(each, scenario.workload)), None)
     if own is None:
         return ()
-    with naming(f"Deployment {scenario.workload}"):
+    with naming(scenario.workload.title):
         template = pod_templates(own)[0]
-        replicas = as_count(as_map(own, "spec"), "replicas", 1)
+        scales = scenario.workload.scales
+        replicas = as_count(as_map(own, "spec"), "replicas", 1) if scales else daemon_pods(own, scenario.nodes)
     concerned = _Concerned(scenario, scenario.workload, template, replicas, tuple(objects))
     found = [*_of_objects(concerned)]
-    with naming(f"Deployment {scenario.workload}"):
+    with naming(scenario.workload.title):
         found += [*_missing(concerned), *_claims(concerned), *_ports(concerned), *_pods(concerned, own)]
     return tuple(dict.fromkeys(found))
 
 
 def objects_at_end(scenario: Scenario) -> list[Manifest]:
     """What was applied last under each name, less what was deleted."""
-    there: dict[tuple[str, str, WorkloadRef], Manifest] = {_key(each): each for each in scenario.trace.unapplied}
+    there: dict[tuple[str, str, ObjectRef], Manifest] = {_key(each): each for each in scenario.trace.unapplied}
     for event in scenario.trace.events_within(scenario.duration_s):
         there |= {_key(each): each for each in event["applied_objs"]}
         for each in event["deleted_objs"]:
@@ -100,12 +101,8 @@ def objects_at_end(scenario: Scenario) -> list[Manifest]:
     return list(there.values())
 
 
-def _key(manifest: Manifest) -> tuple[str, str, WorkloadRef]:
-    return manifest["apiVersion"].rpartition("/")[0], manifest["kind"], workload_ref(manifest)
-
-
-def _is_workload(manifest: Manifest, ref: WorkloadRef) -> bool:
-    return is_builtin(manifest) and manifest["kind"] == "Deployment" and workload_ref(manifest) == ref
+def _key(manifest: Manifest) -> tuple[str, str, ObjectRef]:
+    return manifest["apiVersion"].rpartition("/")[0], manifest["kind"], object_ref(manifest)
 
 
 # --- objects that act on the workload -------------------------------------------------------------------------------
@@ -113,7 +110,7 @@ def _is_workload(manifest: Manifest, ref: WorkloadRef) -> bool:
 
 def _of_objects(concerned: _Concerned) -> Iterator[LeftOut]:
     for each in concerned.objects:
-        kind, ref = each["kind"], workload_ref(each)
+        kind, ref = each["kind"], object_ref(each)
         with naming(f"{kind} {ref}"):
             consequence = _consequence(each, concerned)
             if consequence:
@@ -123,24 +120,24 @@ def _of_objects(concerned: _Concerned) -> Iterator[LeftOut]:
 
 def _consequence(each: Manifest, concerned: _Concerned) -> str:
     """What an object does to the workload; "" for nothing."""
-    kind, spec, here = each["kind"], as_map(each, "spec"), workload_ref(each).namespace == concerned.ref.namespace
-    if kind == "Namespace" and workload_ref(each).name == concerned.ref.namespace:
+    kind, spec, here = each["kind"], as_map(each, "spec"), object_ref(each).namespace == concerned.own.namespace
+    if kind == "Namespace" and object_ref(each).name == concerned.own.namespace:
         standard = as_text(as_map(as_map(each, "metadata"), "labels"), _ENFORCED)
         refuses = (
             f"enforces the Pod Security Standard {standard}: pods that violate it are refused; the replay makes them"
         )
         return refuses if standard not in ("", "privileged") else ""
     if kind in ADMISSION and is_builtin(each):
-        labels = namespace_labels(concerned.objects, concerned.ref.namespace)
-        return admission_of(each, concerned.ref.namespace, labels, concerned.labels)
+        labels = namespace_labels(concerned.objects, concerned.own.namespace)
+        return admission_of(each, concerned.own.namespace, labels, concerned.labels)
     if not here:
         return ""
-    if kind in _AUTOSCALERS and _targets(as_map(spec, "scaleTargetRef"), concerned.ref):
+    if kind in _AUTOSCALERS and _targets(as_map(spec, "scaleTargetRef"), concerned.own):
         least = as_count(spec, "minReplicas", as_count(spec, "minReplicaCount", 1))
         most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
         span = f" from {least} to {most}" if isinstance(most, int) else ""
         return f"sets the replicas{span} by load; the replay keeps those that were recorded"
-    if kind == "VerticalPodAutoscaler" and _targets(as_map(spec, "targetRef"), concerned.ref):
+    if kind == "VerticalPodAutoscaler" and _targets(as_map(spec, "targetRef"), concerned.own):
         mode = as_text(as_map(spec, "updatePolicy"), "updateMode", "Recreate")
         return "" if mode == "Off" else "sets the requests of new pods; the replay keeps those of the manifest"
     if kind == "PodDisruptionBudget" and is_builtin(each) and spec.get("selector") is not None:
@@ -157,30 +154,30 @@ def _consequence(each: Manifest, concerned: _Concerned) -> str:
 _AUTOSCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 
 
-def _targets(target: Manifest, ref: WorkloadRef) -> bool:
-    return as_text(target, "kind", "Deployment") == "Deployment" and as_text(target, "name") == ref.name
+def _targets(target: Manifest, own: WorkloadRef) -> bool:
+    return as_text(target, "kind", "Deployment") == own.kind and as_text(target, "name") == own.name
 
 
 # --- objects that the pods need -------------------------------------------------------------------------------------
 
 
 def _missing(concerned: _Concerned) -> Iterator[LeftOut]:
-    pod, ref = concerned.pod, concerned.ref
+    pod, ref = concerned.pod, concerned.own
     account = as_text(pod, "serviceAccountName") or as_text(pod, "serviceAccount") or "default"
-    accounts = {workload_ref(each).name for each in concerned.of_kind("ServiceAccount")}
+    accounts = {object_ref(each).name for each in concerned.of_kind("ServiceAccount")}
     if account not in {"default", *accounts}:
         name = f"{ref.namespace}/{account}"
         text = f'error looking up service account {name}: serviceaccount "{account}" not found'
         yield LeftOut("ServiceAccount", name, f"is not in the trace; a cluster without it makes no pods ({text})")
     priority = as_text(pod, "priorityClassName")
-    classes = {workload_ref(each).name for each in concerned.objects if each["kind"] == "PriorityClass"}
+    classes = {object_ref(each).name for each in concerned.objects if each["kind"] == "PriorityClass"}
     if priority and priority not in {*SYSTEM_PRIORITIES, *classes}:
         text = f"no PriorityClass with name {priority} was found"
         consequence = f"is not in the trace; a cluster without it makes no pods ({text}), and here they have priority 0"
         yield LeftOut("PriorityClass", priority, consequence)
     runtime = as_text(pod, "runtimeClassName")
     if runtime:
-        runtimes = {workload_ref(each).name for each in concerned.objects if each["kind"] == "RuntimeClass"}
+        runtimes = {object_ref(each).name for each in concerned.objects if each["kind"] == "RuntimeClass"}
         text = f'pod rejected: RuntimeClass "{runtime}" not found'
         consequence = f"is not in the trace; a cluster without it makes no pods ({text})"
         if runtime in runtimes:
@@ -189,7 +186,7 @@ def _missing(concerned: _Concerned) -> Iterator[LeftOut]:
 
 
 def _claims(concerned: _Concerned) -> Iterator[LeftOut]:
-    claims = {workload_ref(each).name: each for each in concerned.of_kind("PersistentVolumeClaim")}
+    claims = {object_ref(each).name: each for each in concerned.of_kind("PersistentVolumeClaim")}
     for volume in as_maps(concerned.pod, "volumes"):
         name = as_text(as_map(volume, "persistentVolumeClaim"), "claimName")
         if not name:
@@ -199,7 +196,7 @@ def _claims(concerned: _Concerned) -> Iterator[LeftOut]:
         modes = as_texts(as_map(claim, "spec"), "accessModes")
         if modes and set(modes) <= {"ReadWriteOnce", "ReadWriteOncePod"} and concerned.replicas > 1:
             consequence += "; " + ("one pod" if "ReadWriteOncePod" in modes else "one node") + " at a time may use it"
-        yield LeftOut("PersistentVolumeClaim", f"{concerned.ref.namespace}/{name}", consequence)
+        yield LeftOut("PersistentVolumeClaim", f"{concerned.own.namespace}/{name}", consequence)
         yield from _volumes(concerned, name, as_text(as_map(claim, "spec"), "volumeName"))
 
 
@@ -208,9 +205,9 @@ def _volumes(concerned: _Concerned, claim: str, bound: str) -> Iterator[LeftOut]
     for each in concerned.objects:
         if each["kind"] != "PersistentVolume":
             continue
-        spec, name = as_map(each, "spec"), workload_ref(each).name
+        spec, name = as_map(each, "spec"), object_ref(each).name
         reference = as_map(spec, "claimRef")
-        is_own = (as_text(reference, "namespace"), as_text(reference, "name")) == (concerned.ref.namespace, claim)
+        is_own = (as_text(reference, "namespace"), as_text(reference, "name")) == (concerned.own.namespace, claim)
         terms = as_maps(as_map(as_map(spec, "nodeAffinity"), "required"), "nodeSelectorTerms")
         labels = [
             f"{as_text(wanted, 'key')} in ({', '.join(as_texts(wanted, 'values'))})"
@@ -232,22 +229,22 @@ def _ports(concerned: _Concerned) -> Iterator[LeftOut]:
     what = f"{'host port' if len(ports) == 1 else 'host ports'} {named}"
     if replicas > nodes:
         yield LeftOut(
-            "Deployment",
-            str(concerned.ref),
+            concerned.own.kind,
+            str(concerned.own.ref),
             f"takes {what} of its node, which SimKube drops: a real cluster of {count(nodes, 'node')} would run at "
             f"most {nodes} of {replicas} pods, one per node",
         )
     for each in concerned.objects:
-        if _is_workload(each, concerned.ref) or concerned.replicas == 0:
+        if is_of(each, concerned.own) or concerned.replicas == 0:
             continue
         for template in pod_templates(each):
             pod = as_map(template, "spec")
             if {(p, n) for p, _, n in ports} & {(p, n) for p, _, n in host_ports(pod, as_maps(pod, "containers"))}:
-                other = f"{each['kind']} {workload_ref(each)}"
+                other = f"{each['kind']} {object_ref(each)}"
                 consequence = (
                     f"takes {what} as {other} does, which SimKube drops: a real node runs a pod of one of them only"
                 )
-                yield LeftOut("Deployment", str(concerned.ref), consequence)
+                yield LeftOut(concerned.own.kind, str(concerned.own.ref), consequence)
 
 
 # Fields of `not_modelled` that have a sentence of their own.
@@ -256,25 +253,25 @@ _SAID_ELSEWHERE = ("schedulerName", "schedulingGates", "runtimeClassName", "volu
 
 def _pods(concerned: _Concerned, own: Manifest) -> Iterator[LeftOut]:
     """What the pods ask for that the engine does not know."""
-    pod, name = concerned.pod, str(concerned.ref)
+    pod, name = concerned.pod, str(concerned.own.ref)
     scheduler = as_text(pod, "schedulerName") or DEFAULT_SCHEDULER
     if scheduler != DEFAULT_SCHEDULER:
         yield LeftOut(
-            "Deployment", name, f"leaves its pods to the scheduler {scheduler}; in the replay they stay pending"
+            concerned.own.kind, name, f"leaves its pods to the scheduler {scheduler}; in the replay they stay pending"
         )
     gates = [as_text(gate, "name") for gate in as_maps(pod, "schedulingGates")]
     if gates:
         yield LeftOut(
-            "Deployment",
+            concerned.own.kind,
             name,
             f"has pods that wait until {', '.join(gates)} removes its scheduling gate; in the replay they stay pending",
         )
     read = read_object(on_virtual_nodes(own), {})
     for field in () if read is None else read.not_modelled:
         if not field.startswith(_SAID_ELSEWHERE):
-            yield LeftOut("Deployment", name, f"uses {field}, which the replay ignores")
+            yield LeftOut(concerned.own.kind, name, f"uses {field}, which the replay ignores")
     if any(as_map(volume, "ephemeral") for volume in as_maps(pod, "volumes")):
         consequence = (
             "has pods that wait for volumes of their own and run where those are; the replay lets them run anywhere"
         )
-        yield LeftOut("Deployment", name, consequence)
+        yield LeftOut(concerned.own.kind, name, consequence)

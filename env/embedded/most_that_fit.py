@@ -42,6 +42,7 @@ def most_that_fit(
     others: Sequence[tuple[str, Labels]],
     *,
     only_template: bool,
+    one_per_node: bool = False,
 ) -> Bound:
     """The most pods of `template` that can be on `nodes` at a time.
 
@@ -52,6 +53,7 @@ def most_that_fit(
         nodes: All there are.
         others: Namespace and labels of all other pods that there may be.
         only_template: The workload has never had pods of another template.
+        one_per_node: Each node is to have one pod, as of a DaemonSet.
     """
     room = [_on_node(template, pod, node) for node in nodes]
     unlabelled = _needed_keys(template)
@@ -59,6 +61,8 @@ def most_that_fit(
         missing = next((f"without label {key} ({why})" for key, why in unlabelled if key not in node.labels), None)
         if missing and room[row][0]:
             room[row] = (0, missing)
+    if one_per_node:
+        room = [(1, "") if each else (0, why) for each, why in room]
     pods = [each for each, _ in room]
     bounds = [Bound(sum(pods), _reasons(room)), *_apart(template, nodes, pods, others, only_template)]
     if ports:
@@ -72,7 +76,7 @@ def most_that_fit(
 
 def _reasons(room: list[tuple[int, str]]) -> tuple[str, ...]:
     """Nodes counted by what keeps the pods off them, or bounds them."""
-    found = Counter(reason for _, reason in room)
+    found = Counter(reason for _, reason in room if reason)
     return tuple(f"{nodes:,} of {count(len(room), 'node')} {reason}" for reason, nodes in found.most_common())
 
 

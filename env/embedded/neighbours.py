@@ -46,9 +46,9 @@ class Neighbours(NamedTuple):
     reasons: Counter[str]
 
 
-def neighbours(plane: ControlPlane, ref: WorkloadRef, whole: Collection[Key]) -> Neighbours:
-    """The workloads besides the Deployment `ref`; `whole` are those that should lack nothing."""
-    others = {key: each for key, each in plane.workloads.items() if key != ("Deployment", ref)}
+def neighbours(plane: ControlPlane, own: WorkloadRef, whole: Collection[Key]) -> Neighbours:
+    """The workloads besides `own`; `whole` are those that should lack nothing."""
+    others = {key: each for key, each in plane.workloads.items() if key != own.key}
     pending = [
         (key not in whole, pod.number, pod) for key, each in others.items() for pod in each.pods() if _waits(pod)
     ]
@@ -70,10 +70,10 @@ def lacking(workload: Workload) -> int:
     if isinstance(workload, CronJob):
         return sum(map(lacking, workload.jobs))
     live = [pod for pod in workload.pods() if not (pod.leaving or pod.deleted or pod.ended)]
-    return sum(not pod.ready for pod in live) + max(0, _wanted(workload) - len(live))
+    return sum(not pod.ready for pod in live) + max(0, wanted_pods(workload) - len(live))
 
 
-def _wanted(workload: Workload) -> int:
+def wanted_pods(workload: Workload) -> int:
     """Live pods that it should have at least."""
     match workload:
         case Deployment() | StatefulSet():

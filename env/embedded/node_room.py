@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from env.embedded.cluster import virtual_nodes
 from env.embedded.left_out import objects_at_end
-from env.embedded.timeline import on_virtual_nodes
 from env.engine.controllers.daemon_set import DaemonSet
-from env.engine.manifests.deployment import read_deployment
-from env.engine.manifests.objects import read_object
+from env.engine.manifests.objects import read_object, read_workload
 from env.engine.manifests.replicated import DaemonSetSpec
 from env.engine.scheduling.placement import static_table
 from env.problems.scenario import Scenario, recorded_manifest
+from env.problems.virtual_nodes import on_virtual_nodes, virtual_nodes
 from env.quantity import format_cpu, format_memory
-from env.workload import ResourceEdit, Resources
+from env.workload import ResourceEdit, Resources, is_of
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,13 @@ def excess(scenario: Scenario, asked: Resources) -> Excess | None:
         ScenarioError, TraceError, QuantityError: As `recorded_manifest`, or a manifest that is not valid.
     """
     recorded = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
-    spec = read_deployment(on_virtual_nodes(recorded))
+    spec = read_workload(on_virtual_nodes(recorded))
     template = spec.edited(ResourceEdit.between(spec.resources, asked)).template
     nodes = virtual_nodes(scenario.nodes)
     taken_cpu, taken_memory = Counter[str](), Counter[str]()
     for manifest in objects_at_end(scenario):
-        found = read_object(on_virtual_nodes(manifest), {}) if manifest["kind"] == "DaemonSet" else None
+        is_other = manifest["kind"] == "DaemonSet" and not is_of(manifest, scenario.workload)
+        found = read_object(on_virtual_nodes(manifest), {}) if is_other else None
         if found is not None and isinstance(found.spec, DaemonSetSpec):
             for name in DaemonSet(found.spec, nodes).wanted_nodes:
                 taken_cpu[name] += found.spec.template.cpu_m

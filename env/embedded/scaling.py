@@ -24,7 +24,7 @@ from env.engine.scheduling.cluster_shape import MOST_RESOURCES, ClusterShape
 from env.jit import Ints
 from env.observation import Observation
 from env.problems.scenario import Scenario
-from env.workload import ResourceEdit, Resources, WorkloadRef
+from env.workload import ObjectRef, ResourceEdit, Resources
 
 _MOST_PODS = 20_000  # more of them, or on so many nodes, are left to the engine, which can be interrupted
 _MOST_ROOM = 2_000_000
@@ -59,7 +59,7 @@ class ScalingTrace:
         selected: How much there is of the pods' selectors; see `Placement.size`.
     """
 
-    rows: dict[WorkloadRef, int]
+    rows: dict[ObjectRef, int]
     last: tuple[DeploymentSpec, ...]
     plan: Plan
     timeline: Timeline
@@ -77,7 +77,8 @@ class ScalingTrace:
         trace = self.within(scenario.duration_s)
         if trace is None:
             return None
-        found = trace.replayed(scenario.workload, resources, cluster, whole)
+        own = scenario.workload
+        found = None if own.kind != "Deployment" else trace.replayed(own.ref, resources, cluster, whole)
         if found is None or not found.seen[0]:
             return None
         _, ready, pending, total, running, others_pending = found.seen[:6].tolist()
@@ -87,7 +88,7 @@ class ScalingTrace:
         lacking = {
             ("Deployment", ref): pods
             for ref, pods in zip(trace.rows, found.lacking.tolist(), strict=True)
-            if ref != scenario.workload
+            if ref != own.ref
         }
         seen = Observation(
             ready=ready,
@@ -114,7 +115,7 @@ class ScalingTrace:
         return Seen(seen, lacking)
 
     def replayed(
-        self, workload: WorkloadRef, resources: Resources | None, cluster: ClusterShape, whole: Collection[Key] = ()
+        self, workload: ObjectRef, resources: Resources | None, cluster: ClusterShape, whole: Collection[Key] = ()
     ) -> Replayed | None:
         """The whole trace with other requests for a workload; None if that is not there, or it is too much work."""
         number = self.rows.get(workload)
@@ -169,7 +170,7 @@ def scaling_trace(timeline: Timeline) -> ScalingTrace | None:
     steps = timeline.steps
     if timeline.lifetimes or any(step.deleted or abs(step.ts) > _LATEST_S for step in steps):
         return None
-    rows: dict[WorkloadRef, int] = {}
+    rows: dict[ObjectRef, int] = {}
     last: list[DeploymentSpec] = []
     operations: list[tuple[int, int]] = []
     times: list[int] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from env.engine.manifests.fields import as_map, as_maps, as_text, naming
+from env.engine.manifests.fields import as_map, as_text, naming
 from env.engine.manifests.objects import (
     INERT,
     KubeObject,
@@ -20,14 +20,12 @@ from env.engine.manifests.objects import (
 )
 from env.engine.manifests.priorities import SYSTEM_PRIORITIES, PriorityClass
 from env.errors import SimArenaError
+from env.problems.virtual_nodes import on_virtual_nodes
 from env.trace.document import Manifest, Trace
-from env.workload import WorkloadRef, workload_ref
+from env.workload import ObjectRef, WorkloadRef, object_ref
 
 logger = logging.getLogger("env.embedded.cluster")
 
-VIRTUAL_LABEL = ("type", "virtual")
-VIRTUAL_TAINT_KEY = "kwok-provider"
-_VIRTUAL_TOLERATION = {"key": VIRTUAL_TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
 _MOST_KNOWN = 1_024  # objects that a trace may apply again
 
 
@@ -43,7 +41,7 @@ class ReplayStep:
 
     ts: int
     applied: tuple[KubeObject, ...]
-    deleted: tuple[tuple[str, WorkloadRef], ...]
+    deleted: tuple[tuple[str, ObjectRef], ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Timeline:
     """
 
     steps: tuple[ReplayStep, ...]
-    lifetimes: Mapping[tuple[str, WorkloadRef], tuple[float, ...]]
+    lifetimes: Mapping[tuple[str, ObjectRef], tuple[float, ...]]
 
     def within(self, duration_s: float | None) -> tuple[ReplayStep, ...]:
         """The steps before start + duration, as `Trace.events_within`."""
@@ -65,9 +63,9 @@ class Timeline:
         return tuple(step for step in self.steps if step.ts < end)
 
     def has_others(self, workload: WorkloadRef) -> bool:
-        """Whether anything but the Deployment `workload` is applied."""
-        applied = (each for step in self.steps for each in step.applied)
-        return any(each.kind != "Deployment" or each.ref != workload for each in applied)
+        """Whether anything but `workload` is applied."""
+        key = workload.key
+        return any((each.kind, each.ref) != key for step in self.steps for each in step.applied)
 
 
 def read_timeline(trace: Trace) -> Timeline:
@@ -89,48 +87,13 @@ def read_timeline(trace: Trace) -> Timeline:
     return Timeline(steps, lifetimes)
 
 
-def on_virtual_nodes(manifest: Manifest) -> Manifest:
-    """The object as SimKube's driver applies it: its pods may run on virtual nodes and nowhere else, without ports.
-
-    Raises:
-        ValueError: A pod template that is no map.
-    """
-    for template in pod_templates(manifest):
-        pod = as_map(template, "spec")
-        if not pod:
-            continue
-        containers = [{k: v for k, v in c.items() if k != "ports"} for c in as_maps(pod, "containers")]
-        changed = {
-            **pod,
-            "containers": containers,
-            "nodeSelector": {**as_map(pod, "nodeSelector"), VIRTUAL_LABEL[0]: VIRTUAL_LABEL[1]},
-            "tolerations": [*as_maps(pod, "tolerations"), _VIRTUAL_TOLERATION],
-        }
-        return _replaced(manifest, template, {**template, "spec": changed})
-    return manifest
-
-
-def _replaced(value: Manifest, old: Manifest, new: Manifest) -> Manifest:
-    """The document with the one map `old` in it replaced; shares everything that lies beside the way to it."""
-    if value is old:
-        return new
-    for key in ("spec", "template", "jobTemplate"):
-        child = value.get(key)
-        if not isinstance(child, dict):
-            continue
-        changed = _replaced(child, old, new)
-        if changed is not child:
-            return {**value, key: changed}
-    return value
-
-
 def _step(event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[str, KubeObject | None]) -> ReplayStep:
     """An event, read. `known` has objects by their text: traces apply the same ones again and again."""
     applied = []
     for manifest in event["applied_objs"]:
         text = text_read(manifest)
         if text not in known:
-            with naming(f"{manifest['kind']} {workload_ref(manifest)}"):
+            with naming(f"{manifest['kind']} {object_ref(manifest)}"):
                 virtual = on_virtual_nodes(manifest)
             if len(known) >= _MOST_KNOWN:
                 known.clear()
@@ -138,7 +101,7 @@ def _step(event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[
         read = known[text]
         if read is not None:
             applied.append(read)
-    deleted = tuple((manifest["kind"], workload_ref(manifest)) for manifest in event["deleted_objs"])
+    deleted = tuple((manifest["kind"], object_ref(manifest)) for manifest in event["deleted_objs"])
     return ReplayStep(event["ts"], tuple(applied), deleted)
 
 
@@ -150,7 +113,7 @@ def _priorities(trace: Trace) -> dict[str, PriorityClass]:
     return every
 
 
-def _lifetimes(trace: Trace) -> list[tuple[tuple[str, WorkloadRef], tuple[float, ...]]]:
+def _lifetimes(trace: Trace) -> list[tuple[tuple[str, ObjectRef], tuple[float, ...]]]:
     """The driver gives the pods of an owner the recorded lives in turn, and takes the first list that it finds."""
     found = []
     for (kind, name), lives in trace.pod_lifecycles.items():
@@ -158,7 +121,7 @@ def _lifetimes(trace: Trace) -> list[tuple[tuple[str, WorkloadRef], tuple[float,
         entries = next(iter(lives.values()), [])
         spans = tuple(_span(entry) for entry in entries)
         if spans:
-            found.append(((kind.rpartition(".")[2], WorkloadRef(namespace, own)), spans))
+            found.append(((kind.rpartition(".")[2], ObjectRef(namespace, own)), spans))
     return found
 
 
@@ -173,7 +136,7 @@ def _not_modelled(trace: Trace, steps: tuple[ReplayStep, ...], priorities: Mappi
     known = {"PriorityClass", *INERT}
     read = {each.kind for step in steps for each in step.applied}
     others = (
-        f"{m['kind']} {workload_ref(m)}"
+        f"{m['kind']} {object_ref(m)}"
         for m in _applied(trace)
         if not is_builtin(m) or (m["kind"] not in known and m["kind"] not in read)
     )

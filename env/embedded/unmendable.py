@@ -11,27 +11,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from env.actions import MAX_REPLICAS, MIN_REPLICAS, least_reachable
 from env.demand import Shortage
-from env.embedded.cluster import virtual_nodes
 from env.embedded.left_out import left_out
 from env.embedded.most_that_fit import most_that_fit
-from env.embedded.timeline import on_virtual_nodes
 from env.embedded.why import held_back
-from env.engine.manifests.deployment import DeploymentSpec, read_deployment
+from env.engine.controllers.daemon_set import DaemonSet
+from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.manifests.fields import as_map, as_maps
 from env.engine.manifests.host_ports import host_ports
 from env.engine.manifests.labels import Labels
-from env.engine.manifests.objects import is_builtin, pod_templates, text_read
+from env.engine.manifests.lasting import LastingSpec
+from env.engine.manifests.objects import is_builtin, pod_templates, read_workload, text_read
 from env.engine.manifests.pod_template import PodTemplate
+from env.engine.manifests.replicated import DaemonSetSpec, StatefulSetSpec
 from env.engine.manifests.resource_list import with_requests
 from env.engine.manifests.resource_quota import counts, read_resource_quota, usage
 from env.problems.scenario import Scenario, ceiling_of
+from env.problems.virtual_nodes import on_virtual_nodes, virtual_nodes
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest
 from env.words import count
-from env.workload import Resources, WorkloadRef, is_deployment, workload_ref
+from env.workload import ObjectRef, Resources, is_of, object_ref
 
 
 def unmendable(scenario: Scenario) -> tuple[str, ...]:
@@ -40,15 +43,15 @@ def unmendable(scenario: Scenario) -> tuple[str, ...]:
     Raises:
         TraceError, QuantityError: A manifest that the API server would refuse.
     """
-    applied = [each for each in _applied(scenario) if _is(each, scenario.workload)]
+    applied = [each for each in _applied(scenario) if is_of(each, scenario.workload)]
     if not applied or not scenario.target:
         return ()
     distinct = {
         text_read(each): each for each in applied[::-1]
     }  # each once, as a trace may apply the same 100,000 times
-    specs = [read_deployment(on_virtual_nodes(each)) for each in distinct.values()][::-1]
+    specs = [read_workload(on_virtual_nodes(each)) for each in distinct.values()][::-1]
     spec = specs[-1]
-    if all(each.paused for each in specs):
+    if all(isinstance(each, DeploymentSpec) and each.paused for each in specs):
         return ("the Deployment is paused, so that it makes no pods",)
     if not _ends_with_last_template(scenario, specs):
         return ()
@@ -68,11 +71,16 @@ def unmendable(scenario: Scenario) -> tuple[str, ...]:
 
 
 def _kept_off_nodes(
-    scenario: Scenario, specs: Sequence[DeploymentSpec], last: Manifest, asked: tuple[int | None, int | None]
+    scenario: Scenario, specs: Sequence[LastingSpec], last: Manifest, asked: tuple[int | None, int | None]
 ) -> tuple[str, ...]:
     """Why nodes cannot hold as many of the last pods as are wanted; empty if they may."""
     pod = as_map(as_map(as_map(last, "spec"), "template"), "spec")
-    template, nodes = specs[-1].source.template(*asked), virtual_nodes(scenario.nodes)
+    spec, nodes = specs[-1], virtual_nodes(scenario.nodes)
+    template = spec.source.template(*asked)
+    if isinstance(spec, DaemonSetSpec):
+        daemons = DaemonSet(replace(spec, template=template), nodes)
+        admitting = set(daemons.wanted_nodes)
+        template, nodes = daemons.placed_template, [node for node in nodes if node.name in admitting]
     if template.node_name:
         there = any(node.name == template.node_name for node in nodes)
         return () if there else (f"its pods name the node {template.node_name}, and there is none of that name",)
@@ -85,7 +93,8 @@ def _kept_off_nodes(
     refused = _quotas(scenario, template)
     if refused:
         return refused
-    bound = most_that_fit(template, ports, pod, nodes, others, only_template=only_template)
+    is_daemon = isinstance(spec, DaemonSetSpec)
+    bound = most_that_fit(template, ports, pod, nodes, others, only_template=only_template, one_per_node=is_daemon)
     if bound.pods >= scenario.target:
         return ()
     first, *more = bound.reasons
@@ -97,10 +106,10 @@ def _quotas(scenario: Scenario, template: PodTemplate) -> tuple[str, ...]:
     pod = with_requests(template.written())
     asked, said = usage(pod), []
     applied, gone = [*_applied(scenario)], {_key(each) for each in _deleted(scenario)}
-    first = next(number for number, each in enumerate(applied) if _is(each, scenario.workload))
+    first = next(number for number, each in enumerate(applied) if is_of(each, scenario.workload))
     times = Counter(map(_key, applied))
     for each in applied[:first]:
-        ref = workload_ref(each)
+        ref = object_ref(each)
         is_here = is_builtin(each) and each["kind"] == "ResourceQuota" and ref.namespace == scenario.workload.namespace
         if not is_here or times[_key(each)] > 1 or _key(each) in gone:
             continue
@@ -115,8 +124,8 @@ def _quotas(scenario: Scenario, template: PodTemplate) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _key(manifest: Manifest) -> tuple[str, WorkloadRef]:
-    return manifest["kind"], workload_ref(manifest)
+def _key(manifest: Manifest) -> tuple[str, ObjectRef]:
+    return manifest["kind"], object_ref(manifest)
 
 
 def _deleted(scenario: Scenario) -> list[Manifest]:
@@ -129,23 +138,39 @@ def _applied(scenario: Scenario) -> list[Manifest]:
     ]
 
 
-def _is(manifest: Manifest, ref: WorkloadRef) -> bool:
-    return is_deployment(manifest) and workload_ref(manifest) == ref
-
-
-def _ends_with_last_template(scenario: Scenario, specs: Sequence[DeploymentSpec]) -> bool:
+def _ends_with_last_template(scenario: Scenario, specs: Sequence[LastingSpec]) -> bool:
     """Whether all pods are of the last template wherever the goal is reached.
 
     A replay that is cut, or has pauses or long waits in it, may end in the middle of a rollout.
     """
     if len({each.template.revision for each in specs}) == 1:
-        return not specs[-1].paused
-    return scenario.duration_s is None and not any(each.paused or each.min_ready_s for each in specs)
+        return not (isinstance(specs[-1], DeploymentSpec) and specs[-1].paused)
+    return scenario.duration_s is None and not any(_keeps_old_pods(each) or _waits(each) for each in specs)
 
 
-def _reached(scenario: Scenario, spec: DeploymentSpec) -> Resources | str:
+def _keeps_old_pods(spec: LastingSpec) -> bool:
+    """Whether pods of an earlier template stay."""
+    match spec:
+        case DeploymentSpec():
+            return spec.paused
+        case StatefulSetSpec():
+            return spec.on_delete or spec.partition > 0
+        case DaemonSetSpec():
+            return spec.on_delete
+    return True
+
+
+def _waits(spec: LastingSpec) -> bool:
+    return isinstance(spec, DeploymentSpec | StatefulSetSpec | DaemonSetSpec) and spec.min_ready_s > 0
+
+
+def _reached(scenario: Scenario, spec: LastingSpec) -> Resources | str:
     """The least that actions can make it request while it gets what it uses; or why the target is out of reach."""
     start, target = spec.resources, scenario.target
+    if isinstance(spec, DaemonSetSpec):
+        start = start._replace(replicas=len(DaemonSet(spec, virtual_nodes(scenario.nodes)).wanted_nodes))
+        if start.replicas != target:
+            return f"its controller runs {count(start.replicas, 'pod')} on these nodes, and not {target}"
     owner = next((each for each in left_out(scenario) if each.owns_replicas), None)
     if owner is not None and start.replicas != target:
         return f"{owner.kind} {owner.name} sets the replicas, which are {start.replicas} and not {target}"
@@ -170,9 +195,9 @@ def _edit(start: Resources, wanted: Resources) -> tuple[int | None, int | None]:
 def _others(scenario: Scenario, *, with_own: bool) -> list[tuple[str, Labels]]:
     """Namespace and labels of the pods of other workloads in the trace; `with_own`: of the workload's manifests too."""
     return [
-        (workload_ref(each).namespace, {key: str(value) for key, value in as_map(metadata, "labels").items()})
+        (object_ref(each).namespace, {key: str(value) for key, value in as_map(metadata, "labels").items()})
         for each in _applied(scenario)
-        if with_own or not _is(each, scenario.workload)
+        if with_own or not is_of(each, scenario.workload)
         for template in pod_templates(each)
         for metadata in [as_map(template, "metadata")]
     ]

@@ -20,7 +20,7 @@ from env.engine.manifests.resource_list import ResourceList, of_containers, read
 from env.engine.manifests.resource_quota import COUNT, ResourceQuota, counts, exceeded, unspecified, usage
 from env.engine.pods import Pod
 from env.errors import SimArenaError
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Admission:
         self._admitted: dict[PodTemplate, PodTemplate | Refusal] = {}
         self._charged: dict[Pod, tuple[list[_Account], ResourceList]] = {}
 
-    def apply(self, ref: WorkloadRef, spec: LimitRange | ResourceQuota, pods: Iterable[Pod]) -> None:
+    def apply(self, ref: ObjectRef, spec: LimitRange | ResourceQuota, pods: Iterable[Pod]) -> None:
         """Create or change an object; pods that there are count for a quota, and no LimitRange changes them."""
         if isinstance(spec, LimitRange):
             self._ranges.setdefault(ref.namespace, {})[ref.name] = spec
@@ -66,7 +66,7 @@ class Admission:
         self._accounts.setdefault(ref.namespace, {})[ref.name] = _Account(spec)
         self._recount(ref.namespace, pods)
 
-    def delete(self, kind: str, ref: WorkloadRef) -> bool:
+    def delete(self, kind: str, ref: ObjectRef) -> bool:
         """Delete an object; whether there was one."""
         if kind == "LimitRange":
             self._admitted.clear()

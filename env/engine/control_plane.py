@@ -32,13 +32,13 @@ from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.nodes import Node
 from env.engine.workload import Workload
 from env.errors import ClusterError
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 _MOST_ROUNDS = 100_000
 _MOST_WAKINGS = 500_000  # of one advance: a trace may span decades
 _LOOKS_PER_WAKING = 15_000
 
-Key = tuple[str, WorkloadRef]
+Key = tuple[str, ObjectRef]
 
 
 class ControlPlane:
@@ -98,7 +98,7 @@ class ControlPlane:
             self.api.unsettled |= amid_batches
             self._act()
 
-    def delete(self, kind: str, ref: WorkloadRef) -> None:
+    def delete(self, kind: str, ref: ObjectRef) -> None:
         """Delete an object and its pods; nothing happens when there is none."""
         if self.api.admission.delete(kind, ref):
             self.api.admit_again(ref.namespace)
@@ -258,7 +258,7 @@ class ControlPlane:
             each.sync(api)
 
 
-def _made(ref: WorkloadRef, given: WorkloadSpec, api: ApiServer) -> Workload:
+def _made(ref: ObjectRef, given: WorkloadSpec, api: ApiServer) -> Workload:
     """A new object and its controller's state."""
     match given:
         case DeploymentSpec() as spec:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from env.jit import Ints
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 if TYPE_CHECKING:
     from env.engine.api_server import ApiServer
@@ -29,7 +29,7 @@ class Workload(Protocol):
         ...
 
     @property
-    def ref(self) -> WorkloadRef:
+    def ref(self) -> ObjectRef:
         """Namespace and name."""
         ...
 

@@ -14,11 +14,12 @@ from env.actions import (
 )
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, plain_workload
-from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.deployment import DeploymentSpec
+from env.engine.manifests.objects import read_workload
 from env.errors import SimArenaError
 from env.gym.reward import goal
 from env.problems.scenario import Scenario, ceiling_of, recorded_manifest
-from env.workload import Resources
+from env.workload import Resources, is_of
 
 WITHIN = 20
 """Actions that a search tries at most, by default: some 11 000 replays."""
@@ -75,15 +76,18 @@ def least_of_goal(scenario: Scenario) -> Resources | None:
     Known where the replay goes on until all is at rest, and holds nothing that ends or forbids pods. As many pods as
     wanted are there and Ready then, so the last rollout has come to its end, with as many pods as replicas; and a pod
     that gets less than it uses is not Ready. It spares a search all replays but those of one number of replicas.
+    A workload of another kind than Deployment may keep old pods, so that it must be applied only once.
     """
-    trace, kinds = scenario.trace, ("Deployment", "DaemonSet", "Pod", "PriorityClass")
+    trace, kinds = scenario.trace, {"Deployment", "DaemonSet", "Pod", "PriorityClass", scenario.workload.kind}
     applied = [manifest for event in trace.events for manifest in event["applied_objs"]]
     ends = trace.pod_lifecycles or any(event["deleted_objs"] for event in trace.events)
     if scenario.duration_s is not None or ends or any(manifest["kind"] not in kinds for manifest in applied):
         return None
     try:
-        spec = read_deployment(recorded_manifest(trace, scenario.workload))
-        return None if spec.paused else Resources(*spec.source.needed(), scenario.target)
+        spec = read_workload(recorded_manifest(trace, scenario.workload))
+        is_last = isinstance(spec, DeploymentSpec) or sum(is_of(each, scenario.workload) for each in applied) == 1
+        is_paused = isinstance(spec, DeploymentSpec) and spec.paused
+        return Resources(*spec.source.needed(), scenario.target) if is_last and not is_paused else None
     except SimArenaError:
         return None
 

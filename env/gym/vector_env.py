@@ -267,7 +267,7 @@ def _drawn_later(num_envs: int) -> NDArray[Any]:
     workloads = np.zeros(num_envs, WORKLOAD)
     workloads["plain"] = True
     workloads["node_pods"] = NodePool().pods
-    workloads["most_cpu_m"], workloads["most_memory_bytes"], _ = MOST
+    workloads["most_cpu_m"], workloads["most_memory_bytes"], workloads["most_replicas"] = MOST
     return workloads
 
 
@@ -275,7 +275,7 @@ def _workloads(scenarios: Sequence[Scenario]) -> NDArray[Any]:
     """A row for each scenario."""
     workloads = np.zeros(len(scenarios), WORKLOAD)
     for row, scenario in zip(workloads, scenarios, strict=True):
-        row["most_cpu_m"], row["most_memory_bytes"], _ = ceiling_of(scenario).most
+        row["most_cpu_m"], row["most_memory_bytes"], row["most_replicas"] = ceiling_of(scenario).most
         plain = plain_workload(scenario)
         row["target"] = scenario.target
         if plain is None:

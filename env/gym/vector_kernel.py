@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env import jit
-from env.actions import MAX_REPLICAS, is_beyond, stepped
+from env.actions import is_beyond, stepped
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain
 from env.errors import ConfigError
 from env.gym.features import OWN_DIM, further_features, own_features
@@ -33,6 +33,7 @@ WORKLOAD = np.dtype(
         *((field.name, np.int64) for field in fields(PlainWorkload)),
         ("most_cpu_m", np.int64),
         ("most_memory_bytes", np.int64),
+        ("most_replicas", np.int64),
         ("target", np.int64),
         ("cpu_m", np.int64),
         ("memory_bytes", np.int64),
@@ -236,7 +237,7 @@ def step_lane(lane: Any, workload: Any, action: int) -> None:
     """Apply the action to what the lane asks for, unless a safeguard refuses it."""
     before = Resources(lane.cpu_m, lane.memory_bytes, lane.replicas)
     asked = stepped(before, action)
-    most = Resources(workload.most_cpu_m, workload.most_memory_bytes, MAX_REPLICAS)
+    most = Resources(workload.most_cpu_m, workload.most_memory_bytes, workload.most_replicas)
     lane.blocked = is_beyond(before, asked, most)
     if not lane.blocked:
         lane.cpu_m = asked.cpu_m

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from env.actions import MOST, NO_CEILING, Ceiling
-from env.engine.manifests.deployment import read_deployment
-from env.engine.manifests.objects import pod_templates
+from env.engine.manifests.objects import pod_templates, read_workload
 from env.errors import ScenarioError, SimArenaError
 from env.problems.node_metadata import pools_of_metadata
 from env.problems.nodes import LARGEST, NodePools, check_range
 from env.trace.document import Manifest, Trace
 from env.trace.edit import edited
-from env.workload import ResourceEdit, Resources, WorkloadRef, is_deployment, workload_ref
+from env.workload import ResourceEdit, Resources, WorkloadRef, is_of
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Scenario:
 
     Attributes:
         trace: What is replayed.
-        workload: The Deployment that the agent changes.
+        workload: What the agent changes: a Deployment, StatefulSet, DaemonSet or ReplicaSet.
         target: Pods of it that should exist and be ready at the end; 0 for one that is scaled to zero.
         nodes: The cluster.
         duration_s: Seconds of the trace to replay; None for all of it.
@@ -53,29 +54,41 @@ def scenario_from_trace(
     name: str,
     deploy: str | None = None,
     namespace: str | None = None,
+    kind: str | None = None,
     target: int | None = None,
     nodes: NodePools | None = None,
     duration_s: float | None = None,
 ) -> Scenario:
     """Make a scenario of a trace; what is not given comes from the trace.
 
-    Defaults: the trace's own `metadata.scenario`, where the generator wrote one; else its only Deployment, the
-    replicas that this has at the end, and three nodes of 16 CPU and 32 GiB.
+    Defaults: the trace's own `metadata.scenario`, where the generator wrote one; else its only Deployment (without
+    Deployments its only workload), the replicas that this has at the end, and three nodes of 16 CPU and 32 GiB. A
+    DaemonSet has as many pods as its controller wants on the nodes.
+
+    Args:
+        trace: What is replayed.
+        name: For messages and results.
+        deploy, namespace, kind: Of the workload. A name alone is a Deployment's.
+        target, nodes, duration_s: See `Scenario`.
 
     Raises:
-        ScenarioError: No such Deployment at the end of the trace, more than one to choose from, or a value out
-            of range.
+        ScenarioError: No such workload at the end of the trace, more than one to choose from, or a value out of range.
     """
     recorded = _recorded_scenario(trace)
-    wanted = (namespace or (None if deploy else recorded.get("namespace")), deploy or recorded.get("deploy"))
-    workload = _only_deployment(trace, *wanted)
-    if target is None:
+    is_given = deploy is not None or kind is not None
+    wanted = (namespace or (None if is_given else recorded.get("namespace")),
+              deploy or (None if is_given else recorded.get("deploy")))  # fmt: skip
+    workload = _only_workload(trace, kind, *wanted)
+    nodes = nodes or (NodePools() if recorded.get("nodes") is None else pools_of_metadata(recorded["nodes"]))
+    if target is None and kind in (None, "Deployment"):
         target = recorded.get("target")
+    if target is None:
+        target = recorded_resources(trace, workload, duration_s, nodes).replicas
     return Scenario(
         trace=trace,
         workload=workload,
-        target=recorded_resources(trace, workload, duration_s).replicas if target is None else target,
-        nodes=nodes or (NodePools() if recorded.get("nodes") is None else pools_of_metadata(recorded["nodes"])),
+        target=target,
+        nodes=nodes,
         duration_s=duration_s,
         name=name,
         problem=recorded.get("problem"),
@@ -91,29 +104,42 @@ def recorded_manifest(trace: Trace, workload: WorkloadRef, duration_s: float | N
     last: Manifest | None = None
     for event in trace.events_within(duration_s):
         for manifest in event["applied_objs"]:
-            last = manifest if _names(manifest, workload) else last
-        if any(_names(manifest, workload) for manifest in event["deleted_objs"]):
+            last = manifest if is_of(manifest, workload) else last
+        if any(is_of(manifest, workload) for manifest in event["deleted_objs"]):
             last = None
     if last is None:
-        raise ScenarioError(f"trace {trace.name}: no Deployment {workload} at the end of the replay")
+        raise ScenarioError(f"trace {trace.name}: no {workload.title} at the end of the replay")
     return last
 
 
-def recorded_resources(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Resources:
+def recorded_resources(
+    trace: Trace, workload: WorkloadRef, duration_s: float | None = None, nodes: NodePools | None = None
+) -> Resources:
     """What `workload` asks for at the end of a replay of the unedited trace.
+
+    A DaemonSet asks for as many pods as its controller wants on `nodes`; for 0 where none are given.
 
     Raises:
         ScenarioError: It does not exist then.
         TraceError, QuantityError: Its manifest is not valid.
     """
-    return _in_trace(trace, recorded_manifest(trace, workload, duration_s))
+    manifest = recorded_manifest(trace, workload, duration_s)
+    try:
+        asked = read_workload(manifest).resources
+        if nodes is None or workload.scales:
+            return asked
+        from env.problems.virtual_nodes import daemon_pods  # it needs a compiler
+
+        return asked._replace(replicas=daemon_pods(manifest, nodes))
+    except SimArenaError as error:
+        raise type(error)(f"trace {trace.name}: {error}") from error
 
 
 def has_neighbours(scenario: Scenario) -> bool:
     """Whether the trace applies anything besides the workload that has pods."""
     events = scenario.trace.events_within(scenario.duration_s)
     applied = (manifest for event in events for manifest in event["applied_objs"])
-    return any(pod_templates(manifest) and not _names(manifest, scenario.workload) for manifest in applied)
+    return any(pod_templates(manifest) and not is_of(manifest, scenario.workload) for manifest in applied)
 
 
 def fingerprint(scenarios: Sequence[Scenario]) -> str:
@@ -133,17 +159,18 @@ def ceiling_of(scenario: Scenario) -> Ceiling:
     """
     try:
         manifest = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
-        cpu, memory = read_deployment(manifest).source.ceilings()
+        cpu, memory = read_workload(manifest).source.ceilings()
     except SimArenaError:
         return NO_CEILING
     most = Resources(
         MOST.cpu_m if cpu is None else min(cpu[0], MOST.cpu_m),
         MOST.memory_bytes if memory is None else min(memory[0], MOST.memory_bytes),
-        MOST.replicas,
+        MOST.replicas if scenario.workload.scales else 0,
     )
     cpu_by = "" if cpu is None or most.cpu_m < cpu[0] else cpu[1]
     memory_by = "" if memory is None or most.memory_bytes < memory[0] else memory[1]
-    return Ceiling(most, cpu_by, memory_by)
+    replicas_by = "" if scenario.workload.scales else "its controller runs one on each node that admits it"
+    return Ceiling(most, cpu_by, memory_by, replicas_by)
 
 
 def edited_trace(scenario: Scenario, resources: Resources) -> Trace:
@@ -156,23 +183,26 @@ def edited_trace(scenario: Scenario, resources: Resources) -> Trace:
     return scenario.trace.edited(scenario.workload, lambda manifest: edited(manifest, edit))
 
 
-def _in_trace(trace: Trace, manifest: Manifest) -> Resources:
-    try:
-        return read_deployment(manifest).resources
-    except SimArenaError as error:
-        raise type(error)(f"trace {trace.name}: {error}") from error
-
-
-def _only_deployment(trace: Trace, namespace: str | None, name: str | None) -> WorkloadRef:
-    every = trace.deployments()
-    found = [ref for ref in every if namespace in (None, ref.namespace) and name in (None, ref.name)]
+def _only_workload(trace: Trace, kind: str | None, namespace: str | None, name: str | None) -> WorkloadRef:
+    """The one workload that this means; a name without a kind is a Deployment's."""
+    every = trace.workloads()
+    deployments = [ref for ref in every if ref.kind == "Deployment"]
+    of_kind = [ref for ref in every if ref.kind == kind] if kind else deployments if deployments or name else every
+    found = [ref for ref in of_kind if namespace in (None, ref.namespace) and name in (None, ref.name)]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(map(str, found or every)) or "none"
+    wanted = kind or ("Deployment" if of_kind is deployments else "workload")
     if found:
-        raise ScenarioError(f"trace {trace.name}: {len(found)} Deployments, choose one by name and namespace: {names}")
-    wanted = f"no Deployment {namespace or '*'}/{name or '*'}"
-    raise ScenarioError(f"trace {trace.name}: {wanted}; its Deployments: {names}")
+        names = _named(found)
+        raise ScenarioError(f"trace {trace.name}: {len(found)} {wanted}s, choose one by name and namespace: {names}")
+    others = "" if of_kind else f"; its workloads: {_named(every)}" if every else ""
+    missing = f"no {wanted} {namespace or '*'}/{name or '*'}; its {wanted}s: {_named(of_kind)}{others}"
+    raise ScenarioError(f"trace {trace.name}: {missing}")
+
+
+def _named(refs: Sequence[WorkloadRef]) -> str:
+    more = f" and {len(refs) - _MOST_NAMED} more" if len(refs) > _MOST_NAMED else ""
+    return (", ".join(map(str, refs[:_MOST_NAMED])) or "none") + more
 
 
 def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
@@ -183,7 +213,3 @@ def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
         return {}
     is_ours = isinstance(scenario.get("problem"), str) or scenario.get("made_from") == "snapshot"
     return scenario if is_ours else {}
-
-
-def _names(manifest: Manifest, workload: WorkloadRef) -> bool:
-    return is_deployment(manifest) and workload_ref(manifest) == workload

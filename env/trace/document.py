@@ -17,7 +17,7 @@ from env.errors import TraceError, one_line
 from env.trace.msgpack_document import MAX_BYTES, pack, unpack
 from env.trace.schema import TRACE_KEYS, VERSION, check_trace, check_unapplied
 from env.trace.upgrade import upgraded
-from env.workload import WorkloadRef, is_deployment, workload_ref
+from env.workload import WorkloadRef, is_of, workload_ref
 
 Manifest = dict[str, Any]
 
@@ -90,8 +90,12 @@ class Trace:
 
     def deployments(self) -> list[WorkloadRef]:
         """Every Deployment that is applied, in order of first appearance."""
-        applied = (manifest for event in self.events for manifest in event["applied_objs"])
-        return list(dict.fromkeys(workload_ref(manifest) for manifest in applied if is_deployment(manifest)))
+        return [ref for ref in self.workloads() if ref.kind == "Deployment"]
+
+    def workloads(self) -> list[WorkloadRef]:
+        """Every Deployment, StatefulSet, DaemonSet and ReplicaSet that is applied, in order of first appearance."""
+        applied = (workload_ref(manifest) for event in self.events for manifest in event["applied_objs"])
+        return list(dict.fromkeys(ref for ref in applied if ref is not None))
 
     def edited(self, ref: WorkloadRef, edit: Callable[[Manifest], Manifest]) -> Trace:
         """A new trace in which every applied manifest of `ref` went through `edit`.
@@ -99,20 +103,20 @@ class Trace:
         Each event that applies the object is edited, else a later one would revert the change.
 
         Args:
-            ref: The Deployment to edit.
+            ref: The workload to edit.
             edit: Gets a copy of the manifest, which it may change, and returns the new one.
 
         Raises:
             TraceError: The trace never applies `ref`.
         """
-        if ref not in self.deployments():
-            raise TraceError(f"trace {self.name}: no Deployment {ref} to edit")
+        touched = [any(is_of(m, ref) for m in event["applied_objs"]) for event in self.events]
+        if not any(touched):
+            raise TraceError(f"trace {self.name}: no {ref.title} to edit")
 
         def edited_event(event: Manifest) -> Manifest:
-            applied = [edit(copy.deepcopy(m)) if _is(m, ref) else m for m in event["applied_objs"]]
+            applied = [edit(copy.deepcopy(m)) if is_of(m, ref) else m for m in event["applied_objs"]]
             return {**event, "applied_objs": applied}
 
-        touched = [any(_is(m, ref) for m in event["applied_objs"]) for event in self.events]
         events = [edited_event(e) if hit else e for e, hit in zip(self.events, touched, strict=True)]
         return Trace({**self.document, "events": events}, self.name)
 
@@ -217,7 +221,3 @@ def _refuse_other_formats(document: Any, name: str) -> None:
                 raise TraceError(f"trace {name}: no {', '.join(missing)}, SimKube needs them; {upgrade}")
         case [{}, list(), {}, {}]:
             raise TraceError(f"trace {name}: the format of SimKube 1.1.1 and older, 2.x reads version 2; {upgrade}")
-
-
-def _is(manifest: Manifest, ref: WorkloadRef) -> bool:
-    return is_deployment(manifest) and workload_ref(manifest) == ref

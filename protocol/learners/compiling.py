@@ -71,10 +71,11 @@ def _compile_engine() -> None:
 
 @cache
 def _compile_traces() -> None:
-    from env.embedded.cluster import EmbeddedCluster, virtual_nodes
+    from env.embedded.cluster import EmbeddedCluster
     from env.embedded.scaling import scaling_trace
     from env.embedded.timeline import read_timeline
     from env.engine.scheduling.cluster_shape import ClusterShape
+    from env.problems.virtual_nodes import virtual_nodes
 
     scenario = _scenario()
     EmbeddedCluster().observe(scenario, None)  # places them in runs

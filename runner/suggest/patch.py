@@ -1,4 +1,4 @@
-"""The difference between a recorded Deployment and a changed one, as a patch for kubectl."""
+"""The difference between a recorded workload and a changed one, as a patch for kubectl."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from env.errors import ScenarioError
 from env.problems.scenario import Scenario
 from env.trace.document import Manifest, Trace
-from env.workload import WorkloadRef, is_deployment, workload_ref
+from env.workload import WorkloadRef, is_of, object_ref
 
 # k8s.io/apimachinery, pkg/util/validation: IsDNS1123Label and IsDNS1123Subdomain.
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
@@ -19,7 +19,7 @@ _LONGEST_LABEL, _LONGEST_SUBDOMAIN = 63, 253
 
 
 def last_manifest(trace: Trace, scenario: Scenario) -> Manifest:
-    """The scenario's Deployment as `trace`, the recorded one or an edit of it, applies it last.
+    """The scenario's workload as `trace`, the recorded one or an edit of it, applies it last.
 
     Raises:
         ScenarioError: The replay does not apply it.
@@ -28,10 +28,10 @@ def last_manifest(trace: Trace, scenario: Scenario) -> Manifest:
         manifest
         for event in trace.events_within(scenario.duration_s)
         for manifest in event["applied_objs"]
-        if is_deployment(manifest) and workload_ref(manifest) == scenario.workload
+        if is_of(manifest, scenario.workload)
     ]
     if not found:
-        raise ScenarioError(f"trace {trace.name}: the replay applies no Deployment {scenario.workload}")
+        raise ScenarioError(f"trace {trace.name}: the replay applies no {scenario.workload.title}")
     return found[-1]
 
 
@@ -56,26 +56,26 @@ def strategic_patch(old: Manifest, new: Manifest) -> dict[str, Any]:
 
 
 def patch_command(workload: WorkloadRef, patch: dict[str, Any]) -> str:
-    """The kubectl command that applies a patch to a Deployment, quoted for a POSIX shell."""
+    """The kubectl command that applies a patch to a workload, quoted for a POSIX shell."""
     text = json.dumps(patch, separators=(",", ":"))
-    where = ["deployment", workload.name, "-n", workload.namespace]
+    where = [workload.kind.lower(), workload.name, "-n", workload.namespace]
     return shlex.join(["kubectl", "patch", *where, "--type", "strategic", "-p", text])
 
 
 def check_names(manifest: Manifest) -> None:
-    """Accept a Deployment whose names the API server would accept, so that a patch by name hits what it is meant for.
+    """Accept a workload whose names the API server would accept, so that a patch by name hits what it is meant for.
 
     Raises:
         ScenarioError: A name that it would refuse, or two containers of one name.
     """
-    ref = workload_ref(manifest)
+    kind, ref = manifest["kind"], object_ref(manifest)
     names = [container.get("name") for container in _containers(manifest)]
-    _check_name("Deployment", ref.name, _SUBDOMAIN, _LONGEST_SUBDOMAIN)
+    _check_name(kind, ref.name, _SUBDOMAIN, _LONGEST_SUBDOMAIN)
     _check_name("namespace", ref.namespace, _LABEL, _LONGEST_LABEL)
     for name in names:
         _check_name("container", name, _LABEL, _LONGEST_LABEL)
     if len(set(names)) < len(names):
-        raise ScenarioError(f"Deployment {ref}: two containers of one name; Kubernetes would refuse it")
+        raise ScenarioError(f"{kind} {ref}: two containers of one name; Kubernetes would refuse it")
 
 
 def _check_name(what: str, name: object, pattern: re.Pattern[str], longest: int) -> None:
@@ -108,5 +108,5 @@ def _containers(manifest: Manifest) -> list[dict[str, Any]]:
     except (AttributeError, KeyError, TypeError):
         found = [[]]
     if not found[0] or not all(isinstance(part, list) and all(isinstance(c, dict) for c in part) for part in found):
-        raise ScenarioError(f"Deployment {workload_ref(manifest)}: has no containers in its pod template")
+        raise ScenarioError(f"{manifest['kind']} {object_ref(manifest)}: has no containers in its pod template")
     return [container for part in found for container in part]

@@ -13,7 +13,7 @@ from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import Pod
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 
 @dataclass(eq=False)
@@ -21,7 +21,7 @@ class BarePod:
     """A Pod as an object of its own; once gone, it stays away until it is applied again."""
 
     template: PodTemplate
-    ref: WorkloadRef
+    ref: ObjectRef
     member: Pod | None = None
     wanted: bool = True
     kind: ClassVar[str] = "Pod"

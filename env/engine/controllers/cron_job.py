@@ -16,7 +16,7 @@ from env.engine.api_server import ApiServer
 from env.engine.controllers.job import Job
 from env.engine.manifests.jobs import CronJobSpec
 from env.engine.pods import Pod
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 # Calendars of Python go from year 1 to 9999, and cronsim looks ahead for decades; a trace may hold any time.
 _FIRST_S = datetime(100, 1, 1, tzinfo=UTC).timestamp()
@@ -37,7 +37,7 @@ class CronJob:
     kind: ClassVar[str] = "CronJob"
 
     @property
-    def ref(self) -> WorkloadRef:
+    def ref(self) -> ObjectRef:
         """Namespace and name."""
         return self.spec.ref
 
@@ -72,7 +72,7 @@ class CronJob:
                 self._remove(api, job)
         # Jobs are named after the minute they were due, so that a tick never starts two.
         name = f"{self.ref.name}-{int(due_s) // 60}"
-        spec = replace(self.spec.job, ref=WorkloadRef(self.ref.namespace, name))
+        spec = replace(self.spec.job, ref=ObjectRef(self.ref.namespace, name))
         self.jobs.append(Job(spec, parent=self))
         self.since_s = due_s
         self._tell(api, "SuccessfulCreate", f"Created job {name}")

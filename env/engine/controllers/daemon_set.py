@@ -19,7 +19,7 @@ from env.engine.scheduling.nodes import Node
 from env.engine.scheduling.placement import StaticFilter, static_table
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 # What the controller adds to every pod, so that a node's conditions do not evict it.
 _TOLERATIONS = (
@@ -46,7 +46,7 @@ class DaemonSet:
     _planned: tuple[PodTemplate, PodTemplate, list[str]] | None = None
 
     @property
-    def ref(self) -> WorkloadRef:
+    def ref(self) -> ObjectRef:
         """Namespace and name."""
         return self.spec.ref
 
@@ -62,6 +62,11 @@ class DaemonSet:
     def wanted_nodes(self) -> list[str]:
         """The names of the nodes on which there should be a pod."""
         return self._plan()[1]
+
+    @property
+    def placed_template(self) -> PodTemplate:
+        """The template of its pods, with the tolerations that the controller adds."""
+        return self._plan()[0]
 
     def forget(self, pods: set[Pod]) -> None:
         """A node gets its next pod when the last one is gone."""

@@ -15,7 +15,7 @@ from env.engine.controllers.replica_set import ReplicaSet
 from env.engine.controllers.rollout import proportional_sizes
 from env.engine.manifests.deployment import DeploymentSpec
 from env.engine.pods import Pod
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 
 @dataclass(eq=False)
@@ -27,7 +27,7 @@ class Deployment:
     kind: ClassVar[str] = "Deployment"
 
     @property
-    def ref(self) -> WorkloadRef:
+    def ref(self) -> ObjectRef:
         """Namespace and name."""
         return self.spec.ref
 
@@ -151,7 +151,7 @@ class Deployment:
             return newest, False
         template = self.spec.template
         digest = hashlib.sha256(repr(template.revision).encode()).hexdigest()[:10] if api.recorder.wanted else ""
-        newest = ReplicaSet.make(WorkloadRef(self.ref.namespace, f"{self.ref.name}-{digest}"), template, 0, api)
+        newest = ReplicaSet.make(ObjectRef(self.ref.namespace, f"{self.ref.name}-{digest}"), template, 0, api)
         newest.parent = self
         newest.min_ready_s = self.spec.min_ready_s
         self.sets.append(newest)

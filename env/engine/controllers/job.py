@@ -15,7 +15,7 @@ from env.engine.manifests.jobs import JobSpec
 from env.engine.pods import Phase, Pod, next_restart_s
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 10.0, 600.0
 _LOOKS_PER_MEMBER = 10  # of one sync
@@ -48,7 +48,7 @@ class Job:
     batch_s: ClassVar[float] = 1.0  # SyncJobBatchPeriod
 
     @property
-    def ref(self) -> WorkloadRef:
+    def ref(self) -> ObjectRef:
         """Namespace and name."""
         return self.spec.ref
 

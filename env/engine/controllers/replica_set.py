@@ -19,7 +19,7 @@ from env.engine.manifests.pod_template import PodTemplate
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.workload import Workload
 from env.jit import Ints
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 
 @dataclass(eq=False)
@@ -38,7 +38,7 @@ class ReplicaSet:
         parent: Its Deployment; None for one on its own.
     """
 
-    ref: WorkloadRef
+    ref: ObjectRef
     template: PodTemplate
     replicas: int
     node_counts: Ints
@@ -53,7 +53,7 @@ class ReplicaSet:
     batch_s: ClassVar[float] = 0.0
 
     @classmethod
-    def make(cls, ref: WorkloadRef, template: PodTemplate, replicas: int, api: ApiServer) -> ReplicaSet:
+    def make(cls, ref: ObjectRef, template: PodTemplate, replicas: int, api: ApiServer) -> ReplicaSet:
         """One that has no pods yet."""
         return cls(ref, template, replicas, np.zeros(api.nodes, dtype=np.int64))
 

@@ -16,7 +16,7 @@ from env.engine.manifests.replicated import StatefulSetSpec
 from env.engine.pods import Pod
 from env.engine.workload import Workload
 from env.jit import Ints
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 
 @dataclass(eq=False)
@@ -37,7 +37,7 @@ class StatefulSet:
         return cls(spec, np.zeros(api.nodes, dtype=np.int64))
 
     @property
-    def ref(self) -> WorkloadRef:
+    def ref(self) -> ObjectRef:
         """Namespace and name."""
         return self.spec.ref
 

@@ -19,7 +19,7 @@ not_modelled.py  what a pod asks for and the engine does not know
 pod_template.py  a pod template, read once into what the others need
 resource_list.py, limit_range.py, resource_quota.py
                  what admission adds up, gives and refuses
-strategy.py, deployment.py, replicated.py, jobs.py
+strategy.py, lasting.py, deployment.py, replicated.py, jobs.py
                  what the objects of each kind ask for
 container_log.py what a simulated container has written to its log
 objects.py       manifests of all kinds, read

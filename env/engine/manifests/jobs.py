@@ -16,7 +16,7 @@ from env.engine.manifests.fields import Manifest, as_count, as_flag, as_map, as_
 from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.pod_template import PodTemplate, read_template
 from env.engine.manifests.priorities import PriorityClass
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 Priorities = Mapping[str, PriorityClass]
 
@@ -67,7 +67,7 @@ class JobSpec:
         replaces_failed_only: A pod that is being deleted is replaced when it is gone, and does not count as failed.
     """
 
-    ref: WorkloadRef
+    ref: ObjectRef
     template: PodTemplate
     completions: int | None = 1
     parallelism: int = 1
@@ -100,7 +100,7 @@ class CronJobSpec:
         kept_failed: Failed Jobs that are kept (failedJobsHistoryLimit).
     """
 
-    ref: WorkloadRef
+    ref: ObjectRef
     schedule: str
     zone: ZoneInfo
     concurrency: str
@@ -110,7 +110,7 @@ class CronJobSpec:
     kept_failed: int = 1
 
 
-def job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[JobSpec, list[str]]:
+def job_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[JobSpec, list[str]]:
     """A Job's `spec`, and the fields that are not modelled."""
     source = read_template(as_map(spec, "template"), ref.namespace, priorities)
     completions = spec.get("completions")
@@ -150,7 +150,7 @@ def _rule(rule: Manifest) -> FailureRule:
     return FailureRule(as_text(rule, "action"), as_text(codes, "containerName"), killed)
 
 
-def cron_job_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[CronJobSpec, list[str]]:
+def cron_job_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[CronJobSpec, list[str]]:
     """A CronJob's `spec`, and the fields that are not modelled."""
     job, not_modelled = job_spec(ref, as_map(as_map(spec, "jobTemplate"), "spec"), priorities)
     asked = CronJobSpec(

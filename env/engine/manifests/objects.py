@@ -12,6 +12,7 @@ from typing import Any
 from env.engine.manifests.deployment import DeploymentSpec, deployment_spec
 from env.engine.manifests.fields import Manifest, as_map, as_text, naming
 from env.engine.manifests.jobs import CronJobSpec, JobSpec, cron_job_spec, job_spec
+from env.engine.manifests.lasting import LastingSpec
 from env.engine.manifests.limit_range import LimitRange, read_limit_range
 from env.engine.manifests.pod_template import PodTemplate, read_template
 from env.engine.manifests.priorities import PriorityClass
@@ -25,7 +26,7 @@ from env.engine.manifests.replicated import (
 )
 from env.engine.manifests.resource_quota import ResourceQuota, read_resource_quota
 from env.errors import TraceError
-from env.workload import WorkloadRef, workload_ref
+from env.workload import KINDS, ObjectRef, object_ref
 
 Priorities = Mapping[str, PriorityClass]
 WorkloadSpec = DeploymentSpec | ReplicaSetSpec | StatefulSetSpec | DaemonSetSpec | JobSpec | CronJobSpec | PodTemplate
@@ -52,7 +53,7 @@ class KubeObject:
     """
 
     kind: str
-    ref: WorkloadRef
+    ref: ObjectRef
     spec: Spec
     not_modelled: tuple[str, ...] = ()
 
@@ -82,7 +83,7 @@ def read_object(manifest: Manifest, priorities: Priorities) -> KubeObject | None
         TraceError: A field that the API server would refuse; names object and field.
         QuantityError: A quantity that it would refuse.
     """
-    kind, ref = manifest["kind"], workload_ref(manifest)
+    kind, ref = manifest["kind"], object_ref(manifest)
     if not is_builtin(manifest) or (kind != "Pod" and kind not in _READERS):
         return None
     with naming(f"{kind} {ref}"):
@@ -93,11 +94,24 @@ def read_object(manifest: Manifest, priorities: Priorities) -> KubeObject | None
         return KubeObject(kind, ref, spec, tuple(not_modelled))
 
 
+def read_workload(manifest: Manifest, priorities: Priorities | None = None) -> LastingSpec:
+    """What the manifest of a Deployment, StatefulSet, DaemonSet or ReplicaSet asks for.
+
+    Raises:
+        TraceError: A field that the API server would refuse, or a manifest of another kind.
+        QuantityError: A quantity that it would refuse.
+    """
+    read = read_object(manifest, priorities or {})
+    if read is None or not isinstance(read.spec, LastingSpec):
+        raise TraceError(f"{manifest['kind']} {object_ref(manifest)}: must be one of {', '.join(KINDS)}")
+    return read.spec
+
+
 def text_read(manifest: Manifest) -> str:
     """What `read_object` reads of a manifest, as text; manifests of equal texts are read alike."""
     if manifest.get("kind") == "Pod":
         return repr(manifest)
-    return repr((manifest.get("apiVersion"), manifest.get("kind"), workload_ref(manifest), manifest.get("spec")))
+    return repr((manifest.get("apiVersion"), manifest.get("kind"), object_ref(manifest), manifest.get("spec")))
 
 
 def priority_class(manifest: Manifest) -> dict[str, PriorityClass]:
@@ -113,12 +127,12 @@ def priority_class(manifest: Manifest) -> dict[str, PriorityClass]:
     return {name: found, "": found} if manifest.get("globalDefault") else {name: found}
 
 
-def _deployment_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[DeploymentSpec, list[str]]:
+def _deployment_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[DeploymentSpec, list[str]]:
     asked = deployment_spec(ref, spec, priorities)
     return asked, [*asked.source.not_modelled]
 
 
-_READERS: dict[str, Callable[[WorkloadRef, Manifest, Priorities], tuple[Any, list[str]]]] = {
+_READERS: dict[str, Callable[[ObjectRef, Manifest, Priorities], tuple[Any, list[str]]]] = {
     "Deployment": _deployment_spec,
     "ReplicaSet": replica_set_spec,
     "StatefulSet": stateful_set_spec,

@@ -10,41 +10,33 @@ from dataclasses import dataclass
 
 from env.engine.manifests.fields import Manifest, as_count, as_count_or_percent, as_map, as_text
 from env.engine.manifests.labels import Predicate, label_selector
+from env.engine.manifests.lasting import LastingSpec, resources_of
 from env.engine.manifests.normal_form import by_text
-from env.engine.manifests.pod_template import PodTemplate, read_lasting_template
+from env.engine.manifests.pod_template import read_lasting_template
 from env.engine.manifests.priorities import PriorityClass
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 Priorities = Mapping[str, PriorityClass]
 
 
 @dataclass(frozen=True, eq=False)
-class ReplicaSetSpec:
+class ReplicaSetSpec(LastingSpec):
     """What a ReplicaSet that no Deployment owns asks for.
 
     Attributes:
-        ref: Its namespace and name.
-        template: What its pods are made from.
-        replicas: Pods that it should have.
         selector: Labels of pods that it acquires.
         min_ready_s: Seconds that a pod must be Ready before it counts as available.
     """
 
-    ref: WorkloadRef
-    template: PodTemplate
-    replicas: int
     selector: Predicate
     min_ready_s: int = 0
 
 
 @dataclass(frozen=True, eq=False)
-class StatefulSetSpec:
+class StatefulSetSpec(LastingSpec):
     """What a StatefulSet asks for.
 
     Attributes:
-        ref: Its namespace and name.
-        template: What its pods are made from.
-        replicas: Pods that it should have.
         selector: Labels of pods that it acquires, if they have a name of its own.
         parallel: podManagementPolicy Parallel: pods do not wait for each other.
         on_delete: updateStrategy OnDelete: old pods stay until a user deletes them.
@@ -53,9 +45,6 @@ class StatefulSetSpec:
         min_ready_s: Seconds that a pod must be Ready before it counts as available.
     """
 
-    ref: WorkloadRef
-    template: PodTemplate
-    replicas: int
     selector: Predicate
     parallel: bool = False
     on_delete: bool = False
@@ -65,12 +54,10 @@ class StatefulSetSpec:
 
 
 @dataclass(frozen=True, eq=False)
-class DaemonSetSpec:
+class DaemonSetSpec(LastingSpec):
     """What a DaemonSet asks for.
 
     Attributes:
-        ref: Its namespace and name.
-        template: What its pods are made from.
         selector: Labels of pods that it acquires.
         on_delete: updateStrategy OnDelete.
         max_unavailable: Pods that may be missing during an update, a number or a percentage.
@@ -78,8 +65,6 @@ class DaemonSetSpec:
         min_ready_s: Seconds that a pod must be Ready before it counts as available.
     """
 
-    ref: WorkloadRef
-    template: PodTemplate
     selector: Predicate
     on_delete: bool = False
     max_unavailable: int | str = 1
@@ -87,22 +72,26 @@ class DaemonSetSpec:
     min_ready_s: int = 0
 
 
-def replica_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[ReplicaSetSpec, list[str]]:
+def replica_set_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[ReplicaSetSpec, list[str]]:
     """A ReplicaSet's `spec`, and the fields that are not modelled."""
     source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities)
     replicas, min_ready_s = as_count(spec, "replicas", 1), as_count(spec, "minReadySeconds", 0)
-    return ReplicaSetSpec(ref, source.as_written(), replicas, _selector(spec), min_ready_s), [*source.not_modelled]
+    asked = ReplicaSetSpec(
+        ref, resources_of(source, replicas), source, source.as_written(), _selector(spec), min_ready_s
+    )
+    return asked, [*source.not_modelled]
 
 
-def stateful_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[StatefulSetSpec, list[str]]:
+def stateful_set_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[StatefulSetSpec, list[str]]:
     """A StatefulSet's `spec`, and the fields that are not modelled."""
     source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities, by_text)
     strategy = as_map(spec, "updateStrategy")
     rolling = as_map(strategy, "rollingUpdate")
     asked = StatefulSetSpec(
         ref,
+        resources_of(source, as_count(spec, "replicas", 1)),
+        source,
         source.as_written(),
-        as_count(spec, "replicas", 1),
         _selector(spec),
         parallel=as_text(spec, "podManagementPolicy") == "Parallel",
         on_delete=as_text(strategy, "type") == "OnDelete",
@@ -115,13 +104,15 @@ def stateful_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) 
     return asked, [*source.not_modelled, *missing]
 
 
-def daemon_set_spec(ref: WorkloadRef, spec: Manifest, priorities: Priorities) -> tuple[DaemonSetSpec, list[str]]:
+def daemon_set_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[DaemonSetSpec, list[str]]:
     """A DaemonSet's `spec`, and the fields that are not modelled."""
     source = read_lasting_template(as_map(spec, "template"), ref.namespace, priorities, by_text)
     strategy = as_map(spec, "updateStrategy")
     rolling = as_map(strategy, "rollingUpdate")
     asked = DaemonSetSpec(
         ref,
+        resources_of(source, 0),
+        source,
         source.as_written(),
         _selector(spec),
         on_delete=as_text(strategy, "type") == "OnDelete",

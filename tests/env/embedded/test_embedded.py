@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from env.embedded import cluster as cluster_module
-from env.embedded.cluster import EmbeddedCluster, virtual_nodes
+from env.embedded.cluster import EmbeddedCluster
 from env.engine.api_server import MAX_PODS
 from env.errors import ClusterError, QuantityError, TraceError
 from env.problems.nodes import equal_nodes
 from env.problems.scenario import Scenario, edited_trace, recorded_resources, scenario_from_trace
+from env.problems.virtual_nodes import virtual_nodes
 from env.quantity import GIB, MIB
 from env.trace.document import Manifest, Trace, load_trace
 from env.workload import Resources, WorkloadRef

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from env.embedded.closed_form import plain_workload
-from env.embedded.cluster import EmbeddedCluster, virtual_nodes
+from env.embedded.cluster import EmbeddedCluster
 from env.engine.manifests.terms import Taint
 from env.observation import Observation
 from env.problems.node_text import parse_nodes
 from env.problems.nodes import NodePool, NodePools, equal_nodes
 from env.problems.scenario import Scenario
+from env.problems.virtual_nodes import virtual_nodes
 from env.quantity import GIB
 
 Make = Callable[..., Any]

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from env.embedded import cluster
-from env.embedded.cluster import EmbeddedCluster, virtual_nodes
+from env.embedded.cluster import EmbeddedCluster
 from env.embedded.scaling import ScalingTrace, scaling_trace
 from env.embedded.timeline import read_timeline
 from env.engine.control_plane import ControlPlane
@@ -20,6 +20,7 @@ from env.engine.pods import UNBOUND
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.problems.nodes import NodePool, NodePools
 from env.problems.scenario import Scenario, scenario_from_trace
+from env.problems.virtual_nodes import virtual_nodes
 from env.quantity import GIB
 from env.trace.document import Trace, read_trace
 from env.trace.msgpack_document import pack
@@ -125,7 +126,7 @@ def test_a_compiled_replay_ends_as_the_engine_does(
     assert edited.observation == EmbeddedCluster().observe(case, Resources(*asked))
     part = found.within(duration_s)
     assert part is not None
-    compiled = part.replayed(case.workload, None, shape)
+    compiled = part.replayed(case.workload.ref, None, shape)
     assert compiled is not None
     assert compiled.counts.tolist() == engine_counts(part, shape)
 
@@ -207,4 +208,4 @@ def test_a_workload_that_is_not_in_the_trace_by_then_is_the_engine_s_to_refuse()
     trace = trace_of([(0, [deployment("b", 1, ("1", "1Gi", None, False))])])
     found = scaling_trace(read_timeline(trace))
     assert found is not None
-    assert list(found.rows) == [each for each in trace.deployments()]
+    assert list(found.rows) == [each.ref for each in trace.deployments()]

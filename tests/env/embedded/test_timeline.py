@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from env.embedded.cluster import EmbeddedCluster, virtual_nodes
-from env.embedded.timeline import Timeline, on_virtual_nodes, read_timeline
+from env.embedded.cluster import EmbeddedCluster
+from env.embedded.timeline import Timeline, read_timeline
 from env.engine.control_plane import ControlPlane
 from env.errors import QuantityError, TraceError
 from env.problems.nodes import equal_nodes
 from env.problems.scenario import Scenario
+from env.problems.virtual_nodes import on_virtual_nodes, virtual_nodes
 from env.trace.document import Manifest, Trace, load_trace
-from env.workload import WorkloadRef
+from env.workload import ObjectRef, WorkloadRef
 
 MakeDeployment = Callable[..., Manifest]
 MakeTrace = Callable[..., Trace]
@@ -199,7 +200,7 @@ def test_a_manifest_that_is_not_valid_names_trace_and_object(
 def test_lives_are_read_in_seconds(trace: MakeTrace, deployment: MakeDeployment) -> None:
     made = trace([deployment()])
     made.pod_lifecycles["apps/v1.Deployment", "default/web"] = {7: [{"Finished": [100, 130]}, {"Running": 100}]}
-    assert read_timeline(made).lifetimes == {("Deployment", WorkloadRef("default", "web")): (30.0, inf)}
+    assert read_timeline(made).lifetimes == {("Deployment", ObjectRef("default", "web")): (30.0, inf)}
 
 
 def test_bare_pods_end_as_recorded(data: Path) -> None:

@@ -15,7 +15,7 @@ from env.engine.manifests.priorities import PriorityClass
 from env.engine.pods import UNBOUND, Phase, Pod
 from env.engine.scheduling.nodes import Node, read_node
 from env.trace.document import Manifest
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 API_VERSIONS = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}
 
@@ -46,7 +46,7 @@ class Cluster:
         return self
 
     def delete(self, kind: str, name: str) -> Cluster:
-        self.plane.delete(kind, WorkloadRef("default", name))
+        self.plane.delete(kind, ObjectRef("default", name))
         self.plane.settle()
         return self
 

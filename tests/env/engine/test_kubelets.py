@@ -9,7 +9,7 @@ import pytest
 
 from env.engine.control_plane import ControlPlane
 from env.engine.manifests.objects import read_object
-from env.workload import WorkloadRef
+from env.workload import ObjectRef
 
 Make = Callable[..., Any]
 
@@ -96,7 +96,7 @@ def applied(plane: ControlPlane, *manifests: Any) -> None:
 
 def test_a_deleted_pod_holds_its_node_until_its_kubelet_has_answered(small: Make, manifest: Make) -> None:
     made = small().apply(manifest("Deployment", replicas=1, cpu="2"))
-    made.plane.delete("Deployment", WorkloadRef("default", "web"))
+    made.plane.delete("Deployment", ObjectRef("default", "web"))
     applied(made.plane, manifest("Deployment", "next", 1, cpu="2"))
     assert made.placed("next") == {"": 1}
     made.plane.settle()
@@ -107,7 +107,7 @@ def test_a_deleted_pod_holds_its_node_until_its_kubelet_has_answered(small: Make
 def test_one_without_a_grace_period_or_a_node_is_gone_at_once(fields: Any, small: Make, manifest: Make) -> None:
     made = small().apply(manifest("ReplicaSet", replicas=1, **fields))
     (pod,) = made.pods()
-    made.plane.delete("ReplicaSet", WorkloadRef("default", "web"))
+    made.plane.delete("ReplicaSet", ObjectRef("default", "web"))
     assert pod.deleted
 
 

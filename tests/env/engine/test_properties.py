@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 
-from env.embedded.timeline import on_virtual_nodes
 from env.engine.manifests.objects import read_object
 from env.engine.pods import UNBOUND, Phase
 from env.errors import QuantityError, TraceError
-from env.workload import WorkloadRef
+from env.problems.virtual_nodes import on_virtual_nodes
+from env.workload import ObjectRef
 
 Make = Callable[..., Any]
 
@@ -288,4 +288,4 @@ def test_a_full_manifest_reads_and_says_what_is_not_modelled(kind: str, manifest
         "namespaceSelector of podAntiAffinity",
     } <= set(record.not_modelled)
     assert json.dumps(record.not_modelled)
-    assert record.ref == WorkloadRef("default", "web")
+    assert record.ref == ObjectRef("default", "web")
