@@ -16,6 +16,7 @@ from rich.text import Text
 from rig import NOTHING
 
 from agents.saved.evaluation import EvaluationRow, Measured
+from env.embedded.survey import WorkloadState
 from env.fidelity.agreement import MEASURES
 from env.fidelity.figures import Tally
 from env.simkube.doctor_results import Level, ReportLine
@@ -45,11 +46,12 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import benchmark, doctor, fidelity, tables
+from runner.commands import benchmark, doctor, fidelity, suggest_all, tables
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
+from runner.suggest.answer import Row
 
 ROOT = Path(__file__).parents[1]
 WINDOW = 80
@@ -218,6 +220,19 @@ CASES: dict[str, Callable[[], Any]] = {
         {"recorded outcomes in 1,000 draws of the engine": TALLY}
     ),
     "runner.commands.fidelity:_table": lambda: fidelity._table({"a rollout that is undone half way": TALLY}, TALLY),
+    "runner.commands.suggest_all:_table": lambda: suggest_all._table(
+        [
+            Row(
+                WorkloadState(
+                    "StatefulSet", GROUP, GROUP, 100, 0, 100, 123_456, 2**40 + 1, "100 pending: had taint(s)"
+                ),
+                WorkloadState("StatefulSet", GROUP, GROUP, 100, 0, 100, 23_456, 2**40),
+                {"spec": {}},
+                ("main: cpu 123456m -> 23456m", "main: memory 1099511627777 -> 1Ti"),
+                ERROR,
+            )
+        ]
+    ),
     "runner.commands.tables:deployments": lambda: tables.deployments(
         [{"namespace": GROUP, "name": GROUP, "replicas": 1_000, "cpu": "123456m", "memory": None}]
     ),

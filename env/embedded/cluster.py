@@ -14,6 +14,7 @@ from env.embedded.api_objects import ReplayedObjects
 from env.embedded.asked import asked_for, live_pods
 from env.embedded.neighbours import Seen, neighbours, refusals
 from env.embedded.scaling import ScalingTrace, scaling_trace
+from env.embedded.survey import WorkloadState, survey
 from env.embedded.timeline import ReplayStep, Timeline, read_timeline
 from env.embedded.why import why_broken, why_not_ready
 from env.engine.control_plane import ControlPlane, Key
@@ -125,6 +126,15 @@ class EmbeddedCluster:
             ClusterError, TraceError, QuantityError: As `observe`.
         """
         return ReplayedObjects(scenario, self._replayed(scenario, resources, events=True))
+
+    def survey(self, trace: Trace, nodes: NodePools, duration_s: float | None) -> tuple[WorkloadState, ...]:
+        """Every workload at the end of a replay of the trace as it is, in the order in which they were applied first.
+
+        Raises:
+            ClusterError, TraceError, QuantityError: As `observe`.
+        """
+        scenario = Scenario(trace, WorkloadRef("", ""), 0, nodes, duration_s, trace.name, None)  # as recorded: no edit
+        return survey(self._replayed(scenario, None, events=True))
 
     def close(self) -> None:
         """Forget the traces read so far."""

@@ -43,9 +43,9 @@ def why_not_ready(plane: ControlPlane, own: WorkloadRef) -> tuple[str, ...]:
     said = [texts.get(maker, "") for maker in _short_of_pods(workload)]
     if pending:
         first = pending[0]
-        said.append(_held(first.template) or texts.get(("Pod", first.name), ""))
+        said.append(held(first.template) or texts.get(("Pod", first.name), ""))
     short = {id(pod.template): pod.template for pod in pods if pod.phase is Phase.RUNNING and pod.template.shortage}
-    said += [str(lack) for template in short.values() for lack in _lacks(template)]
+    said += [str(lack) for template in short.values() for lack in lacks(template)]
     said.append(_waits_in_order(workload, pods))
     return tuple(dict.fromkeys(text for text in said if text))
 
@@ -93,7 +93,7 @@ def why_broken(plane: ControlPlane, own: WorkloadRef, whole: Collection[Key]) ->
     return tuple(said)
 
 
-def _held(template: PodTemplate) -> str:
+def held(template: PodTemplate) -> str:
     """Why the scheduler leaves pods alone."""
     if not template.unscheduled or template.origin is None:
         return ""
@@ -112,7 +112,8 @@ def held_back(pod: dict[str, object]) -> str:
     )
 
 
-def _lacks(template: PodTemplate) -> list[Lack]:
+def lacks(template: PodTemplate) -> list[Lack]:
+    """What containers of pods of this template lack of what they use."""
     if template.origin is None:
         return []
     source, cpu_m, memory_bytes = template.origin

@@ -79,7 +79,7 @@ def scenario_from_trace(
     wanted = (namespace or (None if is_given else recorded.get("namespace")),
               deploy or (None if is_given else recorded.get("deploy")))  # fmt: skip
     workload = _only_workload(trace, kind, *wanted)
-    nodes = nodes or (NodePools() if recorded.get("nodes") is None else pools_of_metadata(recorded["nodes"]))
+    nodes = nodes or nodes_of(trace) or NodePools()
     if target is None and kind in (None, "Deployment"):
         target = recorded.get("target")
     if target is None:
@@ -93,6 +93,16 @@ def scenario_from_trace(
         name=name,
         problem=recorded.get("problem"),
     )
+
+
+def nodes_of(trace: Trace) -> NodePools | None:
+    """The nodes that a trace says itself, in `metadata.scenario`; None: it says none.
+
+    Raises:
+        ScenarioError: What it says are no nodes.
+    """
+    recorded = _recorded_scenario(trace)
+    return None if recorded.get("nodes") is None else pools_of_metadata(recorded["nodes"])
 
 
 def recorded_manifest(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Manifest:

@@ -17,7 +17,7 @@ COMMANDS: Commands = {
         "runner.commands.benchmark:benchmark", "Measure how well a language model right-sizes workloads."
     ),
     "suggest": Entry(
-        "runner.commands.suggest:suggest", "Print what would fix a workload in a trace, as a kubectl patch."
+        "runner.commands.suggest:suggest", "Print what would fix the workloads of a trace, as kubectl patches."
     ),
     "trace": Entry("", "Look into traces, upgrade old ones, generate new ones, solve them."),
     "trace show": Entry("runner.commands.trace:show", "Show what a trace holds."),

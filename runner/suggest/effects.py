@@ -10,7 +10,7 @@ _FIELDS = ("containers", "initContainers")
 
 
 def side_effects(old: Manifest, new: Manifest) -> tuple[str, ...]:
-    """What changes between two manifests of a Deployment besides requests and replicas, a sentence each."""
+    """What changes between two manifests of a workload besides requests and replicas, a sentence each."""
     before, after = (as_map(as_map(as_map(each, "spec"), "template"), "spec") for each in (old, new))
     said = []
     for field in _FIELDS:

@@ -55,6 +55,23 @@ def strategic_patch(old: Manifest, new: Manifest) -> dict[str, Any]:
     return {"spec": patch}
 
 
+def changes(old: Manifest, new: Manifest) -> tuple[str, ...]:
+    """What differs between the two, as `cpu 17 -> 16`; with the container's name where there are several."""
+    said = []
+    if old["spec"].get("replicas") != new["spec"].get("replicas"):
+        said.append(f"replicas {old['spec'].get('replicas', 1)} -> {new['spec']['replicas']}")
+    before, after = (_containers(each) for each in (old, new))
+    for was, here in zip(before, after, strict=True):
+        name = f"{was['name']}: " if len(before) > 1 else ""
+        asked, asks = ((each.get("resources") or {}).get("requests") or {} for each in (was, here))
+        limited, limits = ((each.get("resources") or {}).get("limits") or {} for each in (was, here))
+        for resource in _changed(asked, asks):
+            said.append(f"{name}{resource} {asked.get(resource, limited.get(resource, 'none'))} -> {asks[resource]}")
+        for resource in _changed(limited, limits):
+            said.append(f"{name}{resource} limit {limited.get(resource, 'none')} -> {limits[resource]}")
+    return tuple(said)
+
+
 def patch_command(workload: WorkloadRef, patch: dict[str, Any]) -> str:
     """The kubectl command that applies a patch to a workload, quoted for a POSIX shell."""
     text = json.dumps(patch, separators=(",", ":"))

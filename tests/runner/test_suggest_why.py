@@ -138,7 +138,7 @@ def test_a_request_leaves_room_for_daemon_sets_that_come_later(cli: Any, tmp_pat
     web = load_trace(path).document
     web["events"].append({"ts": 10, "applied_objs": [daemon_set], "deleted_objs": []})
     path.write_bytes(Trace(web, "web").to_bytes())
-    document = json.loads(cli("suggest", "--trace", str(path), *HEURISTIC, "--json").out)
+    document = json.loads(cli("suggest", "--trace", str(path), "--deploy", "web", *HEURISTIC, "--json").out)
     assert document["after"]["resources"]["cpu"] == "15500m"
 
 
