@@ -67,8 +67,8 @@ def trace_of(snapshot: Snapshot) -> Trace:
 
     Nodes are in `metadata.scenario.nodes`, where `scenario_from_trace` finds them.
     """
-    applied = [each for each in snapshot.objects if _driver_applies(each)]
-    unapplied = [each for each in snapshot.objects if not _driver_applies(each)]
+    applied = [each for each in snapshot.objects if driver_applies(each)]
+    unapplied = [each for each in snapshot.objects if not driver_applies(each)]
     metadata: dict[str, Any] = {"scenario": {"made_from": "snapshot"}}
     if snapshot.nodes is not None:
         metadata["scenario"]["nodes"] = pools_as_metadata(snapshot.nodes)
@@ -78,6 +78,6 @@ def trace_of(snapshot: Snapshot) -> Trace:
     return Trace(upgraded({"version": 1, "events": [event], "metadata": metadata}), snapshot.source)
 
 
-def _driver_applies(manifest: Manifest) -> bool:
+def driver_applies(manifest: Manifest) -> bool:
     """Whether SimKube's driver can apply it in any cluster: it has a namespace, and its kind is Kubernetes' own."""
     return is_builtin(manifest) and not is_cluster_scoped(manifest)

@@ -100,9 +100,11 @@ def _examine(
     from runner.rl.report import Header, document, report_lines
 
     try:
-        with cluster.opened() as (api, context):
-            header = Header(context, api.host, cluster.namespace, allowed, writes.dry_run, name, cluster.where, said)
-            shown = _Shown(note if as_json else _print, cluster.where)
+        with cluster.live.opened() as (api, context):
+            header = Header(
+                context, api.host, cluster.namespace, allowed, writes.dry_run, name, cluster.live.where, said
+            )
+            shown = _Shown(note if as_json else _print, cluster.live.where)
             shown.say(header.line)
             if said is not None:
                 shown.say(f"model {name}: {said.line}")

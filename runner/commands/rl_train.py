@@ -142,7 +142,7 @@ def _recorded(cluster: RealCluster) -> Path:
     from runner.rl.report import Header
 
     try:
-        with cluster.opened() as (api, context):
+        with cluster.live.opened() as (api, context):
             note(Header(context, api.host, cluster.namespace, (), False, "").line)
             path = keep(record(Reader(api, cluster.namespace)))
     except KeyboardInterrupt:

@@ -23,6 +23,7 @@ COMMANDS: Commands = {
     "trace show": Entry("runner.commands.trace:show", "Show what a trace holds."),
     "trace upgrade": Entry("runner.commands.trace:upgrade", "Bring a trace to version 2, which SimKube 2.x reads."),
     "trace generate": Entry("runner.commands.trace:generate", "Write traces of solvable problems."),
+    "trace record": Entry("runner.commands.trace_record:record", "Record a running cluster as a trace."),
     "trace solve": Entry("runner.commands.trace:solve", "Find the least number of actions that solves a trace."),
     "fidelity": Entry("runner.commands.fidelity:fidelity", "Compare the engine with what a control plane decided."),
     "truth": Entry("", "Record what a real control plane decides."),

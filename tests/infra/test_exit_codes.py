@@ -70,6 +70,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena trace show": ["absent.msgpack", "damaged.msgpack"],
     "sim-arena trace upgrade": ["absent.msgpack", "cpu.msgpack --to empty", "damaged.msgpack"],
     "sim-arena trace generate": ["--to damaged.pt", "--to here --problem cpus"],
+    "sim-arena trace record": ["--to absent/x.sktrace", "--to here --watch soon", "--to here --kube-context nosuch"],
     "sim-arena trace solve": ["absent.msgpack", "cpu.msgpack --deploy nosuch"],
     "sim-arena fidelity": ["absent.jsonl", "damaged.pt"],
     "sim-arena doctor": [

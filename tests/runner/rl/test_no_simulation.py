@@ -18,7 +18,7 @@ from env.doctor.vector_env import DoctorVectorEnv
 from env.live.cluster import LiveCluster
 from env.live.reading import Reader
 from env.live.record import recorded
-from runner.options.real_cluster import RealCluster
+from runner.options.live import LiveChoice
 
 Cli = Callable[..., Any]
 SHORT = ("-e", "1", "-s", "10", "--exam", "1", "--json")
@@ -68,7 +68,7 @@ def test_it_reads_records_and_trains_and_writes_nothing_to_the_cluster(
 
 
 def test_a_state_that_diagnose_sees_is_where_episodes_start(broken: Ward) -> None:
-    with RealCluster().opened() as (api, _):
+    with LiveChoice().opened() as (api, _):
         live = LiveCluster(Reader(api))
     recording = recorded(live.seen)
     assert recording is not None
