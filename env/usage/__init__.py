@@ -5,6 +5,12 @@ It may import `env.kube` and the words of `env`. To be read in this order:
 usage.py       what is known of each container's use, and what is not
 containers.py  the containers of objects, and what they request
 enough.py      the rule: what requests are enough, what is too little and too much
+killed.py      containers that were OOM-killed
 demand.py      use as the annotation of pod templates, read and written
 usage_file.py  use from a JSON or CSV file
+owners.py      which workload a pod is of
+metrics_api.py use by the metrics API
+measured.py    from measurements of pods to the use of workloads
+prometheus_answer.py, prometheus_http.py, prometheus_queries.py, prometheus_reading.py, prometheus.py
+               use from a Prometheus: its answers, requests, queries, a range of it, all together
 """

@@ -1,0 +1,40 @@
+"""A fake Prometheus, and a client of it whose sleep takes no time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fake_prometheus import NOW, FakePrometheus
+
+from env.kube.client import Timer
+from env.usage.prometheus import read_prometheus
+from env.usage.prometheus_http import Credentials, PrometheusApi, connect_prometheus
+from env.usage.usage import ContainerKey, Usage
+
+Read = Callable[..., Usage]
+
+
+@pytest.fixture
+def server() -> Iterator[FakePrometheus]:
+    fake = FakePrometheus()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def api(server: FakePrometheus) -> Iterator[PrometheusApi]:
+    found = connect_prometheus(server.url, Credentials(), timer=Timer(sleep=lambda seconds: None))
+    yield found
+    found.pool.clear()
+
+
+@pytest.fixture
+def read(api: PrometheusApi) -> Read:
+    """Reads the use of these containers over a day; keywords are those of `read_prometheus`."""
+
+    def make(*asked: ContainerKey, **options: Any) -> Usage:
+        return read_prometheus(api, asked, **{"range_s": 86_400.0, "now": NOW, **options})
+
+    return make
