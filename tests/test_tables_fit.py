@@ -241,6 +241,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.commands.tables:rates": lambda: tables.rates(
         "placed pods/s", [{"nodes": 10_000, "pods": 100_000, "median": 1e9, "low": 1e8, "high": 1e10}]
     ),
+    "runner.commands.tables:skipped": lambda: tables.skipped(
+        [("HorizontalPodAutoscaler", [f"{GROUP}/{GROUP}"] * 5, "is a custom resource (example.com/v1); not known")]
+    ),
     "runner.commands.tables:steps": _steps,
     "runner.commands.tables:evaluation": lambda: tables.evaluation(
         [

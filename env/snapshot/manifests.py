@@ -102,7 +102,7 @@ def _last_of_each(named: Iterable[_Named], skipped: list[Skipped]) -> list[_Name
     for each in named:
         before = found.get(each.key)
         if before is not None:
-            why = f"{before.placed.place}: is there again in {each.placed.place}, which counts"
+            why = f"there are two; that of {each.placed.place} counts, that of {before.placed.place} does not"
             skipped.append(Skipped(each.key.kind, _name(each.key), why))
         found[each.key] = each
     return list(found.values())

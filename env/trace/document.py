@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import os
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from env.workload import WorkloadRef, is_of, workload_ref
 Manifest = dict[str, Any]
 
 TRACE_SUFFIXES = (".msgpack", ".sktrace")
+_MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
+_HEAD = 65_536
+_YAML = re.compile(rb"(^|\n)(---|#|[A-Za-z][A-Za-z0-9_-]*:(\s|$))")
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +150,9 @@ def trace_files(path: str | os.PathLike[str]) -> list[Path]:
         return [path]
     found = sorted(child for child in path.iterdir() if child.suffix in TRACE_SUFFIXES)
     if not found:
-        raise TraceError(f"folder {path}: holds no {' or '.join(TRACE_SUFFIXES)} file")
+        holds_manifests = any(child.suffix in _MANIFEST_SUFFIXES for child in path.iterdir())
+        instead = f"; it holds manifests? those go to -f: -f {path}" if holds_manifests else ""
+        raise TraceError(f"folder {path}: holds no {' or '.join(TRACE_SUFFIXES)} file{instead}")
     return found
 
 
@@ -196,7 +203,23 @@ def _unpack(data: bytes, name: str) -> Any:
     try:
         return unpack(data)
     except ValueError as error:
+        text = _text_kind(data, name)
+        if text:
+            raise TraceError(f"trace {name}: {text}") from None
         raise TraceError(f"trace {name}: not a SimKube trace: {one_line(str(error))}") from error
+
+
+def _text_kind(data: bytes, name: str) -> str:
+    """What a text is that is not MessagePack, and what takes it; "" for other bytes."""
+    head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
+    is_json = head[:1] == b"{"
+    if is_json and b'"events"' in data and b'"config"' in data:
+        return "is JSON; a SimKube trace is MessagePack, which `skctl export` writes"
+    if not is_json and (b"\0" in head or not _YAML.search(head)):
+        return ""
+    what = "JSON" if is_json else "YAML"
+    make = f"sim-arena trace make -f {shlex.quote(name)} --to web.sktrace"
+    return f"is {what}, and a trace is MessagePack; manifests go to -f, or make a trace of them: {make}"
 
 
 def _checked(document: Any, name: str) -> Trace:

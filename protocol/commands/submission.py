@@ -123,6 +123,11 @@ def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fed
     if job.weights and not kind.has_weights:
         raise UsageError(f"--weights: agent {job.agent!r} has none; only {with_weights()} have")
     workload.check_needed()
+    if workload.manifests.filename:
+        raise UsageError(
+            f"{workload.source}: a job takes trace files, which go to the bucket; make one with: sim-arena trace make "
+            f"{workload.source} --to web.sktrace, and give it with --trace web.sktrace"
+        )
 
 
 def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]:

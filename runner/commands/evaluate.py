@@ -104,7 +104,7 @@ def evaluate(
     model.check_needed(agent or [])
     check_place(to, "--to")
     named, seed = problems.suite, problems.seed or 0
-    if not workload.trace and (problems.scenarios, workload.problem, problems.seed) == (None, None, None):
+    if not workload.source and (problems.scenarios, workload.problem, problems.seed) == (None, None, None):
         if LLM in (agent or []) and problems.suite is None:
             raise ConfigError(f"--agent {LLM}: asks its model once a step; say how many problems, with --scenarios N")
         named = problems.suite or STANDARD
@@ -174,7 +174,7 @@ def _closed(kept: KeptReplays | None) -> Iterator[None]:
 def _scenarios(
     workload: WorkloadChoice, suite_name: str | None, count: int | None, seed: int, kept: KeptReplays | None
 ) -> list[Scenario]:
-    """The traces given, the suite, or generated problems.
+    """The traces or manifests given, the suite, or generated problems.
 
     Raises:
         ConfigError: two of these asked for at once, or no such suite.
@@ -185,7 +185,7 @@ def _scenarios(
 
     generates = [f"--{name} {value}" for name, value in (("problem", workload.problem), ("scenarios", count)) if value]
     chosen = [f"--suite {suite_name}"] if suite_name else []
-    traces = [f"--trace {workload.trace[0]}"] if workload.trace else []
+    traces = [workload.source] if workload.source else []
     asked = [*generates[:1], *chosen, *traces]
     if len(asked) > 1:
         raise ConfigError(f"{asked[0]}: cannot be had together with {asked[1]}; each says which problems to solve")

@@ -38,8 +38,9 @@ def mcp(
 ) -> None:
     """Serve tools by MCP: look at a cluster or a trace, or play the gym.
 
-    Without options the tools read the cluster of the current kubeconfig; they change nothing. With --trace they show
-    the end of its replay in the embedded engine. A client starts this command and talks to it over stdin and stdout.
+    Without options the tools read the cluster of the current kubeconfig; they change nothing. With --trace or -f they
+    show the end of its replay in the embedded engine. A client starts this command and talks to it over stdin and
+    stdout.
     """
     if find_spec("mcp") is None:
         raise ConfigError("sim-arena mcp needs the package mcp; run: pip install 'sim-arena[llm]'")
@@ -73,10 +74,9 @@ def _serve_http(workload: WorkloadChoice, play: bool, port: int) -> None:
 
 
 def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
-    """The scenario of the one trace given; to look at it, no Deployment of several need be chosen."""
+    """The scenario of the one trace or the manifests given; to look at it, no Deployment of several need be chosen."""
     from env.errors import ScenarioError
-    from env.problems.nodes import NodePools
-    from env.problems.scenario import Scenario
+    from env.problems.scenario import Scenario, nodes_of
     from env.trace.document import load_trace
     from env.workload import WorkloadRef
 
@@ -84,12 +84,13 @@ def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
     try:
         return workload.one_scenario(0)
     except ScenarioError:
-        if len(workload.trace) != 1 or not Path(workload.trace[0]).is_file():
+        trace = workload.manifests.trace()
+        if trace is None and (len(workload.trace) != 1 or not Path(workload.trace[0]).is_file()):
             raise
-        trace = load_trace(workload.trace[0])
+        trace = trace or load_trace(workload.trace[0])
         if replay.deploy or replay.namespace or len(trace.deployments()) == 1:
             raise
-        nodes = replay.pools() or NodePools()
+        nodes = replay.pools() or nodes_of(trace) or NodePools()
         return Scenario(trace, WorkloadRef("", ""), 0, nodes, replay.duration, trace.name, None)
 
 
@@ -110,7 +111,7 @@ def _offered(workload: WorkloadChoice, play: bool) -> tuple[Sequence[Tool], str,
         return Game(workload.one_scenario, EmbeddedCluster()).tools(), RULES, ""
     if workload.problem is not None:
         raise ConfigError(f"--problem {workload.problem}: needs --play")
-    if workload.trace:
+    if workload.source:
         from env.embedded.cluster import EmbeddedCluster
         from runner.mcp.toolbox import about
 

@@ -22,6 +22,7 @@ from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
 from runner.options.doctor import DoctorChoice
 from runner.options.flatten import build, options_of, values
+from runner.options.manifests import STDIN
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
@@ -178,6 +179,11 @@ class RunConfig:
 
         given, kind = self.dump(), environment_kind(self.workload.env)
         kind.check(given, RunConfig().dump())
+        if STDIN in self.workload.manifests.filename:
+            raise ConfigError(
+                "-f -: a run reads its manifests again when it is loaded; make a trace of them with: "
+                "sim-arena trace make -f - --to web.sktrace, and give it with --trace web.sktrace"
+            )
         self.cluster.check()
         training, validation = self.training, self.validation
         agent, units = training.agent or kind.learner, given[kind.counted_by] or kind.units
@@ -205,6 +211,7 @@ class RunConfig:
         weights = None if self.training.weights is None else str(Path(self.training.weights).resolve())
         read: dict[str, Any] = {"trace": [str(Path(path).resolve()) for path in self.workload.trace]}
         read |= {"weights": weights, "recording": [str(Path(path).resolve()) for path in self.doctor.recording]}
+        read["filename"] = [str(Path(path).resolve()) for path in self.workload.manifests.filename]
         nodes = self.workload.replay.nodes
         if nodes is not None and names_file(nodes):
             read["nodes"] = str(Path(nodes).resolve())

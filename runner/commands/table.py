@@ -19,9 +19,10 @@ COMMANDS: Commands = {
     "suggest": Entry(
         "runner.commands.suggest:suggest", "Print what would fix the workloads of a trace, as kubectl patches."
     ),
-    "trace": Entry("", "Look into traces, upgrade old ones, generate new ones, solve them."),
+    "trace": Entry("", "Look into traces, upgrade old ones, make and generate new ones, solve them."),
     "trace show": Entry("runner.commands.trace:show", "Show what a trace holds."),
     "trace upgrade": Entry("runner.commands.trace:upgrade", "Bring a trace to version 2, which SimKube 2.x reads."),
+    "trace make": Entry("runner.commands.trace_make:make", "Make a trace of Kubernetes manifests."),
     "trace generate": Entry("runner.commands.trace:generate", "Write traces of solvable problems."),
     "trace record": Entry("runner.commands.trace_record:record", "Record a running cluster as a trace."),
     "trace solve": Entry("runner.commands.trace:solve", "Find the least number of actions that solves a trace."),

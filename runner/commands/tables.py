@@ -244,3 +244,15 @@ def deployments(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
     for row in rows:
         table.add_row(*("deleted" if value is None else escape(str(value)) for value in row.values()))
     return table
+
+
+_MOST_NAMES = 3
+
+
+def skipped(rows: Sequence[tuple[str, Sequence[str], str]]) -> FittedTable:
+    """What was read and is not in a trace: kind, names, and why."""
+    table = FittedTable("not in the trace", "name", "why")
+    for kind, names, why in rows:
+        more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        table.add_row(escape(kind), escape(", ".join(names[:_MOST_NAMES]) + more), escape(why))
+    return table

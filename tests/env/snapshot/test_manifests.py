@@ -54,7 +54,7 @@ def test_of_objects_of_one_name_the_last_one_counts_and_that_is_said(tmp_path: P
     assert [each["spec"]["replicas"] for each in found.objects] == [5]
     file = tmp_path / "all.yaml"
     assert said(found) == [
-        f"Deployment default/web: {file}, document 1: is there again in {file}, document 2, which counts"
+        f"Deployment default/web: there are two; that of {file}, document 2 counts, that of {file}, document 1 does not"
     ]
 
 

@@ -13,7 +13,7 @@ from runner.options.workload import ReplayChoice, WorkloadChoice
 
 def test_what_only_a_trace_can_answer_needs_one() -> None:
     WorkloadChoice().check_needed()
-    with pytest.raises(ConfigError, match="--duration: needs --trace"):
+    with pytest.raises(ConfigError, match="--duration: needs --trace or -f"):
         WorkloadChoice(replay=ReplayChoice(duration=5.0)).check_needed()
 
 
