@@ -76,6 +76,7 @@ def _serve_http(workload: WorkloadChoice, play: bool, port: int) -> None:
 def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
     """The scenario of the one trace or the manifests given; to look at it, no Deployment of several need be chosen."""
     from env.errors import ScenarioError
+    from env.problems.nodes import NodePools
     from env.problems.scenario import Scenario, nodes_of
     from env.trace.document import load_trace
     from env.workload import WorkloadRef

@@ -27,14 +27,16 @@ def make(
     nodes: NodesChoice,
     output: OutputChoice,
 ) -> None:
-    """Make a trace of manifests, as SimKube replays it. It holds no env values, commands, ConfigMaps or Secrets.
+    """Make a trace of Kubernetes manifests.
 
-    The nodes are those of --nodes, else those of Node manifests, else three.
+    It holds no env values, commands, ConfigMaps or Secrets. The nodes are those of --nodes, else those of Node
+    manifests, else three.
     """
     from dataclasses import replace
 
     from agents.saved.files import write_atomic
     from env.errors import ConfigError, OutputError
+    from env.problems.nodes import NodePools
     from env.problems.scenario import nodes_of
     from env.snapshot import trace_of
     from env.trace.msgpack_document import MAX_BYTES

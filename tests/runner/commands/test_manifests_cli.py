@@ -81,11 +81,13 @@ def test_trace_make_as_json_lists_objects_and_what_is_left_out(call: Call) -> No
     assert [(each["kind"], each["matters"]) for each in found["skipped"]] == [("Cache", True)]
 
 
-def test_commands_take_manifests_in_place_of_a_trace_and_say_what_they_leave_out(call: Call) -> None:
-    code, out, err = call("sim-arena episode -f deploy --agent noop --steps 1 --json")
+def test_commands_take_manifests_in_place_of_a_trace_and_say_what_they_leave_out(
+    call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    code, out, _ = call("sim-arena episode -f deploy --agent noop --steps 1 --json")
     assert (code, json.loads(out)["scenario"]) == (0, "deploy")
     assert json.loads(out)["solved"]
-    assert err.startswith("manifests deploy: not in the replay: Cache shop/front: is a custom resource")
+    assert "manifests deploy: not in the replay: Cache shop/front: is a custom resource" in caplog.text
 
 
 def test_manifests_come_from_standard_input_too(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
