@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from env.errors import ConfigError
+
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 """Kinds of workloads whose requests can be edited; all of `apps/v1`."""
 
@@ -54,6 +56,24 @@ class WorkloadRef:
     def scales(self) -> bool:
         """Whether a manifest of its kind says how many pods there should be; a DaemonSet's nodes do."""
         return self.kind != "DaemonSet"
+
+
+_SHORT = {"deploy": "Deployment", "sts": "StatefulSet", "ds": "DaemonSet", "rs": "ReplicaSet"}  # as kubectl has them
+
+
+def parse_workload(text: str) -> tuple[str, str | None, str]:
+    """Kind, namespace (None: not said) and name of `KIND/NAMESPACE/NAME` or `KIND/NAME`; kinds as kubectl takes them.
+
+    Raises:
+        ConfigError: Neither of these forms, or a kind that is not in KINDS.
+    """
+    word, *names = text.split("/")
+    known = {**_SHORT, **{each.lower(): each for each in KINDS}, **{f"{each.lower()}s": each for each in KINDS}}
+    kind = known.get(word.lower())
+    if kind is None or not 1 <= len(names) <= 2 or not all(names):
+        wanted = f"KIND/NAMESPACE/NAME, such as StatefulSet/shop/db; KIND is one of {', '.join(KINDS)}"
+        raise ConfigError(f"workload {text!r:.80}: must be {wanted}")
+    return kind, names[0] if len(names) == 2 else None, names[-1]
 
 
 class Resources(NamedTuple):

@@ -25,7 +25,7 @@ from runner.options.flatten import changed
 if TYPE_CHECKING:
     from protocol.commands.submit_options import FederationChoice, JobChoice
     from runner.options.agents import EpisodeChoice
-    from runner.options.workload import WorkloadChoice
+    from runner.options.workload import ReplayChoice, WorkloadChoice
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
         TrainingSpec,
         job_type=job.job_type,
         traces=(),
-        deploy=replay.deploy,
-        namespace=replay.namespace,
+        **_workload(replay),
         target=replay.target,
         nodes=write_nodes(replay.pools()),
         duration_s=replay.duration,
@@ -75,6 +74,13 @@ def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fede
     )
     drafted = _federation(federation, training) if federation.wanted else None
     return Submission(training, drafted, workload.trace, job.weights)
+
+
+def _workload(replay: ReplayChoice) -> dict[str, str | None]:
+    """The workload as a job names it: without a kind for a Deployment, as releases before kinds do."""
+    named = replay.named()
+    kind = named.pop("kind")
+    return {**named, "workload_kind": None if kind == "Deployment" else kind}
 
 
 def upload(bucket: Bucket, submission: Submission) -> Submission:

@@ -54,6 +54,7 @@ def scenario_of(trace: Trace, name: str, training: TrainingSpec) -> Scenario:
     return scenario_from_trace(
         trace,
         name=name,
+        kind=training.workload_kind,
         deploy=training.deploy,
         namespace=training.namespace,
         target=training.target,

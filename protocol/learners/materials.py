@@ -26,7 +26,8 @@ class Scenarios:
             TraceError, ScenarioError: it cannot be used.
         """
         wanted = manifest.training
-        problems = (wanted.traces, wanted.deploy, wanted.namespace, wanted.target, wanted.nodes, wanted.duration_s)
+        workload = (wanted.workload_kind, wanted.deploy, wanted.namespace)
+        problems = (wanted.traces, workload, wanted.target, wanted.nodes, wanted.duration_s)
         if problems != self._of:
             self._kept = [
                 scenario_of(read_trace(body, keys.trace(sha256)), sha256[:12], wanted)

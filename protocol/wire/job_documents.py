@@ -58,6 +58,9 @@ class TrainingSpec(Part):
     job_type: JobType = JobType.TRAINING
     traces: tuple[Sha256, ...] = Field(default=(), max_length=10_000)
     problem: Name | None = Field(default=None, description="generate this kind only")
+    workload_kind: Literal["StatefulSet", "DaemonSet", "ReplicaSet"] | None = Field(
+        default=None, description="without it the workload is a Deployment"
+    )
     deploy: Name | None = None
     namespace: Name | None = None
     target: int | None = Field(default=None, ge=1, le=100)
@@ -77,34 +80,35 @@ class TrainingSpec(Part):
     episode_timeout_s: Finite = Field(default=3600.0, gt=0)
 
     @property
-    def version(self) -> Literal[2, 3, 4]:
+    def version(self) -> Literal[2, 3, 4, 5]:
         """The version of a document that holds it."""
-        return 4 if self.packages else 3 if isinstance(self.nodes, tuple) else 2
+        return 5 if self.workload_kind else 4 if self.packages else 3 if isinstance(self.nodes, tuple) else 2
 
     def require_version(self, version: int) -> None:
         """ValueError if a document of that version cannot hold it."""
         if version < self.version and self.version > 2:
-            unknown = "packages" if self.packages else "pools of nodes"
+            unknown = {3: "pools of nodes", 4: "packages", 5: "kinds of workloads"}[self.version]
             raise ValueError(f"version {version}: knows no {unknown}; must be {self.version}")
 
     @model_serializer(mode="wrap")
-    def _without_empty_packages(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Jobs that need no package stay readable for releases that know of none."""
+    def _without_what_is_new(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Jobs that need no package and no other kind stay readable for releases that know of none."""
         fields: dict[str, object] = write(self)
-        return fields if self.packages else {name: value for name, value in fields.items() if name != "packages"}
+        unused = {name for name in ("packages", "workload_kind") if not getattr(self, name)}
+        return {name: value for name, value in fields.items() if name not in unused}
 
 
 class Manifest(Document):
     """What one job is to run.
 
     Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools. Version 4:
-    its reward or its kind of problems are of packages.
+    its reward or its kind of problems are of packages. Version 5: its workload is of another kind than Deployment.
     """
 
     max_bytes: ClassVar[int] = 8 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2, 3, 4] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3, 4, 5] = 2  # type: ignore[assignment]
     job_id: Id
     created_at: Text
     training: TrainingSpec

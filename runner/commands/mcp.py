@@ -89,7 +89,7 @@ def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
         if trace is None and (len(workload.trace) != 1 or not Path(workload.trace[0]).is_file()):
             raise
         trace = trace or load_trace(workload.trace[0])
-        if replay.deploy or replay.namespace or len(trace.deployments()) == 1:
+        if replay.deploy or replay.workload or replay.namespace or len(trace.deployments()) == 1:
             raise
         nodes = replay.pools() or nodes_of(trace) or NodePools()
         return Scenario(trace, WorkloadRef("", ""), 0, nodes, replay.duration, trace.name, None)

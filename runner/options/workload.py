@@ -11,6 +11,7 @@ from env import ENVIRONMENTS
 from env.errors import ConfigError, nearest
 from env.problems.draw import PROBLEMS
 from env.problems.rooms.kinds import ANY, ANY_ROOM, NAMES, ROOMS
+from env.workload import KINDS, parse_workload
 from runner.options import completion
 from runner.options.flatten import changed
 from runner.options.manifests import ManifestsChoice
@@ -48,6 +49,13 @@ class ReplayChoice(NodesChoice):
         str | None, typer.Option(metavar="NAME", help="The Deployment to fix, where a trace holds several.")
     ] = None
     namespace: Annotated[str | None, typer.Option(metavar="NAME", help="Its namespace in the trace.")] = None
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND/NS/NAME",
+            help=f"A workload of another kind to fix: {', '.join(KINDS[1:])}; such as StatefulSet/shop/db.",
+        ),
+    ] = None
     target: Annotated[int | None, typer.Option(metavar="N", min=1, help="Pods that should be ready.")] = None
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Replay only the first seconds of each trace.")
@@ -70,12 +78,26 @@ class ReplayChoice(NodesChoice):
         return scenario_from_trace(
             trace,
             name=name,
-            deploy=self.deploy,
-            namespace=self.namespace,
+            **self.named(),
             target=self.target,
             nodes=self.pools(),
             duration_s=self.duration,
         )
+
+    def named(self) -> dict[str, str | None]:
+        """Kind, namespace and name of the workload, as `scenario_from_trace` takes them.
+
+        Raises:
+            ConfigError: options that do not go together, or not a form of a workload.
+        """
+        if self.workload is None:
+            return {"kind": None, "namespace": self.namespace, "deploy": self.deploy}
+        kind, namespace, name = parse_workload(self.workload)
+        if self.deploy is not None:
+            raise ConfigError(f"--workload {self.workload}: names the workload, and so does --deploy {self.deploy}")
+        if namespace is not None and self.namespace is not None:
+            raise ConfigError(f"--workload {self.workload}: holds the namespace; leave --namespace out")
+        return {"kind": kind, "namespace": namespace or self.namespace, "deploy": name}
 
     def scenario(self, trace: str) -> Scenario:
         """The scenario of one trace file; ConfigError if it is a folder of several."""

@@ -65,3 +65,34 @@ def test_options_of_nodes_that_do_not_go_together_are_refused(choice: ReplayChoi
 )
 def test_instance_types_are_completed(typed: str, found: str) -> None:
     assert completion.nodes(typed) == [found]
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        (ReplayChoice(), (None, None, None)),
+        (ReplayChoice(deploy="web", namespace="shop"), (None, "shop", "web")),
+        (ReplayChoice(workload="StatefulSet/shop/db"), ("StatefulSet", "shop", "db")),
+        (ReplayChoice(workload="sts/db"), ("StatefulSet", None, "db")),
+        (ReplayChoice(workload="daemonsets/log", namespace="kube-system"), ("DaemonSet", "kube-system", "log")),
+    ],
+)
+def test_a_workload_is_named_by_kind_namespace_and_name(
+    choice: ReplayChoice, named: tuple[str | None, str | None, str | None]
+) -> None:
+    assert tuple(choice.named().values()) == named
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (ReplayChoice(workload="db"), "workload 'db': must be KIND/NAMESPACE/NAME, such as StatefulSet/shop/db"),
+        (ReplayChoice(workload="Job/shop/db"), "workload 'Job/shop/db': must be .* KIND is one of Deployment, Stat"),
+        (ReplayChoice(workload="sts//db"), "workload 'sts//db': must be"),
+        (ReplayChoice(workload="sts/a/db", namespace="a"), "--workload sts/a/db: holds the namespace"),
+        (ReplayChoice(workload="sts/a/db", deploy="db"), "names the workload, and so does --deploy db"),
+    ],
+)
+def test_a_workload_that_cannot_be_meant_is_refused(choice: ReplayChoice, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        choice.named()
