@@ -9,6 +9,8 @@ killed.py      containers that were OOM-killed
 demand.py      use as the annotation of pod templates, read and written
 usage_file.py  use from a JSON or CSV file
 owners.py      which workload a pod is of
+recommenders.py
+               our rule, VPA's and KRR's as functions of a series, to compare
 metrics_api.py use by the metrics API
 measured.py    from measurements of pods to the use of workloads
 prometheus_answer.py, prometheus_http.py, prometheus_queries.py, prometheus_reading.py, prometheus.py

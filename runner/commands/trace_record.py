@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -21,12 +21,14 @@ from runner.commands.interrupt import stop_requested
 from runner.options.flatten import flattened
 from runner.options.live import LiveChoice, read_only_line
 from runner.options.output import OutputChoice
+from runner.options.usage import UsageChoice
 
 if TYPE_CHECKING:
     from env.kube.client import KubeApi
     from env.snapshot.changes import Change
     from env.snapshot.snapshot import Snapshot
     from env.trace.document import Trace
+    from env.usage.usage import Usage
 
 LOOK_EVERY_S = 30.0
 """Seconds between two looks of a watch; more where a look takes more than a fifth of that."""
@@ -58,8 +60,10 @@ class RecordChoice:
 
 
 @flattened
-def record(wanted: RecordChoice, live: LiveChoice, output: OutputChoice) -> None:
+def record(wanted: RecordChoice, live: LiveChoice, usage: UsageChoice, output: OutputChoice) -> None:
     """Record a running cluster as a trace: that of the current kubeconfig, read only.
+
+    What containers use becomes their demand in it: by the metrics API, by Prometheus or by a file.
 
     No Secret, no data of a ConfigMap, no value of a variable and no command gets into it. What may not be read is
     named.
@@ -71,7 +75,7 @@ def record(wanted: RecordChoice, live: LiveChoice, output: OutputChoice) -> None
     with live.opened() as (api, context):
         line = read_only_line(context, api.host, wanted.namespace)
         note(line) if output.as_json else out.print(line, highlight=False, markup=False)
-        recording = _record(api, f"context {context}", wanted.namespace, watch_s)
+        recording = _record(api, f"context {context}", wanted.namespace, watch_s, usage)
     _write(recording, wanted, context, as_json=output.as_json)
 
 
@@ -81,6 +85,7 @@ class _Recording:
 
     Attributes:
         first: The cluster at the beginning.
+        usage: What its containers used at that time.
         start_ts: When that was, unix seconds.
         last: How it was at the last look.
         changes: What happened in between.
@@ -88,6 +93,7 @@ class _Recording:
     """
 
     first: Snapshot
+    usage: Usage
     start_ts: int
     last: Snapshot
     changes: list[Change] = field(default_factory=list)
@@ -95,17 +101,24 @@ class _Recording:
 
     def trace(self) -> Trace:
         from env.snapshot.changes import recorded_trace
+        from env.usage.demand import with_usage
 
-        return recorded_trace(self.first, self.start_ts, self.changes, self.end_ts)
+        first = replace(self.first, objects=tuple(with_usage(self.first.objects, self.usage)))
+        changes = [replace(each, applied=tuple(with_usage(each.applied, self.usage))) for each in self.changes]
+        return recorded_trace(first, self.start_ts, changes, self.end_ts)
 
 
-def _record(api: KubeApi, source: str, namespaces: tuple[str, ...], watch_s: float) -> _Recording:
+def _record(api: KubeApi, source: str, namespaces: tuple[str, ...], watch_s: float, choice: UsageChoice) -> _Recording:
     from env.snapshot.changes import change
     from env.snapshot.live import read_cluster
 
     with progress_bars() as tell:
         first = read_cluster(api, source, namespaces, tell)
-    recording, start = _Recording(first, int(time.time()), first), api.timer.now()
+    start, start_ts = api.timer.now(), int(time.time())
+    usage = choice.read(first.objects, api=api, namespaces=namespaces, now=first.now)
+    for each in usage.notes:
+        note(each)
+    recording = _Recording(first, usage, start_ts, first)
     if not watch_s:
         return recording
     note(f"watching for {watch_s:.0f} s; Ctrl-C ends it early, and what was recorded is written")
@@ -164,6 +177,8 @@ def _write(recording: _Recording, wanted: RecordChoice, context: str, *, as_json
     skipped = found.pop("skipped")
     found["objects"] = ", ".join(f"{count(number, kind)}" for kind, number in found["objects"].items()) or "none"
     not_whole = found.pop("not_whole")
+    use = found.pop("usage")
+    found["use known"] = f"{use['known']} of {count(use['known'] + len(use['missing']), 'container')}"
     tables.show_facts({**found, "not ready": len(not_whole)})
     for each in not_whole:
         _line("not ready", f"{each['kind']} {each['namespace']}/{each['name']}: {each['now']}")
@@ -185,6 +200,7 @@ def _document(recording: _Recording, trace: Trace, to: Path, context: str) -> di
         "objects": dict(kinds),
         "nodes": None if recording.first.nodes is None else recording.first.nodes.count,
         "events": len(trace.events),
+        "usage": {"known": len(recording.usage.uses), "missing": [str(each) for each in recording.usage.missing]},
         "not_whole": [
             {"kind": each.key.kind, "namespace": each.key.namespace, "name": each.key.name, "now": str(each)}
             for each in last.now

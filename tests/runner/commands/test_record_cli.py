@@ -15,12 +15,16 @@ from fake_api import FakeApi
 from town import Town, oom_killed, running
 from typer.testing import CliRunner
 
+from env.demand import read_demand
 from env.kube.client import Timer
 from env.kube.connect import connect
+from env.quantity import MIB
 from env.snapshot.reading import LISTED
 from env.trace.document import load_trace
+from env.usage.metrics_api import POD_METRICS
 from infra.commands import app
 from runner.commands.trace_record import LOOK_EVERY_S, _record
+from runner.options.usage import UsageChoice
 
 ROOT = Path(__file__).parents[3]
 
@@ -65,6 +69,28 @@ def test_what_is_refused_is_said(town: Town, fake: FakeApi, tmp_path: Path) -> N
     assert "left out  CronJob *: not read: GET" in _run("--to", str(tmp_path / "now.sktrace")).stdout
 
 
+def test_what_containers_use_is_their_demand_in_the_trace(town: Town, fake: FakeApi, tmp_path: Path) -> None:
+    use = {"name": "app", "usage": {"cpu": "123456789n", "memory": "200Mi"}}
+    metrics = {"metadata": {"namespace": "shop", "name": "web-5d4f8c7b9-00001"}, "window": "15s", "containers": [use]}
+    fake.answers[POD_METRICS] = {"items": [metrics]}
+    path = tmp_path / "now.sktrace"
+    found = json.loads(_run("--to", str(path), "--json").stdout)
+    assert found["usage"] == {"known": 1, "missing": ["Deployment shop/hungry container app"]}
+    objects = {each["metadata"]["name"]: each for each in load_trace(path).events[0]["applied_objs"]}
+    templates = {
+        name: each["spec"]["template"]["metadata"] for name, each in objects.items() if each["kind"] != "Namespace"
+    }
+    assert read_demand(templates["web"]["annotations"]) == {"app": (124, 200 * MIB)}
+    assert "annotations" not in templates["hungry"]
+
+
+def test_a_cluster_without_a_metrics_api_is_recorded_and_it_is_said(town: Town, tmp_path: Path) -> None:
+    done = _run("--to", str(tmp_path / "now.sktrace"))
+    assert done.exit_code == 0
+    assert "metrics API: there is none in this cluster" in done.stderr
+    assert re.search(r"use known +0 of 2 containers", done.stdout)
+
+
 def test_an_anonymous_trace_has_none_of_the_names(town: Town, tmp_path: Path) -> None:
     assert _run("--to", str(tmp_path / "now.sktrace"), "--anonymous").exit_code == 0
     data = (tmp_path / "now.sktrace").read_bytes()
@@ -81,7 +107,7 @@ def test_a_watch_records_what_changes_and_lasts_as_long_as_it_is_asked_to(town: 
         now[0] += seconds
 
     api = replace(connect(timer=Timer(lambda: now[0], sleep)), request_timeout_s=5.0)
-    trace = _record(api, "context fake", (), 4 * LOOK_EVERY_S).trace()
+    trace = _record(api, "context fake", (), 4 * LOOK_EVERY_S, UsageChoice()).trace()
     api.close()
     start = trace.events[0]["ts"]
     assert [event["ts"] - start for event in trace.events] == [0, 2 * LOOK_EVERY_S, 4 * LOOK_EVERY_S]
@@ -98,7 +124,7 @@ def test_a_look_that_fails_is_no_change(town: Town, fake: FakeApi, capsys: pytes
         now[0] += seconds
 
     api = replace(connect(timer=Timer(lambda: now[0], sleep)), request_timeout_s=5.0)
-    recording = _record(api, "context fake", (), 2 * LOOK_EVERY_S)
+    recording = _record(api, "context fake", (), 2 * LOOK_EVERY_S, UsageChoice())
     api.close()
     assert recording.changes == []
     assert "this look failed, the next one follows: GET" in capsys.readouterr().err
@@ -126,5 +152,5 @@ def test_the_role_in_the_docs_allows_what_is_read_and_nothing_more() -> None:
         if rule["verbs"] == ["get", "list"]
     }
     read = {(each.api_version.rpartition("/")[0], each.plural) for each in LISTED}
-    assert allowed == read
+    assert allowed == read | {("metrics.k8s.io", "pods")}
     assert all(rule["verbs"] == ["get", "list"] for rule in role["rules"])
