@@ -51,7 +51,7 @@ from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
-from runner.suggest.answer import Row
+from runner.suggest.rows import Row
 
 ROOT = Path(__file__).parents[1]
 WINDOW = 80
@@ -227,6 +227,7 @@ CASES: dict[str, Callable[[], Any]] = {
                     "StatefulSet", GROUP, GROUP, 100, 0, 100, 123_456, 2**40 + 1, "100 pending: had taint(s)"
                 ),
                 WorkloadState("StatefulSet", GROUP, GROUP, 100, 0, 100, 23_456, 2**40),
+                None,
                 {"spec": {}},
                 ("main: cpu 123456m -> 23456m", "main: memory 1099511627777 -> 1Ti"),
                 ERROR,

@@ -1,7 +1,8 @@
-"""`sim-arena suggest`: what would fix the workloads of a trace, as kubectl patches."""
+"""`sim-arena suggest`: what would make workloads Ready, as kubectl patches."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,31 +11,56 @@ import typer
 from agents.kinds import KINDS
 from env.errors import UsageError
 from runner.clusters.choice import EMBEDDED, ClusterChoice
-from runner.commands.console import check_place
+from runner.commands.console import check_place, note, out
+from runner.commands.suggest_source import CLUSTER, open_source
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
 from runner.options.flatten import flattened
 from runner.options.language_model import ModelChoice
+from runner.options.live import LiveChoice
+from runner.options.manifests import ManifestsChoice
 from runner.options.output import OutputChoice
+from runner.options.usage import UsageChoice
 from runner.options.workload import ReplayChoice
 
 if TYPE_CHECKING:
-    from env.trace.document import Trace
+    from env.problems.scenario import Scenario
+    from runner.commands.suggest_source import Source
+
+
+class FailOn(StrEnum):
+    """What makes the exit code 1."""
+
+    NOT_READY = "not-ready"
 
 
 @flattened
 def suggest(
     ctx: typer.Context,
-    trace: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE", help="A trace file.", autocompletion=completion.files, rich_help_panel=ReplayChoice.panel
-        ),
-    ],
+    manifests: ManifestsChoice,
     replay: ReplayChoice,
+    usage: UsageChoice,
     cluster: ClusterChoice,
     output: OutputChoice,
     model: ModelChoice,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A trace file. Default, without -f: the current context, read only.",
+            autocompletion=completion.files,
+            rich_help_panel=ReplayChoice.panel,
+        ),
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A kubeconfig file. Default: KUBECONFIG, ~/.kube/config.",
+            autocompletion=completion.files,
+            rich_help_panel=ClusterChoice.panel,
+        ),
+    ] = None,
     agent: Annotated[
         str,
         typer.Option(
@@ -64,47 +90,108 @@ def suggest(
             rich_help_panel=OutputChoice.panel,
         ),
     ] = None,
+    patch_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write all patches to this new folder, for kubectl apply -k.",
+            rich_help_panel=OutputChoice.panel,
+        ),
+    ] = None,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print Markdown, for a pull request.", rich_help_panel=OutputChoice.panel),
+    ] = False,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            metavar=f"{FailOn.NOT_READY}",
+            help="Exit code 1 where a workload is not Ready as given, also if a proposal mends it; else 0. For CI.",
+            rich_help_panel=OutputChoice.panel,
+        ),
+    ] = None,
 ) -> None:
-    """Print what would fix the workloads of a trace, as kubectl patches.
+    """Print what would make workloads Ready, as kubectl patches.
 
-    All workloads in a table; details where one is named with --deploy, or there is only one.
+    Of a trace, manifests, or the current context, which is only read: all workloads in a table; details where one is
+    named with --deploy, or there is only one. Nothing is ever written to a cluster.
 
     Exit code 0: all would be Ready with what is proposed; 1: something stays not Ready; 3: nothing is wrong.
     """
-    from env.trace.document import trace_files
-    from runner.commands.suggest_all import suggest_all
+    from runner.commands.suggest_all import Printed, suggest_all
     from runner.commands.suggest_one import solve_command, suggest_one
 
     check_place(to, "--to")
+    _check_new(patch_dir)
+    if markdown and output.as_json:
+        raise UsageError("--markdown: --json is given; leave one of them out")
     model.check_needed([agent])
-    (path, *more) = trace_files(trace)
-    if more:
-        raise UsageError(f"--trace {trace}: {len(more) + 1} traces; suggest takes one")
-    from env.trace.document import load_trace
-
-    loaded = load_trace(path)
+    context = cluster.simkube.kube_context if cluster.cluster == EMBEDDED else None
+    if trace is not None or context is None or (manifests.filename and replay.nodes != CLUSTER):
+        cluster.check()
+    source = open_source(
+        trace,
+        manifests,
+        replay,
+        LiveChoice(kubeconfig=kubeconfig, kube_context=context),
+        usage,
+    )
+    _show_first_line(source, is_data=output.as_json or markdown)
     player = open_agent(agent, 0, model)
-    if replay.deploy is not None or _is_of_one(loaded):
-        scenario = replay.scenario(trace)
-        solve = solve_command(trace, replay)
+    printed = Printed(as_json=output.as_json, markdown=markdown, patch_dir=patch_dir, fail_on_not_ready=bool(fail_on))
+    is_named = replay.deploy is not None
+    if (is_named or (trace is not None and printed.is_plain and _is_of_one(source))) and not source.is_measured:
+        if not printed.is_plain:
+            raise UsageError("--patch-dir, --markdown, --fail-on: are about all workloads; leave out the name of one")
+        solve = solve_command(trace, replay) if trace is not None else ""
+        scenario = _scenario(source, replay, trace)
         suggest_one(scenario, player, steps, cluster, ctx.obj, as_json=output.as_json, to=to, solve=solve)
         return
     if cluster.cluster != EMBEDDED:
         raise UsageError(f"--cluster {cluster.cluster}: replays one workload; name it with --deploy")
-    for option, value in (("--target", replay.target), ("--to", to), ("--namespace", replay.namespace)):
-        if value is not None:
-            raise UsageError(f"{option} {value}: is about one workload; name it with --deploy")
-    suggest_all(loaded, replay, player, steps, lower=lower, as_json=output.as_json)
+    for option, text in (("--target", replay.target), ("--to", to)):
+        if text is not None:
+            raise UsageError(f"{option} {text}: is about one workload without usage; name it with --deploy")
+    only = _scenario(source, replay, trace).workload if is_named else None
+    suggest_all(source, replay, player, steps, printed, only=only, lower=lower)
 
 
-def _is_of_one(trace: Trace) -> bool:
-    """Whether a trace has a single workload, of a kind that can be edited, or says itself which one is meant."""
+def _show_first_line(source: Source, *, is_data: bool) -> None:
+    """Say which cluster is read; beside the data where a program reads that."""
+    if source.first_line and is_data:
+        note(source.first_line)
+    elif source.first_line:
+        out.print(source.first_line, highlight=False, markup=False)
+
+
+def _scenario(source: Source, replay: ReplayChoice, trace: str | None) -> Scenario:
+    """The one workload that is named, or the only one."""
+    from env.problems.scenario import scenario_from_trace
+
+    return scenario_from_trace(
+        source.trace,
+        name=source.name if trace is None else Path(trace).name,
+        deploy=replay.deploy,
+        namespace=replay.namespace,
+        target=replay.target,
+        nodes=source.nodes,
+        duration_s=replay.duration,
+    )
+
+
+def _check_new(folder: Path | None) -> None:
+    if folder is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--patch-dir {folder}: is there and not empty; name a new folder")
+
+
+def _is_of_one(source: Source) -> bool:
+    """Whether there is a single workload, of a kind that can be edited, or the trace says itself which one is meant."""
     from env.engine.manifests.objects import pod_templates
     from env.workload import object_ref
 
-    metadata = trace.extra.get("metadata")
+    metadata = source.trace.extra.get("metadata")
     own = metadata.get("scenario") if isinstance(metadata, dict) else None
     if isinstance(own, dict) and isinstance(own.get("deploy"), str):
         return True
-    applied = [each for event in trace.events for each in event["applied_objs"] if pod_templates(each)]
-    return len({(each["kind"], object_ref(each)) for each in applied}) == len(trace.workloads()) == 1
+    applied = [each for event in source.trace.events for each in event["applied_objs"] if pod_templates(each)]
+    return len({(each["kind"], object_ref(each)) for each in applied}) == len(source.trace.workloads()) == 1

@@ -2,199 +2,207 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from env.words import count
 from runner.commands import tables
-from runner.commands.console import Exit, err, fail, out, print_json
+from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
 from runner.commands.fitted import FittedTable
 from runner.commands.interrupt import interruptible
 
 if TYPE_CHECKING:
     from agents.agent import Agent
-    from env.embedded.survey import WorkloadState
-    from env.trace.document import Trace
+    from env.trace.document import Manifest
+    from env.workload import WorkloadRef
+    from runner.commands.suggest_source import Source
     from runner.options.workload import ReplayChoice
-    from runner.suggest.answer import Answer, Row
+    from runner.suggest.kustomization import Change
+    from runner.suggest.rows import Answer, Row
+
+_MOST_LINES = 12  # of what is no part of the verdict
 
 
-def suggest_all(trace: Trace, replay: ReplayChoice, player: Agent, steps: int, *, lower: bool, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Printed:
+    """How the answer is told.
+
+    Attributes:
+        as_json: As one JSON document.
+        markdown: As Markdown.
+        patch_dir: A new folder that patches are written to; None: none are.
+        fail_on_not_ready: The exit code says whether all is Ready as given.
+    """
+
+    as_json: bool = False
+    markdown: bool = False
+    patch_dir: Path | None = None
+    fail_on_not_ready: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one workload can be told like this, too."""
+        return not (self.markdown or self.patch_dir or self.fail_on_not_ready)
+
+
+def suggest_all(
+    source: Source,
+    replay: ReplayChoice,
+    player: Agent,
+    steps: int,
+    printed: Printed,
+    *,
+    only: WorkloadRef | None,
+    lower: bool,
+) -> None:
     """Find what would make all workloads Ready, print it, and leave with its exit code.
 
     Args:
-        trace: The workloads.
-        replay: Their nodes, and how long is replayed.
+        source: The workloads.
+        replay: How long is replayed, and of which namespace.
         player: Who proposes.
         steps: The most steps for one workload.
-        lower: See `runner.suggest.answer.answer`.
-        as_json: Whether to print one JSON document.
+        printed: How it is told.
+        only: Of which workload alone; None: of all.
+        lower: See `runner.suggest.answer.Question`.
     """
     from env.problems.nodes import NodePools
-    from env.problems.scenario import nodes_of
-    from runner.suggest.answer import answer
+    from runner.suggest.answer import Question, answer
+    from runner.suggest.texts import document, markdown
 
-    given = replay.pools() or nodes_of(trace)
+    question = Question(
+        source.trace,
+        source.nodes or NodePools(),
+        replay.duration,
+        source.usage,
+        {(each.key.kind, each.key.namespace, each.key.name): each for each in source.now},
+        replay.namespace,
+        only,
+        lower,
+    )
     with interruptible("nothing was found by then") as should_stop, err.status("replaying") as status:
 
         def tell(done: int, total: int, title: str) -> None:
             status.update(f"{done + 1} of {total}: {title}")
 
-        found = answer(
-            trace,
-            given or NodePools(),
-            replay.duration,
-            player,
-            steps,
-            lower=lower,
-            should_stop=should_stop,
-            on_progress=tell,
+        found = answer(question, player, steps, should_stop=should_stop, on_progress=tell)
+    said = _facts(found, source)
+    if printed.as_json:
+        skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
+        notes = list(source.usage.notes)
+        print_json(
+            {**document(found), **said, "assumed_nodes": source.nodes is None, "skipped": skipped, "notes": notes}
         )
-    if as_json:
-        print_json(_document(found, trace.name, is_assumed=given is None))
+    elif printed.markdown:
+        print_lines(markdown(found, said, _left_out(source)))
     else:
-        _show(found, trace.name, is_assumed=given is None)
-    _leave(found)
+        _show(found, said, source)
+    if printed.patch_dir is not None and found.proposals:
+        _write(printed.patch_dir, found, source)
+    _leave(found, source, fail_on_not_ready=printed.fail_on_not_ready)
 
 
-def _show(found: Answer, source: str, *, is_assumed: bool) -> None:
-    nodes = str(found.nodes) + ("; assumed, give yours with --nodes" if is_assumed else "")
-    tables.show_facts(
-        {
-            "source": source,
-            "nodes": nodes,
-            "requested": _requested(found),
-            "not Ready": f"{len(found.failing)} of {count(len(found.rows), 'workload')}",
-        }
-    )
+def _facts(found: Answer, source: Source) -> dict[str, str]:
+    """Where the workloads are from, where they run, and how many are not Ready."""
+    from runner.suggest.texts import requested
+
+    facts = {
+        "source": source.name,
+        "nodes": str(found.nodes) + ("; assumed, give yours with --nodes" if source.nodes is None else ""),
+        "requested": requested(found),
+        "not ready": f"{len(found.failing)} of {count(len(found.rows), 'workload')}",
+    }
+    if source.usage.uses:
+        known = ", ".join(sorted({each.source for each in source.usage.uses.values()}))
+        few = f"; of {count(len(found.unknown), 'container')} not known" if found.unknown else ""
+        facts["use"] = f"by {known}{few}"
+    return facts
+
+
+def _show(found: Answer, facts: Mapping[str, str], source: Source) -> None:
+    tables.show_facts(facts)
+    for line in _left_out(source):
+        out.print(line, markup=False, highlight=False)
     told = [row for row in found.rows if row.has_something]
-    if not told:
-        return
-    out.print()
-    tables.show(_table(told))
+    if told:
+        out.print()
+        tables.show(_table(told))
     if found.proposals:
-        out.print("\n" + _verdict(found), markup=False, highlight=False)
-        for command in _commands(found):
+        from runner.suggest.texts import caution, commands, verdict
+
+        out.print()
+        for line in filter(None, (verdict(found), caution(found))):
+            out.print(line, markup=False, highlight=False)
+        for command in commands(found):
             out.print(command, markup=False, highlight=False, soft_wrap=True)
 
 
+def _left_out(source: Source) -> list[str]:
+    """What is no part of the verdict, a line each."""
+    lines = [f"left out: {each}" for each in source.skipped if each.matters]
+    lines += [f"use: {each}" for each in source.usage.notes]
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {more} more; --json has all"]
+
+
 def _table(rows: Sequence[Row]) -> FittedTable:
-    table = FittedTable("workload", "asks for", "ready", "why", "proposal", "cores", "GiB")
+    from rich.markup import escape
+
+    from runner.suggest.texts import TITLES, cells
+
+    table = FittedTable(*TITLES)
     for row in rows:
-        table.add_row(*_cells(row))
+        table.add_row(*map(escape, cells(row)))
     return table
 
 
-def _requested(found: Answer) -> str:
-    """What all pods request, of what all nodes have."""
-    cpu_m, memory_bytes = found.requested
-    nodes_cpu_m, nodes_bytes = found.nodes.total
-    return f"{_amount(cpu_m / 1000)} of {_amount(nodes_cpu_m / 1000)} cores, " + (
-        f"{_amount(memory_bytes / 2**30)} of {_amount(nodes_bytes / 2**30)} GiB"
-    )
+def _write(folder: Path, found: Answer, source: Source) -> None:
+    """Write the patches for `kubectl apply -k`, and say how to apply them."""
+    from runner.suggest.kustomization import Change, apply_command, files, write
+
+    changes = [Change(row.before.workload, row.patch) for row in found.proposals if row.patch is not None]
+    given = _originals(source.files, changes)
+    write(folder, files(changes, given))
+    note(f"wrote {folder}; to apply it: {apply_command(shlex.quote(str(folder)), changes, given)}", whole=True)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    from rich.markup import escape
+def _originals(paths: Sequence[str], changes: Sequence[Change]) -> dict[WorkloadRef, Manifest]:
+    """The manifests of the workloads that change, as they were written; standard input cannot be read again."""
+    from env.snapshot.files import STDIN, read_texts
+    from env.snapshot.manifests import DEFAULT_NAMESPACE
+    from env.snapshot.placed import placed_objects
 
-    proposal = ", ".join(row.changes)
-    note = f"({row.note})" if row.note and proposal else row.note
-    texts = (
-        str(row.before.workload),
-        asks_for(row.before),
-        f"{row.before.ready} of {row.before.wanted}",
-        row.before.reason,
-        " ".join(part for part in (proposal, note) if part),
-        _signed(row.cpu_m / 1000) if row.patch else "",
-        _signed(row.memory_bytes / 2**30) if row.patch else "",
-    )
-    return tuple(map(escape, texts))
-
-
-def asks_for(state: WorkloadState) -> str:
-    """The pods of a workload and what each takes of its node."""
-    from env.quantity import format_cpu, format_memory
-
-    return f"{state.wanted} x {format_cpu(state.cpu_m)} CPU, {format_memory(state.memory_bytes)}"
+    if not paths or STDIN in paths:
+        return {}
+    wanted = {(ref.kind, ref.namespace, ref.name): ref for ref, _ in changes}
+    found: dict[WorkloadRef, Manifest] = {}
+    for placed in placed_objects(read_texts(paths)[0], []):
+        name, namespace = placed.metadata.get("name"), placed.metadata.get("namespace") or DEFAULT_NAMESPACE
+        ref = wanted.get((placed.kind, str(namespace), str(name)))
+        if ref is not None:
+            found[ref] = placed.manifest
+    return found
 
 
-def _signed(amount: float) -> str:
-    """An amount that is requested more or less."""
-    text = _amount(amount)
-    return text if amount <= 0 else f"+{text}"
-
-
-def _amount(value: float) -> str:
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-def _verdict(found: Answer) -> str:
-    """Who would be Ready with all proposals together, and what that costs or saves."""
-    cores = sum(row.cpu_m for row in found.proposals) / 1000
-    gib = sum(row.memory_bytes for row in found.proposals) / 2**30
-    staying = len(found.staying)
-    whole = "all workloads" if not staying else f"{len(found.rows) - staying} of {len(found.rows)} workloads"
-    return f"with all proposals together {whole} Ready; cores {_signed(cores)}, GiB {_signed(gib)}"
-
-
-def _commands(found: Answer) -> list[str]:
-    from runner.suggest.patch import patch_command
-
-    return [patch_command(row.before.workload, row.patch) for row in found.proposals if row.patch is not None]
-
-
-def _leave(found: Answer) -> None:
+def _leave(found: Answer, source: Source, *, fail_on_not_ready: bool) -> None:
     """Leave with the exit code, and say why where it is not 0."""
+    if fail_on_not_ready:
+        if found.failing:
+            fail(f"{count(len(found.failing), 'workload')} not Ready as given: {_names(found.failing)}")
+        return
     if found.staying:
-        names = ", ".join(str(row.before.workload) for row in found.staying)
-        fail(f"{count(len(found.staying), 'workload')} not Ready with all that is proposed: {names}")
+        beside = " with all that is proposed" if found.proposals else ""
+        fail(f"{count(len(found.staying), 'workload')} not Ready{beside}: {_names(found.staying)}")
     if not found.failing and not found.proposals:
-        fail(f"{count(len(found.rows), 'workload')}: nothing is wrong; nothing to do", Exit.NOTHING_TO_DO)
+        but = "; what was left out may be" if any(each.matters for each in source.skipped) else ""
+        fail(f"{count(len(found.rows), 'workload')}: nothing is wrong{but}; nothing to do", Exit.NOTHING_TO_DO)
 
 
-def _document(found: Answer, source: str, *, is_assumed: bool) -> dict[str, Any]:
-    return {
-        "source": source,
-        "nodes": {"text": str(found.nodes), "assumed": is_assumed},
-        "workloads": [_row_document(row) for row in found.rows],
-        "not_ready": len(found.failing),
-        "not_ready_with_proposals": len(found.staying),
-        "proposals": len(found.proposals),
-        "cpu_m": sum(row.cpu_m for row in found.proposals),
-        "memory_bytes": sum(row.memory_bytes for row in found.proposals),
-    }
-
-
-def _row_document(row: Row) -> dict[str, Any]:
-    from runner.suggest.patch import patch_command
-
-    return {
-        "kind": row.before.kind,
-        "namespace": row.before.namespace,
-        "name": row.before.name,
-        "before": _state_document(row.before),
-        "after": _state_document(row.after),
-        "changes": list(row.changes),
-        "cpu_m": row.cpu_m,
-        "memory_bytes": row.memory_bytes,
-        "patch": row.patch,
-        "command": None if row.patch is None else patch_command(row.before.workload, row.patch),
-        "note": row.note,
-        "why_not": list(row.why_not),
-        "left_out": [tables.left_out_document(each) for each in row.left_out],
-    }
-
-
-def _state_document(state: WorkloadState) -> dict[str, Any]:
-    from env.quantity import format_cpu, format_memory
-
-    return {
-        "wanted": state.wanted,
-        "ready": state.ready,
-        "lacking": state.lacking,
-        "cpu": format_cpu(state.cpu_m),
-        "memory": format_memory(state.memory_bytes),
-        "reason": state.reason,
-        "why": list(state.why),
-    }
+def _names(rows: Sequence[Row]) -> str:
+    names = [str(row.before.workload) for row in rows]
+    return ", ".join(names[:_MOST_LINES]) + (
+        f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
+    )

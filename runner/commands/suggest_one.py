@@ -43,7 +43,7 @@ def suggest_one(
         open_bucket: See `ClusterChoice.opened`.
         as_json: Whether to print one JSON document.
         to: Where the patch is written; None: nowhere.
-        solve: The command that searches for a least solution.
+        solve: The command that searches for a least solution; "" where there is none.
     """
     from runner.suggest.patch import patch_command
     from runner.suggest.suggestion import SuggestionEnd, suggest
@@ -95,10 +95,14 @@ def _leave(scenario: Scenario, player: Agent, found: Suggestion, solve: str) -> 
             spared = f"no way of up to {count(found.searched, 'action')} spares them; " if found.searched else ""
             fail(
                 f"agent {player.name}: only what breaks neighbours leads to {scenario.target} ready, and they would "
-                f"lack {broken}; {spared}the exact search may know more: {solve}"
+                f"lack {broken}; {spared}{_more(solve)}".removesuffix("; ")
             )
         case SuggestionEnd.LOOPED | SuggestionEnd.UNSOLVED:
-            fail(f"{_failure(scenario, player, found)}; the exact search may know more: {solve}")
+            fail(f"{_failure(scenario, player, found)}; {_more(solve)}".removesuffix("; "))
+
+
+def _more(solve: str) -> str:
+    return f"the exact search may know more: {solve}" if solve else ""
 
 
 def _write(path: Path, patch: dict[str, Any]) -> None:

@@ -2,116 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from agents.agent import Agent
-from env.embedded.left_out import LeftOut
 from env.embedded.survey import WorkloadState
 from env.interrupt import stopping_when
 from env.problems.nodes import NodePools
+from env.snapshot.now import WorkloadNow
 from env.trace.document import Trace
+from env.usage.usage import Usage
+from env.workload import KINDS, WorkloadRef
 from runner.suggest.effects import side_effects
 from runner.suggest.patch import changes, strategic_patch
-from runner.suggest.proposals import Planner, Progress, Proposals
+from runner.suggest.proposals import Planner, Progress, Proposals, Reply
+from runner.suggest.rows import Answer, Key, Row
+from runner.suggest.sizes import SizedTrace, known_use, sized_trace
 
 
 @dataclass(frozen=True)
-class Row:
-    """One workload.
+class Question:
+    """Workloads, and what is known of them.
 
     Attributes:
-        before: As it is given.
-        after: With all proposals in place.
-        patch: A strategic merge patch of its manifest; None: nothing is proposed.
-        changes: What that changes, as `cpu 17 -> 16`.
-        note: Why nothing is proposed for a workload that is not whole, or what a proposal does besides.
-        left_out: What concerns it and was not simulated; only of workloads that are not whole.
-        why_not: Why no action helps it, or what any would break, in whole sentences.
-    """
-
-    before: WorkloadState
-    after: WorkloadState
-    patch: dict[str, Any] | None = None
-    changes: tuple[str, ...] = ()
-    note: str = ""
-    left_out: tuple[LeftOut, ...] = ()
-    why_not: tuple[str, ...] = ()
-
-    @property
-    def cpu_m(self) -> int:
-        """CPU that all its pods request more than as given; negative for less."""
-        return self.after.wanted * self.after.cpu_m - self.before.wanted * self.before.cpu_m
-
-    @property
-    def memory_bytes(self) -> int:
-        """The same for memory."""
-        return self.after.wanted * self.after.memory_bytes - self.before.wanted * self.before.memory_bytes
-
-    @property
-    def has_something(self) -> bool:
-        """Whether there is something to say of it: it is not whole, or something is proposed."""
-        return bool(self.before.lacking or self.after.lacking or self.patch)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Every workload of a trace, worst first.
-
-    Attributes:
-        rows: Those that stay not whole, then those that become whole, then the others.
-        nodes: Where they run.
-    """
-
-    rows: tuple[Row, ...]
-    nodes: NodePools
-
-    @property
-    def requested(self) -> tuple[int, int]:
-        """CPU in millicores and memory in bytes that all pods request as given."""
-        states = [row.before for row in self.rows]
-        return (
-            sum(state.wanted * state.cpu_m for state in states),
-            sum(state.wanted * state.memory_bytes for state in states),
-        )
-
-    @property
-    def failing(self) -> tuple[Row, ...]:
-        """Workloads that are not whole as given."""
-        return tuple(row for row in self.rows if row.before.lacking)
-
-    @property
-    def staying(self) -> tuple[Row, ...]:
-        """Workloads that are not whole with all proposals either."""
-        return tuple(row for row in self.rows if row.after.lacking)
-
-    @property
-    def proposals(self) -> tuple[Row, ...]:
-        """Those for which something is proposed."""
-        return tuple(row for row in self.rows if row.patch)
-
-
-def answer(
-    trace: Trace,
-    nodes: NodePools,
-    duration_s: float | None,
-    agent: Agent,
-    max_steps: int,
-    *,
-    lower: bool = False,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Progress = lambda done, total, title: None,
-) -> Answer:
-    """Replay a trace, propose for each workload that is not whole, and replay all proposals together.
-
-    Args:
         trace: The workloads.
         nodes: Where they run.
         duration_s: Seconds of the trace that are replayed; None: all of it, until all is at rest.
+        usage: What containers use; annotations of the trace count besides.
+        now: How workloads are by their cluster's own word, by kind, namespace and name.
+        namespace: Propose only for workloads in it; None: for all.
+        only: Propose only for this workload; None: for all.
+        lower: Whether requests of which the use is not known go down even where some pods are Ready.
+    """
+
+    trace: Trace
+    nodes: NodePools
+    duration_s: float | None = None
+    usage: Usage = field(default_factory=Usage)
+    now: Mapping[Key, WorkloadNow] = field(default_factory=dict)
+    namespace: str | None = None
+    only: WorkloadRef | None = None
+    lower: bool = False
+
+
+def answer(
+    question: Question,
+    agent: Agent,
+    max_steps: int,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Progress = lambda done, total, title: None,
+) -> Answer:
+    """Replay the workloads, propose for those that are not whole or not of the right size, and replay all together.
+
+    Args:
+        question: The workloads.
         agent: Who proposes.
         max_steps: The most steps that it takes for one workload.
-        lower: Whether requests of which the use is not known go down even where some pods are Ready.
         should_stop: Asked before every step, and within replays.
         on_progress: Gets how many workloads have been planned, of how many, and the next one's name.
 
@@ -120,27 +67,87 @@ def answer(
         Stopped: `should_stop` turned true.
     """
     with stopping_when(should_stop):
-        planner = Planner(trace, nodes, duration_s, agent, max_steps, lower, should_stop, on_progress)
+        trace, usage = known_use(question.trace, question.usage)
+        planner = Planner(
+            trace,
+            question.nodes,
+            question.duration_s,
+            agent,
+            max_steps,
+            usage,
+            question.lower,
+            should_stop,
+            on_progress,
+        )
         before = planner.survey(trace)
-        made = planner.proposals(before)
-        after = {state.key: state for state in (planner.survey(made.trace) if made.asked else before)}
-        rows = [_row(planner, made, state, after[state.key]) for state in before]
-        return Answer(tuple(sorted(rows, key=_order)), nodes)
+        asked = [state for state in before if _is_asked(state, question)]
+        sized = sized_trace(trace, asked, lambda state: planner.manifest(trace, state), usage, planner.survey)
+        made = replace(planner, trace=sized.trace).proposals(
+            planner.survey(sized.trace) if sized.trace is not trace else before, {state.key for state in asked}
+        )
+        after = {state.key: state for state in (planner.survey(made.trace) if made.trace is not trace else before)}
+        rows = [_row(planner, made, sized, state, after[state.key], question.now.get(state.key)) for state in before]
+        rows = [row for row in rows if row.is_broken or _concerns(question, row.before)]
+        return Answer(tuple(sorted(rows, key=_order)), question.nodes, sized.unknown)
 
 
-def _row(planner: Planner, made: Proposals, before: WorkloadState, after: WorkloadState) -> Row:
-    reply = made.replies.get(before.key)
-    note = reply.note if reply is not None else ""
-    left_out, why_not = (reply.left_out, reply.why_not) if reply is not None else ((), ())
-    if before.key not in made.asked:
-        if not before.lacking and after.lacking:
-            note = f"broken by the proposals: {after.reason}"
-        return Row(before, after, None, (), note, left_out, why_not)
+def _is_asked(state: WorkloadState, question: Question) -> bool:
+    """Whether something may be proposed for a workload: not where the cluster says that it is well."""
+    now = question.now.get(state.key)
+    runs = now is not None and now.is_whole and bool(state.lacking)
+    return _concerns(question, state) and not runs
+
+
+def _concerns(question: Question, state: WorkloadState) -> bool:
+    """Whether a workload is asked about."""
+    return question.namespace in (None, state.namespace) and question.only in (None, state.workload)
+
+
+def _row(
+    planner: Planner,
+    made: Proposals,
+    sized: SizedTrace,
+    before: WorkloadState,
+    after: WorkloadState,
+    now: WorkloadNow | None,
+) -> Row:
+    reply, key = made.replies.get(before.key, Reply()), before.key
+    row = Row(
+        before,
+        after,
+        now,
+        note=reply.note or sized.notes.get(key, ""),
+        sizes=sized.why.get(key, ()),
+        left_out=reply.left_out,
+        why_not=reply.why_not,
+    )
+    if row.is_broken:
+        row = replace(row, note=f"broken by the proposals: {after.reason}")
+    if row.disagrees:
+        row = replace(row, note=_disagreement(row))
+    if before.kind not in KINDS or made.trace is planner.trace:
+        return row
     old, new = (planner.manifest(trace, before) for trace in (planner.trace, made.trace))
-    note = f"not beside the other proposals: {after.reason}" if after.lacking else "; ".join(side_effects(old, new))
-    return Row(before, after, strategic_patch(old, new), changes(old, new), note, left_out, why_not)
+    patch = strategic_patch(old, new)
+    if not patch["spec"]:
+        return row
+    effects = "; ".join(side_effects(old, new))
+    note = f"not beside the other proposals: {after.reason}" if after.lacking else sized.notes.get(key, "") or effects
+    return replace(row, patch=patch, changes=changes(old, new), note=note)
 
 
-def _order(row: Row) -> tuple[bool, bool, tuple[float, int, tuple[str, str, str]]]:
-    """Worst first: what stays not whole, then what was not."""
-    return not row.after.lacking, not row.before.lacking, row.before.badness
+def _disagreement(row: Row) -> str:
+    if row.before.lacking:
+        return "Ready in the cluster; the replay places its pods anew and finds no room for all"
+    return f"the cluster says {row.now}; requests do not explain it"
+
+
+def _order(row: Row) -> tuple[bool, bool, tuple[float, int, Key], int, int]:
+    """Worst first: what stays not whole, then what was not, then what saves most."""
+    return (
+        not row.stays,
+        row.is_ready,
+        row.before.badness if not row.is_ready else (0, 0, ("", "", "")),
+        row.cpu_m,
+        (row.memory_bytes),
+    )

@@ -7,12 +7,11 @@ alone, all of them share: of what is short, the largest request among them goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agents.agent import Agent
 from env.actions import Action, apply_action
-from env.demand import read_demand
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.left_out import LeftOut
 from env.embedded.survey import WorkloadState
@@ -22,14 +21,16 @@ from env.problems.nodes import NodePools
 from env.problems.scenario import Scenario, ceiling_of, edited_trace, recorded_manifest
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest, Trace
+from env.usage.enough import enough
+from env.usage.usage import ContainerKey, Usage
 from env.workload import KINDS, Resources
+from runner.suggest.rows import Key
 from runner.suggest.suggestion import SEARCHED, Suggestion, SuggestionEnd, suggest
 
 _FEW_PODS = 200
 _SEARCHED_OF_MANY = 4  # actions, where a replay takes long: some 90 replays
 _SHARED = 200  # steps of sharing at most
 
-Key = tuple[str, str, str]
 Progress = Callable[[int, int, str], None]
 
 
@@ -75,6 +76,7 @@ class Planner:
     duration_s: float | None
     agent: Agent
     max_steps: int
+    usage: Usage
     lower: bool
     should_stop: Callable[[], bool]
     on_progress: Progress
@@ -88,10 +90,11 @@ class Planner:
         """The manifest of a workload at the end of a replay."""
         return recorded_manifest(trace, state.workload, self.duration_s)
 
-    def proposals(self, states: Iterable[WorkloadState]) -> Proposals:
-        """What is proposed for those of the workloads that are not whole."""
+    def proposals(self, states: Iterable[WorkloadState], asked: Collection[Key]) -> Proposals:
+        """What is proposed for those of the workloads that are not whole, and about which is `asked`."""
         states = list(states)
-        failing = sorted((state for state in states if state.lacking), key=lambda state: state.badness)
+        failing = [state for state in states if state.lacking and state.key in asked]
+        failing.sort(key=lambda state: state.badness)
         search = SEARCHED if sum(state.wanted for state in states) <= _FEW_PODS else _SEARCHED_OF_MANY
         trace, replies = self.trace, dict[Key, Reply]()
         for number, state in enumerate(failing):
@@ -118,10 +121,10 @@ class Planner:
             why_not, is_hopeless = found.unmendable or found.breaks, bool(found.unmendable)
             return replace(reply, note=_note(found), why_not=why_not, is_hopeless=is_hopeless)
         asked = found.after.resources
-        if self._may_lower(state, found.before.resources, asked):
+        against = self._against(state, found.before.resources, asked)
+        if not against:
             return replace(reply, asked=asked)
-        lower = _lower(found.before.resources, asked)
-        return replace(reply, note=f"{lower} would do, but pods run and their use is not known: see --lower")
+        return replace(reply, note=f"{_lower(found.before.resources, asked)} would do, but {against}")
 
     def _shared(
         self, states: list[WorkloadState], failing: list[WorkloadState], made: Proposals, search: int
@@ -159,7 +162,7 @@ class Planner:
         ):
             for key in sorted(asked, key=lambda key: asked[key][amount], reverse=True) if is_short else ():
                 outcome = apply_action(asked[key], action, ceiling_of(self._scenario(self.trace, given[key])))
-                if not outcome.blocked and self._may_lower(given[key], asked[key], outcome.resources):
+                if not outcome.blocked and not self._against(given[key], asked[key], outcome.resources):
                     return {key: outcome.resources}
         return None
 
@@ -174,19 +177,25 @@ class Planner:
         ref = state.workload
         return Scenario(trace, ref, state.wanted, self.nodes, self.duration_s, trace.name, None)
 
-    def _may_lower(self, state: WorkloadState, old: Resources, new: Resources) -> bool:
-        """Whether requests may go down: not below what is used, and where that is not known only if no pod is Ready."""
-        manifest = self.manifest(self.trace, state)
-        template = manifest["spec"]["template"]
-        uses = read_demand((template.get("metadata") or {}).get("annotations") or {})
-        edited = read_workload(manifest).source.edited
-        for was, here, use in (
-            (old.cpu_m, new.cpu_m, uses.get(edited.cpu.name, (0, 0))[0]),
-            (old.memory_bytes, new.memory_bytes, uses.get(edited.memory.name, (0, 0))[1]),
+    def _against(self, state: WorkloadState, old: Resources, new: Resources) -> str:
+        """Why requests may not go down; "" where they may.
+
+        Not below what is enough; where that is not known, only if no pod is Ready.
+        """
+        edited = read_workload(self.manifest(self.trace, state)).source.edited
+        cpu, memory = (
+            enough(self.usage.of(ContainerKey(state.kind, state.namespace, state.name, slot.name)))
+            for slot in (edited.cpu, edited.memory)
+        )
+        for was, here, least in (
+            (old.cpu_m, new.cpu_m, cpu.cpu_m),
+            (old.memory_bytes, new.memory_bytes, memory.memory_bytes),
         ):
-            if here < was and (here < use or not (use or self.lower or not state.ready)):
-                return False
-        return True
+            if here < was and least is None and state.ready and not self.lower:
+                return "pods run and their use is not known: see --lower"
+            if here < was and least is not None and here < least:
+                return "it uses more"
+        return ""
 
 
 def _lower(old: Resources, new: Resources) -> str:

@@ -12,7 +12,8 @@ from agents.kinds import make_agent
 from env.embedded.cluster import EmbeddedCluster
 from env.problems.nodes import NodePool, NodePools
 from env.trace.document import Manifest, Trace
-from runner.suggest.answer import Answer, answer
+from runner.suggest.answer import Question, answer
+from runner.suggest.rows import Answer
 
 GIB = 2**30
 NODES = NodePools((NodePool(2, 4_000, 8 * GIB, 110),))
@@ -46,7 +47,8 @@ def trace_of(*manifests: Manifest) -> Trace:
 
 
 def answered(*manifests: Manifest, lower: bool = False) -> Answer:
-    return answer(trace_of(*manifests), NODES, None, make_agent("heuristic", seed=0), 100, lower=lower)
+    question = Question(trace_of(*manifests), NODES, lower=lower)
+    return answer(question, make_agent("heuristic", seed=0), 100)
 
 
 def proposed(found: Answer) -> dict[str, tuple[str, ...]]:
@@ -98,7 +100,7 @@ def test_pods_that_run_are_not_lowered_while_their_use_is_not_known() -> None:
     assert kept.rows[0].note.startswith("cpu 3 -> 2 would do, but pods run and their use is not known")
     assert proposed(answered(web, workload("ads", "100m"), lower=True)) == {"web": ("cpu 3 -> 2",)}
     known = workload("web", "3", replicas=3, annotations={"sim-arena.io/demand": '{"main": {"cpu": "1"}}'})
-    assert proposed(answered(known, workload("ads", "100m"))) == {"web": ("cpu 3 -> 2",)}
+    assert proposed(answered(known, workload("ads", "100m"))) == {"web": ("cpu 3 -> 1150m",)}
 
 
 def test_what_no_action_mends_is_said_of_its_row_and_the_others_are_mended() -> None:
@@ -126,10 +128,10 @@ def shop(tmp_path: Path) -> str:
 def test_the_table_is_worst_first_with_a_command_for_each(cli: Any, shop: str) -> None:
     told = cli("suggest", "--trace", shop, "--nodes", "2x4:8Gi")
     assert told.code == 0
-    assert "not Ready  2 of 3 workloads" in told.out
+    assert "not ready  2 of 3 workloads" in told.out
     rows = [line.split()[0] for line in told.out.splitlines() if line.startswith("shop/")]
     assert rows == ["shop/cart", "shop/web"]
-    assert "with all proposals together all workloads Ready; cores -3.5, GiB 0" in told.out
+    assert "with all proposals together all workloads are Ready; cores -3.5, GiB 0" in told.out
     assert told.out.count("kubectl patch deployment") == 2
 
 
