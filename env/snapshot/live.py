@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from env.engine.manifests.priorities import SYSTEM_PRIORITIES
 from env.errors import ManifestError, ScenarioError
 from env.kube.client import KubeApi
 from env.problems.node_manifests import joined_nodes, node_pool
@@ -61,7 +62,12 @@ def snapshot_of(read: ClusterRead, source: str) -> Snapshot:
     workloads = sorted(kept.values(), key=lambda workload: (workload.waits, workload.created))
     objects, unfit = _cleaned(
         [
-            *(each for kind in _BEFORE for each in read.objects[kind]),
+            *(
+                each
+                for kind in _BEFORE
+                for each in read.objects[kind]
+                if key_of(each, kind).name not in SYSTEM_PRIORITIES
+            ),
             *(_as_new(workload.manifest) for workload in workloads),
             *(each for kind in _AFTER for each in read.objects[kind]),
         ]

@@ -14,7 +14,6 @@ import typer
 from rich.markup import escape
 
 from env.errors import ClusterError
-from env.words import count
 from runner.commands import tables
 from runner.commands.console import check_place, note, out, print_json, progress_bars
 from runner.commands.interrupt import stop_requested
@@ -175,7 +174,7 @@ def _write(recording: _Recording, wanted: RecordChoice, context: str, *, as_json
         print_json(found)
         return
     skipped = found.pop("skipped")
-    found["objects"] = ", ".join(f"{count(number, kind)}" for kind, number in found["objects"].items()) or "none"
+    found["objects"] = ", ".join(f"{number} {kind}" for kind, number in found["objects"].items()) or "none"
     not_whole = found.pop("not_whole")
     use = found.pop("usage")
     found["use known"] = f"{use['known']} of {count(use['known'] + len(use['missing']), 'container')}"

@@ -1,0 +1,184 @@
+"""Makes the recordings in docs/samples in a plane that runs: `python -m infra.proof.control_plane.samples`.
+
+A shop of a few workloads (docs/samples/shop.yaml) runs on virtual nodes, well or with one thing wrong, and `sim-arena
+trace record` records it. KWOK plays kubelets and containers; what kills a container for its memory is the annotation
+`sim-arena.io/verdict`, which follows from the demand in the manifests. The node worker-1, which runs KWOK, is tainted
+as a node of the control plane.
+"""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from env.kube.client import KubeApi, Waiting, wait
+from env.kube.connect import connect
+from env.kube.paths import path_of
+from env.simkube.doctor import shipped_stages
+from env.simkube.traces import with_verdicts
+from env.snapshot.live import read_cluster
+from env.snapshot.now import WorkloadNow
+from env.snapshot.reading import LISTED, NAMESPACES, NODES
+from env.trace.document import Trace
+
+Manifest = dict[str, Any]
+Edit = Callable[[Manifest], None]
+"""Changes a manifest of the shop in place."""
+
+FOLDER = Path("docs/samples")
+NAMESPACE = "shop"
+_STAGES = "/apis/kwok.x-k8s.io/v1alpha1/stages"
+_CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+_REST_S = 120.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A recording.
+
+    Attributes:
+        name: Of the file.
+        says: Whether the shop is as the sample wants it: gets how each workload is, by its name.
+        edit: What is wrong from the beginning.
+        rollout: What a rollout changes while the cluster is watched; None: there is none.
+        cpu: What each node has, instead of what the file says.
+        memory: The same.
+    """
+
+    name: str
+    says: Callable[[Mapping[str, WorkloadNow]], bool]
+    edit: Edit = lambda manifest: None
+    rollout: Edit | None = None
+    cpu: str = ""
+    memory: str = ""
+
+
+def _container(manifest: Manifest) -> Manifest:
+    found: Manifest = manifest["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def _hungry_cart(manifest: Manifest) -> None:
+    if manifest["metadata"]["name"] == "cart":
+        resources = _container(manifest)["resources"]
+        resources["requests"]["memory"] = resources["limits"]["memory"] = "256Mi"
+
+
+def _large_checkout(manifest: Manifest) -> None:
+    if manifest["metadata"]["name"] == "checkout":
+        _container(manifest)["image"] = "shop/checkout:5.1"
+        _container(manifest)["resources"]["requests"]["cpu"] = "5"
+
+
+SAMPLES = (
+    Sample("healthy", lambda now: all(each.is_whole for each in now.values())),
+    Sample("oom-loop", lambda now: now["cart"].oom_killed == ("cart",), _hungry_cart),
+    Sample("small-pool", lambda now: now["recommendations"].unscheduled == 2, cpu="1930m", memory="7000Mi"),
+    Sample("bad-rollout", lambda now: now["checkout"].ready == 2, rollout=_large_checkout),
+)  # fmt: skip
+
+
+def main() -> int:
+    """Make all of them; 0."""
+    api = connect()
+    try:
+        _prepare(api)
+        for sample in SAMPLES:
+            with _running(api, sample):
+                _record(api, sample)
+    finally:
+        api.close()
+    return 0
+
+
+def _prepare(api: KubeApi) -> None:
+    """Nodes and Stages of the plane as the samples want them."""
+    api.patch(path_of(NODES.collection, "worker-1"), {"spec": {"taints": [_CONTROL_PLANE]}})
+    for each in api.list(NODES.collection, labels="type=virtual"):
+        api.delete(path_of(NODES.collection, each["metadata"]["name"]))
+    for stage in shipped_stages():
+        api.apply(path_of(_STAGES, stage["metadata"]["name"]), stage)
+
+
+@contextmanager
+def _running(api: KubeApi, sample: Sample) -> Iterator[None]:
+    """The shop runs within, and all of it is gone after."""
+    nodes = list(_nodes(sample))
+    for node in nodes:
+        api.create(NODES.collection, node)
+    _apply(api, sample.edit)
+    try:
+        yield
+    finally:
+        api.delete(path_of(NAMESPACES.collection, NAMESPACE))
+        wait(api, "the end of the namespace", _REST_S, _is_gone)
+        for node in nodes:
+            api.delete(path_of(NODES.collection, node["metadata"]["name"]))
+
+
+def _nodes(sample: Sample) -> Iterator[Manifest]:
+    for node in _documents("nodes.yaml"):
+        room = node["status"]["allocatable"]
+        if sample.cpu:
+            room |= {"cpu": sample.cpu, "memory": sample.memory}
+            node["metadata"]["labels"]["node.kubernetes.io/instance-type"] = "m6i.large"
+        node["status"]["capacity"] = dict(room)
+        node["metadata"]["annotations"] = {"kwok.x-k8s.io/node": "fake"}
+        yield node
+
+
+def _apply(api: KubeApi, edit: Edit) -> None:
+    """The shop's objects with an edit, and with verdicts, which KWOK's Stages match."""
+    paths = {each.kind: each for each in LISTED}
+    for manifest in _documents("shop.yaml"):
+        edit(manifest)
+        listed, metadata = paths[manifest["kind"]], manifest["metadata"]
+        judged = with_verdicts(_trace_of_one(manifest)).events[0]["applied_objs"][0]
+        api.apply(path_of(listed.collection, metadata["name"], metadata.get("namespace")), judged)
+
+
+def _trace_of_one(manifest: Manifest) -> Trace:
+    return Trace({"events": [{"ts": 0, "applied_objs": [manifest], "deleted_objs": []}]})
+
+
+def _documents(name: str) -> list[Manifest]:
+    return copy.deepcopy(list(yaml.safe_load_all((FOLDER / name).read_text())))
+
+
+def _record(api: KubeApi, sample: Sample) -> None:
+    """Wait for what the sample is about, and record it."""
+    wait(api, sample.name, _REST_S, lambda limited: _seen(limited, sample))
+    time.sleep(5)  # so that nothing is on its way
+    program = str(Path(sys.executable).with_name("sim-arena"))
+    command = [program, "trace", "record", "-n", NAMESPACE]
+    command += ["--to", str(FOLDER / f"{sample.name}.sktrace")]
+    if sample.rollout is None:
+        subprocess.run(command, check=True)  # noqa: S603 (ours)
+        return
+    with subprocess.Popen([*command, "--watch", "70s"]) as watching:  # noqa: S603
+        time.sleep(20)
+        _apply(api, sample.rollout)
+        if watching.wait() != 0:
+            raise SystemExit("trace record failed")
+
+
+def _seen(api: KubeApi, sample: Sample) -> Waiting | None:
+    now = {each.key.name: each for each in read_cluster(api, "plane", (NAMESPACE,)).now}
+    return None if now and sample.says(now) else Waiting("; ".join(f"{name} {each}" for name, each in now.items()))
+
+
+def _is_gone(api: KubeApi) -> Waiting | None:
+    return None if api.get(path_of(NAMESPACES.collection, NAMESPACE)) is None else Waiting("the namespace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
