@@ -1,7 +1,7 @@
 """A real Kubernetes with SimKube and KWOK on this machine, without containers: for tests, and where Docker is missing.
 
-Imports `env.kube` and `env.errors` of ours, and reads `env/simkube/stages.yaml`. Two stand-ins do what needs a
-container runtime. In the order to read it:
+Imports `env.kube` and `env.errors` of ours, `samples.py` also `env.snapshot` and `env.simkube`, and reads
+`env/simkube/stages.yaml`. Two stand-ins do what needs a container runtime. In the order to read it:
 
     recipe.py         what is built, at which versions, as data
     build.py          builds it once, into a folder below ~/.cache
@@ -15,5 +15,6 @@ container runtime. In the order to read it:
     kubelet_logs.py   what it answers to `kubectl logs`
     cert_manager.py   the stand-in for cert-manager
     stand_ins.py      the process in which both run
+    samples.py        what makes the recordings in docs/samples, in a plane
     __main__.py       `python -m infra.proof.control_plane`, which the Makefile calls
 """

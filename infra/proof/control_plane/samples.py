@@ -91,16 +91,16 @@ def main() -> int:
     """Make all of them; 0."""
     api = connect()
     try:
-        _prepare(api)
+        prepare(api)
         for sample in SAMPLES:
-            with _running(api, sample):
+            with running(api, sample):
                 _record(api, sample)
     finally:
         api.close()
     return 0
 
 
-def _prepare(api: KubeApi) -> None:
+def prepare(api: KubeApi) -> None:
     """Nodes and Stages of the plane as the samples want them."""
     api.patch(path_of(NODES.collection, "worker-1"), {"spec": {"taints": [_CONTROL_PLANE]}})
     for each in api.list(NODES.collection, labels="type=virtual"):
@@ -110,7 +110,7 @@ def _prepare(api: KubeApi) -> None:
 
 
 @contextmanager
-def _running(api: KubeApi, sample: Sample) -> Iterator[None]:
+def running(api: KubeApi, sample: Sample) -> Iterator[None]:
     """The shop runs within, and all of it is gone after."""
     nodes = list(_nodes(sample))
     for node in nodes:
@@ -156,7 +156,7 @@ def _documents(name: str) -> list[Manifest]:
 
 def _record(api: KubeApi, sample: Sample) -> None:
     """Wait for what the sample is about, and record it."""
-    wait(api, sample.name, _REST_S, lambda limited: _seen(limited, sample))
+    wait(api, sample.name, _REST_S, lambda limited: seen(limited, sample))
     time.sleep(5)  # so that nothing is on its way
     program = str(Path(sys.executable).with_name("sim-arena"))
     command = [program, "trace", "record", "-n", NAMESPACE]
@@ -171,7 +171,8 @@ def _record(api: KubeApi, sample: Sample) -> None:
             raise SystemExit("trace record failed")
 
 
-def _seen(api: KubeApi, sample: Sample) -> Waiting | None:
+def seen(api: KubeApi, sample: Sample) -> Waiting | None:
+    """Nothing to wait for any more: the shop is as the sample wants it."""
     now = {each.key.name: each for each in read_cluster(api, "plane", (NAMESPACE,)).now}
     return None if now and sample.says(now) else Waiting("; ".join(f"{name} {each}" for name, each in now.items()))
 

@@ -1,0 +1,55 @@
+"""A cluster as it is recorded, beside the manifests that were applied to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from env.embedded.cluster import EmbeddedCluster
+from env.kube.client import KubeApi, wait
+from env.kube.connect import connect
+from env.kube.paths import path_of
+from env.snapshot.live import read_cluster
+from env.snapshot.manifests import read_manifests
+from env.snapshot.snapshot import Snapshot, trace_of
+from infra.proof.control_plane import samples
+from infra.proof.control_plane.plane import Plane
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def shop(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
+    """The plane with a place for samples; its own nodes are as before in the end."""
+    monkeypatch.chdir(ROOT)
+    api = connect(kubeconfig=str(plane.kubeconfig))
+    before = api.list(samples.NODES.collection, labels="type=virtual")
+    samples.prepare(api)
+    yield api
+    api.patch(path_of(samples.NODES.collection, "worker-1"), {"spec": {"taints": None}})
+    for node in before:
+        metadata = {key: node["metadata"][key] for key in ("name", "labels", "annotations")}
+        api.create(samples.NODES.collection, {**node, "apiVersion": "v1", "kind": "Node", "metadata": metadata})
+    api.close()
+
+
+def _states(snapshot: Snapshot) -> dict[tuple[str, str], tuple[int, int]]:
+    """Pods that are Ready and wanted at the end of a replay."""
+    assert snapshot.nodes is not None
+    states = EmbeddedCluster().survey(trace_of(snapshot), snapshot.nodes, None)
+    return {(each.kind, each.name): (each.ready, each.wanted) for each in states}
+
+
+@pytest.mark.parametrize("sample", samples.SAMPLES[:3], ids=lambda sample: sample.name)
+def test_a_replay_of_what_runs_comes_to_the_clusters_own_word(shop: KubeApi, sample: samples.Sample) -> None:
+    with samples.running(shop, sample):
+        wait(shop, sample.name, 120, lambda api: samples.seen(api, sample))
+        live = read_cluster(shop, "plane", ("shop",))
+    own = {(each.key.kind, each.key.name): (each.ready, each.wanted) for each in live.now if each.key.kind != "CronJob"}
+    replayed = _states(live)
+    assert {key: replayed[key] for key in own} == own
+    if sample.name == "healthy":
+        given = read_manifests([str(ROOT / "docs/samples/shop.yaml"), str(ROOT / "docs/samples/nodes.yaml")])
+        assert _states(given) == replayed
