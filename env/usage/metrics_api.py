@@ -1,11 +1,12 @@
 """What containers use now, by the metrics API (`metrics.k8s.io`, metrics-server): one look, some seconds long.
 
-One look says what is too little, if it is, and never what is too much.
+One look says what is too little, if it is, and never what is too much. Several make a peak.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from env.errors import ClusterError, QuantityError
@@ -75,6 +76,35 @@ def uses_of_metrics(
             if key is not None and key in asked:
                 found[key] = _larger(found.get(key), mapping(container.get("usage")))
     return {key: use for key, use in found.items() if use.is_known}
+
+
+def peak(known: Usage, look: Usage, window_s: float) -> Usage:
+    """The most of both of each container: of the looks so far, and of another one.
+
+    Args:
+        known: What was seen so far.
+        look: What is seen now.
+        window_s: Seconds from the first look to this one.
+    """
+    uses = dict(known.uses)
+    for key, use in look.uses.items():
+        uses[key] = _peak(uses[key], use, window_s) if key in uses else use
+    missing = tuple(key for key in dict.fromkeys(known.missing + look.missing) if key not in uses)
+    return Usage(uses, missing, tuple(dict.fromkeys(known.notes + look.notes)))
+
+
+def _peak(known: ContainerUse, look: ContainerUse, window_s: float) -> ContainerUse:
+    """What another source than the metrics API says of a container is not one look, so it stays."""
+    if SOURCE not in (known.source, look.source):
+        return known
+    most = max(known, look, key=lambda use: (use.memory_bytes or 0, use.is_floor))
+    return replace(
+        most,
+        cpu_m=max(_present(known.cpu_m, look.cpu_m), default=None),
+        window_s=window_s,
+        samples=(known.samples or 0) + (look.samples or 0),
+        pods=max(known.pods or 0, look.pods or 0),
+    )
 
 
 def _larger(known: ContainerUse | None, usage: dict[str, Any]) -> ContainerUse:

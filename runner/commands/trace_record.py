@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from env.errors import ClusterError
+from env.words import count
 from runner.commands import tables
 from runner.commands.console import check_place, note, out, print_json, progress_bars
 from runner.commands.interrupt import stop_requested
@@ -45,7 +46,8 @@ class RecordChoice:
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Go on for so long, such as 30m: changes become events. Ctrl-C ends it early and still writes.",
+            help="Go on for so long, such as 30m: changes become events, and use by the metrics API is the most of all "
+            "looks. Ctrl-C ends it early and still writes.",
         ),
     ] = None
     namespace: Annotated[
@@ -84,7 +86,7 @@ class _Recording:
 
     Attributes:
         first: The cluster at the beginning.
-        usage: What its containers used at that time.
+        usage: What containers used at that time; by the metrics API the most at any look.
         start_ts: When that was, unix seconds.
         last: How it was at the last look.
         changes: What happened in between.
@@ -110,6 +112,7 @@ class _Recording:
 def _record(api: KubeApi, source: str, namespaces: tuple[str, ...], watch_s: float, choice: UsageChoice) -> _Recording:
     from env.snapshot.changes import change
     from env.snapshot.live import read_cluster
+    from env.usage.metrics_api import peak
 
     with progress_bars() as tell:
         first = read_cluster(api, source, namespaces, tell)
@@ -128,7 +131,11 @@ def _record(api: KubeApi, source: str, namespaces: tuple[str, ...], watch_s: flo
             except ClusterError as error:
                 note(f"this look failed, the next one follows: {error}")
                 continue
-            seen = change(recording.last, now, recording.start_ts + round(api.timer.now() - start))
+            elapsed_s = api.timer.now() - start
+            if choice.prometheus is None:
+                look = choice.read(now.objects, api=api, namespaces=namespaces, now=now.now)
+                recording.usage = peak(recording.usage, look, elapsed_s)
+            seen = change(recording.last, now, recording.start_ts + round(elapsed_s))
             recording.last = now
             if seen is not None:
                 recording.changes.append(seen)

@@ -154,3 +154,24 @@ def test_the_role_in_the_docs_allows_what_is_read_and_nothing_more() -> None:
     read = {(each.api_version.rpartition("/")[0], each.plural) for each in LISTED}
     assert allowed == read | {("metrics.k8s.io", "pods")}
     assert all(rule["verbs"] == ["get", "list"] for rule in role["rules"])
+
+
+def test_a_watch_keeps_the_most_that_containers_used(town: Town, fake: FakeApi) -> None:
+    now = [0.0]
+
+    def used(memory: str, cpu: str) -> None:
+        use = {"name": "app", "usage": {"cpu": cpu, "memory": memory}}
+        metrics = {"metadata": {"namespace": "shop", "name": "web-5d4f8c7b9-00001"}, "containers": [use]}
+        fake.answers[POD_METRICS] = {"items": [metrics]}
+
+    def sleep(seconds: float) -> None:
+        used(*(("300Mi", "90m") if now[0] < 1.5 * LOOK_EVERY_S else ("100Mi", "110m")))
+        now[0] += seconds
+
+    used("200Mi", "100m")
+    api = replace(connect(timer=Timer(lambda: now[0], sleep)), request_timeout_s=5.0)
+    usage = _record(api, "context fake", (), 3 * LOOK_EVERY_S, UsageChoice()).usage
+    api.close()
+    (use,) = (each for each in usage.uses.values() if each.source == "metrics API")
+    assert (use.memory_bytes, use.cpu_m, use.samples) == (300 * MIB, 110, 4)
+    assert use.window_s == pytest.approx(3 * LOOK_EVERY_S)
