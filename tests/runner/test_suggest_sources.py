@@ -79,7 +79,7 @@ def test_a_folder_of_patches_makes_of_the_manifests_what_was_replayed(cli: Any, 
         pytest.skip("kubectl is not installed")
     built = subprocess.run([KUBECTL, "kustomize", "patches"], cwd=tmp_path, capture_output=True, check=True).stdout
     made = {each["metadata"]["name"]: each for each in yaml.safe_load_all(built)}
-    assert made == {"web": workload("web", "16"), "db": workload("db", "1", "32512Mi", "StatefulSet")}
+    assert made == {"web": workload("web", "16"), "db": workload("db", "1", "16Gi", "StatefulSet")}
 
 
 def test_a_manifest_without_a_namespace_is_patched_as_it_is(cli: Any, tmp_path: Path) -> None:
