@@ -152,6 +152,7 @@ def action_numbers(actions: Any, num_envs: int, known: int) -> NDArray[np.int64]
     wanted = np.asarray(actions)
     if wanted.shape != (num_envs,) or wanted.dtype.kind not in "iu":
         raise ConfigError(f"actions of shape {wanted.shape}, {wanted.dtype}: must be {count(num_envs, 'whole number')}")
-    if wanted.min() < 0 or wanted.max() >= known:
+    numbers = np.ascontiguousarray(wanted, np.int64)
+    if numbers.view(np.uint64).max() >= known:  # one look at them all: as such a number, -1 is the largest
         raise ConfigError(f"actions from {wanted.min()} to {wanted.max()}: must be from 0 to {known - 1}")
-    return np.ascontiguousarray(wanted, np.int64)
+    return numbers

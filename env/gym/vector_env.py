@@ -220,7 +220,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         """Fill in the results; how many environments wait for a replay."""
         table, generates = self._table, self._scenarios is None
         of = (self._lanes, self._workloads, table.slots, table.rows)
-        return self._step_lanes(*of, generates, chosen, wanted, self._max_steps, again, results)
+        return self._step_lanes(*of, generates, chosen, wanted, self._max_steps, again, *results)
 
     def _replay_waiting(self) -> None:
         """Replay what environments wait for, each once."""

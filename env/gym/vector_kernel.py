@@ -113,7 +113,12 @@ def compiled(reward_name: str) -> Callable[..., int]:
         wanted: NDArray[np.int64],
         max_steps: int,
         again: bool,
-        results: Results,
+        states: NDArray[np.float32],
+        rewards: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        counts: NDArray[np.int64],
+        flags: NDArray[np.bool_],
     ) -> int:
         """Step every lane, or start its next episode where the last one has ended.
 
@@ -128,7 +133,9 @@ def compiled(reward_name: str) -> Callable[..., int]:
             wanted: Actions, shape (n,).
             max_steps: Steps after which an episode is truncated.
             again: Nothing is stepped: only lanes that waited are looked at again.
-            results: To be filled. All is written here, as calls with so many numbers cost more than they do.
+            states, rewards, terminated, truncated, counts, flags: `Results`, to be filled; one by one, as numba takes
+                arrays from Python three times as fast so. All is written here, as calls with so many numbers cost
+                more than they do.
 
         Returns:
             How many lanes wait.
@@ -158,15 +165,14 @@ def compiled(reward_name: str) -> Callable[..., int]:
             lane.cpu_floor_m, lane.memory_floor_bytes = floors
             # Two loops, as LLVM unrolls only short ones.
             for j, value in enumerate(own_features(seen, target)):
-                results.states[i, j] = value
+                states[i, j] = value
             for j, value in enumerate(further_features(seen, floors)):
-                results.states[i, OWN_DIM + j] = value
+                states[i, OWN_DIM + j] = value
             solved = goal(seen, target)
-            results.terminated[i] = not starts and solved
-            results.truncated[i] = not starts and lane.steps >= max_steps
-            results.rewards[i] = 0.0 if starts else reward_of(seen, target, lane.blocked)
-            lane.ended = results.terminated[i] or results.truncated[i]
-            counts, flags = results.counts, results.flags
+            terminated[i] = not starts and solved
+            truncated[i] = not starts and lane.steps >= max_steps
+            rewards[i] = 0.0 if starts else reward_of(seen, target, lane.blocked)
+            lane.ended = terminated[i] or truncated[i]
             counts[0, i], counts[1, i], counts[2, i], counts[3, i] = target, seen.ready, seen.pending, seen.total
             counts[4, i] = seen.broken
             counts[5, i], counts[6, i], counts[7, i] = seen.resources
