@@ -63,6 +63,7 @@ def test_workloads_of_public_projects_are_decided_as_when_they_were_recorded(
 ) -> None:
     file, before = tmp_path / "truth.jsonl", data("scheduler-truth/manifests.jsonl")
     done = run(plane.kubeconfig, "truth", "record", "--to", str(file), "--scenarios", str(before), "--json")
+    assert done.stdout, done.stderr
     # That a CronJob is due within the next minutes is so at every hour.
     assert {each for each in json.loads(done.stdout)["unrecorded"].values() if "CronJob" not in each} == set()
     assert abs(agreement(plane, file)["all"]["counts_percent"] - agreement(plane, before)["all"]["counts_percent"]) < 5
