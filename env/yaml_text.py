@@ -37,7 +37,15 @@ _LARGEST = 2**64 - 1
 
 
 class UnreadableText(ValueError):
-    """Neither YAML nor JSON, or too much of it; the message has the document's number, and the line if it is known."""
+    """Neither YAML nor JSON, or too much of it; the message has the document's number, and the line if it is known.
+
+    Attributes:
+        line: From 1 on; None: not known.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 def read_documents(body: bytes) -> list[tuple[int, Any]]:
@@ -231,10 +239,12 @@ def _yaml_documents(text: str) -> Iterator[tuple[int, Any]]:
                     reader.take(event)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        place = f", line {mark.line + 1}" if mark is not None else f", line {line}" if line else ""
-        raise UnreadableText(f"document {max(1, number)}{place}: {_problem(error)}") from None
+        line = mark.line + 1 if mark is not None else line
+        place = f", line {line}" if line else ""
+        raise UnreadableText(f"document {max(1, number)}{place}: {_problem(error)}", line or None) from None
     except ValueError as error:
-        raise UnreadableText(f"document {max(1, number)}, line {line}: {one_line(str(error), 200)}") from None
+        place = f"document {max(1, number)}, line {line}"
+        raise UnreadableText(f"{place}: {one_line(str(error), 200)}", line) from None
 
 
 def _problem(error: Any) -> str:

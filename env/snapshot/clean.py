@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from env.engine.manifests.fields import Manifest
+from env.engine.manifests.objects import pod_templates
 from env.errors import ManifestError
 from env.snapshot.fields import ANNOTATIONS, SHAPES, Rule, Struct
 
@@ -37,6 +38,8 @@ def kept_and_unknown(manifest: Manifest) -> tuple[Manifest, list[str]]:
         kept = _struct(manifest, SHAPES[manifest["kind"]], "", unknown)
     except ValueError as error:
         raise ManifestError(str(error)) from error
+    for template in pod_templates(kept):
+        _without_default_account(template.get("spec", {}))
     if kept["kind"] == "Job":
         _without_own_selector(kept.get("spec", {}))
     if kept["kind"] == "CronJob":
@@ -111,6 +114,13 @@ def _plain(value: Any, place: str, depth: int) -> Any:
         case None:
             raise ValueError(f"{place}: null in a list")
     return value
+
+
+def _without_default_account(pod: Manifest) -> None:
+    """Take out the account that the API server gives a pod without one, in place."""
+    if "default" in (pod.get("serviceAccountName"), pod.get("serviceAccount")):
+        pod.pop("serviceAccountName", None)
+        pod.pop("serviceAccount", None)
 
 
 def _without_own_selector(job: Manifest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from env.engine.manifests.objects import INERT
 from env.errors import ManifestError
+from env.trace.scopes import GROUPS
 
 VERSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), ("apps/v1",)),
@@ -47,7 +48,6 @@ _INERT = INERT | {
     *("StorageClass", "StorageVersion", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicyBinding"),
     *("VolumeAttachment", "VolumeAttributesClass", "PodSecurityPolicy"),
 }
-_BUILTIN_GROUPS = frozenset(("", "apps", "autoscaling", "batch", "extensions", "policy"))
 _NOT_SIMULATED = {
     "ReplicationController": "is the forerunner of the ReplicaSet and not simulated; a Deployment is",
     "ResourceClaim": "is not simulated: the replay knows no devices that are claimed",
@@ -62,10 +62,10 @@ def why_not(kind: str, api_version: str) -> tuple[str, bool] | None:
         ManifestError: An API version that the kind never had.
     """
     group = api_version.rpartition("/")[0]
-    is_builtin = group in _BUILTIN_GROUPS or group.endswith(".k8s.io")
+    is_builtin = group in GROUPS
     if api_version in VERSIONS.get(kind, ()):
         return None
-    if kind in VERSIONS and (is_builtin or group == VERSIONS[kind][0].rpartition("/")[0]):
+    if kind in VERSIONS and is_builtin:
         current = VERSIONS[kind][0]
         if api_version not in _GONE:
             raise ManifestError(

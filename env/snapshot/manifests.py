@@ -145,6 +145,9 @@ def _cleaned(named: _Named, nodes: set[str], skipped: list[Skipped]) -> Manifest
         text = str(error).removeprefix(f"{named.placed.place}: ")
         what = "" if text.startswith(named.key.kind) else f"{named.key.kind} {_name(named.key)}: "
         raise ManifestError(f"{named.placed.place}: {what}{text}") from error
+    if named.key.kind == "CronJob" and not mapping(kept.get("spec")).get("suspend"):
+        why = "makes its pods at its own times; a replay of one moment has none, so they are not judged"
+        skipped.append(Skipped(named.key.kind, _name(named.key), why))
     for field in unknown[:_MOST_SHOWN]:
         why = f"{one_line(field, 200)}: Kubernetes knows no such field; it counts for nothing"
         skipped.append(Skipped(named.key.kind, _name(named.key), why))

@@ -15,6 +15,7 @@ from env.yaml_text import UnreadableText, read_documents
 
 MAX_OBJECTS = 100_000
 _LISTS_DEEP = 4
+_NEAR = 3  # lines
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _in_text(text: Text, skipped: list[Skipped]) -> Iterator[Placed]:
         documents = read_documents(text.body)
     except UnreadableText as error:
         place = f"{text.place}, {error}"
-        if b"{{" in text.body:
+        if _is_template(text.body, error.line):
             raise template_error(f"{text.place}, {str(error).partition(': ')[0]}") from None
         if not text.is_asked and not (b"apiVersion" in text.body and b"kind" in text.body):
             skipped.append(Skipped("file", text.place, "is neither YAML nor JSON, and no manifest", matters=False))
@@ -79,6 +80,13 @@ def _in_text(text: Text, skipped: list[Skipped]) -> Iterator[Placed]:
         return
     for number, document in documents:
         yield from _objects(document, f"{text.place}, document {number}", "", _LISTS_DEEP)
+
+
+def _is_template(body: bytes, line: int | None) -> bool:
+    """Whether `{{` is what a YAML reader stumbled at; in a text elsewhere it may stand for anything."""
+    lines = body.splitlines()
+    near = lines if line is None else lines[max(0, line - _NEAR) : line + 1]
+    return any(b"{{" in each for each in near)
 
 
 def _objects(document: Any, place: str, within: str, depth: int) -> Iterator[Placed]:

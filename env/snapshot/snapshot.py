@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from env.engine.manifests.objects import is_builtin
 from env.problems.node_metadata import pools_as_metadata
 from env.problems.nodes import NodePools
 from env.snapshot.now import WorkloadNow
 from env.trace.document import Manifest, Trace
-from env.trace.scopes import is_cluster_scoped
+from env.trace.scopes import GROUPS, group_of, is_cluster_scoped
 from env.trace.upgrade import upgraded
 
 START_TS = 1_735_689_600
@@ -80,4 +79,4 @@ def trace_of(snapshot: Snapshot) -> Trace:
 
 def driver_applies(manifest: Manifest) -> bool:
     """Whether SimKube's driver can apply it in any cluster: it has a namespace, and its kind is Kubernetes' own."""
-    return is_builtin(manifest) and not is_cluster_scoped(manifest)
+    return group_of(manifest) in GROUPS and not is_cluster_scoped(manifest)

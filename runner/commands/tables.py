@@ -250,8 +250,8 @@ _MOST_NAMES = 3
 
 
 def skipped(rows: Sequence[tuple[str, Sequence[str], str]]) -> FittedTable:
-    """What was read and is not in a trace: kind, names, and why."""
-    table = FittedTable("not in the trace", "name", "why")
+    """What was read and is not replayed: kind, names, and why."""
+    table = FittedTable("not replayed", "name", "why")
     for kind, names, why in rows:
         more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         table.add_row(escape(kind), escape(", ".join(names[:_MOST_NAMES]) + more), escape(why))

@@ -64,7 +64,7 @@ def test_trace_make_writes_a_trace_and_says_what_is_not_in_it(call: Call) -> Non
         "from deploy",
         "objects 1 Deployment",
         "nodes 2 x 4 CPU, 8Gi, 110 pods",
-        "not in the trace name why",
+        "not replayed name why",
         "Cache shop/front is a custom resource (example.com/v1); what its controller makes of it is not known",
     ]
     trace = load_trace("web.sktrace")
