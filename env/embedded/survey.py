@@ -94,7 +94,7 @@ def _state(plane: ControlPlane, workload: Workload, texts: Mapping[tuple[str, st
         kind=workload.kind,
         namespace=ref.namespace,
         name=ref.name,
-        wanted=wanted_pods(workload),
+        wanted=1 if isinstance(workload, BarePod) and any(not pod.ended for pod in pods) else wanted_pods(workload),
         ready=sum(pod.ready for pod in pods),
         lacking=lacking(workload),
         cpu_m=template.cpu_m,
