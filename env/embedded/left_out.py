@@ -220,10 +220,10 @@ def _volumes(concerned: _Concerned, claim: str, bound: str) -> Iterator[LeftOut]
 
 
 def _ports(concerned: _Concerned) -> Iterator[LeftOut]:
-    """Host ports, which SimKube's driver takes away: a node has each only once."""
+    """Host ports, which SimKube's driver takes away from recordings: a node has each only once."""
     ports = host_ports(concerned.pod, as_maps(concerned.pod, "containers"))
     nodes, replicas = concerned.scenario.nodes.count, concerned.replicas
-    if not ports:
+    if not ports or concerned.scenario.trace.is_snapshot:  # there they are kept
         return
     named = ", ".join(str(number) for number in dict.fromkeys(number for _, _, number in ports))
     what = f"{'host port' if len(ports) == 1 else 'host ports'} {named}"

@@ -77,7 +77,7 @@ def read_timeline(trace: Trace) -> Timeline:
     try:
         priorities = _priorities(trace)
         known: dict[str, KubeObject | None] = {}
-        steps = tuple(_step(event, priorities, known) for event in trace.events)
+        steps = tuple(_step(event, priorities, known, keep_ports=trace.is_snapshot) for event in trace.events)
         lifetimes = dict(_lifetimes(trace))
     except SimArenaError as error:
         raise type(error)(f"trace {trace.name}: {error}") from error
@@ -87,14 +87,16 @@ def read_timeline(trace: Trace) -> Timeline:
     return Timeline(steps, lifetimes)
 
 
-def _step(event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[str, KubeObject | None]) -> ReplayStep:
+def _step(
+    event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[str, KubeObject | None], *, keep_ports: bool
+) -> ReplayStep:
     """An event, read. `known` has objects by their text: traces apply the same ones again and again."""
     applied = []
     for manifest in event["applied_objs"]:
         text = text_read(manifest)
         if text not in known:
             with naming(f"{manifest['kind']} {object_ref(manifest)}"):
-                virtual = on_virtual_nodes(manifest)
+                virtual = on_virtual_nodes(manifest, keep_ports=keep_ports)
             if len(known) >= _MOST_KNOWN:
                 known.clear()
             known[text] = read_object(virtual, priorities)

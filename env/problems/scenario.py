@@ -221,5 +221,5 @@ def _recorded_scenario(trace: Trace) -> Mapping[str, Any]:
     scenario = metadata.get("scenario") if isinstance(metadata, dict) else None
     if not isinstance(scenario, dict):
         return {}
-    is_ours = isinstance(scenario.get("problem"), str) or scenario.get("made_from") == "snapshot"
+    is_ours = isinstance(scenario.get("problem"), str) or trace.is_snapshot
     return scenario if is_ours else {}

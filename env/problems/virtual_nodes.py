@@ -58,8 +58,12 @@ def daemon_pods(manifest: Manifest, nodes: NodePools) -> int:
     return len(DaemonSet(spec, virtual_nodes(nodes)).wanted_nodes) if isinstance(spec, DaemonSetSpec) else 0
 
 
-def on_virtual_nodes(manifest: Manifest) -> Manifest:
+def on_virtual_nodes(manifest: Manifest, *, keep_ports: bool = False) -> Manifest:
     """The object as SimKube's driver applies it: its pods may run on virtual nodes and nowhere else, without ports.
+
+    Args:
+        manifest: As in the trace.
+        keep_ports: Leave ports, which a real cluster has, as they are.
 
     Raises:
         ValueError: A pod template that is no map.
@@ -68,7 +72,7 @@ def on_virtual_nodes(manifest: Manifest) -> Manifest:
         pod = as_map(template, "spec")
         if not pod:
             continue
-        containers = [{k: v for k, v in c.items() if k != "ports"} for c in as_maps(pod, "containers")]
+        containers = [{k: v for k, v in c.items() if keep_ports or k != "ports"} for c in as_maps(pod, "containers")]
         changed = {
             **pod,
             "containers": containers,

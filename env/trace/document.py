@@ -82,6 +82,13 @@ class Trace:
         metadata = self.document.get("metadata")
         return metadata.get("unapplied", []) if isinstance(metadata, dict) else []
 
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether its objects are a cluster's own or to be applied to one (`env.snapshot`), and no recording."""
+        metadata = self.document.get("metadata")
+        scenario = metadata.get("scenario") if isinstance(metadata, dict) else None
+        return isinstance(scenario, dict) and scenario.get("made_from") == "snapshot"
+
     def events_within(self, duration_s: float | None) -> list[Manifest]:
         """The events that a replay of `duration_s` seconds reaches: those before start + duration, as in SimKube."""
         if duration_s is None or not self.events:
