@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from env.engine.manifests.fields import Manifest
@@ -87,9 +88,16 @@ def _texts(value: Any, place: str, longest: int = LONGEST_TEXT) -> dict[str, str
     for key, text in value.items():
         if text is not None and not isinstance(text, str):
             raise ValueError(f"{place}.{key:.80}: {_as_json(text):.80} is not text; put it in quotes")
-        if text is not None and len(text) > longest:
-            raise ValueError(f"{place}.{key:.80}: longer than {longest:,} characters")
+        _check_text(key, f"{place}: a key", LONGEST_TEXT)
+        _check_text(text or "", f"{place}.{key:.80}", longest)
     return {key: text or "" for key, text in value.items()}
+
+
+def _check_text(text: str, place: str, longest: int) -> None:
+    if len(text) > longest:
+        raise ValueError(f"{place}: longer than {longest:,} characters")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{place}: has half a character")
 
 
 def _as_json(value: Any) -> str:
@@ -102,6 +110,8 @@ def _plain(value: Any, place: str, depth: int) -> Any:
         raise ValueError(f"{place}: nested too deep")
     match value:
         case dict():
+            for key in value:
+                _check_text(str(key), f"{place}: a key", LONGEST_TEXT)
             return {
                 key: _plain(child, f"{place}.{key:.80}", depth - 1) for key, child in value.items() if child is not None
             }
@@ -109,8 +119,12 @@ def _plain(value: Any, place: str, depth: int) -> Any:
             return [_plain(child, f"{place}[{number}]", depth - 1) for number, child in enumerate(value)]
         case float() if value.is_integer() and abs(value) < 2**53:
             return int(value)
-        case str() if len(value) > LONGEST_TEXT:
-            raise ValueError(f"{place}: longer than {LONGEST_TEXT:,} characters")
+        case float() if not math.isfinite(value):
+            raise ValueError(f"{place}: {value} is no number")
+        case int() if not -(2**63) <= value < 2**63:
+            raise ValueError(f"{place}: a number beyond 64 bits")
+        case str():
+            _check_text(value, place, LONGEST_TEXT)
         case None:
             raise ValueError(f"{place}: null in a list")
     return value

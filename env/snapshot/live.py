@@ -20,12 +20,13 @@ from env.problems.nodes import NodePools
 from env.snapshot.clean import cleaned
 from env.snapshot.now import WorkloadNow, workload_now
 from env.snapshot.pods import Key, PodSeen, key_of, maker_of
-from env.snapshot.reading import POD_ELSEWHERE, ClusterRead, Manifest, Say, read_objects
+from env.snapshot.reading import LISTED, POD_ELSEWHERE, ClusterRead, Manifest, Say, read_objects
 from env.snapshot.room import is_virtual_kubelet, less
 from env.snapshot.snapshot import Skipped, Snapshot
 from env.untrusted import count, mapping, mappings, message, name
 from env.words import count as counted
 
+_CLUSTER_SCOPED = frozenset(each.kind for each in LISTED if not each.has_namespace)
 _WORKLOADS = ("DaemonSet", "StatefulSet", "Deployment", "ReplicaSet", "CronJob", "Job")
 _BEFORE = ("Namespace", "PriorityClass", "LimitRange", "ResourceQuota")
 _AFTER = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
@@ -93,14 +94,19 @@ def _cleaned(objects: Sequence[Manifest]) -> tuple[list[Manifest], list[Skipped]
     for each in objects:
         key = key_of(each, each["kind"])
         try:
-            found = cleaned(each)
-            names = found["metadata"].get("name"), found["metadata"].setdefault("namespace", "")
-            if not key.name or names != (key.name, key.namespace):
-                raise ManifestError("has no proper name")
-            kept.append(found)
+            kept.append(cleaned({**each, "metadata": _with_names(each, key)}))
         except ManifestError as error:
             unfit.append(Skipped(key.kind, f"{key.namespace}/{key.name}", message(str(error))))
     return kept, unfit
+
+
+def _with_names(manifest: Manifest, key: Key) -> Manifest:
+    """An object's metadata, with a name, and with a namespace, which is "" for kinds without one."""
+    metadata = mapping(manifest.get("metadata"))
+    told = metadata.get("name"), metadata.get("namespace", "")
+    if told != (key.name, key.namespace) or not key.name or bool(key.namespace) == (key.kind in _CLUSTER_SCOPED):
+        raise ManifestError("its name or namespace is none")
+    return {**metadata, "namespace": key.namespace}
 
 
 @dataclass(frozen=True)
@@ -207,7 +213,7 @@ def _pools(nodes: Sequence[Manifest], staying: Sequence[PodSeen]) -> tuple[NodeP
         try:
             pools.append(less(node_pool(node), by_node[key.name]))
         except ScenarioError as error:
-            unusable.append(Skipped("Node", key.name, f"is left out: {error}"))
+            unusable.append(Skipped("Node", key.name, f"is left out: {message(str(error))}"))
     return (NodePools(tuple(joined_nodes(pools))) if pools else None), unusable
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from env.problems.nodes import NodePool
 from env.snapshot.pods import PodSeen
-from env.untrusted import mapping, mappings
+from env.untrusted import mapping, mappings, name
 
 _PROVIDERS = "virtual-kubelet.io/provider"
 _FARGATE = "eks.amazonaws.com/compute-type"
@@ -21,7 +21,7 @@ def is_virtual_kubelet(node: Any) -> bool:
     KWOK's nodes are none: they stand for nodes.
     """
     labels = mapping(mapping(node.get("metadata")).get("labels"))
-    taints = {each.get("key") for each in mappings(mapping(node.get("spec")).get("taints"))}
+    taints = {name(each.get("key")) for each in mappings(mapping(node.get("spec")).get("taints"))}
     return labels.get("type") == "virtual-kubelet" or _PROVIDERS in taints or labels.get(_FARGATE) == "fargate"
 
 
