@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
 from env.engine.manifests.labels import label_selector
 from env.engine.manifests.objects import pod_templates, priority_class, read_object
 from env.engine.manifests.resource_list import read_resources
-from env.errors import ManifestError, SimArenaError
+from env.errors import ManifestError, QuantityError, SimArenaError
 from env.problems.node_manifests import check_label
+from env.quantity import thousandths
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
@@ -65,18 +65,25 @@ def _check_template(template: Manifest) -> None:
             if not name:
                 raise ValueError(f"{field}[{number}]: has no name")
             names.append(name)
-            for problem in _above_limits(as_map(container, "resources")):
-                raise ValueError(f"container {name:.80}: {problem}")
+            _check_resources(as_map(container, "resources"), f"container {name:.80}")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"two containers are called {twice!r:.80}")
 
 
-def _above_limits(resources: Manifest) -> Iterator[str]:
+def _check_resources(resources: Manifest, what: str) -> None:
+    for part in ("requests", "limits"):
+        for name, amount in as_map(resources, part).items():
+            try:
+                thousandths(amount)
+            except QuantityError as error:
+                raise ValueError(f"{what}: {part}.{name:.80}: {error}") from error
     limits = read_resources(resources, "limits")
     for name, request in read_resources(resources, "requests").items():
         if name in limits and request.milli > limits[name].milli:
-            yield f"requests {request.text} of {name:.80}, more than its limit of {limits[name].text}"
+            raise ValueError(
+                f"{what}: requests {request.text} of {name:.80}, more than its limit of {limits[name].text}"
+            )
 
 
 def _check_selector(spec: Manifest) -> None:

@@ -48,6 +48,7 @@ _INERT = INERT | {
     *("StorageClass", "StorageVersion", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicyBinding"),
     *("VolumeAttachment", "VolumeAttributesClass", "PodSecurityPolicy"),
 }
+_SPELLINGS = {kind.lower(): kind for kind in (*VERSIONS, *_INERT)}
 _NOT_SIMULATED = {
     "ReplicationController": "is the forerunner of the ReplicaSet and not simulated; a Deployment is",
     "ResourceClaim": "is not simulated: the replay knows no devices that are claimed",
@@ -63,6 +64,9 @@ def why_not(kind: str, api_version: str) -> tuple[str, bool] | None:
     """
     group = api_version.rpartition("/")[0]
     is_builtin = group in GROUPS
+    meant = _SPELLINGS.get(kind.lower())
+    if is_builtin and meant not in (None, kind):
+        raise ManifestError(f"kind {kind!r:.80}: there is no such kind; did you mean {meant!r}?")
     if api_version in VERSIONS.get(kind, ()):
         return None
     if kind in VERSIONS and is_builtin:
@@ -81,4 +85,8 @@ def why_not(kind: str, api_version: str) -> tuple[str, bool] | None:
         return "changes nothing about pods", False
     if is_builtin:
         return _NOT_SIMULATED.get(kind, "is not simulated"), True
+    if kind == "Kustomization":
+        return "is a kustomization; render it first: kubectl kustomize FOLDER", True
+    if "." not in group:  # the group of a custom resource is a domain
+        return f"is no object of Kubernetes ({api_version})", False
     return f"is a custom resource ({api_version}); what its controller makes of it is not known", True

@@ -112,7 +112,7 @@ def _objects(document: Any, place: str, within: str, depth: int) -> Iterator[Pla
 def _check_object(document: Any, place: str) -> None:
     """ManifestError unless it is a map with an API version and a kind."""
     if not isinstance(document, dict):
-        what = "a list" if isinstance(document, list) else f"{document!r:.40}"
+        what = "a list" if isinstance(document, list) else "a text" if isinstance(document, str) else "a single value"
         raise ManifestError(f"{place}: {what}, not a Kubernetes object")
     missing = [key for key in ("apiVersion", "kind") if document.get(key) in (None, "")]
     if missing:
@@ -128,6 +128,8 @@ def _looks(document: Manifest) -> str:
     """What it may be instead."""
     if "services" in document:
         return "; a Compose file is made into manifests by: kompose convert"
+    if "LAST DEPLOYED" in document:
+        return "; `helm template` prints manifests and nothing else"
     if {"version", "events"} <= set(document):
         return "; a trace in JSON? SimKube's traces are MessagePack, and go to --trace"
     return ""

@@ -140,7 +140,8 @@ def test_a_pod_of_a_cluster_keeps_its_node_only_if_that_is_there(tmp_path: Path)
         ("monitoring.coreos.com/v1", "Prometheus", "is a custom resource (monitoring.coreos.com/v1)"),
         ("argoproj.io/v1alpha1", "Rollout", "is a custom resource"),
         ("serving.knative.dev/v1", "Service", "is a custom resource"),
-        ("skaffold/v4beta6", "Config", "is a custom resource"),
+        ("gateway.networking.k8s.io/v1", "Gateway", "is a custom resource"),
+        ("kustomize.config.k8s.io/v1beta1", "Kustomization", "render it first: kubectl kustomize"),
     ],
 )
 def test_kinds_and_versions_that_are_not_simulated_are_named_and_may_matter(
@@ -183,6 +184,7 @@ def _broken() -> list[tuple[Manifest | str, str]]:
 
     return [
         ("a: b", "document 2: not a Kubernetes object: it has no apiVersion and no kind"),
+        ("NAME: web\nLAST DEPLOYED: today\nMANIFEST:", "`helm template` prints manifests and nothing else"),
         ("services: {}\nversion: '3'", "kompose convert"),
         ("- a\n- b", "document 2: a list, not a Kubernetes object"),
         ("kind: Deployment\nmetadata: {name: x}", "document 2: not a Kubernetes object: it has no apiVersion"),
@@ -190,6 +192,8 @@ def _broken() -> list[tuple[Manifest | str, str]]:
         ('apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: "{{ .Release.Name }}"}', "helm template"),
         ({**web, "apiVersion": "apps/v2"}, "apiVersion 'apps/v2': there is no such Deployment"),
         ({**web, "apiVersion": "v1"}, "the current one is apps/v1"),
+        ({**web, "kind": "deployment"}, "kind 'deployment': there is no such kind; did you mean 'Deployment'?"),
+        ("hunter2", "document 2: a text, not a Kubernetes object"),
         ({**web, "metadata": None}, "Deployment without metadata"),
         ({**web, "metadata": {}}, "Deployment: metadata.name: is missing"),
         ({**web, "metadata": {"name": 12}}, "metadata.name 12: must be text; put it in quotes"),
@@ -202,7 +206,7 @@ def _broken() -> list[tuple[Manifest | str, str]]:
         (changed(selector=None), "spec.selector: is missing"),
         (changed(selector={"matchLabels": {"app": "other"}}), "spec.selector: does not match the labels"),
         (changed(strategy={"rollingUpdate": {"maxSurge": "25"}}), "maxSurge '25'"),
-        (container(resources={"requests": {"memory": "512mb"}}), "quantity '512mb': not a Kubernetes quantity"),
+        (container(resources={"requests": {"memory": "512mb"}}), "container app: requests.memory: quantity '512mb'"),
         (container(resources={"requests": {"cpu": 2}, "limits": {"cpu": 1}}), "requests 2 of cpu, more than its limit"),
         (container(resources=[1]), "spec.template.spec.containers[0].resources: must be a map"),
         (workload("Deployment", "web", pod={"containers": [{"image": "x"}]}), "containers[0]: has no name"),
