@@ -127,14 +127,22 @@ class EmbeddedCluster:
         """
         return ReplayedObjects(scenario, self._replayed(scenario, resources, events=True))
 
-    def survey(self, trace: Trace, nodes: NodePools, duration_s: float | None) -> tuple[WorkloadState, ...]:
+    def survey(
+        self, trace: Trace, nodes: NodePools, duration_s: float | None, *, explained: bool = True
+    ) -> tuple[WorkloadState, ...]:
         """Every workload at the end of a replay of the trace as it is, in the order in which they were applied first.
+
+        Args:
+            trace: What is replayed.
+            nodes: Where.
+            duration_s: Seconds of the trace; None: all of it.
+            explained: Whether to say in whole sentences why pods are not Ready, which takes longer.
 
         Raises:
             ClusterError, TraceError, QuantityError: As `observe`.
         """
         scenario = Scenario(trace, WorkloadRef("", ""), 0, nodes, duration_s, trace.name, None)  # as recorded: no edit
-        return survey(self._replayed(scenario, None, events=True))
+        return survey(self._replayed(scenario, None, events=explained))
 
     def close(self) -> None:
         """Forget the traces read so far."""

@@ -78,7 +78,8 @@ def survey(plane: ControlPlane) -> tuple[WorkloadState, ...]:
     """The state of each workload, in the order in which they were applied first.
 
     Args:
-        plane: The end of a replay in which events were recorded. Of pods that no node takes the first is explained.
+        plane: The end of a replay. Where its events were recorded, they explain why pods are not Ready; of pods that
+            no node takes the first.
     """
     texts = {
         (event.kind, event.namespace, event.name): event.message

@@ -26,12 +26,22 @@ class Harmful(NamedTuple):
 
 
 class Play:
-    """The steps on a scenario: what was seen last, the effect of every action, and the harmful ways to the target."""
+    """The steps on a scenario: what was seen last, the effect of every action, and the harmful ways to the target.
+
+    Args:
+        env: Of the scenario alone.
+        max_steps: The most steps.
+        explained: Whether to ask what each harmful step breaks, which an embedded cluster replays once more for; else
+            it is asked of the one that is returned to.
+        should_stop: Asked before every step.
+        on_step: Gets the number of each step and what it led to.
+    """
 
     def __init__(
         self,
         env: ClusterEnv,
         max_steps: int,
+        explained: bool,
         should_stop: Callable[[], bool],
         on_step: Callable[[int, Observation], None],
     ) -> None:
@@ -39,6 +49,7 @@ class Play:
         self.outcomes: list[ActionOutcome] = []
         self.harmful: list[Harmful] = []
         self._max_steps = max_steps
+        self._explained = explained
         self._should_stop = should_stop
         self._on_step = on_step
         self.state, self._info = env.reset(seed=0)
@@ -69,7 +80,8 @@ class Play:
         self.outcomes.append(outcome)
         fewest = min((each.broken for each in self.harmful), default=math.inf)
         if self.seen.broken < fewest and goal(self.seen._replace(broken=0), self._target) and not self.is_solved:
-            step = Harmful(len(self.outcomes), self.seen.broken, self.seen, self.env.why())
+            breaks = self.env.why() if self._explained else ()
+            step = Harmful(len(self.outcomes), self.seen.broken, self.seen, breaks)
             self.harmful.append(step)
         self._on_step(len(self.outcomes), self.seen)
         return outcome
@@ -88,6 +100,9 @@ class Play:
 
     def return_to(self, step: Harmful) -> tuple[str, ...]:
         """Drop the steps after one; what it breaks."""
+        if not self._explained:
+            self.instead([outcome.action for outcome in self.outcomes[: step.steps]])
+            return self.env.why()
         del self.outcomes[step.steps :]
         self._info = {**self._info, "observation": step.seen}
         return step.breaks

@@ -1,8 +1,8 @@
 """What is proposed for each workload that is not whole, so that all of it fits together.
 
 Proposals are made one after the other, each in the trace with those before it in place. So each is made beside the
-others and spares what they made whole. Where the first ones leave too little room for a later one, which would fit
-alone, all of them share: of what is short, the largest request among them goes down, again and again, until all fit.
+others and spares what they made whole. Where the first ones leave too little room for a later one, all of them share
+(`sharing.py`).
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agents.agent import Agent
-from env.actions import Action, apply_action
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.left_out import LeftOut
 from env.embedded.survey import WorkloadState
 from env.engine.manifests.objects import read_workload
 from env.errors import ClusterError, ScenarioError
 from env.problems.nodes import NodePools
-from env.problems.scenario import Scenario, ceiling_of, edited_trace, recorded_manifest
+from env.problems.scenario import Scenario, edited_trace, recorded_manifest, recorded_resources
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest, Trace
 from env.usage.enough import enough
 from env.usage.usage import ContainerKey, Usage
 from env.workload import KINDS, Resources
 from runner.suggest.rows import Key
+from runner.suggest.sharing import Asked, shared
 from runner.suggest.suggestion import SEARCHED, Suggestion, SuggestionEnd, suggest
 
-_FEW_PODS = 200
-_SEARCHED_OF_MANY = 4  # actions, where a replay takes long: some 90 replays
-_SHARED = 200  # steps of sharing at most
+_FEW_PODS = 200  # in more, a search for what spares neighbours would take minutes
 
 Progress = Callable[[int, int, str], None]
 
@@ -95,7 +93,7 @@ class Planner:
         states = list(states)
         failing = [state for state in states if state.lacking and state.key in asked]
         failing.sort(key=lambda state: state.badness)
-        search = SEARCHED if sum(state.wanted for state in states) <= _FEW_PODS else _SEARCHED_OF_MANY
+        search = SEARCHED if sum(state.wanted for state in states) <= _FEW_PODS else 0
         trace, replies = self.trace, dict[Key, Reply]()
         for number, state in enumerate(failing):
             self.on_progress(number, len(failing), str(state.workload))
@@ -103,7 +101,7 @@ class Planner:
             if reply.asked is not None:
                 trace = edited_trace(self._scenario(trace, state), reply.asked)
         made = Proposals(trace, {key: each.asked for key, each in replies.items() if each.asked is not None}, replies)
-        return self._shared(states, failing, made, search) or made
+        return self._shared(states, failing, made) or made
 
     def _reply(self, trace: Trace, state: WorkloadState, search: int) -> Reply:
         """What comes of a workload in a trace."""
@@ -112,7 +110,13 @@ class Planner:
         scenario = self._scenario(trace, state)
         try:
             found = suggest(
-                scenario, self.agent, self.max_steps, self.cluster, search=search, should_stop=self.should_stop
+                scenario,
+                self.agent,
+                self.max_steps,
+                self.cluster,
+                search=search,
+                explained=False,
+                should_stop=self.should_stop,
             )
         except (ScenarioError, ClusterError) as error:
             return Reply(note=str(error))
@@ -126,45 +130,41 @@ class Planner:
             return replace(reply, asked=asked)
         return replace(reply, note=f"{_lower(found.before.resources, asked)} would do, but {against}")
 
-    def _shared(
-        self, states: list[WorkloadState], failing: list[WorkloadState], made: Proposals, search: int
-    ) -> Proposals | None:
-        """Proposals with which all those fit together that would fit alone; None where none are found."""
-        alone = {
-            state.key: self._reply(self.trace, state, search)
+    def _shared(self, states: list[WorkloadState], failing: list[WorkloadState], made: Proposals) -> Proposals | None:
+        """Proposals with which all those fit together that lack room; None where there are none, or none is needed."""
+        crowded = [
+            state.key
             for state in failing
-            if state.key not in made.asked and made.asked and not made.replies[state.key].is_hopeless
-        }
-        asked = {**made.asked, **{key: each.asked for key, each in alone.items() if each.asked is not None}}
-        if len(asked) == len(made.asked):
+            if state.key not in made.asked
+            and (state.short_of_cpu or state.short_of_memory)
+            and not made.replies[state.key].is_hopeless
+        ]
+        if not crowded:
             return None
+        recorded = {
+            state.key: recorded_resources(self.trace, state.workload, self.duration_s, self.nodes)
+            for state in failing
+            if state.key in made.asked or state.key in crowded
+        }
+        asked = {
+            key: Resources(*map(max, each, made.asked.get(key, each)))._replace(
+                replicas=made.asked.get(key, each).replicas
+            )
+            for key, each in recorded.items()
+        }
         given = {state.key: state for state in failing if state.key in asked}
         should = {*asked, *(state.key for state in states if not state.lacking)}
-        for _ in range(_SHARED):
-            trace = self._with(given, asked)
-            left = [state for state in self.survey(trace) if state.lacking and state.key in should]
-            if not left:
-                replies = {key: replace(made.replies[key], asked=asked[key], note="") for key in asked}
-                return Proposals(trace, asked, {**made.replies, **replies})
-            lowered = self._lowered(given, asked, left[0])
-            if lowered is None:
-                return None
-            asked = {**asked, **lowered}
-        return None
 
-    def _lowered(
-        self, given: Mapping[Key, WorkloadState], asked: Mapping[Key, Resources], left: WorkloadState
-    ) -> dict[Key, Resources] | None:
-        """The largest request of what a workload is short of, one step lower; None where none may go down."""
-        for is_short, action, amount in (
-            (left.short_of_cpu, Action.REDUCE_CPU_SMALL, 0),
-            (left.short_of_memory, Action.REDUCE_MEM_SMALL, 1),
-        ):
-            for key in sorted(asked, key=lambda key: asked[key][amount], reverse=True) if is_short else ():
-                outcome = apply_action(asked[key], action, ceiling_of(self._scenario(self.trace, given[key])))
-                if not outcome.blocked and not self._against(given[key], asked[key], outcome.resources):
-                    return {key: outcome.resources}
-        return None
+        def left(asked: Asked) -> list[WorkloadState]:
+            surveyed = self.cluster.survey(self._with(given, asked), self.nodes, self.duration_s, explained=False)
+            return [state for state in surveyed if state.lacking and state.key in should]
+
+        found = shared(asked, {key: self._floor(given[key], asked[key]) for key in asked}, left)
+        if found is None:
+            return None
+        replies = {key: replace(made.replies[key], asked=found[key], note="") for key in found}
+        changed = {key: each for key, each in found.items() if each != recorded[key]}
+        return Proposals(self._with(given, changed), changed, {**made.replies, **replies})
 
     def _with(self, given: Mapping[Key, WorkloadState], asked: Mapping[Key, Resources]) -> Trace:
         """The trace with all this in place."""
@@ -178,24 +178,27 @@ class Planner:
         return Scenario(trace, ref, state.wanted, self.nodes, self.duration_s, trace.name, None)
 
     def _against(self, state: WorkloadState, old: Resources, new: Resources) -> str:
-        """Why requests may not go down; "" where they may.
+        """Why requests may not go down so far; "" where they may."""
+        floor = self._floor(state, old)
+        lowered = [(here, least) for was, here, least in zip(old, new, floor, strict=True) if here < min(was, least)]
+        if not lowered:
+            return ""
+        is_unknown = any(least in old[:2] for _, least in lowered)
+        return "pods run and their use is not known: see --lower" if is_unknown else "it uses more"
 
-        Not below what is enough; where that is not known, only if no pod is Ready.
-        """
+    def _floor(self, state: WorkloadState, asked: Resources) -> Resources:
+        """How far requests may go down: to what is enough; where that is not known, to nothing if no pod is Ready."""
         edited = read_workload(self.manifest(self.trace, state)).source.edited
         cpu, memory = (
             enough(self.usage.of(ContainerKey(state.kind, state.namespace, state.name, slot.name)))
             for slot in (edited.cpu, edited.memory)
         )
-        for was, here, least in (
-            (old.cpu_m, new.cpu_m, cpu.cpu_m),
-            (old.memory_bytes, new.memory_bytes, memory.memory_bytes),
-        ):
-            if here < was and least is None and state.ready and not self.lower:
-                return "pods run and their use is not known: see --lower"
-            if here < was and least is not None and here < least:
-                return "it uses more"
-        return ""
+        is_free = self.lower or not state.ready
+        return Resources(
+            cpu.cpu_m if cpu.cpu_m is not None else 0 if is_free else asked.cpu_m,
+            memory.memory_bytes if memory.memory_bytes is not None else 0 if is_free else asked.memory_bytes,
+            0,
+        )
 
 
 def _lower(old: Resources, new: Resources) -> str:

@@ -88,6 +88,7 @@ def suggest(
     cluster: Cluster | None = None,
     *,
     search: int = SEARCHED,
+    explained: bool = True,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int, Observation], None] = lambda step, observation: None,
 ) -> Suggestion:
@@ -103,6 +104,7 @@ def suggest(
     Args:
         cluster: Where traces are replayed; None: an embedded cluster, where needed.
         search: The most actions that are tried to spare neighbours.
+        explained: Whether to say why pods are not Ready as recorded, for which an embedded cluster replays once more.
         should_stop: Asked before every step, and within replays.
         on_step: Gets the number of each step and what it led to.
 
@@ -112,7 +114,7 @@ def suggest(
         Stopped: `should_stop` turned true.
     """
     with stopping_when(should_stop):
-        return _suggest(scenario, agent, max_steps, cluster, search, should_stop, on_step)
+        return _suggest(scenario, agent, max_steps, cluster, search, explained, should_stop, on_step)
 
 
 def _suggest(
@@ -121,6 +123,7 @@ def _suggest(
     max_steps: int,
     cluster: Cluster | None,
     search: int,
+    explained: bool,
     should_stop: Callable[[], bool],
     on_step: Callable[[int, Observation], None],
 ) -> Suggestion:
@@ -128,9 +131,10 @@ def _suggest(
     check_names(manifest)
     beyond = left_out(scenario)
     owned = any(each.owns_replicas for each in beyond)
-    play = Play(ClusterEnv([scenario], max_steps=max_steps, cluster=cluster), max_steps, should_stop, on_step)
+    env = ClusterEnv([scenario], max_steps=max_steps, cluster=cluster)
+    play = Play(env, max_steps, explained, should_stop, on_step)
     before = play.seen
-    why = () if play.is_solved else play.env.why()
+    why = () if play.is_solved or not explained else play.env.why()
     hopeless, containers = unmendable(scenario), choices(read_workload(manifest).source.edited)
     if hopeless:
         return Suggestion(SuggestionEnd.UNMENDABLE, before, before, (), None, beyond, why, hopeless, containers)

@@ -67,7 +67,7 @@ def test_those_that_fit_alone_and_not_together_share_what_there_is() -> None:
     assert proposed(answered(web, workload("ads", "100m"))) == {"web": ("cpu 5 -> 3500m",)}
     assert proposed(answered(cart, workload("ads", "100m"))) == {"cart": ("cpu 6 -> 3500m",)}
     found = answered(web, cart, workload("ads", "100m"))
-    assert proposed(found) == {"cart": ("cpu 6 -> 1500m",), "web": ("cpu 5 -> 2",)}
+    assert proposed(found) == {"cart": ("cpu 6 -> 1500m",), "web": ("cpu 5 -> 1500m",)}
     assert found.staying == ()
 
 
