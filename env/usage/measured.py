@@ -12,6 +12,8 @@ from env.usage.usage import ContainerKey, ContainerUse
 
 SHORT_RUN = 0.1
 """Pods that ran for less than this share of the longest run say nothing of CPU: for them the start-up is all."""
+LEAST_STEPS = 2
+"""Nor do those that ran for fewer steps: a rate over more time than there is takes the rest for idle."""
 
 _MOST_CORES, _MOST_BYTES = 10_000.0, 2.0**60  # of one container; more is a fault of the series
 
@@ -118,7 +120,7 @@ def _cores(one: _Gathered) -> Iterator[float]:
     longest = max((span.measured.get(each, 0.0) for span, found in one.spans for each in found), default=0.0)
     for span, found in one.spans:
         for each in found:
-            if each in span.cores and span.measured.get(each, 0.0) >= SHORT_RUN * longest:
+            if each in span.cores and span.measured.get(each, 0.0) >= max(SHORT_RUN * longest, LEAST_STEPS):
                 cores = _sane(span.cores[each], _MOST_CORES)
                 if cores is not None:
                     yield cores

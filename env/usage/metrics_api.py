@@ -57,7 +57,10 @@ def read_metrics_api(
     except ClusterError as error:
         status = error.status if isinstance(error, KubeError) else 0
         found, notes = [], (one_line(f"{SOURCE}: {_LIKELY.get(status, str(error))}", 600),)
-    uses = with_killed(uses_of_metrics(found, asked, pod_owners), killed)
+    uses = uses_of_metrics(found, asked, pod_owners)
+    if asked and not uses and not notes:
+        notes = (f"{SOURCE}: it has no measurements of these containers, or none yet: see kubectl top pods",)
+    uses = with_killed(uses, killed)
     uses = {key: use for key, use in uses.items() if key in set(asked)}
     return Usage(uses, tuple(key for key in dict.fromkeys(asked) if key not in uses), notes)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fake_prometheus import NOW, FakePrometheus
+from real_prometheus import PROGRAMS, RealPrometheus
 
 from env.kube.client import Timer
 from env.usage.prometheus import read_prometheus
@@ -17,24 +18,25 @@ Read = Callable[..., Usage]
 
 
 @pytest.fixture
-def server() -> Iterator[FakePrometheus]:
-    fake = FakePrometheus()
-    yield fake
-    fake.close()
+def server() -> Iterator[FakePrometheus | RealPrometheus]:
+    found = RealPrometheus(PROGRAMS) if PROGRAMS else FakePrometheus()
+    yield found
+    found.close()
 
 
 @pytest.fixture
-def api(server: FakePrometheus) -> Iterator[PrometheusApi]:
+def api(server: FakePrometheus | RealPrometheus) -> Iterator[PrometheusApi]:
     found = connect_prometheus(server.url, Credentials(), timer=Timer(sleep=lambda seconds: None))
     yield found
     found.pool.clear()
 
 
 @pytest.fixture
-def read(api: PrometheusApi) -> Read:
+def read(server: FakePrometheus | RealPrometheus, api: PrometheusApi) -> Read:
     """Reads the use of these containers over a day; keywords are those of `read_prometheus`."""
 
     def make(*asked: ContainerKey, **options: Any) -> Usage:
+        server.ready()
         return read_prometheus(api, asked, **{"range_s": 86_400.0, "now": NOW, **options})
 
     return make

@@ -88,6 +88,9 @@ class FakePrometheus:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    def ready(self) -> None:
+        """It always is; the real one has to be started."""
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -98,11 +101,11 @@ class FakePrometheus:
 
     def gauge(self, metric: str, labels: Labels, value: float, since_s: float = DAY_S, until_s: float = 0.0) -> None:
         """A series of one value each minute, from `since_s` to `until_s` before now."""
-        self.add(metric, labels, ((before, value) for before in _minutes(since_s, until_s)))
+        self.add(metric, labels, ((before, value) for before in minutes(since_s, until_s)))
 
     def cpu(self, labels: Labels, cores: float, since_s: float = DAY_S, until_s: float = 0.0) -> None:
         """A counter of CPU seconds that grows by so many cores."""
-        points = ((before, cores * (since_s - before)) for before in _minutes(since_s, until_s))
+        points = ((before, cores * (since_s - before)) for before in minutes(since_s, until_s))
         self.add("container_cpu_usage_seconds_total", labels, points)
 
     def _reply(self, path: str, headers: dict[str, str]) -> Reply:
@@ -161,7 +164,7 @@ class FakePrometheus:
         length = float(match[5])
         found = self._selected(match[3], match[4], at - length, at)
         return [
-            (labels, _increase(points) / (points[-1][0] - points[0][0])) for labels, points in found if len(points) > 1
+            (labels, _extrapolated(points, at - length, at) / length) for labels, points in found if len(points) > 1
         ]
 
     def _now(self, match: re.Match[str], at: float) -> list[tuple[Labels, float]]:
@@ -225,6 +228,18 @@ def _increase(points: Points) -> float:
     return sum(new - old if new >= old else new for (_, old), (_, new) in pairwise(points))
 
 
+def _extrapolated(points: Points, start: float, end: float) -> float:
+    """The increase in all of a span, as Prometheus' `extrapolatedRate` does it."""
+    increase, covered = _increase(points), points[-1][0] - points[0][0]
+    between = covered / (len(points) - 1)
+    before, after = points[0][0] - start, end - points[-1][0]
+    before = between / 2 if before >= 1.1 * between else before
+    if increase > 0:
+        before = min(before, covered * points[0][1] / increase)
+    after = between / 2 if after >= 1.1 * between else after
+    return increase * (covered + before + after) / covered
+
+
 def _quantile(values: list[float], q: float) -> float:
     ordered = sorted(values)
     rank = q * (len(ordered) - 1)
@@ -232,8 +247,5 @@ def _quantile(values: list[float], q: float) -> float:
     return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * part
 
 
-def _minutes(since_s: float, until_s: float) -> list[float]:
+def minutes(since_s: float, until_s: float) -> list[float]:
     return [until_s + each for each in range(0, int(since_s - until_s) + 1, 60)]
-
-
-__all__ = ["DAY_S", "NOW", "FakePrometheus", "Reply"]

@@ -15,7 +15,7 @@ from env.kube.connect import connect
 from env.quantity import MIB
 from env.usage.containers import Amounts
 from env.usage.enough import Verdict, sizing
-from env.usage.metrics_api import read_metrics_api, uses_of_metrics
+from env.usage.metrics_api import POD_METRICS, read_metrics_api, uses_of_metrics
 from env.usage.owners import Owner
 from env.usage.usage import ContainerKey
 
@@ -87,3 +87,17 @@ def test_owners_are_believed_before_names() -> None:
     pods = [metrics("odd", ("web", "1", "1Gi"))]
     assert uses_of_metrics(pods, [WEB], {("shop", "odd"): Owner("ReplicaSet", "shop", "web-6d4b9c7f5")})
     assert not uses_of_metrics(pods, [WEB])
+
+
+def test_a_metrics_api_that_has_measured_nothing_yet_is_told(fake: FakeApi, api: KubeApi) -> None:
+    fake.answers[POD_METRICS] = {"kind": "PodMetricsList", "metadata": {}, "items": []}
+    found = read_metrics_api(api, [WEB])
+    assert found.missing == (WEB,)
+    assert "it has no measurements of these containers, or none yet" in found.notes[0]
+
+
+@pytest.mark.parametrize(("status", "said"), [(403, "may not list pods.metrics.k8s.io"), (503, "does not answer")])
+def test_a_metrics_api_that_refuses_is_told(fake: FakeApi, api: KubeApi, status: int, said: str) -> None:
+    fake.fail(status, path="/apis/metrics.k8s.io")
+    found = read_metrics_api(api, [WEB])
+    assert (found.missing, said in found.notes[0]) == ((WEB,), True)

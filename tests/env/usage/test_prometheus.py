@@ -31,7 +31,7 @@ def of(pod: str = POD, container: str = "web", **more: str) -> Labels:
 
 def test_a_container_has_the_peak_of_its_memory_and_its_cpu(server: FakePrometheus, read: Read) -> None:
     server.gauge(WORKING_SET, of(), 100 * MIB)
-    server.add(WORKING_SET, of(), [(3600, 300 * MIB)])
+    server.add(WORKING_SET, of(), [(3590, 300 * MIB)])
     server.cpu(of(), 0.4)
     found = read(WEB).of(WEB)
     assert (found.memory_bytes, found.cpu_m, found.pods, found.source) == (300 * MIB, 400, 1, "Prometheus")
@@ -136,6 +136,13 @@ def test_a_start_up_is_not_what_a_workload_uses(server: FakePrometheus, read: Re
     server.cpu(short, 4.0, 1200, 600)
     found = read(WEB).of(WEB)
     assert (found.cpu_m, found.memory_bytes) == (100, 150 * MIB)
+
+
+def test_a_run_of_some_minutes_says_nothing_of_cpu(server: FakePrometheus, read: Read) -> None:
+    server.gauge(WORKING_SET, of(), 100 * MIB, 60)
+    server.cpu(of(), 1.5, 60)
+    found = read(WEB).of(WEB)
+    assert (found.cpu_m, found.memory_bytes) == (None, 100 * MIB)
 
 
 def test_the_busiest_day_decides(server: FakePrometheus, read: Read) -> None:
@@ -288,8 +295,8 @@ def test_a_server_that_computes_no_day_at_once_is_read_in_parts(server: FakeProm
 def test_what_is_too_much_even_in_parts_is_said_and_lowers_nothing(server: FakePrometheus, read: Read) -> None:
     ads = ContainerKey("Deployment", "ads", "ads", "ads")
     server.gauge(WORKING_SET, of(), 100 * MIB)
-    for number in range(20):
-        server.gauge(WORKING_SET, {**of("ads-6d4b9c7f5-x7k2p", "ads", id=str(number)), "namespace": "ads"}, MIB, 3000)
+    often = ((before, MIB) for before in range(0, 3000, 4))
+    server.add(WORKING_SET, {**of("ads-6d4b9c7f5-x7k2p", "ads"), "namespace": "ads"}, often)
     server.most_samples = 500
     found = read(WEB, ads, range_s=7200.0)
     assert found.of(WEB).memory_bytes == 100 * MIB
