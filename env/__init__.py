@@ -1,4 +1,4 @@
-"""The world: traces, clusters, what is observed of them, actions, rewards and the Gymnasium environment.
+"""The world of Sim-Arena: traces, clusters, what is observed of them, actions, rewards and the Gymnasium environment.
 
 It imports nothing of the other rooms. Words that its folders share stand in files beside them: `workload.py` (names,
 what a workload requests), `actions.py`, `observation.py`, `demand.py` (what containers use), `quantity.py`,
@@ -27,6 +27,9 @@ Importing it registers the environments, as Gymnasium's `module:id` names expect
     gymnasium.make("env:SimArena/Doctor-v0")
 """
 
+import warnings
+from pathlib import Path
+
 from gymnasium.envs.registration import register
 
 ENV_ID = "SimArena/Cluster-v0"
@@ -44,3 +47,11 @@ register(
     entry_point="env.doctor.doctor_env:DoctorEnv",
     vector_entry_point="env.doctor.vector_env:DoctorVectorEnv",
 )
+
+_AGENTS = Path(__file__).parent.parent / "agents/__init__.py"
+if _AGENTS.is_file() and b"Sim-Arena" not in _AGENTS.read_bytes():
+    warnings.warn(
+        f"{_AGENTS} is another package's, probably openai-agents', installed over Sim-Arena's: environments work, "
+        "commands do not; install one of the two in an environment of its own",
+        stacklevel=2,
+    )

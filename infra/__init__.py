@@ -1,4 +1,4 @@
-"""Where things run: this machine, and instances on EC2; and what is proven and measured about them.
+"""Where Sim-Arena runs: this machine, and instances on EC2; and what is proven and measured about them.
 
 The top room: it may import every other one, and none imports it.
 

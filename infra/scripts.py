@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 MODULES = {
     "sim-arena": "infra.commands",
@@ -13,17 +15,40 @@ MODULES = {
     "ec2-workers": "infra.ec2.commands.main",
 }
 """The module of each script, which has its `app`."""
+ROOMS = ("env", "agents", "runner", "protocol", "infra")
+"""Our packages. Others have the same names, such as openai-agents' `agents`, or a file `env.py` on PYTHONPATH."""
 
 
 def start(name: str) -> None:
     """Run a script; Ctrl-C during its imports is one line and exit code 130, as it is later."""
     try:
+        for room in ROOMS:
+            if other := other_package(room):
+                sys.stderr.write(f"error: {other}\n")
+                sys.exit(1)
         from runner.commands.console import run
 
         run(import_module(MODULES[name]).app)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+
+
+def other_package(room: str) -> str | None:
+    """What to say where Python finds another package by this name than Sim-Arena's; None where it is ours.
+
+    Ours stands beside this file, and its `__init__.py` names Sim-Arena: another one may lie before it on the path, or
+    may have been installed over it.
+    """
+    spec, ours = find_spec(room), Path(__file__).resolve().parent.parent / room / "__init__.py"
+    found = Path(spec.origin).resolve() if spec and spec.origin and spec.has_location else None
+    if found == ours and b"Sim-Arena" in ours.read_bytes():
+        return None
+    where = f"{found} instead of {ours}" if found != ours else f"another one in the place of {ours}"
+    return (
+        f"package {room}: Python finds {where}; install Sim-Arena in an environment of its own, as pipx does, "
+        f"and leave no folder with another {room} on PYTHONPATH"
+    )
 
 
 def sim_arena() -> None:

@@ -1,1 +1,1 @@
-"""The S3 protocol: keys, claims, rounds, averaging, and the commands `dispatch`, `worker`, `sync-server`."""
+"""Sim-Arena's S3 protocol: keys, claims, rounds, averaging, and the commands `dispatch`, `worker`, `sync-server`."""

@@ -1,4 +1,4 @@
-"""Agents at work: steps, episodes, trainings, evaluations, suggestions, and the commands that run them.
+"""Sim-Arena's agents at work: steps, episodes, trainings, evaluations, suggestions, and the commands that run them.
 
 May import `agents` and `env`. Read `episode.py` first (one step, one episode), `situation.py` (what an agent that reads
 is told before each action) with `mcp/` (its tools, also for clients of others), then `training/`, `evaluation/`,

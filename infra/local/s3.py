@@ -53,7 +53,9 @@ def s3_alone(host: str, log: TextIO | None = None) -> WSGI:
     try:
         from moto.moto_server.werkzeug_app import create_backend_app
     except ImportError as error:
-        raise SimArenaError("the embedded S3 needs moto; run: pip install 'sim-arena[local]'") from error
+        raise SimArenaError(
+            "the embedded S3 needs moto and Flask; run: pip install 'moto[s3]' flask flask-cors"
+        ) from error
     return one_at_a_time(Guard(create_backend_app("s3"), host, ACCESS_KEY), log)
 
 
