@@ -193,13 +193,12 @@ def _least_allocated(row: int, score_request: Ints, allocatable: Ints, scored: I
 @compiled
 def _balanced(row: int, request: Ints, allocatable: Ints, used: Ints) -> int:
     """100 less the standard deviation of the fractions in use of CPU and memory."""
-    fractions = np.zeros(2, dtype=np.float64)
-    for resource in range(2):
-        capacity = allocatable[row, resource]
-        if capacity == 0:
-            return _MAX
-        fractions[resource] = min(float(used[row, resource] + request[resource]) / float(capacity), 1.0)
-    return int((1.0 - abs((fractions[0] - fractions[1]) / 2)) * _MAX)
+    cpu_m, memory_bytes = allocatable[row, 0], allocatable[row, 1]
+    if cpu_m == 0 or memory_bytes == 0:
+        return _MAX
+    cpu = min(float(used[row, 0] + request[0]) / float(cpu_m), 1.0)
+    memory = min(float(used[row, 1] + request[1]) / float(memory_bytes), 1.0)
+    return int((1.0 - abs((cpu - memory) / 2)) * _MAX)
 
 
 @compiled
