@@ -13,6 +13,7 @@ from env.demand import Shortage
 from env.embedded.api_objects import ReplayedObjects
 from env.embedded.asked import asked_for, live_pods
 from env.embedded.neighbours import Seen, neighbours, refusals
+from env.embedded.objects_read import ObjectsRead
 from env.embedded.scaling import ScalingTrace, scaling_trace
 from env.embedded.survey import WorkloadState, survey
 from env.embedded.timeline import ReplayStep, Timeline, read_timeline
@@ -75,6 +76,7 @@ class EmbeddedCluster:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Trace, _Known] = WeakKeyDictionary()
+        self._objects = ObjectsRead()
         self._clusters: dict[NodePools, ClusterShape] = {}
 
     def __reduce__(self) -> tuple[type[EmbeddedCluster], tuple[()]]:
@@ -147,6 +149,7 @@ class EmbeddedCluster:
     def close(self) -> None:
         """Forget the traces read so far."""
         self._known.clear()
+        self._objects = ObjectsRead()
         self._clusters.clear()
 
     def _whole(self, scenario: Scenario) -> frozenset[Key]:
@@ -179,7 +182,7 @@ class EmbeddedCluster:
     def _of(self, trace: Trace) -> _Known:
         known = self._known.get(trace)
         if known is None:
-            timeline = read_timeline(trace)
+            timeline = read_timeline(trace, self._objects)
             known = self._known[trace] = _Known(timeline, scaling_trace(timeline))
         return known
 

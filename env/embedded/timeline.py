@@ -8,25 +8,21 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from env.engine.manifests.fields import as_map, as_text, naming
+from env.embedded.objects_read import ObjectsRead
+from env.engine.manifests.fields import as_map, as_text
 from env.engine.manifests.objects import (
     INERT,
     KubeObject,
     is_builtin,
     pod_templates,
     priority_class,
-    read_object,
-    text_read,
 )
 from env.engine.manifests.priorities import SYSTEM_PRIORITIES, PriorityClass
 from env.errors import SimArenaError
-from env.problems.virtual_nodes import on_virtual_nodes
 from env.trace.document import Manifest, Trace
 from env.workload import ObjectRef, WorkloadRef, object_ref
 
 logger = logging.getLogger("env.embedded.cluster")
-
-_MOST_KNOWN = 1_024  # objects that a trace may apply again
 
 
 @dataclass(frozen=True)
@@ -68,16 +64,21 @@ class Timeline:
         return any((each.kind, each.ref) != key for step in self.steps for each in step.applied)
 
 
-def read_timeline(trace: Trace) -> Timeline:
+def read_timeline(trace: Trace, known: ObjectsRead | None = None) -> Timeline:
     """Read every event; what the embedded cluster does not simulate is logged, once per trace, by name.
+
+    Args:
+        trace: What is read.
+        known: Manifests that were read before, of other traces too; more are added.
 
     Raises:
         TraceError, QuantityError: An object that the API server would refuse.
     """
     try:
         priorities = _priorities(trace)
-        known: dict[str, KubeObject | None] = {}
-        steps = tuple(_step(event, priorities, known, keep_ports=trace.is_snapshot) for event in trace.events)
+        known = known or ObjectsRead()
+        known.begin(priorities, keep_ports=trace.is_snapshot)
+        steps = tuple(_step(event, known) for event in trace.events)
         lifetimes = dict(_lifetimes(trace))
     except SimArenaError as error:
         raise type(error)(f"trace {trace.name}: {error}") from error
@@ -87,24 +88,11 @@ def read_timeline(trace: Trace) -> Timeline:
     return Timeline(steps, lifetimes)
 
 
-def _step(
-    event: Manifest, priorities: Mapping[str, PriorityClass], known: dict[str, KubeObject | None], *, keep_ports: bool
-) -> ReplayStep:
-    """An event, read. `known` has objects by their text: traces apply the same ones again and again."""
-    applied = []
-    for manifest in event["applied_objs"]:
-        text = text_read(manifest)
-        if text not in known:
-            with naming(f"{manifest['kind']} {object_ref(manifest)}"):
-                virtual = on_virtual_nodes(manifest, keep_ports=keep_ports)
-            if len(known) >= _MOST_KNOWN:
-                known.clear()
-            known[text] = read_object(virtual, priorities)
-        read = known[text]
-        if read is not None:
-            applied.append(read)
+def _step(event: Manifest, known: ObjectsRead) -> ReplayStep:
+    """An event, read."""
+    applied = tuple(read for manifest in event["applied_objs"] if (read := known.read(manifest)) is not None)
     deleted = tuple((manifest["kind"], object_ref(manifest)) for manifest in event["deleted_objs"])
-    return ReplayStep(event["ts"], tuple(applied), deleted)
+    return ReplayStep(event["ts"], applied, deleted)
 
 
 def _priorities(trace: Trace) -> dict[str, PriorityClass]:

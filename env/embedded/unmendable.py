@@ -78,9 +78,9 @@ def _kept_off_nodes(
     spec, nodes = specs[-1], virtual_nodes(scenario.nodes)
     template = spec.source.template(*asked)
     if isinstance(spec, DaemonSetSpec):
-        daemons = DaemonSet(replace(spec, template=template), nodes)
-        admitting = set(daemons.wanted_nodes)
-        template, nodes = daemons.placed_template, [node for node in nodes if node.name in admitting]
+        spec = replace(spec, template=template)
+        admitting = set(DaemonSet(spec, nodes).wanted_nodes)
+        template, nodes = spec.on_any_node, [node for node in nodes if node.name in admitting]
     if template.node_name:
         there = any(node.name == template.node_name for node in nodes)
         return () if there else (f"its pods name the node {template.node_name}, and there is none of that name",)

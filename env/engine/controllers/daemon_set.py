@@ -6,30 +6,19 @@ Follows kubernetes 1.36 `pkg/controller/daemon` (`daemon_controller.go`, `update
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from env.engine.api_server import ApiServer
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.replicated import DaemonSetSpec
 from env.engine.manifests.strategy import resolve
-from env.engine.manifests.terms import Toleration
 from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.nodes import Node
 from env.engine.scheduling.placement import StaticFilter, static_table
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
 from env.workload import ObjectRef
-
-# What the controller adds to every pod, so that a node's conditions do not evict it.
-_TOLERATIONS = (
-    *(Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoExecute") for key in ("not-ready", "unreachable")),
-    *(
-        Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoSchedule")
-        for key in ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
-    ),
-)
-_HOST_NETWORK_TOLERATION = Toleration("node.kubernetes.io/network-unavailable", "Exists", effect="NoSchedule")
 
 
 @dataclass(eq=False)
@@ -43,7 +32,7 @@ class DaemonSet:
     parent: ClassVar[Workload | None] = None
     node_counts: ClassVar[Ints] = NOT_COUNTED
     batch_s: ClassVar[float] = 0.0
-    _planned: tuple[PodTemplate, PodTemplate, list[str]] | None = None
+    _planned: tuple[PodTemplate, list[str]] | None = None
 
     @property
     def ref(self) -> ObjectRef:
@@ -57,16 +46,6 @@ class DaemonSet:
     def selects(self, pod: Pod) -> bool:
         """See `Workload`."""
         return pod.template.namespace == self.ref.namespace and self.spec.selector(pod.template.labels)
-
-    @property
-    def wanted_nodes(self) -> list[str]:
-        """The names of the nodes on which there should be a pod."""
-        return self._plan()[1]
-
-    @property
-    def placed_template(self) -> PodTemplate:
-        """The template of its pods, with the tolerations that the controller adds."""
-        return self._plan()[0]
 
     def forget(self, pods: set[Pod]) -> None:
         """A node gets its next pod when the last one is gone."""
@@ -170,7 +149,7 @@ class DaemonSet:
         return pod.is_available(self.spec.min_ready_s, now_s)
 
     def _allowance(self, asked: int | str) -> int:
-        return resolve(asked, len(self._plan()[1]), round_up=True)
+        return resolve(asked, len(self.wanted_nodes), round_up=True)
 
     # --- where pods go -----------------------------------------------------------------------------------------------
 
@@ -183,27 +162,25 @@ class DaemonSet:
                 found.setdefault(node, []).append(pod)
         return found
 
-    def _plan(self) -> tuple[PodTemplate, list[str]]:
-        """The template of its pods, with the tolerations that the controller adds, and the nodes that let them in."""
+    @property
+    def wanted_nodes(self) -> list[str]:
+        """The names of the nodes on which there should be a pod."""
         asked = self.spec.template
         if self._planned is None or self._planned[0] is not asked:
-            added = (*_TOLERATIONS, *([_HOST_NETWORK_TOLERATION] if asked.host_network else []))
-            placement = replace(asked.placement, tolerations=(*asked.placement.tolerations, *added))
-            filters = static_table(placement, self.nodes)[0].tolist()
+            filters = static_table(self.spec.on_any_node.placement, self.nodes)[0].tolist()
             wanted = [
                 node.name
                 for node, refusing in zip(self.nodes, filters, strict=True)
                 if refusing == StaticFilter.NONE and asked.node_name in ("", node.name)
             ]
-            self._planned = asked, replace(asked, placement=placement), wanted
-        return self._planned[1:]
+            self._planned = asked, wanted
+        return self._planned[1]
 
     def _create(self, api: ApiServer, nodes: Sequence[str]) -> bool:
         """Make a pod for each node, up to the first that is refused; whether there is a new one."""
-        template, before = self._plan()[0], len(self.members)
+        before = len(self.members)
         for node in nodes[: api.batch(self, len(nodes))]:
-            placed = replace(template, placement=replace(template.placement, only_node=node))
-            pod = api.create_pod(placed, self)
+            pod = api.create_pod(self.spec.on_node(node), self)
             if pod is None:
                 break
             self.members.append(pod)

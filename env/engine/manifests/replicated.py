@@ -6,17 +6,29 @@ Defaults are the API server's (kubernetes 1.36 `pkg/apis/apps/v1/defaults.go`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from env.engine.manifests.fields import Manifest, as_count, as_count_or_percent, as_map, as_text
 from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.lasting import LastingSpec, resources_of
 from env.engine.manifests.normal_form import by_text
-from env.engine.manifests.pod_template import read_lasting_template
+from env.engine.manifests.pod_template import PodTemplate, read_lasting_template
 from env.engine.manifests.priorities import PriorityClass
+from env.engine.manifests.terms import Toleration
 from env.workload import ObjectRef
 
 Priorities = Mapping[str, PriorityClass]
+
+# What the DaemonSet controller adds to each pod (`util/daemonset_util.go`): a node's conditions do not evict it.
+_TOLERATIONS = (
+    *(Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoExecute") for key in ("not-ready", "unreachable")),
+    *(
+        Toleration(f"node.kubernetes.io/{key}", "Exists", effect="NoSchedule")
+        for key in ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+    ),
+)
+_HOST_NETWORK_TOLERATION = Toleration("node.kubernetes.io/network-unavailable", "Exists", effect="NoSchedule")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +82,25 @@ class DaemonSetSpec(LastingSpec):
     max_unavailable: int | str = 1
     max_surge: int | str = 0
     min_ready_s: int = 0
+
+    @cached_property
+    def on_any_node(self) -> PodTemplate:
+        """The template of its pods, with the tolerations that the controller adds."""
+        added = (*_TOLERATIONS, *([_HOST_NETWORK_TOLERATION] if self.template.host_network else []))
+        placement = self.template.placement
+        return replace(self.template, placement=replace(placement, tolerations=(*placement.tolerations, *added)))
+
+    def on_node(self, name: str) -> PodTemplate:
+        """The template of the pod for a node: one object, so that all replays share what is worked out of it."""
+        found = self._on_nodes.get(name)
+        if found is None:
+            placement = replace(self.on_any_node.placement, only_node=name)
+            found = self._on_nodes[name] = replace(self.on_any_node, placement=placement)
+        return found
+
+    @cached_property
+    def _on_nodes(self) -> dict[str, PodTemplate]:
+        return {}
 
 
 def replica_set_spec(ref: ObjectRef, spec: Manifest, priorities: Priorities) -> tuple[ReplicaSetSpec, list[str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from env.embedded.cluster import EmbeddedCluster
+from env.embedded.objects_read import ObjectsRead
 from env.embedded.timeline import Timeline, read_timeline
 from env.engine.control_plane import ControlPlane
 from env.errors import QuantityError, TraceError
@@ -249,3 +250,23 @@ def test_what_is_applied_again_is_read_once_and_what_has_changed_anew(
     assert deployments[0] is deployments[1]
     assert [each.spec.resources.replicas for each in deployments] == [3, 3, 4]  # type: ignore[union-attr]
     assert steps[0].applied[1] != steps[1].applied[1]  # a pod's labels are
+
+
+def test_an_edited_trace_is_read_anew_only_where_it_was_edited(trace: MakeTrace, deployment: MakeDeployment) -> None:
+    known, made = ObjectsRead(), trace([deployment("web"), deployment("api")])
+    web, api = read_timeline(made, known).steps[0].applied
+    edited = made.edited(WorkloadRef("default", "web"), lambda each: {**each, "spec": {**each["spec"], "replicas": 7}})
+    new_web, same_api = read_timeline(edited, known).steps[0].applied
+    assert same_api is api
+    assert new_web is not web
+    assert new_web.spec.replicas == 7  # type: ignore[union-attr]
+
+
+def test_manifests_are_read_anew_under_other_priority_classes(trace: MakeTrace, deployment: MakeDeployment) -> None:
+    known, manifest = ObjectsRead(), deployment(priorityClassName="high")
+    high = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1000}
+    classed = {**high, "metadata": {"name": "high", "namespace": ""}}
+    found = [
+        read_timeline(trace(objects), known).steps[0].applied[-1].spec for objects in ([manifest], [classed, manifest])
+    ]
+    assert [each.template.priority for each in found] == [0, 1000]  # type: ignore[union-attr]
