@@ -3,9 +3,9 @@
 It imports nothing of the other rooms. Words that its folders share stand in files beside them: `workload.py` (names,
 what a workload requests), `actions.py`, `observation.py`, `demand.py` (what containers use), `quantity.py`,
 `errors.py`, `api_objects.py` (the seam to what an API server holds), `untrusted.py` (what to take of such objects),
-`words.py` (plurals), `yaml_text.py` (YAML and JSON within bounds), `printable.py` (for terminals and logs),
-`interrupt.py` (a stop within a replay), `plugins.py` (what installed packages add), `jit.py`, `settings.py` (what both
-environments take of their callers), `picture.py`. The folders, each of which imports only those above it:
+`words.py` (plurals), `yaml_text.py` and `yaml_scalars.py` (YAML and JSON within bounds), `printable.py` (for terminals
+and logs), `interrupt.py` (a stop within a replay), `plugins.py` (what installed packages add), `jit.py`, `settings.py`
+(what both environments take of their callers), `picture.py`. The folders, each of which imports only those above it:
 
 engine/    Kubernetes in virtual time
 kube/      the client of a real API server

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,23 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from env.errors import one_line
+from env.yaml_scalars import LARGEST, check_tag, key_text, scalar
 
 MAX_DEPTH = 100
 MAX_NODES = 4_000_000
 """Maps, lists and scalars of a text, aliases written out."""
 
-_CORE = "tag:yaml.org,2002:"
-_INT = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F_]+)", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?", re.ASCII)
-_NOT_JSON = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", re.ASCII)
-_BOOLS = {
-    spelled: value
-    for text, value in (("yes", True), ("true", True), ("on", True), ("no", False), ("false", False), ("off", False))
-    for spelled in (text, text.capitalize(), text.upper())
-}
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_LARGEST = 2**64 - 1
+_SPACES = re.compile(r"\s*")
 
 
 class UnreadableText(ValueError):
@@ -81,7 +71,7 @@ def _decoded(body: bytes) -> str:
 def _json_documents(text: str) -> Iterator[Any]:
     """JSON documents that follow one another."""
     decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_refuse_constant)
-    position, number = len(text) - len(text.lstrip()), 1
+    position, number = _after_spaces(text, 0), 1
     while position < len(text):
         try:
             value, position = decoder.raw_decode(text, position)
@@ -94,19 +84,20 @@ def _json_documents(text: str) -> Iterator[Any]:
             raise UnreadableText(f"document {number}: {error}") from None
         yield value
         number += 1
-        rest = text[position : position + 65_536]
-        while rest and not rest.strip():
-            position += len(rest)
-            rest = text[position : position + 65_536]
-        position += len(rest) - len(rest.lstrip())
+        position = _after_spaces(text, position)
+
+
+def _after_spaces(text: str, position: int) -> int:
+    match = _SPACES.match(text, position)
+    return position if match is None else match.end()
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice!r:.80} is there twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r:.80} is there twice")
+        found[key] = value
     return found
 
 
@@ -123,7 +114,7 @@ def _check_bounds(value: Any) -> None:
             raise ValueError(f"nested more than {MAX_DEPTH} deep")
         if size > MAX_NODES:
             raise ValueError(f"more than {MAX_NODES:,} values")
-        if any(isinstance(each, int) and abs(each) > _LARGEST for each in level):
+        if any(isinstance(each, int) and abs(each) > LARGEST for each in level):
             raise ValueError("a whole number of more than 64 bits")
         maps = [child for each in level if isinstance(each, dict) for child in each.values()]
         level = maps + [child for each in level if isinstance(each, list) for child in each]
@@ -169,14 +160,15 @@ class _Reader:
         """
         match type(event).__name__:
             case "ScalarEvent":
-                self._add(_scalar(event), 1, event.anchor, is_merge=event.value == "<<" and event.implicit[0])
+                self._add(scalar(event), 1, event.anchor, is_merge=event.value == "<<" and event.implicit[0])
             case "AliasEvent":
                 if event.anchor not in self._anchors:
                     raise ValueError(f"alias *{event.anchor:.80}: no such anchor before it")
                 self._add(*self._anchors[event.anchor], None)
-            case "MappingStartEvent" | "SequenceStartEvent":
-                _check_tag(event, ("map",) if type(event).__name__ == "MappingStartEvent" else ("seq",))
-                self._open.append(_Open({} if type(event).__name__ == "MappingStartEvent" else [], event.anchor))
+            case "MappingStartEvent" | "SequenceStartEvent" as kind:
+                is_map = kind == "MappingStartEvent"
+                check_tag(event, ("map" if is_map else "seq",))
+                self._open.append(_Open({} if is_map else [], event.anchor))
                 if len(self._open) > MAX_DEPTH:
                     raise ValueError(f"nested more than {MAX_DEPTH} deep")
             case "MappingEndEvent" | "SequenceEndEvent":
@@ -198,7 +190,7 @@ class _Reader:
         if isinstance(parent.value, list):
             parent.value.append(value)
         elif parent.key is None:
-            parent.key = "<<" if is_merge else _key(value)
+            parent.key = "<<" if is_merge else key_text(value)
             if parent.key in parent.value and not is_merge:
                 raise ValueError(f"the key {parent.key!r:.80} is there twice")
         else:
@@ -251,60 +243,3 @@ def _problem(error: Any) -> str:
     """What the YAML reader says, without an excerpt of the text: that may be a secret."""
     parts = [getattr(error, "context", None), getattr(error, "problem", None), getattr(error, "reason", None)]
     return one_line(", ".join(part for part in parts if part) or "not YAML", 200)
-
-
-def _scalar(event: Any) -> Any:
-    """The value of a scalar: plain ones are resolved, others are text, unless a tag says what they are."""
-    text = event.value
-    _check_tag(event, ("str", "int", "float", "bool", "null"))
-    kind = (event.tag or "").removeprefix(_CORE)
-    if kind == "str" or (not kind and not event.implicit[0]):
-        return text
-    value = _resolved(text)
-    if kind and kind != {int: "int", float: "float", bool: "bool", type(None): "null"}.get(type(value), "str"):
-        return float(value) if kind == "float" and type(value) is int else _refuse_value(text, kind)
-    return value
-
-
-def _resolved(text: str) -> Any:
-    if text in _NULLS:
-        return None
-    if text in _BOOLS:
-        return _BOOLS[text]
-    if _INT.fullmatch(text):
-        return _int(text)
-    if _FLOAT.fullmatch(text):
-        value = float(text.replace("_", ""))
-        return value if math.isfinite(value) else _refuse_value(text, "number")
-    return _refuse_value(text, "number") if _NOT_JSON.fullmatch(text) else text
-
-
-def _int(text: str) -> Any:
-    digits = text.replace("_", "")
-    if len(digits) > 66:
-        return _refuse_value(text, "number")
-    bare = digits.lstrip("+-")
-    base = {"0b": 2, "0x": 16}.get(bare[:2], 8 if bare[:1] == "0" and len(bare) > 1 else 10)
-    value = int(digits, base)
-    return value if abs(value) <= _LARGEST else _refuse_value(text, "number")
-
-
-def _refuse_value(text: str, kind: str) -> Any:
-    raise ValueError(f"{text!r:.80}: not a {kind} that JSON can hold")
-
-
-def _check_tag(event: Any, known: tuple[str, ...]) -> None:
-    if event.tag not in (None, "!", *(f"{_CORE}{each}" for each in known)):
-        raise ValueError(f"tag {event.tag.replace(_CORE, '!!')!r:.80}: Kubernetes knows no such values")
-
-
-def _key(value: Any) -> str:
-    """A key as JSON holds it."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
-    raise ValueError("a key must be text")

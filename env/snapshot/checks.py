@@ -14,14 +14,14 @@ from env.problems.node_manifests import check_label
 from env.quantity import thousandths
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
-NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 _WITH_SELECTOR = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 def check_name(metadata: Manifest, key: str) -> None:
     """ManifestError unless `key` of the metadata, its name or its namespace, is one that Kubernetes takes."""
-    value, pattern = metadata.get(key), NAMESPACE if key == "namespace" else NAME
+    value, pattern = metadata.get(key), LABEL if key == "namespace" else NAME
     if not isinstance(value, str) and value is not None:
         raise ManifestError(f"metadata.{key} {value!r:.80}: must be text; put it in quotes")
     if not value:
@@ -64,6 +64,8 @@ def _check_template(template: Manifest) -> None:
             name = as_text(container, "name")
             if not name:
                 raise ValueError(f"{field}[{number}]: has no name")
+            if LABEL.fullmatch(name) is None:
+                raise ValueError(f"{field}[{number}]: name {name!r:.80}: must be lower-case letters, digits and '-'")
             names.append(name)
             _check_resources(as_map(container, "resources"), f"container {name:.80}")
     twice = next((name for name in names if names.count(name) > 1), None)

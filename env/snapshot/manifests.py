@@ -16,6 +16,7 @@ from env.snapshot.checks import check_name, check_object
 from env.snapshot.clean import kept_and_unknown
 from env.snapshot.files import read_texts
 from env.snapshot.kinds import WORKLOADS, why_not
+from env.snapshot.needed import missing
 from env.snapshot.owned import made_by, why_gone
 from env.snapshot.placed import Placed, placed_objects, template_error
 from env.snapshot.pods import Key
@@ -58,7 +59,9 @@ def read_manifests(paths: Sequence[str]) -> Snapshot:
     own = [each for each in there if not _is_skipped(each, _made(makers.get(each.key)), skipped)]
     nodes = _nodes([each for each in own if each.key.kind == "Node"], skipped)
     names = {name for pool in nodes.pools for name in pool.names} if nodes else set()
-    objects = [_cleaned(each, names, skipped) for each in own if each.key.kind != "Node"]
+    read = [(each, _cleaned(each, names, skipped)) for each in own if each.key.kind != "Node"]
+    objects = [kept for _, kept in read]
+    skipped += missing(objects, [kept for each, kept in read if "uid" not in each.placed.metadata])
     source = ", ".join(one_line(path, 200) for path in paths[:_MOST_SHOWN]) + (" …" if len(paths) > _MOST_SHOWN else "")
     if not any(pod_templates(each) for each in objects):
         raise ManifestError(f"-f {source}: holds nothing that makes pods{_instead(skipped)}")
@@ -144,7 +147,7 @@ def _cleaned(named: _Named, nodes: set[str], skipped: list[Skipped]) -> Manifest
     except ManifestError as error:
         text = str(error).removeprefix(f"{named.placed.place}: ")
         what = "" if text.startswith(named.key.kind) else f"{named.key.kind} {_name(named.key)}: "
-        raise ManifestError(f"{named.placed.place}: {what}{text}") from error
+        raise ManifestError(one_line(f"{named.placed.place}: {what}{text}")) from error
     if named.key.kind == "CronJob" and not mapping(kept.get("spec")).get("suspend"):
         why = "makes its pods at its own times; a replay of one moment has none, so they are not judged"
         skipped.append(Skipped(named.key.kind, _name(named.key), why))

@@ -163,6 +163,22 @@ def test_kinds_that_change_nothing_about_pods_are_skipped_and_do_not_matter(tmp_
     assert [(each.kind, each.name, each.matters) for each in found.skipped] == [(kind, "system:x", False)]
 
 
+def test_what_pods_name_and_the_manifests_lack_is_named_once(tmp_path: Path) -> None:
+    claim = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    pod = {**POD, "serviceAccountName": "app", "priorityClassName": "gold", "volumes": [claim]}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "b"}}
+    every = [workload("Deployment", name, namespace, pod) for name, namespace in (("x", "a"), ("y", "a"), ("z", "b"))]
+    read = workload("Deployment", "read", "c", pod)
+    read["metadata"]["uid"] = "1"
+    gone, waits = "is not among the manifests; a cluster without it makes no pods of", "without it these stay Pending:"
+    assert said(snapshot(tmp_path, account, *every, read)) == [
+        f"ServiceAccount a/app: {gone} Deployment a/x and 1 more",
+        f"PriorityClass gold: {gone} Deployment a/x and 2 more",
+        f"PersistentVolumeClaim a/data: is not among the manifests; {waits} Deployment a/x and 1 more",
+        f"PersistentVolumeClaim b/data: is not among the manifests; {waits} Deployment b/z",
+    ]
+
+
 def test_fields_that_kubernetes_does_not_know_are_said(tmp_path: Path) -> None:
     pod = {"containers": [{"name": "app", "image": "x", "limits": {"cpu": 1}}], "nodeselector": {"a": "b"}}
     found = snapshot(tmp_path, workload("Deployment", "web", pod=pod, replica=3))
