@@ -13,13 +13,17 @@ Name = tuple[str, str, str, str]
 def beside(given: Snapshot, cluster: Snapshot) -> Snapshot:
     """The given objects on the cluster's nodes, beside what runs there.
 
-    An object of the cluster that is among the given ones is replaced where it stands; the others come after, as they
-    would if they were applied now. What is given of nodes does not count.
+    An object of the cluster that is among the given ones is replaced where it stands, and what the cluster says of its
+    pods is no longer true; the others come after, as they would if they were applied now. What is given of nodes does
+    not count.
     """
     new = {name_of(each): each for each in given.objects}
+    replaced = {(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in given.objects}
+    now = tuple(each for each in cluster.now if tuple(each.key) not in replaced)
     kept = [new.pop(name_of(each), each) for each in cluster.objects]
     source = f"{given.source} beside {cluster.source}"
-    return replace(cluster, source=source, objects=(*kept, *new.values()), skipped=(*given.skipped, *cluster.skipped))
+    skipped = (*given.skipped, *cluster.skipped)
+    return replace(cluster, source=source, objects=(*kept, *new.values()), skipped=skipped, now=now)
 
 
 def name_of(manifest: Manifest) -> Name:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +38,13 @@ def shop(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
     api.close()
 
 
+def _patches(plane: Plane, *arguments: str) -> dict[str, object]:
+    """What `suggest` proposes, by workload; the context is read where no trace and no manifests are given."""
+    command = [sys.executable, "-c", "from infra.scripts import sim_arena; sim_arena()", "suggest", "--json"]
+    done = subprocess.run([*command, *arguments], env=plane.environment, capture_output=True, text=True, check=True)
+    return {each["name"]: each["patch"] for each in json.loads(done.stdout)["workloads"] if each["patch"]}
+
+
 def _states(snapshot: Snapshot) -> dict[tuple[str, str], tuple[int, int]]:
     """Pods that are Ready and wanted at the end of a replay."""
     assert snapshot.nodes is not None
@@ -45,7 +55,7 @@ def _states(snapshot: Snapshot) -> dict[tuple[str, str], tuple[int, int]]:
 @pytest.mark.parametrize("sample", samples.SAMPLES[:3], ids=lambda sample: sample.name)
 def test_a_replay_of_what_runs_comes_to_the_clusters_own_word(shop: KubeApi, sample: samples.Sample) -> None:
     with samples.running(shop, sample):
-        wait(shop, sample.name, 120, lambda api: samples.seen(api, sample))
+        wait(shop, sample.name, 120, lambda _: samples.seen(shop, sample))
         live = read_cluster(shop, "plane", ("shop",))
     own = {(each.key.kind, each.key.name): (each.ready, each.wanted) for each in live.now if each.key.kind != "CronJob"}
     replayed = _states(live)
@@ -53,3 +63,13 @@ def test_a_replay_of_what_runs_comes_to_the_clusters_own_word(shop: KubeApi, sam
     if sample.name == "healthy":
         given = read_manifests([str(ROOT / "docs/samples/shop.yaml"), str(ROOT / "docs/samples/nodes.yaml")])
         assert _states(given) == replayed
+
+
+def test_suggest_says_the_same_of_the_cluster_and_of_the_manifests_on_its_nodes(plane: Plane, shop: KubeApi) -> None:
+    (sample,) = (each for each in samples.SAMPLES if each.name == "small-pool")
+    with samples.running(shop, sample):
+        wait(shop, sample.name, 120, lambda _: samples.seen(shop, sample))
+        of_cluster = _patches(plane, "--namespace", "shop")
+        of_manifests = _patches(plane, "--namespace", "shop", "-f", "docs/samples/shop.yaml", "--nodes", "cluster")
+    assert "recommendations" in of_cluster
+    assert of_manifests == of_cluster

@@ -82,7 +82,7 @@ def _large_checkout(manifest: Manifest) -> None:
 SAMPLES = (
     Sample("healthy", lambda now: all(each.is_whole for each in now.values())),
     Sample("oom-loop", lambda now: now["cart"].oom_killed == ("cart",), _hungry_cart),
-    Sample("small-pool", lambda now: now["recommendations"].unscheduled == 2, cpu="1930m", memory="7000Mi"),
+    Sample("small-pool", lambda now: now["recommendations"].unscheduled == 2, cpu="1700m", memory="7000Mi"),
     Sample("bad-rollout", lambda now: now["checkout"].ready == 2, rollout=_large_checkout),
 )  # fmt: skip
 
@@ -130,7 +130,7 @@ def _nodes(sample: Sample) -> Iterator[Manifest]:
         room = node["status"]["allocatable"]
         if sample.cpu:
             room |= {"cpu": sample.cpu, "memory": sample.memory}
-            node["metadata"]["labels"]["node.kubernetes.io/instance-type"] = "m6i.large"
+            del node["metadata"]["labels"]["node.kubernetes.io/instance-type"]
         node["status"]["capacity"] = dict(room)
         node["metadata"]["annotations"] = {"kwok.x-k8s.io/node": "fake"}
         yield node
@@ -156,7 +156,7 @@ def _documents(name: str) -> list[Manifest]:
 
 def _record(api: KubeApi, sample: Sample) -> None:
     """Wait for what the sample is about, and record it."""
-    wait(api, sample.name, _REST_S, lambda limited: seen(limited, sample))
+    wait(api, sample.name, _REST_S, lambda _: seen(api, sample))
     time.sleep(5)  # so that nothing is on its way
     program = str(Path(sys.executable).with_name("sim-arena"))
     command = [program, "trace", "record", "-n", NAMESPACE]

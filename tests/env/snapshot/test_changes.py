@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from env.problems.nodes import NodePools
 from env.snapshot.beside import beside
 from env.snapshot.changes import Change, change, recorded_trace
+from env.snapshot.now import WorkloadNow
+from env.snapshot.pods import Key
 from env.snapshot.snapshot import Skipped, Snapshot
 from env.trace.document import Trace, read_trace
 
@@ -72,7 +75,8 @@ def test_what_no_driver_applies_holds_from_the_beginning() -> None:
 
 
 def test_given_manifests_replace_their_like_where_it_stands_and_others_come_after() -> None:
-    cluster = _seen(_object("web", replicas=1), _object("db"))
+    now = tuple(WorkloadNow(Key("Deployment", "shop", name), 1, 0, 1) for name in ("web", "db"))
+    cluster = replace(_seen(_object("web", replicas=1), _object("db")), now=now)
     given = Snapshot("web.yaml", (_object("new"), _object("web", replicas=3)), None, (Skipped("Foo", "x", "unknown"),))
     both = beside(given, cluster)
     assert [(each["metadata"]["name"], each["spec"].get("replicas")) for each in both.objects] == [
@@ -83,3 +87,4 @@ def test_given_manifests_replace_their_like_where_it_stands_and_others_come_afte
     assert both.nodes == cluster.nodes
     assert both.source == "web.yaml beside context fake"
     assert [each.kind for each in both.skipped] == ["Foo"]
+    assert [each.key.name for each in both.now] == ["db"]
