@@ -135,7 +135,8 @@ class Planner:
         crowded = [
             state.key
             for state in failing
-            if state.key not in made.asked
+            if state.kind in KINDS
+            and state.key not in made.asked
             and (state.short_of_cpu or state.short_of_memory)
             and not made.replies[state.key].is_hopeless
         ]

@@ -96,6 +96,13 @@ def test_manifests_come_from_standard_input_too(call: Call, monkeypatch: pytest.
     assert (code, json.loads(out)["solved"]) == (0, True)
 
 
+def test_suggest_answers_for_a_cluster_as_kubectl_prints_it(call: Call) -> None:
+    dump = Path(__file__).parents[2] / "env" / "snapshot" / "popular" / "kubectl-get-all.yaml"
+    code, out, _ = call(f"sim-arena suggest -f {dump} --json")
+    assert code == 1
+    assert [each["name"] for each in json.loads(out)["workloads"] if not each["is_ready"]] == ["import"]
+
+
 def test_a_run_keeps_where_its_manifests_are_and_goes_on_from_there(call: Call, tmp_path: Path) -> None:
     code, _, _ = call("sim-arena train -f deploy --agent greedy --episodes 1 --steps 1 --to run")
     assert code == 0
