@@ -94,9 +94,9 @@ def enough(use: ContainerUse) -> Amounts:
 
 
 def needed_memory(use: ContainerUse) -> int | None:
-    """Bytes that the container must have: without page cache where that is known, and more than a floor."""
+    """Bytes that the container must have: without page cache where that is known; than a floor more, in whole MiB."""
     if use.memory_bytes is not None and use.is_floor:
-        return math.ceil(max(use.memory_bytes * OOM_RATIO, use.memory_bytes + OOM_BYTES))
+        return math.ceil(max(use.memory_bytes * OOM_RATIO, use.memory_bytes + OOM_BYTES) / MIB) * MIB
     return use.memory_bytes if use.resident_bytes is None else use.resident_bytes
 
 

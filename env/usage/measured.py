@@ -120,7 +120,8 @@ def _cores(one: _Gathered) -> Iterator[float]:
     longest = max((span.measured.get(each, 0.0) for span, found in one.spans for each in found), default=0.0)
     for span, found in one.spans:
         for each in found:
-            if each in span.cores and span.measured.get(each, 0.0) >= max(SHORT_RUN * longest, LEAST_STEPS):
+            is_short = span.measured and span.measured.get(each, 0.0) < max(SHORT_RUN * longest, LEAST_STEPS)
+            if each in span.cores and not is_short:
                 cores = _sane(span.cores[each], _MOST_CORES)
                 if cores is not None:
                     yield cores

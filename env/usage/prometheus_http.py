@@ -222,6 +222,9 @@ class PrometheusApi:
         except urllib3.exceptions.SSLError as error:
             hint = "; if its authority is your own, give --prometheus-ca FILE"
             raise PrometheusError(f"{self.url}: {self.credentials.hidden(str(error))}{hint}") from error
+        except urllib3.exceptions.NewConnectionError as error:
+            why = str(error).rpartition(": ")[2]
+            raise PrometheusError(f"{self.url}: no connection ({self.credentials.hidden(why)})") from error
         except urllib3.exceptions.TimeoutError as error:
             is_connected = not isinstance(error, urllib3.exceptions.ConnectTimeoutError)
             raise PrometheusError(f"{self.url}: no answer in time", too_big=is_connected) from error

@@ -22,6 +22,7 @@ WORKING_SET = "container_memory_working_set_bytes"
 RESIDENT = "container_memory_rss"
 MEMORY_LIMIT = "container_spec_memory_limit_bytes"
 OOM_EVENTS = "container_oom_events_total"
+OOM_KILLED = "OOMKilled"
 STEP_S = 300
 """Seconds between two points at which CPU is looked at, and the length of one measurement."""
 RATES_S = (300, 1200)
@@ -45,7 +46,7 @@ _OWNER_BY = f"{_BY}, owner_kind, owner_name"
 _DNS = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}", re.ASCII)
 _LONGEST_MATCHER = 2_000
-_LAST_END, _KILLED = "kube_pod_container_status_last_terminated_reason", 'reason="OOMKilled"'
+_LAST_END = "kube_pod_container_status_last_terminated_reason"
 _OF_POD = 'pod!=""'
 
 Cluster = tuple[tuple[str, str], ...]
@@ -162,7 +163,9 @@ def peak(metric: str, scheme: Scheme) -> Ask:
 
 def killed(scheme: Scheme) -> Ask:
     """1 for each container whose last end was an OOM kill, by kube-state-metrics."""
-    return lambda selector, window_s: _peak(_LAST_END, selector.text(scheme, states=_KILLED), window_s, _BY)
+    return lambda selector, window_s: _peak(
+        _LAST_END, selector.text(scheme, states=f'reason="{OOM_KILLED}"'), window_s, _BY
+    )
 
 
 def owners(scheme: Scheme) -> Ask:

@@ -130,6 +130,8 @@ class RangeReading:
         for piece in pieces:
             one: _Values = {}
             for sample in piece.samples:
+                if sample.labels.get("reason", promql.OOM_KILLED) != promql.OOM_KILLED:
+                    continue  # of a server that leaves it in
                 series = promql.series_of(sample.labels)
                 one[series] = max(sample.value, one.get(series, sample.value))
             for series, value in one.items():

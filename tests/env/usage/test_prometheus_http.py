@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,9 +153,22 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        with pytest.raises(PrometheusError, match="no answer") as refused:
+        with pytest.raises(PrometheusError, match=r"no connection .*refused") as refused:
             connect_prometheus(url, Credentials(token="t0k")).query(QUERY, NOW)
     assert not refused.value.too_big
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+def test_a_server_of_an_own_authority_needs_its_certificates(server: FakePrometheus, tmp_path: Path) -> None:
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "ca.pem", "-subj", "/CN=own",
+            "-addext", "subjectAltName=IP:127.0.0.1"]  # fmt: skip
+    subprocess.run(["openssl", *made], cwd=tmp_path, check=True, capture_output=True)
+    server.encrypt(tmp_path / "ca.pem", tmp_path / "key")
+    trusting = connect_prometheus(server.url, Credentials(), ca_file=tmp_path / "ca.pem")
+    assert trusting.query(QUERY, NOW).samples == ()
+    trusting.pool.clear()
+    with pytest.raises(PrometheusError, match=r"certificate verify failed.*; .* give --prometheus-ca FILE"):
+        connect_prometheus(server.url, Credentials()).query(QUERY, NOW)
 
 
 def test_redirects_go_nowhere_but_to_the_same_server(server: FakePrometheus) -> None:
@@ -236,3 +251,23 @@ def test_a_warning_about_the_query_makes_nothing_partial(server: FakePrometheus,
     found = read(WEB)
     assert not found.of(WEB).is_partial
     assert all(each.isprintable() for each in found.notes)
+
+
+def test_a_server_that_does_not_aggregate_is_understood_too(server: FakePrometheus, read: Read) -> None:
+    raw = {"namespace": "shop", "pod": "web-6d4b9c7f5-x7k2p", "instance": "10.0.0.1:10250"}
+    values = {"container_memory_working_set_bytes": "1000", "container_cpu_usage_seconds_total": "0.5",
+              "kube_pod_container_status_last_terminated_reason": "1"}  # fmt: skip
+
+    def answer(query: str, at: float) -> Reply:
+        value = next((each for metric, each in values.items() if metric in query), None)
+        others = [
+            {"container": "web", "reason": "Error"},
+            {"container": ""},
+            {"container": "POD", "reason": "OOMKilled"},
+        ]
+        several = [{"container": "web", "job": job} for job in ("kubelet", "cadvisor")] if "reason" not in query else []
+        return vector(*({"metric": {**raw, **each}, "value": [at, value]} for each in several + others if value))
+
+    server.break_with = answer
+    found = read(WEB).of(WEB)
+    assert (found.memory_bytes, found.cpu_m, found.is_floor) == (1000, 500, False)
