@@ -6,6 +6,7 @@ usage.py       what is known of each container's use, and what is not
 containers.py  the containers of objects, and what they request
 enough.py      the rule: what requests are enough, what is too little and too much
 killed.py      containers that were OOM-killed
+autoscaled.py  workloads that an autoscaler scales by their use
 demand.py      use as the annotation of pod templates, read and written
 usage_file.py  use from a JSON or CSV file
 owners.py      which workload a pod is of

@@ -11,7 +11,8 @@ A request is left alone from the use itself up to a tenth above what is enough, 
 differs by less than a tenth. Page cache counts as memory only against lowering: it is given back when memory is short,
 so it is no reason to raise a request, but without it a database is slow.
 
-Nothing is called too much after less than a day of measurement, or where the source left something out.
+Nothing is called too much after less than a day of measurement, where the source left something out, or where an
+autoscaler sets the replicas by the use's share of the request: it would make more of them.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def _cpu_band(use: ContainerUse) -> _Band | None:
     if use.cpu_m is None:
         return None
     target = max(math.ceil(use.cpu_m * (1 + MARGIN)), LEAST_CPU_M)
-    return _Band(use.cpu_m, target, target, _unsure(use) or ("its limit holds it back" if use.cpu_is_floor else ""))
+    held_back = "its limit holds it back" if use.cpu_is_floor else ""
+    return _Band(use.cpu_m, target, target, _unsure(use, "cpu") or held_back)
 
 
 def _memory_band(use: ContainerUse) -> _Band | None:
@@ -133,14 +135,17 @@ def _memory_band(use: ContainerUse) -> _Band | None:
         return None
     raised = _memory_target(needed)
     most = max(raised, _memory_target(use.memory_bytes or 0))
-    return _Band(needed, raised, most, _unsure(use) or ("it was OOM-killed" if use.is_floor else ""))
+    killed = "it was OOM-killed" if use.is_floor else ""
+    return _Band(needed, raised, most, _unsure(use, "memory") or killed)
 
 
 def _memory_target(needed: int) -> int:
     return max(math.ceil(needed * (1 + MARGIN) / MIB) * MIB, LEAST_MEMORY)
 
 
-def _unsure(use: ContainerUse) -> str:
+def _unsure(use: ContainerUse, resource: str) -> str:
+    if resource in use.scaled_by:
+        return "an autoscaler scales by it"
     if use.is_partial:
         return "the source left something out"
     if use.window_s is not None and use.window_s < _NEARLY * LOWER_AFTER_S:

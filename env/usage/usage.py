@@ -40,6 +40,7 @@ class ContainerUse:
         resident_bytes: The most memory without page cache; None: not measured apart.
         is_floor: It was OOM-killed, so it needs more memory than it was ever seen to use.
         cpu_is_floor: Its CPU limit held it back, so it may need more CPU than it used.
+        scaled_by: Resources, "cpu" or "memory", by whose share of the requests an autoscaler sets the replicas.
         is_partial: The source left something out, so the figures may be too small.
         source: Where the figures are from, for messages, such as "Prometheus"; empty where all is unknown.
         window_s: Seconds from the first measurement to the last; 0: one look; None: unknown.
@@ -52,6 +53,7 @@ class ContainerUse:
     resident_bytes: int | None = None
     is_floor: bool = False
     cpu_is_floor: bool = False
+    scaled_by: frozenset[str] = frozenset()
     is_partial: bool = False
     source: str = UNKNOWN_SOURCE
     window_s: float | None = None
@@ -88,6 +90,6 @@ class Usage:
 
     def before(self, other: Usage) -> Usage:
         """Both: the figures of `other` only of containers that this one knows nothing of."""
-        uses = {**other.uses, **self.uses}
+        uses = {**other.uses, **{key: use for key, use in self.uses.items() if use.is_known}}
         missing = tuple(key for key in dict.fromkeys(self.missing + other.missing) if key not in uses)
         return replace(self, uses=uses, missing=missing, notes=tuple(dict.fromkeys(self.notes + other.notes)))

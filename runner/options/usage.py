@@ -97,7 +97,7 @@ class UsageChoice:
         """What the containers of these objects use: by the file, else their annotation, else as it was measured.
 
         Args:
-            objects: Workloads.
+            objects: Workloads, and autoscalers of theirs.
             api: The cluster that they run on. Its metrics API is asked where there is no Prometheus.
             namespaces: Those of the cluster that may be read; none: all.
             now: How the cluster says that they are: which containers were OOM-killed.
@@ -106,6 +106,7 @@ class UsageChoice:
             ConfigError: A file or an option that cannot be read; or Prometheus has the workloads in several clusters.
             ClusterError: Prometheus gives no answer.
         """
+        from env.usage.autoscaled import with_autoscalers
         from env.usage.containers import container_keys
         from env.usage.demand import usage_of_annotations
         from env.usage.usage import Usage
@@ -114,9 +115,9 @@ class UsageChoice:
         asked = container_keys(objects)
         found = read_usage_file(self.usage, asked) if self.usage else Usage(missing=asked)
         found = found.before(usage_of_annotations(objects))
-        if not found.missing:
-            return found
-        return found.before(self._measured(asked, api, namespaces, killed_of(objects, now)))
+        if found.missing:
+            found = found.before(self._measured(asked, api, namespaces, killed_of(objects, now)))
+        return with_autoscalers(found, objects)
 
     def _measured(
         self, asked: Sequence[ContainerKey], api: KubeApi | None, namespaces: Sequence[str], killed: Killed
