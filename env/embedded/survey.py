@@ -23,7 +23,9 @@ from env.engine.scheduling.diagnosis import INSUFFICIENT_CPU, INSUFFICIENT_MEMOR
 from env.engine.workload import Workload
 from env.workload import WorkloadRef
 
-_REASONS = 2  # of the scheduler's, in a short text
+Texts = Mapping[tuple[str, str, str], str]
+
+_REASONS, _LONGEST = 2, 60  # of the scheduler's in a short text, and characters of a controller's
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def survey(plane: ControlPlane) -> tuple[WorkloadState, ...]:
     return tuple(_state(plane, workload, texts) for workload in plane.workloads.values())
 
 
-def _state(plane: ControlPlane, workload: Workload, texts: Mapping[tuple[str, str, str], str]) -> WorkloadState:
+def _state(plane: ControlPlane, workload: Workload, texts: Texts) -> WorkloadState:
     pods, template, ref = workload.pods(), _template(workload), workload.ref
     whole = WorkloadState(
         kind=workload.kind,
@@ -108,14 +110,21 @@ def _state(plane: ControlPlane, workload: Workload, texts: Mapping[tuple[str, st
     refused = refusals(plane, waiting[0]) if waiting and not waiting[0].template.unscheduled else Counter[str]()
     return replace(
         whole,
-        reason=_reason(workload, live, waiting, refused),
+        reason=_reason(whole, workload, live, waiting, refused, texts),
         short_of_cpu=INSUFFICIENT_CPU in refused,
         short_of_memory=INSUFFICIENT_MEMORY in refused,
         why=tuple(_sentences(workload, live, waiting, texts)),
     )
 
 
-def _reason(workload: Workload, live: list[Pod], waiting: list[Pod], refused: Counter[str]) -> str:
+def _reason(
+    state: WorkloadState,
+    workload: Workload,
+    live: list[Pod],
+    waiting: list[Pod],
+    refused: Counter[str],
+    texts: Texts,
+) -> str:
     said = []
     if waiting:
         why = "held back" if waiting[0].template.unscheduled else _most(refused)
@@ -126,9 +135,23 @@ def _reason(workload: Workload, live: list[Pod], waiting: list[Pod], refused: Co
             said.append(f"{short[shortage]} {word}")
     if isinstance(workload, Job) and workload.failed:
         said.append("has failed")
-    elif wanted_pods(workload) > len(live):
-        said.append(f"{wanted_pods(workload) - len(live)} missing")
-    return ", ".join(said) or "not Ready"
+    elif state.wanted > len(live):
+        why = next(filter(None, map(_forbidden, _of_makers(workload, texts))), "")
+        said.append(f"{state.wanted - len(live)} missing" + (f": {why}" if why else ""))
+    is_rollout = state.wanted and state.ready >= state.wanted
+    return ("rollout not done: " if is_rollout else "") + (", ".join(said) or "not Ready")
+
+
+def _forbidden(text: str) -> str:
+    """What forbids a pod, in few words: `exceeded quota: few` of all that a controller says."""
+    _, forbidden, why = text.partition(" is forbidden: ")
+    return why.partition(",")[0][:_LONGEST] if forbidden else ""
+
+
+def _of_makers(workload: Workload, texts: Texts) -> list[str]:
+    """What those that make its pods said last: the ReplicaSets of a Deployment, others themselves."""
+    makers: list[Workload] = [*workload.sets] if isinstance(workload, Deployment) else [workload]
+    return [texts.get((each.kind, workload.ref.namespace, each.ref.name), "") for each in makers]
 
 
 def _most(reasons: Counter[str]) -> str:
@@ -137,13 +160,9 @@ def _most(reasons: Counter[str]) -> str:
     return ", ".join(reason.removeprefix("node(s) ") for reason, _ in most)
 
 
-def _sentences(
-    workload: Workload, live: list[Pod], waiting: list[Pod], texts: Mapping[tuple[str, str, str], str]
-) -> Iterable[str]:
-    namespace = workload.ref.namespace
-    owners: list[Workload] = [*workload.sets] if isinstance(workload, Deployment) else [workload]
-    said = [texts.get((each.kind, namespace, each.ref.name), "") for each in owners]
-    said += [held(pod.template) or texts.get(("Pod", namespace, pod.name), "") for pod in waiting[:1]]
+def _sentences(workload: Workload, live: list[Pod], waiting: list[Pod], texts: Texts) -> Iterable[str]:
+    said = _of_makers(workload, texts)
+    said += [held(pod.template) or texts.get(("Pod", workload.ref.namespace, pod.name), "") for pod in waiting[:1]]
     short = {id(pod.template): pod.template for pod in live if pod.phase is Phase.RUNNING and pod.template.shortage}
     said += [str(lack) for template in short.values() for lack in lacks(template)]
     return dict.fromkeys(text for text in said if text)

@@ -114,7 +114,7 @@ def suggest(
     """Print what would make workloads Ready, as kubectl patches.
 
     Of a trace, manifests, or the current context, which is only read: all workloads in a table; details where one is
-    named with --deploy, or there is only one. Nothing is ever written to a cluster.
+    named with --workload or --deploy, or a trace has only one. Nothing is ever written to a cluster.
 
     Exit code 0: all would be Ready with what is proposed; 1: something stays not Ready; 3: nothing is wrong.
     """
@@ -139,7 +139,7 @@ def suggest(
     _show_first_line(source, is_data=output.as_json or markdown)
     player = open_agent(agent, 0, model)
     printed = Printed(as_json=output.as_json, markdown=markdown, patch_dir=patch_dir, fail_on_not_ready=bool(fail_on))
-    is_named = replay.deploy is not None
+    is_named = replay.deploy is not None or replay.workload is not None
     if (is_named or (trace is not None and printed.is_plain and _is_of_one(source))) and not source.is_measured:
         if not printed.is_plain:
             raise UsageError("--patch-dir, --markdown, --fail-on: are about all workloads; leave out the name of one")
@@ -148,10 +148,10 @@ def suggest(
         suggest_one(scenario, player, steps, cluster, ctx.obj, as_json=output.as_json, to=to, solve=solve)
         return
     if cluster.cluster != EMBEDDED:
-        raise UsageError(f"--cluster {cluster.cluster}: replays one workload; name it with --deploy")
+        raise UsageError(f"--cluster {cluster.cluster}: replays one workload; name it with --workload")
     for option, text in (("--target", replay.target), ("--to", to)):
         if text is not None:
-            raise UsageError(f"{option} {text}: is about one workload without usage; name it with --deploy")
+            raise UsageError(f"{option} {text}: is about one workload without usage; name it with --workload")
     only = _scenario(source, replay, trace).workload if is_named else None
     suggest_all(source, replay, player, steps, printed, only=only, lower=lower)
 
@@ -171,8 +171,7 @@ def _scenario(source: Source, replay: ReplayChoice, trace: str | None) -> Scenar
     return scenario_from_trace(
         source.trace,
         name=source.name if trace is None else Path(trace).name,
-        deploy=replay.deploy,
-        namespace=replay.namespace,
+        **replay.named(),
         target=replay.target,
         nodes=source.nodes,
         duration_s=replay.duration,

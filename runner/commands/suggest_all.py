@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +85,11 @@ def suggest_all(
         only,
         lower,
     )
-    with interruptible("nothing was found by then") as should_stop, err.status("replaying") as status:
+    with (
+        _quiet(source.trace.name),
+        interruptible("nothing was found by then") as should_stop,
+        err.status("replaying") as status,
+    ):
 
         def tell(done: int, total: int, title: str) -> None:
             status.update(f"{done + 1} of {total}: {title}")
@@ -97,12 +103,27 @@ def suggest_all(
             {**document(found), **said, "assumed_nodes": source.nodes is None, "skipped": skipped, "notes": notes}
         )
     elif printed.markdown:
-        print_lines(markdown(found, said, _left_out(source)))
+        print_lines(markdown(found, said, _beside(found, source)))
     else:
         _show(found, said, source)
     if printed.patch_dir is not None and found.proposals:
         _write(printed.patch_dir, found, source)
     _leave(found, source, fail_on_not_ready=printed.fail_on_not_ready)
+
+
+@contextmanager
+def _quiet(trace: str) -> Iterator[None]:
+    """Keep a log line of every trace that is tried out of the way: the answer says what was not simulated."""
+    logger, start = logging.getLogger("env.embedded.cluster"), f"trace {trace}: not simulated: "
+
+    def is_else(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(start)
+
+    logger.addFilter(is_else)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_else)
 
 
 def _facts(found: Answer, source: Source) -> dict[str, str]:
@@ -124,7 +145,7 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
 
 def _show(found: Answer, facts: Mapping[str, str], source: Source) -> None:
     tables.show_facts(facts)
-    for line in _left_out(source):
+    for line in _beside(found, source):
         out.print(line, markup=False, highlight=False)
     told = [row for row in found.rows if row.has_something]
     if told:
@@ -140,9 +161,10 @@ def _show(found: Answer, facts: Mapping[str, str], source: Source) -> None:
             out.print(command, markup=False, highlight=False, soft_wrap=True)
 
 
-def _left_out(source: Source) -> list[str]:
+def _beside(found: Answer, source: Source) -> list[str]:
     """What is no part of the verdict, a line each."""
     lines = [f"left out: {each}" for each in source.skipped if each.matters]
+    lines += [f"not simulated: {each}" for each in found.left_out]
     lines += [f"use: {each}" for each in source.usage.notes]
     more = len(lines) - _MOST_LINES
     return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {more} more; --json has all"]
@@ -197,7 +219,11 @@ def _leave(found: Answer, source: Source, *, fail_on_not_ready: bool) -> None:
         beside = " with all that is proposed" if found.proposals else ""
         fail(f"{count(len(found.staying), 'workload')} not Ready{beside}: {_names(found.staying)}")
     if not found.failing and not found.proposals:
-        but = "; what was left out may be" if any(each.matters for each in source.skipped) else ""
+        was = [
+            *(["left out"] if any(each.matters for each in source.skipped) else []),
+            *(["not simulated"] if found.left_out else []),
+        ]
+        but = f"; what was {' or '.join(was)} may be" if was else ""
         fail(f"{count(len(found.rows), 'workload')}: nothing is wrong{but}; nothing to do", Exit.NOTHING_TO_DO)
 
 

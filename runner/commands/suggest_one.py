@@ -208,6 +208,7 @@ def _document(scenario: Scenario, agent: Agent, found: Suggestion) -> dict[str, 
     return {
         "scenario": scenario.name,
         "namespace": scenario.workload.namespace,
+        "kind": scenario.workload.kind,
         "deployment": scenario.workload.name,
         "target": scenario.target,
         "agent": agent.name,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agents.agent import Agent
+from env.embedded.left_out import LeftOut, left_out
 from env.embedded.survey import WorkloadState
 from env.interrupt import stopping_when
 from env.problems.nodes import NodePools
+from env.problems.scenario import Scenario
 from env.snapshot.now import WorkloadNow
 from env.trace.document import Trace
 from env.usage.usage import Usage
@@ -18,6 +20,9 @@ from runner.suggest.patch import changes, strategic_patch
 from runner.suggest.proposals import Planner, Progress, Proposals, Reply
 from runner.suggest.rows import Answer, Key, Row
 from runner.suggest.sizes import SizedTrace, known_use, sized_trace
+
+MANY = 500
+"""Workloads from which on only those that are not whole are looked at for what was not simulated."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,17 @@ def answer(
         after = {state.key: state for state in (planner.survey(made.trace) if made.trace is not trace else before)}
         rows = [_row(planner, made, sized, state, after[state.key], question.now.get(state.key)) for state in before]
         rows = [row for row in rows if row.is_broken or _concerns(question, row.before)]
-        return Answer(tuple(sorted(rows, key=_order)), question.nodes, sized.unknown)
+        beyond = _left_out(question, asked) if len(before) <= MANY else [each for row in rows for each in row.left_out]
+        return Answer(tuple(sorted(rows, key=_order)), question.nodes, sized.unknown, tuple(dict.fromkeys(beyond)))
+
+
+def _left_out(question: Question, states: Iterable[WorkloadState]) -> list[LeftOut]:
+    scenarios = (
+        Scenario(question.trace, state.workload, 0, question.nodes, question.duration_s, question.trace.name, None)
+        for state in states
+        if state.kind in KINDS
+    )
+    return [each for scenario in scenarios for each in left_out(scenario)]
 
 
 def _is_asked(state: WorkloadState, question: Question) -> bool:

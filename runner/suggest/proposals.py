@@ -22,6 +22,7 @@ from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest, Trace
 from env.usage.enough import enough
 from env.usage.usage import ContainerKey, Usage
+from env.words import count
 from env.workload import KINDS, Resources
 from runner.suggest.rows import Key
 from runner.suggest.sharing import Asked, shared
@@ -224,4 +225,4 @@ def _note(found: Suggestion) -> str:
             return found.why[-1]
         case SuggestionEnd.HARMFUL:
             return f"only at the cost of neighbours: {found.breaks[0]}"
-    return f"nothing found in {found.steps} steps"
+    return f"nothing found in {count(found.steps, 'step')}"

@@ -85,11 +85,14 @@ class Answer:
         rows: Those that stay not whole, then those that become whole, then the others.
         nodes: Where they run.
         unknown: Containers of which the use of CPU, of memory or of both is not known.
+        left_out: What concerns the workloads and was not simulated; of very many workloads only of those that are not
+            whole.
     """
 
     rows: tuple[Row, ...]
     nodes: NodePools
     unknown: tuple[ContainerKey, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def requested(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from env.embedded.left_out import LeftOut
 from env.embedded.survey import WorkloadState
 from env.printable import one_line
 from env.quantity import format_cpu, format_memory
@@ -94,6 +95,7 @@ def document(found: Answer) -> dict[str, Any]:
         "cpu_m": sum(row.cpu_m for row in found.proposals),
         "memory_bytes": sum(row.memory_bytes for row in found.proposals),
         "use_unknown": [str(key) for key in found.unknown],
+        "left_out": [_left_out(each) for each in found.left_out],
     }
 
 
@@ -116,8 +118,12 @@ def _row(row: Row) -> dict[str, Any]:
         "command": None if row.patch is None else patch_command(row.before.workload, row.patch),
         "note": row.note,
         "why_not": list(row.why_not),
-        "left_out": [{"kind": each.kind, "name": each.name, "consequence": each.consequence} for each in row.left_out],
+        "left_out": [_left_out(each) for each in row.left_out],
     }
+
+
+def _left_out(each: LeftOut) -> dict[str, str]:
+    return {"kind": each.kind, "name": each.name, "consequence": each.consequence}
 
 
 def _state(state: WorkloadState) -> dict[str, Any]:

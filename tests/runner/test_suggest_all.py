@@ -150,6 +150,15 @@ def test_one_of_many_is_shown_in_detail_where_it_is_named(cli: Any, shop: str) -
     assert "actions   2 x reduce_cpu_small" in told.out
 
 
+def test_a_workload_of_another_kind_is_shown_in_detail_where_it_is_named(cli: Any, tmp_path: Path) -> None:
+    manifests = [workload("db", "5", kind="StatefulSet"), workload("ads", "100m")]
+    (tmp_path / "shop.sktrace").write_bytes(trace_of(*manifests).to_bytes())
+    told = cli("suggest", "--trace", "shop.sktrace", "--nodes", "2x4:8Gi", "--workload", "StatefulSet/shop/db")
+    assert told.code == 0
+    assert "workload  StatefulSet shop/db" in told.out
+    assert "kubectl patch statefulset db -n shop" in told.out
+
+
 def test_exit_codes_say_whether_something_stays_not_ready(cli: Any, tmp_path: Path) -> None:
     win = workload("win", "1", nodeSelector={"kubernetes.io/os": "windows"})
     for name, manifests, code in (
@@ -165,4 +174,4 @@ def test_exit_codes_say_whether_something_stays_not_ready(cli: Any, tmp_path: Pa
 @pytest.mark.parametrize("option", [("--target", "3"), ("--to", "patch.json"), ("--cluster", "simkube")])
 def test_options_of_one_workload_need_its_name(cli: Any, shop: str, option: tuple[str, str]) -> None:
     told = cli("suggest", "--trace", shop, *option)
-    assert (told.code, option[0] in told.err, "--deploy" in told.err) == (2, True, True)
+    assert (told.code, option[0] in told.err, "--workload" in told.err) == (2, True, True)

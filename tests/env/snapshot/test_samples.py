@@ -18,7 +18,7 @@ NOT_WHOLE = {
     "healthy": {},
     "oom-loop": {"cart": (0, 2, "2 OOM-killed")},
     "small-pool": {"recommendations": (0, 2, "2 pending")},
-    "bad-rollout": {"checkout": (2, 2, "1 pending")},
+    "bad-rollout": {"checkout": (2, 2, "rollout not done")},
 }
 
 
