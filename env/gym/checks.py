@@ -36,16 +36,6 @@ def chosen_scenario(options: Mapping[str, Any] | None, scenarios: int | None) ->
     return int(number)
 
 
-def check_scenarios(scenarios: Sequence[Scenario] | None) -> None:
-    """Accept scenarios, or None.
-
-    Raises:
-        ConfigError: There are none.
-    """
-    if scenarios is not None and not scenarios:
-        raise ConfigError("scenarios: must hold at least one; None generates them")
-
-
 def packages_of(reward: str, problem: str | None) -> dict[str, str]:
     """The installed packages that add a reward and a kind of problems, versions by name; none for what is our own.
 

@@ -19,11 +19,12 @@ from env.actions import NO_CEILING, Action, ActionOutcome, Ceiling, apply_action
 from env.api_objects import ApiObjects
 from env.cluster import Cluster
 from env.embedded.closed_form import PlainWorkload, generated_workload, observe_plain, plain_workload
-from env.gym.checks import check_problem, check_scenarios, chosen_scenario
+from env.gym.checks import check_problem, chosen_scenario
 from env.gym.features import STATE_DIM, state_vector
 from env.gym.line import line
 from env.gym.memory import NO_FLOORS, raised
 from env.gym.reward import check_reward, goal, reward
+from env.gym.scenarios import Paths, chosen_scenarios
 from env.gym.scene import plain_picture, replayed_picture
 from env.observation import Observation
 from env.printable import one_line
@@ -67,9 +68,11 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             `env.picture.SHAPE`; "human" prints the line after every reset and step.
         problem: What is generated, one of `env.problems.rooms.kinds.NAMES` or an installed package's; None: any of
             `env.problems.draw.PROBLEMS`.
+        trace, filename: Files to take scenarios from instead; see `env.gym.scenarios.chosen_scenarios`.
 
     Raises:
-        ConfigError: A setting out of range.
+        ConfigError: A setting out of range, or one that there is not.
+        TraceError, ManifestError, ScenarioError: As `env.gym.scenarios.chosen_scenarios`.
     """
 
     metadata = {"render_modes": RENDER_MODES, "render_fps": 4}  # noqa: RUF012  (Gymnasium has no ClassVar here)
@@ -82,19 +85,21 @@ class ClusterEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         cluster: Cluster | None = None,
         render_mode: str | None = None,
         problem: str | None = None,
+        trace: Paths | None = None,
+        filename: Paths | None = None,
         **unknown: object,
     ) -> None:
         check_keywords(unknown, type(self))
-        check_scenarios(scenarios)
+        chosen = chosen_scenarios(scenarios, trace, filename)
         check_reward(reward)
         check_max_steps(max_steps)
         check_render_mode(render_mode)
-        check_problem(scenarios, problem)
+        check_problem(chosen, problem)
         self._problem = problem
         self.observation_space = spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32)
         self.action_space = spaces.Discrete(len(Action))
         self.render_mode = render_mode
-        self._scenarios = None if scenarios is None else tuple(scenarios)
+        self._scenarios = chosen
         self._reward = reward
         self._max_steps = max_steps
         self._owns_cluster = cluster is None

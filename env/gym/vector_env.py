@@ -20,14 +20,16 @@ from env.actions import MOST, NO_CEILING, Action, apply_action
 from env.embedded.closed_form import PlainWorkload, observe_plain, plain_workload
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ConfigError
-from env.gym.checks import check_scenarios, chosen_scenario
+from env.gym.checks import check_problem, chosen_scenario
 from env.gym.features import STATE_DIM
 from env.gym.line import line
 from env.gym.reward import check_reward, finite, reward_plugin
+from env.gym.scenarios import Paths, chosen_scenarios
 from env.gym.scene import plain_picture, replayed_picture
 from env.gym.seen_table import AS_RECORDED, SeenTable
-from env.gym.vector_kernel import COUNTS, FLAGS, LANE, WORKLOAD, Results, compiled
+from env.gym.vector_kernel import ANY_KIND, COUNTS, FLAGS, LANE, NOTHING, WORKLOAD, Results, compiled
 from env.observation import Observation
+from env.problems.draw import PROBLEMS
 from env.problems.generate import generate_scenario
 from env.problems.nodes import NodePool
 from env.problems.scenario import Scenario, ceiling_of
@@ -46,6 +48,10 @@ from env.settings import (
 from env.workload import Resources
 
 _FIELDS = tuple(field.name for field in fields(PlainWorkload))
+_ONE_BY_ONE = (
+    f"the vector environment generates {', '.join(PROBLEMS)}; for others give it `scenarios`, or step single ones: "
+    'gymnasium.make_vec(…, vectorization_mode="sync")'
+)
 
 VectorStep = tuple[
     NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
@@ -65,7 +71,8 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
     Args:
         num_envs: 1 to 2^20.
-        scenarios, reward, max_steps: As in ClusterEnv.
+        scenarios, reward, max_steps, trace, filename: As in ClusterEnv.
+        problem: What is generated, one of `env.problems.draw.PROBLEMS`; None: any of them.
         render_mode: "ansi" makes `render` return a line of text for each environment, "rgb_array" a picture for each.
         max_episode_steps: As in `gymnasium.make`: episodes are truncated after so many steps, or after `max_steps`.
         autoreset_mode: NEXT_STEP, or None, which is the same.
@@ -88,6 +95,9 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         reward: str = "shaped",
         max_steps: int = 100,
         render_mode: str | None = None,
+        problem: str | None = None,
+        trace: Paths | None = None,
+        filename: Paths | None = None,
         max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str | None = None,
         disable_env_checker: bool | None = None,
@@ -95,10 +105,14 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
     ) -> None:
         check_keywords(unknown, type(self))
         check_num_envs(num_envs)
-        check_scenarios(scenarios)
+        chosen = chosen_scenarios(scenarios, trace, filename)
         check_reward(reward)
         check_render_mode(render_mode, VECTOR_RENDER_MODES)
         check_autoreset_mode(autoreset_mode)
+        check_problem(chosen, problem)
+        if problem is not None and problem not in PROBLEMS:
+            raise ConfigError(f"problem {problem!r}: {_ONE_BY_ONE}")
+        self._problem = problem
         self._max_steps = steps_within(max_steps, max_episode_steps)
         self.num_envs = num_envs = int(num_envs)
         self.render_mode = render_mode
@@ -106,11 +120,12 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         self.single_action_space = spaces.Discrete(len(Action))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._scenarios = None if scenarios is None else tuple(scenarios)
+        self._scenarios = chosen
         self._reward = reward
         self._lanes = np.zeros(num_envs, LANE)
+        self._kind = NOTHING if chosen is not None else ANY_KIND if problem is None else PROBLEMS.index(problem)
         self._is_seeded = False
-        self._workloads = _drawn_later(num_envs) if scenarios is None else _workloads(scenarios)
+        self._workloads = _drawn_later(num_envs) if chosen is None else _workloads(chosen)
         self._step_lanes = compiled(reward)
         self._cluster = EmbeddedCluster()
         self._table = SeenTable()
@@ -171,7 +186,7 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
         row = int(self._lanes[number]["scenario"])
         if self._scenarios is not None:
             return self._scenarios[row]
-        return generate_scenario(None, int(self._workloads[row]["seed"]))
+        return generate_scenario(self._problem, int(self._workloads[row]["seed"]))
 
     def observation(self, number: int) -> Observation:
         """What environment `number` has seen last."""
@@ -218,9 +233,9 @@ class ClusterVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray
 
     def _step(self, wanted: NDArray[np.int64], chosen: int, results: Results, *, again: bool) -> int:
         """Fill in the results; how many environments wait for a replay."""
-        table, generates = self._table, self._scenarios is None
+        table = self._table
         of = (self._lanes, self._workloads, table.slots, table.rows)
-        return self._step_lanes(*of, generates, chosen, wanted, self._max_steps, again, *results)
+        return self._step_lanes(*of, self._kind, chosen, wanted, self._max_steps, again, *results)
 
     def _replay_waiting(self) -> None:
         """Replay what environments wait for, each once."""

@@ -71,6 +71,8 @@ whether the action was blocked, whether the last step ended the episode, and whe
 replayed.
 """
 
+ANY_KIND, NOTHING = -1, -2
+"""What episodes draw, beside the index of a kind of problems."""
 COUNTS = ("target", "ready", "pending", "total", "broken", "cpu_m", "memory_bytes", "replicas")
 FLAGS = ("is_success", "blocked")
 
@@ -108,7 +110,7 @@ def compiled(reward_name: str) -> Callable[..., int]:
         workloads: NDArray[Any],
         slots: NDArray[np.int64],
         rows: NDArray[np.int64],
-        generates: bool,
+        kind: int,
         chosen: int,
         wanted: NDArray[np.int64],
         max_steps: int,
@@ -126,9 +128,10 @@ def compiled(reward_name: str) -> Callable[..., int]:
 
         Args:
             lanes: Of LANE, shape (n,); changed.
-            workloads: Of WORKLOAD; with `generates` of shape (n,), each drawn anew when its lane starts an episode.
+            workloads: Of WORKLOAD; where problems are drawn of shape (n,), each anew when its lane starts an episode.
             slots, rows: Of a `SeenTable`.
-            generates: Episodes draw a new problem; otherwise one of the workloads.
+            kind: What episodes draw: a problem of this index in `env.problems.draw.PROBLEMS`, of ANY_KIND, or NOTHING,
+                but one of the workloads.
             chosen: The row in the workloads that episodes start with; -1: one drawn.
             wanted: Actions, shape (n,).
             max_steps: Steps after which an episode is truncated.
@@ -147,7 +150,7 @@ def compiled(reward_name: str) -> Callable[..., int]:
             if again and not lane.waits:
                 continue
             if not again:
-                move_lane(lane, i, workloads, generates, chosen, wanted[i])
+                move_lane(lane, i, workloads, kind, chosen, wanted[i])
             workload = workloads[lane.scenario]
             target, starts = workload.target, lane.action < 0
             asked = Resources(lane.cpu_m, lane.memory_bytes, lane.replicas)
@@ -198,15 +201,15 @@ def _require_compilable(what: str, reward_of: RewardFunction) -> None:
         ) from error
 
 
-def move_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool, chosen: int, action: int) -> None:
+def move_lane(lane: Any, number: int, workloads: NDArray[Any], kind: int, chosen: int, action: int) -> None:
     """Take the lane's next step, or begin its next episode."""
     if lane.ended:
-        start_lane(lane, number, workloads, generates, chosen)
+        start_lane(lane, number, workloads, kind, chosen)
     else:
         step_lane(lane, workloads[lane.scenario], action)
 
 
-def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool, chosen: int) -> None:
+def start_lane(lane: Any, number: int, workloads: NDArray[Any], kind: int, chosen: int) -> None:
     """Begin the lane's next episode."""
     first, second, _, _ = episode_words(lane.key, lane.episodes)
     lane.episodes += 1
@@ -216,10 +219,10 @@ def start_lane(lane: Any, number: int, workloads: NDArray[Any], generates: bool,
     lane.ended = False
     lane.cpu_floor_m = -1
     lane.memory_floor_bytes = -1
-    if generates:
+    if kind != NOTHING:
         lane.scenario = number
         seed = seed_of(first, second)
-        drawn = draw(draw_kind(seed), seed)
+        drawn = draw(draw_kind(seed) if kind == ANY_KIND else kind, seed)
         new = workloads[number]
         new.seed = seed
         new.target = drawn.target

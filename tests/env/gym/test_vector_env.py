@@ -275,3 +275,16 @@ def test_a_constant_that_changes_is_compiled_anew(monkeypatch: pytest.MonkeyPatc
     after = compiled_with(reward.max_punish)
     assert after[0] == before[0]
     assert after[1] != before[1]
+
+
+@pytest.mark.parametrize("problem", ["over-allocation", "memory"])
+def test_one_kind_of_problems_may_be_chosen(problem: str) -> None:
+    assert_equal_to_single_envs(6, 3, 30, problem=problem, max_steps=9)
+
+
+@pytest.mark.parametrize("problem", ["rooms", "apart"])
+def test_rooms_are_not_generated_in_the_compiled_loop(problem: str) -> None:
+    with pytest.raises(ConfigError, match="vectorization_mode"):
+        ClusterVectorEnv(2, problem=problem)
+    with pytest.raises(ConfigError, match="unknown"):
+        ClusterVectorEnv(2, problem="no such")
