@@ -47,6 +47,15 @@ def test_pods_that_may_not_share_a_node_are_spread(cluster: Callable[..., SimKub
     assert found == EmbeddedCluster().observe(wanted, None)
 
 
+def test_only_virtual_nodes_are_counted_among_those_that_refuse_a_pod(cluster: Callable[..., SimKubeCluster]) -> None:
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["virtual-1", "virtual-2"]}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [here]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    found = cluster().observe(scenario([deployment(3, "9", template={"affinity": affinity})]), None)
+    assert (found.ready, found.pending) == (2, 1)
+    assert (found.insufficient_cpu, found.refused_otherwise) == (2, 1)
+
+
 def test_pods_that_are_oom_killed_end_again_and_again_until_they_get_memory(
     cluster: Callable[..., SimKubeCluster],
 ) -> None:
