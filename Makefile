@@ -52,6 +52,7 @@ test-cluster: setup
 # Two hours: also the tests of the fake API server on the real one, and 200 scenarios recorded.
 test-cluster-long: setup
 	$(CONTROL_PLANE) run --bare env SIM_ARENA_REAL=1 $(BIN)/pytest tests/env/simkube
+	$(CONTROL_PLANE) run --bare env SIM_ARENA_PLANE_LONG=1 $(BIN)/pytest --durations=0 tests/plane/test_plane_truth.py
 	SIM_ARENA_PLANE_LONG=1 $(CONTROL_PLANE) run $(BIN)/pytest --durations=0 tests/plane
 
 check: setup

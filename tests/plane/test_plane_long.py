@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from planes import deployment, run, scenario, simulation_running, start
@@ -31,11 +29,6 @@ def data(name: str) -> Path:
     return Path(DATA) / name
 
 
-def agreement(plane: Plane, file: Path) -> dict[str, Any]:
-    judged: dict[str, Any] = json.loads(run(plane.kubeconfig, "fidelity", str(file), "--json").stdout)
-    return judged
-
-
 @recorded
 def test_a_recorded_application_of_27_deployments_ends_as_on_the_embedded_cluster(
     cluster: Callable[..., SimKubeCluster],
@@ -44,29 +37,6 @@ def test_a_recorded_application_of_27_deployments_ends_as_on_the_embedded_cluste
     wanted = scenario_from_trace(trace, name="dsb-scaling", deploy="nginx-thrift")
     found = cluster(speed=20).observe(wanted, None)
     assert found == EmbeddedCluster().observe(wanted, None)
-
-
-def test_200_fresh_scenarios_are_what_the_engine_decides(
-    plane: Plane, free: None, no_other_node: None, tmp_path: Path
-) -> None:
-    file = tmp_path / "truth.jsonl"
-    seed = int.from_bytes(os.urandom(3))
-    done = run(plane.kubeconfig, "truth", "record", "--to", str(file), "--count", "200", "--seed", str(seed))
-    assert done.returncode == 0, done.stderr
-    found = agreement(plane, file)
-    assert found["missed"] == [], (seed, found["disagreements"])
-
-
-@recorded
-def test_workloads_of_public_projects_are_decided_as_when_they_were_recorded(
-    plane: Plane, free: None, no_other_node: None, tmp_path: Path
-) -> None:
-    file, before = tmp_path / "truth.jsonl", data("scheduler-truth/manifests.jsonl")
-    done = run(plane.kubeconfig, "truth", "record", "--to", str(file), "--scenarios", str(before), "--json")
-    assert done.stdout, done.stderr
-    # That a CronJob is due within the next minutes is so at every hour.
-    assert {each for each in json.loads(done.stdout)["unrecorded"].values() if "CronJob" not in each} == set()
-    assert abs(agreement(plane, file)["all"]["counts_percent"] - agreement(plane, before)["all"]["counts_percent"]) < 5
 
 
 def test_a_worker_that_is_killed_during_a_step_is_replaced(
