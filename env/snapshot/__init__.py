@@ -8,9 +8,9 @@ Of manifests: `files.py` (texts of files, folders, standard input), `placed.py` 
 `kinds.py` (which take part), `owned.py` (which others make), `checks.py` (what an API server refuses), `needed.py`
 (what pods name and is not there), `manifests.py` (all of it).
 
-Of a cluster: `reading.py` (what is read), `pods.py` (what of a pod is kept), `room.py` (what nodes have left),
-`live.py` (all of it), `changes.py` (what changes while it is watched), `beside.py` (manifests on a cluster's nodes),
-`anonymous.py` (other names, for sharing).
+Of a cluster: `reading.py` (what is read), `pods.py` (what of a pod is kept), `admitted.py` (what was added to pods),
+`room.py` (what nodes have left), `live.py` (all of it), `changes.py` (what changes while it is watched), `beside.py`
+(manifests on a cluster's nodes), `anonymous.py` (other names, for sharing).
 """
 
 from env.snapshot.manifests import read_manifests

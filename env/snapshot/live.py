@@ -8,7 +8,7 @@ not be read) keep their room: what they request is taken off their nodes.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from env.errors import ManifestError, ScenarioError
 from env.kube.client import KubeApi
 from env.problems.node_manifests import joined_nodes, node_pool
 from env.problems.nodes import NodePools
+from env.snapshot.admitted import Added, added_to, said
 from env.snapshot.clean import cleaned
 from env.snapshot.now import WorkloadNow, workload_now
 from env.snapshot.pods import Key, PodSeen, key_of, maker_of
@@ -59,7 +60,14 @@ def snapshot_of(read: ClusterRead, source: str) -> Snapshot:
     sorted_out = _sorted_out(read, virtual)
     kept = {key: workload for key, workload in sorted_out.workloads.items() if not _is_elsewhere(workload, virtual)}
     staying = [pod for pod in sorted_out.others if pod.node and pod.node not in virtual]
-    pools, unusable = _pools(nodes, staying)
+    ranged = {key_of(each, "LimitRange").namespace for each in read.objects["LimitRange"]}  # these give requests, too
+    added = [
+        each
+        for key, workload in kept.items()
+        if key.namespace not in ranged
+        for each in added_to(workload.manifest, workload.pods, workload.now)
+    ]
+    pools, unusable = _pools(nodes, staying, added)
     workloads = sorted(kept.values(), key=lambda workload: (workload.waits, workload.created))
     objects, unfit = _cleaned(
         [
@@ -83,6 +91,7 @@ def snapshot_of(read: ClusterRead, source: str) -> Snapshot:
             if key not in kept
         ),
         *_stayed(staying),
+        *said(added),
         *unfit,
     ]
     return Snapshot(source, tuple(objects), pools, tuple(skipped), tuple(workload.now for workload in workloads))
@@ -202,16 +211,21 @@ def _is_elsewhere(workload: _Workload, virtual: set[str]) -> bool:
     return bool(workload.pods) and all(pod.node in virtual for pod in workload.pods)
 
 
-def _pools(nodes: Sequence[Manifest], staying: Sequence[PodSeen]) -> tuple[NodePools | None, list[Skipped]]:
-    """The nodes with the room that is left beside pods that stay, and those that are none."""
-    by_node: dict[str, list[PodSeen]] = defaultdict(list)
+def _pools(
+    nodes: Sequence[Manifest], staying: Sequence[PodSeen], added: Sequence[Added]
+) -> tuple[NodePools | None, list[Skipped]]:
+    """The nodes with the room that is left beside what stays and what was added to pods, and those that are none."""
+    pods = Counter(pod.node for pod in staying)
+    taken: dict[str, list[Mapping[str, int]]] = defaultdict(list)
     for pod in staying:
-        by_node[pod.node].append(pod)
+        taken[pod.node].append(pod.requests)
+    for more in added:
+        taken[more.node].append(more.requests)
     pools, unusable = [], []
     for node in sorted(nodes, key=lambda each: name(mapping(each.get("metadata")).get("creationTimestamp"))):
         key = key_of(node, "Node")
         try:
-            pools.append(less(node_pool(node), by_node[key.name]))
+            pools.append(less(node_pool(node), taken[key.name], pods[key.name]))
         except ScenarioError as error:
             unusable.append(Skipped("Node", key.name, f"is left out: {message(str(error))}"))
     return (NodePools(tuple(joined_nodes(pools))) if pools else None), unusable

@@ -47,6 +47,7 @@ class PodSeen:
         is_over: It has ended, or is being deleted.
         is_ready: As its condition says.
         requests: What it takes of its node, in thousandths, by resource.
+        containers: The names of its containers, those that start it included.
         oom_killed: Its containers whose last end was for their memory.
         waiting: Why containers wait, such as CrashLoopBackOff.
         said: What the scheduler says of a pod without a node.
@@ -62,6 +63,7 @@ class PodSeen:
     is_over: bool
     is_ready: bool
     requests: Mapping[str, int]
+    containers: tuple[str, ...]
     oom_killed: tuple[str, ...]
     waiting: tuple[str, ...]
     said: str
@@ -107,7 +109,8 @@ def read_pod(pod: Any) -> PodSeen:
         is_static=is_static,
         is_over=is_over,
         is_ready=conditions.get("Ready", {}).get("status") == "True",
-        requests=_requests(spec),
+        requests=requests_of(spec),
+        containers=container_names(spec),
         oom_killed=tuple(name(each.get("name")) for each in containers if _was_oom_killed(each)),
         waiting=tuple(dict.fromkeys(filter(None, map(_waiting, containers)))),
         said=message(conditions.get("PodScheduled", {}).get("message")),
@@ -115,7 +118,15 @@ def read_pod(pod: Any) -> PodSeen:
     )
 
 
-def _requests(spec: dict[str, Any]) -> dict[str, int]:
+def container_names(spec: dict[str, Any]) -> tuple[str, ...]:
+    """Of a pod's spec, those that start it included."""
+    return tuple(
+        name(each.get("name")) for part in ("containers", "initContainers") for each in mappings(spec.get(part))
+    )
+
+
+def requests_of(spec: dict[str, Any]) -> dict[str, int]:
+    """What a pod of this spec takes of its node, in thousandths, by resource."""
     try:
         found = of_pod(with_requests(spec), "requests", overhead=True)
     except (QuantityError, ValueError, TypeError, AttributeError):  # no API server has taken that

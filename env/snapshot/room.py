@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from env.problems.nodes import NodePool
-from env.snapshot.pods import PodSeen
 from env.untrusted import mapping, mappings, name
 
 _PROVIDERS = "virtual-kubelet.io/provider"
@@ -25,24 +24,29 @@ def is_virtual_kubelet(node: Any) -> bool:
     return labels.get("type") == "virtual-kubelet" or _PROVIDERS in taints or labels.get(_FARGATE) == "fargate"
 
 
-def less(node: NodePool, pods: Sequence[PodSeen]) -> NodePool:
-    """A node without the room that pods on it take; one that is full takes no more pods."""
-    if not pods:
+def less(node: NodePool, requests: Sequence[Mapping[str, int]], pods: int) -> NodePool:
+    """A node without the room that is taken; one that is full takes no more pods.
+
+    Args:
+        node: The node.
+        requests: Amounts that are taken, in thousandths, by resource.
+        pods: How many of the pods that it takes are there already.
+    """
+    if not requests:
         return node
     taken: Counter[str] = Counter()
-    for pod in pods:
-        taken.update(pod.requests)
+    for each in requests:
+        taken.update(each)
     cpu_m = node.cpu_m - taken["cpu"]
     memory_bytes = node.memory_bytes - _whole(taken["memory"])
     left = ((resource, amount - _whole(taken[resource])) for resource, amount in node.resources)
-    is_full = len(pods) >= node.pods
     return replace(
         node,
         cpu_m=max(cpu_m, 1),
         memory_bytes=max(memory_bytes, 1),
-        pods=max(node.pods - len(pods), 1),
+        pods=max(node.pods - pods, 1),
         resources=tuple((resource, amount) for resource, amount in left if amount > 0),
-        unschedulable=node.unschedulable or is_full,
+        unschedulable=node.unschedulable or pods >= node.pods,
     )
 
 

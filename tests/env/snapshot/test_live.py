@@ -93,6 +93,32 @@ def test_pods_of_other_namespaces_keep_their_room(town: Town, read: Read) -> Non
     assert _names(snapshot, *WORKLOADS) == ["Deployment web"]
 
 
+def test_what_a_webhook_adds_to_pods_keeps_its_room(town: Town, read: Read) -> None:
+    town.deployment("web", running(), running("node-2"))
+    proxy = {"name": "istio-proxy", "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}
+    with_proxy = running()
+    with_proxy["spec"]["containers"] = [container(), proxy]
+    town.pod(f"web-{HASH}-00000", with_proxy, owner=f"ReplicaSet/web-{HASH}", labels={"pod-template-hash": HASH})
+    snapshot = read()
+    assert snapshot.nodes is not None
+    assert [pool.cpu_m for pool in snapshot.nodes.pools] == [3900, 4000]
+    assert [pool.pods for pool in snapshot.nodes.pools] == [110, 110]
+    assert "Pod 1 pod: have containers that no template has (istio-proxy)" in _said(snapshot)
+
+
+def test_pods_of_the_revision_before_and_defaults_of_a_limit_range_are_nothing_added(town: Town, read: Read) -> None:
+    large = {**running(), "spec": {"nodeName": "node-1", "containers": [container(cpu="2")]}}
+    town.deployment("rolls", large)
+    spec = {"replicas": 2, "template": {"spec": {"containers": [container()]}}}
+    town.put("Deployment", "rolls", spec=spec, status={"replicas": 2, "readyReplicas": 1, "updatedReplicas": 1})
+    town.put("Namespace", "other", namespace="")
+    town.put("LimitRange", "defaults", "other", spec={"limits": [{"type": "Container"}]})
+    town.deployment("web", large, namespace="other")
+    snapshot = read()
+    assert snapshot.nodes is not None
+    assert snapshot.nodes.total[0] == 8000
+
+
 def test_virtual_kubelets_are_no_room_and_what_runs_there_is_left_out(town: Town, read: Read) -> None:
     town.node("aci", labels={"type": "virtual-kubelet"})
     town.node("fargate-1", labels={"eks.amazonaws.com/compute-type": "fargate"})
