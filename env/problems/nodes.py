@@ -147,6 +147,15 @@ class NodePools:
         return "; ".join(f"{number} x {kind}" for kind, number in kinds.items())
 
 
+IN_ZONES = NodePools(
+    tuple(
+        NodePool(1, labels=(("topology.kubernetes.io/region", "one"), ("topology.kubernetes.io/zone", f"one-{zone}")))
+        for zone in "abc"
+    )
+)
+"""A node of the default size in each of three zones."""
+
+
 def equal_nodes(
     count: int = 3, cpu_m: int = NodePool.cpu_m, memory_bytes: int = NodePool.memory_bytes, pods: int = NodePool.pods
 ) -> NodePools:

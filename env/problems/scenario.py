@@ -12,7 +12,7 @@ from env.actions import MOST, NO_CEILING, Ceiling
 from env.engine.manifests.objects import pod_templates, read_workload
 from env.errors import ScenarioError, SimArenaError
 from env.problems.node_metadata import pools_of_metadata
-from env.problems.nodes import LARGEST, NodePools, check_range
+from env.problems.nodes import IN_ZONES, LARGEST, NodePools, check_range
 from env.trace.document import Manifest, Trace
 from env.trace.edit import edited
 from env.workload import ResourceEdit, Resources, WorkloadRef, is_of
@@ -79,7 +79,7 @@ def scenario_from_trace(
     wanted = (namespace or (None if is_given else recorded.get("namespace")),
               deploy or (None if is_given else recorded.get("deploy")))  # fmt: skip
     workload = _only_workload(trace, kind, *wanted)
-    nodes = nodes or nodes_of(trace) or NodePools()
+    nodes = nodes or nodes_of(trace) or assumed_nodes(trace)
     if target is None and kind in (None, "Deployment"):
         target = recorded.get("target")
     if target is None:
@@ -103,6 +103,14 @@ def nodes_of(trace: Trace) -> NodePools | None:
     """
     recorded = _recorded_scenario(trace)
     return None if recorded.get("nodes") is None else pools_of_metadata(recorded["nodes"])
+
+
+def assumed_nodes(trace: Trace) -> NodePools:
+    """Where a trace runs that says nothing of nodes: three of 16 CPU and 32 GiB.
+
+    Those of a snapshot are in three zones of a region, as a cloud's are: its workloads may ask for that.
+    """
+    return IN_ZONES if trace.is_snapshot else NodePools()
 
 
 def recorded_manifest(trace: Trace, workload: WorkloadRef, duration_s: float | None = None) -> Manifest:

@@ -76,8 +76,7 @@ def _serve_http(workload: WorkloadChoice, play: bool, port: int) -> None:
 def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
     """The scenario of the one trace or the manifests given; to look at it, no Deployment of several need be chosen."""
     from env.errors import ScenarioError
-    from env.problems.nodes import NodePools
-    from env.problems.scenario import Scenario, nodes_of
+    from env.problems.scenario import Scenario, assumed_nodes, nodes_of
     from env.trace.document import load_trace
     from env.workload import WorkloadRef
 
@@ -91,7 +90,7 @@ def _scenario_to_look_at(workload: WorkloadChoice) -> Scenario:
         trace = trace or load_trace(workload.trace[0])
         if replay.deploy or replay.workload or replay.namespace or len(trace.deployments()) == 1:
             raise
-        nodes = replay.pools() or nodes_of(trace) or NodePools()
+        nodes = replay.pools() or nodes_of(trace) or assumed_nodes(trace)
         return Scenario(trace, WorkloadRef("", ""), 0, nodes, replay.duration, trace.name, None)
 
 

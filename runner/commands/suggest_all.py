@@ -71,13 +71,13 @@ def suggest_all(
         only: Of which workload alone; None: of all.
         lower: See `runner.suggest.answer.Question`.
     """
-    from env.problems.nodes import NodePools
+    from env.problems.scenario import assumed_nodes
     from runner.suggest.answer import Question, answer
     from runner.suggest.texts import document, markdown
 
     question = Question(
         source.trace,
-        source.nodes or NodePools(),
+        source.nodes or assumed_nodes(source.trace),
         replay.duration,
         source.usage,
         {(each.key.kind, each.key.namespace, each.key.name): each for each in source.now},

@@ -36,8 +36,7 @@ def make(
 
     from agents.saved.files import write_atomic
     from env.errors import ConfigError, OutputError
-    from env.problems.nodes import NodePools
-    from env.problems.scenario import nodes_of
+    from env.problems.scenario import assumed_nodes, nodes_of
     from env.snapshot import trace_of
     from env.trace.msgpack_document import MAX_BYTES
 
@@ -60,7 +59,7 @@ def make(
         return
     kinds = Counter(each["kind"] for each in snapshot.objects)
     held = ", ".join(count(number, kind) for kind, number in kinds.items())
-    tables.show_facts({**facts, "objects": held, "nodes": str(nodes_of(trace) or NodePools())})
+    tables.show_facts({**facts, "objects": held, "nodes": str(nodes_of(trace) or assumed_nodes(trace))})
     if snapshot.skipped:
         tables.show(tables.skipped(grouped(snapshot.skipped)))
 

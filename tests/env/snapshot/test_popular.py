@@ -16,7 +16,7 @@ from env.embedded.cluster import EmbeddedCluster
 from env.embedded.left_out import left_out
 from env.problems.node_text import parse_nodes
 from env.problems.nodes import NodePools
-from env.problems.scenario import Scenario, nodes_of
+from env.problems.scenario import Scenario, assumed_nodes, nodes_of
 from env.snapshot import read_manifests, trace_of
 from env.trace.document import Trace, read_trace
 from env.trace.scopes import GROUPS, group_of, is_cluster_scoped
@@ -44,7 +44,7 @@ def test_there_are_fifty_of_them_and_each_has_an_answer() -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_the_answer_is_right_or_says_what_it_does_not_know(name: str) -> None:
     answer, trace = ANSWERS[name], _trace(name)
-    nodes = nodes_of(trace) or (parse_nodes(answer["nodes"]) if "nodes" in answer else NodePools())
+    nodes = nodes_of(trace) or (parse_nodes(answer["nodes"]) if "nodes" in answer else assumed_nodes(trace))
     found = {
         f"{state.kind} {state.namespace}/{state.name}": f"{state.ready} of {state.wanted}"
         + (f", {state.reason}" if state.reason else "")

@@ -84,9 +84,13 @@ def test_nodes_come_back_as_they_were() -> None:
     assert scenario_from_trace(trace, name="x").nodes == _NODES
 
 
-def test_without_nodes_the_default_ones_are_used() -> None:
-    trace = _saved(trace_of(Snapshot("deploy/", (_deployment("web", 1),))))
-    assert scenario_from_trace(trace, name="x").nodes == NodePools()
+def test_without_nodes_three_of_the_default_size_in_three_zones_are_assumed() -> None:
+    over_zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+    spread = [{**over_zones, "labelSelector": {"matchLabels": {"app": "web"}}}]
+    trace = _saved(trace_of(Snapshot("deploy/", (_deployment("web", 6, topologySpreadConstraints=spread),))))
+    scenario = scenario_from_trace(trace, name="x")
+    assert str(scenario.nodes) == str(NodePools())
+    assert EmbeddedCluster().observe(scenario, None).ready == 6
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "a"], ["a", "B/\x1b"], "ab", [1, 2]])
