@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from env.engine.manifests.deployment import read_deployment
+from env.engine.manifests.objects import read_workload
 from env.errors import ClusterError
 from env.kube.client import KubeApi, KubeError, TimeUpError, wait
 from env.kube.paths import path_of
@@ -92,9 +92,9 @@ class SimKubeCluster:
         if resources is None:
             recorded[place] = whole_among(seen.others)
         manifest = recorded_manifest(scenario.trace, scenario.workload, scenario.duration_s)
-        edited = read_deployment(manifest).source.edited
+        edited = read_workload(manifest).source.edited
         whole = frozenset[Key]() if resources is None else recorded.get(place, frozenset[Key]())
-        found = observation(seen.deployment, seen.pods, nodes, edited, others(seen.others, whole))
+        found = observation(seen.own, seen.pods, nodes, edited, others(seen.others, whole))
         self._why = (*why_not_ready(seen.pods), *why_broken(seen.others, whole))
         broken = f"; others lack {count(found.broken, 'pod')}" if found.broken else ""
         pods = f"{found.ready} of {count(found.total, 'pod')} ready, {found.pending} pending{broken}"
@@ -102,7 +102,8 @@ class SimKubeCluster:
         return found
 
     def _has_neighbours(self, scenario: Scenario) -> bool:
-        own = ("Deployment", scenario.workload.namespace, scenario.workload.name)
+        ref = scenario.workload
+        own = (ref.kind, ref.namespace, ref.name)
         return bool(workloads_of(scenario.trace) - {own})
 
     def _replayed(self, scenario: Scenario, resources: Resources | None) -> tuple[WorkloadState, list[VirtualNode]]:

@@ -213,8 +213,8 @@ def replay_ended(api: KubeApi, name: str, workload: WorkloadRef) -> Waiting | No
     state = state_of(simulation_seen(api, name))
     if api.get(path_of(paths.NAMESPACES, namespace)) is None:
         return Waiting(f"the simulation is {state}, no namespace {namespace}")
-    there = api.get(path_of(paths.DEPLOYMENTS, workload.name, namespace)) is not None
-    return Waiting(f"the simulation is {state}, Deployment {workload} {'exists' if there else 'does not exist yet'}")
+    there = api.get(path_of(paths.WORKLOADS[workload.kind], workload.name, namespace)) is not None
+    return Waiting(f"the simulation is {state}, {workload.title} {'exists' if there else 'does not exist yet'}")
 
 
 def simulation_seen(api: KubeApi, name: str) -> Manifest:

@@ -11,23 +11,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from env.simkube import paths
 from env.simkube.pods import Others, PodState, live, pod_state, refusal, refusals, why_undecided
-from env.simkube.rest import is_rolled_out, why_not_at_rest
+from env.simkube.rest_of_kinds import is_rolled_out, why_not_at_rest
 from env.words import count
+from env.workload import KINDS
 
 Manifest = dict[str, Any]
 Key = tuple[str, str, str]
 """Kind, namespace and name."""
 
-COLLECTIONS = {
-    "Deployment": paths.DEPLOYMENTS,
-    "ReplicaSet": paths.REPLICA_SETS,
-    "StatefulSet": "/apis/apps/v1/statefulsets",
-    "DaemonSet": "/apis/apps/v1/daemonsets",
-    "Job": "/apis/batch/v1/jobs",
-    "CronJob": "/apis/batch/v1/cronjobs",
-}
 ALWAYS = ("Deployment", "ReplicaSet")
 """Kinds that there are in every replay; others only where the trace applies them."""
 
@@ -57,13 +49,13 @@ class Neighbour:
     @property
     def rolled_out(self) -> bool:
         """Whether it can be seen that nothing is left to happen."""
-        return self.key[0] == "Deployment" and is_rolled_out(self.manifest, self.pods)
+        return self.key[0] in KINDS and is_rolled_out(self.key[0], self.manifest, self.pods)
 
     def why_unsettled(self) -> str | None:
         """What has yet to happen to it; None: nothing that can be seen."""
         reason = None
-        if self.key[0] == "Deployment":
-            reason = why_not_at_rest(self.manifest, self.owned, self.pods)
+        if self.key[0] in KINDS:
+            reason = why_not_at_rest(self.key[0], self.manifest, self.owned, self.pods)
         undecided = [pod for pod in self.pods if pod_state(pod) is PodState.UNDECIDED]
         if reason is None and undecided:
             reason = why_undecided(undecided[0])
@@ -90,9 +82,9 @@ def neighbours(objects: Mapping[str, Sequence[Manifest]], pods: Sequence[Manifes
     """The workloads beside the one of uid `own`.
 
     Args:
-        objects: What there is in the replay's namespaces, by kind, see COLLECTIONS.
+        objects: What there is in the replay's namespaces, by kind.
         pods: All pods there.
-        own: The uid of the Deployment that is observed.
+        own: The uid of the workload that is observed.
     """
     known = {each["metadata"]["uid"]: (kind, each) for kind, found in objects.items() for each in found}
     members: dict[str, list[Manifest]] = {uid: [] for uid in known}

@@ -9,6 +9,15 @@ EVENTS = "/api/v1/events"
 CONFIG_MAPS = "/api/v1/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/deployments"
 REPLICA_SETS = "/apis/apps/v1/replicasets"
+WORKLOADS = {
+    "Deployment": DEPLOYMENTS,
+    "ReplicaSet": REPLICA_SETS,
+    "StatefulSet": "/apis/apps/v1/statefulsets",
+    "DaemonSet": "/apis/apps/v1/daemonsets",
+    "Job": "/apis/batch/v1/jobs",
+    "CronJob": "/apis/batch/v1/cronjobs",
+}
+"""Collections of objects that make pods, by kind."""
 LEASES = "/apis/coordination.k8s.io/v1/leases"
 PRIORITY_CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 SIMULATIONS = "/apis/simkube.io/v1/simulations"

@@ -117,26 +117,31 @@ def refused_otherwise(message: str, nodes: int) -> int:
     return min(nodes, max(0, found - (int(head["nodes"]) - nodes)))
 
 
-def resources_of(deployment: Manifest, edited: Edited) -> Resources:
-    """What a Deployment asks for: the requests of its edited containers (a limit where there is none), and replicas.
+def wanted_pods(own: Manifest) -> int:
+    """Pods that a workload asks for: its replicas; of a DaemonSet what its controller wants on these nodes."""
+    on_nodes = (own.get("status") or {}).get("desiredNumberScheduled")
+    return int(own["spec"].get("replicas", 1) if on_nodes is None else on_nodes)
+
+
+def resources_of(own: Manifest, edited: Edited) -> Resources:
+    """What a workload asks for: the requests of its edited containers (a limit where there is none), and replicas.
 
     Raises:
         QuantityError: A quantity that is none.
     """
-    spec = deployment["spec"]
-    pod = spec["template"]["spec"]
+    pod = own["spec"]["template"]["spec"]
     cpu, memory = (
         request_of(pod[slot.field][slot.index], name) or 0
         for name, slot in (("cpu", edited.cpu), ("memory", edited.memory))
     )
-    return Resources(cpu, memory, spec.get("replicas", 1))
+    return Resources(cpu, memory, wanted_pods(own))
 
 
 _NO_OTHERS = Others()
 
 
 def observation(
-    deployment: Manifest,
+    own: Manifest,
     pods: Sequence[Manifest],
     nodes: Sequence[VirtualNode],
     edited: Edited,
@@ -145,7 +150,7 @@ def observation(
     """The observation of a workload whose pods are all decided.
 
     Args:
-        deployment: The live Deployment.
+        own: The live workload.
         pods: Its live pods, oldest first.
         nodes: The virtual nodes, at least one.
         edited: The containers whose requests are edited, as chosen from the recorded manifest.
@@ -158,7 +163,7 @@ def observation(
         ready=states[PodState.READY],
         pending=states[PodState.REFUSED],
         total=len(pods),
-        resources=resources_of(deployment, edited),
+        resources=resources_of(own, edited),
         node_cpu_m=max(node.cpu_m for node in nodes),
         node_memory_bytes=max(node.memory_bytes for node in nodes),
         cluster_cpu_m=sum(node.cpu_m for node in nodes),

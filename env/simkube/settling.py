@@ -12,10 +12,11 @@ from env.kube.client import KubeApi, Waiting, plain
 from env.kube.paths import within
 from env.simkube import paths
 from env.simkube.gates import first_of, nodes_fit, occupied, simulation_seen
-from env.simkube.neighbours import ALWAYS, COLLECTIONS, Neighbour, neighbours
+from env.simkube.neighbours import ALWAYS, Neighbour, neighbours
 from env.simkube.nodes import VirtualNode, changes
 from env.simkube.pods import PodState, check_verdicts, live, owned_by, pod_state, refusal, why_undecided
-from env.simkube.rest import is_rolled_out, refusal_of_pods, why_not_at_rest
+from env.simkube.rest import refusal_of_pods
+from env.simkube.rest_of_kinds import is_rolled_out, why_not_at_rest
 from env.words import count
 from env.workload import WorkloadRef
 
@@ -27,9 +28,10 @@ _QUOTA = re.compile(r"(exceeded|failed) quota|(usage|ratio) per (Pod|Container)"
 
 @dataclass(frozen=True)
 class WorkloadState:
-    """A workload: its live Deployment, its ReplicaSets, its live pods, oldest first, and all other workloads."""
+    """A workload: its kind and object, a Deployment's ReplicaSets, its live pods, oldest first, and all others."""
 
-    deployment: Manifest
+    kind: str
+    own: Manifest
     sets: list[Manifest]
     pods: list[Manifest]
     others: list[Neighbour]
@@ -39,12 +41,12 @@ class WorkloadState:
         """Equal as long as nothing has happened to any pod."""
         every = [*self.pods, *(pod for each in self.others for pod in each.pods)]
         states = sorted((pod["metadata"]["uid"], pod_state(pod).name, refusal(pod)) for pod in every)
-        return (self.deployment["metadata"].get("generation"), *states)
+        return (self.own["metadata"].get("generation"), *states)
 
     @property
     def rolled_out(self) -> bool:
         """Whether it can be seen that nothing is left to happen to any workload."""
-        return is_rolled_out(self.deployment, self.pods) and all(each.rolled_out for each in self.others)
+        return is_rolled_out(self.kind, self.own, self.pods) and all(each.rolled_out for each in self.others)
 
 
 def settling(
@@ -87,9 +89,9 @@ def settling(
         if not seen.rolled_out and now - steady[1] < settle_s:
             pods = len(seen.counts) - 1
             return Waiting(f"{count(pods, 'pod')}, decided but not yet unchanged for {settle_s:.0f} s")
-        refused = refusal_of_pods(seen.deployment)
+        refused = refusal_of_pods(seen.own)
         if refused and not _QUOTA.search(refused):
-            raise ClusterError(f"Deployment {workload}: its pods are refused: {plain(refused)}")
+            raise ClusterError(f"{workload.title}: its pods are refused: {plain(refused)}")
         foreign = occupied(api, nodes, namespaces)
         if foreign:
             raise ClusterError(first_of(foreign))
@@ -104,24 +106,24 @@ def workload_seen(
     """The workloads of the replay as they are now.
 
     Raises:
-        ClusterError: There is no such Deployment.
+        ClusterError: There is no such workload.
     """
-    wanted = {*ALWAYS, *kinds, *(["Job"] if "CronJob" in kinds else [])}
+    wanted = {*ALWAYS, workload.kind, *kinds, *(["Job"] if "CronJob" in kinds else [])}
     objects: dict[str, list[Manifest]] = {
         kind: [each for namespace in sorted(namespaces) for each in api.list(within(collection, namespace))]
-        for kind, collection in COLLECTIONS.items()
+        for kind, collection in paths.WORKLOADS.items()
         if kind in wanted
     }
     pods = [pod for namespace in sorted(namespaces) for pod in api.list(within(paths.PODS, namespace))]
     where = paths.virtual_namespace(workload.namespace)
     place = (where, workload.name)
-    own = next((each for each in objects["Deployment"] if _place(each) == place), None)
+    own = next((each for each in objects[workload.kind] if _place(each) == place), None)
     if own is None:
-        raise ClusterError(f"no Deployment {workload} at the end of the replay (looked for in {where})")
+        raise ClusterError(f"no {workload.title} at the end of the replay (looked for in {where})")
     uid = own["metadata"]["uid"]
     sets = owned_by(objects["ReplicaSet"], [uid])
-    members = owned_by(pods, [each["metadata"]["uid"] for each in sets])
-    return WorkloadState(own, sets, live(members), neighbours(objects, pods, uid))
+    members = owned_by(pods, [uid, *(each["metadata"]["uid"] for each in sets)])
+    return WorkloadState(workload.kind, own, sets, live(members), neighbours(objects, pods, uid))
 
 
 def why_unsettled(seen: WorkloadState) -> str | None:
@@ -131,9 +133,9 @@ def why_unsettled(seen: WorkloadState) -> str | None:
         ClusterError: A pod is Ready against its verdict.
     """
     check_verdicts(seen.pods)
-    reason = why_not_at_rest(seen.deployment, seen.sets, seen.pods)
+    reason = why_not_at_rest(seen.kind, seen.own, seen.sets, seen.pods)
     if reason is not None:
-        refused = refusal_of_pods(seen.deployment)
+        refused = refusal_of_pods(seen.own)
         return f"{reason}; {plain(refused)}" if refused else reason
     undecided = [pod for pod in seen.pods if pod_state(pod) is PodState.UNDECIDED]
     if undecided:
