@@ -13,6 +13,7 @@ verdict is written next to the demand, as `sim-arena.io/verdict`: KWOK's Stages 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -20,8 +21,11 @@ from typing import Any
 from env.quantity import parse_cpu, parse_memory
 
 DEMAND_ANNOTATION = "sim-arena.io/demand"
+DEMAND_WINDOW_ANNOTATION = "sim-arena.io/demand-window"
+"""Seconds for which the demand was measured, as `86400s`; without it, it is what the author says."""
 VERDICT_ANNOTATION = "sim-arena.io/verdict"
 _LONGEST = 64 * 1024
+_WINDOW = re.compile(r"([0-9]{1,9})s", re.ASCII)
 
 
 class Shortage(StrEnum):
@@ -67,6 +71,13 @@ def read_demand(annotations: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
         example = '{"web": {"cpu": "400m", "memory": "300Mi"}}'
         raise ValueError(f"annotation {DEMAND_ANNOTATION} {text!r:.120}: must be JSON such as {example}")
     return {name: (parse_cpu(use.get("cpu", 0)), parse_memory(use.get("memory", 0))) for name, use in uses.items()}
+
+
+def read_window(annotations: Mapping[str, Any]) -> float | None:
+    """Seconds for which the demand was measured, 0 where that cannot be read; None: it is what the author says."""
+    text = annotations.get(DEMAND_WINDOW_ANNOTATION)
+    match = _WINDOW.fullmatch(text) if isinstance(text, str) else None
+    return None if text is None else float(match[1]) if match else 0.0
 
 
 def _is_use(use: object) -> bool:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from env.demand import DEMAND_ANNOTATION
+from env.demand import DEMAND_ANNOTATION, DEMAND_WINDOW_ANNOTATION, read_window
 from env.engine.manifests.edited_container import DEFAULT_CONTAINER
 from env.engine.manifests.priorities import SYSTEM_PRIORITIES
 from env.snapshot.reading import LISTED
@@ -218,4 +218,7 @@ def _annotations(value: Manifest, rename: Rename) -> Manifest:
         found[DEMAND_ANNOTATION] = json.dumps({rename("container", name): use for name, use in demand.items()})
     except (ValueError, AttributeError):
         pass
+    window_s = read_window(value)
+    if window_s is not None:
+        found[DEMAND_WINDOW_ANNOTATION] = f"{window_s:.0f}s"
     return found

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from env.demand import DEMAND_ANNOTATION
+from env.demand import DEMAND_ANNOTATION, DEMAND_WINDOW_ANNOTATION
 from env.engine.manifests.container_log import LOG_ANNOTATION
 from env.engine.manifests.edited_container import DEFAULT_CONTAINER
 
-ANNOTATIONS = frozenset((DEMAND_ANNOTATION, LOG_ANNOTATION, DEFAULT_CONTAINER))
+ANNOTATIONS = frozenset((DEMAND_ANNOTATION, DEMAND_WINDOW_ANNOTATION, LOG_ANNOTATION, DEFAULT_CONTAINER))
 """The annotations that are kept."""
 
 

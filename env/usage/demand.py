@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from env.demand import DEMAND_ANNOTATION, read_demand
+from env.demand import DEMAND_ANNOTATION, DEMAND_WINDOW_ANNOTATION, read_demand, read_window
 from env.errors import QuantityError
 from env.printable import one_line
 from env.quantity import format_cpu, format_memory
@@ -40,14 +40,14 @@ def usage_of_annotations(objects: Iterable[Manifest]) -> Usage:
     notes: list[str] = []
     for each in objects:
         try:
-            demand = read_demand(_annotations(each))
+            demand, window_s = read_demand(_annotations(each)), read_window(_annotations(each))
         except (ValueError, QuantityError) as error:
             notes.append(one_line(f"{workload_text(each)}: {error}; its use is unknown", 400))
             continue
         for key, _ in containers(each):
             cpu, memory = demand.get(key.container, (0, 0))
             if cpu or memory:
-                uses[key] = ContainerUse(cpu or None, memory or None, source=SOURCE)
+                uses[key] = ContainerUse(cpu or None, memory or None, source=SOURCE, window_s=window_s)
     missing = tuple(key for key in container_keys(objects) if key not in uses)
     return Usage(uses, missing, tuple(notes))
 
@@ -67,12 +67,15 @@ def _annotated(manifest: Manifest, usage: Usage) -> Manifest:
     template = pod_template(manifest)
     if template is None or DEMAND_ANNOTATION in _annotations(manifest):
         return manifest
-    demand = {key.container: _demand(usage.of(key), each) for key, each in containers(manifest)}
-    demand = {container: use for container, use in demand.items() if use}
+    uses = [(usage.of(key), each, key.container) for key, each in containers(manifest)]
+    demand = {container: use for known, each, container in uses if (use := _demand(known, each))}
     if not demand:
         return manifest
     metadata = mapping(template.get("metadata"))
     annotations = {**mapping(metadata.get("annotations")), DEMAND_ANNOTATION: json.dumps(demand)}
+    windows = [0.0 if use.is_partial else use.window_s for use, _, _ in uses if use.is_known]
+    if shortest := [each for each in windows if each is not None]:
+        annotations[DEMAND_WINDOW_ANNOTATION] = f"{min(shortest):.0f}s"
     changed = {**template, "metadata": {**metadata, "annotations": annotations}}
     return _replaced(manifest, TEMPLATE_PATHS[manifest["kind"]], changed)
 

@@ -1,6 +1,7 @@
 """Use as the annotation of pod templates."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,18 @@ def test_the_use_is_written_into_the_template_of_each_kind(kind: str) -> None:
     if kind != "Pod":
         assert "annotations" not in (pod_template(plain) or {})["metadata"]
     assert usage_of_annotations([found]).of(ContainerKey(kind, "shop", "web", "web")).cpu_m == 400
+
+
+def test_how_long_was_measured_is_written_too_so_that_one_look_lowers_nothing_later() -> None:
+    measured = replace(USE, window_s=0.0)
+    [found] = with_usage([workload()], Usage({WEB: measured}))
+    assert usage_of_annotations([found]).of(WEB).window_s == 0
+    [week] = with_usage([workload()], Usage({WEB: replace(USE, window_s=604_800.0)}))
+    assert usage_of_annotations([week]).of(WEB).window_s == 604_800
+    [partial] = with_usage([workload()], Usage({WEB: replace(USE, window_s=604_800.0, is_partial=True)}))
+    assert usage_of_annotations([partial]).of(WEB).window_s == 0
+    [said] = with_usage([workload()], Usage({WEB: USE}))
+    assert usage_of_annotations([said]).of(WEB).window_s is None
 
 
 def test_an_annotation_that_is_there_stays() -> None:
