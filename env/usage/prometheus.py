@@ -17,7 +17,7 @@ from env.usage.measured import uses_of
 from env.usage.owners import NONE_KNOWN, Owners, PodOwners
 from env.usage.prometheus_http import PrometheusApi
 from env.usage.prometheus_queries import Series
-from env.usage.prometheus_reading import DAY_S, SHORTEST_S, SOURCE, RangeReading
+from env.usage.prometheus_reading import DAY_S, SHORTEST_S, SOURCE, RangeReading, Say, silent
 from env.usage.usage import ContainerKey, ContainerUse, Usage
 
 LONGEST_RANGE_S = 90 * DAY_S
@@ -32,6 +32,7 @@ def read_prometheus(
     labels: Iterable[tuple[str, str]] = (),
     pod_owners: PodOwners = NONE_KNOWN,
     killed: Killed = NONE_KILLED,
+    say: Say = silent,
 ) -> Usage:
     """The use of these containers over a range that ends now.
 
@@ -43,6 +44,7 @@ def read_prometheus(
         labels: Labels that series must have, for a store of several clusters.
         pod_owners: Of the pods that are there now, if the cluster can be read.
         killed: Containers that the cluster says were OOM-killed.
+        say: Told of each query: how many were asked, of about how many.
 
     Raises:
         ConfigError: Another range; or the workloads are in several clusters, which it names.
@@ -54,7 +56,7 @@ def read_prometheus(
     selectors = promql.selectors({key.namespace for key in asked}, labels)
     if not selectors:
         return Usage(missing=tuple(asked))
-    reading = RangeReading(api.until_late(), selectors, now, int(range_s))
+    reading = RangeReading(api.until_late(), selectors, now, int(range_s), say)
     uses = {key: replace(use, source=SOURCE) for key, use in _uses(reading, asked, pod_owners).items()}
     uses = with_killed(uses, killed)
     if not uses:

@@ -19,6 +19,14 @@ DAY_S = 86_400
 SHORTEST_S = 3600
 """Seconds of the shortest part that is asked for."""
 
+Say = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+_QUERIES = 11  # of a day, where none is too much at once and labels are as usual
 _Values = dict[Series, float]
 
 
@@ -31,6 +39,7 @@ class RangeReading:
         selectors: Series of the workloads' namespaces.
         now: The range's end, seconds since 1970.
         range_s: Its length.
+        say: Told of each query: how many were asked, of about how many.
         is_partial: An answer lacks something.
         notes: What is to be told, in order.
     """
@@ -39,8 +48,10 @@ class RangeReading:
     selectors: Sequence[Selector]
     now: float
     range_s: int
+    say: Say = silent
     is_partial: bool = False
     notes: dict[str, None] = field(default_factory=dict)
+    _asked: int = 0
     _apart: set[Selector] = field(default_factory=set)
     _longest_s: dict[Selector, int] = field(default_factory=dict)
     _peaks: list[_Values] = field(default_factory=list)
@@ -172,6 +183,9 @@ class RangeReading:
         )
 
     def _ask(self, query: str, at: float) -> Answer:
+        about = _QUERIES * len(self.selectors) * len(self._days())
+        self.say("asking Prometheus", self._asked, max(self._asked, about))
+        self._asked += 1
         answer = self.api.query(query, at)
         if answer.is_partial:
             self.is_partial = True

@@ -72,7 +72,10 @@ def open_source(
         return _of_trace(trace, replay, usage)
     given = manifests.snapshot
     if given is not None and replay.nodes != CLUSTER:
-        return _of_snapshot(given, replay.pools(), usage.read(given.objects), files=manifests.filename)
+        pools = replay.pools()
+        with progress_bars() as tell:
+            used = usage.read(given.objects, say=tell)
+        return _of_snapshot(given, pools, used, files=manifests.filename)
     try:
         return replace(_of_cluster(given, replay, live, usage), files=manifests.filename)
     except ConfigError as error:
@@ -89,7 +92,9 @@ def _of_trace(path: str, replay: ReplayChoice, usage: UsageChoice) -> Source:
         raise UsageError(f"--trace {path}: {len(more) + 1} traces; suggest takes one")
     trace = load_trace(first)
     applied = [each for event in trace.events for each in event["applied_objs"]]
-    return Source(path, trace, replay.pools() or nodes_of(trace), usage.read(applied))
+    pools = replay.pools() or nodes_of(trace)
+    with progress_bars() as tell:
+        return Source(path, trace, pools, usage.read(applied, say=tell))
 
 
 def _of_cluster(given: Snapshot | None, replay: ReplayChoice, live: LiveChoice, usage: UsageChoice) -> Source:
@@ -105,7 +110,7 @@ def _of_cluster(given: Snapshot | None, replay: ReplayChoice, live: LiveChoice, 
             raise UsageError(f"{snapshot.source}: has no nodes that can be read; give them with --nodes")
         if given is not None:
             snapshot = beside(given, snapshot)
-        used = usage.read(snapshot.objects, api=api, namespaces=namespaces, now=snapshot.now)
+        used = usage.read(snapshot.objects, api=api, namespaces=namespaces, now=snapshot.now, say=tell)
         line = read_only_line(context, api.host, namespaces)
     return _of_snapshot(snapshot, pools, used, first_line=line)
 

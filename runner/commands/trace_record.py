@@ -116,8 +116,8 @@ def _record(api: KubeApi, source: str, namespaces: tuple[str, ...], watch_s: flo
 
     with progress_bars() as tell:
         first = read_cluster(api, source, namespaces, tell)
-    start, start_ts = api.timer.now(), int(time.time())
-    usage = choice.read(first.objects, api=api, namespaces=namespaces, now=first.now)
+        start, start_ts = api.timer.now(), int(time.time())
+        usage = choice.read(first.objects, api=api, namespaces=namespaces, now=first.now, say=tell)
     for each in usage.notes:
         note(each)
     recording = _Recording(first, usage, start_ts, first)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from env.kube.client import KubeApi
     from env.snapshot.now import WorkloadNow
     from env.usage.killed import Killed
+    from env.usage.prometheus_reading import Say
     from env.usage.usage import ContainerKey, Usage
 
 DEFAULT_RANGE = "7d"
@@ -93,6 +94,7 @@ class UsageChoice:
         api: KubeApi | None = None,
         namespaces: Sequence[str] = (),
         now: Iterable[WorkloadNow] = (),
+        say: Say | None = None,
     ) -> Usage:
         """What the containers of these objects use: by the file, else their annotation, else as it was measured.
 
@@ -101,6 +103,7 @@ class UsageChoice:
             api: The cluster that they run on. Its metrics API is asked where there is no Prometheus.
             namespaces: Those of the cluster that may be read; none: all.
             now: How the cluster says that they are: which containers were OOM-killed.
+            say: Told how far Prometheus is asked.
 
         Raises:
             ConfigError: A file or an option that cannot be read; or Prometheus has the workloads in several clusters.
@@ -116,23 +119,37 @@ class UsageChoice:
         found = read_usage_file(self.usage, asked) if self.usage else Usage(missing=asked)
         found = found.before(usage_of_annotations(objects))
         if found.missing:
-            found = found.before(self._measured(asked, api, namespaces, killed_of(objects, now)))
+            found = found.before(self._measured(asked, api, namespaces, killed_of(objects, now), say))
         return with_autoscalers(found, objects)
 
     def _measured(
-        self, asked: Sequence[ContainerKey], api: KubeApi | None, namespaces: Sequence[str], killed: Killed
+        self,
+        asked: Sequence[ContainerKey],
+        api: KubeApi | None,
+        namespaces: Sequence[str],
+        killed: Killed,
+        say: Say | None,
     ) -> Usage:
         if self.prometheus is not None:
             from env.usage.prometheus import read_prometheus
             from env.usage.prometheus_http import Credentials, connect_prometheus
             from env.usage.prometheus_queries import parse_label
+            from env.usage.prometheus_reading import silent
             from env.usage.usage_file import parse_window
 
             range_s = parse_window(self.range or DEFAULT_RANGE, "--range")
             labels = [parse_label(each) for each in self.prometheus_label]
             server = connect_prometheus(self.prometheus, Credentials.of_environment(), ca_file=self.prometheus_ca)
             try:
-                return read_prometheus(server, asked, range_s=range_s, now=time.time(), labels=labels, killed=killed)
+                return read_prometheus(
+                    server,
+                    asked,
+                    range_s=range_s,
+                    now=time.time(),
+                    labels=labels,
+                    killed=killed,
+                    say=say or silent,
+                )
             finally:
                 server.pool.clear()
         if api is not None:
