@@ -197,10 +197,13 @@ def _is_done(manifest: Manifest, kind: str) -> bool:
 
 
 def _as_new(manifest: Manifest) -> Manifest:
-    """An object as if it were created now: a pod without its node, a Job without the completions that it has."""
+    """An object as if it were created now: a pod without its node, a Job without the completions that it has, and a
+    Deployment that was paused after it had pods without its pause, as a new one makes none."""
     if manifest["kind"] == "Pod":
         return {**manifest, "spec": {k: v for k, v in mapping(manifest.get("spec")).items() if k != "nodeName"}}
     spec, status = mapping(manifest.get("spec")), mapping(manifest.get("status"))
+    if manifest["kind"] == "Deployment" and spec.get("paused") and count(status.get("replicas")):
+        return {**manifest, "spec": {key: value for key, value in spec.items() if key != "paused"}}
     wanted, done = count(spec.get("completions")), count(status.get("succeeded"))
     if manifest["kind"] != "Job" or spec.get("completionMode") == "Indexed" or not 0 < done < wanted:
         return manifest

@@ -238,3 +238,12 @@ def test_the_api_server_sees_nothing_but_gets_of_what_the_role_lists(town: Town,
     allowed = {each.collection for each in LISTED}
     assert {(method, path.partition("?")[0]) for method, path in fake.requests} <= {("GET", each) for each in allowed}
     assert len(fake.requests) == len(LISTED)
+
+
+def test_a_deployment_that_was_paused_with_pods_has_them_in_the_replay(town: Town, read: Read) -> None:
+    spec = {"replicas": 1, "paused": True, "selector": {}, "template": {"spec": {"containers": [container()]}}}
+    town.put("Deployment", "runs", spec=spec, status={"replicas": 1})
+    town.put("Deployment", "new", spec=spec, status={})
+    found = {each["metadata"]["name"]: each["spec"] for each in read().objects if each["kind"] == "Deployment"}
+    assert "paused" not in found["runs"]
+    assert found["new"]["paused"] is True
