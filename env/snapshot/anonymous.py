@@ -101,6 +101,10 @@ def anonymous(trace: Trace) -> Trace:
         ],
         "unapplied": [each for each in scenario.get("unapplied", ()) if each["kind"] in kinds],
         "scenario": scenario.get("scenario", {}),
+        "lives": [
+            {"kind": kind, "namespace": owner.partition("/")[0], "name": owner.partition("/")[2], "lives": lives}
+            for (kind, owner), lives in trace.pod_lifecycles.items()
+        ],
     }
     seen: dict[str, str] = {}
 
@@ -112,7 +116,9 @@ def anonymous(trace: Trace) -> Trace:
     new = _numbered(seen)
     made = _walk(given, "", lambda _, text: new[text])
     metadata = {key: made[key] for key in ("scenario", "unapplied") if made[key]}
-    return Trace(upgraded({"version": 1, "events": made["events"], "metadata": metadata}), trace.name)
+    lives = {(each["kind"], f"{each['namespace']}/{each['name']}"): each["lives"] for each in made["lives"]}
+    document = {"version": 1, "events": made["events"], "pod_lifecycles": lives, "metadata": metadata}
+    return Trace(upgraded(document), trace.name)
 
 
 _OBJECTS = ("applied_objs", "deleted_objs")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from env.snapshot.beside import name_of
-from env.snapshot.snapshot import Snapshot, driver_applies, trace_of
+from env.snapshot.now import WorkloadNow
+from env.snapshot.snapshot import Snapshot, driver_applies, running_jobs, trace_of
 from env.trace.document import Manifest, Trace
 from env.trace.upgrade import upgraded
 
@@ -22,11 +23,13 @@ class Change:
         ts: Unix seconds.
         applied: Objects that are new, or not as they were.
         deleted: Objects that are gone.
+        now: How the workloads are then.
     """
 
     ts: int
     applied: tuple[Manifest, ...] = ()
     deleted: tuple[Manifest, ...] = ()
+    now: tuple[WorkloadNow, ...] = ()
 
 
 def unread_kinds(snapshot: Snapshot) -> frozenset[str]:
@@ -41,7 +44,7 @@ def change(before: Snapshot, after: Snapshot, ts: int) -> Change | None:
     new = {name_of(each): each for each in after.objects if each["kind"] not in unknown}
     applied = [each for name, each in new.items() if _is_news(each, old.get(name))]
     deleted = [each for name, each in old.items() if name not in new]
-    return Change(ts, tuple(applied), tuple(deleted)) if applied or deleted else None
+    return Change(ts, tuple(applied), tuple(deleted), after.now) if applied or deleted else None
 
 
 def _is_news(manifest: Manifest, before: Manifest | None) -> bool:
@@ -65,7 +68,10 @@ def recorded_trace(first: Snapshot, start_ts: int, changes: Sequence[Change], en
     events = [{**trace.events[0], "ts": start_ts}, *map(_event, changes)]
     if end_ts is not None and end_ts > events[-1]["ts"]:
         events.append(_event(Change(end_ts)))
-    return Trace(upgraded({"version": 1, "events": events, "metadata": metadata}), first.source)
+    # A Job that has ended is deleted by an event, so until then its pods run.
+    every = (*first.now, *(each for change in changes for each in change.now))
+    document = {"version": 1, "events": events, "pod_lifecycles": running_jobs(every, start_ts), "metadata": metadata}
+    return Trace(upgraded(document), first.source)
 
 
 def _event(change: Change) -> Manifest:

@@ -7,6 +7,7 @@ groups), are in `metadata.unapplied`, where our replays read them and SimKube do
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ class Snapshot:
 def trace_of(snapshot: Snapshot) -> Trace:
     """A trace of version 2, valid for SimKube 2.7, that applies all objects at once.
 
-    Nodes are in `metadata.scenario.nodes`, where `scenario_from_trace` finds them.
+    Nodes are in `metadata.scenario.nodes`, where `scenario_from_trace` finds them. Jobs that a cluster runs do not end.
     """
     applied = [each for each in snapshot.objects if driver_applies(each)]
     unapplied = [each for each in snapshot.objects if not driver_applies(each)]
@@ -74,7 +75,15 @@ def trace_of(snapshot: Snapshot) -> Trace:
     if unapplied:
         metadata["unapplied"] = unapplied
     event = {"ts": START_TS, "applied_objs": applied, "deleted_objs": []}
-    return Trace(upgraded({"version": 1, "events": [event], "metadata": metadata}), snapshot.source)
+    lives = running_jobs(snapshot.now, START_TS)
+    document = {"version": 1, "events": [event], "pod_lifecycles": lives, "metadata": metadata}
+    return Trace(upgraded(document), snapshot.source)
+
+
+def running_jobs(now: Iterable[WorkloadNow], ts: int) -> dict[tuple[str, str], Any]:
+    """That the pods of a cluster's Jobs run since a time, as a trace's `pod_lifecycles`: else they end at once."""
+    jobs = (each.key for each in now if each.key.kind == "Job")
+    return {("batch/v1.Job", f"{key.namespace}/{key.name}"): {0: [{"Running": ts}]} for key in jobs}
 
 
 def driver_applies(manifest: Manifest) -> bool:

@@ -88,3 +88,9 @@ def test_given_manifests_replace_their_like_where_it_stands_and_others_come_afte
     assert both.source == "web.yaml beside context fake"
     assert [each.kind for each in both.skipped] == ["Foo"]
     assert [each.key.name for each in both.now] == ["db"]
+
+
+def test_jobs_run_until_an_event_deletes_them() -> None:
+    now = (WorkloadNow(Key("Job", "shop", "late"), 1, 1, 1),)
+    trace = _recorded(_seen(_object("web")), Change(1_060, (_object("late", "Job"),), (), now))
+    assert trace.pod_lifecycles == {("batch/v1.Job", "shop/late"): {0: [{"Running": 1_000}]}}

@@ -8,8 +8,10 @@ import pytest
 from fake_api import FakeApi
 from town import HASH, Town, container, ended, oom_killed, pending, running
 
+from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
 from env.quantity import GIB
+from env.snapshot.anonymous import anonymous
 from env.snapshot.reading import LISTED
 from env.snapshot.snapshot import Snapshot, trace_of
 
@@ -54,6 +56,21 @@ def test_what_has_ended_is_left_out_and_a_job_counts_what_is_left(town: Town, re
     snapshot = read()
     assert _names(snapshot, *WORKLOADS) == ["Job resize"]
     assert next(each for each in snapshot.objects if each["kind"] == "Job")["spec"]["completions"] == 2
+
+
+def test_a_job_that_runs_does_not_end_in_a_replay(town: Town, read: Read) -> None:
+    spec = {"completions": 2, "parallelism": 2, "template": {"spec": {"containers": [container(cpu="3")]}}}
+    town.put("Job", "train", spec=spec)
+    for number in (1, 2):
+        pod = running(f"node-{number}")
+        pod["spec"]["containers"] = [container(cpu="3")]
+        town.pod(f"train-{number}", pod, owner="Job/train")
+    town.deployment("web", running())
+    snapshot = read()
+    assert snapshot.nodes is not None
+    for trace in (trace_of(snapshot), anonymous(trace_of(snapshot))):
+        states = EmbeddedCluster().survey(trace, snapshot.nodes, None)
+        assert [(each.kind, each.ready) for each in states] == [("Job", 2), ("Deployment", 1)]
 
 
 def test_what_runs_comes_before_what_waits_for_a_node(town: Town, read: Read) -> None:
