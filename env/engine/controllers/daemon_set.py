@@ -59,7 +59,10 @@ class DaemonSet:
         wanted = self.wanted_nodes
         lacking, excess = list[str](), list[Pod]()
         for node in wanted:
-            pods = by_node.get(node, [])
+            pods = by_node.get(node)
+            if not pods:
+                lacking.append(node)
+                continue
             if len(pods) == 1 and not (pods[0].leaving or pods[0].ended):
                 continue  # as it should be: the common case, decided quickly
             if self._lacks_pod(pods, surges=surges):

@@ -23,6 +23,7 @@ from env.jit import Ints
 MOST_RESOURCES = 1000  # by name, besides CPU and memory
 
 _MOST_CACHED = 1024
+_MOST_BARRIERS = 16_384
 
 
 class ClusterShape:
@@ -41,6 +42,7 @@ class ClusterShape:
         self.topology = Topology(nodes)
         self._statics: dict[Placement, Ints] = {}
         self._cycles: dict[PodTemplate, Cycle] = {}
+        self._barriers: dict[PodTemplate, int] = {}
         self._numbers: dict[int, int] = {}
         self._tables: list[tuple[Placement, Ints, Ints]] = []
         self._stacked: tuple[Ints, Ints] = NOTHING, NOTHING
@@ -63,6 +65,16 @@ class ClusterShape:
                 soft=NO_SPREAD,
                 all_labels=bool(template.spread),
             )
+        return found
+
+    def barrier(self, template: PodTemplate, row: int) -> int:
+        """0, or why a node never takes pods of a template that was made for it; see `Cycle.static`."""
+        found = self._barriers.get(template)
+        if found is None:
+            if len(self._barriers) >= _MOST_BARRIERS:
+                self._barriers.clear()
+            everywhere = self._static(replace(template.placement, only_node=None))
+            found = self._barriers[template] = int(everywhere[0, row])
         return found
 
     def placements(self, templates: Sequence[PodTemplate]) -> tuple[list[int], Ints, Ints]:

@@ -170,6 +170,13 @@ class NodeTable:
         """The table as the compiled cycle takes it."""
         return NodeArrays(self.set.allocatable, self.used, self.scored, self.pods)
 
+    def lacks(self, template: PodTemplate, row: int) -> bool:
+        """Whether a node lacks the CPU, the memory or the place for a pod; as `kernel._lacks`."""
+        if self.pods[row, 1] >= self.pods[row, 0]:
+            return True
+        free = self.set.allocatable[row, :2] - self.used[row, :2]
+        return bool(0 < template.cpu_m > free[CPU] or 0 < template.memory_bytes > free[MEMORY])
+
     def account(self, template: PodTemplate, row: int, sign: int) -> None:
         """A pod takes (1) or gives back (-1) what it needs of a node."""
         self.used[row, CPU] += sign * template.cpu_m

@@ -97,7 +97,11 @@ class Scheduler:
             if is_plain:
                 plain[first.owner] = run
                 continue
-            for part in [run] if self._is_simple(first.template) else [[pod] for pod in run]:
+            is_simple = self._is_simple(first.template)
+            if is_simple and self._has_one_node(first):
+                bound += [pod for pod in run if self._is_taken(pod)]
+                continue
+            for part in [run] if is_simple else [[pod] for pod in run]:
                 bound += self._place(part)
         return bound + self._place_plain(list(plain.values())) if plain else bound
 
@@ -115,6 +119,28 @@ class Scheduler:
         template = pod.template
         own_rules = template.spread or template.placement.only_node is not None
         return not (own_rules or self._recorder.wanted or self._lots.drawn) and self._is_simple(template)
+
+    def _has_one_node(self, pod: Pod) -> bool:
+        """Whether only one node is in question for a pod to which no other matters, and room alone decides there."""
+        template = pod.template
+        plain = not (template.spread or template.extended or self._lots.drawn or len(pod.owner.node_counts))
+        return plain and template.placement.only_node is not None
+
+    def _is_taken(self, pod: Pod) -> bool:
+        """Place a pod on its one node if that takes it: what `_place` does, without a look at all other nodes."""
+        template, table = pod.template, self.bound.table
+        if pod.deleted:
+            return False
+        self._budget.spend(self._cycles.looks(template))
+        row = self._cluster.nodes.row[template.placement.only_node or ""]
+        if self._cluster.barrier(template, row) or table.lacks(template, row):
+            self._fail([pod])
+            return False
+        pod.row = row
+        self.bound.add(pod)
+        self.queue.bound = True
+        self._recorder.scheduled(pod, table.nodes[row].name)
+        return True
 
     def _place_plain(self, runs: list[list[Pod]]) -> list[Pod]:
         bound: list[Pod] = []
