@@ -82,7 +82,7 @@ def uses_of(
 
 
 def _key(series: Series, owners: Owners) -> ContainerKey | None:
-    owner = owners.of(series.namespace, series.pod) if series.container not in ("", "POD") else None
+    owner = owners.of(series.namespace, series.pod)
     return ContainerKey(*owner, series.container) if owner else None
 
 

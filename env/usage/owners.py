@@ -46,8 +46,10 @@ _FORMS = tuple(
         ("CronJob", f"-(?:[0-9]{{8}}|[0-9]{{10}})(?:-[0-9]+)?-{_RANDOM}"),
     )
 )
-_BEHIND = {"ReplicaSet": ("Deployment", re.compile(rf"(?P<name>.+)-{_HASH}")),
-           "Job": ("CronJob", re.compile(r"(?P<name>.+)-(?:[0-9]{8}|[0-9]{10})"))}  # fmt: skip
+_BEHIND = {
+    "ReplicaSet": ("Deployment", re.compile(r"(?P<name>.+)-[a-z0-9]+")),
+    "Job": ("CronJob", re.compile(r"(?P<name>.+)-[0-9]+")),
+}
 _MOST_BASE, _LONGEST_POD = 58, 63
 
 

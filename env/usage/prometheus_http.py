@@ -34,7 +34,7 @@ CONNECT_S = 10.0
 """Seconds that a connection may take."""
 QUERY_S = 60.0
 """Seconds that one query may take."""
-ALL_QUERIES_S = 600.0
+ALL_QUERIES_S = 300.0
 """Seconds that all of them together may take."""
 
 _MOST_REDIRECTS = 5
@@ -50,11 +50,13 @@ class PrometheusError(ClusterError):
 
     Attributes:
         too_big: The query asked for more than the server computes at once; a smaller one may do.
+        timed_out: There was no answer in time: it may be too much at once, or the server hangs.
     """
 
-    def __init__(self, message: str, *, too_big: bool = False) -> None:
+    def __init__(self, message: str, *, too_big: bool = False, timed_out: bool = False) -> None:
         super().__init__(message)
         self.too_big = too_big
+        self.timed_out = timed_out
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class PrometheusApi:
         if limit_s <= 0:
             raise PrometheusError(f"{self.url}: no time left after {ALL_QUERIES_S:.0f} s of queries")
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", **self.credentials.headers()}
-        with self._errors_told():
+        with self._errors_told(limit_s):
             answer = self.pool.request(
                 "GET",
                 url,
@@ -216,7 +218,7 @@ class PrometheusApi:
         return self.deadline - self.timer.now()
 
     @contextlib.contextmanager
-    def _errors_told(self) -> Any:
+    def _errors_told(self, limit_s: float) -> Any:
         try:
             yield
         except urllib3.exceptions.SSLError as error:
@@ -227,7 +229,7 @@ class PrometheusApi:
             raise PrometheusError(f"{self.url}: no connection ({self.credentials.hidden(why)})") from error
         except urllib3.exceptions.TimeoutError as error:
             is_connected = not isinstance(error, urllib3.exceptions.ConnectTimeoutError)
-            raise PrometheusError(f"{self.url}: no answer in time", too_big=is_connected) from error
+            raise PrometheusError(f"{self.url}: no answer within {limit_s:.0f} s", timed_out=is_connected) from error
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise PrometheusError(f"{self.url}: no answer ({self.credentials.hidden(str(error))})") from error
 

@@ -16,6 +16,7 @@ from env.usage.prometheus_queries import SCHEMES, Ask, Scheme, Selector, Series
 
 SOURCE = "Prometheus"
 DAY_S = 86_400
+MOST_NOTES = 30
 SHORTEST_S = 3600
 """Seconds of the shortest part that is asked for."""
 
@@ -52,13 +53,15 @@ class RangeReading:
     is_partial: bool = False
     notes: dict[str, None] = field(default_factory=dict)
     _asked: int = 0
+    _answered: bool = False
     _apart: set[Selector] = field(default_factory=set)
     _longest_s: dict[Selector, int] = field(default_factory=dict)
     _peaks: list[_Values] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         """Tell this, once."""
-        self.notes[one_line(f"{SOURCE}: {text}", 600)] = None
+        if len(self.notes) < MOST_NOTES:
+            self.notes[one_line(f"{SOURCE}: {text}", 600)] = None
 
     def scheme(self) -> Scheme | None:
         """The first scheme of labels by which there are series; None: there are none."""
@@ -158,7 +161,7 @@ class RangeReading:
             try:
                 return [self._ask(ask(selector, length), end)]
             except PrometheusError as error:
-                if not error.too_big:
+                if not error.too_big and not (error.timed_out and self._answered):
                     raise
                 if len(selector.namespaces) == 1 and length <= SHORTEST_S:
                     self.is_partial = True
@@ -187,6 +190,7 @@ class RangeReading:
         self.say("asking Prometheus", self._asked, max(self._asked, about))
         self._asked += 1
         answer = self.api.query(query, at)
+        self._answered = True
         if answer.is_partial:
             self.is_partial = True
             self.note("the server says that its answers lack something, so figures may be too small")

@@ -82,7 +82,7 @@ class FakePrometheus:
 
             def log_message(self, *args: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -212,6 +212,12 @@ class FakePrometheus:
         if self.most_samples is not None and count > self.most_samples:
             raise OverflowError
         return found
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of clients that went away."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None: ...
 
 
 def _matches(value: str, operator: str, wanted: str) -> bool:

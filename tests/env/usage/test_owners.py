@@ -71,5 +71,7 @@ def test_the_owner_is_believed_before_the_name() -> None:
     assert owners("Deployment web", known=replica_set).of(*pod) == Owner("Deployment", "shop", "web")
     assert owners("Deployment web", known={pod: Owner("Job", "shop", "web-6d4b9c7f5")}).of(*pod) is None
     assert owners("Deployment web", known={pod: Owner("Node", "", "worker-1")}).of(*pod) is None
+    short = {("shop", "odd"): Owner("ReplicaSet", "shop", "web-abc")}
+    assert owners("Deployment web", known=short).of("shop", "odd") == Owner("Deployment", "shop", "web")
     job = {("shop", "odd"): Owner("Job", "shop", "night-28473600")}
     assert owners("CronJob night", known=job).of("shop", "odd") == Owner("CronJob", "shop", "night")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from fake_prometheus import NOW, FakePrometheus, Reply
@@ -169,6 +170,18 @@ def test_a_server_of_an_own_authority_needs_its_certificates(server: FakePrometh
     trusting.pool.clear()
     with pytest.raises(PrometheusError, match=r"certificate verify failed.*; .* give --prometheus-ca FILE"):
         connect_prometheus(server.url, Credentials()).query(QUERY, NOW)
+
+
+def test_a_server_that_hangs_is_given_up_at_the_first_query(
+    server: FakePrometheus, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("env.usage.prometheus_http.QUERY_S", 0.2)
+    released = Event()
+    server.break_with = lambda query, at: released.wait(30) and None
+    with pytest.raises(PrometheusError, match="no answer within 0 s"):
+        read(WEB)
+    released.set()
+    assert len(server.queries) == 1
 
 
 def test_redirects_go_nowhere_but_to_the_same_server(server: FakePrometheus) -> None:
