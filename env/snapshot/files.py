@@ -18,6 +18,7 @@ from pathlib import Path
 from env.errors import ManifestError
 from env.printable import one_line
 from env.snapshot.snapshot import Skipped
+from env.trace.document import TRACE_SUFFIXES
 
 MAX_BYTES = 64 * 2**20
 MAX_FILES = 10_000
@@ -27,6 +28,12 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART = "Chart.yaml"
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+# Files that are no manifests by their names, and what to do with them.
+_OTHERS = (
+    ((".tgz", ".tar.gz"), "packed; of a Helm chart render it first: helm template {}, and read that with -f -"),
+    (TRACE_SUFFIXES, "a trace, which goes to --trace {}"),
+    ((".jsonnet", ".libsonnet", ".cue", ".tpl"), "makes manifests; read what its program prints, with -f -"),
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,9 @@ def _places(path: str, skipped: list[Skipped]) -> Iterator[tuple[str, bool]]:
     if not given.is_dir():
         if given.name in (CHART, *KUSTOMIZATIONS) and given.is_file():
             raise ManifestError(_has_to_be_rendered(str(given), given.parent))
+        for suffixes, instead in _OTHERS:
+            if given.name.lower().endswith(suffixes):
+                raise ManifestError(f"-f {_shown(path)}: {instead.format(shlex.quote(one_line(path, 300)))}")
         yield path, True
         return
     if _kind(given):

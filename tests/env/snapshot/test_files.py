@@ -136,6 +136,8 @@ def test_templates_that_other_programs_fill_in_are_no_templates_here(tmp_path: P
         ("comments.yaml", "holds nothing that makes pods"),
         ("https://example.com/web.yaml", "nothing is read over the network; run: curl"),
         ("a\0b", "cannot be read"),
+        ("chart-1.0.tgz", "helm template .*chart-1.0.tgz, and read that with -f -"),
+        ("web.sktrace", "a trace, which goes to --trace .*web.sktrace"),
     ],
 )
 def test_a_path_that_gives_nothing_is_named(tmp_path: Path, path: str, reason: str) -> None:
