@@ -19,7 +19,8 @@ from env.printable import one_line
 from env.untrusted import LONGEST_NAME
 
 WORKING_SET = "container_memory_working_set_bytes"
-RESIDENT = "container_memory_rss"
+ANONYMOUS, MAPPED = "container_memory_rss", "container_memory_mapped_file"
+"""Memory that is no page cache, or is mapped: shared memory, such as a database's buffers, is in the second alone."""
 MEMORY_LIMIT = "container_spec_memory_limit_bytes"
 OOM_EVENTS = "container_oom_events_total"
 OOM_KILLED = "OOMKilled"

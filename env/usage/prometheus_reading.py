@@ -27,7 +27,7 @@ def silent(what: str, done: int, total: int) -> None:
     """Shows nothing."""
 
 
-_QUERIES = 11  # of a day, where none is too much at once and labels are as usual
+_QUERIES = 12  # of a day, where none is too much at once and labels are as usual
 _Values = dict[Series, float]
 
 
@@ -73,7 +73,11 @@ class RangeReading:
 
     def spans(self, scheme: Scheme) -> list[Span]:
         """What was measured on each day, after `scheme`."""
-        resident = self._each_day(promql.peak(promql.RESIDENT, scheme))
+        anonymous, mapped = (self._each_day(promql.peak(each, scheme)) for each in (promql.ANONYMOUS, promql.MAPPED))
+        resident = [
+            {series: value + more.get(series, 0.0) for series, value in day.items()}
+            for day, more in zip(anonymous, mapped, strict=True)
+        ]
         measured = self._each_day(promql.coverage(scheme), _sum)
         cores: list[_Values] = []
         for rate_s in promql.RATES_S:

@@ -37,7 +37,7 @@ class ContainerUse:
     Attributes:
         cpu_m: CPU, millicores: what it used at most in 95 % of the time of its busiest day; None: unknown.
         memory_bytes: The most memory that it used, its working set, in which page cache counts; None: unknown.
-        resident_bytes: The most memory without page cache; None: not measured apart.
+        resident_bytes: The most memory without page cache that is not mapped; None: not measured apart.
         is_floor: It was OOM-killed, so it needs more memory than it was ever seen to use.
         cpu_is_floor: Its CPU limit held it back, so it may need more CPU than it used.
         scaled_by: Resources, "cpu" or "memory", by whose share of the requests an autoscaler sets the replicas.

@@ -100,6 +100,12 @@ def test_page_cache_is_told_apart(server: FakePrometheus, read: Read) -> None:
     assert sizing(found, Amounts(None, 500 * MIB), Amounts(None, 500 * MIB)).memory.propose == 500 * MIB
 
 
+def test_shared_memory_is_no_page_cache_that_is_given_back(server: FakePrometheus, read: Read) -> None:
+    for metric, mib in ((WORKING_SET, 900), (RSS, 200), ("container_memory_mapped_file", 500)):
+        server.gauge(metric, of(), mib * MIB)
+    assert read(WEB).of(WEB).resident_bytes == 700 * MIB
+
+
 def test_no_data_is_unknown_and_never_zero(server: FakePrometheus, read: Read) -> None:
     server.gauge(WORKING_SET, {**of("ads-6d4b9c7f5-x7k2p", "ads")}, MIB)
     found = read(WEB)
