@@ -12,6 +12,7 @@ from env.errors import ManifestError, ScenarioError
 from env.printable import one_line
 from env.problems.node_manifests import read_nodes
 from env.problems.nodes import NodePools
+from env.snapshot.autoscaled import within_autoscalers
 from env.snapshot.checks import check_name, check_object
 from env.snapshot.clean import kept_and_unknown
 from env.snapshot.files import read_texts
@@ -65,6 +66,10 @@ def read_manifests(paths: Sequence[str]) -> Snapshot:
     source = ", ".join(one_line(path, 200) for path in paths[:_MOST_SHOWN]) + (" …" if len(paths) > _MOST_SHOWN else "")
     if not any(pod_templates(each) for each in objects):
         raise ManifestError(f"-f {source}: holds nothing that makes pods{_instead(skipped)}")
+    try:
+        objects = within_autoscalers(objects)
+    except ValueError as error:
+        raise ManifestError(f"-f {source}: {one_line(str(error))}") from error
     return Snapshot(source, tuple(sorted(objects, key=_rank)), nodes, tuple(skipped))
 
 

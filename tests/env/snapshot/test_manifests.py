@@ -163,6 +163,26 @@ def test_kinds_that_change_nothing_about_pods_are_skipped_and_do_not_matter(tmp_
     assert [(each.kind, each.name, each.matters) for each in found.skipped] == [(kind, "system:x", False)]
 
 
+@pytest.mark.parametrize(
+    ("replicas", "kind", "bounds", "made"),
+    [
+        (None, "HorizontalPodAutoscaler", {"minReplicas": 3, "maxReplicas": 9}, 3),
+        (5, "HorizontalPodAutoscaler", {"minReplicas": 3, "maxReplicas": 9}, 5),
+        (20, "HorizontalPodAutoscaler", {"maxReplicas": 9}, 9),
+        (0, "HorizontalPodAutoscaler", {"minReplicas": 3, "maxReplicas": 9}, 0),
+        (None, "ScaledObject", {"minReplicaCount": 2}, 2),
+    ],
+)
+def test_replicas_are_within_the_bounds_of_an_autoscaler(
+    tmp_path: Path, replicas: int | None, kind: str, bounds: Manifest, made: int
+) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = {"kind": kind, "metadata": {"name": "web"}, "spec": {"scaleTargetRef": target, **bounds}}
+    scaler["apiVersion"] = "keda.sh/v1alpha1" if kind == "ScaledObject" else "autoscaling/v2"
+    found = snapshot(tmp_path, workload("Deployment", "web", replicas=replicas), scaler)
+    assert [each["spec"]["replicas"] for each in found.objects if each["kind"] == "Deployment"] == [made]
+
+
 def test_what_pods_name_and_the_manifests_lack_is_named_once(tmp_path: Path) -> None:
     claim = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     pod = {**POD, "serviceAccountName": "app", "priorityClassName": "gold", "volumes": [claim]}
