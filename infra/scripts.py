@@ -44,11 +44,10 @@ def other_package(room: str) -> str | None:
     found = Path(spec.origin).resolve() if spec and spec.origin and spec.has_location else None
     if found == ours and b"Sim-Arena" in ours.read_bytes():
         return None
-    where = f"{found} instead of {ours}" if found != ours else f"another one in the place of {ours}"
-    return (
-        f"package {room}: Python finds {where}; install Sim-Arena in an environment of its own, as pipx does, "
-        f"and leave no folder with another {room} on PYTHONPATH"
-    )
+    apart = "install Sim-Arena in an environment of its own, as pipx does"
+    if found == ours:
+        return f"package {room}: another one was installed over {ours} (openai-agents has one named agents); {apart}"
+    return f"package {room}: Python finds {found or 'none'} instead of {ours}; take that off PYTHONPATH, or {apart}"
 
 
 def sim_arena() -> None:

@@ -194,13 +194,13 @@ def given_problem(options: Mapping[str, Any] | None) -> tuple[int, int]:
         return -1, -1
     names, shape = options.get("faults") or (), options.get("shape", 0)
     names = (names,) if isinstance(names, str) else names
-    if not isinstance(shape, int) or not 0 <= shape < len(SHAPES):
+    if not isinstance(shape, int | np.integer) or not 0 <= shape < len(SHAPES):
         raise ConfigError(f"options['shape'] {shape!r:.80}: must be a whole number from 0 to {len(SHAPES) - 1}")
     wrong = [name for name in names if not isinstance(name, str) or name not in _CAUSES]
     if wrong or not names:
         text = f"{wrong[0]!r:.80}" if wrong else "none"
         raise ConfigError(f"options['faults'] {text}: must name at least one of {', '.join(_CAUSES)}")
-    return shape, sum({1 << _CAUSES[name] for name in names})
+    return int(shape), sum({1 << _CAUSES[name] for name in names})
 
 
 def checked_recorded(recorded: NDArray[Any] | None) -> NDArray[Any]:

@@ -93,10 +93,11 @@ def observe_plain(workload: PlainWorkload, asked: Resources) -> Observation:
     cpu_m = max(asked.cpu_m + w.cpu_beside_m, w.cpu_least_m)
     memory_bytes = max(asked.memory_bytes + w.memory_beside_bytes, w.memory_least_bytes)
     per_node = w.node_pods
+    # Rounded down exactly, as no sum of two amounts reaches 2^53; processors divide floats faster than whole numbers.
     if cpu_m > 0:
-        per_node = min(per_node, w.node_cpu_m // cpu_m)
+        per_node = min(per_node, int(w.node_cpu_m / cpu_m))
     if memory_bytes > 0:
-        per_node = min(per_node, w.node_memory_bytes // memory_bytes)
+        per_node = min(per_node, int(w.node_memory_bytes / memory_bytes))
     bound = min(asked.replicas, per_node * w.nodes)
     oom_killed = max(asked.memory_bytes, w.memory_limit_bytes) < w.memory_use_bytes
     cpu_starved = max(asked.cpu_m, w.cpu_limit_m) < w.cpu_use_m and not oom_killed

@@ -53,7 +53,7 @@ def test_commands_name_another_package_that_lies_before_ours(other: str, tmp_pat
 def test_commands_name_another_package_that_was_installed_over_ours(installed_over: Path) -> None:
     done = python("import infra.scripts; infra.scripts.sim_arena()", installed_over)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: package agents: Python finds another one in the place of")
+    assert done.stderr.startswith("error: package agents: another one was installed over")
     assert done.stderr.count("\n") == 1
 
 

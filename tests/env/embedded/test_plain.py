@@ -172,3 +172,15 @@ def test_a_demand_is_plain_where_the_edited_request_alone_decides(
     manifest: Any = deployment(containers=[{"name": "web", "resources": {"requests": requests}}, {"name": "log"}])
     manifest["spec"]["template"]["metadata"]["annotations"] = {"sim-arena.io/demand": demand}
     assert (plain_workload(scenario(trace([manifest]))) is not None) == is_plain
+
+
+@given(st.integers(1, 100), st.integers(1, 2**33), st.integers(-1, 1))
+def test_pods_that_fit_a_node_by_one_millicore_or_byte_are_counted_exactly(pods: int, request: int, more: int) -> None:
+    room = pods * request + more
+    resources = Resources(request, request, 400)
+    assert observe_plain(PlainWorkload(1, room, 2**40, 1_000), resources).ready == min(
+        400, room // request, 2**40 // request
+    )
+    assert observe_plain(PlainWorkload(1, 2**40, room, 1_000), resources).ready == min(
+        400, room // request, 2**40 // request
+    )
