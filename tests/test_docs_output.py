@@ -27,7 +27,8 @@ Printed = Callable[[str], list[str]]
 def printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Printed:
     """Runs a command line in a folder with the files that the docs take for granted; the lines that it prints."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "agents").symlink_to(ROOT / "agents")
+    for folder in ("agents", "docs"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     events = generate_scenario("combined", 13).trace.events
     (tmp_path / "old.msgpack").write_bytes(msgpack.packb({"version": 1, "metadata": {}, "events": events}))
     if "SIM_ARENA_DATA" in os.environ:
@@ -50,7 +51,8 @@ def stripped(text: str) -> list[str]:
 
 def transcripts(page: str) -> list[tuple[str, list[str]]]:
     """Commands of fenced blocks, each with the lines shown under it."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     parts = [re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE) for block in blocks]
     return [(line, stripped(shown)) for part in parts for line, shown in zip(part[1::2], part[2::2], strict=True)]
 
@@ -61,12 +63,12 @@ def is_part(shown: list[str], lines: list[str]) -> bool:
     return all(line in left for line in shown)
 
 
-@pytest.mark.parametrize("page", ["gym.md", "agents.md", "suggest.md"])
+@pytest.mark.parametrize("page", ["gym.md", "agents.md", "suggest.md", "../README.md"])
 def test_commands_print_what_the_docs_show(page: str, printed: Printed) -> None:
     if page in NEEDS_TRACES and "SIM_ARENA_DATA" not in os.environ:
         pytest.skip("needs recorded traces")
     quick = [(line, shown) for line, shown in transcripts(page) if QUICK.match(f"{line} ")]
-    assert len(quick) > 1
+    assert quick
     for line, shown in quick:
         lines = printed(line)
         in_part = "…" in shown or "#" in line or not shown

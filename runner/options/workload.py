@@ -48,7 +48,7 @@ class ReplayChoice(NodesChoice):
     deploy: Annotated[
         str | None, typer.Option(metavar="NAME", help="The Deployment to fix, where a trace holds several.")
     ] = None
-    namespace: Annotated[str | None, typer.Option(metavar="NAME", help="Its namespace in the trace.")] = None
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", metavar="NAME", help="Its namespace.")] = None
     workload: Annotated[
         str | None,
         typer.Option(
