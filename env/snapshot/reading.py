@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from env.errors import ConfigError
+from env.errors import ClusterError, ConfigError
 from env.kube.client import KubeApi, KubeError, wait
 from env.kube.lists import bounded, collections
 from env.kube.paths import path_of
@@ -30,6 +30,8 @@ MOST_PODS = 150_000
 """The most that Kubernetes supports."""
 _MOST_REVISIONS = 100_000
 _KIND_S = 120.0
+_MOST_SILENT = 2
+"""So often a request may have no answer at all before there is none."""
 
 
 class Listed(NamedTuple):
@@ -92,7 +94,7 @@ def read_objects(api: KubeApi, namespaces: Sequence[str], say: Say) -> ClusterRe
 
     Raises:
         ConfigError: A namespace that does not exist.
-        ClusterError: No answer, no valid credentials, or more than is read at most.
+        ClusterError: No answer, no valid credentials, no right to read anything, or more than is read at most.
     """
     api = api.until(api.timer.now() + READ_S)
     unread: dict[str, str] = {}
@@ -109,6 +111,8 @@ def read_objects(api: KubeApi, namespaces: Sequence[str], say: Say) -> ClusterRe
     say("reading", len(LISTED) - 1, len(LISTED), PODS.plural)
     pods = _pods(api, namespaces, unread, say)
     say("reading", len(LISTED), len(LISTED), "")
+    if unread.keys() >= {each.kind for each in LISTED}:
+        raise ClusterError(f"nothing of the cluster may be read: {unread[NODES.kind]}; see docs/record.md for the role")
     return ClusterRead(objects, pods, tuple(namespaces), unread)
 
 
@@ -136,8 +140,20 @@ def _pods(api: KubeApi, namespaces: Sequence[str], unread: dict[str, str], say: 
 
 def _read(api: KubeApi, listed: Listed, unread: dict[str, str], read: Callable[[KubeApi], T]) -> T | None:
     """What `read` gives, asked for again where an error is passing; None where it is refused or not known."""
+    silent = 0
+
+    def look(limited: KubeApi) -> T:
+        nonlocal silent
+        try:
+            return read(limited)
+        except KubeError as error:
+            silent += error.status == 0
+            if silent > _MOST_SILENT:
+                raise ClusterError(str(error)) from error
+            raise
+
     try:
-        return wait(api, f"GET {listed.collection}", _KIND_S, read)
+        return wait(api, f"GET {listed.collection}", _KIND_S, look)
     except KubeError as error:
         if error.status not in (403, 404):
             raise

@@ -16,7 +16,7 @@ from rich.markup import escape
 from env.errors import ClusterError
 from env.words import count
 from runner.commands import tables
-from runner.commands.console import check_place, note, out, print_json, progress_bars
+from runner.commands.console import check_place, fail, note, nothing_to_do, out, print_json, progress_bars
 from runner.commands.interrupt import stop_requested
 from runner.options.flatten import flattened
 from runner.options.live import LiveChoice, read_only_line
@@ -77,7 +77,16 @@ def record(wanted: RecordChoice, live: LiveChoice, usage: UsageChoice, output: O
         line = read_only_line(context, api.host, wanted.namespace)
         note(line) if output.as_json else out.print(line, highlight=False, markup=False)
         recording = _record(api, f"context {context}", wanted.namespace, watch_s, usage)
+    if not recording.has_workloads:
+        unread = [each for each in recording.first.skipped if each.name == "*"]
+        if unread:
+            fail(f"context {context}: no workloads among what may be read; {unread[0]}")
+        nothing_to_do(f"context {context}: no workloads{_in(wanted.namespace)}; nothing was written")
     _write(recording, wanted, context, as_json=output.as_json)
+
+
+def _in(namespaces: tuple[str, ...]) -> str:
+    return f" in {', '.join(namespaces)}" if namespaces else ""
 
 
 @dataclass
@@ -99,6 +108,11 @@ class _Recording:
     last: Snapshot
     changes: list[Change] = field(default_factory=list)
     end_ts: int | None = None
+
+    @property
+    def has_workloads(self) -> bool:
+        """Whether anything that makes pods was there at any time."""
+        return bool(self.first.now or self.changes)
 
     def trace(self) -> Trace:
         from env.snapshot.changes import recorded_trace

@@ -10,6 +10,7 @@ from town import HASH, Town, container, ended, oom_killed, pending, running
 
 from env.embedded.cluster import EmbeddedCluster
 from env.errors import ClusterError, ConfigError
+from env.kube.client import KubeApi
 from env.quantity import GIB
 from env.snapshot.anonymous import anonymous
 from env.snapshot.reading import LISTED
@@ -211,6 +212,20 @@ def test_a_role_of_one_namespace_is_enough(town: Town, fake: FakeApi, read: Read
     assert _names(snapshot, *WORKLOADS) == ["Deployment web"]
     assert snapshot.nodes is None
     assert "Pod of other namespaces: not read, so nodes count as free of them" in _said(snapshot)
+
+
+def test_who_may_read_nothing_is_told_of_the_role(town: Town, fake: FakeApi, read: Read) -> None:
+    fake.fail(403, path="/", times=99)
+    with pytest.raises(ClusterError, match=r"nothing of the cluster may be read: GET .*403.*docs/record\.md"):
+        read()
+
+
+def test_a_server_that_is_not_there_is_not_waited_for(api: KubeApi, fake: FakeApi, read: Read) -> None:
+    fake.fail(path="/nodes", cut=True, times=2)
+    assert read().nodes is None  # no nodes were put there
+    fake.fail(path="/nodes", cut=True, times=9)
+    with pytest.raises(ClusterError, match="v1/nodes: no answer"):
+        read()
 
 
 def test_a_namespace_that_there_is_not_is_named(town: Town, read: Read) -> None:

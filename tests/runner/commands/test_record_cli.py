@@ -91,6 +91,21 @@ def test_a_cluster_without_a_metrics_api_is_recorded_and_it_is_said(town: Town, 
     assert re.search(r"use known +0 of 2 containers", done.stdout)
 
 
+def test_without_workloads_there_is_nothing_to_record(fake: FakeApi, town: Town, tmp_path: Path) -> None:
+    for name in ("web", "hungry"):
+        fake.remove("deployments", name, "shop")
+    for pod in fake.all("pods"):
+        fake.remove("pods", pod["metadata"]["name"], "shop")
+    done = _run("--to", str(tmp_path / "now.sktrace"))
+    assert done.exit_code == 3
+    assert "context fake: no workloads; nothing was written" in done.stderr
+    fake.fail(403, path="/deployments")
+    done = _run("--to", str(tmp_path / "now.sktrace"))
+    assert done.exit_code == 1
+    assert "no workloads among what may be read; Deployment *: not read: GET" in " ".join(done.stderr.split())
+    assert not (tmp_path / "now.sktrace").exists()
+
+
 def test_an_anonymous_trace_has_none_of_the_names(town: Town, tmp_path: Path) -> None:
     assert _run("--to", str(tmp_path / "now.sktrace"), "--anonymous").exit_code == 0
     data = (tmp_path / "now.sktrace").read_bytes()
