@@ -92,14 +92,13 @@ _CATEGORIES = {
 
 def anonymous(trace: Trace) -> Trace:
     """The trace with other names, in its events and in its metadata."""
-    kinds = {each.kind for each in LISTED}
     scenario = trace.extra.get("metadata", {})
     given = {
         "events": [
-            {**event, **{key: [each for each in event[key] if each["kind"] in kinds] for key in _OBJECTS}}
+            {**event, **{key: [each for each in event[key] if _is_listed(each)] for key in _OBJECTS}}
             for event in trace.events
         ],
-        "unapplied": [each for each in scenario.get("unapplied", ()) if each["kind"] in kinds],
+        "unapplied": [each for each in scenario.get("unapplied", ()) if _is_listed(each)],
         "scenario": scenario.get("scenario", {}),
         "lives": [
             {"kind": kind, "namespace": owner.partition("/")[0], "name": owner.partition("/")[2], "lives": lives}
@@ -122,6 +121,11 @@ def anonymous(trace: Trace) -> Trace:
 
 
 _OBJECTS = ("applied_objs", "deleted_objs")
+_KINDS = frozenset((each.api_version, each.kind) for each in LISTED)
+
+
+def _is_listed(manifest: Manifest) -> bool:
+    return (manifest["apiVersion"], manifest["kind"]) in _KINDS
 
 
 def _numbered(seen: Mapping[str, str]) -> dict[str, str]:
@@ -166,6 +170,8 @@ def _category_of(value: Manifest, field: str, category: str) -> str:
 
 def _kept(value: Manifest, field: str) -> Manifest:
     kept = {key: child for key, child in value.items() if key not in _LEFT_OUT}
+    if field == "scaleTargetRef" and (kept.get("apiVersion"), kept.get("kind")) not in _KINDS:
+        kept |= {"apiVersion": "example.com/v1", "kind": "Custom"}
     if isinstance(kept.get("metrics"), list):  # an autoscaler's; others than resources have names of their own
         kept["metrics"] = [
             each for each in kept["metrics"] if isinstance(each, dict) and each.get("type") == "Resource"

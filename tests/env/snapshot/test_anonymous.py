@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import hostile
+
 from env.engine.manifests.terms import Taint
 from env.problems.nodes import NodePool, NodePools
 from env.snapshot.anonymous import anonymous
@@ -68,6 +70,38 @@ def _trace() -> Trace:
 def test_no_name_of_the_cluster_is_left() -> None:
     data = anonymous(_trace()).to_bytes()
     assert [text for text in SECRET if text.encode() in data] == []
+
+
+def test_the_kind_that_an_autoscaler_scales_is_replaced_where_it_is_not_kubernetes_own() -> None:
+    target = {"apiVersion": "acme.corp/v1", "kind": "Ledger", "name": "ledger"}
+    scaler = _object("HorizontalPodAutoscaler", "x", "autoscaling/v2", spec={"scaleTargetRef": target})
+    (event,) = anonymous(trace_of(Snapshot("x", (scaler,)))).events
+    (made,) = event["applied_objs"]
+    assert made["spec"]["scaleTargetRef"]["kind"] == "Custom"
+    assert made["spec"]["scaleTargetRef"]["apiVersion"] == "example.com/v1"
+
+
+WORDS = frozenset((
+    *("apiVersion", "kind", "operator", "effect", "whenUnsatisfiable", "type", "made_from", "resource"),
+    *("cpu", "memory", "max", "defaultRequest", "hard", "requests", "resources"),
+))  # fmt: skip
+"""Fields, or the maps around them, of words that Kubernetes defines and of amounts: API servers take nothing else."""
+
+
+def test_a_text_anywhere_else_is_replaced() -> None:
+    trace = _trace()
+    document = {"events": trace.events, "metadata": trace.extra["metadata"]}
+    for path in hostile.places(document):
+        if not isinstance(_at(document, path), str) or WORDS & set(path[-2:]):
+            continue
+        changed = hostile.changed(document, path, "ledger-of-acme")
+        assert b"ledger-of-acme" not in anonymous(Trace({**trace.document, **changed}, "x")).to_bytes(), path
+
+
+def _at(value: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
 
 
 def test_names_are_the_same_ones_everywhere() -> None:
