@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text
+from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text, as_texts
 from env.engine.manifests.labels import label_selector
 from env.engine.manifests.objects import pod_templates, priority_class, read_object
 from env.engine.manifests.resource_list import read_resources
@@ -50,6 +50,7 @@ def check_object(manifest: Manifest) -> None:
             _check_selector(as_map(manifest, "spec"))
         elif manifest["kind"] == "PodDisruptionBudget":
             label_selector(as_map(as_map(manifest, "spec"), "selector"))
+        _check_rules([*as_maps(manifest, "webhooks"), as_map(as_map(manifest, "spec"), "matchConstraints")])
     except (SimArenaError, ValueError) as error:
         raise ManifestError(f"{what}: {str(error).removeprefix(f'{what}: ')}") from error
 
@@ -86,6 +87,16 @@ def _check_resources(resources: Manifest, what: str) -> None:
             raise ValueError(
                 f"{what}: requests {request.text} of {name:.80}, more than its limit of {limits[name].text}"
             )
+
+
+def _check_rules(hooks: list[Manifest]) -> None:
+    """What webhooks and admission policies say of the objects that they see."""
+    for hook in hooks:
+        for selector in ("objectSelector", "namespaceSelector"):
+            label_selector(as_map(hook, selector))
+        for rule in [*as_maps(hook, "rules"), *as_maps(hook, "resourceRules")]:
+            for key in ("apiGroups", "resources", "operations"):
+                as_texts(rule, key)
 
 
 def _check_selector(spec: Manifest) -> None:

@@ -17,7 +17,6 @@ from env.snapshot.checks import check_name, check_object
 from env.snapshot.clean import kept_and_unknown
 from env.snapshot.files import read_texts
 from env.snapshot.kinds import WORKLOADS, why_not
-from env.snapshot.needed import missing
 from env.snapshot.owned import made_by, why_gone
 from env.snapshot.placed import Placed, placed_objects, template_error
 from env.snapshot.pods import Key
@@ -60,9 +59,7 @@ def read_manifests(paths: Sequence[str]) -> Snapshot:
     own = [each for each in there if not _is_skipped(each, _made(makers.get(each.key)), skipped)]
     nodes = _nodes([each for each in own if each.key.kind == "Node"], skipped)
     names = {name for pool in nodes.pools for name in pool.names} if nodes else set()
-    read = [(each, _cleaned(each, names, skipped)) for each in own if each.key.kind != "Node"]
-    objects = [kept for _, kept in read]
-    skipped += missing(objects, [kept for each, kept in read if "uid" not in each.placed.metadata])
+    objects = [_cleaned(each, names, skipped) for each in own if each.key.kind != "Node"]
     source = ", ".join(one_line(path, 200) for path in paths[:_MOST_SHOWN]) + (" …" if len(paths) > _MOST_SHOWN else "")
     if not any(pod_templates(each) for each in objects):
         raise ManifestError(f"-f {source}: holds nothing that makes pods{_instead(skipped)}")

@@ -183,22 +183,6 @@ def test_replicas_are_within_the_bounds_of_an_autoscaler(
     assert [each["spec"]["replicas"] for each in found.objects if each["kind"] == "Deployment"] == [made]
 
 
-def test_what_pods_name_and_the_manifests_lack_is_named_once(tmp_path: Path) -> None:
-    claim = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
-    pod = {**POD, "serviceAccountName": "app", "priorityClassName": "gold", "volumes": [claim]}
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": "b"}}
-    every = [workload("Deployment", name, namespace, pod) for name, namespace in (("x", "a"), ("y", "a"), ("z", "b"))]
-    read = workload("Deployment", "read", "c", pod)
-    read["metadata"]["uid"] = "1"
-    gone, waits = "is not among the manifests; a cluster without it makes no pods of", "without it these stay Pending:"
-    assert said(snapshot(tmp_path, account, *every, read)) == [
-        f"ServiceAccount a/app: {gone} Deployment a/x and 1 more",
-        f"PriorityClass gold: {gone} Deployment a/x and 2 more",
-        f"PersistentVolumeClaim a/data: is not among the manifests; {waits} Deployment a/x and 1 more",
-        f"PersistentVolumeClaim b/data: is not among the manifests; {waits} Deployment b/z",
-    ]
-
-
 def test_fields_that_kubernetes_does_not_know_are_said(tmp_path: Path) -> None:
     pod = {"containers": [{"name": "app", "image": "x", "limits": {"cpu": 1}}], "nodeselector": {"a": "b"}}
     found = snapshot(tmp_path, workload("Deployment", "web", pod=pod, replica=3))
@@ -228,6 +212,11 @@ def _broken() -> list[tuple[Manifest | str, str]]:
         ('apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: "{{ .Release.Name }}"}', "helm template"),
         ({**web, "apiVersion": "apps/v2"}, "apiVersion 'apps/v2': there is no such Deployment"),
         ({**web, "apiVersion": "v1"}, "the current one is apps/v1"),
+        (
+            {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+             "metadata": {"name": "x"}, "webhooks": [{"name": "x", "rules": [{"resources": "pods"}]}]},
+            "ValidatingWebhookConfiguration x: resources: must be a list of texts",
+        ),
         ({**web, "kind": "deployment"}, "kind 'deployment': there is no such kind; did you mean 'Deployment'?"),
         ("hunter2", "document 2: a text, not a Kubernetes object"),
         ({**web, "metadata": None}, "Deployment without metadata"),
