@@ -1,6 +1,6 @@
 """A real cluster for a doctor: its API server's objects as the 18 features, and the 15 actions on them.
 
-It may import `env.doctor`, `env.kube` and the words of `env`. To be read in this order:
+It may import `env.doctor`, `env.kube`, `env.usage` and the words of `env`. To be read in this order:
 
 faults_seen.py  what a finding is
 reading.py      what is read of an API server, and how much at most

@@ -16,6 +16,7 @@ from env.errors import ClusterError, ConfigError
 from env.kube.client import KubeApi, KubeError
 from env.kube.lists import bounded, collections
 from env.kube.paths import path_of
+from env.usage.metrics_api import POD_METRICS
 
 Manifest = dict[str, Any]
 Objects = Sequence[Manifest]
@@ -30,7 +31,6 @@ QUOTAS = "/api/v1/resourcequotas"
 POLICIES = "/apis/networking.k8s.io/v1/networkpolicies"
 AUTOSCALERS = "/apis/autoscaling/v2/horizontalpodautoscalers"
 NODE_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
-POD_METRICS = "/apis/metrics.k8s.io/v1beta1/pods"
 NAMESPACES = "/api/v1/namespaces"
 
 MOST_OBJECTS = 20_000

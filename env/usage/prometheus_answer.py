@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from env.printable import one_line
 from env.untrusted import mapping, mappings, message
 
 MOST_SAMPLES = 500_000
@@ -107,7 +108,8 @@ def read_refusal(status: int, data: bytes) -> Refusal:
     """Why an answer of another status is none."""
     document = _json(data) or {}
     said = message(document.get("error")) or message(document.get("message"))
-    text = said or re.sub(r"<[^>]*>|\s+", " ", data[:400].decode(errors="replace")).strip()[:200]
+    page = re.sub(r"<[^>]*>|\s+", " ", data[:400].decode(errors="replace"))
+    text = said or one_line(page.strip(), 200)
     kind = document.get("errorType")
     too_big = (
         status in _TOO_BIG_STATUS

@@ -192,7 +192,8 @@ class PrometheusApi:
     def _get_once(self, url: str) -> tuple[int, bytes, Mapping[str, str]]:
         limit_s = min(QUERY_S, self._left_s())
         if limit_s <= 0:
-            raise PrometheusError(f"{self.url}: no time left after {ALL_QUERIES_S:.0f} s of queries")
+            late = f"no time left after {ALL_QUERIES_S:.0f} s of queries; a shorter --range asks for less"
+            raise PrometheusError(f"{self.url}: {late}")
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", **self.credentials.headers()}
         with self._errors_told(limit_s):
             answer = self.pool.request(
