@@ -37,6 +37,7 @@ SPARE = 0.1
 LOWER_AFTER_S = 24 * 3600.0
 """Seconds of measurement after which a request may be called too much: most load has a day's rhythm."""
 
+_NEEDS, _NOW = "needs {}", "uses {} now"
 _NEARLY = 0.95  # the first and the last measurement of a day lie a little less than a day apart
 
 
@@ -86,6 +87,7 @@ class _Band:
     raised: int
     most: int
     unsure: str  # why nothing may be called too much; empty: it may
+    said: str
 
 
 def enough(use: ContainerUse) -> Amounts:
@@ -126,7 +128,7 @@ def _cpu_band(use: ContainerUse) -> _Band | None:
         return None
     target = max(math.ceil(use.cpu_m * (1 + MARGIN)), LEAST_CPU_M)
     held_back = "its limit holds it back" if use.cpu_is_floor else ""
-    return _Band(use.cpu_m, target, target, _unsure(use, "cpu") or held_back)
+    return _Band(use.cpu_m, target, target, _unsure(use, "cpu") or held_back, _NOW if use.window_s == 0 else _NEEDS)
 
 
 def _memory_band(use: ContainerUse) -> _Band | None:
@@ -136,7 +138,8 @@ def _memory_band(use: ContainerUse) -> _Band | None:
     raised = _memory_target(needed)
     most = max(raised, _memory_target(use.memory_bytes or 0))
     killed = "it was OOM-killed" if use.is_floor else ""
-    return _Band(needed, raised, most, _unsure(use, "memory") or killed)
+    is_now = use.window_s == 0 and not use.is_floor
+    return _Band(needed, raised, most, _unsure(use, "memory") or killed, _NOW if is_now else _NEEDS)
 
 
 def _memory_target(needed: int) -> int:
@@ -157,7 +160,7 @@ def _judged(band: _Band | None, now: int | None, granted: int | None, text: Call
     """A request beside the band; `granted` is what the container may use at least, the request or a lower limit."""
     if band is None:
         return Sized(Verdict.UNKNOWN, now, "its use is unknown")
-    used = f"needs {text(band.least)}"
+    used = band.said.format(text(band.least))
     if now is None or granted is None:
         return Sized(Verdict.TOO_LITTLE, band.raised, f"{used}, requests none")
     if granted < band.least:

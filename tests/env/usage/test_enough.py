@@ -70,7 +70,9 @@ def test_nothing_is_too_much_by_a_short_or_partial_measurement(unsure: dict[str,
 
 
 def test_but_too_little_is_too_little_by_one_look() -> None:
-    assert verdicts(replace(USE, window_s=0.0), Amounts(100, 100 * MIB)) == ("too little", "too little")
+    found = sizing(replace(USE, window_s=0.0), Amounts(100, 100 * MIB), NONE)
+    assert (found.cpu.verdict, found.memory.verdict) == (Verdict.TOO_LITTLE, Verdict.TOO_LITTLE)
+    assert (found.cpu.why, found.memory.why) == ("uses 200m now, has 100m", "uses 200Mi now, has 100Mi")
 
 
 def test_a_killed_containers_peak_is_a_floor_and_not_its_need() -> None:
