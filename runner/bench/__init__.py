@@ -1,7 +1,7 @@
-"""Benchmarks of environments and learners: `sim-arena bench env | dqn | ppo | learning | ablation`.
+"""Benchmarks of environments and learners: `sim-arena bench env | suggest | dqn | ppo | learning | ablation`.
 
 May import everything in `runner`, `agents` and `env`; nothing in production imports it. Reading order:
-`environments.py` (steps a second), `dqn.py` and `sb3.py` (gradient steps beside Stable-Baselines3), `exam.py` and
-`doctor_exam.py` (how good a training is), `learning.py`, `ppo.py`, `ablation.py` (trainings to compare), `runs.py`
-(many of them), `tables.py`, `commands.py`.
+`environments.py` (steps a second), `answers.py` (an answer about many workloads), `dqn.py` and `sb3.py` (gradient steps
+beside Stable-Baselines3), `exam.py` and `doctor_exam.py` (how good a training is), `learning.py`, `ppo.py`,
+`ablation.py` (trainings to compare), `runs.py` (many of them), `tables.py`, `commands.py`.
 """

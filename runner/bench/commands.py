@@ -296,3 +296,23 @@ def _conclusions(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[st
         "many_environments_over_the_real_loop": round(steps * REAL_STEP_S),
         "placing_over_a_real_control_plane": round(on_100 / REAL_PODS_PER_S),
     }
+
+
+@flattened
+def suggest(
+    output: OutputChoice,
+    workloads: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Workloads.")] = 300,
+    nodes: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Nodes of 8 CPU and 32Gi.")] = 50,
+) -> None:
+    """Measure how long an answer about many workloads takes.
+
+    Of a made-up cluster of which every tenth workload fails; processor seconds, once the compiler is warm.
+    """
+    from runner.bench.answers import measure
+    from runner.bench.environments import machine
+
+    document = {**machine(), **asdict(measure(workloads, nodes))}
+    if output.as_json:
+        print_json(document)
+    else:
+        tables.show_facts(document)

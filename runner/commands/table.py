@@ -40,6 +40,7 @@ COMMANDS: Commands = {
 BENCHMARKS: Commands = {
     "bench": Entry("", "Measure how fast things are on this machine, and how well agents learn."),
     "bench env": Entry("runner.bench.commands:env", "Measure steps of environments and placed pods per second."),
+    "bench suggest": Entry("runner.bench.commands:suggest", "Measure how long an answer about many workloads takes."),
     "bench dqn": Entry("runner.bench.commands:dqn", "Measure our DQN's speed beside Stable-Baselines3's."),
     "bench ppo": Entry("runner.bench.commands:ppo", "Measure our PPO beside Stable-Baselines3's."),
     "bench learning": Entry(

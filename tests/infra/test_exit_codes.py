@@ -85,6 +85,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena rl setup": ["--bogus"],
     "sim-arena rl remove": ["--bogus"],
     "sim-arena truth record": ["--to damaged.pt", "--to new.jsonl --kind nosuch", "--to x --scenarios absent.jsonl"],
+    "sim-arena bench suggest": ["--nodes 0", "--bogus"],
     "sim-arena bench env": ["--trace absent.msgpack", "--bogus"],
     "sim-arena bench dqn": ["--bogus"],
     "sim-arena bench ppo": ["--environments 0"],

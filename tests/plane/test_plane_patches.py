@@ -18,9 +18,10 @@ from env.problems.generate import generate_scenario
 from env.problems.scenario import Scenario, edited_trace
 from env.simkube.traces import replayed_trace
 from env.trace.document import Manifest, upgrade_trace
-from env.workload import Resources
+from env.workload import Resources, workload_ref
 from infra.proof.control_plane.network import inside
 from infra.proof.control_plane.plane import Plane
+from runner.suggest.kustomization import Change, files, write
 from runner.suggest.patch import last_manifest, patch_command
 from runner.suggest.suggestion import SuggestionEnd, suggest
 
@@ -101,3 +102,22 @@ def test_simkube_finds_nothing_wrong_with_a_trace_that_we_write(plane: Plane, tr
     assert done.returncode == 0, done.stderr
     findings = [line for line in done.stdout.splitlines() if " (E" in line]  # it exits with 0 also where it finds some
     assert findings == []
+
+
+def test_a_folder_of_fields_is_merged_into_what_runs(plane: Plane, tmp_path: Path) -> None:
+    given = deployment(cpu="17")
+    given["spec"]["paused"] = True  # so that it gets no pods
+    given["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "SIZE", "value": "1e3"}]
+    ref, name = workload_ref(given), given["spec"]["template"]["spec"]["containers"][0]["name"]
+    assert ref is not None
+    container = {"name": name, "resources": {"requests": {"cpu": "16"}}}
+    write(tmp_path, files([Change(ref, {"spec": {"template": {"spec": {"containers": [container]}}}})], {}))
+    plane.kubectl("apply", "-f", "-", given=json.dumps(given))
+    try:
+        options = ("--server-side", "--force-conflicts", "--dry-run=server", "-o", "json")
+        merged = json.loads(plane.kubectl("apply", "-k", str(tmp_path), *options))
+    finally:
+        plane.kubectl("delete", "-f", "-", given=json.dumps(given))
+    (after,) = merged["spec"]["template"]["spec"]["containers"]
+    assert after["resources"]["requests"]["cpu"] == "16"
+    assert after["env"] == [{"name": "SIZE", "value": "1e3"}]
