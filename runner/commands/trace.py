@@ -20,23 +20,31 @@ if TYPE_CHECKING:
     from env.actions import Action
     from env.problems.scenario import Scenario
     from env.trace.document import Trace
-    from env.workload import Resources
+    from env.workload import Resources, WorkloadRef
 
 TraceArgument = Annotated[Path, typer.Argument(metavar="TRACE", help="A trace file.", autocompletion=completion.files)]
 
 
 @flattened
 def show(trace: TraceArgument, output: OutputChoice) -> None:
-    """Show what a trace holds: its events, and the Deployments as they are at the end."""
+    """Show what a trace holds: its events, and the workloads as they are at the end."""
+    from env.problems.scenario import nodes_of
     from env.trace.document import load_trace
 
-    content = describe(load_trace(trace))
+    loaded = load_trace(trace)
+    content = describe(loaded)
     if output.as_json:
         print_json(content)
         return
+    others = []
+    for each in content.pop("other_workloads"):
+        kind = each.pop("kind")
+        others.append({**each, "name": f"{kind} {each['name']}"})
     deployments = content.pop("deployments")
-    tables.show_facts(content)
-    tables.show(tables.deployments(deployments))
+    if loaded.is_snapshot:
+        content["scenario"] = {"made_from": "snapshot", "nodes": str(nodes_of(loaded) or "none")}
+    tables.show_facts({name: value for name, value in content.items() if name != "unapplied" or value})
+    tables.show(tables.deployments(deployments + others))
 
 
 @flattened
@@ -150,7 +158,9 @@ def _solution(start: Resources, actions: Sequence[Action] | None) -> dict[str, A
 
 
 def describe(trace: Trace) -> dict[str, Any]:
-    """A trace's facts as JSON holds them; resources as at the end of it, None for a Deployment deleted by then."""
+    """A trace's facts as JSON holds them; resources as at the end of it, None for a workload deleted by then."""
+    from env.workload import object_ref
+
     times = [event["ts"] for event in trace.events]
     return {
         "name": trace.name,
@@ -160,7 +170,11 @@ def describe(trace: Trace) -> dict[str, Any]:
         "tracked": sorted(trace.config.get("trackedObjects") or {}),
         "pod_lifecycles": len(trace.pod_lifecycles),
         "scenario": _recorded(trace) or None,
-        "deployments": [_deployment(trace, ref) for ref in trace.deployments()],
+        "unapplied": [f"{each['kind']} {object_ref(each).name}" for each in trace.unapplied],
+        "deployments": [_asked(trace, ref) for ref in trace.workloads() if ref.kind == "Deployment"],
+        "other_workloads": [
+            {"kind": ref.kind, **_asked(trace, ref)} for ref in trace.workloads() if ref.kind != "Deployment"
+        ],
     }
 
 
@@ -171,13 +185,13 @@ def _recorded(trace: Trace) -> dict[str, Any]:
     return scenario if isinstance(scenario, dict) else {}
 
 
-def _deployment(trace: Trace, ref: Any) -> dict[str, Any]:
+def _asked(trace: Trace, ref: WorkloadRef) -> dict[str, Any]:
     from env.errors import ScenarioError
-    from env.problems.scenario import recorded_resources
+    from env.problems.scenario import assumed_nodes, nodes_of, recorded_resources
 
     named = {"namespace": ref.namespace, "name": ref.name}
     try:
-        resources = recorded_resources(trace, ref)
+        resources = recorded_resources(trace, ref, None, nodes_of(trace) or assumed_nodes(trace))
     except ScenarioError:
         return {**named, "replicas": None, "cpu": None, "memory": None}
     return {**named, **tables.asked(resources)}

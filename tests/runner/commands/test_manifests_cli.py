@@ -133,3 +133,14 @@ def test_what_does_not_go_together_is_told_with_the_command_that_takes_it(call: 
     assert (code, out) == (2, "")
     assert reason in err
     assert len(err.splitlines()) == 1
+
+
+def test_trace_show_lists_workloads_of_all_kinds_and_what_no_driver_applies(call: Call) -> None:
+    other = WEB.split("---")[0].replace("kind: Deployment", "kind: StatefulSet").replace("name: web, n", "name: db, n")
+    Path("deploy/db.yaml").write_text(f"{other}---\n{{apiVersion: v1, kind: Namespace, metadata: {{name: shop}}}}\n")
+    assert call("sim-arena trace make -f deploy --to all.sktrace")[0] == 0
+    lines = [line.split() for line in call("sim-arena trace show all.sktrace")[1].splitlines()]
+    assert ["unapplied", "Namespace", "shop"] in lines
+    assert lines[-2:] == [["shop", "web", "3", "500m", "256Mi"], ["shop", "StatefulSet", "db", "3", "500m", "256Mi"]]
+    shown = json.loads(call("sim-arena trace show all.sktrace --json")[1])
+    assert [each["kind"] for each in shown["other_workloads"]] == ["StatefulSet"]
