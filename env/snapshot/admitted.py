@@ -1,6 +1,7 @@
-"""What pods request more than their templates say: sidecars that webhooks add, and requests that something changed.
+"""What admission made of pods: what they request more than their templates say, and which objects it let them name.
 
-A replay makes pods from templates. So that nodes are not emptier in it than they are, the difference is taken off them.
+A replay makes pods from templates, without the sidecars that webhooks add. So that nodes are not emptier in it than
+they are, the difference is taken off them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,18 @@ from env.untrusted import mapping
 from env.words import count
 
 _MOST_NAMES = 3
+
+
+def proven(pods: Sequence[PodSeen]) -> Iterator[dict[str, Any]]:
+    """ServiceAccounts and RuntimeClasses that are there, as admission has let pods with them in: their names alone.
+
+    A cluster without them makes no pods, and SimKube's is one.
+    """
+    accounts = {(pod.key.namespace, pod.account) for pod in pods if pod.account not in ("", "default")}
+    for namespace, account in sorted(accounts):
+        yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": account}}
+    for runtime in sorted({pod.runtime for pod in pods} - {""}):
+        yield {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": runtime}}
 
 
 @dataclass(frozen=True)

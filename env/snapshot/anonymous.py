@@ -121,7 +121,9 @@ def anonymous(trace: Trace) -> Trace:
 
 
 _OBJECTS = ("applied_objs", "deleted_objs")
-_KINDS = frozenset((each.api_version, each.kind) for each in LISTED)
+_KINDS = frozenset(
+    (("v1", "ServiceAccount"), ("node.k8s.io/v1", "RuntimeClass"), *((each.api_version, each.kind) for each in LISTED))
+)
 
 
 def _is_listed(manifest: Manifest) -> bool:
@@ -170,7 +172,7 @@ def _category_of(value: Manifest, field: str, category: str) -> str:
 
 def _kept(value: Manifest, field: str) -> Manifest:
     kept = {key: child for key, child in value.items() if key not in _LEFT_OUT}
-    if field == "scaleTargetRef" and (kept.get("apiVersion"), kept.get("kind")) not in _KINDS:
+    if field == "scaleTargetRef" and (str(kept.get("apiVersion")), str(kept.get("kind"))) not in _KINDS:
         kept |= {"apiVersion": "example.com/v1", "kind": "Custom"}
     if isinstance(kept.get("metrics"), list):  # an autoscaler's; others than resources have names of their own
         kept["metrics"] = [

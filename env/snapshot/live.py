@@ -17,7 +17,7 @@ from env.errors import ManifestError, ScenarioError
 from env.kube.client import KubeApi
 from env.problems.node_manifests import joined_nodes, node_pool
 from env.problems.nodes import NodePools
-from env.snapshot.admitted import Added, added_to, said
+from env.snapshot.admitted import Added, added_to, proven, said
 from env.snapshot.clean import cleaned
 from env.snapshot.now import WorkloadNow, workload_now
 from env.snapshot.pods import Key, PodSeen, key_of, maker_of
@@ -27,7 +27,7 @@ from env.snapshot.snapshot import Skipped, Snapshot
 from env.untrusted import count, mapping, mappings, message, name
 from env.words import count as counted
 
-_CLUSTER_SCOPED = frozenset(each.kind for each in LISTED if not each.has_namespace)
+_CLUSTER_SCOPED = frozenset(("RuntimeClass", *(each.kind for each in LISTED if not each.has_namespace)))
 _WORKLOADS = ("DaemonSet", "StatefulSet", "Deployment", "ReplicaSet", "CronJob", "Job")
 _BEFORE = ("Namespace", "PriorityClass", "LimitRange", "ResourceQuota")
 _AFTER = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
@@ -77,6 +77,7 @@ def snapshot_of(read: ClusterRead, source: str) -> Snapshot:
                 for each in read.objects[kind]
                 if key_of(each, kind).name not in SYSTEM_PRIORITIES
             ),
+            *proven([pod for workload in workloads for pod in workload.pods]),
             *(_as_new(workload.manifest) for workload in workloads),
             *(each for kind in _AFTER for each in read.objects[kind]),
         ]

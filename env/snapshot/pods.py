@@ -48,6 +48,8 @@ class PodSeen:
         is_ready: As its condition says.
         requests: What it takes of its node, in thousandths, by resource.
         containers: The names of its containers, those that start it included.
+        account: Its ServiceAccount.
+        runtime: Its RuntimeClass; empty for none.
         oom_killed: Its containers whose last end was for their memory.
         waiting: Why containers wait, such as CrashLoopBackOff.
         said: What the scheduler says of a pod without a node.
@@ -64,6 +66,8 @@ class PodSeen:
     is_ready: bool
     requests: Mapping[str, int]
     containers: tuple[str, ...]
+    account: str
+    runtime: str
     oom_killed: tuple[str, ...]
     waiting: tuple[str, ...]
     said: str
@@ -111,6 +115,8 @@ def read_pod(pod: Any) -> PodSeen:
         is_ready=conditions.get("Ready", {}).get("status") == "True",
         requests=requests_of(spec),
         containers=container_names(spec),
+        account=name(spec.get("serviceAccountName")),
+        runtime=name(spec.get("runtimeClassName")),
         oom_killed=tuple(name(each.get("name")) for each in containers if _was_oom_killed(each)),
         waiting=tuple(dict.fromkeys(filter(None, map(_waiting, containers)))),
         said=message(conditions.get("PodScheduled", {}).get("message")),

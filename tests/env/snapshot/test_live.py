@@ -59,6 +59,20 @@ def test_what_has_ended_is_left_out_and_a_job_counts_what_is_left(town: Town, re
     assert next(each for each in snapshot.objects if each["kind"] == "Job")["spec"]["completions"] == 2
 
 
+def test_accounts_that_pods_have_are_there(town: Town, read: Read) -> None:
+    template = {"spec": {"containers": [container()], "serviceAccountName": "web", "runtimeClassName": "gvisor"}}
+    for name in ("web", "without-pods"):
+        spec = {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template}
+        town.put("StatefulSet", name, spec=spec)
+    pod = running()
+    pod["spec"] |= {"serviceAccountName": "web", "runtimeClassName": "gvisor"}
+    town.pod("web-0", pod, owner="StatefulSet/web")
+    town.pod("bare", {**running(), "spec": {**running()["spec"], "serviceAccountName": "default"}})
+    trace = trace_of(read())
+    assert _names(read(), "ServiceAccount", "RuntimeClass") == ["ServiceAccount web", "RuntimeClass gvisor"]
+    assert [each["kind"] for each in trace.events[0]["applied_objs"]] == ["ServiceAccount", *["StatefulSet"] * 2, "Pod"]
+
+
 def test_a_job_that_runs_does_not_end_in_a_replay(town: Town, read: Read) -> None:
     spec = {"completions": 2, "parallelism": 2, "template": {"spec": {"containers": [container(cpu="3")]}}}
     town.put("Job", "train", spec=spec)
