@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from env.errors import UsageError
 from env.words import count
 from runner.commands import tables
 from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
@@ -95,6 +96,9 @@ def suggest_all(
             status.update(f"{done + 1} of {total}: {title}")
 
         found = answer(question, player, steps, should_stop=should_stop, on_progress=tell)
+    if not found.rows:
+        where = f" in namespace {replay.namespace}" if replay.namespace is not None else ""
+        raise UsageError(f"{source.name}: no workloads{where}")
     said = _facts(found, source)
     if printed.as_json:
         skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
@@ -173,11 +177,12 @@ def _beside(found: Answer, source: Source) -> list[str]:
 def _table(rows: Sequence[Row]) -> FittedTable:
     from rich.markup import escape
 
-    from runner.suggest.texts import TITLES, cells
+    from runner.suggest.texts import TITLES, cells, short_cells
 
     table = FittedTable(*TITLES)
     for row in rows:
-        table.add_row(*map(escape, cells(row)))
+        forms = zip(map(escape, cells(row)), map(escape, short_cells(row)), strict=True)
+        table.add_row(*(long if long == short else (long, short) for long, short in forms))
     return table
 
 

@@ -15,6 +15,7 @@ from runner.suggest.rows import Answer, Row
 
 TITLES = ("workload", "asks for", "ready", "why", "proposal", "cores", "GiB")
 _GIB = 2**30
+_HAS, _OLD = re.compile(r", has \S+?(?=;|$)"), re.compile(r"\S+ -> ")
 _LONGEST_CELL = 400
 # What begins markup, a mention, an issue or a formula; and what makes a link of a text.
 _MARKUP = re.compile(r"[\\`*_\[\]<#!|~&@$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -34,6 +35,12 @@ def cells(row: Row) -> tuple[str, ...]:
         signed(row.cpu_m / 1000) if row.patch else "",
         signed(row.memory_bytes / _GIB) if row.patch else "",
     )
+
+
+def short_cells(row: Row) -> tuple[str, ...]:
+    """The same in fewer words: without what the column `asks for` says already."""
+    name, asks, ready, why, proposal, cores, gib = cells(row)
+    return name, asks, ready, _HAS.sub("", why), _OLD.sub("", proposal), cores, gib
 
 
 def asks_for(state: WorkloadState) -> str:

@@ -144,6 +144,16 @@ def test_json_has_every_workload_with_its_patch(cli: Any, shop: str) -> None:
     assert (web["cpu_m"], ads["patch"]) == (-1_500, None)
 
 
+def test_only_workloads_of_a_namespace_get_proposals_and_rows(cli: Any, tmp_path: Path) -> None:
+    other = workload("web", "6", 1)
+    other["metadata"]["namespace"] = "other"
+    (tmp_path / "shop.sktrace").write_bytes(trace_of(*SHOP, other).to_bytes())
+    document = json.loads(cli("suggest", "--trace", "shop.sktrace", "-n", "other", "--json").out)
+    assert [(each["namespace"], each["name"]) for each in document["workloads"]] == [("other", "web")]
+    told = cli("suggest", "--trace", "shop.sktrace", "-n", "absent")
+    assert (told.code, "no workloads in namespace absent" in told.err) == (2, True)
+
+
 def test_one_of_many_is_shown_in_detail_where_it_is_named(cli: Any, shop: str) -> None:
     told = cli("suggest", "--trace", shop, "--nodes", "2x4:8Gi", "--deploy", "web")
     assert told.code == 0
