@@ -74,9 +74,9 @@ def how_to_render(path: Path) -> str:
     """The command that renders the chart or kustomization that a file or folder is part of; "" if it is of none."""
     for folder in (path, *list(path.parents)[:4]):
         if (folder / CHART).is_file():
-            return f"helm template {shlex.quote(str(folder))}"
+            return one_line(f"helm template {shlex.quote(str(folder))}")
         if any((folder / name).is_file() for name in KUSTOMIZATIONS):
-            return f"kubectl kustomize {shlex.quote(str(folder))}"
+            return one_line(f"kubectl kustomize {shlex.quote(str(folder))}")
     return ""
 
 

@@ -35,10 +35,10 @@ def make(
     from dataclasses import replace
 
     from agents.saved.files import write_atomic
-    from env.errors import ConfigError, OutputError
+    from env.errors import ConfigError
     from env.problems.scenario import assumed_nodes, nodes_of
     from env.snapshot import trace_of
-    from env.trace.msgpack_document import MAX_BYTES
+    from env.trace.document import read_trace
 
     check_place(to, "--to")
     snapshot = manifests.snapshot
@@ -47,10 +47,7 @@ def make(
     snapshot = replace(snapshot, nodes=nodes.pools() or snapshot.nodes)
     trace = trace_of(snapshot)
     body = trace.to_bytes()
-    if len(body) > MAX_BYTES:
-        raise OutputError(
-            f"-f {snapshot.source}: the trace would have {len(body):,} bytes; at most {MAX_BYTES:,} are read"
-        )
+    read_trace(body, snapshot.source)  # none is written that would be refused, such as a too large one
     write_atomic(to, body)
     facts = {"wrote": str(to), "from": snapshot.source}
     if output.as_json:
