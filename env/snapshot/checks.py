@@ -55,6 +55,17 @@ def check_object(manifest: Manifest) -> None:
         raise ManifestError(f"{what}: {str(error).removeprefix(f'{what}: ')}") from error
 
 
+def without_image(manifest: Manifest) -> list[str]:
+    """The containers without an image, at which an API server refuses the object; a replay needs none."""
+    return [
+        as_text(container, "name")
+        for template in pod_templates(manifest)
+        for field in ("initContainers", "containers")
+        for container in as_maps(as_map(template, "spec"), field)
+        if not as_text(container, "image")
+    ]
+
+
 def _check_template(template: Manifest) -> None:
     _check_labels(as_map(as_map(template, "metadata"), "labels"), "labels of its pods:")
     pod = as_map(template, "spec")

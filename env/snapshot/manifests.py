@@ -13,7 +13,7 @@ from env.printable import one_line
 from env.problems.node_manifests import read_nodes
 from env.problems.nodes import NodePools
 from env.snapshot.autoscaled import within_autoscalers
-from env.snapshot.checks import check_name, check_object
+from env.snapshot.checks import check_name, check_object, without_image
 from env.snapshot.clean import kept_and_unknown
 from env.snapshot.files import read_texts
 from env.snapshot.kinds import WORKLOADS, why_not
@@ -150,6 +150,9 @@ def _cleaned(named: _Named, nodes: set[str], skipped: list[Skipped]) -> Manifest
         text = str(error).removeprefix(f"{named.placed.place}: ")
         what = "" if text.startswith(named.key.kind) else f"{named.key.kind} {_name(named.key)}: "
         raise ManifestError(one_line(f"{named.placed.place}: {what}{text}")) from error
+    if imageless := without_image(kept):
+        why = f"container {imageless[0]} has no image, so that an API server refuses it; the replay takes it"
+        skipped.append(Skipped(named.key.kind, _name(named.key), why))
     if named.key.kind == "CronJob" and not mapping(kept.get("spec")).get("suspend"):
         why = "makes its pods at its own times; a replay of one moment has none, so they are not judged"
         skipped.append(Skipped(named.key.kind, _name(named.key), why))

@@ -183,6 +183,14 @@ def test_replicas_are_within_the_bounds_of_an_autoscaler(
     assert [each["spec"]["replicas"] for each in found.objects if each["kind"] == "Deployment"] == [made]
 
 
+def test_a_container_without_an_image_is_said(tmp_path: Path) -> None:
+    found = snapshot(tmp_path, workload("Deployment", "web", pod={"containers": [{"name": "app"}]}))
+    assert keys(found) == ["Deployment default/web"]
+    assert said(found) == [
+        "Deployment default/web: container app has no image, so that an API server refuses it; the replay takes it"
+    ]
+
+
 def test_fields_that_kubernetes_does_not_know_are_said(tmp_path: Path) -> None:
     pod = {"containers": [{"name": "app", "image": "x", "limits": {"cpu": 1}}], "nodeselector": {"a": "b"}}
     found = snapshot(tmp_path, workload("Deployment", "web", pod=pod, replica=3))
