@@ -21,7 +21,7 @@ OpenBucket = Callable[[str], "TraceStore"]
 TRACE_DIR = "/tmp/kind-node-data:/data"  # noqa: S108  (what SimKube's own guide mounts into kind's nodes)
 
 KubeContext = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig (simkube). Default: the current one.")
+    str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig. Default: the current one.")
 ]
 TraceBucket = Annotated[
     str | None, typer.Option(metavar="s3://…", help="Hand traces over in s3://BUCKET/PREFIX instead (simkube).")

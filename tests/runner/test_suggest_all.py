@@ -11,6 +11,8 @@ import pytest
 from agents.kinds import make_agent
 from env.embedded.cluster import EmbeddedCluster
 from env.problems.nodes import NodePool, NodePools
+from env.snapshot.now import WorkloadNow
+from env.snapshot.pods import Key
 from env.trace.document import Manifest, Trace
 from runner.suggest.answer import Question, answer
 from runner.suggest.rows import Answer
@@ -109,6 +111,16 @@ def test_what_no_action_mends_is_said_of_its_row_and_the_others_are_mended() -> 
     (row,) = found.staying
     assert row.before.name == "win"
     assert row.note == "2 of 2 nodes without label kubernetes.io/os=windows (node selector)"
+
+
+def test_what_runs_in_the_cluster_is_left_alone_where_the_replay_finds_no_room_for_it() -> None:
+    now = {("Deployment", "shop", "web"): WorkloadNow(Key("Deployment", "shop", "web"), wanted=2, ready=2, updated=2)}
+    question = Question(trace_of(workload("web", "5"), workload("ads", "100m")), NODES, now=now)
+    found = answer(question, make_agent("heuristic", seed=0), 100)
+    web = next(row for row in found.rows if row.before.name == "web")
+    assert (web.before.lacking, web.is_ready, web.disagrees, web.patch) == (2, True, True, None)
+    assert web.note.startswith("Ready in the cluster")
+    assert (found.failing, found.staying, found.proposals) == ((), (), ())
 
 
 def test_every_kind_of_workload_is_looked_at() -> None:
