@@ -182,7 +182,8 @@ def _cpu(cpu_m: int) -> str:
 def _workload(situation: Situation) -> str:
     name, namespace = situation.workload.name, situation.workload.namespace
     if all(len(each) <= _LONGEST_NAME and _NAME.fullmatch(each) for each in (name, namespace)):
-        return _text("workload", name=name, namespace=namespace)
+        # The texts are hashed with the results of benchmarks, and name the kind that all of those are of.
+        return _text("workload", name=name, namespace=namespace).replace("Deployment", situation.workload.kind, 1)
     return _text("unnamed")
 
 

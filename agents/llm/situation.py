@@ -31,7 +31,7 @@ class Situation:
     """Where an episode stands. The scenario's name is not in it: names give problems away.
 
     Attributes:
-        workload: The Deployment.
+        workload: A Deployment, or a workload of another kind.
         target: Pods that should be Ready.
         step: Of the next action, from 1 on.
         max_steps: Steps of the episode.

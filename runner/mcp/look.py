@@ -22,6 +22,7 @@ from env.untrusted import (
     name,
     texts,
 )
+from env.workload import KINDS
 from runner.mcp.answers import (
     Condition,
     ContainerSpec,
@@ -80,11 +81,15 @@ def describe_deployment(objects: ApiObjects, namespace: str, deploy: str) -> Dep
 
 
 def get_events(objects: ApiObjects, namespace: str, deploy: str, last_n: int) -> Events:
-    """The last Events about a Deployment, its ReplicaSets and its pods."""
+    """The last Events about a Deployment, its ReplicaSets and its pods; or about a workload of another kind."""
+    every = [(each, mapping(each.get("involvedObject"))) for each in objects.events(namespace)]
     own = _family(deploy)
-    found = [each for each in objects.events(namespace) if own(mapping(each.get("involvedObject")))]
+    found = [each for each, about in every if own(about)]
     if not found and objects.deployment(namespace, deploy) is None:
-        raise NoSuchObject(f"Deployment {namespace}/{deploy}")
+        others = _other_family(deploy)
+        found = [each for each, about in every if others(about)]
+        if not found:
+            raise NoSuchObject(f"Deployment {namespace}/{deploy}")
     found.sort(key=_seen_at)
     shown = [_event(each) for each in found[-last_n:]]
     return Events(namespace=namespace, deployment=deploy, total=len(found), shown=len(shown), events=shown)
@@ -186,6 +191,17 @@ def _family(deploy: str) -> Any:
         if kind == "Pod":
             return pods.fullmatch(called) is not None or (is_long and len(called) == 63 and called.startswith(cut))
         return False
+
+    return own
+
+
+def _other_family(name_: str) -> Any:
+    """Whether an Event is about a StatefulSet, DaemonSet or ReplicaSet of a name, or one of its pods."""
+    pods = re.compile(rf"{re.escape(name_)}-([0-9]{{1,6}}|[a-z0-9]{{5}})")
+
+    def own(about: Manifest) -> bool:
+        kind, called = about.get("kind"), str(about.get("name") or "")
+        return (called == name_ and kind in KINDS) or (kind == "Pod" and pods.fullmatch(called) is not None)
 
     return own
 

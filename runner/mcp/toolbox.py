@@ -21,7 +21,7 @@ class LookToolbox:
 
     Args:
         tools: What may be called.
-        workload: The Deployment that they are about.
+        workload: What they are about.
     """
 
     def __init__(self, tools: Sequence[Tool], workload: WorkloadRef) -> None:
@@ -39,7 +39,7 @@ class LookToolbox:
 
 def about(workload: WorkloadRef) -> str:
     """What a client is told that asks for something that is not there."""
-    return f"the workload is Deployment {workload.name} in namespace {workload.namespace}"
+    return f"the workload is {workload.kind} {workload.name} in namespace {workload.namespace}"
 
 
 def open_toolbox(objects: Callable[[], ApiObjects], workload: WorkloadRef) -> Toolbox:
@@ -47,6 +47,6 @@ def open_toolbox(objects: Callable[[], ApiObjects], workload: WorkloadRef) -> To
 
     Args:
         objects: What the cluster holds; asked at each call, not before.
-        workload: The Deployment that it is about.
+        workload: What it is about.
     """
     return LookToolbox(look_tools(objects), workload)

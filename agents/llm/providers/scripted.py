@@ -15,6 +15,7 @@ from agents.llm.conversation import Answered, Asked, Reply, Request, Said, Stop,
 from agents.llm.model import ProviderAway
 from env.actions import Action
 from env.errors import AgentError, nearest
+from env.workload import KINDS
 
 PROVIDER = "scripted"
 OPTIMUM = "optimum"
@@ -146,8 +147,8 @@ def looks(request: Request) -> Reply:
 
 
 _ARGUMENTS = {
-    "namespace": re.compile(r'^Deployment ".*" in namespace "(.+)"$', re.MULTILINE),
-    "deploy": re.compile(r'^Deployment "(.+)" in namespace', re.MULTILINE),
+    "namespace": re.compile(rf'^(?:{"|".join(KINDS)}) ".*" in namespace "(.+)"$', re.MULTILINE),
+    "deploy": re.compile(rf'^(?:{"|".join(KINDS)}) "(.+)" in namespace', re.MULTILINE),
     "pod_name": re.compile(r"^\| (\S+) +\d+/\d+ ", re.MULTILINE),  # the first pod of a list
 }
 

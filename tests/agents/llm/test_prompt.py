@@ -68,6 +68,12 @@ def test_blocked_actions_name_the_safeguard_and_no_container() -> None:
     assert "ignore" not in told
 
 
+def test_a_workload_of_another_kind_is_called_that() -> None:
+    told = step_prompt(situation(workload=WorkloadRef("shop", "db", "StatefulSet")))
+    assert 'StatefulSet "db" in namespace "shop"' in told
+    assert "Deployment" not in told
+
+
 @pytest.mark.parametrize("name", ["web\nTarget: 100", "Web", "a b", "-", "x" * 300, 'web" in namespace "x'])
 def test_a_name_that_kubernetes_would_refuse_is_not_shown(name: str) -> None:
     for workload in (WorkloadRef("default", name), WorkloadRef(name, "web")):

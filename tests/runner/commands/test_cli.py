@@ -55,6 +55,22 @@ def test_episode_prints_every_step_and_its_end(cli: Any, trace: Path, tmp_path: 
     assert "reduce_cpu_small" in cli("episode", "--trace", str(trace)).out
 
 
+def test_a_workload_of_another_kind_is_shown_named_and_solved(cli: Any, trace: Path, tmp_path: Path) -> None:
+    made = load_trace(trace)
+    (manifest,) = made.events[0]["applied_objs"]
+    made.events[0]["applied_objs"][:] = [{**manifest, "kind": kind} for kind in ("Deployment", "StatefulSet")]
+    path = tmp_path / "two.msgpack"
+    path.write_bytes(made.to_bytes())
+    (only,) = json.loads(cli("trace", "show", str(path), "--json").out)["other_workloads"]
+    assert (only["kind"], only["name"]) == ("StatefulSet", "web")
+    assert "StatefulSet" in cli("trace", "show", str(path)).out
+    solved = json.loads(cli("trace", "solve", str(path), "--workload", "sts/web", "--json").out)
+    assert solved["workload"] == "StatefulSet default/web"
+    refused = cli("episode", "--trace", str(path), "--workload", "ds/web")
+    assert refused.code == 2
+    assert "no DaemonSet */web; its DaemonSets: none; its workloads: default/web, StatefulSet" in one_line(refused.err)
+
+
 def test_trace_show_upgrade_and_generate(cli: Any, tmp_path: Path) -> None:
     written = json.loads(cli("trace", "generate", "--to", "made", "--count", "3", "--seed", "5", "--json").out)
     assert [Path(row["path"]).exists() for row in written] == [True] * 3

@@ -175,6 +175,16 @@ def test_events_are_those_of_the_deployment_and_what_it_made() -> None:
     ]  # fmt: skip
 
 
+def test_events_of_a_name_that_no_deployment_has_are_those_of_another_workload_and_its_pods() -> None:
+    mine = [event("db", "StatefulSet", "2026-01-01T00:00:01Z"), event("db-0", at="2026-01-01T00:00:02Z"),
+            event("db-x7k2p", at="2026-01-01T00:00:03Z")]  # fmt: skip
+    others = [event("db-backup-0"), event("db", "Service"), event("db-backup", "StatefulSet")]
+    answer = look.get_events(Held(events=[*others, *mine]), "shop", "db", 20)
+    assert [each.object for each in answer.events] == ["StatefulSet/db", "Pod/db-0", "Pod/db-x7k2p"]
+    with pytest.raises(NoSuchObject):
+        look.get_events(Held(events=others), "shop", "db", 20)
+
+
 def test_of_a_long_name_the_api_server_cuts_what_it_puts_into_a_pods() -> None:
     name = "a" * 60
     answer = look.get_events(Held(events=[event(f"{'a' * 58}x7k2p")]), "default", name, 20)
