@@ -233,10 +233,17 @@ def _yaml_documents(text: str) -> Iterator[tuple[int, Any]]:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = mark.line + 1 if mark is not None else line
         place = f", line {line}" if line else ""
-        raise UnreadableText(f"document {max(1, number)}{place}: {_problem(error)}", line or None) from None
+        problem = "a tab; YAML is indented with spaces" if _is_at_tab(text, mark) else _problem(error)
+        raise UnreadableText(f"document {max(1, number)}{place}: {problem}", line or None) from None
     except ValueError as error:
         place = f"document {max(1, number)}, line {line}"
         raise UnreadableText(f"{place}: {one_line(str(error), 200)}", line) from None
+
+
+def _is_at_tab(text: str, mark: Any) -> bool:
+    """Whether a reader stopped at a tab in front of a line's text."""
+    lines = text.splitlines() if mark is not None else []
+    return bool(lines) and mark.line < len(lines) and lines[mark.line][: mark.column + 1].endswith("\t")
 
 
 def _problem(error: Any) -> str:

@@ -15,7 +15,7 @@ from env.problems.node_metadata import pools_of_metadata
 from env.problems.nodes import IN_ZONES, LARGEST, NodePools, check_range
 from env.trace.document import Manifest, Trace
 from env.trace.edit import edited
-from env.workload import ResourceEdit, Resources, WorkloadRef, is_of
+from env.workload import KINDS, ResourceEdit, Resources, WorkloadRef, is_of
 
 _MOST_NAMED = 20
 
@@ -213,7 +213,10 @@ def _only_workload(trace: Trace, kind: str | None, namespace: str | None, name: 
     if found:
         names = _named(found)
         raise ScenarioError(f"trace {trace.name}: {len(found)} {wanted}s, choose one by name and namespace: {names}")
-    others = "" if of_kind else f"; its workloads: {_named(every)}" if every else ""
+    if not every:
+        kinds = ", ".join(KINDS)
+        raise ScenarioError(f"trace {trace.name}: no workload whose requests could be changed, of the kinds {kinds}")
+    others = "" if of_kind else f"; its workloads: {_named(every)}"
     missing = f"no {wanted} {namespace or '*'}/{name or '*'}; its {wanted}s: {_named(of_kind)}{others}"
     raise ScenarioError(f"trace {trace.name}: {missing}")
 

@@ -46,6 +46,8 @@ def check_object(manifest: Manifest) -> None:
             priority_class(manifest)
         else:
             read_object(manifest, {})
+        if manifest["kind"] == "Deployment":
+            _check_strategy(as_map(as_map(manifest, "spec"), "strategy"))
         if manifest["kind"] in _WITH_SELECTOR:
             _check_selector(as_map(manifest, "spec"))
         elif manifest["kind"] == "PodDisruptionBudget":
@@ -117,6 +119,17 @@ def _check_selector(spec: Manifest) -> None:
     labels: dict[str, Any] = as_map(as_map(as_map(spec, "template"), "metadata"), "labels")
     if not label_selector(selector)(labels):
         raise ValueError("spec.selector: does not match the labels of spec.template")
+
+
+def _check_strategy(strategy: Manifest) -> None:
+    """Kubernetes' `ValidateDeploymentStrategy`."""
+    kind, rolling = strategy.get("type") or "RollingUpdate", as_map(strategy, "rollingUpdate")
+    if kind not in ("RollingUpdate", "Recreate"):
+        raise ValueError(f"strategy.type {kind!r:.80}: must be RollingUpdate or Recreate")
+    if kind == "Recreate" and rolling:
+        raise ValueError("strategy.rollingUpdate: must not be there with type Recreate")
+    if all(str(rolling.get(each)).removesuffix("%") == "0" for each in ("maxSurge", "maxUnavailable")):
+        raise ValueError("strategy: maxSurge and maxUnavailable must not both be 0")
 
 
 def _check_labels(labels: Manifest, what: str) -> None:

@@ -60,6 +60,8 @@ def read_texts(paths: Sequence[str]) -> tuple[list[Text], list[Skipped]]:
     texts: list[Text] = []
     skipped: list[Skipped] = []
     left = MAX_BYTES
+    if "" in paths:
+        raise ManifestError("-f '': the path is empty; is a variable not set?")
     for path in paths:
         for place, is_asked in _places(path, skipped):
             body = _read(place, left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from env.engine.manifests.fields import Manifest
@@ -12,6 +13,7 @@ from env.errors import ManifestError, ScenarioError
 from env.printable import one_line
 from env.problems.node_manifests import read_nodes
 from env.problems.nodes import NodePools
+from env.snapshot.amounts import odd_amounts
 from env.snapshot.autoscaled import within_autoscalers
 from env.snapshot.checks import check_name, check_object, without_image
 from env.snapshot.clean import kept_and_unknown
@@ -21,6 +23,7 @@ from env.snapshot.owned import made_by, why_gone
 from env.snapshot.placed import Placed, placed_objects, template_error
 from env.snapshot.pods import Key
 from env.snapshot.snapshot import Skipped, Snapshot
+from env.snapshot.texts import check_texts
 from env.trace.scopes import is_cluster_scoped
 from env.untrusted import mapping
 
@@ -146,16 +149,20 @@ def _cleaned(named: _Named, nodes: set[str], skipped: list[Skipped]) -> Manifest
         if _holds_template(kept):
             raise template_error(named.placed.place)
         check_object(kept)
-    except ManifestError as error:
+        check_texts(named.manifest)
+    except (ManifestError, ValueError) as error:
         text = str(error).removeprefix(f"{named.placed.place}: ")
         what = "" if text.startswith(named.key.kind) else f"{named.key.kind} {_name(named.key)}: "
-        raise ManifestError(one_line(f"{named.placed.place}: {what}{text}")) from error
+        hint = "; fill in its variables first" if "${" in text else ""
+        raise ManifestError(one_line(f"{named.placed.place}: {what}{text}{hint}")) from error
     if imageless := without_image(kept):
         why = f"container {imageless[0]} has no image, so that an API server refuses it; the replay takes it"
         skipped.append(Skipped(named.key.kind, _name(named.key), why))
     if named.key.kind == "CronJob" and not mapping(kept.get("spec")).get("suspend"):
         why = "makes its pods at its own times; a replay of one moment has none, so they are not judged"
         skipped.append(Skipped(named.key.kind, _name(named.key), why))
+    for why in islice(odd_amounts(kept), _MOST_SHOWN):
+        skipped.append(Skipped(named.key.kind, _name(named.key), one_line(why, 300)))
     for field in unknown[:_MOST_SHOWN]:
         why = f"{one_line(field, 200)}: Kubernetes knows no such field; it counts for nothing"
         skipped.append(Skipped(named.key.kind, _name(named.key), why))

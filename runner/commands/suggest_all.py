@@ -192,7 +192,10 @@ def _write(folder: Path, found: Answer, source: Source) -> None:
 
     changes = [Change(row.before.workload, row.patch) for row in found.proposals if row.patch is not None]
     given = _originals(source.files, changes)
-    write(folder, files(changes, given))
+    try:
+        write(folder, files(changes, given))
+    except OSError as error:
+        raise UsageError(f"--patch-dir {folder}: cannot be written ({error.strerror})") from error
     note(f"wrote {folder}; to apply it: {apply_command(shlex.quote(str(folder)), changes, given)}", whole=True)
 
 

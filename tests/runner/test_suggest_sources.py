@@ -200,3 +200,10 @@ def test_more_is_not_given_where_that_takes_others_their_room(cli: Any, tmp_path
     a = by_name(document)["a"]
     assert (a["patch"], a["sizes"]) == (None, ["cpu needs 2, has 1"])
     assert a["note"] == "more would leave shop/b without room"
+
+
+def test_a_folder_that_cannot_be_made_is_said(shop: str, cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = cli("suggest", "-f", shop, "--patch-dir", "file/patches")
+    assert told.code == 2
+    assert "--patch-dir file/patches: cannot be written (Not a directory)" in " ".join(told.err.split())

@@ -63,7 +63,7 @@ def as_count(parent: Manifest, key: str, default: int) -> int:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        raise ValueError(f"{key} {value!r:.80}: must be a whole number of at least 0")
+        raise ValueError(f"{key} {value!r:.80}: must be a whole number from 0 to {_LARGEST:,}")
     return value
 
 

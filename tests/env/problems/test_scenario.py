@@ -26,6 +26,12 @@ def noted(trace: Trace, scenario: Any) -> Trace:
     return Trace({**trace.document, "metadata": {"scenario": scenario}}, trace.name)
 
 
+def test_a_trace_without_a_workload_that_can_be_changed_says_which_kinds_can(trace: MakeTrace) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "default", "name": "p"}, "spec": {}}
+    with pytest.raises(ScenarioError, match="no workload whose requests could be changed, of the kinds Deployment, St"):
+        scenario_from_trace(trace([pod]), name="mine")
+
+
 def test_the_only_deployment_and_its_last_replicas_are_the_defaults(
     trace: MakeTrace, deployment: MakeDeployment
 ) -> None:

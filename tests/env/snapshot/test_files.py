@@ -148,6 +148,11 @@ def test_a_path_that_gives_nothing_is_named(tmp_path: Path, path: str, reason: s
     assert str(error.value).isprintable()
 
 
+def test_an_empty_path_is_refused_as_a_variable_that_is_not_set() -> None:
+    with pytest.raises(ManifestError, match="-f '': the path is empty; is a variable not set"):
+        read_manifests([""])
+
+
 def test_too_much_to_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "abc":
         write(tmp_path / f"{name}.yaml", name)

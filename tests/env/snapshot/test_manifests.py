@@ -239,6 +239,15 @@ def _broken() -> list[tuple[Manifest | str, str]]:
         (changed(selector=None), "spec.selector: is missing"),
         (changed(selector={"matchLabels": {"app": "other"}}), "spec.selector: does not match the labels"),
         (changed(strategy={"rollingUpdate": {"maxSurge": "25"}}), "maxSurge '25'"),
+        (changed(replicas=2**31), "must be a whole number from 0 to 2,147,483,647"),
+        (changed(replicas="${REPLICAS}"), "fill in its variables first"),
+        (changed(strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}), "must not both be 0"),
+        (changed(strategy={"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}), "must not be there with type Recr"),
+        (changed(strategy={"type": "recreate"}), "strategy.type 'recreate': must be RollingUpdate or Recreate"),
+        (container(env=[{"name": "PORT", "value": 7331}]), "container app: env PORT: is a number, not text; put it in"),
+        (container(args=["--port", 7331]), "container app: args[1]: is a number, not text"),
+        ({**web, "metadata": {"name": "web", "annotations": {"a": True}}}, "metadata.annotations.a: is true or false"),
+        ("a:\n  b: 1\n\tc: 2", ": a tab; YAML is indented with spaces"),
         (container(resources={"requests": {"memory": "512mb"}}), "container app: requests.memory: quantity '512mb'"),
         (container(resources={"requests": {"cpu": 2}, "limits": {"cpu": 1}}), "requests 2 of cpu, more than its limit"),
         (container(resources=[1]), "spec.template.spec.containers[0].resources: must be a map"),
@@ -257,7 +266,20 @@ def test_a_broken_manifest_is_told_with_its_file_and_document_in_one_line(
         snapshot(tmp_path, workload("Deployment", "first"), broken)
     assert str(error.value).startswith(f"{tmp_path / 'all.yaml'}, document 2")
     assert reason in str(error.value)
+    assert "7331" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_amounts_that_are_hardly_meant_are_said(tmp_path: Path) -> None:
+    resources = {"requests": {"cpu": "500Mi", "memory": "100m"}, "limits": {"memory": 128}}
+    pod = {"containers": [{"name": "app", "resources": resources}, POD["containers"][0] | {"name": "fine"}]}
+    assert [
+        each.partition(": container ")[2] for each in said(snapshot(tmp_path, workload("Deployment", "web", pod=pod)))
+    ] == [
+        "app: requests.cpu 500Mi is 524,288,000 cores; m stands for a thousandth of one",
+        "app: requests.memory 100m is less than a byte; Mi stands for 2^20 bytes",
+        "app: limits.memory 128 is 128 bytes; Mi stands for 2^20 bytes",
+    ]
 
 
 def test_manifests_without_anything_that_makes_pods_are_an_error_that_says_what_there_is(tmp_path: Path) -> None:
