@@ -110,11 +110,12 @@ def _colour(status: Mapping[str, Any], node: str) -> Colour:
 
 
 def _is_of(pod: Mapping[str, Any], workload: WorkloadRef) -> bool:
-    """Whether the workload's controller made it: by itself, or by a ReplicaSet, whose name has a hash at its end."""
-    metadata = mapping(pod.get("metadata"))
-    owners = [name(each.get("name")) for each in mappings(metadata.get("ownerReferences"))]
-    made = workload.name in owners or workload.name in (owner.rpartition("-")[0] for owner in owners)
-    return made and name(metadata.get("namespace")) == workload.namespace
+    """Whether the workload's controller made it: a Deployment by a ReplicaSet, whose name has a hash at its end."""
+    metadata, is_deployment = mapping(pod.get("metadata")), workload.kind == "Deployment"
+    kind = "ReplicaSet" if is_deployment else workload.kind
+    owners = [name(each.get("name")) for each in mappings(metadata.get("ownerReferences")) if each.get("kind") == kind]
+    names = [owner.rpartition("-")[0] for owner in owners] if is_deployment else owners
+    return workload.name in names and name(metadata.get("namespace")) == workload.namespace
 
 
 def _room(amounts: Any) -> _Room:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from env.errors import ConfigError, SimArenaError
+from env.picture import OTHER, WAITING
 from env.trace.document import Manifest, Trace
 
 ID = "env:SimArena/Cluster-v0"
@@ -39,6 +40,16 @@ def test_each_workload_of_manifests_is_a_scenario(make: Callable[..., Any], mani
     env = make(ID, filename=manifests)
     targets = [np.ravel(env.reset(seed=0, options={"scenario": number})[1]["target"])[0] for number in range(2)]
     assert sorted(targets) == [1, 3]  # a Deployment's default, and a DaemonSet's pod on each of three nodes
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_picture_of_each_kind_of_workload_tells_its_pods_from_others(number: int, manifests: Path) -> None:
+    env = gymnasium.make(ID, filename=manifests, render_mode="rgb_array")
+    _, info = env.reset(seed=0, options={"scenario": number})
+    frame: Any = env.render()
+    waiting, others = ((frame == colour).all(axis=2).sum() for colour in (WAITING, OTHER))
+    assert waiting == 13 * 13 * info["observation"].pending
+    assert others == 13 * 13 * (4 - info["observation"].pending)
 
 
 def test_a_trace_is_a_scenario(
