@@ -30,15 +30,15 @@ VERSIONS: dict[str, tuple[str, ...]] = {
 WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet", "ReplicaSet", "Pod", "Job", "CronJob")
 """The kinds that make pods."""
 
-# API versions that were served once, and the release in which they went.
+# API versions that were served once, and the release in which they went; "" where that depends on the kind.
 _GONE = {
     **dict.fromkeys(("extensions/v1beta1", "apps/v1beta1", "apps/v1beta2"), "1.16"),
     "batch/v2alpha1": "1.21",
-    **dict.fromkeys(
-        ("scheduling.k8s.io/v1alpha1", "scheduling.k8s.io/v1beta1", "admissionregistration.k8s.io/v1beta1"), "1.22"
-    ),
+    **dict.fromkeys(("scheduling.k8s.io/v1alpha1", "scheduling.k8s.io/v1beta1"), "1.22"),
     **dict.fromkeys(("batch/v1beta1", "policy/v1beta1", "autoscaling/v2beta1", "node.k8s.io/v1beta1"), "1.25"),
     "autoscaling/v2beta2": "1.26",
+    "node.k8s.io/v1alpha1": "",
+    **dict.fromkeys(("admissionregistration.k8s.io/v1alpha1", "admissionregistration.k8s.io/v1beta1"), ""),
 }
 # Kinds of Kubernetes that change nothing about which pods there are, and where.
 _INERT = INERT | {
@@ -75,10 +75,8 @@ def why_not(kind: str, api_version: str) -> tuple[str, bool] | None:
             raise ManifestError(
                 f"apiVersion {api_version!r:.80}: there is no such {kind}; the current one is {current}"
             )
-        return (
-            f"{api_version} is not served since Kubernetes {_GONE[api_version]}; the current version is {current}",
-            True,
-        )
+        since = f" since Kubernetes {_GONE[api_version]}" if _GONE[api_version] else ""
+        return f"{api_version} is not served{since}; the current version is {current}", True
     if is_builtin and kind in ("ConfigMap", "Secret"):
         return "is not read", False
     if is_builtin and kind in _INERT:

@@ -136,6 +136,7 @@ def test_a_pod_of_a_cluster_keeps_its_node_only_if_that_is_there(tmp_path: Path)
         ("batch/v1beta1", "CronJob", "not served since Kubernetes 1.25; the current version is batch/v1"),
         ("policy/v1beta1", "PodDisruptionBudget", "the current version is policy/v1"),
         ("autoscaling/v2beta2", "HorizontalPodAutoscaler", "the current version is autoscaling/v2"),
+        ("node.k8s.io/v1alpha1", "RuntimeClass", "is not served; the current version is node.k8s.io/v1"),
         ("v1", "ReplicationController", "not simulated; a Deployment is"),
         ("monitoring.coreos.com/v1", "Prometheus", "is a custom resource (monitoring.coreos.com/v1)"),
         ("argoproj.io/v1alpha1", "Rollout", "is a custom resource"),
