@@ -24,6 +24,7 @@ Manifest = dict[str, Any]
 
 FILLER = [{"manager": "kubelet", "fieldsV1": {f"f:field-{number:04}": {} for number in range(220)}}]
 REQUESTS = {"requests": {"cpu": "100m", "memory": "1Mi"}}
+READY = {"readyReplicas": 10, "updatedReplicas": 10}
 ENV = [{"name": f"VARIABLE_{n}", "value": "x" * 40} for n in range(40)]
 TEMPLATE = {
     "metadata": {"labels": {"app": "web"}},
@@ -37,7 +38,7 @@ def collections(pods: int) -> dict[str, tuple[int, Callable[[int], Manifest]]]:
     return {
         "nodes": (pods // 25, _node),
         "namespaces": (20, lambda n: _object(f"ns-{n}", None)),
-        "deployments": (apps, lambda n: _object(f"web-{n}", n % 20, spec=_spec(10), status={"readyReplicas": 10})),
+        "deployments": (apps, lambda n: _object(f"web-{n}", n % 20, spec=_spec(10), status=READY)),
         "replicasets": (4 * apps, lambda n: _replica_set(n // 4, n % 4)),
         "pods": (pods, _pod),
     }
