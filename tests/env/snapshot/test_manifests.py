@@ -273,7 +273,9 @@ def test_a_broken_manifest_is_told_with_its_file_and_document_in_one_line(
 
 def test_amounts_that_are_hardly_meant_are_said(tmp_path: Path) -> None:
     resources = {"requests": {"cpu": "500Mi", "memory": "100m"}, "limits": {"memory": 128}}
-    pod = {"containers": [{"name": "app", "resources": resources}, POD["containers"][0] | {"name": "fine"}]}
+    pod = {
+        "containers": [{"name": "app", "image": "x", "resources": resources}, POD["containers"][0] | {"name": "fine"}]
+    }
     assert [
         each.partition(": container ")[2] for each in said(snapshot(tmp_path, workload("Deployment", "web", pod=pod)))
     ] == [
