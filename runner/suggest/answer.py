@@ -147,7 +147,9 @@ def _row(
     if not patch["spec"]:
         return row
     effects = "; ".join(side_effects(old, new))
-    note = f"not beside the other proposals: {after.reason}" if after.lacking else sized.notes.get(key, "") or effects
+    note = sized.notes.get(key, "") or effects
+    if after.lacking:
+        note = note or f"not beside the other proposals: {after.reason}"
     return replace(row, patch=patch, changes=changes(old, new), note=note)
 
 

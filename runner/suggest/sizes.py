@@ -94,7 +94,10 @@ def sized_trace(
     usage: Usage,
     survey: Survey,
 ) -> SizedTrace:
-    """Ask for what is enough: at first less where that is too much, then more where it leaves all others whole.
+    """Ask for what is enough, as far as it leaves whole what is.
+
+    Where all at once does not, what runs and asks for too much goes first, as it makes room; then one after the other
+    what asks for too little, and what does not run and so takes no room yet.
 
     Args:
         trace: As given, with use as annotations.
@@ -115,15 +118,18 @@ def sized_trace(
     if not unfit or not _broken(survey(all_sized), whole):
         return SizedTrace(all_sized, why, {}, unknown)
     found, notes = trace, dict[Key, str]()
-    for key, state in unfit.items():
-        found = _with(found, state, judged[key].lowered)
-    for key, state in sorted(unfit.items(), key=lambda each: each[1].badness):
-        if judged[key].raised:
-            tried = _with(found, state, judged[key].sized)
+    for key in unfit.keys() & whole:
+        found = _with(found, unfit[key], judged[key].lowered)
+    for key, state in sorted(unfit.items(), key=lambda each: (each[0] not in whole, each[1].badness)):
+        if key in whole and not judged[key].raised:
+            continue
+        for manifest in (judged[key].sized, judged[key].lowered):
+            tried = _with(found, state, manifest)
             broken = _broken(survey(tried), whole)
-            found = found if broken else tried
-            if broken:
-                notes[key] = f"more would leave {broken[0]} without room"
+            if not broken:
+                found = tried
+                break
+            notes[key] = f"what is enough would leave {broken[0]} without room"
     return SizedTrace(found, why, notes, unknown)
 
 

@@ -199,7 +199,15 @@ def test_more_is_not_given_where_that_takes_others_their_room(cli: Any, tmp_path
     document = json.loads(cli("suggest", "-f", source, "--usage", "use.csv", "--nodes", "2x4:8Gi", "--json").out)
     a = by_name(document)["a"]
     assert (a["patch"], a["sizes"]) == (None, ["cpu needs 2, has 1"])
-    assert a["note"] == "more would leave shop/b without room"
+    assert a["note"] == "what is enough would leave shop/b without room"
+
+
+def test_less_is_not_asked_for_where_pods_that_run_then_take_others_their_room(cli: Any, tmp_path: Path) -> None:
+    source = write(tmp_path / "deploy", workload("a", "5"), workload("b", "2500m"))
+    (tmp_path / "use.csv").write_text("namespace,workload,container,cpu,memory,window\nshop,a,main,2,,7d\n")
+    document = json.loads(cli("suggest", "-f", source, "--usage", "use.csv", "--nodes", "2x4:8Gi", "--json").out)
+    a, b = (by_name(document)[name] for name in ("a", "b"))
+    assert (a["patch"], b["after"]["ready"]) == (None, 2)
 
 
 def test_a_folder_that_cannot_be_made_is_said(shop: str, cli: Any, tmp_path: Path) -> None:
