@@ -134,7 +134,7 @@ def test_an_unknown_deployment_lists_the_known_ones(trace: MakeTrace, deployment
 
 
 def test_a_trace_without_deployments_makes_no_scenario(data: Path) -> None:
-    with pytest.raises(ScenarioError, match="its workloads: none"):
+    with pytest.raises(ScenarioError, match="no workload whose requests could be changed"):
         scenario_from_trace(load_trace(data / "traces/cronjob.sktrace"), name="x")
 
 
