@@ -18,6 +18,7 @@ from env.trace.scopes import is_cluster_scoped
 from env.trace.upgrade import TEMPLATE_PATHS
 
 _ENTRY = ("trackLifecycle", "skipOwned")
+_MISPLACED = "apps/v1.ReplicaSet"
 
 
 def replayable(trace: Trace) -> tuple[Trace, tuple[str, ...]]:
@@ -39,7 +40,8 @@ def replayable(trace: Trace) -> tuple[Trace, tuple[str, ...]]:
                 applied.append(_admitted(manifest, there, lambda what: left_out.update({what: None})))
         deleted = [manifest for manifest in event["deleted_objs"] if not is_cluster_scoped(manifest)]
         events.append({**event, "applied_objs": applied, "deleted_objs": deleted})
-    config = {**trace.config, "trackedObjects": _tracked(trace.config["trackedObjects"])}
+    kinds = {f"{each['apiVersion']}.{each['kind']}" for each in _applied(trace)}
+    config = {**trace.config, "trackedObjects": _tracked(trace.config["trackedObjects"], kinds)}
     return Trace({**trace.document, "config": config, "events": events}, trace.name), tuple(left_out)
 
 
@@ -78,10 +80,15 @@ def _admitted(manifest: Manifest, there: set[tuple[str, str, str]], say: Callabl
     return replaced(manifest, (*path, "spec"), {key: value for key, value in pod.items() if key not in gone})
 
 
-def _tracked(tracked: dict[str, Any]) -> dict[str, Any]:
-    """`trackedObjects` as SimKube 2.7 takes them: its own paths for kinds that it knows, others only with a path."""
+def _tracked(tracked: dict[str, Any], applied: set[str]) -> dict[str, Any]:
+    """`trackedObjects` as SimKube 2.7 takes them: its own paths for kinds that it knows, others only with a path.
+
+    Of what is applied all kinds with pods are tracked: only in their templates the driver writes that pods go to
+    virtual nodes, by which DaemonSets are counted. Not ReplicaSets: the driver looks for their template at `/spec`.
+    """
     found = {}
-    for kind, entry in tracked.items():
+    for kind in sorted({*tracked, *(applied & TEMPLATE_PATHS.keys())} - {_MISPLACED}):
+        entry = tracked.get(kind, {})
         own = [entry["podSpecTemplatePath"]] if entry.get("podSpecTemplatePath") else []
         given = [TEMPLATE_PATHS[kind]] if kind in TEMPLATE_PATHS else entry.get("podSpecTemplatePaths") or own
         if given:  # it is only asked where the pod templates are

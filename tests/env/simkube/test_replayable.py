@@ -80,6 +80,7 @@ def test_objects_without_a_namespace_end_the_driver_and_are_left_out() -> None:
         ("apps/v1.Deployment", {}, {"podSpecTemplatePaths": ["/spec/template"]}),
         ("apps/v1.Deployment", {"podSpecTemplatePath": "/spec"}, {"podSpecTemplatePaths": ["/spec/template"]}),
         ("v1.Pod", {"skipOwned": True}, {"podSpecTemplatePaths": [""], "skipOwned": True}),
+        ("apps/v1.ReplicaSet", {"podSpecTemplatePaths": ["/spec"]}, None),
         ("v1.ConfigMap", {}, None),
         ("v1.ConfigMap", {"podSpecTemplatePaths": []}, None),
         ("x.io/v1.Farm", {"podSpecTemplatePath": "/spec/pods/*"}, {"podSpecTemplatePaths": ["/spec/pods/*"]}),
@@ -91,6 +92,17 @@ def test_tracked_kinds_are_as_simkube_takes_them(kind: str, entry: Manifest, lef
     assert trace.config["trackedObjects"] == ({} if left is None else {kind: left})
     assert said == ()
     read_trace(trace.to_bytes(), "again")
+
+
+def test_all_kinds_with_pods_are_tracked_as_daemon_sets_would_else_run_on_other_nodes() -> None:
+    applied = [workload(), workload("DaemonSet"), workload("ReplicaSet"), ACCOUNT]
+    trace, said = replayable(trace_of(*applied, tracked={"apps/v1.Deployment": {"trackLifecycle": True}}))
+    paths = {"podSpecTemplatePaths": ["/spec/template"]}
+    assert trace.config["trackedObjects"] == {
+        "apps/v1.DaemonSet": paths,
+        "apps/v1.Deployment": {**paths, "trackLifecycle": True},
+    }
+    assert said == ()
 
 
 def test_the_trace_in_memory_is_not_touched() -> None:
