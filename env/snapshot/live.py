@@ -22,7 +22,7 @@ from env.snapshot.clean import cleaned
 from env.snapshot.now import WorkloadNow, workload_now
 from env.snapshot.pods import Key, PodSeen, key_of, maker_of
 from env.snapshot.reading import LISTED, POD_ELSEWHERE, ClusterRead, Manifest, Say, read_objects
-from env.snapshot.room import is_virtual_kubelet, less
+from env.snapshot.room import is_virtual, less
 from env.snapshot.snapshot import Skipped, Snapshot
 from env.untrusted import count, mapping, mappings, message, name
 from env.words import count as counted
@@ -55,8 +55,8 @@ def read_cluster(api: KubeApi, source: str, namespaces: Sequence[str] = (), say:
 
 def snapshot_of(read: ClusterRead, source: str) -> Snapshot:
     """What was read, as a snapshot."""
-    nodes = [node for node in read.objects["Node"] if not is_virtual_kubelet(node)]
-    virtual = {key_of(node, "Node").name for node in read.objects["Node"] if is_virtual_kubelet(node)}
+    nodes = [node for node in read.objects["Node"] if not is_virtual(node)]
+    virtual = {key_of(node, "Node").name for node in read.objects["Node"] if is_virtual(node)}
     sorted_out = _sorted_out(read, virtual)
     kept = {key: workload for key, workload in sorted_out.workloads.items() if not _is_elsewhere(workload, virtual)}
     staying = [pod for pod in sorted_out.others if pod.node and pod.node not in virtual]
@@ -84,10 +84,10 @@ def snapshot_of(read: ClusterRead, source: str) -> Snapshot:
     )
     skipped = [
         *_unread(read),
-        *(Skipped("Node", each, "is a virtual kubelet, no room of the cluster's own") for each in sorted(virtual)),
+        *(Skipped("Node", each, "is virtual, no room of the cluster's own") for each in sorted(virtual)),
         *unusable,
         *(
-            Skipped(key.kind, f"{key.namespace}/{key.name}", "runs on virtual kubelets only")
+            Skipped(key.kind, f"{key.namespace}/{key.name}", "runs on virtual nodes only")
             for key in sorted_out.workloads
             if key not in kept
         ),

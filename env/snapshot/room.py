@@ -8,20 +8,23 @@ from dataclasses import replace
 from typing import Any
 
 from env.problems.nodes import NodePool
+from env.problems.virtual_nodes import VIRTUAL_TAINT_KEY
 from env.untrusted import mapping, mappings, name
 
 _PROVIDERS = "virtual-kubelet.io/provider"
 _FARGATE = "eks.amazonaws.com/compute-type"
 
 
-def is_virtual_kubelet(node: Any) -> bool:
-    """Whether it stands for a service that runs pods elsewhere, such as Azure Container Instances or Fargate.
+def is_virtual(node: Any) -> bool:
+    """Whether it is no room of the cluster's own.
 
-    KWOK's nodes are none: they stand for nodes.
+    It stands for a service that runs pods elsewhere, such as Azure Container Instances or Fargate, or is one of
+    SimKube's simulations. Other nodes of KWOK stand for nodes.
     """
     labels = mapping(mapping(node.get("metadata")).get("labels"))
     taints = {name(each.get("key")) for each in mappings(mapping(node.get("spec")).get("taints"))}
-    return labels.get("type") == "virtual-kubelet" or _PROVIDERS in taints or labels.get(_FARGATE) == "fargate"
+    is_elsewhere = labels.get("type") == "virtual-kubelet" or labels.get(_FARGATE) == "fargate"
+    return is_elsewhere or bool(taints & {_PROVIDERS, VIRTUAL_TAINT_KEY})
 
 
 def less(node: NodePool, requests: Sequence[Mapping[str, int]], pods: int) -> NodePool:

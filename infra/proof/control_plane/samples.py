@@ -3,7 +3,7 @@
 A shop of a few workloads (docs/samples/shop.yaml) runs on virtual nodes, well or with one thing wrong, and `sim-arena
 trace record` records it. KWOK plays kubelets and containers; what kills a container for its memory is the annotation
 `sim-arena.io/verdict`, which follows from the demand in the manifests. The node worker-1, which runs KWOK, is tainted
-as a node of the control plane.
+as a node of the control plane; the plane's own virtual nodes are no part of a recording.
 """
 
 from __future__ import annotations
@@ -103,8 +103,6 @@ def main() -> int:
 def prepare(api: KubeApi) -> None:
     """Nodes and Stages of the plane as the samples want them."""
     api.patch(path_of(NODES.collection, "worker-1"), {"spec": {"taints": [_CONTROL_PLANE]}})
-    for each in api.list(NODES.collection, labels="type=virtual"):
-        api.delete(path_of(NODES.collection, each["metadata"]["name"]))
     for stage in shipped_stages():
         api.apply(path_of(_STAGES, stage["metadata"]["name"]), stage)
 

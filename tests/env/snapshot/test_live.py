@@ -151,9 +151,10 @@ def test_pods_of_the_revision_before_and_defaults_of_a_limit_range_are_nothing_a
     assert snapshot.nodes.total[0] == 8000
 
 
-def test_virtual_kubelets_are_no_room_and_what_runs_there_is_left_out(town: Town, read: Read) -> None:
+def test_virtual_nodes_are_no_room_and_what_runs_there_is_left_out(town: Town, read: Read) -> None:
     town.node("aci", labels={"type": "virtual-kubelet"})
     town.node("fargate-1", labels={"eks.amazonaws.com/compute-type": "fargate"})
+    town.node("virtual-1", taints=[{"key": "kwok-provider", "value": "true", "effect": "NoSchedule"}])
     town.node("kwok-1", labels={"type": "kwok"})
     town.deployment("burst", running("aci"))
     town.deployment("both", running("aci"), running())
@@ -161,7 +162,7 @@ def test_virtual_kubelets_are_no_room_and_what_runs_there_is_left_out(town: Town
     assert snapshot.nodes is not None
     assert snapshot.nodes.count == 3
     assert _names(snapshot, *WORKLOADS) == ["Deployment both"]
-    assert "Deployment shop/burst: runs on virtual kubelets only" in _said(snapshot)
+    assert "Deployment shop/burst: runs on virtual nodes only" in _said(snapshot)
 
 
 def test_the_replicas_that_an_autoscaler_has_set_are_kept(town: Town, read: Read) -> None:
