@@ -233,7 +233,7 @@ def test_without_a_client_it_ends_at_once(closed: str, trace_file: Path) -> None
             "error: kubeconfig /no/such: Invalid kube-config file. No configuration found",
         ),
         (("--problem", "cpu"), {}, "error: --problem cpu: needs --play\n"),
-        (("--deploy", "web"), {}, "error: --deploy: needs --trace; "),
+        (("--deploy", "web"), {}, "error: --deploy: needs --trace or -f; "),
         (("--play", "--problem", "cup"), {}, "error: problem 'cup' is unknown"),
     ],
 )
