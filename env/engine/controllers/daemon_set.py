@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 from env.engine.api_server import ApiServer
-from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.replicated import DaemonSetSpec
 from env.engine.manifests.strategy import resolve
 from env.engine.pods import UNBOUND, Pod
@@ -19,6 +19,9 @@ from env.engine.scheduling.placement import StaticFilter, static_table
 from env.engine.workload import NOT_COUNTED, Workload
 from env.jit import Ints
 from env.workload import ObjectRef
+
+_WANTED: WeakKeyDictionary[DaemonSetSpec, tuple[Sequence[Node], list[str]]] = WeakKeyDictionary()
+"""For which nodes a spec was looked at last, and the names of those that let its pods in; all replays share it."""
 
 
 @dataclass(eq=False)
@@ -32,7 +35,6 @@ class DaemonSet:
     parent: ClassVar[Workload | None] = None
     node_counts: ClassVar[Ints] = NOT_COUNTED
     batch_s: ClassVar[float] = 0.0
-    _planned: tuple[PodTemplate, list[str]] | None = None
 
     @property
     def ref(self) -> ObjectRef:
@@ -168,16 +170,16 @@ class DaemonSet:
     @property
     def wanted_nodes(self) -> list[str]:
         """The names of the nodes on which there should be a pod."""
-        asked = self.spec.template
-        if self._planned is None or self._planned[0] is not asked:
+        found = _WANTED.get(self.spec)
+        if found is None or found[0] is not self.nodes:
             filters = static_table(self.spec.on_any_node.placement, self.nodes)[0].tolist()
             wanted = [
                 node.name
                 for node, refusing in zip(self.nodes, filters, strict=True)
-                if refusing == StaticFilter.NONE and asked.node_name in ("", node.name)
+                if refusing == StaticFilter.NONE and self.spec.template.node_name in ("", node.name)
             ]
-            self._planned = asked, wanted
-        return self._planned[1]
+            found = _WANTED[self.spec] = self.nodes, wanted
+        return found[1]
 
     def _create(self, api: ApiServer, nodes: Sequence[str]) -> bool:
         """Make a pod for each node, up to the first that is refused; whether there is a new one."""
