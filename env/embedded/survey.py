@@ -36,7 +36,8 @@ class WorkloadState:
         kind: As in manifests.
         namespace: Where it is.
         name: Its name there.
-        wanted: Pods that it should have at least; 0 for what has ended well, or is not to run.
+        wanted: Pods that it should have at least, of a Job those that it has; 0 for what has ended well, or is not to
+            run.
         ready: Pods of it that are Ready.
         lacking: Pods that are not Ready or not there; 0 where it is whole.
         cpu_m: CPU that a new pod of it takes of its node, millicores.
@@ -92,12 +93,14 @@ def survey(plane: ControlPlane) -> tuple[WorkloadState, ...]:
 
 
 def _state(plane: ControlPlane, workload: Workload, texts: Texts) -> WorkloadState:
-    pods, template, ref = workload.pods(), _template(workload), workload.ref
+    pods, ref = workload.pods(), workload.ref
+    template = plane.api.admission.defaulted(_template(workload))
+    live = [pod for pod in pods if not (pod.leaving or pod.deleted or pod.ended)]
     whole = WorkloadState(
         kind=workload.kind,
         namespace=ref.namespace,
         name=ref.name,
-        wanted=1 if isinstance(workload, BarePod) and any(not pod.ended for pod in pods) else wanted_pods(workload),
+        wanted=max(wanted_pods(workload), len(live) if isinstance(workload, Job | BarePod) else 0),
         ready=sum(pod.ready for pod in pods),
         lacking=lacking(workload),
         cpu_m=template.cpu_m,
@@ -106,7 +109,6 @@ def _state(plane: ControlPlane, workload: Workload, texts: Texts) -> WorkloadSta
     if not whole.lacking:
         return whole
     waiting = [pod for pod in pods if pod.phase is Phase.PENDING and pod.row == UNBOUND and not pod.leaving]
-    live = [pod for pod in pods if not (pod.leaving or pod.deleted or pod.ended)]
     refused = refusals(plane, waiting[0]) if waiting and not waiting[0].template.unscheduled else Counter[str]()
     return replace(
         whole,
@@ -145,7 +147,8 @@ def _reason(
 def _forbidden(text: str) -> str:
     """What forbids a pod, in few words: `exceeded quota: few` of all that a controller says."""
     _, forbidden, why = text.partition(" is forbidden: ")
-    return why.partition(",")[0][:_LONGEST] if forbidden else ""
+    short = why.partition(",")[0] if forbidden else ""
+    return short if len(short) <= _LONGEST else f"{short[: _LONGEST - 1]}…"
 
 
 def _of_makers(workload: Workload, texts: Texts) -> list[str]:

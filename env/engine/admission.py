@@ -75,12 +75,7 @@ class Admission:
 
     def admit(self, template: PodTemplate) -> PodTemplate | Refusal:
         """What a new pod of this template is made from, or why there is none."""
-        ranges = self._ranges.get(template.namespace, {})
-        made: PodTemplate | Refusal = template
-        if ranges or asks_as_a_whole(template):
-            if template not in self._admitted:
-                self._admitted[template] = _within(template, list(ranges.values()))
-            made = self._admitted[template]
+        made = self._within_ranges(template)
         accounts = self._accounts.get(template.namespace)
         if not accounts or isinstance(made, Refusal):
             return made
@@ -95,6 +90,19 @@ class Admission:
                 if too_much:
                     return Refusal(too_much)
         return made
+
+    def defaulted(self, template: PodTemplate) -> PodTemplate:
+        """A template with what LimitRanges give its containers; as it is where they refuse its pods."""
+        made = self._within_ranges(template)
+        return template if isinstance(made, Refusal) else made
+
+    def _within_ranges(self, template: PodTemplate) -> PodTemplate | Refusal:
+        ranges = self._ranges.get(template.namespace, {})
+        if not ranges and not asks_as_a_whole(template):
+            return template
+        if template not in self._admitted:
+            self._admitted[template] = _within(template, list(ranges.values()))
+        return self._admitted[template]
 
     def charge(self, pod: Pod) -> None:
         """A pod exists now and takes from the quotas."""

@@ -31,11 +31,13 @@ def chosen_scenarios(
     if len(named) > 1:
         raise ConfigError(f"{named[0]} and {named[1]}: give one of them")
     if trace is not None:
-        found = tuple(each for path in _paths(trace) for file in trace_files(path) for each in _of(load_trace(file)))
+        found = tuple(
+            each for path in _paths(trace, "trace") for file in trace_files(path) for each in _of(load_trace(file))
+        )
     elif filename is not None:
         from env.snapshot import read_manifests, trace_of
 
-        found = tuple(_of(trace_of(read_manifests(_paths(filename)))))
+        found = tuple(_of(trace_of(read_manifests(_paths(filename, "filename")))))
     elif scenarios is None:
         return None
     else:
@@ -55,5 +57,8 @@ def _of(trace: Trace) -> Iterator[Scenario]:
         yield scenario_from_trace(trace, name=name, deploy=each.name, namespace=each.namespace, kind=each.kind)
 
 
-def _paths(given: Paths) -> list[str]:
-    return [os.fspath(each) for each in ([given] if isinstance(given, str | os.PathLike) else given)]
+def _paths(given: Paths, keyword: str) -> list[str]:
+    every = [given] if isinstance(given, str | os.PathLike) else given
+    if not isinstance(every, Sequence) or not all(isinstance(each, str | os.PathLike) and each for each in every):
+        raise ConfigError(f"{keyword} {given!r:.80}: must be a path, or several")
+    return [os.fspath(each) for each in every]

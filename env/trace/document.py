@@ -226,7 +226,8 @@ def _text_kind(data: bytes, name: str) -> str:
         return ""
     what = "JSON" if is_json else "YAML"
     make = f"sim-arena trace make -f {shlex.quote(name)} --to web.sktrace"
-    return f"is {what}, and a trace is MessagePack; manifests go to -f, or make a trace of them: {make}"
+    options = "-f (in Python filename=)"
+    return f"is {what}, and a trace is MessagePack; manifests go to {options}, or make a trace of them: {make}"
 
 
 def _checked(document: Any, name: str) -> Trace:

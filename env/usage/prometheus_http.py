@@ -223,7 +223,8 @@ class PrometheusApi:
         try:
             yield
         except urllib3.exceptions.SSLError as error:
-            hint = "; if its authority is your own, give --prometheus-ca FILE"
+            is_plain = "WRONG_VERSION_NUMBER" in str(error)
+            hint = "; is it http://?" if is_plain else "; if its authority is your own, give --prometheus-ca FILE"
             raise PrometheusError(f"{self.url}: {self.credentials.hidden(str(error))}{hint}") from error
         except urllib3.exceptions.NewConnectionError as error:
             why = str(error).rpartition(": ")[2]

@@ -18,12 +18,12 @@ from env.engine.manifests.objects import read_workload
 from env.errors import ClusterError, ScenarioError
 from env.problems.nodes import NodePools
 from env.problems.scenario import Scenario, edited_trace, recorded_manifest, recorded_resources
-from env.quantity import format_cpu, format_memory
 from env.trace.document import Manifest, Trace
 from env.usage.enough import enough
 from env.usage.usage import ContainerKey, Usage
 from env.words import count
 from env.workload import KINDS, Resources
+from runner.suggest.patch import changes
 from runner.suggest.rows import Key
 from runner.suggest.sharing import Asked, shared
 from runner.suggest.suggestion import SEARCHED, Suggestion, SuggestionEnd, suggest
@@ -129,7 +129,9 @@ class Planner:
         against = self._against(state, found.before.resources, asked)
         if not against:
             return replace(reply, asked=asked)
-        return replace(reply, note=f"{_lower(found.before.resources, asked)} would do, but {against}")
+        edited = self.manifest(edited_trace(scenario, asked), state)
+        would_do = ", ".join(changes(self.manifest(trace, state), edited))
+        return replace(reply, note=f"{would_do} would do, but {against}")
 
     def _shared(self, states: list[WorkloadState], failing: list[WorkloadState], made: Proposals) -> Proposals | None:
         """Proposals with which all those fit together that lack room; None where there are none, or none is needed."""
@@ -201,14 +203,6 @@ class Planner:
             memory.memory_bytes if memory.memory_bytes is not None else 0 if is_free else asked.memory_bytes,
             0,
         )
-
-
-def _lower(old: Resources, new: Resources) -> str:
-    """Which requests go down, in words."""
-    said = [f"cpu {format_cpu(old.cpu_m)} -> {format_cpu(new.cpu_m)}"] if new.cpu_m < old.cpu_m else []
-    if new.memory_bytes < old.memory_bytes:
-        said.append(f"memory {format_memory(old.memory_bytes)} -> {format_memory(new.memory_bytes)}")
-    return ", ".join(said)
 
 
 def _note(found: Suggestion) -> str:

@@ -105,6 +105,12 @@ def test_pods_that_run_are_not_lowered_while_their_use_is_not_known() -> None:
     assert proposed(answered(known, workload("ads", "100m"))) == {"web": ("cpu 3 -> 1150m",)}
 
 
+def test_what_would_do_names_the_container_where_there_are_several() -> None:
+    sidecar = {"name": "envoy", "image": "x", "restartPolicy": "Always", "resources": {"requests": {"cpu": "3"}}}
+    found = answered(workload("web", "100m", replicas=3, initContainers=[sidecar]), workload("ads", "100m"))
+    assert found.rows[0].note.startswith("envoy: cpu 3 -> ")
+
+
 def test_what_no_action_mends_is_said_of_its_row_and_the_others_are_mended() -> None:
     found = answered(workload("win", "1", nodeSelector={"kubernetes.io/os": "windows"}), workload("web", "5"))
     assert proposed(found) == {"web": ("cpu 5 -> 4",)}

@@ -68,6 +68,8 @@ def test_a_trace_is_a_scenario(
         ({"trace": "web.yaml"}, "web.yaml: cannot be read"),
         ({"filename": "nowhere"}, "nowhere: cannot be read"),
         ({"trace": []}, "trace: must hold at least one workload"),
+        ({"trace": 3}, "trace 3: must be a path, or several"),
+        ({"filename": ""}, "filename '': must be a path, or several"),
         ({"trace": "a", "filename": "b"}, "trace and filename: give one of them"),
     ],
 )

@@ -87,7 +87,14 @@ def test_each_kind_has_the_pods_that_its_controller_makes(tmp_path: Path) -> Non
         "Pod default/bare": (1, 1, 0),
         "Pod default/bound": (1, 1, 0),
     }
-    assert found["default/web"].cpu_m == 0  # as written; the LimitRange gives it to pods
+    assert found["default/web"].cpu_m == 1_000  # the LimitRange gives it to pods
+
+
+def test_a_job_wants_the_pods_that_it_has(tmp_path: Path) -> None:
+    template = {"spec": {**BIG, "restartPolicy": "Never"}}
+    job = named("Job", "many", "batch/v1", spec={"parallelism": 3, "completions": 3, "template": template})
+    found = ended(tmp_path, job, node("small", "2"))["Job default/many"]
+    assert (found.ready, found.wanted, found.lacking) == (0, 3, 3)
 
 
 @pytest.mark.parametrize("seed", range(6))

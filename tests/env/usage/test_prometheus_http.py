@@ -159,6 +159,11 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
     assert not refused.value.too_big
 
 
+def test_https_to_a_server_without_it_asks_whether_http_is_meant(server: FakePrometheus) -> None:
+    with pytest.raises(PrometheusError, match=r"wrong version number.*; is it http://\?"):
+        connect_prometheus(server.url.replace("http:", "https:"), Credentials()).query(QUERY, NOW)
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
 def test_a_server_of_an_own_authority_needs_its_certificates(server: FakePrometheus, tmp_path: Path) -> None:
     made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "ca.pem", "-subj", "/CN=own",
