@@ -86,8 +86,10 @@ def answer(
         )
         before = planner.survey(trace)
         asked = [state for state in before if _is_asked(state, question)]
-        sized = sized_trace(trace, asked, lambda state: planner.manifest(trace, state), usage, planner.survey)
-        made = replace(planner, trace=sized.trace).proposals(
+        manifests = {state.key: planner.manifest(trace, state) for state in asked if state.kind in KINDS}
+        sized = sized_trace(trace, before, asked, manifests, usage, planner.quick_survey)
+        given = {state.key: state for state in before}
+        made = replace(planner, trace=sized.trace, given=given).proposals(
             planner.survey(sized.trace) if sized.trace is not trace else before, {state.key for state in asked}
         )
         after = {state.key: state for state in (planner.survey(made.trace) if made.trace is not trace else before)}

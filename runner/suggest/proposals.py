@@ -24,7 +24,7 @@ from env.usage.usage import ContainerKey, Usage
 from env.words import count
 from env.workload import KINDS, Resources
 from runner.suggest.patch import changes
-from runner.suggest.rows import Key
+from runner.suggest.rows import Key, lacking_more
 from runner.suggest.sharing import Asked, shared
 from runner.suggest.suggestion import SEARCHED, Suggestion, SuggestionEnd, suggest
 
@@ -68,7 +68,12 @@ class Proposals:
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes proposals; see `runner.suggest.answer.answer` for what it takes."""
+    """Makes proposals; see `runner.suggest.answer` for what it takes.
+
+    Attributes:
+        cluster: Where traces are replayed.
+        given: The workloads as given, whatever they are in `trace`. None of them may come to lack more pods.
+    """
 
     trace: Trace
     nodes: NodePools
@@ -80,10 +85,19 @@ class Planner:
     should_stop: Callable[[], bool]
     on_progress: Progress
     cluster: EmbeddedCluster = field(default_factory=EmbeddedCluster)
+    given: Mapping[Key, WorkloadState] = field(default_factory=dict)
 
     def survey(self, trace: Trace) -> tuple[WorkloadState, ...]:
         """Every workload at the end of a replay."""
         return self.cluster.survey(trace, self.nodes, self.duration_s)
+
+    def quick_survey(self, trace: Trace) -> tuple[WorkloadState, ...]:
+        """The same without sentences."""
+        return self.cluster.survey(trace, self.nodes, self.duration_s, explained=False)
+
+    def _robbed(self, states: Iterable[WorkloadState]) -> list[str]:
+        """Workloads that lack more pods than as given."""
+        return lacking_more(states, self.given)
 
     def manifest(self, trace: Trace, state: WorkloadState) -> Manifest:
         """The manifest of a workload at the end of a replay."""
@@ -99,8 +113,14 @@ class Planner:
         for number, state in enumerate(failing):
             self.on_progress(number, len(failing), str(state.workload))
             replies[state.key] = reply = self._reply(trace, state, search)
-            if reply.asked is not None:
-                trace = edited_trace(self._scenario(trace, state), reply.asked)
+            if reply.asked is None:
+                continue
+            tried = edited_trace(self._scenario(trace, state), reply.asked)
+            robbed = self._robbed(self.quick_survey(tried))
+            if robbed:
+                replies[state.key] = replace(reply, asked=None, note=f"would take {robbed[0]} pods that run")
+            else:
+                trace = tried
         made = Proposals(trace, {key: each.asked for key, each in replies.items() if each.asked is not None}, replies)
         return self._shared(states, failing, made) or made
 
@@ -160,8 +180,11 @@ class Planner:
         should = {*asked, *(state.key for state in states if not state.lacking)}
 
         def left(asked: Asked) -> list[WorkloadState]:
-            surveyed = self.cluster.survey(self._with(given, asked), self.nodes, self.duration_s, explained=False)
-            return [state for state in surveyed if state.lacking and state.key in should]
+            surveyed = self.quick_survey(self._with(given, asked))
+            robbed = self._robbed(surveyed)
+            return [
+                state for state in surveyed if (state.lacking and state.key in should) or str(state.workload) in robbed
+            ]
 
         found = shared(asked, {key: self._floor(given[key], asked[key]) for key in asked}, left)
         if found is None:
@@ -197,7 +220,7 @@ class Planner:
             enough(self.usage.of(ContainerKey(state.kind, state.namespace, state.name, slot.name)))
             for slot in (edited.cpu, edited.memory)
         )
-        is_free = self.lower or not state.ready
+        is_free = self.lower or not (state.ready or self.given.get(state.key, state).ready)
         return Resources(
             cpu.cpu_m if cpu.cpu_m is not None else 0 if is_free else asked.cpu_m,
             memory.memory_bytes if memory.memory_bytes is not None else 0 if is_free else asked.memory_bytes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,7 @@ class Row:
     @property
     def is_broken(self) -> bool:
         """Whether the proposals take it the room that it has."""
-        return bool(self.after.lacking and not self.before.lacking)
+        return self.after.lacking > self.before.lacking
 
     @property
     def has_something(self) -> bool:
@@ -117,3 +118,8 @@ class Answer:
     def proposals(self) -> tuple[Row, ...]:
         """Those for which something is proposed."""
         return tuple(row for row in self.rows if row.patch)
+
+
+def lacking_more(states: Iterable[WorkloadState], given: Mapping[Key, WorkloadState]) -> list[str]:
+    """The names of workloads that lack more pods than as given."""
+    return [str(state.workload) for state in states if state.key in given and state.lacking > given[state.key].lacking]

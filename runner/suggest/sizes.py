@@ -15,9 +15,8 @@ from env.usage.containers import containers, limits_of, requests_of
 from env.usage.demand import usage_of_annotations, with_usage
 from env.usage.enough import Sized, Verdict, sizing
 from env.usage.usage import ContainerKey, Usage
-from env.workload import KINDS
 from runner.suggest.patch import check_names
-from runner.suggest.rows import Key
+from runner.suggest.rows import Key, lacking_more
 
 Survey = Callable[[Trace], Iterable[WorkloadState]]
 
@@ -89,43 +88,45 @@ class SizedTrace:
 
 def sized_trace(
     trace: Trace,
-    states: Iterable[WorkloadState],
-    manifest_of: Callable[[WorkloadState], Manifest],
+    given: Iterable[WorkloadState],
+    asked: Iterable[WorkloadState],
+    manifests: Mapping[Key, Manifest],
     usage: Usage,
     survey: Survey,
 ) -> SizedTrace:
-    """Ask for what is enough, as far as it leaves whole what is.
+    """Ask for what is enough, as far as no workload comes to lack more pods than as given.
 
     Where all at once does not, what runs and asks for too much goes first, as it makes room; then one after the other
     what asks for too little, and what does not run and so takes no room yet.
 
     Args:
         trace: As given, with use as annotations.
-        states: Its workloads as given.
-        manifest_of: The last manifest of each.
+        given: Its workloads as given.
+        asked: Those of them that may change.
+        manifests: The last manifest of each of a kind that is edited.
         usage: What containers use.
         survey: Replays a trace.
     """
-    states = [state for state in states if state.kind in KINDS and _is_named(manifest_of(state))]
-    judged = {state.key: sizes(manifest_of(state), usage) for state in states}
+    before = {state.key: state for state in given}
+    states = [state for state in asked if state.key in manifests and _is_named(manifests[state.key])]
+    judged = {state.key: sizes(manifests[state.key], usage) for state in states}
     unfit = {state.key: state for state in states if judged[state.key].why}
     why = {key: judged[key].why for key in unfit}
     unknown = tuple(key for each in judged.values() for key in each.unknown)
-    whole = {state.key for state in states if not state.lacking}
     all_sized = trace
     for key, state in unfit.items():
         all_sized = _with(all_sized, state, judged[key].sized)
-    if not unfit or not _broken(survey(all_sized), whole):
+    if not unfit or not lacking_more(survey(all_sized), before):
         return SizedTrace(all_sized, why, {}, unknown)
     found, notes = trace, dict[Key, str]()
-    for key in unfit.keys() & whole:
-        found = _with(found, unfit[key], judged[key].lowered)
-    for key, state in sorted(unfit.items(), key=lambda each: (each[0] not in whole, each[1].badness)):
-        if key in whole and not judged[key].raised:
+    for key, state in unfit.items():
+        found = found if state.lacking else _with(found, state, judged[key].lowered)
+    for key, state in sorted(unfit.items(), key=lambda each: (each[1].lacking > 0, each[1].badness)):
+        if not state.lacking and not judged[key].raised:
             continue
         for manifest in (judged[key].sized, judged[key].lowered):
             tried = _with(found, state, manifest)
-            broken = _broken(survey(tried), whole)
+            broken = lacking_more(survey(tried), before)
             if not broken:
                 found = tried
                 break
@@ -140,10 +141,6 @@ def _is_named(manifest: Manifest) -> bool:
     except ScenarioError:
         return False
     return True
-
-
-def _broken(states: Iterable[WorkloadState], whole: set[Key]) -> list[str]:
-    return [str(state.workload) for state in states if state.lacking and state.key in whole]
 
 
 def _with(trace: Trace, state: WorkloadState, manifest: Manifest) -> Trace:

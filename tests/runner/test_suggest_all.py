@@ -129,6 +129,13 @@ def test_what_runs_in_the_cluster_is_left_alone_where_the_replay_finds_no_room_f
     assert (found.failing, found.staying, found.proposals) == ((), (), ())
 
 
+def test_no_proposal_takes_pods_that_run_from_a_workload_that_is_not_whole_either() -> None:
+    found = answered(workload("late", "5", 1), workload("web", "3", 3))
+    late, web = (next(row for row in found.rows if row.before.name == name) for name in ("late", "web"))
+    assert (web.before.ready, web.after.ready) == (2, 2)
+    assert (late.patch, late.note) == (None, "would take shop/web pods that run")
+
+
 def test_every_kind_of_workload_is_looked_at() -> None:
     found = answered(workload("agent", "5", kind="DaemonSet"), workload("db", "5", kind="StatefulSet"))
     assert {str(row.before.workload): row.before.lacking for row in found.rows} == {
