@@ -28,7 +28,7 @@ from env.engine.manifests.objects import is_builtin, pod_templates, read_workloa
 from env.engine.manifests.pod_template import PodTemplate
 from env.engine.manifests.replicated import DaemonSetSpec, StatefulSetSpec
 from env.engine.manifests.resource_list import with_requests
-from env.engine.manifests.resource_quota import counts, read_resource_quota, usage
+from env.engine.manifests.resource_quota import counts, read_resource_quota, unspecified, usage
 from env.problems.scenario import Scenario, ceiling_of
 from env.problems.virtual_nodes import on_virtual_nodes, virtual_nodes
 from env.quantity import format_cpu, format_memory
@@ -108,12 +108,16 @@ def _quotas(scenario: Scenario, template: PodTemplate) -> tuple[str, ...]:
     applied, gone = [*_applied(scenario)], {_key(each) for each in _deleted(scenario)}
     first = next(number for number, each in enumerate(applied) if is_of(each, scenario.workload))
     times = Counter(map(_key, applied))
+    namespace = scenario.workload.namespace
+    has_defaults = any(each["kind"] == "LimitRange" and object_ref(each).namespace == namespace for each in applied)
     for each in applied[:first]:
         ref = object_ref(each)
-        is_here = is_builtin(each) and each["kind"] == "ResourceQuota" and ref.namespace == scenario.workload.namespace
+        is_here = is_builtin(each) and each["kind"] == "ResourceQuota" and ref.namespace == namespace
         if not is_here or times[_key(each)] > 1 or _key(each) in gone:
             continue
         quota, _ = read_resource_quota(as_map(each, "spec"))
+        if not has_defaults and counts(quota, pod) and "limits." in (lacks := unspecified(quota, pod)):
+            said.append(f"ResourceQuota {ref}: pods {lacks}; actions set no limits")
         for name, hard in quota.hard.items() if counts(quota, pod) else ():
             most = hard.milli // asked[name].milli if name in asked else scenario.target
             if most < scenario.target:

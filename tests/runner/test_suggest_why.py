@@ -151,6 +151,18 @@ def test_a_quota_that_allows_too_few_pods_is_named(cli: Any, tmp_path: Path) -> 
     assert 'Error creating: pods "web-' in result.out
 
 
+def test_limits_that_a_quota_demands_are_named_unless_a_limit_range_gives_them(cli: Any, tmp_path: Path) -> None:
+    metadata = {"name": "few", "namespace": "default"}
+    spec = {"hard": {"limits.memory": "4Gi"}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
+    result = cli("suggest", "--trace", write(tmp_path / "web.sktrace", 2, SMALL, quota))
+    assert result.code == 1
+    assert "ResourceQuota default/few: pods must specify limits.memory for: " in result.err
+    defaults = {"limits": [{"type": "Container", "default": {"memory": "1Gi"}}]}
+    given = {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": defaults}
+    assert cli("suggest", "--trace", write(tmp_path / "all.sktrace", 2, SMALL, quota, given)).code == 3
+
+
 def test_replicas_of_an_autoscaler_stay_where_requests_help(cli: Any, tmp_path: Path) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     spec = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 5}
