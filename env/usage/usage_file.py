@@ -48,6 +48,8 @@ def read_usage_file(path: Path, asked: Iterable[ContainerKey] = ()) -> Usage:
         if key in uses:
             raise ConfigError(f"{where}: {key} is there twice; keep one")
         uses[key] = _use(row, where, f"file {path.name}")
+    if not uses:
+        raise ConfigError(f"usage file {path}: has no rows")
     asked = dict.fromkeys(asked)
     unknown = [key for key in uses if asked and key not in asked]
     notes = (f"file {path.name}: {_some(unknown)} not among the workloads",) if unknown else ()

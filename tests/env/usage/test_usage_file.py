@@ -59,6 +59,8 @@ def test_a_container_that_is_none_of_the_workloads_is_a_note(tmp_path: Path) -> 
         ("kind,workload,container\nService,web,web\n", "kind 'Service' makes no pods"),
         ("a,b\n1,2\n", "the first line must name the columns"),
         ("", "the first line must name the columns"),
+        ("workload,container,cpu\n", "has no rows"),
+        ("[]", "has no rows"),
         ('[{"workload": "web", "container": "web", "memory": NaN}]', "memory: quantity"),
         ('[{"workload": "web"}]', "container is missing"),
         ('[{"workload": "web\\u001b", "container": "web"}]', "is no name"),
