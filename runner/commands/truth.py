@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +52,7 @@ def record(
     """Play scenarios on a cluster and write what it decided. Its own nodes must be cordoned or tainted.
 
     Makes nodes, a namespace and PriorityClasses for each scenario, plays the nodes' kubelets and deletes everything
-    again, also on failure and Ctrl-C. A scenario takes about 5 to 20 seconds a step; the file grows with each. One that
+    again, also on failure, Ctrl-C and SIGTERM. A scenario takes about 5 to 20 seconds a step; the file grows with each. One that
     cannot be recorded is noted in the file with the reason, and the next one follows; exit code 1 at the end.
     """
     wanted = _wanted(scenarios, count, seed, kind or [])
@@ -62,6 +63,7 @@ def record(
     # A kubelet has a pod Ready within a moment; a rollout of many waves would else take long.
     api = replace(connect(kube_context, kubeconfig=str(kubeconfig) if kubeconfig else None), poll_s=0.25)
     written = _Written()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it clears up, too
     try:
         _record(api, wanted, repeat, to, written)
     finally:

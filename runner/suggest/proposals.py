@@ -29,6 +29,8 @@ from runner.suggest.sharing import Asked, shared
 from runner.suggest.suggestion import SEARCHED, Suggestion, SuggestionEnd, suggest
 
 _FEW_PODS = 200  # in more, a search for what spares neighbours would take minutes
+_LEAST_TRIED = 20  # workloads for which proposals are made, however many pods there are
+_PODS_REPLAYED = 250_000  # proposals times pods; each proposal takes some ten replays of all pods
 
 Progress = Callable[[int, int, str], None]
 
@@ -108,8 +110,12 @@ class Planner:
         states = list(states)
         failing = [state for state in states if state.lacking and state.key in asked]
         failing.sort(key=lambda state: state.badness)
-        search = SEARCHED if sum(state.wanted for state in states) <= _FEW_PODS else 0
-        trace, replies = self.trace, dict[Key, Reply]()
+        pods = sum(state.wanted for state in states)
+        search = SEARCHED if pods <= _FEW_PODS else 0
+        most = max(_LEAST_TRIED, _PODS_REPLAYED // max(1, pods))
+        not_tried = f"not tried: proposals are made for the worst {most} of {len(failing)}; see --workload"
+        trace, replies = self.trace, {state.key: Reply(note=not_tried) for state in failing[most:]}
+        failing = failing[:most]
         for number, state in enumerate(failing):
             self.on_progress(number, len(failing), str(state.workload))
             replies[state.key] = reply = self._reply(trace, state, search)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from deciders import Deciders
 from fake_api import FakeApi
-from server import Surroundings, is_recorded
+from server import Surroundings, is_recorded, until
 from typer.testing import CliRunner
 
 from env.errors import ClusterError, UsageError
@@ -471,6 +473,20 @@ def test_the_command_refuses_a_cluster_with_nodes_and_writes_no_file(fake: FakeA
     result = run("--to", tmp_path / "out.jsonl", "--scenarios", scenarios, "--kubeconfig", config)
     assert isinstance(result.exception, ClusterError)
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_the_command_leaves_nothing_when_it_is_terminated(fake: FakeApi, kube: KubeApi, tmp_path: Path) -> None:
+    scenarios = tmp_path / "scenarios.jsonl"
+    scenarios.write_text(truth_line(generated("single")))
+    config = fake.write_kubeconfig(tmp_path / "kubeconfig")
+    script = Path(sys.executable).with_name("sim-arena")
+    options = ["--to", tmp_path / "out.jsonl", "--scenarios", scenarios, "--kubeconfig", config]
+    with subprocess.Popen([script, "truth", "record", *options], stderr=subprocess.PIPE) as process:
+        until("its nodes are there", lambda: any(is_recorded(node) for node in kube.list(paths.NODES)))
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 130
+    assert not any(is_recorded(node) for node in kube.list(paths.NODES))
 
 
 def test_the_command_notes_what_it_cannot_record_goes_on_and_fails_at_the_end(fake: FakeApi, tmp_path: Path) -> None:
