@@ -74,11 +74,20 @@ def _took_part(run: Run, job_id: str) -> bool:
 
 
 def _ended_after_all(run: Run, job_id: str) -> bool:
-    """Whether a job ended after the last round was closed; before that its last update may still count."""
-    ended, closed = (
-        run.history.first(key) for key in (keys.result(job_id), keys.global_weights(GROUP, run.wanted.rounds))
-    )
-    return ended is not None and closed is not None and closed.place < ended.place
+    """Whether a job ended by a look at the rounds after the last one was closed.
+
+    Before that its last update may still count; and so it may while the result is on its way.
+    """
+    last = keys.global_weights(GROUP, run.wanted.rounds)
+    ended, closed = run.history.first(keys.result(job_id)), run.history.first(last)
+    if ended is None or closed is None:
+        return False
+    looks = [
+        request.place
+        for request in run.history.requests()
+        if request.key == last and request.who == ended.who and request.place < ended.place
+    ]
+    return closed.place < max(looks, default=ended.place)
 
 
 def _doom(run: Run, job_id: str) -> MemberDefect | None:
