@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 EXAMPLES = dict(
     re.findall(
-        r"^## (.+?)\n.*?^```python\n(.*?)^```$", (ROOT / "docs/learners.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^## (.+?)\n(?:(?!## ).*\n)*?```python\n((?:.*\n)*?)```$",
+        (ROOT / "docs/learners.md").read_text(),
+        re.MULTILINE,
     )
 )
 

@@ -14,6 +14,7 @@ from env.words import count
         (2, "PriorityClass", "2 PriorityClasses"),
         (2, "NetworkPolicy", "2 NetworkPolicies"),
         (2, "day", "2 days"),
+        (2, "epoch", "2 epochs"),
         (1200, "job", "1,200 jobs"),
     ],
 )

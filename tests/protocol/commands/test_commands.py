@@ -237,13 +237,13 @@ def test_a_damaged_manifest_is_rejected_and_the_worker_goes_on(bucket_name: str,
 
 def test_a_newer_release_s_job_and_federation_are_nothing_to_do_here(bucket_name: str) -> None:
     place = objects(bucket_name)
-    place.create(keys.pending_manifest("newer"), b'{"version": 5}')
-    place.create(keys.federation("later"), b'{"version": 5}')
+    place.create(keys.pending_manifest("newer"), b'{"version": 9}')
+    place.create(keys.federation("later"), b'{"version": 9}')
     place.create(keys.active("later"), b"")
     done = run("worker", "--bucket", bucket_name, "--job", "newer", code=3)
-    assert "jobs/pending/newer/manifest.json: version 5 is of a newer release" in done.stderr
+    assert "jobs/pending/newer/manifest.json: version 9 is of a newer release" in done.stderr
     done = run("sync-server", "--bucket", bucket_name, "--once", code=3)
-    assert "federations/later/federation.json: version 5 is of a newer release" in done.stderr
+    assert "federations/later/federation.json: version 9 is of a newer release" in done.stderr
     for arguments in (("status", "later"), ("cancel", "newer"), ("inspect", "newer")):
         assert "newer release" in run("dispatch", *arguments, "--bucket", bucket_name, code=1).stderr
     assert run_json("dispatch", "list", "--bucket", bucket_name)[0]["state"] == "newer release"
