@@ -52,8 +52,8 @@ def record(
     """Play scenarios on a cluster and write what it decided. Its own nodes must be cordoned or tainted.
 
     Makes nodes, a namespace and PriorityClasses for each scenario, plays the nodes' kubelets and deletes everything
-    again, also on failure, Ctrl-C and SIGTERM. A scenario takes about 5 to 20 seconds a step; the file grows with each. One that
-    cannot be recorded is noted in the file with the reason, and the next one follows; exit code 1 at the end.
+    again, also on failure, Ctrl-C and SIGTERM. A scenario takes about 5 to 20 seconds a step; the file grows with each.
+    One that cannot be recorded is noted in the file with the reason, and the next one follows; exit code 1 at the end.
     """
     wanted = _wanted(scenarios, count, seed, kind or [])
     if to.exists():
