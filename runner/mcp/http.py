@@ -90,7 +90,7 @@ def make_app(server: Server[Any], token: str, port: int) -> App:
 
 
 def serve_http(server: Server[Any], listening: socket.socket, token: str) -> None:
-    """Serve until a signal comes; Ctrl-C is KeyboardInterrupt."""
+    """Serve until a signal comes, which is KeyboardInterrupt."""
     port = listening.getsockname()[1]
     config = uvicorn.Config(
         make_app(server, token, port),
@@ -99,4 +99,8 @@ def serve_http(server: Server[Any], listening: socket.socket, token: str) -> Non
         server_header=False,
         timeout_graceful_shutdown=_STOP_S,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    served = uvicorn.Server(config)
+    served.run(sockets=[listening])
+    if served.started:
+        # uvicorn raises the signal again that ended it; that is lost where the signal is ignored, or came in between.
+        raise KeyboardInterrupt
