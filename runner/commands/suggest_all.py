@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from env.errors import UsageError
+from env.printable import one_line
 from env.words import count
 from runner.commands import tables
 from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from runner.suggest.rows import Answer, Row
 
 _MOST_LINES = 12  # of what is no part of the verdict
+_MOST_SHOWN = 8_000  # characters of rows, and of commands, on a terminal: more would scroll the worst away
+_LONGEST_NAME = 80  # of a workload in a message
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def suggest_all(
         only: Of which workload alone; None: of all.
         lower: See `runner.suggest.answer.Question`.
     """
+    from rich.markup import escape
+
     from env.problems.scenario import assumed_nodes
     from runner.suggest.answer import Question, answer
     from runner.suggest.texts import document, markdown
@@ -89,11 +95,11 @@ def suggest_all(
     with (
         _quiet(source.trace.name),
         interruptible("nothing was found by then") as should_stop,
-        err.status("replaying") as status,
+        err.status("replaying", refresh_per_second=4) as status,
     ):
 
         def tell(done: int, total: int, title: str) -> None:
-            status.update(f"{done + 1} of {total}: {title}")
+            status.update(f"{done + 1} of {total}: {escape(one_line(title, _LONGEST_NAME))}")
 
         found = answer(question, player, steps, should_stop=should_stop, on_progress=tell)
     if not found.rows:
@@ -153,16 +159,35 @@ def _show(found: Answer, facts: Mapping[str, str], source: Source) -> None:
         out.print(line, markup=False, highlight=False)
     told = [row for row in found.rows if row.has_something]
     if told:
+        from runner.suggest.texts import cells
+
+        most = _most([" ".join(cells(row)) for row in told])
         out.print()
-        tables.show(_table(told))
+        tables.show(_table(told[:most]))
+        _say_more(len(told) - most, "workload")
     if found.proposals:
         from runner.suggest.texts import caution, commands, verdict
 
         out.print()
         for line in filter(None, (verdict(found), caution(found))):
             out.print(line, markup=False, highlight=False)
-        for command in commands(found):
+        every = commands(found)
+        most = _most(every)
+        for command in every[:most]:
             out.print(command, markup=False, highlight=False, soft_wrap=True)
+        _say_more(len(every) - most, "command")
+
+
+def _most(texts: Sequence[str]) -> int:
+    """How many of them are shown."""
+    if not out.is_terminal:
+        return len(texts)
+    return max(1, sum(length <= _MOST_SHOWN for length in accumulate(map(len, texts))))
+
+
+def _say_more(number: int, noun: str) -> None:
+    if number > 0:
+        out.print(f"and {count(number, noun)} more; a pipe, --json and --patch-dir have all", highlight=False)
 
 
 def _beside(found: Answer, source: Source) -> list[str]:
@@ -236,7 +261,7 @@ def _leave(found: Answer, source: Source, *, fail_on_not_ready: bool) -> None:
 
 
 def _names(rows: Sequence[Row]) -> str:
-    names = [str(row.before.workload) for row in rows]
+    names = [one_line(str(row.before.workload), _LONGEST_NAME) for row in rows]
     return ", ".join(names[:_MOST_LINES]) + (
         f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
     )

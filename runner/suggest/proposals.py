@@ -29,7 +29,7 @@ from runner.suggest.sharing import Asked, shared
 from runner.suggest.suggestion import SEARCHED, Suggestion, SuggestionEnd, suggest
 
 _FEW_PODS = 200  # in more, a search for what spares neighbours would take minutes
-_LEAST_TRIED = 20  # workloads for which proposals are made, however many pods there are
+_LEAST_TRIED = 3  # workloads for which proposals are made, however many pods there are
 _PODS_REPLAYED = 250_000  # proposals times pods; each proposal takes some ten replays of all pods
 
 Progress = Callable[[int, int, str], None]
