@@ -18,6 +18,7 @@ embedded/  a cluster in this process, on the engine
 simkube/   a cluster on a real Kubernetes, through SimKube
 gym/       the environment Cluster-v0: one workload to mend
 doctor/    the environment Doctor-v0: a whole cluster to mend
+season/    the environment Season-v0: requests under use that varies
 fidelity/  the engine held against recorded decisions
 live/      a real cluster in the doctor's features and actions
 
