@@ -152,14 +152,15 @@ def doctor_training(wanted: RunConfig) -> DoctorTraining:
 
 def _open_doctor(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     from runner.commands.console import note
+    from runner.rl.evaluator import DoctorEvaluator, exam
     from runner.rl.recordings import about
-    from runner.rl.trainee import DoctorEvaluator, DoctorTrainee, exam
+    from runner.training.epochs import EpochTrainee
 
     episodes, plan = wanted.doctor.exam, doctor_training(wanted)
     for line in about(plan.recordings) if plan.recordings else ():
         note(line)
     return Opened(
-        DoctorTrainee(plan),
+        EpochTrainee(plan),
         DoctorEvaluator(plan.max_steps, recordings=plan.recordings) if wanted.validation.evaluate_every else None,
         exam(plan.max_steps, episodes, plan.recordings) if episodes else None,
     )

@@ -80,8 +80,8 @@ def episode(name: str, *, seed: int, steps: int, as_json: bool) -> None:
 
 
 def _rows(name: str, episodes: int, steps: int) -> list[EvaluationRow]:
+    from runner.rl.evaluator import MOST_OPTIMAL, NO_METRICS, row_of
     from runner.rl.exam import HELD_OUT, LARGE, examine, examine_optimum
-    from runner.rl.trainee import MOST_OPTIMAL, NO_METRICS, row_of
 
     if name == "optimum":
         return [row_of(examine_optimum(episodes=min(episodes, MOST_OPTIMAL), max_steps=steps))]

@@ -174,9 +174,9 @@ def _by_pufferlib(
 ) -> tuple[dict[str, Any], Path]:
     """Train with PufferLib's trainer, which cannot be gone on with, and examine; what is known, and the folder."""
     from runner.commands.environments import doctor_training
+    from runner.rl.evaluator import exam
     from runner.rl.puffer_run import train as train_there
     from runner.rl.puffer_run import trainer_python
-    from runner.rl.trainee import exam
     from runner.training.model_file import save_model
     from runner.training.run_folder import RunFolder
 

@@ -9,7 +9,7 @@ advice.py     what is wrong -> commands to run
 exam.py       how doctors do on problems that no training draws
 recordings.py files of what real clusters were like
 train.py      PPO on many simulated clusters, an epoch of it
-trainee.py    the same as the loop of sim-arena train runs it: its state, evaluations, the exam
+evaluator.py  what it is evaluated on, and the exam at its end
 report.py     the same as a document and as lines of text
 puffer.py     our environments as PufferLib's vectorisation takes them
 install.py    a virtual environment with PufferLib beside our packages: made, examined, removed

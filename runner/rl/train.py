@@ -1,4 +1,4 @@
-"""Train a doctor: PPO on many of Doctor-v0's clusters at a time, in epochs."""
+"""Train a doctor: PPO on many of Doctor-v0's clusters at a time, in epochs (`runner.training.epochs`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from agents.ppo.agent import PPO
 from agents.ppo.settings import PPOSettings
 from agents.ppo.vector import train as train_vector
 from agents.settings import as_mapping, parse_settings
+from agents.spaces import doctor as doctor_spaces
 from env.doctor.recording import Recording, starts_of
 from env.doctor.reward import SOLVED
 from env.doctor.vector_env import DoctorVectorEnv
 from env.interrupt import stop_if_asked
 from runner.rl.exam import EXAM_SEED
+from runner.training.epochs import first_seed
 
 EPOCH_STEPS = 1 << 16
 EPOCHS, ENVIRONMENTS = 100, 256
@@ -33,6 +35,7 @@ class DoctorTraining:
         settings: Of PPO.
         epoch_steps: Environment steps of an epoch, of all environments together.
         recordings: Of real clusters, whose states episodes start with; none: drawn ones.
+        member: Its place in a federation.
     """
 
     epochs: int
@@ -42,6 +45,7 @@ class DoctorTraining:
     settings: PPOSettings = field(default_factory=PPOSettings)
     epoch_steps: int = EPOCH_STEPS
     recordings: tuple[Recording, ...] = ()
+    member: int = 0
 
     @property
     def problems(self) -> dict[str, Any]:
@@ -59,13 +63,37 @@ class DoctorTraining:
             "recordings": sha256(starts_of(self.recordings).tobytes()).hexdigest() if self.recordings else None,
         }
 
+    def new_agent(self) -> PPO:
+        """A doctor that has learned nothing."""
+        return PPO(seed=self.seed, settings=self.settings, spaces=doctor_spaces())
 
-def doctor_settings(epochs: int, changed: Mapping[str, Any] | None = None) -> PPOSettings:
+    def train(self, agent: PPO, epoch: int) -> dict[str, float]:
+        """Train an epoch; what its last update measured.
+
+        Raises:
+            Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
+        """
+        metrics: dict[str, float] = {}
+
+        def keep(update: Mapping[str, float]) -> None:
+            metrics.update(update)
+            stop_if_asked()
+
+        envs = DoctorVectorEnv(self.environments, max_steps=self.max_steps, **self.problems)
+        seed = first_seed(self, epoch, self.environments, EXAM_SEED)
+        train_vector(agent, envs, self.epoch_steps, seed=seed, on_update=keep)
+        return metrics
+
+
+def doctor_settings(
+    epochs: int, changed: Mapping[str, Any] | None = None, *, epoch_steps: int = EPOCH_STEPS
+) -> PPOSettings:
     """Settings of PPO for this environment, chosen by short trainings; step size and entropy fall to the end.
 
     Args:
         epochs: Of the training.
         changed: Others than these, by name.
+        epoch_steps: Environment steps of an epoch.
 
     Raises:
         AgentError: A setting out of range.
@@ -77,31 +105,9 @@ def doctor_settings(epochs: int, changed: Mapping[str, Any] | None = None) -> PP
         "epochs": 2,
         "learning_rate": 1e-3,
         "entropy": 0.03,
-        "anneal_steps": epochs * EPOCH_STEPS,
+        "anneal_steps": epochs * epoch_steps,
         "reward_scale": 1 / SOLVED,
         "gamma": 0.99,
         **(changed or {}),
     }
     return parse_settings(PPOSettings, {"learning_rate_end": min(1e-4, given["learning_rate"]), **given})
-
-
-def train_epoch(agent: PPO, plan: DoctorTraining, epoch: int) -> dict[str, float]:
-    """Train an epoch; what its last update measured.
-
-    Raises:
-        Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
-    """
-    metrics: dict[str, float] = {}
-
-    def keep(update: Mapping[str, float]) -> None:
-        metrics.update(update)
-        stop_if_asked()
-
-    envs = DoctorVectorEnv(plan.environments, max_steps=plan.max_steps, **plan.problems)
-    train_vector(agent, envs, plan.epoch_steps, seed=_seed(plan, epoch), on_update=keep)
-    return metrics
-
-
-def _seed(plan: DoctorTraining, epoch: int) -> int:
-    """Of an epoch's first episodes: none of another epoch, and far from those of exams."""
-    return (plan.seed * 1009 + epoch) * plan.environments % EXAM_SEED
