@@ -31,7 +31,7 @@ class Kind(IntEnum):
     BURSTY = 4
     """Some windows, at random, are higher."""
     SHIFTS = 5
-    """The level changes a few times, for good."""
+    """The level changes a few times for good; or it goes up and down between two, and stays for a while in each."""
     DEPLOYS = 6
     """Deploys, which are seen afterwards, change the level and start the pods anew."""
     MIXTURE = 7
@@ -42,20 +42,35 @@ KINDS = tuple(each.name.lower() for each in Kind)
 """Names of kinds, in the order of their numbers."""
 
 
+SHARES = (
+    *(int(Kind.FLAT),) * 2,
+    int(Kind.DAILY),
+    int(Kind.WEEKLY),
+    int(Kind.LEAK),
+    int(Kind.BURSTY),
+    *(int(Kind.SHIFTS),) * 2,
+    int(Kind.DEPLOYS),
+    int(Kind.MIXTURE),
+)
+"""Kinds where any may be drawn, each as often as it stands here. Half are those that a day of measurements can show."""
+
+
 class Ranges(NamedTuple):
-    """What parameters are drawn from: uniform from the first to the second; `base` log-uniform.
+    """What parameters are drawn from: uniform or log-uniform (those marked L) from the first to the second.
 
     Attributes:
-        base: The level, in steps, before anything varies.
-        noise: Standard deviation of the logarithm of a peak around its level.
-        wander: Standard deviation of the logarithm of the level's slow wander.
+        base: L. The level, in steps, before anything varies.
+        noise: L. Standard deviation of the logarithm of a peak around its level.
+        wander: L. Standard deviation of the logarithm of the level's slow wander.
         memory: How much of its wander a level keeps from one window to the next.
         daily: By how much of the base the highest window of a day is above it.
         weekly: The same for the window of the week.
         growth: Growth per window, as a share of the base.
-        burst_probability: Of a burst in a window.
+        burst_probability: L. Of a burst in a window.
         burst_scale: Of the Pareto law of the bursts' heights.
-        shift: What a shift multiplies the level by.
+        shift: L. What a shift multiplies the level by.
+        phase: L. By how much of the lower level the upper one is above it.
+        stay: L. Probability that a window is the last one of a stay in one of the two levels.
         deploys: How many there are, of all windows.
         deploy: Standard deviation of the logarithm of what a deploy multiplies the level by.
     """
@@ -70,21 +85,29 @@ class Ranges(NamedTuple):
     burst_probability: tuple[float, float]
     burst_scale: tuple[float, float]
     shift: tuple[float, float]
+    phase: tuple[float, float]
+    stay: tuple[float, float]
     deploys: tuple[float, float]
     deploy: tuple[float, float]
 
 
+# Fitted to half of the pods in Alibaba's GenTD26 trace: memory's noise, wander, memory, bursts, shifts, phases and
+# stays. With them, quantiles of variation, changes from window to window, autocorrelation, peaks and changes of level
+# are like those pods', of the kinds flat, bursty and shifts, as often as in SHARES. The trace has 22.8 hours, of which
+# a window is ten minutes. So nothing could be fitted of days, weeks, leaks and deploys, nor of CPU and replicas.
 _MEMORY = Ranges(
     base=(3.0, 20.0),
-    noise=(0.01, 0.06),
-    wander=(0.0, 0.06),
-    memory=(0.9, 0.99),
+    noise=(0.0002, 0.05),
+    wander=(0.001, 0.1),
+    memory=(0.6, 0.97),
     daily=(0.5, 2.0),
     weekly=(0.5, 1.5),
     growth=(0.005, 0.05),
-    burst_probability=(0.02, 0.12),
+    burst_probability=(0.01, 0.12),
     burst_scale=(0.2, 0.6),
-    shift=(0.6, 1.7),
+    shift=(0.45, 1.9),
+    phase=(0.01, 1.2),
+    stay=(0.02, 0.3),
     deploys=(3.0, 10.0),
     deploy=(0.05, 0.3),
 )
@@ -118,7 +141,8 @@ LAW = np.dtype(
 """One law: see `env.season.series.Laws`. (numba has no arrays of bool in records.)"""
 
 _FOR_KIND, _FOR_BASE, _FOR_DAY, _FOR_WEEK, _FOR_LEAK, _FOR_BURSTS, _FOR_SHIFT, _FOR_DEPLOY, _FOR_WANDER = range(9)
-FOR_PEAKS = 9
+_FOR_PHASES = 9
+FOR_PEAKS = 10
 """What random numbers are for; `env.season.series` draws peaks."""
 _SIMPLE = int(Kind.MIXTURE)
 _PARTS = _SIMPLE - 1
@@ -130,21 +154,21 @@ def draw_law(law: Any, seed: int, kind: int, ranges: Ranges, most_peak: float) -
     Args:
         law: A record with the fields of LAW; filled.
         seed: 0 to 2^63 - 1.
-        kind: Of `Kind`; -1: any, each as often as the others.
+        kind: Of `Kind`; -1: any, as often as `SHARES` says.
         ranges: What its parameters are drawn from.
         most_peak: No level is above it, in steps.
     """
     words, base_words = philox(seed, _FOR_KIND, 0), philox(seed, _FOR_BASE, 0)
-    kind = kind if kind >= 0 else below(words[0], _SIMPLE + 1)
-    base = math.exp(between(base_words[0], math.log(ranges.base[0]), math.log(ranges.base[1])))
+    kind = kind if kind >= 0 else SHARES[below(words[0], len(SHARES))]
+    base = log_between(base_words[0], *ranges.base)
     law.kind = kind
-    law.noise = between(base_words[1], ranges.noise[0], ranges.noise[1])
+    law.noise = log_between(base_words[1], *ranges.noise)
     law.burst_probability = 0.0
     law.burst_scale = 0.0
     law.growth = 0.0
     law.deploys[:] = 0
     law.level[:] = base
-    wander = between(base_words[2], ranges.wander[0], ranges.wander[1])
+    wander = log_between(base_words[2], *ranges.wander)
     _wander(law.level, seed, wander, between(base_words[3], ranges.memory[0], ranges.memory[1]))
     if kind < _SIMPLE:
         _add(law, seed, kind, base, ranges)
@@ -169,12 +193,15 @@ def _add(law: Any, seed: int, kind: int, base: float, ranges: Ranges) -> None:
         law.growth = on_grain(base * between(philox(seed, _FOR_LEAK, 0)[0], *ranges.growth))
     elif kind == Kind.BURSTY:
         words = philox(seed, _FOR_BURSTS, 0)
-        law.burst_probability = between(words[0], *ranges.burst_probability)
+        law.burst_probability = log_between(words[0], *ranges.burst_probability)
         law.burst_scale = between(words[1], *ranges.burst_scale)
     elif kind == Kind.SHIFTS:
-        for number in range(1 + below(philox(seed, _FOR_SHIFT, 0)[0], MOST_SHIFTS)):
+        words = philox(seed, _FOR_SHIFT, 0)
+        if words[1] & 1 == 0:  # half go up and down, and half of those do not shift besides
+            _add_phases(law.level, seed, ranges)
+        for number in range(0 if words[1] & 3 == 0 else 1 + below(words[0], MOST_SHIFTS)):
             words = philox(seed, _FOR_SHIFT, 1 + number)
-            law.level[below(words[0], ALL_WINDOWS) :] *= between(words[1], *ranges.shift)
+            law.level[below(words[0], ALL_WINDOWS) :] *= log_between(words[1], *ranges.shift)
     elif kind == Kind.DEPLOYS:
         words = philox(seed, _FOR_DEPLOY, 0)
         spread = between(words[1], *ranges.deploy)
@@ -194,6 +221,19 @@ def _add_days(level: Any, seed: int, ranges: Ranges) -> None:
     for window in range(ALL_WINDOWS):
         if not (calm and window // WINDOWS_A_DAY % DAYS_A_WEEK >= 5):
             level[window] *= 1 + above * shape[window % WINDOWS_A_DAY]
+
+
+def _add_phases(level: Any, seed: int, ranges: Ranges) -> None:
+    """Let a level go up and down between two, in each of which it stays for a geometrically distributed time."""
+    words, more = philox(seed, _FOR_PHASES, 0), philox(seed, _FOR_PHASES, 1)
+    above = log_between(words[0], *ranges.phase)
+    ups, downs = log_between(words[1], *ranges.stay), log_between(words[2], *ranges.stay)
+    high = unit(more[0]) < ups / (ups + downs)
+    for window in range(ALL_WINDOWS):
+        if high:
+            level[window] *= 1 + above
+        if unit(philox(seed, _FOR_PHASES, 2 + window)[0]) < (downs if high else ups):
+            high = not high
 
 
 def _wander(level: Any, seed: int, spread: float, memory: float) -> None:
@@ -218,6 +258,11 @@ def unit(word: int) -> float:
 def between(word: int, low: float, high: float) -> float:
     """A random 32-bit word as a number from `low` to `high`."""
     return low + (high - low) * unit(word)
+
+
+def log_between(word: int, low: float, high: float) -> float:
+    """A random 32-bit word as a number from `low` to `high`, above 0, whose logarithm is uniform."""
+    return math.exp(between(word, math.log(low), math.log(high)))
 
 
 def normals(word: int, other: int) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from env.errors import ConfigError
-from env.season.laws import KINDS, LAW, RANGES, draw_law
+from env.season.laws import KINDS, LAW, MOST_SHIFTS, RANGES, SHARES, draw_law
 from env.season.series import draw_peaks, generated, median
 from env.season.variants import ALL_WINDOWS, VARIANTS, WARM_UP, WINDOWS_A_DAY, variant_named
 
@@ -58,3 +58,15 @@ def test_names_that_there_are_not_are_refused_with_the_nearest() -> None:
         generated(MEMORY, [1], "dayly")
     with pytest.raises(ConfigError, match=r"variant 'memroy': unknown.*memory"):
         variant_named("memroy")
+
+
+def test_kinds_are_drawn_as_often_as_their_shares_say() -> None:
+    kinds = generated(MEMORY, range(4000))[0].kinds
+    drawn = np.bincount(kinds, minlength=len(KINDS)) / len(kinds)
+    assert np.abs(drawn - np.bincount(SHARES, minlength=len(KINDS)) / len(SHARES)).max() < 0.02
+
+
+def test_half_of_the_shifting_workloads_go_up_and_down_between_two_levels() -> None:
+    level = generated(MEMORY, range(400), "shifts")[1].level
+    turns = (np.abs(np.diff(np.log(level), axis=1)) > 0.25).sum(axis=1)
+    assert 0.1 < (turns > MOST_SHIFTS).mean() < 0.5
