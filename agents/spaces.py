@@ -55,3 +55,13 @@ def doctor() -> Spaces:
 
     actions = tuple(action.name.lower() for action in DoctorAction)
     return Spaces(DOCTOR_ID, FEATURES, actions, masked=True, spread=SPREAD, partial=True)
+
+
+def season() -> Spaces:
+    """Of `env.season`, whose feature module needs the compiler and so is imported only here."""
+    from env import SEASON_ID
+    from env.season.features import FEATURES
+    from env.season.variants import JUMPS
+
+    actions = tuple("keep" if jump == 0 else f"{'add' if jump > 0 else 'remove'}_{abs(jump)}" for jump in JUMPS)
+    return Spaces(SEASON_ID, FEATURES, actions)

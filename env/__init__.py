@@ -26,6 +26,7 @@ Importing it registers the environments, as Gymnasium's `module:id` names expect
 
     gymnasium.make("env:SimArena/Cluster-v0")
     gymnasium.make("env:SimArena/Doctor-v0")
+    gymnasium.make("env:SimArena/Season-v0")
 """
 
 import warnings
@@ -35,6 +36,7 @@ from gymnasium.envs.registration import register
 
 ENV_ID = "SimArena/Cluster-v0"
 DOCTOR_ID = "SimArena/Doctor-v0"
+SEASON_ID = "SimArena/Season-v0"
 ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID}
 """What `--env` may say, and the id that Gymnasium knows it by."""
 
@@ -47,6 +49,11 @@ register(
     id=DOCTOR_ID,
     entry_point="env.doctor.doctor_env:DoctorEnv",
     vector_entry_point="env.doctor.vector_env:DoctorVectorEnv",
+)
+register(
+    id=SEASON_ID,
+    entry_point="env.season.season_env:SeasonEnv",
+    vector_entry_point="env.season.vector_env:SeasonVectorEnv",
 )
 
 _AGENTS = Path(__file__).parent.parent / "agents/__init__.py"

@@ -1,4 +1,4 @@
-"""The picture of render_mode="rgb_array": text, one column a node with its pods stacked in it, and what waits.
+"""The picture of render_mode="rgb_array": text; and nodes as columns with their pods, or amounts over time as bars.
 
 Pillow draws it in a few milliseconds. It is always of the same size, as videos need, and shows the first nodes and
 pods of clusters that are too large for it, with the number of those that are left out.
@@ -76,19 +76,54 @@ def picture(text: str, columns: Sequence[Column], waiting: Sequence[Colour], leg
     Returns:
         uint8 of SHAPE.
     """
-    image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
-    draw = ImageDraw.Draw(image)
-    for number, line in enumerate(wrap(one_line(text), _LETTERS)[:_MOST_LINES]):
-        draw.text((_MARGIN, 8 + number * _LINE_HEIGHT), line, _INK, _font(12))
     shown = columns[:MOST_COLUMNS]
+    left = len(columns) - len(shown)
+    image, draw = _sheet(text, f"{legend}; {count(left, 'more node')}" if left else legend)
     width = min(_WIDEST, (WIDTH - 2 * _MARGIN) / max(1, len(shown)))
     for number, column in enumerate(shown):
         _draw_column(draw, column, _MARGIN + number * width, width)
     _draw_waiting(draw, waiting)
-    left = len(columns) - len(shown)
-    below = f"{legend}; {count(left, 'more node')}" if left else legend
-    draw.text((_MARGIN, HEIGHT - 22), below, _LINE, _font(11))
     return np.array(image)
+
+
+def chart(
+    text: str, bars: Sequence[tuple[float, Colour]], line: Sequence[float], scale: str, legend: str
+) -> NDArray[np.uint8]:
+    """Draw bars over time, and a line of steps before them.
+
+    Args:
+        text: Where the episode stands; wrapped, and cut after four lines.
+        bars: Height and colour of each; the largest height of all, the line's included, fills the picture.
+        line: A height for each bar, from the first; it ends where the bars do.
+        scale: What the largest height is, in words.
+        legend: What bars and line mean, one line.
+
+    Returns:
+        uint8 of SHAPE.
+    """
+    image, draw = _sheet(text, legend)
+    width = (WIDTH - 2 * _MARGIN) / max(1, len(bars))
+    per = (_FLOOR - _TOP) / max([1e-9, *(height for height, _ in bars), *line])
+    draw.line((_MARGIN, _FLOOR, WIDTH - _MARGIN, _FLOOR), _LINE)
+    draw.text((_MARGIN, _TOP - 16), one_line(scale), _LINE, _font(11))
+    for number, (height, colour) in enumerate(bars):
+        left, top = _MARGIN + number * width, _FLOOR - height * per
+        if _FLOOR - top >= 1:
+            draw.rectangle((left, top, max(left, left + width - 1.5), _FLOOR - 1), colour)
+    points = [(_MARGIN + (number + side) * width, _FLOOR - y * per) for number, y in enumerate(line) for side in (0, 1)]
+    if points:
+        draw.line(points, _INK, 2)
+    return np.array(image)
+
+
+def _sheet(text: str, legend: str) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """A picture with its text and its legend, and nothing between them."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(wrap(one_line(text), _LETTERS)[:_MOST_LINES]):
+        draw.text((_MARGIN, 8 + number * _LINE_HEIGHT), line, _INK, _font(12))
+    draw.text((_MARGIN, HEIGHT - 22), legend, _LINE, _font(11))
+    return image, draw
 
 
 def _draw_column(draw: ImageDraw.ImageDraw, column: Column, x: float, width: float) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from agents.spaces import CLUSTER, doctor
+from agents.spaces import CLUSTER, doctor, season
 from env.doctor.doctor_env import DoctorEnv
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_FEATURES
+from env.season.season_env import SeasonEnv
 
 
 def test_the_spaces_of_the_cluster_are_those_of_its_environment() -> None:
@@ -25,6 +26,13 @@ def test_the_spaces_of_the_doctor_are_those_of_its_environment() -> None:
     assert env.observation_space.shape == (len(doctor().features),)
     assert env.reset(seed=0)[1]["action_mask"].shape == (len(doctor().actions),)
     assert doctor().masked
+
+
+def test_the_spaces_of_a_season_are_those_of_its_environment() -> None:
+    env = SeasonEnv()
+    assert env.observation_space.shape == (len(season().features),)
+    assert season().actions == ("keep", "remove_4", "remove_2", "remove_1", "add_1", "add_2", "add_4")
+    assert not season().masked
 
 
 @pytest.mark.parametrize("change", [{"features": ("a", "b")}, {"actions": ("go", "stop")}, {"masked": True}])
