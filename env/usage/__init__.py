@@ -8,8 +8,13 @@ enough.py      the rule: what requests are enough, what is too little and too mu
 killed.py      containers that were OOM-killed
 autoscaled.py  workloads that an autoscaler scales by their use
 demand.py      use as the annotation of pod templates, read and written
-usage_file.py  use from a JSON or CSV file
+series.py      use over time: samples of a container's pods, and their use by the rule
 owners.py      which workload a pod is of
+series_names.py, series_gather.py
+               which container a series in a file is about; its samples, in any order, to series
+series_csv.py, range_answer.py
+               samples as CSV, and what a Prometheus answered to `query_range`
+usage_file.py  use from a file: which of these it is, or one row a container
 recommenders.py
                our rule, VPA's and KRR's as functions of a series, to compare
 metrics_api.py use by the metrics API

@@ -101,6 +101,25 @@ class Owners:
                     yield each
 
 
+_TELLING = tuple(
+    (kind, re.compile(rf"(?P<name>.+){rest}"))
+    for kind, rest in (
+        ("CronJob", f"-(?:[0-9]{{8}}|[0-9]{{10}})(?:-[0-9]+)?-{_RANDOM}"),
+        ("Deployment", f"-{_HASH}-{_RANDOM}"),
+        ("StatefulSet", "-[0-9]+"),
+        ("DaemonSet", "-[bcdfghjklmnpqrstvwxz2456789]{5}"),
+    )
+)
+
+
+def owner_by_name(namespace: str, pod: str) -> Owner:
+    """The workload of a pod of which only the name is known; the pod itself where its name tells of none."""
+    for kind, form in _TELLING:
+        if match := form.fullmatch(pod):
+            return Owner(kind, namespace, match["name"])
+    return Owner("Pod", namespace, pod)
+
+
 _MADE = {"Deployment": 12, "DaemonSet": 1, "ReplicaSet": 1, "Job": 1, "CronJob": 12}
 """Characters at most that are put between the workload's name and the random ones."""
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from env.usage.series import UseSeries
 
 UNKNOWN_SOURCE = ""
 
@@ -78,11 +81,13 @@ class Usage:
         uses: By container; those without data are not in it.
         missing: Containers that were asked for and have no data.
         notes: What a reader has to know about the figures, a printable sentence each.
+        series: Samples over time, of containers of which the source has them.
     """
 
     uses: Mapping[ContainerKey, ContainerUse] = field(default_factory=dict)
     missing: tuple[ContainerKey, ...] = ()
     notes: tuple[str, ...] = ()
+    series: Mapping[ContainerKey, UseSeries] = field(default_factory=dict)
 
     def of(self, key: ContainerKey) -> ContainerUse:
         """What is known of a container; UNKNOWN where nothing is."""
@@ -92,4 +97,6 @@ class Usage:
         """Both: the figures of `other` only of containers that this one knows nothing of."""
         uses = {**other.uses, **{key: use for key, use in self.uses.items() if use.is_known}}
         missing = tuple(key for key in dict.fromkeys(self.missing + other.missing) if key not in uses)
-        return replace(self, uses=uses, missing=missing, notes=tuple(dict.fromkeys(self.notes + other.notes)))
+        series = {**{key: each for key, each in other.series.items() if key not in self.uses}, **self.series}
+        notes = tuple(dict.fromkeys(self.notes + other.notes))
+        return replace(self, uses=uses, missing=missing, notes=notes, series=series)

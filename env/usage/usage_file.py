@@ -1,4 +1,7 @@
-"""Use from a file: JSON, a list of objects, or CSV with a header, one container each.
+"""Use from a file, which is recognised by its content: peaks, or samples over time.
+
+Samples are CSV with a column of times (`series_csv.py`) or answers of a Prometheus (`range_answer.py`). Peaks are JSON,
+a list of objects, or CSV with a header, one container each:
 
     kind,namespace,workload,container,cpu,memory,oom_killed,window
     Deployment,shop,web,web,400m,300Mi,false,7d
@@ -20,10 +23,13 @@ from typing import Any
 from env.errors import ConfigError, QuantityError, nearest
 from env.printable import one_line
 from env.quantity import parse_cpu, parse_memory
+from env.usage import range_answer, series_csv
 from env.usage.containers import TEMPLATE_PATHS
+from env.usage.owners import Owner
+from env.usage.series_gather import Gatherer
 from env.usage.usage import ContainerKey, ContainerUse, Usage
 
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 MOST_ROWS = 100_000
 FIELDS = ("kind", "namespace", "workload", "container", "cpu", "memory", "oom_killed", "window")
 
@@ -32,18 +38,34 @@ _WINDOW = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def read_usage_file(path: Path, asked: Iterable[ContainerKey] = ()) -> Usage:
-    """The uses in a file.
+def read_usage_file(path: Path, asked: Iterable[ContainerKey] = (), only: Owner | None = None) -> Usage:
+    """The uses in a file, and their series where it has samples.
 
     Args:
         path: The file.
         asked: Containers whose use is wanted; those that the file does not know are `missing`.
+        only: The one workload whose use is wanted, which samples without other names are of; None: all.
 
     Raises:
-        ConfigError: No such file, larger than MOST_BYTES, or not of that form; the message names file, row and field.
+        ConfigError: No such file, larger than MOST_BYTES, or not of these forms; the message names file, row and field.
     """
+    text, file = _text(path), f"usage file {path}"
+    document = _json(text, file) if text.lstrip()[:1] in ("[", "{") else None
+    if document is None and not series_csv.is_series(text):
+        return _peaks(_csv_rows(text, file), path, asked)
+    if document is not None and not range_answer.is_answer(document):
+        return _peaks(_json_rows(document, file), path, asked)
+    gather = Gatherer(f"file {one_line(path.name, 100)}", tuple(asked), only)
+    if document is None:
+        series_csv.read_csv(text, gather)
+    else:
+        range_answer.read_answers(document, gather)
+    return gather.usage()
+
+
+def _peaks(rows: Iterable[Any], path: Path, asked: Iterable[ContainerKey]) -> Usage:
     uses: dict[ContainerKey, ContainerUse] = {}
-    for where, row in _rows(_text(path), f"usage file {path}"):
+    for where, row in _checked(rows, f"usage file {path}"):
         key = _key(row, where)
         if key in uses:
             raise ConfigError(f"{where}: {key} is there twice; keep one")
@@ -82,10 +104,9 @@ def _text(path: Path) -> str:
         raise ConfigError(f"usage file {path}: is not text in UTF-8; it must be JSON or CSV") from error
 
 
-def _rows(text: str, file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _checked(rows: Iterable[Any], file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Each row, with the words that name it in a message."""
-    found = _json_rows(text, file) if text.lstrip()[:1] in ("[", "{") else _csv_rows(text, file)
-    for number, row in enumerate(found, 1):
+    for number, row in enumerate(rows, 1):
         if number > MOST_ROWS:
             raise ConfigError(f"{file}: more than {MOST_ROWS:,} rows")
         where = f"{file}, row {number}"
@@ -99,11 +120,14 @@ def _rows(text: str, file: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield where, row
 
 
-def _json_rows(text: str, file: str) -> Iterable[Any]:
+def _json(text: str, file: str) -> Any:
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: is no valid JSON: {one_line(str(error), 200)}") from error
+
+
+def _json_rows(document: Any, file: str) -> Iterable[Any]:
     rows = document.get("containers") if isinstance(document, dict) else document
     if not isinstance(rows, list):
         raise ConfigError(f'{file}: must be a list of objects, or an object with such a list as "containers"')

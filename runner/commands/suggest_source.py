@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from env.snapshot.now import WorkloadNow
     from env.snapshot.snapshot import Skipped, Snapshot
     from env.trace.document import Trace
+    from env.usage.owners import Owner
     from env.usage.usage import Usage
 
 CLUSTER = "cluster"
@@ -74,13 +75,24 @@ def open_source(
     if given is not None and replay.nodes != CLUSTER:
         pools = replay.pools()
         with progress_bars() as tell:
-            used = usage.read(given.objects, say=tell)
+            used = usage.read(given.objects, say=tell, only=_only(replay))
         return _of_snapshot(given, pools, used, files=manifests.filename)
     try:
         return replace(_of_cluster(given, replay, live, usage), files=manifests.filename)
     except ConfigError as error:
         instead = "" if given else "; or name the workloads: -f PATH, --trace FILE"
         raise ConfigError(f"{error}{instead}") from error
+
+
+def _only(replay: ReplayChoice) -> Owner | None:
+    """The one workload that is named."""
+    from env.usage.owners import Owner
+    from env.workload import KINDS
+
+    named = replay.named()
+    if named["deploy"] is None:
+        return None
+    return Owner(named["kind"] or KINDS[0], named["namespace"] or "", named["deploy"])
 
 
 def _of_trace(path: str, replay: ReplayChoice, usage: UsageChoice) -> Source:
@@ -94,7 +106,7 @@ def _of_trace(path: str, replay: ReplayChoice, usage: UsageChoice) -> Source:
     applied = [each for event in trace.events for each in event["applied_objs"]]
     pools = replay.pools() or nodes_of(trace)
     with progress_bars() as tell:
-        return Source(path, trace, pools, usage.read(applied, say=tell))
+        return Source(path, trace, pools, usage.read(applied, say=tell, only=_only(replay)))
 
 
 def _of_cluster(given: Snapshot | None, replay: ReplayChoice, live: LiveChoice, usage: UsageChoice) -> Source:
@@ -110,7 +122,9 @@ def _of_cluster(given: Snapshot | None, replay: ReplayChoice, live: LiveChoice, 
             raise UsageError(f"{snapshot.source}: has no nodes that can be read; give them with --nodes")
         if given is not None:
             snapshot = beside(given, snapshot)
-        used = usage.read(snapshot.objects, api=api, namespaces=namespaces, now=snapshot.now, say=tell)
+        used = usage.read(
+            snapshot.objects, api=api, namespaces=namespaces, now=snapshot.now, say=tell, only=_only(replay)
+        )
         line = read_only_line(context, api.host, namespaces)
     return _of_snapshot(snapshot, pools, used, first_line=line)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from env.kube.client import KubeApi
     from env.snapshot.now import WorkloadNow
     from env.usage.killed import Killed
+    from env.usage.owners import Owner
     from env.usage.prometheus_reading import Say
     from env.usage.usage import ContainerKey, Usage
 
@@ -40,7 +41,8 @@ class UsageChoice:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What containers use, as CSV or JSON. It is believed before all else.",
+            help="What containers use: samples or peaks as CSV, a Prometheus range answer as JSON. It is believed "
+            "before all else.",
             autocompletion=completion.files,
         ),
     ] = None
@@ -95,6 +97,7 @@ class UsageChoice:
         namespaces: Sequence[str] = (),
         now: Iterable[WorkloadNow] = (),
         say: Say | None = None,
+        only: Owner | None = None,
     ) -> Usage:
         """What the containers of these objects use: by the file, else their annotation, else as it was measured.
 
@@ -104,6 +107,7 @@ class UsageChoice:
             namespaces: Those of the cluster that may be read; none: all.
             now: How the cluster says that they are: which containers were OOM-killed.
             say: Told how far Prometheus is asked.
+            only: The one workload that is meant, of which a file's samples without names are.
 
         Raises:
             ConfigError: A file or an option that cannot be read; or Prometheus has the workloads in several clusters.
@@ -116,7 +120,7 @@ class UsageChoice:
         from env.usage.usage_file import read_usage_file
 
         asked = container_keys(objects)
-        found = read_usage_file(self.usage, asked) if self.usage else Usage(missing=asked)
+        found = read_usage_file(self.usage, asked, only) if self.usage else Usage(missing=asked)
         found = found.before(usage_of_annotations(objects))
         if found.missing:
             found = found.before(self._measured(asked, api, namespaces, killed_of(objects, now), say))

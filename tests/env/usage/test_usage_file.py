@@ -68,7 +68,7 @@ def test_a_container_that_is_none_of_the_workloads_is_a_note(tmp_path: Path) -> 
         ('{"items": []}', "must be a list"),
         ("[" * 100_000, "no valid JSON"),
         (b"\xff\xfe", "is not text"),
-        (b"x" * (MOST_BYTES + 1), "larger than 16 MiB"),
+        (b"x" * (MOST_BYTES + 1), "larger than 64 MiB"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_row(tmp_path: Path, text: str | bytes, said: str) -> None:
