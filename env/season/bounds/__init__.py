@@ -1,0 +1,6 @@
+"""What an episode of a season costs at the least, for ones who know more or less beforehand.
+
+It may import what is beside it, `env.season`'s laws, series and windows, and the words of env; the environments don't
+import it. To be read in this order: `backward.py` (the dynamic programme), `clairvoyant.py` (knows every peak),
+`odds.py` and `informed.py` (know the law).
+"""
