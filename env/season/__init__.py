@@ -1,9 +1,17 @@
 """Season: requests for a Deployment whose use varies over weeks, and is known only after each window of six hours.
 
 It may import `env.problems.philox`, the seam `env.cluster`, and the words of env. To be read in this order:
-`variants.py` (what is asked for, its steps and prices), `laws.py` (what use follows, drawn from a seed), `series.py`
-(peaks, window by window), `window.py` (what one window does and costs), `history.py` (what is known), `features.py`
-(what an agent sees of it), `kernel.py` (all of it in one compiled loop), `scene.py` (a season as a picture),
-`season_env.py` and `vector_env.py` (one environment and many); `bounds/` (what an
-episode costs at the least).
+
+variants.py    what is asked for, its steps and prices
+laws.py        what use follows, drawn from a seed
+series.py      peaks, window by window
+window.py      what one window does and costs
+history.py     what is known before a decision
+features.py    what an agent sees of it
+kernel.py      all of it in one compiled loop
+scene.py       a season as a picture
+season_env.py, vector_env.py
+               one environment and many
+policy.py      a policy played on series
+bounds/        what an episode costs at the least
 """

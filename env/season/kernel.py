@@ -34,6 +34,7 @@ LANE = np.dtype(
         ("ended", np.bool_),
         ("oom", np.bool_),
         ("changed", np.bool_),
+        ("peak", np.float64),
         ("held", np.float64),
         ("cost", np.float64),
     ]
@@ -44,6 +45,7 @@ key, episodes, seed: Its own seed, how many episodes it has begun, and the seed 
 ended: The last window ended the episode.
 oom: Use was above the request.
 changed: The request changed.
+peak: Of its use, in steps: its agent knows it only where it was not above the request.
 held: The request, over the typical peak.
 cost: See `env.season.window.window_cost`.
 """
@@ -153,6 +155,7 @@ def start_lane(lane: Any, game: Game, given: Given, number: int) -> None:
     begin(lane, lane.peaks, lane.deploys, game.largest)
     lane.oom = False
     lane.changed = False
+    lane.peak = 0.0
     lane.held = lane.request / lane.typical
     lane.cost = 0.0
 
@@ -165,6 +168,7 @@ def step_lane(lane: Any, game: Game, action: int) -> float:
     remember(lane, window, deploy)
     lane.oom = window.exceeded
     lane.changed = window.changed
+    lane.peak = window.peak
     lane.held = window.request / lane.typical
     lane.cost = window_cost(window.request, window.changed, window.exceeded, lane.typical, game.prices)
     return float(-lane.cost)
