@@ -36,14 +36,15 @@ class JobSummary:
 
 @dataclass(frozen=True)
 class RoundSummary:
-    """One closed round. `reward` is the participants' mean return; `solved` of their `episodes` reached the goal."""
+    """One closed round. `reward` is the participants' mean return; `solved` of their `episodes` reached the goal, None
+    where that is not counted: `episodes` are epochs then."""
 
     round: int
     reason: str
     participants: int
     episodes: int
     reward: float | None
-    solved: int
+    solved: int | None
     left_out: tuple[str, ...]
 
 
@@ -95,13 +96,14 @@ def round_summary(bucket: Bucket, group: str, size: int, round_: int) -> RoundSu
     if decision is None:
         return None
     rewards = [p.reward for p in decision.participants if p.reward is not None]
+    solved = [p.solved for p in decision.participants if p.solved is not None]
     return RoundSummary(
         round=round_,
         reason=decision.reason,
         participants=len(decision.participants),
         episodes=len(decision.participants) * decision.episodes,
         reward=sum(rewards) / len(rewards) if rewards else None,
-        solved=sum(p.solved or 0 for p in decision.participants),
+        solved=sum(solved) if solved or not decision.participants else None,
         left_out=left_out_lines(decision, size),
     )
 

@@ -5,6 +5,7 @@ All errors in options and inputs are reported before anything is uploaded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,18 @@ from agents.kinds import agent_kind, check_trainable, with_weights
 from env.errors import UsageError
 from env.gym.checks import packages_of
 from env.words import count
+from protocol.commands.submission_epochs import in_epochs
+from protocol.commands.submit_options import DEFAULT_UNITS, EpochsChoice
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
+from protocol.learners.environments import tensors_of
 from protocol.learners.nodes import write_nodes
 from protocol.wire import documents, ids
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import TrainingSpec
 from protocol.wire.schedule import default_per_round
+from runner.commands.environments import environment_kind
 from runner.options.flatten import changed
 
 if TYPE_CHECKING:
@@ -44,36 +49,77 @@ class Submission:
     weights: str | None
 
 
-def draft(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> Submission:
+def draft(
+    job: JobChoice,
+    episode: EpisodeChoice,
+    workload: WorkloadChoice,
+    federation: FederationChoice,
+    epochs: EpochsChoice | None = None,
+) -> Submission:
     """The submission of these options.
 
     Raises:
         UsageError: options that do not go together.
         SimArenaError: a value that does not fit.
     """
-    _check(job, episode, workload, federation)
-    replay = workload.replay
+    kind = environment_kind(workload.env)
+    agent = job.agent or kind.learner
+    _check(job, agent, federation)
+    more = (
+        _on_cluster(job, agent, episode, workload, federation, epochs)
+        if kind.plan is None
+        else in_epochs(kind, job, episode, workload, federation, epochs or EpochsChoice())
+    )
     training = documents.build(
         TrainingSpec,
         job_type=job.job_type,
-        traces=(),
-        **_workload(replay),
-        target=replay.target,
-        nodes=write_nodes(replay.pools()),
-        duration_s=replay.duration,
-        agent=job.agent,
+        agent=agent,
         agent_settings=_settings(job, federation),
         reward=episode.reward,
-        problem=workload.problem,
-        packages=packages_of(episode.reward, workload.problem),
-        episodes=job.episodes,
         steps=episode.steps,
         seed=job.seed,
         max_attempts=job.max_attempts,
         episode_timeout_s=job.episode_timeout,
+        **more,
     )
-    drafted = _federation(federation, training) if federation.wanted else None
+    shapes = tensors_of(training)
+    if job.weights and not shapes:
+        raise UsageError(f"--weights: agent {agent!r} has none; only {with_weights()} have")
+    drafted = _federation(federation, training, shapes) if federation.wanted else None
     return Submission(training, drafted, workload.trace, job.weights)
+
+
+def _on_cluster(
+    job: JobChoice,
+    agent: str,
+    episode: EpisodeChoice,
+    workload: WorkloadChoice,
+    federation: FederationChoice,
+    epochs: EpochsChoice | None,
+) -> dict[str, object]:
+    """What a training says only where it is counted in episodes; errors as of `draft`."""
+    for option in changed(epochs) if epochs else ():
+        raise UsageError(f"{option}: is of trainings by epochs; leave it out with --env {workload.env}")
+    if workload.problem is not None and federation.heterogeneous:
+        raise UsageError(f"--problem {workload.problem}: --heterogeneous gives each member another kind; leave one out")
+    agent_kind(agent).filled(_settings(job, federation))
+    workload.check_needed()
+    if workload.manifests.filename:
+        raise UsageError(
+            f"{workload.source}: a job takes trace files, which go to the bucket; make one with: sim-arena trace make "
+            f"{workload.source} --to web.sktrace, and give it with --trace web.sktrace"
+        )
+    replay = workload.replay
+    return {
+        "traces": (),
+        **_workload(replay),
+        "target": replay.target,
+        "nodes": write_nodes(replay.pools()),
+        "duration_s": replay.duration,
+        "problem": workload.problem,
+        "packages": packages_of(episode.reward, workload.problem),
+        "episodes": job.episodes or DEFAULT_UNITS,
+    }
 
 
 def _workload(replay: ReplayChoice) -> dict[str, str | None]:
@@ -87,10 +133,10 @@ def upload(bucket: Bucket, submission: Submission) -> Submission:
     """The same, with traces and weights uploaded, each under the hash of its content."""
     federation = submission.federation
     shares = federation.size if federation is not None and federation.heterogeneous else 0
-    shapes = agent_kind(submission.training.agent).tensors(submission.training.agent_settings)
+    weights = submission.weights
     uploaded = {
         "traces": inputs.upload_traces(bucket, submission.traces, submission.training, shares),
-        "weights": inputs.upload_weights(bucket, submission.weights, shapes) if submission.weights else None,
+        "weights": inputs.upload_weights(bucket, weights, tensors_of(submission.training)) if weights else None,
     }
     training = documents.build(TrainingSpec, **{**dict(submission.training), **uploaded})
     if federation is not None:
@@ -105,13 +151,10 @@ def queue(bucket: Bucket, submission: Submission) -> Submitted:
     return submit_federation(bucket, submission.federation)
 
 
-def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, federation: FederationChoice) -> None:
-    check_trainable(job.agent)
-    kind = agent_kind(job.agent)
-    if workload.problem is not None and federation.heterogeneous:
-        raise UsageError(f"--problem {workload.problem}: --heterogeneous gives each member another kind; leave one out")
+def _check(job: JobChoice, agent: str, federation: FederationChoice) -> None:
+    check_trainable(agent)
     if federation.wanted:
-        if not kind.has_weights or job.job_type != "training":
+        if not agent_kind(agent).has_weights or job.job_type != "training":
             raise UsageError(
                 f"only the training of {with_weights()} has weights to average; leave out --federation-size"
             )
@@ -125,25 +168,15 @@ def _check(job: JobChoice, episode: EpisodeChoice, workload: WorkloadChoice, fed
             raise UsageError(f"{option}: needs --federation-size")
     if federation.per_episode_sync and (federation.size, federation.episodes_per_round or 1) != (1, 1):
         raise UsageError("--per-episode-sync is a federation of one with a round for each episode; leave it out")
-    kind.filled(_settings(job, federation))
-    if job.weights and not kind.has_weights:
-        raise UsageError(f"--weights: agent {job.agent!r} has none; only {with_weights()} have")
-    workload.check_needed()
-    if workload.manifests.filename:
-        raise UsageError(
-            f"{workload.source}: a job takes trace files, which go to the bucket; make one with: sim-arena trace make "
-            f"{workload.source} --to web.sktrace, and give it with --trace web.sktrace"
-        )
 
 
 def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]:
     return inputs.with_strategy(dict(job.settings), federation.strategy)
 
 
-def _federation(choice: FederationChoice, training: TrainingSpec) -> Federation:
+def _federation(choice: FederationChoice, training: TrainingSpec, shapes: Mapping[str, tuple[int, ...]]) -> Federation:
     per_round = choice.episodes_per_round or default_per_round(training.episodes)
     strategy = choice.strategy
-    tensors = agent_kind(training.agent).tensors(training.agent_settings)
     return documents.build(
         Federation,
         version=training.version,
@@ -157,5 +190,5 @@ def _federation(choice: FederationChoice, training: TrainingSpec) -> Federation:
         barrier=choice.barrier,
         min_participants=choice.min_participants or strategy.min_participants(choice.size),
         round_timeout_s=choice.round_timeout,
-        model=tuple(TensorSpec(name=name, shape=shape) for name, shape in tensors.items()),
+        model=tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items()),
     )

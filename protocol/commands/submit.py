@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from env.words import count
 from protocol.commands.options import BucketChoice
-from protocol.commands.submit_options import FederationChoice, JobChoice
+from protocol.commands.submit_options import EpochsChoice, FederationChoice, JobChoice
 from protocol.wire.choices import Closers
 from runner.commands.console import err, note, out, print_json
 from runner.options.agents import EpisodeChoice
@@ -26,6 +26,7 @@ def submit(
     job: JobChoice,
     episode: EpisodeChoice,
     workload: WorkloadChoice,
+    epochs: EpochsChoice,
     federation: FederationChoice,
     output: OutputChoice,
 ) -> None:
@@ -34,7 +35,7 @@ def submit(
     from protocol.commands.submission import draft, queue, upload
     from protocol.wire.probe import probe
 
-    submission = draft(job, episode, workload, federation)
+    submission = draft(job, episode, workload, federation, epochs)
     place = open_bucket(where.bucket)
     probe(place)
     submitted = queue(place, upload(place, submission))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -14,6 +14,9 @@ from protocol.wire.keys import MAX_MEMBERS
 from protocol.wire.schedule import DEFAULT_ROUNDS
 from runner.options import completion
 from runner.options.agents import SettingsOption
+
+DEFAULT_UNITS = 20
+"""Episodes or epochs of a job where nothing is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +30,17 @@ class JobChoice:
     panel: ClassVar[str] = "Training"
 
     agent: Annotated[
-        str, typer.Option(metavar="NAME", help=f"{', '.join(TRAINABLE)}.", autocompletion=completion.of(TRAINABLE))
-    ] = DEFAULT
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, in other environments than the cluster ppo.",
+            autocompletion=completion.of(TRAINABLE),
+        ),
+    ] = None
     episodes: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Episodes; in a federation those of each member.")
-    ] = 20
+        int | None,
+        typer.Option(metavar="N", min=1, help="Episodes; in a federation those of each member. Default: 20."),
+    ] = None
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, same weights.")] = 0
     settings: SettingsOption = field(default_factory=dict)
     weights: Annotated[
@@ -52,6 +61,49 @@ class JobChoice:
     episode_timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="Seconds that one episode may take.")
     ] = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochsChoice:
+    """What is trained in an environment that is counted in epochs."""
+
+    panel: ClassVar[str] = "--env other than cluster"
+
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Epochs; in a federation those of each member. Default: 20.")
+    ] = None
+    epoch_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Environment steps of an epoch, of all environments together. Default: 65,536."
+        ),
+    ] = None
+    environments: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Environments that are stepped together. Default: 256.")
+    ] = None
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND,KIND,...",
+            help="What is generated there; with --heterogeneous one kind for each member in turn.",
+        ),
+    ] = None
+    variant: Annotated[str | None, typer.Option(metavar="NAME", help="Of the environment, where it has several.")] = (
+        None
+    )
+    kappa: Annotated[
+        float | None, typer.Option(metavar="PRICE", help="Price of a window with too little, in --env season.")
+    ] = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the environment: those that are given."""
+        return {name: given for name in ("variant", "kappa") if (given := getattr(self, name)) is not None}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Each once, in the order given."""
+        return tuple(dict.fromkeys(filter(None, (self.kind or "").split(","))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +131,7 @@ class FederationChoice:
         typer.Option(
             metavar="N",
             min=1,
-            help="Episodes of each member between two averages; the last round may be shorter. "
+            help="Episodes, or epochs, of each member between two averages; the last round may be shorter. "
             f"Default: as few as make at most {DEFAULT_ROUNDS} rounds.",
         ),
     ] = None

@@ -48,6 +48,6 @@ def _rounds_table(rounds: tuple[RoundSummary, ...]) -> FittedTable:
     for row in rounds:
         reward = "" if row.reward is None else (f"{row.reward:+.2f}", f"{row.reward:+.0f}")
         left_out = escape("; ".join(row.left_out))
-        solved = f"{row.solved}/{row.episodes}"
+        solved = "" if row.solved is None else f"{row.solved}/{row.episodes}"
         table.add_row(str(row.round), escape(row.reason), str(row.participants), reward, solved, left_out)
     return table

@@ -11,6 +11,8 @@ import typer
 
 from protocol.learners.collection import CollectionLearner
 from protocol.learners.compiling import compile_for
+from protocol.learners.environments import require_environment
+from protocol.learners.epochs import EpochLearner
 from protocol.learners.materials import Scenarios
 from protocol.learners.packages import require_packages
 from protocol.learners.training import TrainingLearner
@@ -67,6 +69,8 @@ def work(
     scenarios = Scenarios(place)
 
     def start(manifest: Manifest) -> Learner:
+        if manifest.training.environment is not None:
+            return EpochLearner(place, manifest, say)
         given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
         if manifest.training.job_type is JobType.EXPERIENCE_COLLECTION:
             return CollectionLearner(place, manifest, given, cluster)
@@ -74,6 +78,7 @@ def work(
 
     def prepare(manifest: Manifest) -> None:
         require_packages(manifest)
+        require_environment(manifest)
         compile_for(manifest, cluster is None, say)
 
     loop = WorkerLoop(

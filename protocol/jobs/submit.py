@@ -124,10 +124,15 @@ def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
 
 def share_of(federation: Federation, member: int) -> TrainingSpec:
     """What a member trains on: the same as all, or in a heterogeneous federation every size-th trace from its own on;
-    without traces one kind of generated problem, the kinds taken in turn."""
+    without traces one kind of generated problem, the kinds taken in turn; of an environment its series or its kind."""
     training = federation.training
     if not federation.heterogeneous:
         return training
+    if environment := training.environment:
+        series = environment.series[member :: federation.size]
+        kinds = environment.kinds[member % len(environment.kinds) :][:1] if environment.kinds else ()
+        own = environment.model_copy(update={"series": series, "kinds": kinds})
+        return training.model_copy(update={"environment": own})
     if training.traces:
         return training.model_copy(update={"traces": training.traces[member :: federation.size]})
     return training.model_copy(update={"problem": PROBLEMS[member % len(PROBLEMS)]})

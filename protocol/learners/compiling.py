@@ -14,7 +14,8 @@ from threading import Timer
 from typing import TYPE_CHECKING
 
 from protocol.wire.choices import Closers
-from protocol.wire.job_documents import Manifest
+from protocol.wire.documents import Setting
+from protocol.wire.job_documents import EpochsSpec, Manifest, TrainingSpec
 
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
@@ -34,10 +35,13 @@ def compile_for(manifest: Manifest, embedded: bool, say: Callable[[str], None]) 
 
     if getattr(config, "DISABLE_JIT", False):  # as tests of short jobs set it; there is nothing to compile then
         return
-    parts = [
-        (manifest.training.agent == "dqn", _compile_dqn),
-        (embedded, _compile_engine),
-        (embedded and bool(manifest.training.traces), _compile_traces),
+    training = manifest.training
+    environment, on_cluster = training.environment, training.environment is None
+    parts: list[tuple[bool, Callable[[], None]]] = [
+        (not on_cluster, lambda: _compile_epoch(environment.name if environment else "", training.agent)),
+        (on_cluster and training.agent == "dqn", _compile_dqn),
+        (on_cluster and embedded, _compile_engine),
+        (on_cluster and embedded and bool(training.traces), _compile_traces),
         (manifest.federation is not None and manifest.federation.barrier is Closers.WORKERS, _compile_means),
     ]
     line = f"{manifest.job_id}: compiling before it is claimed; a folder in NUMBA_CACHE_DIR would keep the machine code"
@@ -50,6 +54,20 @@ def compile_for(manifest: Manifest, embedded: bool, say: Callable[[str], None]) 
                 compile_part()
     finally:
         timer.cancel()
+
+
+@cache
+def _compile_epoch(environment: str, agent: str) -> None:
+    from agents.kinds import agent_kind
+    from protocol.learners.environments import make_trainee
+
+    known = agent_kind(agent).filled({})
+    small: dict[str, Setting] = {name: 1 for name in ("rollout_steps", "minibatch_size", "epochs") if name in known}
+    spec = EpochsSpec(name=environment, environments=2, epoch_steps=1)
+    training = TrainingSpec(
+        agent=agent, agent_settings=small, environment=spec, reward="shaped", episodes=1, steps=2, seed=0
+    )
+    make_trainee(training, spec, 0).run_epoch(1, lambda: False)
 
 
 @cache

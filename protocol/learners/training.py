@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class Facts(NamedTuple):
-    """A finished episode."""
+    """A finished episode, or epoch; see `protocol.worker.learner.Episode`."""
 
-    reward: float
+    reward: float | None
     steps: int
-    solved: bool
+    solved: bool | None
 
 
 class TrainingLearner:
@@ -104,21 +104,12 @@ class TrainingLearner:
     def artifacts(self) -> Mapping[str, bytes]:
         from runner.training.summary import log_lines
 
-        files = {
+        return {
             **self._checkpoint(),
             "train.log": log_lines(self.training.history).encode(),
             "steps.jsonl": self._all_steps().encode(),
+            **learning_curve_of(self.training.history, self.manifest, self._say),
         }
-        try:
-            from runner.training.curves import learning_curve  # matplotlib, which wants a folder to write to
-
-            files["learning_curve.png"] = _written(
-                lambda path: learning_curve(self.training.history, path, title=self.manifest.job_id)
-            )
-        except Exception as error:
-            # A picture is not worth a training.
-            self._say(f"{self.manifest.job_id}: no learning curve: {type(error).__name__}: {error}")
-        return files
 
     def fingerprint(self) -> dict[str, str]:
         from runner.training.environment import fingerprint
@@ -167,9 +158,17 @@ class TrainingLearner:
                     self._remember([record for record in records_of(body) if record["episode"] in mine])
 
 
-def _written(write: Callable[[Path], None]) -> bytes:
-    """What `write` leaves in the file it is given."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file"
-        write(path)
-        return path.read_bytes()
+def learning_curve_of(
+    history: Sequence[Mapping[str, Any]], manifest: Manifest, say: Callable[[str], None]
+) -> dict[str, bytes]:
+    """The picture of a training by its file's name; none, and a line, where it cannot be drawn: no training is lost."""
+    try:
+        from runner.training.curves import learning_curve  # matplotlib, which wants a folder to write to
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "learning_curve.png"
+            learning_curve(history, path, title=manifest.job_id, unit=manifest.training.unit)
+            return {path.name: path.read_bytes()}
+    except Exception as error:
+        say(f"{manifest.job_id}: no learning curve: {type(error).__name__}: {error}")
+        return {}

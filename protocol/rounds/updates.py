@@ -36,23 +36,28 @@ def participant_of(federation: Federation, round_: int, member: int, blob: Blob)
         solved = facts.get("solved")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BadDocument("its metadata does not tell its number of transitions") from error
-    episodes, steps = len(federation.schedule.of(round_)), federation.training.steps
-    if not 0 < transitions <= episodes * steps:
-        raise BadDocument(f"{transitions} transitions in {episodes} episodes of at most {steps} steps")
+    training = federation.training
+    units, steps = len(federation.schedule.of(round_)), training.unit_steps
+    if not 0 < transitions <= units * steps:
+        raise BadDocument(f"{transitions} transitions in {units} {training.unit}s of at most {steps} steps")
     return Participant(
         member=member,
         weight=transitions if federation.strategy.by_transitions else 1,
         reward=reward if isinstance(reward, float) and abs(reward) <= MAX_RETURN else None,
-        solved=solved if type(solved) is int and 0 <= solved <= episodes else None,
+        solved=solved if type(solved) is int and 0 <= solved <= units else None,
     )
 
 
-def update_facts(transitions: int, reward: float, solved: int) -> dict[str, str]:
+def update_facts(transitions: int, reward: float | None, solved: int | None) -> dict[str, str]:
     """The user metadata of an update; `participant_of` reads it back.
 
     Args:
         transitions: of all episodes of the round.
-        reward: mean return of its episodes.
-        solved: how many of them reached the goal.
+        reward: mean return of its episodes; None: not known.
+        solved: how many of them reached the goal; None: not counted.
     """
-    return {"facts": json.dumps({"transitions": transitions, "reward": float(reward), "solved": int(solved)})}
+    known = {
+        "reward": None if reward is None else float(reward),
+        "solved": None if solved is None else int(solved),
+    }
+    return {"facts": json.dumps({"transitions": transitions, **known})}

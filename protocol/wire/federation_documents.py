@@ -37,13 +37,13 @@ class Federation(Document):
     `training` is what all members have in common: of a heterogeneous federation each sees only its share of the
     problems, see `protocol.jobs.submit.share_of`. Version 2: updates, global weights and server states are safetensors.
     Version 3: the nodes are pools. Version 4: the reward or the kind of problems are of packages. Version 5:
-    the workload is of another kind than Deployment.
+    the workload is of another kind than Deployment. Version 6: it is counted in epochs of another environment.
     """
 
     max_bytes: ClassVar[int] = 16 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2, 3, 4, 5] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3, 4, 5, 6] = 2  # type: ignore[assignment]
     group: GroupId
     created_at: Text
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)

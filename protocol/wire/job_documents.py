@@ -52,8 +52,32 @@ class Membership(Part):
     barrier: Closers = Closers.SYNC_SERVER
 
 
+class EpochsSpec(Part):
+    """An environment that is trained by epochs, in which many of it are stepped together.
+
+    What it is, is its learner's to know: here are a name and what bounds an epoch.
+
+    Attributes:
+        environments: Stepped together.
+        epoch_steps: Environment steps of an epoch, of all environments together.
+        kinds: Of what is generated there; none: any.
+        series: Recorded data to train on in place of what is generated, by content hash.
+        settings: Of the environment.
+    """
+
+    name: Name
+    environments: int = Field(ge=1, le=1 << 16)
+    epoch_steps: int = Field(ge=1, le=1 << 24)
+    kinds: tuple[Name, ...] = Field(default=(), max_length=64)
+    series: tuple[Sha256, ...] = Field(default=(), max_length=10_000)
+    settings: dict[Name, Setting] = Field(default_factory=dict, max_length=16)
+
+
 class TrainingSpec(Part):
-    """What one job trains on, with which agent and how long; without traces every episode generates a fresh problem."""
+    """What one job trains on, with which agent and how long; without traces every episode generates a fresh problem.
+
+    Its units are episodes on one cluster, or the epochs of `environment`; `episodes` counts either.
+    """
 
     job_type: JobType = JobType.TRAINING
     traces: tuple[Sha256, ...] = Field(default=(), max_length=10_000)
@@ -68,6 +92,7 @@ class TrainingSpec(Part):
     duration_s: Finite | None = Field(default=None, gt=0)
     agent: Name
     agent_settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+    environment: EpochsSpec | None = None
     reward: Name
     packages: dict[Name, Name] = Field(
         default_factory=dict, max_length=2, description="that add the reward or the kind of problem: versions by name"
@@ -80,22 +105,66 @@ class TrainingSpec(Part):
     episode_timeout_s: Finite = Field(default=3600.0, gt=0)
 
     @property
-    def version(self) -> Literal[2, 3, 4, 5]:
+    def version(self) -> Literal[2, 3, 4, 5, 6]:
         """The version of a document that holds it."""
-        return 5 if self.workload_kind else 4 if self.packages else 3 if isinstance(self.nodes, tuple) else 2
+        return (
+            6
+            if self.environment
+            else 5
+            if self.workload_kind
+            else 4
+            if self.packages
+            else 3
+            if isinstance(self.nodes, tuple)
+            else 2
+        )
 
     def require_version(self, version: int) -> None:
         """ValueError if a document of that version cannot hold it."""
         if version < self.version and self.version > 2:
-            unknown = {3: "pools of nodes", 4: "packages", 5: "kinds of workloads"}[self.version]
+            unknown = {3: "pools of nodes", 4: "packages", 5: "kinds of workloads", 6: "epochs"}[self.version]
             raise ValueError(f"version {version}: knows no {unknown}; must be {self.version}")
+
+    @property
+    def unit(self) -> Literal["episode", "epoch"]:
+        """What it is counted in."""
+        return "epoch" if self.environment else "episode"
+
+    @property
+    def unit_steps(self) -> int:
+        """At most so many env steps count of a unit."""
+        return self.environment.epoch_steps if self.environment else self.steps
+
+    @model_validator(mode="after")
+    def _is_of_one_environment(self) -> Self:
+        """Refuse what only a cluster has beside another environment."""
+        if self.environment is None:
+            return self
+        given = [name for name in _OF_CLUSTERS if getattr(self, name)]
+        if given or self.job_type is not JobType.TRAINING:
+            raise ValueError(f"environment {self.environment.name}: has no {given[0] if given else self.job_type}")
+        return self
 
     @model_serializer(mode="wrap")
     def _without_what_is_new(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Jobs that need no package and no other kind stay readable for releases that know of none."""
+        """Jobs that need no package, kind or environment stay readable for releases that know of none."""
         fields: dict[str, object] = write(self)
-        unused = {name for name in ("packages", "workload_kind") if not getattr(self, name)}
+        unused = {name for name in ("packages", "workload_kind", "environment") if not getattr(self, name)}
         return {name: value for name, value in fields.items() if name not in unused}
+
+
+_OF_CLUSTERS = (
+    "traces",
+    "problem",
+    "workload_kind",
+    "deploy",
+    "namespace",
+    "target",
+    "nodes",
+    "duration_s",
+    "packages",
+)
+"""Fields of a training that say what happens on a cluster."""
 
 
 class Manifest(Document):
@@ -103,12 +172,13 @@ class Manifest(Document):
 
     Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools. Version 4:
     its reward or its kind of problems are of packages. Version 5: its workload is of another kind than Deployment.
+    Version 6: it is counted in epochs of another environment than a cluster.
     """
 
     max_bytes: ClassVar[int] = 8 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2, 3, 4, 5] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3, 4, 5, 6] = 2  # type: ignore[assignment]
     job_id: Id
     created_at: Text
     training: TrainingSpec
@@ -174,7 +244,7 @@ class ResultStatus(StrEnum):
 
 
 class Result(Document):
-    """The one result of a job. Rewards are undiscounted episode returns."""
+    """The one result of a job. Rewards are undiscounted episode returns, of an epoch the mean over its episodes."""
 
     max_bytes: ClassVar[int] = 8 << 20
 

@@ -137,8 +137,8 @@ class Attempt:
         episode = self.learner.restore(body)
         round_ = self.schedule.round_after(episode)
         if round_ is None:
-            raise BadDocument(f"{key}: episode {episode} is not the last one of a round")
-        self.say(f"{self.manifest.job_id}: goes on after episode {episode}")
+            raise BadDocument(f"{key}: {self.manifest.training.unit} {episode} is not the last one of a round")
+        self.say(f"{self.manifest.job_id}: goes on after {self.manifest.training.unit} {episode}")
         self._may_be_late = True  # what came before is not known here
         self.view = replace(self.view, trained=round_, saved=round_, loaded=0)
 
@@ -151,7 +151,8 @@ class Attempt:
 
     def _run_episode(self, round_: int, episode: int) -> Episode:
         self.lease.episode = episode
-        self.lease.doing = f"round {round_}, episode {episode}" if self.manifest.federation else f"episode {episode}"
+        which = f"{self.manifest.training.unit} {episode}"
+        self.lease.doing = f"round {round_}, {which}" if self.manifest.federation else which
         self._episode_ends_by = self.bucket.clock.now() + self.manifest.training.episode_timeout_s
         finished = self.learner.run_episode(episode, self._must_stop)
         self.lease.reward = finished.reward
@@ -168,7 +169,8 @@ class Attempt:
     def _timed_out(self) -> str | None:
         if self.bucket.clock.now() <= self._episode_ends_by:
             return None
-        return f"episode {self.lease.episode} took longer than {self.manifest.training.episode_timeout_s:g} s"
+        training = self.manifest.training
+        return f"{training.unit} {self.lease.episode} took longer than {training.episode_timeout_s:g} s"
 
     def _save(self, step: steps.Save) -> None:
         key = keys.state(self.manifest.job_id, self.schedule.last(step.round))
@@ -177,8 +179,9 @@ class Attempt:
         self._saved_at = self.bucket.clock.now()
 
     def _say_how(self, round_: int, episodes: Sequence[Episode]) -> None:
-        unit, now = "round" if self.manifest.federation else "episode", self.bucket.clock.now()
-        if unit == "episode" and round_ < self.schedule.rounds and now - self._said_at < SAY_EVERY_S:
+        member, now = self.manifest.federation, self.bucket.clock.now()
+        unit = "round" if member else self.manifest.training.unit
+        if member is None and round_ < self.schedule.rounds and now - self._said_at < SAY_EVERY_S:
             return
         self._said_at = now
         self.say(f"{self.manifest.job_id}: {unit} {round_}/{self.schedule.rounds}: {in_words(episodes)}")

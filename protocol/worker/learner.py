@@ -1,4 +1,8 @@
-"""The seam to what trains: a `Learner` trains one job's episodes, an `Episode` is what is known of one of them."""
+"""The seam to what trains: a `Learner` trains one job's episodes, an `Episode` is what is known of one of them.
+
+A job of an environment that is trained by epochs has epochs in their place: all that is said of an episode is true of
+an epoch there.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,15 @@ class Episode(Protocol):
     """What is known of a finished episode."""
 
     @property
-    def reward(self) -> float: ...
+    def reward(self) -> float | None:
+        """Its return, of an epoch the mean; None where no episode ended in the epoch."""
+
     @property
     def steps(self) -> int: ...
+
     @property
-    def solved(self) -> bool: ...
+    def solved(self) -> bool | None:
+        """Whether it reached the goal; None of an epoch."""
 
 
 class Learner(Protocol):

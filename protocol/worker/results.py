@@ -41,6 +41,7 @@ def job_result(
         artifacts: the key of each file that was uploaded, by name.
     """
     history = learner.history
+    rewards = _rewards(history)
     return Result(
         job_id=lease.job_id,
         status=status,
@@ -50,28 +51,36 @@ def job_result(
         finished_at=documents.timestamp(),
         episodes_completed=len(history),
         env_steps=sum(episode.steps for episode in history),
-        total_reward=float(sum(episode.reward for episode in history)) if history else None,
-        final_reward=float(history[-1].reward) if history else None,
-        solved_episodes=solved(history),
+        total_reward=float(sum(rewards)) if rewards else None,
+        final_reward=float(rewards[-1]) if rewards else None,
+        solved_episodes=solved(history) or 0,
         artifacts=dict(artifacts),
         transitions=artifacts.get("transitions.msgpack"),
         fingerprint=learner.fingerprint(),
     )
 
 
-def mean_reward(episodes: Sequence[Episode]) -> float:
-    """The mean undiscounted return; of at least one episode."""
-    return sum(episode.reward for episode in episodes) / len(episodes)
+def mean_reward(episodes: Sequence[Episode]) -> float | None:
+    """The mean undiscounted return; None where none is known."""
+    rewards = _rewards(episodes)
+    return sum(rewards) / len(rewards) if rewards else None
 
 
-def solved(episodes: Sequence[Episode]) -> int:
-    """How many reached the goal."""
-    return sum(bool(episode.solved) for episode in episodes)
+def solved(episodes: Sequence[Episode]) -> int | None:
+    """How many reached the goal; None of epochs, which tell no number."""
+    told = [episode.solved for episode in episodes if episode.solved is not None]
+    return sum(map(bool, told)) if told or not episodes else None
+
+
+def _rewards(episodes: Sequence[Episode]) -> list[float]:
+    return [episode.reward for episode in episodes if episode.reward is not None]
 
 
 def in_words(episodes: Sequence[Episode]) -> str:
     """How they went, for the log."""
+    mean, reached = mean_reward(episodes), solved(episodes)
+    reward = "not known" if mean is None else f"{mean:+.2f}"
     if len(episodes) == 1:
         [only] = episodes
-        return f"reward {only.reward:+.2f} in {count(only.steps, 'step')}{', solved' if only.solved else ''}"
-    return f"mean reward {mean_reward(episodes):+.2f}, {solved(episodes)} of {len(episodes)} episodes solved"
+        return f"reward {reward} in {count(only.steps, 'step')}{', solved' if only.solved else ''}"
+    return f"mean reward {reward}" + ("" if reached is None else f", {reached} of {len(episodes)} episodes solved")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from env.cluster import Cluster
     from runner.commands.run_config import RunConfig
     from runner.rl.train import DoctorTraining
+    from runner.training.epochs import EpochPlan, WantedEpochs
     from runner.training.trainee import Evaluator, Exam, Trainee
 
 
@@ -41,6 +42,8 @@ class EnvironmentKind:
         options: Those of `sim-arena train` that only some environments take, and this one does.
         settings: The learner's settings filled in, of the run's units and of the agent's name and settings.
         open: Makes the training of filled settings.
+        plan: Makes the plan of a job's training by epochs; None: jobs are trained there by episodes.
+        kinds: Of what is generated there, one of which each member of a federation may have; none: there is one only.
         evaluate, episode: What `sim-arena evaluate` and `episode` do there; None: they play scenarios, as they are.
     """
 
@@ -52,6 +55,8 @@ class EnvironmentKind:
     options: frozenset[str]
     settings: Callable[[int, str, Mapping[str, Any]], Mapping[str, Any]]
     open: Callable[[RunConfig, Cluster | None], Opened]
+    plan: Callable[[WantedEpochs], EpochPlan[Any]] | None = None
+    kinds: tuple[str, ...] = ()
     evaluate: Callable[..., None] | None = None
     episode: Callable[..., None] | None = None
 
@@ -127,10 +132,14 @@ def _doctor_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mappin
     from agents.settings import as_mapping
     from runner.rl.train import doctor_settings
 
+    _check_doctors_learner(agent)
+    return as_mapping(doctor_settings(units, given))
+
+
+def _check_doctors_learner(agent: str) -> None:
     if agent != _DOCTORS_LEARNER:
         check_trainable(agent)
         raise AgentError(f"agent {agent!r}: does not learn --env doctor; {_DOCTORS_LEARNER} does")
-    return as_mapping(doctor_settings(units, given))
 
 
 def doctor_training(wanted: RunConfig) -> DoctorTraining:
@@ -147,6 +156,24 @@ def doctor_training(wanted: RunConfig) -> DoctorTraining:
         environments=wanted.doctor.environments or ENVIRONMENTS,
         settings=parse_settings(PPOSettings, wanted.training.settings),
         recordings=tuple(read(wanted.doctor.recording)),
+    )
+
+
+def _plan_doctor(wanted: WantedEpochs) -> DoctorTraining:
+    from runner.rl.train import DoctorTraining, doctor_settings
+
+    _check_doctors_learner(wanted.agent)
+    for name, given in (("kind", wanted.kinds), ("environment setting", wanted.settings)):
+        if given:
+            raise ConfigError(f"{name} {next(iter(given))!r}: --env doctor has none; leave it out")
+    return DoctorTraining(
+        epochs=wanted.epochs,
+        max_steps=wanted.max_steps,
+        seed=wanted.seed,
+        environments=wanted.environments,
+        settings=doctor_settings(wanted.epochs, wanted.agent_settings, epoch_steps=wanted.epoch_steps),
+        epoch_steps=wanted.epoch_steps,
+        member=wanted.member,
     )
 
 
@@ -193,6 +220,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
             options=_names(DoctorChoice),
             settings=_doctor_settings,
             open=_open_doctor,
+            plan=_plan_doctor,
             evaluate=_evaluate_doctors,
             episode=_play_doctor,
         ),

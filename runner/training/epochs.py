@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -40,6 +41,33 @@ class EpochAgent(WeightedAgent, Protocol):
 
 
 A = TypeVar("A", bound=EpochAgent)
+
+
+@dataclass(frozen=True)
+class WantedEpochs:
+    """What is asked of a training by epochs, whatever the environment: what a job can say.
+
+    Attributes:
+        epochs: How many.
+        epoch_steps: Environment steps of an epoch, of all environments together.
+        environments: Stepped together.
+        max_steps: Steps after which an episode is truncated, where the environment does not end it.
+        seed, member: See `EpochPlan`.
+        agent, agent_settings: Who learns.
+        kinds: Of what is generated there; none: any.
+        settings: Of the environment.
+    """
+
+    epochs: int
+    epoch_steps: int
+    environments: int
+    max_steps: int
+    seed: int
+    member: int
+    agent: str
+    agent_settings: Mapping[str, Any]
+    kinds: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EpochPlan(Protocol[A]):
