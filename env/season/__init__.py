@@ -13,5 +13,6 @@ scene.py       a season as a picture
 season_env.py, vector_env.py
                one environment and many
 policy.py      a policy played on series
+replay.py      one window on a cluster
 bounds/        what an episode costs at the least
 """
