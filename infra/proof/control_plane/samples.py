@@ -4,6 +4,10 @@ A shop of a few workloads (docs/samples/shop.yaml) runs on virtual nodes, well o
 trace record` records it. KWOK plays kubelets and containers; what kills a container for its memory is the annotation
 `sim-arena.io/verdict`, which follows from the demand in the manifests. The node worker-1, which runs KWOK, is tainted
 as a node of the control plane; the plane's own virtual nodes are no part of a recording.
+
+Workloads come one by one, to nodes that are Ready: all pods have a node before the next workload is applied. In which
+order controllers create the pods of workloads that are applied together is a race, and in `small-pool` it would decide
+which workload gets the last room.
 """
 
 from __future__ import annotations
@@ -12,9 +16,10 @@ import copy
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +27,13 @@ import yaml
 
 from env.kube.client import KubeApi, Waiting, wait
 from env.kube.connect import connect
-from env.kube.paths import path_of
+from env.kube.paths import path_of, within
+from env.live.usage import is_ready
 from env.simkube.doctor import shipped_stages
 from env.simkube.traces import with_verdicts
 from env.snapshot.live import read_cluster
 from env.snapshot.now import WorkloadNow
-from env.snapshot.reading import LISTED, NAMESPACES, NODES
+from env.snapshot.reading import LISTED, NAMESPACES, NODES, PODS
 from env.trace.document import Trace
 
 Manifest = dict[str, Any]
@@ -79,11 +85,21 @@ def _large_checkout(manifest: Manifest) -> None:
         _container(manifest)["resources"]["requests"]["cpu"] = "5"
 
 
+def _not_whole(now: Mapping[str, WorkloadNow]) -> list[str]:
+    return [name for name, each in now.items() if not each.is_whole]
+
+
+def _is_refused(now: WorkloadNow) -> bool:
+    """Whether the scheduler has found no node for any of its pods, rather than not looked yet."""
+    return now.unscheduled == now.wanted and bool(now.said)
+
+
 SAMPLES = (
-    Sample("healthy", lambda now: all(each.is_whole for each in now.values())),
-    Sample("oom-loop", lambda now: now["cart"].oom_killed == ("cart",), _hungry_cart),
-    Sample("small-pool", lambda now: now["recommendations"].unscheduled == 2, cpu="1700m", memory="7000Mi"),
-    Sample("bad-rollout", lambda now: now["checkout"].ready == 2, rollout=_large_checkout),
+    Sample("healthy", lambda now: _not_whole(now) == []),
+    Sample("oom-loop", lambda now: _not_whole(now) == ["cart"] and now["cart"].oom_killed == ("cart",), _hungry_cart),
+    Sample("small-pool", lambda now: _not_whole(now) == ["recommendations"] and _is_refused(now["recommendations"]),
+           cpu="1700m", memory="7000Mi"),
+    Sample("bad-rollout", lambda now: _not_whole(now) == [], rollout=_large_checkout),
 )  # fmt: skip
 
 
@@ -111,16 +127,24 @@ def prepare(api: KubeApi) -> None:
 def running(api: KubeApi, sample: Sample) -> Iterator[None]:
     """The shop runs within, and all of it is gone after."""
     nodes = list(_nodes(sample))
-    for node in nodes:
-        api.create(NODES.collection, node)
-    _apply(api, sample.edit)
     try:
+        for node in nodes:
+            api.create(NODES.collection, node)
+        quick = replace(api, poll_s=0.2)
+        wait(quick, "nodes that take pods", _REST_S, partial(_nodes_not_up, names=[_name(node) for node in nodes]))
+        pods = 0
+        for manifest in _shop(sample.edit):
+            more = len(nodes) if manifest["kind"] == "DaemonSet" else manifest.get("spec", {}).get("replicas", 0)
+            if more:
+                wait(quick, f"a node for all pods before {_name(manifest)}'s", _REST_S, partial(_unplaced, wanted=pods))
+            _apply(api, manifest)
+            pods += more
         yield
     finally:
         api.delete(path_of(NAMESPACES.collection, NAMESPACE))
         wait(api, "the end of the namespace", _REST_S, _is_gone)
         for node in nodes:
-            api.delete(path_of(NODES.collection, node["metadata"]["name"]))
+            api.delete(path_of(NODES.collection, _name(node)))
 
 
 def _nodes(sample: Sample) -> Iterator[Manifest]:
@@ -134,18 +158,38 @@ def _nodes(sample: Sample) -> Iterator[Manifest]:
         yield node
 
 
-def _apply(api: KubeApi, edit: Edit) -> None:
+def _nodes_not_up(api: KubeApi, names: Sequence[str]) -> Waiting | None:
+    """Which nodes take no pods yet. A node that is not Ready has a taint, which DaemonSets make no pods for."""
+    found = [api.get(path_of(NODES.collection, name)) or {} for name in names]
+    down = [name for name, each in zip(names, found, strict=True) if not is_ready(each) or each["spec"].get("taints")]
+    return Waiting(f"not {', '.join(down)}") if down else None
+
+
+def _unplaced(api: KubeApi, wanted: int) -> Waiting | None:
+    """How many of the shop's pods have a node, as long as that is not all that are wanted."""
+    placed = sum(bool(pod["spec"].get("nodeName")) for pod in api.list(within(PODS.collection, NAMESPACE)))
+    return Waiting(f"{placed} of {wanted} have a node") if placed < wanted else None
+
+
+def _shop(edit: Edit) -> Iterator[Manifest]:
     """The shop's objects with an edit, and with verdicts, which KWOK's Stages match."""
-    paths = {each.kind: each for each in LISTED}
     for manifest in _documents("shop.yaml"):
         edit(manifest)
-        listed, metadata = paths[manifest["kind"]], manifest["metadata"]
-        judged = with_verdicts(_trace_of_one(manifest)).events[0]["applied_objs"][0]
-        api.apply(path_of(listed.collection, metadata["name"], metadata.get("namespace")), judged)
+        yield with_verdicts(_trace_of_one(manifest)).events[0]["applied_objs"][0]
+
+
+def _apply(api: KubeApi, manifest: Manifest) -> None:
+    (listed,) = (each for each in LISTED if each.kind == manifest["kind"])
+    metadata = manifest["metadata"]
+    api.apply(path_of(listed.collection, metadata["name"], metadata.get("namespace")), manifest)
 
 
 def _trace_of_one(manifest: Manifest) -> Trace:
     return Trace({"events": [{"ts": 0, "applied_objs": [manifest], "deleted_objs": []}]})
+
+
+def _name(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["name"])
 
 
 def _documents(name: str) -> list[Manifest]:
@@ -164,7 +208,8 @@ def _record(api: KubeApi, sample: Sample) -> None:
         return
     with subprocess.Popen([*command, "--watch", "70s"]) as watching:  # noqa: S603
         time.sleep(20)
-        _apply(api, sample.rollout)
+        for manifest in _shop(sample.rollout):
+            _apply(api, manifest)
         if watching.wait() != 0:
             raise SystemExit("trace record failed")
 

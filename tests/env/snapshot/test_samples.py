@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from env.embedded.cluster import EmbeddedCluster
+from env.fidelity.engine_outcomes import simulated_outcomes
+from env.fidelity.truth import RecordedNode
 from env.problems.node_metadata import pools_of_metadata
 from env.snapshot.anonymous import anonymous
 from env.snapshot.manifests import read_manifests
@@ -14,6 +17,7 @@ from env.snapshot.snapshot import trace_of
 from env.trace.document import Trace, load_trace
 
 SAMPLES = Path(__file__).parents[3] / "docs/samples"
+WORKLOADS = ("DaemonSet", "StatefulSet", "Deployment")
 NOT_WHOLE = {
     "healthy": {},
     "oom-loop": {"cart": (0, 2, "2 OOM-killed")},
@@ -46,3 +50,15 @@ def test_the_manifests_say_the_same_as_the_cluster_that_they_were_applied_to() -
     recorded = load_trace(SAMPLES / "healthy.sktrace")
     assert _not_whole(given) == {}
     assert sorted(map(str, given.workloads())) == sorted(map(str, recorded.workloads()))
+
+
+@pytest.mark.parametrize("draw", range(10))
+def test_in_small_pool_only_the_last_workload_waits_wherever_the_scheduler_places_the_others(draw: int) -> None:
+    shop = [each for each in yaml.safe_load_all((SAMPLES / "shop.yaml").read_text()) if each["kind"] in WORKLOADS]
+    for each in shop:
+        each["spec"]["template"]["spec"].pop("priorityClassName", None)
+    zones = {f"shop-{zone}": {"topology.kubernetes.io/zone": zone, "kubernetes.io/hostname": zone} for zone in "abc"}
+    nodes = [RecordedNode(name=name, cpu="1700m", memory="7000Mi", labels=labels) for name, labels in zones.items()]
+    dumped = [node.model_dump(exclude_none=True) for node in nodes]
+    last = simulated_outcomes(dumped, [[each] for each in shop], draw)[-1]["workloads"]
+    assert {name: each["pending"] for name, each in last.items() if each["pending"]} == {"recommendations": 2}
