@@ -272,9 +272,13 @@ def _plan(traces: Sequence[Path], budget: RateBudget) -> list[Measurement]:
         for batch in budget.batches:
             measure = partial(environments.vector_rate, scenarios, batch, budget, perf_counter)
             plan.append(("vector", {"scenario": name, "environments": batch}, measure))
-    for batch in budget.batches:
-        measure = partial(environments.doctor_rate, batch, budget, perf_counter)
-        plan.append(("vector", {"scenario": "clusters for a doctor", "environments": batch}, measure))
+    for name, rate in (
+        ("clusters for a doctor", environments.doctor_rate),
+        ("workloads over a season", environments.season_rate),
+    ):
+        for batch in budget.batches:
+            measure = partial(rate, batch, budget, perf_counter)
+            plan.append(("vector", {"scenario": name, "environments": batch}, measure))
     for nodes in budget.nodes:
         measure = partial(environments.placing_rate, nodes, budget, perf_counter)
         plan.append(("placing", {"nodes": nodes, "pods": nodes * environments.PODS_PER_NODE}, measure))

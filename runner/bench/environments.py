@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from env import DOCTOR_ID, ENV_ID
+from env import DOCTOR_ID, ENV_ID, SEASON_ID
 from env.actions import Action
 from env.api_objects import ApiObjects
 from env.cluster import Cluster
@@ -137,6 +137,11 @@ def vector_rate(scenarios: Sequence[Scenario] | None, num_envs: int, budget: Rat
 def doctor_rate(num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
     """The same of `num_envs` clusters with a doctor each, small and large."""
     return _vector_rate(gymnasium.make_vec(f"env:{DOCTOR_ID}", num_envs=num_envs), budget, clock)
+
+
+def season_rate(num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
+    """The same of `num_envs` workloads whose use varies: windows per second."""
+    return _vector_rate(gymnasium.make_vec(f"env:{SEASON_ID}", num_envs=num_envs), budget, clock)
 
 
 def placing_rate(nodes: int, budget: RateBudget, clock: Clock) -> Rate:

@@ -24,6 +24,7 @@ from runner.bench.environments import (
     is_plain,
     one_deployment,
     placing_rate,
+    season_rate,
     single_rate,
     vector_rate,
 )
@@ -49,6 +50,7 @@ def test_a_repetition_counts_the_work_done_until_its_time_is_over() -> None:
     assert single_rate([one_deployment()], BUDGET, ticking()) == Rate(128 / 3, 128 / 3, 128 / 3)
     assert vector_rate(None, 4, BUDGET, ticking()).median == 4 * 128 / 3
     assert doctor_rate(4, BUDGET, ticking()).median == 4 * 128 / 3
+    assert season_rate(4, BUDGET, ticking()).median == 4 * 128 / 3
     assert placing_rate(2, BUDGET, ticking()).median == 2 * 20 / 3
 
 
