@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from planes import NAME, SETTINGS, node
+from planes import NAME, PATIENCE_S, SETTINGS, node
 
 from env.kube.client import KubeApi, Waiting, wait
 from env.kube.connect import connect
@@ -73,7 +73,7 @@ def nodes(api: KubeApi, free: None) -> Iterator[Callable[[NodePool], None]]:
                 api.patch(f"{path_of(paths.NODES, name)}/status", {"status": manifest["status"]})
             else:
                 api.create(paths.NODES, manifest)
-        wait(api, "virtual nodes", 60, gates.nodes_fit)
+        wait(api, "virtual nodes", PATIENCE_S, gates.nodes_fit)
 
     yield make
     make(PLAIN)
@@ -93,5 +93,5 @@ def clear(plane: Plane, api: KubeApi) -> None:
         trace.unlink()
     for simulation in api.list(paths.SIMULATIONS):
         api.delete(path_of(paths.SIMULATIONS, simulation["metadata"]["name"]))
-    wait(api, "a free cluster", 120, lambda api: gates.cluster_free(api, None, ()))
-    wait(api, "no simulation", 60, lambda api: Waiting("some") if api.list(paths.SIMULATIONS) else None)
+    wait(api, "a free cluster", PATIENCE_S, lambda api: gates.cluster_free(api, None, ()))
+    wait(api, "no simulation", PATIENCE_S, lambda api: Waiting("some") if api.list(paths.SIMULATIONS) else None)

@@ -19,6 +19,8 @@ from env.workload import WorkloadRef
 
 NAME = os.environ.get("SIM_ARENA_PLANE")  # read before the variables are taken from the tests
 SETTINGS = {"any_nodes": True}
+PATIENCE_S = 300.0
+"""The most that is waited for what comes in the end, however slow the machine: several times what it took in CI."""
 
 
 def deployment(
@@ -111,4 +113,4 @@ def simulation_running(api: KubeApi) -> str:
         waiting = gates.driver_running(api, names[0]) if names else Waiting("no simulation")
         return waiting or names[0]
 
-    return wait(api, "a driver", 120, look)
+    return wait(api, "a driver", PATIENCE_S, look)

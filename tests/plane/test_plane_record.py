@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from planes import PATIENCE_S
 
 from env.embedded.cluster import EmbeddedCluster
 from env.kube.client import KubeApi, KubeError, wait
@@ -53,7 +54,7 @@ def _states(snapshot: Snapshot) -> dict[tuple[str, str], tuple[int, int]]:
 @pytest.mark.parametrize("sample", samples.SAMPLES[:3], ids=lambda sample: sample.name)
 def test_a_replay_of_what_runs_comes_to_the_clusters_own_word(shop: KubeApi, sample: samples.Sample) -> None:
     with samples.running(shop, sample):
-        wait(shop, sample.name, 120, lambda _: samples.seen(shop, sample))
+        wait(shop, sample.name, PATIENCE_S, lambda _: samples.seen(shop, sample))
         live = read_cluster(shop, "plane", ("shop",))
     own = {(each.key.kind, each.key.name): (each.ready, each.wanted) for each in live.now if each.key.kind != "CronJob"}
     replayed = _states(live)
@@ -66,7 +67,7 @@ def test_a_replay_of_what_runs_comes_to_the_clusters_own_word(shop: KubeApi, sam
 def test_suggest_says_the_same_of_the_cluster_and_of_the_manifests_on_its_nodes(plane: Plane, shop: KubeApi) -> None:
     (sample,) = (each for each in samples.SAMPLES if each.name == "small-pool")
     with samples.running(shop, sample):
-        wait(shop, sample.name, 120, lambda _: samples.seen(shop, sample))
+        wait(shop, sample.name, PATIENCE_S, lambda _: samples.seen(shop, sample))
         of_cluster = _patches(plane, "--namespace", "shop")
         of_manifests = _patches(plane, "--namespace", "shop", "-f", "docs/samples/shop.yaml", "--nodes", "cluster")
     assert "recommendations" in of_cluster

@@ -23,7 +23,7 @@ from infra.proof.control_plane.build import CACHE
 _ETCD = "http://127.0.0.1:2379"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
 _READY_S = 120.0
-_KINDS_S = 60.0
+_KINDS_S = 120.0
 _STOP_S = 10.0
 
 
@@ -171,7 +171,7 @@ class Plane:
             self.kubectl("apply", "-f", str(path))
         self._spawn_stand_ins()
         self.kubectl("wait", "-A", "deployment", "--all", "--for=condition=Available", "--timeout=120s")
-        self.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
+        self.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=120s")
 
     def _spawn_stand_ins(self) -> None:
         module = "infra.proof.control_plane.stand_ins"

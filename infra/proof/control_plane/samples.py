@@ -44,7 +44,7 @@ FOLDER = Path("docs/samples")
 NAMESPACE = "shop"
 _STAGES = "/apis/kwok.x-k8s.io/v1alpha1/stages"
 _CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
-_REST_S = 120.0
+_REST_S = 300.0
 
 
 @dataclass(frozen=True)
