@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from env.season.history import taken
 from env.season.variants import DAYS_A_WEEK, WARM_UP, WINDOWS_A_DAY
 
 LAGS = (1, 2, 3, 4, 5, 8, 12, 16, 20, 24, 26, 27, 28)
@@ -48,8 +49,6 @@ FEATURES = (
 """Their names, in order."""
 HIGHEST = 4.0
 """No feature is beyond it, in either direction."""
-CENSORED = 1.1
-"""What a peak above the request is taken to have been, of the request."""
 
 
 def features(history: Any, kappa: float, state: Any) -> None:
@@ -76,7 +75,6 @@ def features(history: Any, kappa: float, state: Any) -> None:
     days_max, _, _, _ = summary(history, n - 3 * WINDOWS_A_DAY, n, WINDOWS_A_DAY)
     same_max, _, same_mean, same_deviation = summary(history, n - WARM_UP, n, WINDOWS_A_DAY)
     weeks_max, _, _, _ = summary(history, n % WARM_UP, n, WARM_UP)
-    all_max, _, _, _ = summary(history, 0, n, 1)
     state[at] = squashed(day_max - request)
     state[at + 1] = squashed(day_mean - request)
     state[at + 2] = squashed(week_max - request)
@@ -87,7 +85,7 @@ def features(history: Any, kappa: float, state: Any) -> None:
     state[at + 7] = squashed(same_max - request)
     state[at + 8] = squashed(same_mean - request)
     state[at + 9] = squashed(weeks_max - request)
-    state[at + 10] = squashed(all_max - request)
+    state[at + 10] = squashed(history.highest - request)
     state[at + 11] = share(week_mean, request)
     state[at + 12] = share(week_max, request)
     state[at + 13] = squashed(deviation)
@@ -105,12 +103,6 @@ def features(history: Any, kappa: float, state: Any) -> None:
     state[at + 1] = math.log(request) / 3
     state[at + 2] = 4 / request
     state[at + 3] = math.log(1 + kappa) / 3
-
-
-def taken(history: Any, window: int) -> float:
-    """What a window's peak is taken to have been, in steps."""
-    seen = history.seen[window]
-    return float(seen * CENSORED) if history.exceeded[window] else float(seen)
 
 
 def summary(history: Any, first: int, end: int, every: int) -> tuple[float, float, float, float]:

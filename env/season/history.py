@@ -16,6 +16,7 @@ HISTORY = np.dtype(
         ("age", np.int64),
         ("since_deploy", np.int64),
         ("recent", np.float64),
+        ("highest", np.float64),
         ("requests", np.int64, (ALL_WINDOWS,)),
         ("seen", np.float64, (ALL_WINDOWS,)),
         ("exceeded", np.uint8, (ALL_WINDOWS,)),
@@ -28,6 +29,7 @@ request: In the last of them, in steps.
 age: Windows since the pods started.
 since_deploy: Windows since the last deploy; `NO_DEPLOY` if there was none.
 recent: Windows in which use was above the request, a window ago counting KEPT of the one after.
+highest: What the highest peak so far is taken to have been, in steps; see `taken`.
 requests: Of each window, in steps; in the warm-up, that of the start.
 seen: The peak of each window, in steps; where it was above the request, the request.
 exceeded: 1 where it was.
@@ -35,6 +37,8 @@ exceeded: 1 where it was.
 
 NO_DEPLOY = ALL_WINDOWS
 KEPT = 0.95
+CENSORED = 1.1
+"""What a peak above the request is taken to have been, of the request."""
 
 
 def begin(history: Any, peaks: Any, deploys: Any, largest: int) -> None:
@@ -51,10 +55,12 @@ def begin(history: Any, peaks: Any, deploys: Any, largest: int) -> None:
     history.age = 0
     history.since_deploy = NO_DEPLOY
     history.recent = 0.0
+    history.highest = 0.0
     history.exceeded[:] = 0
     history.requests[:WARM_UP] = history.request
     for window in range(WARM_UP):
         history.seen[window] = peaks[window]
+        history.highest = max(history.highest, peaks[window])
         if deploys[window]:
             history.since_deploy = WARM_UP - window
 
@@ -65,8 +71,15 @@ def remember(history: Any, window: Window, deploy: bool) -> None:
     history.requests[now] = window.request
     history.seen[now] = window.request if window.exceeded else window.peak
     history.exceeded[now] = window.exceeded
+    history.highest = max(history.highest, taken(history, now))
     history.recent = KEPT * history.recent + window.exceeded
     history.known = now + 1
     history.request = window.request
     history.age = window.age
     history.since_deploy = 1 if deploy else min(history.since_deploy + 1, NO_DEPLOY)
+
+
+def taken(history: Any, window: int) -> float:
+    """What a window's peak is taken to have been, in steps."""
+    seen = history.seen[window]
+    return float(seen * CENSORED) if history.exceeded[window] else float(seen)
