@@ -19,6 +19,7 @@ simkube/   a cluster on a real Kubernetes, through SimKube
 gym/       the environment Cluster-v0: one workload to mend
 doctor/    the environment Doctor-v0: a whole cluster to mend
 season/    the environment Season-v0: requests under use that varies
+plan/      the fewest or cheapest nodes that hold what is there
 fidelity/  the engine held against recorded decisions
 live/      a real cluster in the doctor's features and actions
 

@@ -17,7 +17,7 @@ from infra.commands import app
 from runner.commands.console import run
 
 ROOT = Path(__file__).parent.parent
-QUICK = re.compile(r"sim-arena (episode|step|suggest|trace) ")
+QUICK = re.compile(r"sim-arena (episode|plan|step|suggest|trace) ")
 NEEDS_TRACES = ("suggest.md",)
 
 Printed = Callable[[str], list[str]]
@@ -63,7 +63,7 @@ def is_part(shown: list[str], lines: list[str]) -> bool:
     return all(line in left for line in shown)
 
 
-@pytest.mark.parametrize("page", ["gym.md", "agents.md", "suggest.md", "../README.md"])
+@pytest.mark.parametrize("page", ["gym.md", "agents.md", "plan.md", "suggest.md", "../README.md"])
 def test_commands_print_what_the_docs_show(page: str, printed: Printed) -> None:
     if page in NEEDS_TRACES and "SIM_ARENA_DATA" not in os.environ:
         pytest.skip("needs recorded traces")

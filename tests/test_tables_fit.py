@@ -19,7 +19,10 @@ from agents.saved.evaluation import EvaluationRow, Measured
 from env.embedded.survey import WorkloadState
 from env.fidelity.agreement import MEASURES
 from env.fidelity.figures import Tally
+from env.plan.demand import Demand
+from env.plan.planner import Plan, Problem
 from env.simkube.doctor_results import Level, ReportLine
+from env.trace.document import Trace
 from infra.bench.protocol import tables as protocol_bench
 from infra.bench.protocol.cases import Case, Cost, Latency
 from infra.bench.protocol.closing import ClosingResult
@@ -47,10 +50,12 @@ from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
 from runner.commands import benchmark, doctor, fidelity, suggest_all, tables
+from runner.commands import plan as plan_command
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
+from runner.plan.answer import Answer, PoolRow
 from runner.suggest.rows import Row
 
 ROOT = Path(__file__).parents[1]
@@ -152,6 +157,13 @@ FEDERATION = FederationSummary(GROUP, 2, 100_000, 100_000, "failed", ERROR, SHA,
 MEMBER = Straggler("a member that is fifty times as slow as the others", tuple(range(1000)), None, None)
 
 
+def _plan() -> Answer:
+    made = Plan(Problem(Trace({}), None, ()), Trace({}), Demand((), ()), (1,), 1.0, 1.0, 1.0)
+    zones = {f"europe-west{number}-{letter}": 1_000 for number in range(1, 4) for letter in "abc"}
+    rows = (PoolRow("Standard_NC16as_T4_v3", "123450m CPU, 1048576Mi, 1,000 pods", 5_000, 5_000, zones, 32.77),)
+    return Answer(made, rows, None, "AWS", 163_850.0, 163_850.0)
+
+
 def _benchmark() -> FittedTable:
     figure = {"value": 0.12345, "low": -12.345, "high": 123.45}
     names = ("pass_at_1", "pass_all_k", "steps_over_optimum", "over_allocation", "mean_return", "invalid_rate")
@@ -220,6 +232,7 @@ CASES: dict[str, Callable[[], Any]] = {
         {"recorded outcomes in 1,000 draws of the engine": TALLY}
     ),
     "runner.commands.fidelity:_table": lambda: fidelity._table({"a rollout that is undone half way": TALLY}, TALLY),
+    "runner.commands.plan:_table": lambda: plan_command._table(_plan()),
     "runner.commands.suggest_all:_table": lambda: suggest_all._table(
         [
             Row(

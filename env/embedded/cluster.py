@@ -143,8 +143,24 @@ class EmbeddedCluster:
         Raises:
             ClusterError, TraceError, QuantityError: As `observe`.
         """
+        return survey(self.replayed(trace, nodes, duration_s, events=explained))
+
+    def replayed(
+        self, trace: Trace, nodes: NodePools, duration_s: float | None = None, *, events: bool = False
+    ) -> ControlPlane:
+        """The control plane at the end of a replay of the trace as it is, for the caller to keep and to go on with.
+
+        Args:
+            trace: What is replayed.
+            nodes: Where.
+            duration_s: Seconds of the trace; None: all of it.
+            events: Whether events are recorded.
+
+        Raises:
+            ClusterError, TraceError, QuantityError: As `observe`.
+        """
         scenario = Scenario(trace, WorkloadRef("", ""), 0, nodes, duration_s, trace.name, None)  # as recorded: no edit
-        return survey(self._replayed(scenario, None, events=explained))
+        return self._replayed(scenario, None, events=events)
 
     def close(self) -> None:
         """Forget the traces read so far."""

@@ -94,7 +94,7 @@ def survey(plane: ControlPlane) -> tuple[WorkloadState, ...]:
 
 def _state(plane: ControlPlane, workload: Workload, texts: Texts) -> WorkloadState:
     pods, ref = workload.pods(), workload.ref
-    template = plane.api.admission.defaulted(_template(workload))
+    template = plane.api.admission.defaulted(template_of(workload))
     live = [pod for pod in pods if not (pod.leaving or pod.deleted or pod.ended)]
     whole = WorkloadState(
         kind=workload.kind,
@@ -171,7 +171,7 @@ def _sentences(workload: Workload, live: list[Pod], waiting: list[Pod], texts: T
     return dict.fromkeys(text for text in said if text)
 
 
-def _template(workload: Workload) -> PodTemplate:
+def template_of(workload: Workload) -> PodTemplate:
     """What its next pods are made from."""
     match workload:
         case Deployment() | StatefulSet() | DaemonSet() | Job():

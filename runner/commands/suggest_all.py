@@ -93,7 +93,7 @@ def suggest_all(
         lower,
     )
     with (
-        _quiet(source.trace.name),
+        quiet(source.trace.name),
         interruptible("nothing was found by then") as should_stop,
         err.status("replaying", refresh_per_second=4) as status,
     ):
@@ -122,7 +122,7 @@ def suggest_all(
 
 
 @contextmanager
-def _quiet(trace: str) -> Iterator[None]:
+def quiet(trace: str) -> Iterator[None]:
     """Keep a log line of every trace that is tried out of the way: the answer says what was not simulated."""
     logger, start = logging.getLogger("env.embedded.cluster"), f"trace {trace}: not simulated: "
 

@@ -17,6 +17,7 @@ COMMANDS: Commands = {
         "runner.commands.benchmark:benchmark", "Measure how well a language model right-sizes workloads."
     ),
     "suggest": Entry("runner.commands.suggest:suggest", "Print what would make workloads Ready, as kubectl patches."),
+    "plan": Entry("runner.commands.plan:plan", "Find the fewest or cheapest nodes that hold what is there."),
     "trace": Entry("", "Look into traces, upgrade old ones, make and generate new ones, solve them."),
     "trace show": Entry("runner.commands.trace:show", "Show what a trace holds."),
     "trace upgrade": Entry("runner.commands.trace:upgrade", "Bring a trace to version 2, which SimKube 2.x reads."),

@@ -64,6 +64,16 @@ WRONG: dict[str, list[str]] = {
     # What is told before it takes stdin and stdout for the protocol; tests/runner/mcp starts processes for the rest.
     "sim-arena mcp": ["--trace cpu.msgpack --problem cpu", "--env nosuch", "--http 70000"],
     "sim-arena rl train": ["--epochs 0", "--to damaged.pt", "--model absent/x.pt"],
+    "sim-arena plan": [
+        "--trace cpu.msgpack --nodes 3 --node-type m6i.huge",
+        "--trace cpu.msgpack --nodes 3 --prices absent.csv",
+        "--trace cpu.msgpack --nodes 3 --prices damaged.msgpack",
+        "--trace cpu.msgpack --nodes 3 --zone a --zone a",
+        "--trace cpu.msgpack --nodes 3 --json --markdown",
+        "--trace absent.msgpack --nodes 3",
+        "-f empty --trace cpu.msgpack",
+        "--kubeconfig absent",
+    ],
     "sim-arena suggest": [
         "--trace absent.msgpack",
         "--trace cpu.msgpack --agent nosuch",

@@ -52,6 +52,7 @@ DOCUMENTS = {
     "sim-arena evaluate --agent noop --no-baselines --scenarios 1 --steps 2": 0,
     "sim-arena benchmark --provider scripted --scenario cpu-1 --attempts 1": 0,
     "sim-arena suggest --trace cpu.msgpack --agent noop": 1,
+    "sim-arena plan --trace cpu.msgpack --nodes 5": 0,
     "sim-arena trace show cpu.msgpack": 0,
     "sim-arena trace upgrade cpu.msgpack": 3,
     "sim-arena trace generate --count 1 --to traces": 0,

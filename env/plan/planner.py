@@ -1,0 +1,173 @@
+"""The plan: what is there, what it needs at least, and the cheapest nodes on which the engine places it.
+
+`plan` is a function of a trace and offers alone. Where use depends on replicas, as in a gym, one fits the use from a
+few replays, writes the requests that follow into the trace, plans, replays the plan, and fits again: each round calls
+`plan` once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from env.embedded.cluster import EmbeddedCluster
+from env.embedded.survey import WorkloadState, survey
+from env.engine.control_plane import ControlPlane
+from env.plan.arrivals import at_end, in_order, largest_first
+from env.plan.bound import lower_bound
+from env.plan.demand import Demand, Key, PodGroup, Table, demand_of, table_of
+from env.plan.offers import Counts, Offer, most_allowed, pools_of
+from env.plan.packing import cost_of, starts
+from env.plan.search import Search
+from env.plan.trial import Survive, Trial, lacking_of
+from env.problems.nodes import NodePools
+from env.quantity import format_cpu, format_memory
+from env.trace.document import Trace
+
+Told = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is asked.
+
+    Attributes:
+        trace: The workloads.
+        nodes: Those that there are now; None: none yet.
+        offers: What may be had. All have a price, or none has.
+        survive: What may be lost with everything Ready afterwards.
+    """
+
+    trace: Trace
+    nodes: NodePools | None
+    offers: tuple[Offer, ...]
+    survive: frozenset[Survive] = frozenset()
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A workload whose pods no offer takes, and why."""
+
+    group: PodGroup
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The answer.
+
+    Attributes:
+        problem: What was asked.
+        trace: The workloads in the order in which they are to be created.
+        demand: What had to be placed.
+        counts: Nodes of each offer; None: there is no plan.
+        cost: What they cost an hour; nodes, where prices are not known.
+        bound: No nodes that hold the demand cost less.
+        volume: The same by the sum of all requests alone.
+        misfits: Workloads that no offer takes; where there are any, nothing was searched for.
+        unready: Workloads that are not whole on any number of these nodes, for other reasons than room.
+        missing_now: Pods that workloads lack on the nodes that there are, beyond those.
+        replays: How often the engine replayed.
+    """
+
+    problem: Problem
+    trace: Trace
+    demand: Demand
+    counts: Counts | None
+    cost: float
+    bound: float
+    volume: float
+    misfits: tuple[Misfit, ...] = ()
+    unready: tuple[WorkloadState, ...] = ()
+    missing_now: Mapping[Key, int] = field(default_factory=dict)
+    replays: int = 0
+
+    @property
+    def nodes(self) -> NodePools | None:
+        """The nodes of the plan."""
+        return None if self.counts is None else pools_of(self.problem.offers, self.counts)
+
+    @property
+    def gap(self) -> float:
+        """How far the cost may be above the least possible one, as a share of it; at most."""
+        return self.cost / self.bound - 1 if self.bound > 0 else 0.0
+
+
+def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
+    """The cheapest nodes found; the same for the same problem.
+
+    Args:
+        problem: What is asked.
+        told: Called before each replay with their number and the cheapest cost so far.
+
+    Raises:
+        ClusterError, TraceError, QuantityError: The trace cannot be replayed.
+        Stopped: A stop was asked for.
+    """
+    cluster = EmbeddedCluster()
+    trace = at_end(problem.trace)
+    one_of_each = pools_of(problem.offers, [1] * len(problem.offers))
+    demand = demand_of(cluster.replayed(trace, problem.nodes or one_of_each))
+    table = table_of(demand, problem.offers)
+    misfits = tuple(
+        Misfit(group, _why(group, row, table)) for row, group in enumerate(demand.groups) if not table.fits[row].any()
+    )
+    if misfits:
+        return Plan(problem, trace, demand, None, 0.0, 0.0, 0.0, misfits)
+    bound = lower_bound(table)
+    ordered = in_order(trace, largest_first(demand.groups, table, bound.amounts))
+    begin = starts(table, problem.offers, bound) or [_one(table)]
+    unready = _unready(cluster, ordered, problem.offers, begin[0])
+    trial = Trial(ordered, problem.offers, allowed={state.key: state.lacking for state in unready}, cluster=cluster)
+    found = Search(trial, table, demand.groups, bound, told).run(begin)
+    return Plan(
+        problem,
+        ordered,
+        demand,
+        found,
+        0.0 if found is None else cost_of(table, found),
+        bound.cost,
+        bound.volume,
+        unready=unready,
+        missing_now=_beyond(cluster.replayed(trace, problem.nodes), trial.allowed) if problem.nodes else {},
+        replays=trial.replays,
+    )
+
+
+def _beyond(plane: ControlPlane, allowed: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: pods for key, pods in lacking_of(plane).items() if pods > allowed.get(key, 0)}
+
+
+def _one(table: Table) -> Counts:
+    """One node of the cheapest offer, for workloads without pods."""
+    best = int(table.prices.argmin())
+    return tuple(int(column == best) for column in range(len(table.prices)))
+
+
+def _unready(
+    cluster: EmbeddedCluster, trace: Trace, offers: Sequence[Offer], start: Counts
+) -> tuple[WorkloadState, ...]:
+    """Workloads that lack pods on many more nodes than they need: room is not what they lack."""
+    many = [3 * count + 3 if count else 0 for count in start]
+    names = {offer.name for offer, count in zip(offers, start, strict=True) if count}
+    many = [max(count, 3) if offer.name in names else 0 for offer, count in zip(offers, many, strict=True)]
+    if not most_allowed(sum(many)):
+        many = list(start)
+    states = survey(cluster.replayed(trace, pools_of(offers, many), events=False))
+    return tuple(state for state in states if state.lacking)
+
+
+def _why(group: PodGroup, row: int, table: Table) -> str:
+    """What keeps the pods of a group from every offer."""
+    request = table.requests[row]
+    roomy = (table.rooms >= request).all(axis=1)
+    cpu, memory = format_cpu(group.template.cpu_m), format_memory(group.template.memory_bytes)
+    if roomy.any():
+        return (
+            f"a pod fits {int(roomy.sum())} of {len(roomy)} node types by size, and their labels or taints keep it out"
+        )
+    largest = table.rooms.max(axis=0)
+    return (
+        f"a pod asks for {cpu} CPU and {memory}; beside DaemonSets the largest node has {format_cpu(int(largest[0]))} "
+        f"CPU, and {format_memory(int(largest[1]))} the one with the most memory"
+    )

@@ -1,0 +1,184 @@
+"""The cheapest nodes on which the engine places everything: packed sets, mended in the engine, then made smaller.
+
+Local search: nodes are taken away, then exchanged for cheaper ones, one for one and two for one, as long as the engine
+still places everything. No clock and no dice: the same input gives the same plan. The work is bounded by replays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from env.plan.bound import Bound
+from env.plan.demand import Key, PodGroup, Table
+from env.plan.offers import Counts, Offer
+from env.plan.packing import cost_of
+from env.plan.trial import Trial
+
+MOST_LOOKS = 12_000_000_000
+"""Work of all replays of one search, in units of `env.engine.budget`: some minutes."""
+MOST_REPLAYS = 1_500
+_CLOSE = 1e-9
+
+
+class Search:
+    """A search over sets of nodes.
+
+    Args:
+        trial: Replays sets of nodes.
+        table: The demand on the trial's offers.
+        groups: Those of the table's rows.
+        bound: What no set costs less than; the search ends where that is reached.
+        told: Called before each replay with their number and the cheapest cost so far.
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        table: Table,
+        groups: Sequence[PodGroup],
+        bound: Bound,
+        told: Callable[[int, float], None] = lambda replays, cost: None,
+    ) -> None:
+        self._trial = trial
+        self._table = table
+        self._row = {group.key: row for row, group in enumerate(groups)}
+        self._bound = bound
+        self._told = told
+        self._best: Counts | None = None
+        self._needs = (table.counts[:, None] * table.requests).sum(axis=0)
+
+    def run(self, starts: Sequence[Counts]) -> Counts | None:
+        """The cheapest set found; None where none of the starts can be mended.
+
+        Args:
+            starts: Sets to begin with, the cheapest first.
+        """
+        for start in starts:
+            if self._best is not None and self._cost(start) >= self._cost(self._best) - _CLOSE:
+                break
+            self._accept(self._mended(start))
+        while self._best is not None and not self._is_done():
+            if not any(self._accept(found) for found in self._smaller(self._best)):
+                break
+        return self._best
+
+    def _cost(self, counts: Counts) -> float:
+        return cost_of(self._table, counts)
+
+    def _is_done(self) -> bool:
+        """Whether the bound is reached, or the work is used up."""
+        reached = self._best is not None and self._cost(self._best) <= self._bound.cost + _CLOSE
+        return reached or self._trial.looks > MOST_LOOKS or self._trial.replays > MOST_REPLAYS
+
+    def _accept(self, counts: Counts | None) -> bool:
+        """Take a set that is cheaper than the best so far, if the engine places everything."""
+        if counts is None or self._is_done():
+            return False
+        if self._best is not None and self._cost(counts) >= self._cost(self._best) - _CLOSE:
+            return False
+        if not self._has_volume(counts):
+            return False
+        self._told(self._trial.replays, self._cost(self._best or counts))
+        if self._trial.holds(counts):
+            self._best = counts
+            return True
+        return False
+
+    def _has_volume(self, counts: Counts) -> bool:
+        return bool((np.array(counts) @ self._table.rooms >= self._needs).all())
+
+    # --- a set that does not hold everything yet ----------------------------------------------------------------------
+
+    def _mended(self, start: Counts) -> Counts | None:
+        """The set with nodes added until the engine places everything; None where that gets dearer than the best."""
+        counts, step = start, 1
+        while self._best is None or self._cost(counts) < self._cost(self._best) - _CLOSE:
+            self._told(self._trial.replays, self._cost(counts))
+            if self._trial.holds(counts):
+                return counts
+            grown = self._grown(counts, step)
+            if grown is None or self._is_done():
+                return None
+            counts, step = grown, min(step + 1, max(1, sum(counts) // 10))
+        return None
+
+    def _grown(self, counts: Counts, step: int) -> Counts | None:
+        """The set with more nodes for the workload that lacks most."""
+        missing = self._trial.missing(counts)
+        worst = sorted((key for key in missing if key in self._row), key=lambda key: (-missing[key], key))
+        fits = self._fitting(worst[0], counts) if worst else [o for o, many in enumerate(counts) if many]
+        if not fits:
+            return None
+        grown = list(counts)
+        zones = self._nodes_by_zone(counts)
+        for _ in range(step):
+            best = min(fits, key=lambda o: (self._table.prices[o], zones.get(self._offers[o].zone, 0), o))
+            grown[best] += 1
+            zones[self._offers[best].zone] = zones.get(self._offers[best].zone, 0) + 1
+        return tuple(grown)
+
+    def _fitting(self, key: Key, counts: Counts) -> list[int]:
+        """Offers that take pods of a workload, those of kinds in the set if there are any."""
+        fits = np.flatnonzero(self._table.fits[self._row[key]]).tolist()
+        names = {self._offers[o].name for o, many in enumerate(counts) if many}
+        return [o for o in fits if self._offers[o].name in names] or fits
+
+    # --- a set that holds everything ----------------------------------------------------------------------------------
+
+    def _smaller(self, counts: Counts) -> Iterator[Counts]:
+        """Cheaper sets near this one: fewer nodes, the most first, then cheaper ones."""
+        many = 1 << max(0, sum(counts).bit_length() - 3)
+        while many:
+            yield from self._fewer(counts, many)
+            many //= 2
+        yield from self._exchanged(counts)
+
+    def _fewer(self, counts: Counts, many: int) -> Iterator[Counts]:
+        """The set with so many nodes less of one kind, of its zones with the most first; the dearest kind first."""
+        for name in sorted(self._kinds(counts), key=lambda name: (-self._price(name), name)):
+            left = list(counts)
+            columns = [o for o, offer in enumerate(self._offers) if offer.name == name]
+            if sum(left[o] for o in columns) < many or sum(left) <= many:
+                continue
+            for zone_first in [None, *(o for o in columns if left[o] >= many)] if many == 1 else [None]:
+                fewer = list(counts)
+                for _ in range(many):
+                    of = max(columns, key=lambda o: (fewer[o], -o)) if zone_first is None else zone_first
+                    fewer[of] -= 1
+                yield tuple(fewer)
+
+    def _exchanged(self, counts: Counts) -> Iterator[Counts]:
+        """The set with one or two nodes exchanged for a cheaper one, the most that is saved first."""
+        found: list[tuple[float, Counts]] = []
+        there = [o for o, many in enumerate(counts) if many]
+        pairs = [(a,) for a in there] + [(a, b) for a in there for b in there if a <= b]
+        for gone in pairs:
+            left = list(counts)
+            for o in gone:
+                left[o] -= 1
+            if min(left) < 0:
+                continue
+            price = sum(self._table.prices[o] for o in gone)
+            for new in range(len(counts)):
+                if new not in gone and self._table.prices[new] < price - _CLOSE and self._table.fits[:, new].any():
+                    changed = tuple(many + (o == new) for o, many in enumerate(left))
+                    found.append((float(self._table.prices[new] - price), changed))
+        yield from (changed for _, changed in sorted(dict.fromkeys(found)))
+
+    @property
+    def _offers(self) -> Sequence[Offer]:
+        return self._trial.offers
+
+    def _kinds(self, counts: Counts) -> set[str]:
+        return {self._offers[o].name for o, many in enumerate(counts) if many}
+
+    def _price(self, name: str) -> float:
+        return max(float(self._table.prices[o]) for o, offer in enumerate(self._offers) if offer.name == name)
+
+    def _nodes_by_zone(self, counts: Counts) -> dict[str, int]:
+        zones: dict[str, int] = {}
+        for offer, many in zip(self._offers, counts, strict=True):
+            zones[offer.zone] = zones.get(offer.zone, 0) + many
+        return zones

@@ -1,0 +1,170 @@
+"""`sim-arena plan`: the fewest or cheapest nodes that hold what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from env.errors import UsageError
+from env.words import count
+from runner.commands import tables
+from runner.commands.console import err, fail, note, nothing_to_do, out, print_json, print_lines
+from runner.commands.fitted import FittedTable
+from runner.commands.interrupt import interruptible
+from runner.commands.suggest_all import quiet
+from runner.commands.suggest_source import open_source
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.live import LiveChoice
+from runner.options.manifests import ManifestsChoice
+from runner.options.nodes import NodesChoice
+from runner.options.output import OutputChoice
+from runner.options.plan import PlanChoice
+from runner.options.usage import UsageChoice
+from runner.options.workload import ReplayChoice
+
+if TYPE_CHECKING:
+    from env.plan.planner import Plan
+    from runner.commands.suggest_source import Source
+    from runner.plan.answer import Answer
+
+_MOST_NAMED = 8
+
+
+@flattened
+def plan(
+    manifests: ManifestsChoice,
+    nodes: NodesChoice,
+    choice: PlanChoice,
+    live: LiveChoice,
+    output: OutputChoice,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A trace file. Default, without -f: the current context, read only.",
+            autocompletion=completion.files,
+            rich_help_panel=NodesChoice.panel,
+        ),
+    ] = None,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print Markdown, for a pull request.", rich_help_panel=OutputChoice.panel),
+    ] = False,
+) -> None:
+    """Find the fewest or cheapest nodes that hold what is there.
+
+    Of manifests, a trace, or the current context, which is only read. Requests and replicas stay as they are. A plan is
+    what the engine has placed everything on. With prices of all node types it costs the least found, else it has the
+    fewest nodes found.
+
+    Exit code 0: a plan that saves something, or there are no nodes yet; 1: there is none; 3: nothing to save.
+    """
+    from env.plan.planner import Problem
+    from env.plan.planner import plan as planned
+    from runner.plan.answer import answer_of
+    from runner.plan.question import offers_for
+
+    if markdown and output.as_json:
+        raise UsageError("--markdown: --json is given; leave one of them out")
+    allowed = choice.allowed()
+    replay = ReplayChoice(**asdict(nodes))
+    source = open_source(trace, manifests, replay, live, UsageChoice())
+    if source.first_line:
+        note(source.first_line)
+    problem = Problem(source.trace, source.nodes, offers_for(source.nodes, allowed))
+    with (
+        quiet(source.trace.name),
+        interruptible("no plan was found by then") as should_stop,
+        err.status("replaying", refresh_per_second=4) as status,
+    ):
+        from env.interrupt import stopping_when
+
+        with stopping_when(should_stop):
+            made = planned(problem, lambda replays, cost: status.update(f"replay {replays + 1}"))
+    found = answer_of(made, allowed.prices)
+    facts = _facts(found, source)
+    if output.as_json:
+        skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
+        print_json({**_document(found), **facts, "skipped": skipped})
+    elif markdown:
+        from runner.plan.texts import markdown as text
+
+        print_lines(text(found, facts))
+    else:
+        _show(found, facts)
+    _leave(found, made)
+
+
+def _document(found: Answer) -> Mapping[str, object]:
+    from runner.plan.texts import document
+
+    return document(found)
+
+
+def _facts(found: Answer, source: Source) -> dict[str, str]:
+    """Where the workloads are from, what they request, and how good the plan is."""
+    from runner.plan.texts import proof, verdict
+
+    made = found.plan
+    pods = sum(group.count for group in made.demand.groups)
+    facts = {
+        "source": source.name,
+        "workloads": f"{count(len(made.demand.groups), 'workload')} with {count(pods, 'pod')}, and "
+        f"{count(len(made.demand.daemons), 'DaemonSet')}",
+    }
+    if made.counts is not None:
+        facts["plan"] = verdict(found)
+        facts["proof"] = proof(made, priced=found.usd_then is not None)
+        facts["prices"] = found.prices or "not known for all of these types; nodes are counted"
+    left = [str(each) for each in source.skipped if each.matters]
+    if left:
+        facts["left out"] = "; ".join(left[:_MOST_NAMED]) + _more(len(left))
+    if made.missing_now:
+        names = [f"{kind} {namespace}/{name}" for kind, namespace, name in made.missing_now]
+        facts["now"] = (
+            f"{count(len(names), 'workload')} not Ready for room: {', '.join(names[:_MOST_NAMED])}{_more(len(names))}"
+        )
+    if made.unready:
+        names = [f"{state.workload} ({state.reason})" for state in made.unready[:_MOST_NAMED]]
+        facts["not Ready on any number of nodes"] = ", ".join(names) + _more(len(made.unready))
+    return facts
+
+
+def _more(number: int) -> str:
+    return f"; and {number - _MOST_NAMED} more" if number > _MOST_NAMED else ""
+
+
+def _show(found: Answer, facts: Mapping[str, str]) -> None:
+    tables.show_facts(facts)
+    if found.plan.counts is not None:
+        out.print()
+        tables.show(_table(found))
+
+
+def _table(found: Answer) -> FittedTable:
+    from rich.markup import escape
+
+    from runner.plan.texts import TITLES, cells
+
+    rows = [tuple(map(escape, cells(row))) for row in found.rows]
+    shown = [column for column in range(len(TITLES)) if any(row[column] for row in rows)]
+    right = [place for place, column in enumerate(shown) if TITLES[column] in ("now", "plan") or "$" in TITLES[column]]
+    table = FittedTable(*(TITLES[column] for column in shown), right=right)
+    for row in rows:
+        table.add_row(*(row[column] for column in shown))
+    return table
+
+
+def _leave(found: Answer, made: Plan) -> None:
+    """Leave with the exit code, and say why where it is not 0."""
+    if made.misfits:
+        names = [f"{each.group.key[0]} {each.group.key[1]}/{each.group.key[2]}: {each.why}" for each in made.misfits]
+        fail("no node type takes these pods: " + "; ".join(names[:_MOST_NAMED]) + _more(len(names)))
+    if made.counts is None:
+        fail("the engine could not place everything on any set of these node types; allow others with --node-type")
+    if not found.saves:
+        nothing_to_do("nothing to save: what there is costs no more than the plan")
