@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console, Group
 from rich.text import Text
@@ -23,6 +24,8 @@ from env.plan.demand import Demand
 from env.plan.planner import Plan, Problem
 from env.simkube.doctor_results import Level, ReportLine
 from env.trace.document import Trace
+from env.usage.containers import Amounts
+from env.usage.usage import ContainerKey
 from infra.bench.protocol import tables as protocol_bench
 from infra.bench.protocol.cases import Case, Cost, Latency
 from infra.bench.protocol.closing import ClosingResult
@@ -49,19 +52,24 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import benchmark, doctor, fidelity, suggest_all, tables
+from runner.commands import benchmark, doctor, fidelity, suggest_all, suggest_tests, suggest_usage, tables
 from runner.commands import plan as plan_command
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
 from runner.plan.answer import Answer, PoolRow
+from runner.suggest.backtest.proposers import SIMPLE
+from runner.suggest.backtest.walk import walk
+from runner.suggest.backtest.windows import LEAST, Windows
 from runner.suggest.rows import Row
 
 ROOT = Path(__file__).parents[1]
 WINDOW = 80
 JOB = "job-" + "x" * 59
 GROUP = "g" * 57
+CONTAINER = ContainerKey("StatefulSet", GROUP, GROUP, GROUP)
+WEEKS_OF_USE = Windows(16, np.full(LEAST, 2.0**50), np.ones(LEAST, np.bool_))
 SCENARIO = "the-web-shop-of-a-very-large-customer-in-the-week-of-the-sales"
 ERROR = "the trace has no Deployment shop/frontend; name one of those that it has with --deployment"
 SHA = "0123456789abcdef" * 4
@@ -233,6 +241,12 @@ CASES: dict[str, Callable[[], Any]] = {
     ),
     "runner.commands.fidelity:_table": lambda: fidelity._table({"a rollout that is undone half way": TALLY}, TALLY),
     "runner.commands.plan:_table": lambda: plan_command._table(_plan()),
+    "runner.commands.suggest_tests:tests_table": lambda: suggest_tests.tests_table(
+        {CONTAINER: walk([WEEKS_OF_USE], SIMPLE)[0]}, {CONTAINER: Amounts(1, 2**50)}
+    ),
+    "runner.commands.suggest_usage:_table": lambda: suggest_usage._table(
+        [(f"StatefulSet {GROUP}/{GROUP} {GROUP}", "123456m", "123456789Mi", "backtest: percentile")]
+    ),
     "runner.commands.suggest_all:_table": lambda: suggest_all._table(
         [
             Row(

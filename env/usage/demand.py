@@ -27,7 +27,7 @@ from env.usage.containers import (
     workload_text,
 )
 from env.usage.enough import needed_memory
-from env.usage.usage import ContainerKey, ContainerUse, Usage
+from env.usage.usage import UNKNOWN_SOURCE, ContainerKey, ContainerUse, Usage
 
 SOURCE = "annotation"
 _RATE_ERROR = 0.05  # a rate between two scrapes may lie above the limit that was kept
@@ -52,20 +52,26 @@ def usage_of_annotations(objects: Iterable[Manifest]) -> Usage:
     return Usage(uses, missing, tuple(notes))
 
 
-def with_usage(objects: Sequence[Manifest], usage: Usage) -> list[Manifest]:
+def with_usage(objects: Sequence[Manifest], usage: Usage, *, overrule: bool = False) -> list[Manifest]:
     """The objects with what their containers use as the annotation of their pod templates.
 
-    An annotation that is there stays. Nothing of the given objects is changed.
+    An annotation that is there stays, unless `overrule`, and the use of one of its containers is known from elsewhere.
+    Nothing of the given objects is changed.
 
     Raises:
         QuantityError: A request or limit that Kubernetes would refuse.
     """
-    return [_annotated(each, usage) for each in objects]
+    return [_annotated(each, usage, overrule) for each in objects]
 
 
-def _annotated(manifest: Manifest, usage: Usage) -> Manifest:
+def _annotated(manifest: Manifest, usage: Usage, overrule: bool) -> Manifest:
     template = pod_template(manifest)
-    if template is None or DEMAND_ANNOTATION in _annotations(manifest):
+    if template is None:
+        return manifest
+    elsewhere = overrule and any(
+        usage.of(key).source not in (SOURCE, UNKNOWN_SOURCE) for key, _ in containers(manifest)
+    )
+    if DEMAND_ANNOTATION in _annotations(manifest) and not elsewhere:
         return manifest
     uses = [(usage.of(key), each, key.container) for key, each in containers(manifest)]
     demand = {container: use for known, each, container in uses if (use := _demand(known, each))}

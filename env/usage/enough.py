@@ -13,6 +13,9 @@ so it is no reason to raise a request, but without it a database is slow.
 
 Nothing is called too much after less than a day of measurement, where the source left something out, or where an
 autoscaler sets the replicas by the use's share of the request: it would make more of them.
+
+Where weeks of use were tested (`runner.suggest.backtest`), what came of that is enough memory instead of the margin
+above the peak. It may be less than the peak, where rare windows above the request cost less than holding it always.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ SPARE = 0.1
 LOWER_AFTER_S = 24 * 3600.0
 """Seconds of measurement after which a request may be called too much: most load has a day's rhythm."""
 
-_NEEDS, _NOW = "needs {}", "uses {} now"
+_NEEDS, _NOW, _TESTED = "needs {}", "uses {} now", "by weeks of use needs {}"
 _NEARLY = 0.95  # the first and the last measurement of a day lie a little less than a day apart
 
 
@@ -87,7 +90,7 @@ class _Band:
     raised: int
     most: int
     unsure: str  # why nothing may be called too much; empty: it may
-    said: str
+    used: str  # what is needed, in a few words
 
 
 def enough(use: ContainerUse) -> Amounts:
@@ -100,7 +103,8 @@ def needed_memory(use: ContainerUse) -> int | None:
     """Bytes that the container must have: without page cache where that is known; than a floor more, in whole MiB."""
     if use.memory_bytes is not None and use.is_floor:
         return math.ceil(max(use.memory_bytes * OOM_RATIO, use.memory_bytes + OOM_BYTES) / MIB) * MIB
-    return use.memory_bytes if use.resident_bytes is None else use.resident_bytes
+    needed = use.memory_bytes if use.resident_bytes is None else use.resident_bytes
+    return needed if needed is None or use.proposed_bytes is None else min(needed, use.proposed_bytes)
 
 
 def sizing(use: ContainerUse, requests: Amounts, limits: Amounts) -> Sizing:
@@ -128,18 +132,23 @@ def _cpu_band(use: ContainerUse) -> _Band | None:
         return None
     target = max(math.ceil(use.cpu_m * (1 + MARGIN)), LEAST_CPU_M)
     held_back = "its limit holds it back" if use.cpu_is_floor else ""
-    return _Band(use.cpu_m, target, target, _unsure(use, "cpu") or held_back, _NOW if use.window_s == 0 else _NEEDS)
+    used = (_NOW if use.window_s == 0 else _NEEDS).format(format_cpu(use.cpu_m))
+    return _Band(use.cpu_m, target, target, _unsure(use, "cpu") or held_back, used)
 
 
 def _memory_band(use: ContainerUse) -> _Band | None:
     needed = needed_memory(use)
     if needed is None:
         return None
+    if use.proposed_bytes is not None and not use.is_floor:
+        least, proposed = math.ceil(use.proposed_bytes / (1 + SPARE)), use.proposed_bytes
+        return _Band(min(needed, least), proposed, proposed, _unsure(use, "memory"), _TESTED.format(mib_text(proposed)))
     raised = _memory_target(needed)
     most = max(raised, _memory_target(use.memory_bytes or 0))
     killed = "it was OOM-killed" if use.is_floor else ""
     is_now = use.window_s == 0 and not use.is_floor
-    return _Band(needed, raised, most, _unsure(use, "memory") or killed, _NOW if is_now else _NEEDS)
+    used = (_NOW if is_now else _NEEDS).format(mib_text(needed))
+    return _Band(needed, raised, most, _unsure(use, "memory") or killed, used)
 
 
 def _memory_target(needed: int) -> int:
@@ -160,13 +169,12 @@ def _judged(band: _Band | None, now: int | None, granted: int | None, text: Call
     """A request beside the band; `granted` is what the container may use at least, the request or a lower limit."""
     if band is None:
         return Sized(Verdict.UNKNOWN, now, "its use is unknown")
-    used = band.said.format(text(band.least))
     if now is None or granted is None:
-        return Sized(Verdict.TOO_LITTLE, band.raised, f"{used}, requests none")
+        return Sized(Verdict.TOO_LITTLE, band.raised, f"{band.used}, requests none")
     if granted < band.least:
-        return Sized(Verdict.TOO_LITTLE, max(band.raised, now), f"{used}, has {text(granted)}")
+        return Sized(Verdict.TOO_LITTLE, max(band.raised, now), f"{band.used}, has {text(granted)}")
     if now <= band.most * (1 + SPARE):
-        return Sized(Verdict.ENOUGH, now, used)
+        return Sized(Verdict.ENOUGH, now, band.used)
     if band.unsure:
-        return Sized(Verdict.ENOUGH, now, f"{used}; not lowered: {band.unsure}")
-    return Sized(Verdict.TOO_MUCH, band.most, f"{used}, has {text(now)}")
+        return Sized(Verdict.ENOUGH, now, f"{band.used}; not lowered: {band.unsure}")
+    return Sized(Verdict.TOO_MUCH, band.most, f"{band.used}, has {text(now)}")

@@ -40,10 +40,9 @@ class Names:
     def __init__(self, asked: Collection[ContainerKey], only: Owner | None = None) -> None:
         self._asked = [key for key in asked if only is None or _is(Owner(*key[:3]), only)]
         self._is_known = bool(asked)
-        self._only = None if only is None else only._replace(namespace=only.namespace or DEFAULT_NAMESPACE)
-        known = self._asked if self._is_known or self._only is None else [ContainerKey(*self._only, "")]
-        self._owners = Owners(known)
-        self._namespaces = sorted({key.namespace for key in known})
+        self._only = only
+        self._owners = Owners(self._asked)
+        self._namespaces = sorted({key.namespace for key in self._asked})
         self._found: dict[Named, ContainerKey | None] = {}
 
     def key(self, named: Named) -> ContainerKey | None:
@@ -74,20 +73,20 @@ class Names:
     def _by_itself(self, named: Named) -> ContainerKey | None:
         """A container of a workload that only the file knows."""
         owner = self._owner(named)
-        if owner is None or (self._only is not None and owner != self._only):
+        if self._only is not None and not _is(owner, self._only):
             return None
         return ContainerKey(*owner, named.container or owner.name)
 
-    def _owner(self, named: Named) -> Owner | None:
-        namespace = named.namespace or DEFAULT_NAMESPACE
+    def _owner(self, named: Named) -> Owner:
+        only = self._only
+        namespace = named.namespace or (only.namespace if only else "") or DEFAULT_NAMESPACE
         if named.workload:
             return Owner(named.kind or DEFAULT_KIND, namespace, named.workload)
-        if self._only is not None:
-            if not named.pod:
-                return self._only
-            return next(iter(self._owners_of(named)), None)
         if named.pod:
-            return owner_by_name(namespace, named.pod)
+            told = None if only is None else Owners([ContainerKey(only.kind, namespace, only.name, "")])
+            return (told and told.of(namespace, named.pod)) or owner_by_name(namespace, named.pod)
+        if only is not None:
+            return Owner(only.kind, namespace, only.name)
         if named.container:
             return Owner(DEFAULT_KIND, namespace, named.container)
         raise AmbiguousNameError("no name of a workload, pod or container; say which workload it is with --workload")

@@ -49,6 +49,7 @@ class ContainerUse:
         window_s: Seconds from the first measurement to the last; 0: one look; None: unknown.
         samples: Measurements of memory that were looked at; None: unknown.
         pods: Pods that were measured; None: unknown.
+        proposed_bytes: The memory to request by weeks of use, where they were tested; None: by the rule of `enough.py`.
     """
 
     cpu_m: int | None = None
@@ -62,6 +63,7 @@ class ContainerUse:
     window_s: float | None = None
     samples: int | None = None
     pods: int | None = None
+    proposed_bytes: int | None = None
 
     @property
     def is_known(self) -> bool:

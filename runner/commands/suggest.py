@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.kinds import KINDS
-from env.errors import UsageError
+from env.errors import ClusterError, ConfigError, UsageError
 from runner.clusters.choice import EMBEDDED, ClusterChoice
 from runner.commands.console import check_place, note, out
-from runner.commands.suggest_source import CLUSTER, open_source
+from runner.commands.suggest_source import CLUSTER, named_owner, open_source
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
 from runner.options.flatten import flattened
@@ -114,12 +114,14 @@ def suggest(
     """Print what would make workloads Ready, as kubectl patches.
 
     Of a trace, manifests, or the current context, which is only read: all workloads in a table; details where one is
-    named with --workload or --deploy, or a trace has only one. Nothing is ever written to a cluster.
+    named with --workload or --deploy, or a trace has only one. Nothing is ever written to a cluster. With --usage and
+    without a cluster: requests for the workloads of that file.
 
     Exit code 0: all would be Ready with what is proposed; 1: something stays not Ready; 3: nothing is wrong.
     """
     from runner.commands.suggest_all import Printed, suggest_all
     from runner.commands.suggest_one import solve_command, suggest_one
+    from runner.commands.suggest_usage import suggest_usage
 
     check_place(to, "--to")
     _check_new(patch_dir)
@@ -129,16 +131,21 @@ def suggest(
     context = cluster.simkube.kube_context if cluster.cluster == EMBEDDED else None
     if trace is not None or context is None or (manifests.filename and replay.nodes != CLUSTER):
         cluster.check()
-    source = open_source(
-        trace,
-        manifests,
-        replay,
-        LiveChoice(kubeconfig=kubeconfig, kube_context=context),
-        usage,
+    printed = Printed(as_json=output.as_json, markdown=markdown, patch_dir=patch_dir, fail_on_not_ready=bool(fail_on))
+    is_file_alone = usage.usage is not None and not (
+        trace or manifests.filename or kubeconfig or context or replay.nodes
     )
+    live = LiveChoice(kubeconfig=kubeconfig, kube_context=context)
+    try:
+        source = open_source(trace, manifests, replay, live, usage)
+    except (ConfigError, ClusterError) as error:
+        if usage.usage is None or not is_file_alone:
+            raise
+        note(f"no cluster is read: {error}")
+        suggest_usage(usage.usage, named_owner(replay), printed)
+        return
     _show_first_line(source, is_data=output.as_json or markdown)
     player = open_agent(agent, 0, model)
-    printed = Printed(as_json=output.as_json, markdown=markdown, patch_dir=patch_dir, fail_on_not_ready=bool(fail_on))
     is_named = replay.deploy is not None or replay.workload is not None
     if (is_named or (trace is not None and printed.is_plain and _is_of_one(source))) and not source.is_measured:
         if not printed.is_plain:

@@ -18,6 +18,7 @@ from runner.commands import tables
 from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
 from runner.commands.fitted import FittedTable
 from runner.commands.interrupt import interruptible
+from runner.commands.suggest_tests import requests_now, show_tests, tests_of
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -80,6 +81,8 @@ def suggest_all(
 
     from env.problems.scenario import assumed_nodes
     from runner.suggest.answer import Question, answer
+    from runner.suggest.backtest.texts import document as tests_document
+    from runner.suggest.backtest.texts import markdown as tests_markdown
     from runner.suggest.texts import document, markdown
 
     question = Question(
@@ -105,15 +108,23 @@ def suggest_all(
     if not found.rows:
         where = f" in namespace {replay.namespace}" if replay.namespace is not None else ""
         raise UsageError(f"{source.name}: no workloads{where}")
-    said = _facts(found, source)
+    said, tests = _facts(found, source), tests_of(found.rows, source.tests)
     if printed.as_json:
         skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
         notes = list(source.usage.notes)
         print_json(
-            {**document(found), **said, "assumed_nodes": source.nodes is None, "skipped": skipped, "notes": notes}
+            {
+                **document(found),
+                **said,
+                "assumed_nodes": source.nodes is None,
+                "backtests": tests_document(tests),
+                "skipped": skipped,
+                "notes": notes,
+            }
         )
     elif printed.markdown:
-        print_lines(markdown(found, said, _beside(found, source)))
+        beside = _beside(found, source)
+        print_lines(markdown(found, said, beside) + tests_markdown(tests, requests_now(source.trace)))
     else:
         _show(found, said, source)
     if printed.patch_dir is not None and found.proposals:
@@ -165,6 +176,7 @@ def _show(found: Answer, facts: Mapping[str, str], source: Source) -> None:
         out.print()
         tables.show(_table(told[:most]))
         _say_more(len(told) - most, "workload")
+    show_tests(tests_of(found.rows, source.tests), requests_now(source.trace))
     if found.proposals:
         from runner.suggest.texts import caution, commands, verdict
 

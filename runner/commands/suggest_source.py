@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from env.errors import ConfigError, UsageError
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from env.snapshot.snapshot import Skipped, Snapshot
     from env.trace.document import Trace
     from env.usage.owners import Owner
-    from env.usage.usage import Usage
+    from env.usage.usage import ContainerKey, Usage
+    from runner.suggest.backtest.walk import Backtest
 
 CLUSTER = "cluster"
 """What `--nodes` says for those of the cluster."""
@@ -37,6 +39,7 @@ class Source:
         now: How workloads are by the cluster's own word.
         files: The manifests that they came from.
         usage: What their containers use.
+        tests: What came of the memory of containers of which weeks of use are known.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Source:
     skipped: tuple[Skipped, ...] = ()
     now: tuple[WorkloadNow, ...] = ()
     files: tuple[str, ...] = ()
+    tests: Mapping[ContainerKey, Backtest] = field(default_factory=dict)
 
     @property
     def is_measured(self) -> bool:
@@ -65,6 +69,20 @@ def open_source(
         UsageError: Two sources at once, or one that cannot be read.
         ClusterError: The cluster does not answer.
     """
+    source = _read(trace, manifests, replay, live, usage)
+    if not source.usage.series:
+        return source
+    from runner.suggest.backtest.tested import backtested, season_policy, with_proposals
+
+    with progress_bars() as tell:
+        tell("testing rules on weeks of use", 0, 1)
+        tested = backtested(source.usage, season_policy())
+    return replace(source, usage=with_proposals(source.usage, tested), tests=tested.found)
+
+
+def _read(
+    trace: str | None, manifests: ManifestsChoice, replay: ReplayChoice, live: LiveChoice, usage: UsageChoice
+) -> Source:
     if trace is not None and manifests.filename:
         raise UsageError(f"--trace {trace}: the workloads are those of -f {manifests.filename[0]}; leave one out")
     if trace is not None:
@@ -75,7 +93,7 @@ def open_source(
     if given is not None and replay.nodes != CLUSTER:
         pools = replay.pools()
         with progress_bars() as tell:
-            used = usage.read(given.objects, say=tell, only=_only(replay))
+            used = usage.read(given.objects, say=tell, only=named_owner(replay))
         return _of_snapshot(given, pools, used, files=manifests.filename)
     try:
         return replace(_of_cluster(given, replay, live, usage), files=manifests.filename)
@@ -84,7 +102,7 @@ def open_source(
         raise ConfigError(f"{error}{instead}") from error
 
 
-def _only(replay: ReplayChoice) -> Owner | None:
+def named_owner(replay: ReplayChoice) -> Owner | None:
     """The one workload that is named."""
     from env.usage.owners import Owner
     from env.workload import KINDS
@@ -106,7 +124,7 @@ def _of_trace(path: str, replay: ReplayChoice, usage: UsageChoice) -> Source:
     applied = [each for event in trace.events for each in event["applied_objs"]]
     pools = replay.pools() or nodes_of(trace)
     with progress_bars() as tell:
-        return Source(path, trace, pools, usage.read(applied, say=tell, only=_only(replay)))
+        return Source(path, trace, pools, usage.read(applied, say=tell, only=named_owner(replay)))
 
 
 def _of_cluster(given: Snapshot | None, replay: ReplayChoice, live: LiveChoice, usage: UsageChoice) -> Source:
@@ -123,7 +141,7 @@ def _of_cluster(given: Snapshot | None, replay: ReplayChoice, live: LiveChoice, 
         if given is not None:
             snapshot = beside(given, snapshot)
         used = usage.read(
-            snapshot.objects, api=api, namespaces=namespaces, now=snapshot.now, say=tell, only=_only(replay)
+            snapshot.objects, api=api, namespaces=namespaces, now=snapshot.now, say=tell, only=named_owner(replay)
         )
         line = read_only_line(context, api.host, namespaces)
     return _of_snapshot(snapshot, pools, used, first_line=line)

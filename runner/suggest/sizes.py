@@ -65,7 +65,9 @@ def known_use(trace: Trace, usage: Usage) -> tuple[Trace, Usage]:
     known = usage.before(usage_of_annotations(applied))
     if not usage.uses:
         return trace, known
-    events = [{**event, "applied_objs": with_usage(event["applied_objs"], usage)} for event in trace.events]
+    events = [
+        {**event, "applied_objs": with_usage(event["applied_objs"], known, overrule=True)} for event in trace.events
+    ]
     return Trace({**trace.document, "events": events}, trace.name), known
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from env.embedded.left_out import LeftOut
@@ -151,14 +151,20 @@ def markdown(found: Answer, facts: Mapping[str, str], left_out: Iterable[str]) -
     title = f"{len(found.failing)} of {len(found.rows)} workloads not Ready" if found.failing else "All workloads Ready"
     parts = [f"### {title}", "\n".join(f"- {escaped(name)}: {escaped(text)}" for name, text in facts.items())]
     if told:
-        lines = [" | ".join(map(escaped, cells(row))) for row in told]
-        head = f"| {' | '.join(TITLES)} |\n|{'---|' * len(TITLES)}"
-        parts.append("\n".join([head, *(f"| {line} |" for line in lines)]))
+        parts.append(markdown_table(TITLES, map(cells, told)))
     if found.proposals:
         parts += [escaped(verdict(found)), escaped(caution(found))]
         parts.append("```sh\n" + "\n".join(commands(found)) + "\n```")
     parts += ["\n".join(f"- {escaped(line)}" for line in left_out)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; cells that a row lacks are empty."""
+    width = len(titles)
+    head = f"| {' | '.join(titles)} |\n|{'---|' * width}"
+    padded = ([*map(escaped, row), *[""] * (width - len(row))] for row in rows)
+    return "\n".join([head, *(f"| {' | '.join(row)} |" for row in padded)])
 
 
 def escaped(text: str) -> str:
