@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agents.adam import Adam, one_thread
 from agents.agent import State, Transition
 from agents.ppo.memory import nothing, remembered, told
-from agents.ppo.network import ACTOR, Weights, initial_weights, layout, settings_of
-from agents.ppo.ppo import ActorCritic, Bools, Floats, Rollout, log_probs_of, make_optimizer, one_thread, sample, update
+from agents.ppo.network import Weights, initial_weights, layout, settings_of
+from agents.ppo.ppo import ActorCritic, Bools, Floats, Rollout, log_probs_of, sample, update
 from agents.ppo.settings import PPOSettings
 from agents.saved import checkpoint, pt_file
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
@@ -24,7 +25,6 @@ from agents.spaces import CLUSTER, Spaces
 from env.errors import AgentError
 
 _FLAGS = ("terminated", "ended", "masks")  # bool, as uint8 in a state
-_MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's, as torch names them
 _COLUMNS = ("states", "actions", "log_probs", "rewards", "next_states", *_FLAGS)
 
 
@@ -58,12 +58,7 @@ class PPO:
         self._seed = seed
         self._shapes = layout(settings, spaces)
         self._network = ActorCritic(spaces, settings.hidden)
-        self._tensors = dict(self._network.named_parameters())
-        self._optimizer = make_optimizer(self._network)
-        self._anchor: dict[str, torch.Tensor] = {}
-        self._set_weights(initial_weights(self._shapes, seed))
-        zeros = {name: np.zeros(shape, np.float32) for name, shape in self._shapes.items()}
-        self._set_moments(0, zeros, zeros)
+        self._adam = Adam(self._network, self._shapes, initial_weights(self._shapes, seed))
         self._rng = np.random.default_rng(seed)
         self._rollout = Rollout.empty(settings.rollout_steps, 1, spaces)
         self._filled = 0
@@ -119,6 +114,11 @@ class PPO:
         """An action for each of n states, drawn from the policy, and its log-probability; arguments as in `logits`."""
         return sample(self.logits(states, masks), self._rng)
 
+    def best_in_all(self, states: Floats) -> NDArray[np.int64]:
+        """The likeliest action in each of n states, (n, features), where all actions are allowed."""
+        likeliest: NDArray[np.int64] = self.logits(states, None).argmax(axis=1)
+        return likeliest
+
     def logits(self, states: Floats, masks: Bools | None) -> Floats:
         """(n, actions): the log-probabilities but for a constant.
 
@@ -162,18 +162,17 @@ class PPO:
 
     def weights(self) -> Weights:
         """Both nets' arrays by name, copies: what a federated update consists of."""
-        return {name: tensor.detach().numpy().copy() for name, tensor in self._tensors.items()}
+        return self._adam.weights()
 
     def load_weights(self, given: Mapping[str, Any]) -> None:
         """Take both nets' arrays; optimizer, rollout and counters stay. AgentError if they do not fit.
 
         The rollout's steps keep the probabilities of the policy that took them, so the ratios stay right.
         """
-        self._set_weights(checkpoint.tensors(given, self._shapes, "weights"))
+        self._adam.load_weights(given)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything to go on bit-exactly, between two episodes."""
-        moments = {name: self._optimizer.state[tensor] for name, tensor in self._tensors.items()}
         rollout = self._rollout._asdict()
         return {
             **self._identity(),
@@ -181,12 +180,7 @@ class PPO:
             "actions": list(self.spaces.actions),
             "seed": self._seed,
             "settings": as_mapping(self.settings),
-            "weights": self.weights(),
-            "anchor": {name: tensor.numpy().copy() for name, tensor in self._anchor.items()},
-            "optimizer": {
-                "steps": self._gradient_steps,
-                **{part: {name: of[part].numpy().copy() for name, of in moments.items()} for part in _MOMENTS},
-            },
+            **self._adam.state_dict(),
             "rollout": {name: _plain(rollout[name][: self._filled, 0]) for name in _COLUMNS},
             "env_steps": self._env_steps,
             "updates": self._updates,
@@ -199,18 +193,11 @@ class PPO:
         check_equal(state, {"agent": self.name}, "checkpoint")
         check_equal(state, self._identity(), what)
         check_equal(mapping(state, "settings", what), as_mapping(self.settings), what)
-        optimizer = mapping(state, "optimizer", what)
-        weights, anchor = (checkpoint.tensors(state.get(name), self._shapes, what) for name in ("weights", "anchor"))
-        moments = [checkpoint.tensors(optimizer.get(part), self._shapes, f"{what}: {part}") for part in _MOMENTS]
-        if any(array.min() < 0 for array in moments[1].values()):
-            raise AgentError(f"{what}: exp_avg_sq has negative numbers, which are no means of squares")
-        gradient_steps = count(optimizer, "steps", what)
+        adam = self._adam.read(state, what)
         counters = [count(state, name, what) for name in ("seed", "env_steps", "updates")]
         rng = generator_from(state.get("rng"), what)
         self._load_rollout(mapping(state, "rollout", what), f"{what}: rollout")
-        self._set_weights(weights)
-        self._anchor = {name: torch.from_numpy(array.copy()) for name, array in anchor.items()}
-        self._set_moments(gradient_steps, *moments)
+        self._adam.set(adam)
         self._seed, self._env_steps, self._updates = counters
         self._rng, self._acted, self._memory = rng, None, nothing(1, self.spaces)
 
@@ -241,36 +228,17 @@ class PPO:
         with one_thread():
             metrics = update(
                 self._network,
-                self._optimizer,
+                self._adam.optimizer,
                 rollout,
                 self.settings,
                 masked=self.spaces.masked,
                 learning_rate=rate,
                 entropy_weight=self.entropy_weight,
-                anchor=self._anchor,
+                anchor=self._adam.anchor,
                 rng=self._rng,
             )
         self._updates += 1
         return {**metrics, "learning_rate": rate}
-
-    @property
-    def _gradient_steps(self) -> int:
-        return int(self._optimizer.state[self._tensors[f"{ACTOR}.0.weight"]]["step"])
-
-    def _set_weights(self, weights: Weights) -> None:
-        with torch.no_grad():
-            for name, tensor in self._tensors.items():
-                tensor.copy_(torch.from_numpy(weights[name].copy()))
-        self._anchor = {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
-
-    def _set_moments(self, steps: int, means: Weights, squares: Weights) -> None:
-        for name, tensor in self._tensors.items():
-            self._optimizer.state[tensor] = {
-                "step": torch.tensor(float(steps)),
-                **{
-                    part: torch.from_numpy(of[name].copy()) for part, of in zip(_MOMENTS, (means, squares), strict=True)
-                },
-            }
 
     def _load_rollout(self, state: Mapping[str, Any], what: str) -> None:
         rewards = state.get("rewards")

@@ -15,8 +15,7 @@ on the same kind of CPU.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -35,20 +34,8 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 _FORBIDDEN = -1e8  # a logit whose probability is 0 in float32, and whose product with that is 0 and not NaN
-_ADAM_EPSILON = 1e-5  # CleanRL's and the original implementation's; torch has 1e-8
 _MOST_LOG_RATIO = 20.0  # exp of it is finite
 METRICS = ("loss", "policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch on one thread: its sums are then in the same order on any number of cores, and small nets lose nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class ActorCritic(nn.Module):
@@ -97,11 +84,6 @@ def _layers(widths: tuple[int, ...]) -> nn.Sequential:
         linear: nn.Linear = nn.utils.skip_init(nn.Linear, n, m)  # type: ignore[no-untyped-call]
         layers += [linear, nn.Tanh()]
     return nn.Sequential(*layers[:-1])
-
-
-def make_optimizer(network: ActorCritic) -> torch.optim.Adam:
-    """Adam; its step size is set by each update."""
-    return torch.optim.Adam(network.parameters(), eps=_ADAM_EPSILON, fused=True)
 
 
 def sample(logits: Floats, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:

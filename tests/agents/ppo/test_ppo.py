@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.adam import make_optimizer
 from agents.ppo.network import initial_weights, layout
 from agents.ppo.ppo import (
     METRICS,
@@ -18,7 +19,6 @@ from agents.ppo.ppo import (
     encoded,
     log_probs_of,
     loss,
-    make_optimizer,
     normalised,
     sample,
     update,
