@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agents.aggrevate.settings import AggrevateSettings
 from agents.dqn.settings import DQNSettings
 from agents.llm.settings import LLMSettings
 from agents.ppo.settings import PPOSettings
@@ -54,6 +55,7 @@ class AgentKind:
         suffix: Of its checkpoints' file names.
         needs_key: Whether it asks a service for each action, with a key of the user's; it is not trained.
         any_environment: Whether it acts in others than Cluster-v0, whose state and actions most agents are made for.
+        advised: Whether it learns only where the environment says what each action costs, as Season-v0 does.
     """
 
     name: str
@@ -63,6 +65,7 @@ class AgentKind:
     suffix: str = ".json"
     needs_key: bool = False
     any_environment: bool = False
+    advised: bool = False
 
     @property
     def has_weights(self) -> bool:
@@ -105,6 +108,12 @@ def _ppo(seed: int, settings: Given, spaces: Spaces) -> Agent:
     return PPO(seed=seed, settings=settings, spaces=spaces)
 
 
+def _aggrevate(seed: int, settings: Given, spaces: Spaces) -> Agent:
+    from agents.aggrevate.agent import Aggrevate
+
+    return Aggrevate(seed=seed, settings=settings, spaces=spaces)
+
+
 def _greedy(seed: int, settings: Given, spaces: Spaces) -> Agent:
     from agents.tabular.agent import EpsilonGreedy
 
@@ -141,6 +150,15 @@ KINDS: Mapping[str, AgentKind] = {
         AgentKind("dqn", _dqn, DQNSettings, "agents.dqn.network", ".pt"),
         AgentKind("greedy", _greedy, GreedySettings),
         AgentKind("ppo", _ppo, PPOSettings, "agents.ppo.network", ".pt", any_environment=True),
+        AgentKind(
+            "aggrevate",
+            _aggrevate,
+            AggrevateSettings,
+            "agents.aggrevate.network",
+            ".pt",
+            any_environment=True,
+            advised=True,
+        ),
         AgentKind("llm", _llm, LLMSettings, needs_key=True),
         *(AgentKind(name, partial(_policy, name)) for name in POLICY_NAMES),
     )
@@ -168,6 +186,17 @@ def check_trainable(name: str) -> None:
             f"agent {name!r}: learns nothing, and asks a service with a key that workers do not have; "
             "play it with sim-arena episode, step, suggest or evaluate"
         )
+
+
+def check_learns_from_rewards(name: str) -> None:
+    """Accept an agent for an environment that has no adviser.
+
+    Raises:
+        AgentError: It learns from an adviser only, or is refused by `check_trainable`.
+    """
+    check_trainable(name)
+    if agent_kind(name).advised:
+        raise AgentError(f"agent {name!r}: learns from an adviser, whom only --env season has; take another one here")
 
 
 TRAINABLE = tuple(name for name, kind in KINDS.items() if not kind.needs_key)

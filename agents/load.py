@@ -14,7 +14,11 @@ from agents.saved.formats import read_state
 from agents.spaces import CLUSTER, Spaces
 from env.errors import AgentError
 
-_OF_DQN, _OF_PPO = "q_net.0.weight", "actor.0.weight"  # only bare weights have tensors at the top
+_OF_DQN, _OF_PPO, _OF_AGGREVATE = (
+    "q_net.0.weight",
+    "actor.0.weight",
+    "costs.0.weight",
+)  # only bare weights have tensors at the top
 
 
 def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
@@ -29,7 +33,7 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
     """
     what = f"checkpoint {path}"
     state = read_state(path)
-    for first in (_OF_DQN, _OF_PPO):
+    for first in (_OF_DQN, _OF_PPO, _OF_AGGREVATE):
         if first in state and (inputs := _inputs(state[first])) is not None:
             check_features(inputs, spaces.features, what)
     if _OF_DQN in state:
@@ -41,6 +45,10 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
         from agents.ppo.agent import PPO
 
         return PPO.of_weights(state, what, spaces)
+    if _OF_AGGREVATE in state:
+        from agents.aggrevate.agent import Aggrevate
+
+        return Aggrevate.of_weights(state, what, spaces)
     if "training" in state:
         state = mapping(state, "agent", what)
     name, settings = state.get("agent"), state.get("settings")

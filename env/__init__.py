@@ -38,7 +38,7 @@ from gymnasium.envs.registration import register
 ENV_ID = "SimArena/Cluster-v0"
 DOCTOR_ID = "SimArena/Doctor-v0"
 SEASON_ID = "SimArena/Season-v0"
-ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID}
+ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID, "season": SEASON_ID}
 """What `--env` may say, and the id that Gymnasium knows it by."""
 
 register(

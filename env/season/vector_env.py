@@ -16,11 +16,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from env.season.features import FEATURES, HIGHEST
-from env.season.kernel import LANE, compiled, game_of, given_of
+from env.season.kernel import LANE, Game, compiled, game_of, given_of
 from env.season.scene import line, season_picture
 from env.season.season_env import checked_series, given_number
 from env.season.series import Series, kind_number
-from env.season.variants import JUMPS, WARM_UP, WINDOWS, checked_kappa, variant_named
+from env.season.variants import JUMPS, WARM_UP, WINDOWS, Variant, checked_kappa, variant_named
 from env.settings import (
     SEEDS,
     VECTOR_RENDER_MODES,
@@ -142,6 +142,26 @@ class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         if self.render_mode == "ansi":
             return tuple(line(lane, self._variant) for lane in self._lanes)
         return tuple(season_picture(lane, self._variant) for lane in self._lanes)
+
+    @property
+    def variant(self) -> Variant:
+        """What is asked for."""
+        return self._variant
+
+    @property
+    def game(self) -> Game:
+        """What is played, as compiled code takes it."""
+        return self._game
+
+    @property
+    def lanes(self) -> NDArray[Any]:
+        """All that there is to know of each environment, of `env.season.kernel.LANE`; not to be changed."""
+        return self._lanes
+
+    @property
+    def plays_given(self) -> bool:
+        """Whether workloads are given ones, whose laws are not known."""
+        return len(self._given.peaks) > 0
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None and self._is_seeded:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.kinds import DEFAULT, agent_kind, check_trainable
+from agents.kinds import DEFAULT, agent_kind, check_learns_from_rewards, check_trainable
 from env.errors import AgentError, ConfigError, nearest
 from runner.clusters.choice import ClusterChoice
 from runner.options.doctor import DoctorChoice
+from runner.options.epochs import EpochsChoice
 from runner.options.flatten import changed, flag, options_of
+from runner.options.season import KINDS as SEASON_KINDS
+from runner.options.season import SeasonChoice
 from runner.options.workload import CLUSTER, WorkloadChoice
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
     from runner.commands.run_config import RunConfig
     from runner.rl.train import DoctorTraining
+    from runner.season.train import SeasonTraining
     from runner.training.epochs import EpochPlan, WantedEpochs
     from runner.training.trainee import Evaluator, Exam, Trainee
 
@@ -108,7 +112,7 @@ def _play_doctor(name: str, **options: Any) -> None:
 
 
 def _cluster_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    check_trainable(agent)
+    check_learns_from_rewards(agent)
     return agent_kind(agent).filled(given)
 
 
@@ -150,10 +154,10 @@ def doctor_training(wanted: RunConfig) -> DoctorTraining:
     from runner.rl.train import ENVIRONMENTS, EPOCHS, DoctorTraining
 
     return DoctorTraining(
-        epochs=wanted.doctor.epochs or EPOCHS,
+        epochs=wanted.by_epochs.epochs or EPOCHS,
         max_steps=wanted.episode.steps,
         seed=wanted.training.seed,
-        environments=wanted.doctor.environments or ENVIRONMENTS,
+        environments=wanted.by_epochs.environments or ENVIRONMENTS,
         settings=parse_settings(PPOSettings, wanted.training.settings),
         recordings=tuple(read(wanted.doctor.recording)),
     )
@@ -193,6 +197,67 @@ def _open_doctor(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     )
 
 
+_SEASONS_LEARNER = "aggrevate"
+
+
+def _season_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    from runner.season.train import season_settings
+
+    check_trainable(agent)
+    return season_settings(agent, units, given)
+
+
+def season_training(wanted: RunConfig) -> SeasonTraining:
+    """What a training in a season is, of filled settings."""
+    from env.season.variants import checked_kappa
+    from runner.season.train import ENVIRONMENTS, EPOCHS, SeasonTraining
+
+    season = wanted.season
+    return SeasonTraining(
+        epochs=wanted.by_epochs.epochs or EPOCHS,
+        seed=wanted.training.seed,
+        environments=wanted.by_epochs.environments or ENVIRONMENTS,
+        agent=wanted.training.agent or _SEASONS_LEARNER,
+        settings=wanted.training.settings,
+        variant=season.variant or _VARIANT,
+        kappa=checked_kappa(season.kappa),
+        kinds=(season.kind,) if season.kind else (),
+    ).checked()
+
+
+_VARIANT = "memory"
+
+
+def _open_season(wanted: RunConfig, cluster: Cluster | None) -> Opened:
+    from runner.season.evaluator import SeasonEvaluator
+    from runner.training.epochs import EpochTrainee
+
+    plan = season_training(wanted)
+    evaluator = SeasonEvaluator(**plan.played) if wanted.validation.evaluate_every else None
+    return Opened(EpochTrainee(plan), evaluator)
+
+
+def _plan_season(wanted: WantedEpochs) -> SeasonTraining:
+    from env.season.variants import checked_kappa
+    from runner.season.train import SeasonTraining, season_settings
+
+    check_trainable(wanted.agent)
+    for name in wanted.settings.keys() - {"variant", "kappa"}:
+        raise ConfigError(f"environment setting {name!r:.80}: --env season has none; there are variant and kappa")
+    return SeasonTraining(
+        epochs=wanted.epochs,
+        seed=wanted.seed,
+        environments=wanted.environments,
+        agent=wanted.agent,
+        settings=season_settings(wanted.agent, wanted.epochs, wanted.agent_settings, epoch_steps=wanted.epoch_steps),
+        variant=wanted.settings.get("variant", _VARIANT),
+        kappa=checked_kappa(wanted.settings.get("kappa")),
+        kinds=tuple(wanted.kinds),
+        epoch_steps=wanted.epoch_steps,
+        member=wanted.member,
+    ).checked()
+
+
 def _names(*choices: type) -> frozenset[str]:
     """The options of these choices, by their names in a run's settings."""
     return frozenset(option.name for choice in choices for option in options_of(choice)) - {"env"}
@@ -207,7 +272,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
             unit="episode",
             units=10_000,
             fewest=50,
-            options=_names(WorkloadChoice, ClusterChoice) | {"episodes", "reward"},
+            options=_names(WorkloadChoice, ClusterChoice) | {"episodes", "steps", "reward"},
             settings=_cluster_settings,
             open=_open_cluster,
         ),
@@ -217,12 +282,24 @@ KINDS: Mapping[str, EnvironmentKind] = {
             unit="epoch",
             units=100,
             fewest=1,
-            options=_names(DoctorChoice),
+            options=_names(EpochsChoice, DoctorChoice) | {"steps"},
             settings=_doctor_settings,
             open=_open_doctor,
             plan=_plan_doctor,
             evaluate=_evaluate_doctors,
             episode=_play_doctor,
+        ),
+        EnvironmentKind(
+            name="season",
+            learner=_SEASONS_LEARNER,
+            unit="epoch",
+            units=150,
+            fewest=1,
+            options=_names(EpochsChoice, SeasonChoice),
+            settings=_season_settings,
+            open=_open_season,
+            plan=_plan_season,
+            kinds=SEASON_KINDS,
         ),
     )
 }

@@ -21,8 +21,10 @@ from runner.clusters.choice import EMBEDDED, ClusterChoice
 from runner.options import completion
 from runner.options.agents import EpisodeChoice, SettingsOption
 from runner.options.doctor import DoctorChoice
+from runner.options.epochs import EpochsChoice
 from runner.options.flatten import build, options_of, values
 from runner.options.manifests import STDIN
+from runner.options.season import SeasonChoice
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class TrainingChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a doctor ppo.",
+            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a doctor ppo, of a season aggrevate.",
             autocompletion=completion.of(TRAINABLE),
         ),
     ] = None
@@ -116,7 +118,9 @@ class RunConfig:
     training: TrainingChoice = field(default_factory=TrainingChoice)
     episode: EpisodeChoice = field(default_factory=EpisodeChoice)
     workload: WorkloadChoice = field(default_factory=WorkloadChoice)
+    by_epochs: EpochsChoice = field(default_factory=EpochsChoice)
     doctor: DoctorChoice = field(default_factory=DoctorChoice)
+    season: SeasonChoice = field(default_factory=SeasonChoice)
     validation: ValidationChoice = field(default_factory=ValidationChoice)
     checkpoints: CheckpointChoice = field(default_factory=CheckpointChoice)
     cluster: ClusterChoice = field(default_factory=ClusterChoice)

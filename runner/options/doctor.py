@@ -10,18 +10,10 @@ import typer
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorChoice:
-    """How long, on how many clusters at a time, and the exam at the end."""
+    """What episodes start with, and the exam at the end."""
 
     panel: ClassVar[str] = "--env doctor"
 
-    epochs: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=100_000, help="Epochs of 65,536 environment steps in all. Default: 100."),
-    ] = None
-    environments: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=2**20, help="Clusters that are stepped together. Default: 256."),
-    ] = None
     recording: Annotated[
         tuple[str, ...],
         typer.Option(

@@ -78,6 +78,11 @@ def test_both_commands_train_the_same_model(cli: Cli, home: Path) -> None:
         (["--env", "doctor", "--cluster", "simkube"], 2, "--cluster: is of --env cluster"),
         (["--epochs", "3"], 2, "--epochs: is of --env doctor; leave it out with --env cluster"),
         (["--env", "doctor", "--set", "gama=1"], 2, "did you mean 'gamma'"),
+        (["--env", "doctor", "--variant", "cpu"], 2, "--variant: is of --env season; leave it out with --env doctor"),
+        (["--env", "season", "--steps", "3"], 2, "--steps: is of --env cluster; leave it out with --env season"),
+        (["--env", "season", "--agent", "dqn"], 2, "agent 'dqn': does not learn --env season"),
+        (["--env", "season", "--kind", "dayly"], 2, "kind 'dayly': unknown; did you mean 'daily'?"),
+        (["--agent", "aggrevate"], 2, "agent 'aggrevate': learns from an adviser, whom only --env season has"),
         (["--env", "doctro"], 2, "--env doctro: unknown; did you mean 'doctor'?"),
     ],
 )

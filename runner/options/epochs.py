@@ -1,0 +1,29 @@
+"""How long a training by epochs is: what `--env doctor` and `--env season` have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import typer
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochsChoice:
+    """How long, and in how many environments at a time."""
+
+    panel: ClassVar[str] = "--env doctor and season"
+
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="Epochs of 65,536 environment steps in all. Default: 100 of a doctor, 150 of a season.",
+        ),
+    ] = None
+    environments: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=2**20, help="Environments that are stepped together. Default: 256."),
+    ] = None
