@@ -17,4 +17,5 @@ lots.py           what is chance in a cluster: decided alike, or drawn
 api_server.py     what controllers work with: pods, clock, scheduler
 controllers/      a controller a kind
 control_plane.py  all of it: apply, delete, settle, advance
+node_changes.py   nodes that join, leave or are cordoned amid a replay, and evictions
 """

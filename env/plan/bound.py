@@ -59,15 +59,22 @@ def lower_bound(table: Table) -> Bound:
     duals = np.zeros(len(wanted))
     duals[used] = solved.duals
     worth = duals[: len(volumes) * resources].reshape(len(volumes), resources).sum(axis=0)
-    usable = table.prices[(table.fits > 0).any(axis=0)]
-    return Bound(_rounded(solved, usable), _rounded(_alone(table, *volumes[0]), usable), worth, amounts)
+    usable = usable_prices(table)
+    volume = _alone(table, *volumes[0])
+    return Bound(rounded(solved.bound, usable), rounded(volume.bound, usable), worth, amounts)
 
 
-def _rounded(solved: Covering, prices: Floats) -> float:
-    """The bound, rounded up to a multiple of what all prices are multiples of: only whole nodes can be had."""
+def usable_prices(table: Table) -> Floats:
+    """Prices of the offers that take any pod."""
+    found: Floats = table.prices[(table.fits > 0).any(axis=0)]
+    return found
+
+
+def rounded(cost: float, prices: Floats) -> float:
+    """A bound, rounded up to a multiple of what all prices are multiples of: only whole nodes can be had."""
     units = np.rint(prices * _UNITS).astype(np.int64)
     unit = int(np.gcd.reduce(units)) / _UNITS if np.allclose(units, prices * _UNITS, rtol=0, atol=1e-6) else 0.0
-    return ceil(solved.bound / unit - _SLACK) * unit if unit else solved.bound * (1 - _SLACK)
+    return ceil(cost / unit - _SLACK) * unit if unit else cost * (1 - _SLACK)
 
 
 def _alone(table: Table, rows: Floats, needs: Floats) -> Covering:

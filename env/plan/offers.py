@@ -47,6 +47,16 @@ def pools_of(offers: Sequence[Offer], counts: Sequence[int]) -> NodePools:
     return NodePools(tuple(replace(offer.node, count=many) for offer, many in zip(offers, counts, strict=True) if many))
 
 
+def named(nodes: NodePools) -> tuple[NodePool, ...]:
+    """Pools of one, each with the name that a replay gives its node."""
+    numbers = iter(range(1, nodes.count + 1))
+    made = []
+    for pool in nodes.pools:
+        names = pool.names or tuple(f"node-{next(numbers)}" for _ in range(pool.count))
+        made += [replace(pool, count=1, names=(name,)) for name in names]
+    return tuple(made)
+
+
 def offers_of_nodes(nodes: NodePools) -> tuple[Offer, ...]:
     """The kinds of nodes that there are.
 

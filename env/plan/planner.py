@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.survey import WorkloadState, survey
-from env.engine.control_plane import ControlPlane
-from env.plan.arrivals import at_end, in_order, largest_first
-from env.plan.bound import lower_bound
+from env.plan.arrivals import at_end, in_order, key_of, largest_first
+from env.plan.bound import lower_bound, rounded, usable_prices
 from env.plan.demand import Demand, Key, PodGroup, Table, demand_of, table_of
+from env.plan.moves import Journey, Move, best_move
 from env.plan.offers import Counts, Offer, most_allowed, pools_of
 from env.plan.packing import cost_of, starts
 from env.plan.search import Search
-from env.plan.trial import Survive, Trial, lacking_of
+from env.plan.trial import Survive, Trial, beyond, lacking_of
 from env.problems.nodes import NodePools
 from env.quantity import format_cpu, format_memory
 from env.trace.document import Trace
+
+_MOST_GROWN = 8
 
 Told = Callable[[int, float], None]
 
@@ -67,6 +69,7 @@ class Plan:
         misfits: Workloads that no offer takes; where there are any, nothing was searched for.
         unready: Workloads that are not whole on any number of these nodes, for other reasons than room.
         missing_now: Pods that workloads lack on the nodes that there are, beyond those.
+        move: The way from these to the plan, replayed; None: there are none, or they are the plan's.
         replays: How often the engine replayed.
     """
 
@@ -80,12 +83,18 @@ class Plan:
     misfits: tuple[Misfit, ...] = ()
     unready: tuple[WorkloadState, ...] = ()
     missing_now: Mapping[Key, int] = field(default_factory=dict)
+    move: Move | None = None
     replays: int = 0
 
     @property
     def nodes(self) -> NodePools | None:
         """The nodes of the plan."""
         return None if self.counts is None else pools_of(self.problem.offers, self.counts)
+
+    @property
+    def order(self) -> list[Key]:
+        """Workloads in the order in which they are to be created, without DaemonSets and those that have no pods."""
+        return _order(self.trace, self.demand)
 
     @property
     def gap(self) -> float:
@@ -117,25 +126,65 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
     bound = lower_bound(table)
     ordered = in_order(trace, largest_first(demand.groups, table, bound.amounts))
     begin = starts(table, problem.offers, bound) or [_one(table)]
-    unready = _unready(cluster, ordered, problem.offers, begin[0])
-    trial = Trial(ordered, problem.offers, allowed={state.key: state.lacking for state in unready}, cluster=cluster)
-    found = Search(trial, table, demand.groups, bound, told).run(begin)
+    spare = _spare(problem.offers, begin[0])
+    trial = Trial(ordered, trace, problem.offers, spare, problem.survive, cluster)
+    least = _surviving(bound.cost, problem, table, trial)
+    search = Search(trial, table, demand.groups, least, told)
+    found, made = _reachable(search, search.run(begin), problem, trace, _order(ordered, demand))
     return Plan(
         problem,
         ordered,
         demand,
         found,
         0.0 if found is None else cost_of(table, found),
-        bound.cost,
+        least,
         bound.volume,
-        unready=unready,
-        missing_now=_beyond(cluster.replayed(trace, problem.nodes), trial.allowed) if problem.nodes else {},
+        unready=_unready(cluster, trial),
+        missing_now=beyond(lacking_of(cluster.replayed(trace, problem.nodes)), trial.allowed) if problem.nodes else {},
+        move=made,
         replays=trial.replays,
     )
 
 
-def _beyond(plane: ControlPlane, allowed: Mapping[Key, int]) -> dict[Key, int]:
-    return {key: pods for key, pods in lacking_of(plane).items() if pods > allowed.get(key, 0)}
+def _reachable(
+    search: Search, found: Counts | None, problem: Problem, trace: Trace, order: Sequence[Key]
+) -> tuple[Counts | None, Move | None]:
+    """The set of nodes and the move to it; with more nodes where pods would be left over at the end of the move."""
+    if found is None or problem.nodes is None:
+        return found, None
+    made: Move | None = None
+    for _ in range(_MOST_GROWN):
+        journey = Journey(trace, order, problem.nodes, problem.offers, found)
+        made = best_move(journey, search.trial.allowed)
+        if made.is_done or made.blocked:
+            break
+        grown = search.grown(found, made.missing)
+        if grown is None:
+            break
+        found = grown
+    return found, made
+
+
+def _order(trace: Trace, demand: Demand) -> list[Key]:
+    asked = {group.key for group in demand.groups}
+    applied = (key_of(each) for event in trace.events for each in event["applied_objs"])
+    return [key for key in applied if key in asked]
+
+
+def _surviving(cost: float, problem: Problem, table: Table, trial: Trial) -> float:
+    """The bound where a node or a zone may be lost: what is left holds everything, so it costs no less than without.
+
+    After the loss of any node there is a node's price less. After that of each of `zones` zones in turn, there is each
+    node `zones` - 1 times: so `zones` times the bound is at most `zones` - 1 times the cost.
+    """
+    prices = usable_prices(table)
+    least = cost
+    if Survive.NODE in problem.survive:
+        least = max(least, cost + float(prices.min()))
+    zones = {offer.zone for offer in problem.offers}
+    if Survive.ZONE in problem.survive and not any(beyond(trial.allowed_without(z), trial.allowed) for z in zones):
+        least = max(least, rounded(cost * len(zones) / (len(zones) - 1), prices))
+    return least
 
 
 def _one(table: Table) -> Counts:
@@ -144,16 +193,18 @@ def _one(table: Table) -> Counts:
     return tuple(int(column == best) for column in range(len(table.prices)))
 
 
-def _unready(
-    cluster: EmbeddedCluster, trace: Trace, offers: Sequence[Offer], start: Counts
-) -> tuple[WorkloadState, ...]:
-    """Workloads that lack pods on many more nodes than they need: room is not what they lack."""
-    many = [3 * count + 3 if count else 0 for count in start]
+def _spare(offers: Sequence[Offer], start: Counts) -> Counts:
+    """Three times as many nodes, and some of each kind in every zone."""
     names = {offer.name for offer, count in zip(offers, start, strict=True) if count}
-    many = [max(count, 3) if offer.name in names else 0 for offer, count in zip(offers, many, strict=True)]
-    if not most_allowed(sum(many)):
-        many = list(start)
-    states = survey(cluster.replayed(trace, pools_of(offers, many), events=False))
+    many = tuple(3 * count + 3 if offer.name in names else 0 for offer, count in zip(offers, start, strict=True))
+    return many if most_allowed(sum(many)) else start
+
+
+def _unready(cluster: EmbeddedCluster, trial: Trial) -> tuple[WorkloadState, ...]:
+    """Workloads that lack pods on many more nodes than they need: room is not what they lack."""
+    if not trial.allowed:
+        return ()
+    states = survey(cluster.replayed(trial.trace, pools_of(trial.offers, trial.spare)))
     return tuple(state for state in states if state.lacking)
 
 

@@ -6,11 +6,10 @@ still places everything. No clock and no dice: the same input gives the same pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from env.plan.bound import Bound
 from env.plan.demand import Key, PodGroup, Table
 from env.plan.offers import Counts, Offer
 from env.plan.packing import cost_of
@@ -29,7 +28,7 @@ class Search:
         trial: Replays sets of nodes.
         table: The demand on the trial's offers.
         groups: Those of the table's rows.
-        bound: What no set costs less than; the search ends where that is reached.
+        least: What no set costs less than; the search ends where that is reached.
         told: Called before each replay with their number and the cheapest cost so far.
     """
 
@@ -38,13 +37,13 @@ class Search:
         trial: Trial,
         table: Table,
         groups: Sequence[PodGroup],
-        bound: Bound,
+        least: float,
         told: Callable[[int, float], None] = lambda replays, cost: None,
     ) -> None:
-        self._trial = trial
+        self.trial = trial
         self._table = table
         self._row = {group.key: row for row, group in enumerate(groups)}
-        self._bound = bound
+        self._least = least
         self._told = told
         self._best: Counts | None = None
         self._needs = (table.counts[:, None] * table.requests).sum(axis=0)
@@ -62,15 +61,27 @@ class Search:
         while self._best is not None and not self._is_done():
             if not any(self._accept(found) for found in self._smaller(self._best)):
                 break
-        return self._best
+        return self._best and self._balanced(self._best)
+
+    def _balanced(self, counts: Counts) -> Counts:
+        """The set with the nodes of each kind spread evenly over its zones, as far as that holds everything too."""
+        for name in sorted(self._kinds(counts)):
+            columns = [o for o, offer in enumerate(self._offers) if offer.name == name]
+            price = {float(self._table.prices[o]) for o in columns}
+            total, spread = sum(counts[o] for o in columns), list(counts)
+            for place, o in enumerate(columns):
+                spread[o] = total // len(columns) + (place < total % len(columns))
+            if len(price) == 1 and self.trial.holds(tuple(spread)):
+                counts = tuple(spread)
+        return counts
 
     def _cost(self, counts: Counts) -> float:
         return cost_of(self._table, counts)
 
     def _is_done(self) -> bool:
         """Whether the bound is reached, or the work is used up."""
-        reached = self._best is not None and self._cost(self._best) <= self._bound.cost + _CLOSE
-        return reached or self._trial.looks > MOST_LOOKS or self._trial.replays > MOST_REPLAYS
+        reached = self._best is not None and self._cost(self._best) <= self._least + _CLOSE
+        return reached or self.trial.looks > MOST_LOOKS or self.trial.replays > MOST_REPLAYS
 
     def _accept(self, counts: Counts | None) -> bool:
         """Take a set that is cheaper than the best so far, if the engine places everything."""
@@ -80,8 +91,8 @@ class Search:
             return False
         if not self._has_volume(counts):
             return False
-        self._told(self._trial.replays, self._cost(self._best or counts))
-        if self._trial.holds(counts):
+        self._told(self.trial.replays, self._cost(self._best or counts))
+        if self.trial.holds(counts):
             self._best = counts
             return True
         return False
@@ -95,18 +106,23 @@ class Search:
         """The set with nodes added until the engine places everything; None where that gets dearer than the best."""
         counts, step = start, 1
         while self._best is None or self._cost(counts) < self._cost(self._best) - _CLOSE:
-            self._told(self._trial.replays, self._cost(counts))
-            if self._trial.holds(counts):
+            self._told(self.trial.replays, self._cost(counts))
+            if self.trial.holds(counts):
                 return counts
-            grown = self._grown(counts, step)
+            grown = self.grown(counts, self.trial.missing(counts), step)
             if grown is None or self._is_done():
                 return None
             counts, step = grown, min(step + 1, max(1, sum(counts) // 10))
         return None
 
-    def _grown(self, counts: Counts, step: int) -> Counts | None:
-        """The set with more nodes for the workload that lacks most."""
-        missing = self._trial.missing(counts)
+    def grown(self, counts: Counts, missing: Mapping[Key, int], step: int = 1) -> Counts | None:
+        """The set with more nodes for the workload that lacks most; None where none of them takes its pods.
+
+        Args:
+            counts: The set.
+            missing: Pods that workloads lack.
+            step: How many nodes more.
+        """
         worst = sorted((key for key in missing if key in self._row), key=lambda key: (-missing[key], key))
         fits = self._fitting(worst[0], counts) if worst else [o for o, many in enumerate(counts) if many]
         if not fits:
@@ -169,7 +185,7 @@ class Search:
 
     @property
     def _offers(self) -> Sequence[Offer]:
-        return self._trial.offers
+        return self.trial.offers
 
     def _kinds(self, counts: Counts) -> set[str]:
         return {self._offers[o].name for o, many in enumerate(counts) if many}

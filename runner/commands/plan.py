@@ -61,10 +61,11 @@ def plan(
     what the engine has placed everything on. With prices of all node types it costs the least found, else it has the
     fewest nodes found.
 
-    Exit code 0: a plan that saves something, or there are no nodes yet; 1: there is none; 3: nothing to save.
+    Exit code 0: a plan that saves something, or what there is does not suffice; 1: there is none; 3: nothing to save.
     """
     from env.plan.planner import Problem
     from env.plan.planner import plan as planned
+    from env.plan.trial import Survive
     from runner.plan.answer import answer_of
     from runner.plan.question import offers_for
 
@@ -75,7 +76,11 @@ def plan(
     source = open_source(trace, manifests, replay, live, UsageChoice())
     if source.first_line:
         note(source.first_line)
-    problem = Problem(source.trace, source.nodes, offers_for(source.nodes, allowed))
+    offers = offers_for(source.nodes, allowed)
+    survive = frozenset(Survive(each) for each in choice.survive)
+    if Survive.ZONE in survive and len({offer.zone for offer in offers}) < 2:
+        raise UsageError("--survive zone: the nodes are in one zone; name others with --zone")
+    problem = Problem(source.trace, source.nodes, offers, survive)
     with (
         quiet(source.trace.name),
         interruptible("no plan was found by then") as should_stop,
@@ -107,7 +112,7 @@ def _document(found: Answer) -> Mapping[str, object]:
 
 def _facts(found: Answer, source: Source) -> dict[str, str]:
     """Where the workloads are from, what they request, and how good the plan is."""
-    from runner.plan.texts import proof, verdict
+    from runner.plan.texts import moved, proof, verdict
 
     made = found.plan
     pods = sum(group.count for group in made.demand.groups)
@@ -119,6 +124,8 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
     if made.counts is not None:
         facts["plan"] = verdict(found)
         facts["proof"] = proof(made, priced=found.usd_then is not None)
+        if made.move is not None:
+            facts["move"] = moved(made.move)
         facts["prices"] = found.prices or "not known for all of these types; nodes are counted"
     left = [str(each) for each in source.skipped if each.matters]
     if left:
@@ -166,5 +173,7 @@ def _leave(found: Answer, made: Plan) -> None:
         fail("no node type takes these pods: " + "; ".join(names[:_MOST_NAMED]) + _more(len(names)))
     if made.counts is None:
         fail("the engine could not place everything on any set of these node types; allow others with --node-type")
+    if made.move is not None and not made.move.is_done and found.saves:
+        fail("the move to the plan could not be made in the replay; see what is said of it")
     if not found.saves:
         nothing_to_do("nothing to save: what there is costs no more than the plan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,6 +11,15 @@ import typer
 
 from env.errors import ConfigError
 from runner.options import completion
+
+
+class Survive(StrEnum):
+    """As `env.plan.trial.Survive`, which needs a compiler."""
+
+    NODE = "node"
+    ZONE = "zone"
+    RESTART = "restart"
+
 
 if TYPE_CHECKING:
     from runner.plan.question import Allowed
@@ -48,6 +58,14 @@ class PlanChoice:
     zone: Annotated[
         tuple[str, ...],
         typer.Option(metavar="NAME", help="A zone for nodes; may be given again. Default: those that there are."),
+    ] = ()
+
+    survive: Annotated[
+        tuple[Survive, ...],
+        typer.Option(
+            help="What may happen with everything Ready afterwards: a node or a zone is lost; all nodes restart, and "
+            "pods come in any order. May be given again.",
+        ),
     ] = ()
 
     def __post_init__(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from env.plan.moves import Move
 from env.plan.planner import Plan
 from env.problems.node_metadata import pools_as_metadata
 from env.words import count
 from runner.plan.answer import HOURS_A_MONTH, Answer, PoolRow
 from runner.suggest.texts import escaped
 
+_MOST_NAMED = 6
 TITLES = ("nodes", "each", "now", "plan", "zones", "$/month now", "$/month plan")
 
 
@@ -54,6 +56,39 @@ def proof(plan: Plan, priced: bool) -> str:
     return f"no plan has less than {least}; this one is at most {100 * plan.gap:.1f} % above the least"
 
 
+def moved(move: Move) -> str:
+    """How the nodes that there are become those of the plan, and what workloads notice."""
+    joined = " and ".join(f"{many} {name}" for name, many in move.joined.items())
+    parts = [f"{joined} join"] if joined else []
+    if move.drained:
+        parts.append(f"{count(len(move.drained), 'node')} drained {move.way}, {count(move.evictions, 'pod')} evicted")
+    if move.blocked:
+        parts.append(f"blocked: {'; '.join(move.blocked)}")
+    elif move.missing:
+        names = [f"{kind} {namespace}/{name}" for kind, namespace, name in move.missing]
+        parts.append(f"at its end {', '.join(names[:_MOST_NAMED])} lack pods")
+    elif move.drained:
+        parts.append("every PodDisruptionBudget is kept, and all is Ready at its end")
+        down = [f"{key[1]}/{key[2]}" for key, low in sorted(move.lowest.items()) if not low.ready]
+        if down:
+            more = f" and {len(down) - _MOST_NAMED} more" if len(down) > _MOST_NAMED else ""
+            parts.append(f"without a Ready pod for a moment: {', '.join(down[:_MOST_NAMED])}{more}")
+    return "; ".join(parts) or "nothing has to move"
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "way": move.way.value,
+        "joined": dict(move.joined),
+        "drained": list(move.drained),
+        "evictions": move.evictions,
+        "is_done": move.is_done,
+        "blocked": list(move.blocked),
+        "missing": [{**_named(key), "lacking": pods} for key, pods in move.missing.items()],
+        "lowest": [{**_named(key), "ready": low.ready, "wanted": low.wanted} for key, low in move.lowest.items()],
+    }
+
+
 def document(found: Answer) -> dict[str, Any]:
     """An answer as JSON holds it."""
     plan, nodes = found.plan, found.plan.nodes
@@ -79,6 +114,9 @@ def document(found: Answer) -> dict[str, Any]:
         "bound": plan.bound,
         "bound_by_volume": plan.volume,
         "gap": plan.gap if nodes else None,
+        "survive": sorted(each.value for each in plan.problem.survive),
+        "move": None if plan.move is None else _move(plan.move),
+        "order": [_named(key) for key in plan.order],
         "replays": plan.replays,
         "impossible": [{**_named(each.group.key), "why": each.why} for each in plan.misfits],
         "missing_now": [{**_named(key), "lacking": pods} for key, pods in plan.missing_now.items()],

@@ -69,6 +69,8 @@ WRONG: dict[str, list[str]] = {
         "--trace cpu.msgpack --nodes 3 --prices absent.csv",
         "--trace cpu.msgpack --nodes 3 --prices damaged.msgpack",
         "--trace cpu.msgpack --nodes 3 --zone a --zone a",
+        "--trace cpu.msgpack --nodes 3 --survive pod",
+        "--trace cpu.msgpack --nodes 3 --survive zone",
         "--trace cpu.msgpack --nodes 3 --json --markdown",
         "--trace absent.msgpack --nodes 3",
         "-f empty --trace cpu.msgpack",

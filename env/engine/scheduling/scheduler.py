@@ -57,6 +57,22 @@ class Scheduler:
         self.preemption = Preemption(self.bound, self._cycles, self.queue, recorder, budget, self._lots)
         self._start = 0
 
+    def change_nodes(self, cluster: ClusterShape) -> None:
+        """Go on with other nodes; every node that holds a pod is among them. Pods that wait are tried again."""
+        before, pods = self.bound.table.nodes, list(self.bound.pods)
+        self._cluster = cluster
+        cluster.nodes.requests([pod.template for pod in pods])  # makes columns for what they ask for
+        self.bound = BoundPods(cluster.nodes, cluster.topology, self._budget)
+        for pod in pods:
+            pod.row = cluster.nodes.row[before[pod.row].name]
+            self.bound.add(pod)
+        for pod in self._cycles.nominated:
+            pod.nominated = UNBOUND
+        self._cycles = Cycles(cluster, self.bound, self._budget)
+        self.preemption = Preemption(self.bound, self._cycles, self.queue, self._recorder, self._budget, self._lots)
+        self.queue.freed = True
+        self._start = 0
+
     def forget(self, pod: Pod) -> None:
         """A pod is gone or has ended: free what it held, and take it out of the queue."""
         self.queue.waiting.pop(pod, None)
