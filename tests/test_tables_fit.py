@@ -22,6 +22,7 @@ from env.fidelity.agreement import MEASURES
 from env.fidelity.figures import Tally
 from env.plan.demand import Demand
 from env.plan.planner import Plan, Problem
+from env.season.laws import KINDS as SEASONS
 from env.simkube.doctor_results import Level, ReportLine
 from env.trace.document import Trace
 from env.usage.containers import Amounts
@@ -52,7 +53,7 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import benchmark, doctor, fidelity, suggest_all, suggest_tests, suggest_usage, tables
+from runner.commands import benchmark, doctor, fidelity, of_season, suggest_all, suggest_tests, suggest_usage, tables
 from runner.commands import plan as plan_command
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
@@ -180,6 +181,13 @@ def _benchmark() -> FittedTable:
     return benchmark._table({"facts": facts, "agents": {"llm": agent, "autoscaler": agent}})
 
 
+def _season_rows() -> list[dict[str, Any]]:
+    full = asdict(Estimate(12.345, 10.987, 13.579))
+    agents = ("runs/2026-11-28/checkpoint_final.pt", "best in hindsight: percentile (0.95, 28, 1.05)")
+    some = {"cost": full, "above": full, "exceeded": full, "held": full, "changed": None}
+    return [{"agent": agent, "kind": kind, "n": 200, **some} for kind in ("all", *SEASONS) for agent in agents]
+
+
 CASES: dict[str, Callable[[], Any]] = {
     "infra.bench.protocol.tables:closing": lambda: protocol_bench.closing(
         [ClosingResult("fedavg, updates as they come out of the store", 10_000, 12345.67, 1234.5, None, ERROR)]
@@ -273,6 +281,10 @@ CASES: dict[str, Callable[[], Any]] = {
         [("HorizontalPodAutoscaler", [f"{GROUP}/{GROUP}"] * 5, "is a custom resource (example.com/v1); not known")]
     ),
     "runner.commands.tables:steps": _steps,
+    "runner.commands.of_season:season_scores": lambda: of_season.season_scores(
+        _season_rows(), "clairvoyant", "replicas"
+    ),
+    "runner.commands.of_season:season_kinds": lambda: of_season.season_kinds(_season_rows(), "clairvoyant"),
     "runner.commands.tables:evaluation": lambda: tables.evaluation(
         [
             asdict(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env import jit
+from env.interrupt import stop_if_asked
 from env.quantity import MIB
 from env.season.forms import Form, Histogram, vpa_bounds, vpa_moves, wanted
 from env.season.series import Floats, Series, median
@@ -81,7 +82,7 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = {
         _grid("max", Form.MAXIMUM, (1, 2, 4, 8, 14, 28, 56), _MARGINS),
         _grid("mean + std", Form.DEVIATIONS, (4, 8, 14, 28, 56), (1, 1.5, 2, 2.5, 3, 4)),
         _grid("seasonal", Form.SEASONAL, (1, 2, 3, 7), (0, 1, 2, 4), (1.0, 1.03, 1.06, 1.1, 1.15)),
-        _grid("cheapest so far", Form.CHEAPEST, (4, 14, 28, 112)),
+        _grid("ensemble", Form.ENSEMBLE, (4, 14, 28, 112)),
     )
 }
 """Forms to be tuned, by name, with all settings that are tried."""
@@ -99,7 +100,7 @@ _MEMBERS = tuple(
     )
     for each in product(*settings)
 )
-"""Forms and settings of the set of which CHEAPEST chooses. More of them, and bolder ones, cost more."""
+"""Forms and settings of the set of which ENSEMBLE chooses. More of them, and bolder ones, cost more."""
 
 
 def play(rule: Rule, series: Series, variant: Variant, prices: Prices) -> Played:
@@ -131,8 +132,17 @@ def tune(
 
 
 def cheapest(rules: Sequence[Rule], series: Series, variant: Variant, prices: Prices) -> Rule:
-    """The rule that costs least in the mean of these workloads."""
-    return min(rules, key=lambda rule: float(play(rule, series, variant, prices).cost.mean()))
+    """The rule that costs least in the mean of these workloads.
+
+    Raises:
+        Stopped: A stop was asked for, see `env.interrupt`.
+    """
+
+    def cost(rule: Rule) -> float:
+        stop_if_asked()
+        return float(play(rule, series, variant, prices).cost.mean())
+
+    return min(rules, key=cost)
 
 
 def _padded(settings: Sequence[tuple[float, ...]]) -> Floats:
@@ -191,15 +201,15 @@ def play_one(
 ) -> None:  # fmt: skip
     """Play the windows of a workload; see `play_all`."""
     known, wants, costs = peaks.copy(), np.zeros(len(forms), np.int64), np.zeros(len(forms))
-    typical_known, forget = median(peaks[:WARM_UP]), 0.5 ** (1 / settings[0]) if form == Form.CHEAPEST else 0.0
+    typical_known, forget = median(peaks[:WARM_UP]), 0.5 ** (1 / settings[0]) if form == Form.ENSEMBLE else 0.0
     request, age, since, floor = start_request(peaks, largest), 0, 0, 0.0
-    for now in range(_FIRST_COSTS if form == Form.CHEAPEST else WARM_UP, ALL_WINDOWS):
+    for now in range(_FIRST_COSTS if form == Form.ENSEMBLE else WARM_UP, ALL_WINDOWS):
         before = wants.copy()
-        for member in range(len(forms) if form == Form.CHEAPEST else 0):
+        for member in range(len(forms) if form == Form.ENSEMBLE else 0):
             wants[member] = whole(wanted(forms[member], members[member], known, now), largest)
         if now >= WARM_UP:
             target = decide(form, settings, known, now, request, since, histogram, largest)
-            if form == Form.CHEAPEST:
+            if form == Form.ENSEMBLE:
                 target = wants[np.argmin(costs)]
             target = max(target, whole(floor, largest))
             changed = target != request
@@ -212,7 +222,7 @@ def play_one(
             totals[3] += changed
             known[now] = put_down(form, request, histogram) if over.exceeded else over.peak
             floor = known[now] if over.exceeded and form > Form.KRR else floor * _FORGET
-        for member in range(len(forms) if form == Form.CHEAPEST else 0):
+        for member in range(len(forms) if form == Form.ENSEMBLE else 0):
             want = wants[member]
             cost = window_cost(want, want != before[member], known[now] > want, typical_known, prices)
             costs[member] = costs[member] * forget + cost
@@ -222,7 +232,7 @@ def decide(
     form: int, settings: Any, known: Any, now: int, request: int, since: int, histogram: Histogram, largest: int
 ) -> int:
     """The request for a window; as it was, of forms that decide otherwise."""
-    if form == Form.NOOP or form == Form.CHEAPEST:
+    if form == Form.NOOP or form == Form.ENSEMBLE:
         return request
     if form == Form.VPA:
         recommended, low, high = vpa_bounds(known, now, histogram)

@@ -32,7 +32,7 @@ class Form(IntEnum):
     """The mean of the last windows and some standard deviations [windows, deviations]."""
     SEASONAL = 6
     """A margin x the peak of the same window of the last days and weeks, and the last one [days, weeks, margin]."""
-    CHEAPEST = 7
+    ENSEMBLE = 7
     """What that member of a set of rules wants which would have cost least so far [half-life of costs in windows]:
     the form of Autopilot's recommender by machine learning (Rzadca et al., "Autopilot: workload autoscaling at Google",
     EuroSys 2020, section 3.2.2)."""

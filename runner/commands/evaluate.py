@@ -13,15 +13,17 @@ import typer
 from agents.kinds import KINDS, POLICY_NAMES
 from env.errors import ConfigError
 from runner.clusters.choice import ClusterChoice
-from runner.commands import tables
+from runner.commands import of_season, tables
 from runner.commands.console import check_place, print_json, progress
 from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
+from runner.commands.of_season import SEASON
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
-from runner.options.flatten import flattened
+from runner.options.flatten import changed, flattened
 from runner.options.language_model import LLM, ModelChoice
 from runner.options.output import OutputChoice
+from runner.options.season import SeasonChoice
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
@@ -43,11 +45,18 @@ class ProblemsChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A fixed set of problems: standard, the default; or rooms, in clusters that others share.",
-            autocompletion=completion.of(("standard", "rooms")),
+            help="A fixed set of problems: standard, the default; rooms, in clusters that others share; or season, "
+            "requests under use that varies.",
+            autocompletion=completion.of(("standard", "rooms", "season")),
         ),
     ] = None
     scenarios: Annotated[int | None, typer.Option(metavar="N", min=1, help="Generate so many problems instead.")] = None
+    series: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Play the use in this CSV file (name,seconds,use; or .gz) as a season suite."
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, help="Generate problems from this seed on; also that of random agents."),
@@ -61,6 +70,7 @@ def evaluate(
     workload: WorkloadChoice,
     episode: EpisodeChoice,
     cluster: ClusterChoice,
+    season: SeasonChoice,
     output: OutputChoice,
     model: ModelChoice,
     agent: Annotated[
@@ -94,6 +104,12 @@ def evaluate(
     from runner.evaluation.intervals import CONFIDENCE
     from runner.evaluation.suite import OF_ROOMS, STANDARD
 
+    if SEASON in (problems.suite, workload.env) or problems.series is not None:
+        _check_season(problems, workload, cluster, to)
+        of_season.evaluate(agent or [], season, problems.series, baselines=baselines, as_json=output.as_json)
+        return
+    for option in changed(season):
+        raise ConfigError(f"{option}: is of --suite season; leave it out, or add --suite season")
     kind = environment_kind(workload.env)
     if kind.evaluate is not None:
         kind.check_played(workload, cluster, suite=problems.suite, seed=problems.seed)
@@ -140,6 +156,20 @@ def evaluate(
     }
     rows = {name: [row.as_row() for row in some] for name, some in measures.items()}
     print_json({**facts, "seed": seed, "confidence": CONFIDENCE, "agents": rows})
+
+
+def _check_season(problems: ProblemsChoice, workload: WorkloadChoice, cluster: ClusterChoice, to: Path | None) -> None:
+    """Refuse options about other problems than the season suite's.
+
+    Raises:
+        ConfigError: One is given.
+    """
+    if problems.suite not in (None, SEASON):
+        raise ConfigError(f"--suite {problems.suite}: cannot be had together with --series or --env {SEASON}")
+    others = {"--scenarios": problems.scenarios, "--seed": problems.seed, "--to": to}
+    given = [option for choice in (workload, cluster) for option in changed(choice) if option != "--env"]
+    for option in (*given, *(name for name, value in others.items() if value is not None)):
+        raise ConfigError(f"{option}: is not of --suite {SEASON}; leave it out")
 
 
 def _actors(names: Sequence[str], baselines: bool | None, seed: int, model: ModelChoice) -> dict[str, Agent | None]:

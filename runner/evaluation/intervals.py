@@ -54,18 +54,31 @@ def median(values: Sequence[float]) -> Estimate | None:
     return _bootstrap(values, lambda samples: np.median(samples, axis=-1))
 
 
+def excess(values: Sequence[float], bases: Sequence[float]) -> Estimate | None:
+    """By which share the mean of values is above that of their bases, with its bootstrap interval over the pairs.
+
+    None of nothing, or where the mean of the bases is 0.
+    """
+    if not values or not any(bases):
+        return None
+    pairs = np.array([values, bases], np.float64).T
+    return _bootstrap(pairs, lambda samples: samples[..., 0].mean(axis=-1) / samples[..., 1].mean(axis=-1) - 1)
+
+
 def _bootstrap(
-    values: Sequence[float], statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    values: Sequence[float] | NDArray[np.float64], statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> Estimate | None:
     """The statistic, and the middle 95 % of what it is on as many values drawn from them with replacement.
 
-    Always the same draws, so that equal values have equal intervals. A single value has none.
+    Values are numbers, or rows of them. Always the same draws, so that equal values have equal intervals. A single
+    value has none.
     """
-    if not values:
+    if len(values) == 0:
         return None
+    given = np.array(values, np.float64)
     if len(values) == 1:
-        return Estimate(float(values[0]), None, None)
-    given, rng = np.array(values, np.float64), np.random.default_rng(_SEED)
+        return Estimate(float(statistic(given)), None, None)
+    rng = np.random.default_rng(_SEED)
     at_once = max(1, _AT_ONCE // len(given))
     sizes = [min(at_once, RESAMPLES - done) for done in range(0, RESAMPLES, at_once)]
     found = [statistic(given[rng.integers(len(given), size=(size, len(given)))]) for size in sizes]
