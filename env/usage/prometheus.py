@@ -1,7 +1,8 @@
 """What containers used over days, from a Prometheus or a server that answers as one.
 
 The range is read a day at a time, so that CPU has a busiest day. What cannot be read is said, and the figures are
-called partial, so that no request is lowered by them.
+called partial, so that no request is lowered by them. Of two weeks and more, memory is read in windows of six hours
+besides, so that rules can be tested on it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from env.usage.measured import uses_of
 from env.usage.owners import NONE_KNOWN, Owners, PodOwners
 from env.usage.prometheus_http import PrometheusApi
 from env.usage.prometheus_queries import Series
-from env.usage.prometheus_reading import DAY_S, SHORTEST_S, SOURCE, RangeReading, Say, silent
+from env.usage.prometheus_reading import SHORTEST_S, SOURCE, RangeReading, Say, silent
+from env.usage.series import DAY_S, MOST_BYTES, UseSeries, make_track
 from env.usage.usage import ContainerKey, ContainerUse, Usage
 
 LONGEST_RANGE_S = 90 * DAY_S
@@ -57,28 +59,44 @@ def read_prometheus(
     if not selectors:
         return Usage(missing=tuple(asked))
     reading = RangeReading(api.until_late(), selectors, now, int(range_s), say)
-    uses = {key: replace(use, source=SOURCE) for key, use in _uses(reading, asked, pod_owners).items()}
+    uses, series = _read(reading, asked, pod_owners)
+    uses = {key: replace(use, source=SOURCE) for key, use in uses.items()}
     uses = with_killed(uses, killed)
     if not uses:
         reading.note_why_nothing()
     if reading.is_partial:
         uses = {key: replace(use, is_partial=True) for key, use in uses.items()}
-    return Usage(uses, tuple(key for key in asked if key not in uses), tuple(reading.notes))
+    return Usage(uses, tuple(key for key in asked if key not in uses), tuple(reading.notes), series)
 
 
-def _uses(
+def _read(
     reading: RangeReading, asked: Collection[ContainerKey], pod_owners: PodOwners
-) -> dict[ContainerKey, ContainerUse]:
+) -> tuple[dict[ContainerKey, ContainerUse], dict[ContainerKey, UseSeries]]:
     scheme = reading.scheme()
     if scheme is None:
-        return {}
+        return {}, {}
     known = {**reading.owners(), **pod_owners}
     if not known:
         reading.note("no series kube_pod_owner (kube-state-metrics): pods are matched to workloads by their names")
     owners = Owners(asked, known)
     uses, series = uses_of(reading.spans(scheme), reading.ends(scheme), owners, asked)
     _check_one_cluster(series, reading)
-    return uses
+    return uses, _memory_by_windows(reading.windows(scheme), owners, asked)
+
+
+def _memory_by_windows(
+    windows: list[tuple[float, dict[Series, float]]], owners: Owners, asked: Collection[ContainerKey]
+) -> dict[ContainerKey, UseSeries]:
+    """The peaks of each window, the largest of a workload's pods."""
+    found: dict[ContainerKey, dict[float, float]] = {}
+    for middle, peaks in windows:
+        for each, peak in peaks.items():
+            owner = owners.of(each.namespace, each.pod)
+            key = ContainerKey(*owner, each.container) if owner else None
+            if key is not None and key in asked and peak <= MOST_BYTES:
+                one = found.setdefault(key, {})
+                one[middle] = max(peak, one.get(middle, 0.0))
+    return {key: UseSeries(memory=(make_track(list(one), list(one.values())),)) for key, one in found.items()}
 
 
 def _check_one_cluster(series: Collection[Series], reading: RangeReading) -> None:

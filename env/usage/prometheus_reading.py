@@ -13,10 +13,12 @@ from env.usage.owners import Owner
 from env.usage.prometheus_answer import Answer, Sample
 from env.usage.prometheus_http import PrometheusApi, PrometheusError
 from env.usage.prometheus_queries import SCHEMES, Ask, Scheme, Selector, Series
+from env.usage.series import DAY_S, LEAST_WEEKS_S, WINDOW_S
 
 SOURCE = "Prometheus"
-DAY_S = 86_400
 MOST_NOTES = 30
+MOST_WINDOWS = 140
+"""Of six hours: five weeks."""
 SHORTEST_S = 3600
 """Seconds of the shortest part that is asked for."""
 
@@ -88,6 +90,24 @@ class RangeReading:
             self.note("no rate of container_cpu_usage_seconds_total: what CPU is used is unknown")
         lengths = [length for _, length in self._days()]
         return [Span(*each) for each in zip(lengths, self._peaks, resident, cores, measured, strict=True)]
+
+    def windows(self, scheme: Scheme) -> list[tuple[float, _Values]]:
+        """Peaks of memory of the last whole windows, at most MOST_WINDOWS: the middle of each, and its peaks.
+
+        None, where the server does not answer: that is told.
+        """
+        ask, last = promql.peak(promql.WORKING_SET, scheme), self.now // WINDOW_S * WINDOW_S
+        ends = [last - WINDOW_S * number for number in range(self._windows)]
+        try:
+            return [(end - WINDOW_S / 2, self._values(self._pieces(ask, end, WINDOW_S), max)) for end in ends]
+        except PrometheusError as error:
+            self.note(f"memory was not read in windows, so it is not tested week by week: {error}")
+            return []
+
+    @property
+    def _windows(self) -> int:
+        """How many are read: none of a range that is too short to be tested."""
+        return min(MOST_WINDOWS, -(-self.range_s // WINDOW_S)) if self.range_s >= LEAST_WEEKS_S else 0
 
     def ends(self, scheme: Scheme) -> Ends:
         """What was killed or throttled, after `scheme`."""
@@ -190,7 +210,7 @@ class RangeReading:
         )
 
     def _ask(self, query: str, at: float) -> Answer:
-        about = _QUERIES * len(self.selectors) * len(self._days())
+        about = len(self.selectors) * (_QUERIES * len(self._days()) + self._windows)
         self.say("asking Prometheus", self._asked, max(self._asked, about))
         self._asked += 1
         answer = self.api.query(query, at)

@@ -15,6 +15,10 @@ from env.usage.usage import ContainerUse
 DAY_S = 86_400
 LONGEST_S = 90 * DAY_S
 """Seconds before a file's last sample that count; what is older is left out."""
+WINDOW_S = 6 * 3600
+"""Seconds of a window, of which the peak counts where weeks are tested."""
+LEAST_WEEKS_S = 14 * DAY_S
+"""Seconds of the shortest series that is tested."""
 MOST_CORES, MOST_BYTES = 10_000.0, 2.0**60
 """Of one container; more is a fault of the series."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from env.usage.usage import ContainerKey, Usage
 
 DEFAULT_RANGE = "7d"
+_HINT = "of --range 14d and more, memory is tested week by week"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,10 @@ class UsageChoice:
     ] = None
     range: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help=f"Over so long a time, 1h to 90d. Default: {DEFAULT_RANGE}."),
+        typer.Option(
+            metavar="DURATION",
+            help=f"Over so long a time, 1h to 90d; of 14d and more with a backtest. Default: {DEFAULT_RANGE}.",
+        ),
     ] = None
     prometheus_label: Annotated[
         tuple[str, ...],
@@ -139,13 +143,14 @@ class UsageChoice:
             from env.usage.prometheus_http import Credentials, connect_prometheus
             from env.usage.prometheus_queries import parse_label
             from env.usage.prometheus_reading import silent
+            from env.usage.series import LEAST_WEEKS_S
             from env.usage.usage_file import parse_window
 
             range_s = parse_window(self.range or DEFAULT_RANGE, "--range")
             labels = [parse_label(each) for each in self.prometheus_label]
             server = connect_prometheus(self.prometheus, Credentials.of_environment(), ca_file=self.prometheus_ca)
             try:
-                return read_prometheus(
+                found = read_prometheus(
                     server,
                     asked,
                     range_s=range_s,
@@ -153,6 +158,9 @@ class UsageChoice:
                     labels=labels,
                     killed=killed,
                     say=say or silent,
+                )
+                return (
+                    found if range_s >= LEAST_WEEKS_S or not found.uses else replace(found, notes=(*found.notes, _HINT))
                 )
             finally:
                 server.pool.clear()

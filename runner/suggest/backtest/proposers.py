@@ -18,8 +18,8 @@ from env.season.forms import Form, wanted
 from env.season.variants import WINDOWS_A_DAY
 from env.usage.enough import LEAST_MEMORY
 from env.usage.recommenders import krr_memory, vpa_memory
-from env.usage.series import Floats
-from runner.suggest.backtest.windows import WEEK, WINDOW_S
+from env.usage.series import WINDOW_S, Floats
+from runner.suggest.backtest.windows import WEEK
 
 LEARNED, VPA, KRR, SEASONAL, PERCENTILE = "learned", "VPA", "KRR", "seasonal", "percentile"
 """Names of rules."""

@@ -44,6 +44,7 @@ def backtested(usage: Usage, policy: Policy | None) -> Tested:
     """
     windows = {key: cut(series.memory) for key, series in usage.series.items() if series.memory}
     why_not = {key: each.why_not for key, each in windows.items() if each.why_not}
+    why_not |= {key: "it was OOM-killed" for key in windows if usage.of(key).is_floor}
     largest = sorted(windows.keys() - why_not.keys(), key=lambda key: (-windows[key].typical, key))
     why_not |= {key: f"only the largest {MOST_CONTAINERS:,} are tested" for key in largest[MOST_CONTAINERS:]}
     keys = sorted(largest[:MOST_CONTAINERS])

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from env.season.variants import DAYS_A_WEEK, WARM_UP, WINDOWS_A_DAY
-from env.usage.series import DAY_S, Floats, Track, usual_step_s
+from env.season.variants import DAYS_A_WEEK, WINDOWS_A_DAY
+from env.usage.series import LEAST_WEEKS_S, WINDOW_S, Floats, Track, usual_step_s
 
-WINDOW_S = DAY_S // WINDOWS_A_DAY
 WEEK = DAYS_A_WEEK * WINDOWS_A_DAY
 """Windows."""
-LEAST = WARM_UP + WEEK
-"""Windows of the shortest series that is tested: a week that is known, and one that is played. 14 days."""
+LEAST = LEAST_WEEKS_S // WINDOW_S
+"""Windows of the shortest series that is tested: a week that is known, and one that is tested."""
 LEAST_MEASURED = 0.75
 """Share of the windows in which there must be a sample."""
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from env.quantity import MIB
-from env.season.variants import JUMPS
-from env.usage.series import Floats, Track, UseSeries, use_of
+from env.season.variants import JUMPS, WARM_UP, WINDOWS_A_DAY
+from env.usage.series import DAY_S, WINDOW_S, Floats, Track, UseSeries, use_of
 from env.usage.usage import ContainerKey, Usage
 from runner.suggest.backtest.learned import learned, step_bytes
 from runner.suggest.backtest.proposers import KRR, SIMPLE, VPA, History, each_alone
 from runner.suggest.backtest.tested import backtested, with_proposals
 from runner.suggest.backtest.walk import walk
-from runner.suggest.backtest.windows import LEAST, WEEK, WINDOW_S, Windows, cut
+from runner.suggest.backtest.windows import LEAST, WEEK, Windows, cut
 
 MONDAY_S = 4 * 86_400.0
 """5 January 1970."""
@@ -32,6 +32,10 @@ def weekly(base: float, high: float, weeks: int) -> Floats:
     peaks = np.full(weeks * WEEK, base)
     peaks[9::WEEK] = high
     return peaks
+
+
+def test_windows_are_those_of_the_environment() -> None:
+    assert (WINDOW_S * WINDOWS_A_DAY, WEEK) == (DAY_S, WARM_UP)
 
 
 def test_a_window_has_the_largest_sample_of_all_pods() -> None:
