@@ -49,6 +49,7 @@ from infra.proof.simulation.scenario import Fault
 from protocol.commands import tables as dispatch
 from protocol.commands.status import FederationSummary, JobSummary, RoundSummary
 from protocol.wire.probe import CheckResult, Finding
+from runner.bench import season_fit
 from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
@@ -283,6 +284,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.commands.tables:steps": _steps,
     "runner.commands.of_season:season_scores": lambda: of_season.season_scores(
         _season_rows(), "clairvoyant", "replicas"
+    ),
+    "runner.bench.season_fit:statistics_table": lambda: season_fit.statistics_table(
+        {name: season_fit.quantiles(np.linspace(0.5, 60, 280).reshape(2, 140)) for name in ("even", "odd", "generated")}
     ),
     "runner.commands.of_season:season_kinds": lambda: of_season.season_kinds(_season_rows(), "clairvoyant"),
     "runner.commands.tables:evaluation": lambda: tables.evaluation(

@@ -34,6 +34,8 @@ MOST_SAMPLES = 4_000_000
 MOST_SERIES = 20_000
 LEAST_SAMPLES = 5
 """A window's peak is that of at least so many samples; shorter series are skipped."""
+LEAST_STEPS = 0.01
+"""No peak is less."""
 TYPICAL_STEPS = 8.0
 """What the median of the warm-up's peaks becomes: series come in any unit, and requests in steps."""
 
@@ -75,7 +77,7 @@ def read_series(path: Path, variant: Variant) -> RealSeries:
             f"series file {path}: none of its {len(samples)} series has the {ALL_WINDOWS * LEAST_SAMPLES} samples that "
             f"{ALL_WINDOWS} windows of {LEAST_SAMPLES} take, and use in them"
         )
-    peaks = np.minimum([*scaled.values()], variant.most_peak)
+    peaks = np.clip([*scaled.values()], LEAST_STEPS, variant.most_peak)
     return RealSeries(tuple(scaled), measured(peaks), len(samples) - len(scaled))
 
 

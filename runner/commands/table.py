@@ -42,6 +42,9 @@ BENCHMARKS: Commands = {
     "bench": Entry("", "Measure how fast things are on this machine, and how well agents learn."),
     "bench env": Entry("runner.bench.commands:env", "Measure steps of environments and placed pods per second."),
     "bench suggest": Entry("runner.bench.commands:suggest", "Measure how long an answer about many workloads takes."),
+    "bench season-fit": Entry(
+        "runner.bench.season_fit:season_fit", "Compare the workloads that Season-v0 generates with real series."
+    ),
     "bench dqn": Entry("runner.bench.commands:dqn", "Measure our DQN's speed beside Stable-Baselines3's."),
     "bench ppo": Entry("runner.bench.commands:ppo", "Measure our PPO beside Stable-Baselines3's."),
     "bench learning": Entry(

@@ -98,6 +98,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena rl remove": ["--bogus"],
     "sim-arena truth record": ["--to damaged.pt", "--to new.jsonl --kind nosuch", "--to x --scenarios absent.jsonl"],
     "sim-arena bench suggest": ["--nodes 0", "--bogus"],
+    "sim-arena bench season-fit": ["--series absent.csv", "--series damaged.pt", "--bogus"],
     "sim-arena bench env": ["--trace absent.msgpack", "--bogus"],
     "sim-arena bench dqn": ["--bogus"],
     "sim-arena bench ppo": ["--environments 0"],

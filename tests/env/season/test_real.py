@@ -38,11 +38,13 @@ def test_each_series_becomes_140_windows_whatever_its_length(tmp_path: Path) -> 
 def test_the_warm_ups_median_peak_is_eight_steps_and_none_is_too_large_to_request(tmp_path: Path) -> None:
     values = np.full(LONG, 0.01)
     values[::LEAST_SAMPLES] = 0.4
+    values[-2 * LEAST_SAMPLES :] = 0
     values[-1] = 1e6
     lines = "\n".join(f"a,{i},{value}" for i, value in enumerate(values))
     peaks = read_series(a_file(tmp_path, lines), MEMORY).series.peaks[0]
     assert np.median(peaks[:WARM_UP]) == TYPICAL_STEPS == 8
     assert peaks[-1] == MEMORY.most_peak
+    assert peaks[-2] > 0
 
 
 def test_samples_may_come_in_any_order_and_compressed(tmp_path: Path) -> None:
