@@ -1,4 +1,8 @@
-"""What happens to nodes in the middle of a replay: they join, leave, are cordoned, and their pods are evicted."""
+"""What happens to nodes in the middle of a replay: they join, leave, are cordoned, and their pods are evicted.
+
+Pods of nodes that are gone go with them, as in kubernetes 1.36 `pkg/controller/podgc/gc_controller.go` (`gcOrphaned`);
+DaemonSets follow the nodes, as in `pkg/controller/daemon/daemon_controller.go` (`addNode`).
+"""
 
 from __future__ import annotations
 
@@ -25,8 +29,7 @@ def evict(plane: ControlPlane, pods: Iterable[Pod]) -> None:
 def change_nodes(plane: ControlPlane, cluster: ClusterShape) -> None:
     """Go on with other nodes, and settle. A node is the same one by its name.
 
-    Pods of nodes that are gone go with them (kubernetes 1.36 `pkg/controller/podgc/gc_controller.go`), and DaemonSets
-    follow the nodes (`pkg/controller/daemon/daemon_controller.go`, `addNode`). Pods that wait are tried again.
+    Pods of nodes that are gone go with them, DaemonSets follow the nodes, and pods that wait are tried again.
     """
     plane.settle()
     api = plane.api
