@@ -129,7 +129,7 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
     spare = _spare(problem.offers, begin[0])
     trial = Trial(ordered, trace, problem.offers, spare, problem.survive, cluster)
     least = _surviving(bound.cost, problem, table, trial)
-    search = Search(trial, table, demand.groups, least, told)
+    search = Search(trial, table, demand.groups, least, bound.worth, told)
     found, made = _reachable(search, search.run(begin), problem, trace, _order(ordered, demand))
     return Plan(
         problem,

@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from env.plan.demand import Key, PodGroup, Table
+from env.plan.demand import Floats, Key, PodGroup, Table
 from env.plan.offers import Counts, Offer
-from env.plan.packing import cost_of
+from env.plan.packing import cost_of, efficient
 from env.plan.trial import Trial
 
 MOST_LOOKS = 12_000_000_000
 """Work of all replays of one search, in units of `env.engine.budget`: some minutes."""
-MOST_REPLAYS = 1_500
+MOST_REPLAYS = 1_600
+_MOST_EFFICIENT = 16
+_MOST_STARTS = 8
+_WORSE = 0.2  # a start dearer by more than this share than the best set found is not made smaller
 _CLOSE = 1e-9
 
 
@@ -29,6 +32,7 @@ class Search:
         table: The demand on the trial's offers.
         groups: Those of the table's rows.
         least: What no set costs less than; the search ends where that is reached.
+        worth: What a unit of each resource is worth; shape (resources,).
         told: Called before each replay with their number and the cheapest cost so far.
     """
 
@@ -38,6 +42,7 @@ class Search:
         table: Table,
         groups: Sequence[PodGroup],
         least: float,
+        worth: Floats,
         told: Callable[[int, float], None] = lambda replays, cost: None,
     ) -> None:
         self.trial = trial
@@ -46,6 +51,8 @@ class Search:
         self._least = least
         self._told = told
         self._best: Counts | None = None
+        self._until = 0  # replays at which the search from one start ends
+        self._efficient = efficient(table, worth)[:_MOST_EFFICIENT]
         self._needs = (table.counts[:, None] * table.requests).sum(axis=0)
 
     def run(self, starts: Sequence[Counts]) -> Counts | None:
@@ -54,14 +61,19 @@ class Search:
         Args:
             starts: Sets to begin with, the cheapest first.
         """
-        for start in starts:
-            if self._best is not None and self._cost(start) >= self._cost(self._best) - _CLOSE:
+        found: Counts | None = None
+        for start in starts[:_MOST_STARTS]:
+            self._best, self._until = None, self.trial.replays + MOST_REPLAYS // _MOST_STARTS
+            if found is None or self._cost(start) < (1 + _WORSE) * self._cost(found):
+                self._best = self._mended(start, found)
+            while self._best is not None and not self._is_done():
+                if not any(self._accept(each) for each in self._smaller(self._best)):
+                    break
+            if self._best is not None and (found is None or self._cost(self._best) < self._cost(found) - _CLOSE):
+                found = self._best
+            if found is not None and self._cost(found) <= self._least + _CLOSE:
                 break
-            self._accept(self._mended(start))
-        while self._best is not None and not self._is_done():
-            if not any(self._accept(found) for found in self._smaller(self._best)):
-                break
-        return self._best and self._balanced(self._best)
+        return found and self._balanced(found)
 
     def _balanced(self, counts: Counts) -> Counts:
         """The set with the nodes of each kind spread evenly over its zones, as far as that holds everything too."""
@@ -81,7 +93,7 @@ class Search:
     def _is_done(self) -> bool:
         """Whether the bound is reached, or the work is used up."""
         reached = self._best is not None and self._cost(self._best) <= self._least + _CLOSE
-        return reached or self.trial.looks > MOST_LOOKS or self.trial.replays > MOST_REPLAYS
+        return reached or self.trial.looks > MOST_LOOKS or self.trial.replays > self._until
 
     def _accept(self, counts: Counts | None) -> bool:
         """Take a set that is cheaper than the best so far, if the engine places everything."""
@@ -102,10 +114,10 @@ class Search:
 
     # --- a set that does not hold everything yet ----------------------------------------------------------------------
 
-    def _mended(self, start: Counts) -> Counts | None:
-        """The set with nodes added until the engine places everything; None where that gets dearer than the best."""
+    def _mended(self, start: Counts, found: Counts | None) -> Counts | None:
+        """The set with nodes added until the engine places everything; None where that gets too dear beside `found`."""
         counts, step = start, 1
-        while self._best is None or self._cost(counts) < self._cost(self._best) - _CLOSE:
+        while found is None or self._cost(counts) < (1 + _WORSE) * self._cost(found):
             self._told(self.trial.replays, self._cost(counts))
             if self.trial.holds(counts):
                 return counts
@@ -167,20 +179,18 @@ class Search:
 
     def _exchanged(self, counts: Counts) -> Iterator[Counts]:
         """The set with one or two nodes exchanged for a cheaper one, the most that is saved first."""
-        found: list[tuple[float, Counts]] = []
+        prices, found = self._table.prices, list[tuple[float, Counts]]()
         there = [o for o, many in enumerate(counts) if many]
-        pairs = [(a,) for a in there] + [(a, b) for a in there for b in there if a <= b]
-        for gone in pairs:
+        new_ones = sorted({*self._efficient, *there})
+        for gone in [(a,) for a in there] + [(a, b) for a in there for b in there if a <= b]:
             left = list(counts)
             for o in gone:
                 left[o] -= 1
-            if min(left) < 0:
-                continue
-            price = sum(self._table.prices[o] for o in gone)
-            for new in range(len(counts)):
-                if new not in gone and self._table.prices[new] < price - _CLOSE and self._table.fits[:, new].any():
-                    changed = tuple(many + (o == new) for o, many in enumerate(left))
-                    found.append((float(self._table.prices[new] - price), changed))
+            price = sum(prices[o] for o in gone)
+            cheaper = (o for o in new_ones if o not in gone and prices[o] < price - _CLOSE) if min(left) >= 0 else ()
+            for new in cheaper:
+                changed = tuple(many + (o == new) for o, many in enumerate(left))
+                found.append((float(prices[new] - price), changed))
         yield from (changed for _, changed in sorted(dict.fromkeys(found)))
 
     @property

@@ -42,7 +42,8 @@ class PlanChoice:
         typer.Option(
             metavar="TYPE",
             help="Nodes that may be had: m6i.xlarge, or a size, 16:32Gi; may be given again. any: all types of the "
-            "price list for amd64 without GPUs. Default: those of --prices, else the kinds that there are.",
+            "price list for amd64, but burstable ones and those with GPUs. Default: those of --prices, else those that "
+            "there are.",
             autocompletion=completion.nodes,
         ),
     ] = ()

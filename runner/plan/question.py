@@ -12,6 +12,7 @@ from env.plan.offers import (
     ZONE,
     Offer,
     common_labels,
+    kind_name,
     offers_of_nodes,
     offers_of_types,
     parse_type,
@@ -22,7 +23,10 @@ from env.problems.instance_types import GPU
 from env.problems.nodes import IN_ZONES, NodePool, NodePools
 
 ANY = "any"
-"""What names all types of the price list that run images for amd64, but those with GPUs."""
+"""What names all types of the price list that run images for amd64, but those with GPUs, and burstable ones, of which
+a share of the CPU can be used at length."""
+
+_BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.", "e2-micro", "e2-small", "e2-medium", "Standard_B")
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ def _types(allowed: Allowed) -> list[NodePool]:
 
 
 def _is_common(node: NodePool) -> bool:
-    return dict(node.labels).get(ARCH, "amd64") == "amd64" and GPU not in dict(node.resources)
+    is_burstable = kind_name(node).startswith(_BURSTABLE)
+    return not is_burstable and dict(node.labels).get(ARCH, "amd64") == "amd64" and GPU not in dict(node.resources)
 
 
 def _everywhere(types: Sequence[NodePool], nodes: NodePools | None, zones: tuple[str, ...]) -> tuple[Offer, ...]:
