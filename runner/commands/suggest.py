@@ -98,6 +98,14 @@ def suggest(
             rich_help_panel=OutputChoice.panel,
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw weeks of use, and what rules would have requested, as a .png file.",
+            rich_help_panel=OutputChoice.panel,
+        ),
+    ] = None,
     markdown: Annotated[
         bool,
         typer.Option("--markdown", help="Print Markdown, for a pull request.", rich_help_panel=OutputChoice.panel),
@@ -124,6 +132,7 @@ def suggest(
     from runner.commands.suggest_usage import suggest_usage
 
     check_place(to, "--to")
+    check_place(picture, "--picture")
     _check_new(patch_dir)
     if markdown and output.as_json:
         raise UsageError("--markdown: --json is given; leave one of them out")
@@ -131,7 +140,7 @@ def suggest(
     context = cluster.simkube.kube_context if cluster.cluster == EMBEDDED else None
     if trace is not None or context is None or (manifests.filename and replay.nodes != CLUSTER):
         cluster.check()
-    printed = Printed(as_json=output.as_json, markdown=markdown, patch_dir=patch_dir, fail_on_not_ready=bool(fail_on))
+    printed = Printed(output.as_json, markdown, patch_dir, fail_on_not_ready=bool(fail_on), picture=picture)
     is_file_alone = usage.usage is not None and not (
         trace or manifests.filename or kubeconfig or context or replay.nodes
     )

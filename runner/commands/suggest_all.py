@@ -18,7 +18,7 @@ from runner.commands import tables
 from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
 from runner.commands.fitted import FittedTable
 from runner.commands.interrupt import interruptible
-from runner.commands.suggest_tests import requests_now, show_tests, tests_of
+from runner.commands.suggest_tests import draw_tests, requests_now, show_tests, tests_of
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -43,17 +43,19 @@ class Printed:
         markdown: As Markdown.
         patch_dir: A new folder that patches are written to; None: none are.
         fail_on_not_ready: The exit code says whether all is Ready as given.
+        picture: A .png file that weeks of use are drawn in; None: none is.
     """
 
     as_json: bool = False
     markdown: bool = False
     patch_dir: Path | None = None
     fail_on_not_ready: bool = False
+    picture: Path | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether one workload can be told like this, too."""
-        return not (self.markdown or self.patch_dir or self.fail_on_not_ready)
+        return not (self.markdown or self.patch_dir or self.fail_on_not_ready or self.picture)
 
 
 def suggest_all(
@@ -127,6 +129,7 @@ def suggest_all(
         print_lines(markdown(found, said, beside) + tests_markdown(tests, requests_now(source.trace)))
     else:
         _show(found, said, source)
+    draw_tests(printed.picture, tests, requests_now(source.trace))
     if printed.patch_dir is not None and found.proposals:
         _write(printed.patch_dir, found, source)
     _leave(found, source, fail_on_not_ready=printed.fail_on_not_ready)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from env.errors import UsageError
 from env.words import count
 from runner.commands import tables
-from runner.commands.console import out
+from runner.commands.console import note, out
 from runner.commands.fitted import FittedTable
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from runner.suggest.backtest.walk import Backtest
     from runner.suggest.rows import Row
 
-_MOST_SHOWN = 20  # containers on a terminal; each takes six lines
+_MOST_SHOWN = 20  # containers on a terminal; each takes five or six lines
 
 
 def tests_of(rows: Iterable[Row], tests: Mapping[ContainerKey, Backtest]) -> dict[ContainerKey, Backtest]:
@@ -53,16 +55,35 @@ def show_tests(tests: Mapping[ContainerKey, Backtest], now: Mapping[ContainerKey
         )
 
 
+def draw_tests(path: Path | None, tests: Mapping[ContainerKey, Backtest], now: Mapping[ContainerKey, Amounts]) -> None:
+    """Write the picture, if one is asked for, and say what it shows.
+
+    Raises:
+        UsageError: There is nothing to draw.
+        AgentError: The file cannot be written.
+    """
+    if path is None:
+        return
+    if not tests:
+        raise UsageError(f"--picture {path}: of no container are two weeks of use known, so there is nothing to draw")
+    from runner.suggest.backtest.picture import draw  # matplotlib, which takes a second
+
+    shown = draw(tests, now, path)
+    few = f" of {len(tests)}, of which most memory is typical" if shown < len(tests) else ""
+    note(f"wrote {path}: {count(shown, 'container')}{few}")
+
+
 def tests_table(tests: Mapping[ContainerKey, Backtest], now: Mapping[ContainerKey, Amounts]) -> FittedTable:
     """The table of these containers; `now` is what they request."""
     from rich.markup import escape
 
-    from runner.suggest.backtest.texts import TITLES, cells, heading
+    from runner.suggest.backtest.texts import TITLES, heading, rows
 
     table = FittedTable(*TITLES)
     for key, test in tests.items():
         table.add_row(escape(heading(key, test, now.get(key))))
-        for tried in test.tried:
-            name, *rest = cells(test, tried)
-            table.add_row(f"[bold]{name}[/]" if tried is test.chosen else name, *rest)
+        (name, *first), *others = rows(test)
+        table.add_row(f"[bold]{name}[/]", *first)
+        for row in others:
+            table.add_row(*row)
     return table

@@ -11,7 +11,7 @@ from env.quantity import format_cpu
 from runner.commands import tables
 from runner.commands.console import Exit, fail, out, print_json, print_lines
 from runner.commands.fitted import FittedTable
-from runner.commands.suggest_tests import show_tests
+from runner.commands.suggest_tests import draw_tests, show_tests
 
 if TYPE_CHECKING:
     from env.usage.owners import Owner
@@ -58,6 +58,7 @@ def suggest_usage(path: Path, only: Owner | None, printed: Printed) -> None:
         show_tests(tests, {})
         out.print()
         out.print(_HINT, highlight=False)
+    draw_tests(printed.picture, tests, {})
 
 
 def _table(rows: list[tuple[str, ...]]) -> FittedTable:

@@ -17,7 +17,7 @@ from env.season.policy import Policy, play
 from env.season.series import measured
 from env.season.variants import ALL_WINDOWS, VARIANTS, WARM_UP
 from env.usage.series import Floats
-from runner.suggest.backtest.proposers import History, Proposer
+from runner.suggest.backtest.proposers import History, Proposer, held
 from runner.suggest.backtest.windows import WEEK
 
 _VARIANT = VARIANTS["memory"]
@@ -50,7 +50,10 @@ def _proposed(policy: Policy, every: Sequence[History]) -> list[float]:
     series = measured(np.clip(peaks, _LEAST_PEAK, _VARIANT.most_peak))
     requests = play(policy, series, _VARIANT, windows=max(ends) - WARM_UP).requests
     weeks = [slice(end - WARM_UP - WEEK, end - WARM_UP) for end in ends]
-    return [float(row[week].max()) * step for row, week, step in zip(requests, weeks, steps, strict=True)]
+    return [
+        held(row[week] * step, float(np.median(known.peaks)))
+        for row, week, step, known in zip(requests, weeks, steps, every, strict=True)
+    ]
 
 
 def _row(known: History) -> Floats:

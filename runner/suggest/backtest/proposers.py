@@ -1,8 +1,9 @@
 """What each rule requests of memory for the week that comes, given the peaks of the weeks before.
 
 A request of `suggest` is applied once and stays, while agents and rules of Season-v0 decide for each window of six
-hours. So these play a week that is like the last one, and the highest request that they make in it is proposed. VPA's
-and KRR's are what these recommend by their own documentation for the same peaks.
+hours. So these play a week that is like the last one, and what they request in it says what each window may need: the
+one request that costs least then is proposed. VPA's and KRR's are what these recommend by their own documentation for
+the same peaks.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ import numpy as np
 
 from env.quantity import MIB
 from env.season.forms import Form, wanted
-from env.season.variants import WINDOWS_A_DAY
+from env.season.variants import KAPPA, VARIANTS, WINDOWS_A_DAY
+from env.season.window import Prices
 from env.usage.enough import LEAST_MEMORY
 from env.usage.recommenders import krr_memory, vpa_memory
 from env.usage.series import WINDOW_S, Floats
 from runner.suggest.backtest.windows import WEEK
 
-LEARNED, VPA, KRR, SEASONAL, PERCENTILE = "learned", "VPA", "KRR", "seasonal", "percentile"
+LEARNED, VPA, KRR, SEASONAL = "learned", "VPA", "KRR", "seasonal"
 """Names of rules."""
 
 _KRR_WINDOWS = 14 * WINDOWS_A_DAY
-_SEASONAL = (3.0, 0.0, 1.06)
-_SHARE, _PERCENTILE_MARGIN = 0.95, 1.1  # of what was tried on generated series, these cost least where a week is held
+_SEASONAL = (1.0, 1.0, 1.06)  # days, weeks and margin that cost least on generated workloads
+PRICES = Prices(KAPPA, VARIANTS["memory"].restart_price)
+"""What a window above the request and a change cost."""
 
 
 class History(NamedTuple):
@@ -56,14 +59,22 @@ def krr(known: History) -> float:
 
 
 def seasonal(known: History) -> float:
-    """The seasonal rule: a margin over the same windows of the last days, in a week like the last one."""
+    """The tuned seasonal rule: a margin over the same windows of the last day and week, in a week like the last one."""
     peaks, settings = np.concatenate([known.peaks, known.peaks[-WEEK:]]), np.array(_SEASONAL)
-    return max(wanted(Form.SEASONAL, settings, peaks, now) for now in range(len(known.peaks), len(peaks)))
+    needs = [wanted(Form.SEASONAL, settings, peaks, now) for now in range(len(known.peaks), len(peaks))]
+    return held(np.array(needs), float(np.median(known.peaks)))
 
 
-def percentile(known: History) -> float:
-    """The 95th percentile of the windows of two weeks, and 10 %."""
-    return _PERCENTILE_MARGIN * float(np.quantile(known.peaks[-2 * WEEK :], _SHARE))
+def held(needs: Floats, typical: float) -> float:
+    """The one request that costs least for windows that need these: as much for one above it as Season-v0 counts.
+
+    Args:
+        needs: Of each window, any unit.
+        typical: The typical peak.
+    """
+    requests = np.unique(needs)
+    costs = requests / typical + PRICES.kappa * (needs[None, :] > requests[:, None]).mean(axis=1)
+    return float(requests[costs.argmin()])
 
 
 def each_alone(rule: Callable[[History], float]) -> Proposer:
@@ -72,7 +83,6 @@ def each_alone(rule: Callable[[History], float]) -> Proposer:
 
 
 SIMPLE: Mapping[str, Proposer] = {
-    PERCENTILE: each_alone(percentile),
     SEASONAL: each_alone(seasonal),
     VPA: each_alone(vpa),
     KRR: each_alone(krr),

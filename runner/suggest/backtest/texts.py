@@ -10,8 +10,8 @@ from env.usage.containers import Amounts
 from env.usage.enough import mib_text
 from env.usage.usage import ContainerKey
 from env.words import count
-from runner.suggest.backtest.proposers import LEARNED
-from runner.suggest.backtest.walk import PRICES, Backtest, Tried
+from runner.suggest.backtest.proposers import LEARNED, PRICES
+from runner.suggest.backtest.walk import Backtest, Tried
 from runner.suggest.backtest.windows import WEEK
 from runner.suggest.texts import escaped, markdown_table
 
@@ -33,12 +33,20 @@ def heading(key: ContainerKey, test: Backtest, now: Amounts | None) -> str:
     return f"{name_of(key)}{asks}, typically uses {mib_text(int(test.windows.typical))}"
 
 
-def cells(test: Backtest, tried: Tried) -> tuple[str | tuple[str, ...], ...]:
-    """A rule's row, in the order of TITLES; a cell in several forms begins with the longest."""
+def rows(test: Backtest) -> list[tuple[str | tuple[str, ...], ...]]:
+    """A container's rows, in the order of TITLES; a cell in several forms begins with the longest.
+
+    First comes what is proposed, with how the choice would have gone.
+    """
+    first = _cells(f"proposed: {test.chosen.name}", test.followed)
+    return [first, *(_cells(each.name, each) for each in test.tried)]
+
+
+def _cells(name: str, tried: Tried) -> tuple[str | tuple[str, ...], ...]:
     low, high = tried.oom_interval
     number = f"{tried.ooms} of {tried.windows}"
     return (
-        f"  {tried.name}{', proposed' if tried is test.chosen else ''}",
+        f"  {name}",
         mib_text(tried.request),
         (f"{number} ({100 * low:.1f}–{100 * high:.1f} %)", number),
         f"{tried.held:.2f}",
@@ -76,7 +84,7 @@ def document(tests: Tests) -> list[dict[str, Any]]:
             "history_windows": WEEK,
             "tested_windows": len(test.windows) - WEEK,
             "kappa": PRICES.kappa,
-            "proposed": test.chosen.name,
+            "proposed": {**_tried(test.followed), "name": test.chosen.name},
             "rules": [_tried(each) for each in test.tried],
         }
         for key, test in tests.items()
@@ -87,12 +95,12 @@ def markdown(tests: Tests, now: Mapping[ContainerKey, Amounts]) -> str:
     """Backtests as a part of a comment of a pull request."""
     if not tests:
         return ""
-    rows: list[Sequence[str]] = []
+    lines: list[Sequence[str]] = []
     for key, test in tests.items():
-        rows.append([heading(key, test, now.get(key))])
-        rows += [[cell if isinstance(cell, str) else cell[0] for cell in cells(test, tried)] for tried in test.tried]
+        lines.append([heading(key, test, now.get(key))])
+        lines += [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in rows(test)]
     said = "\n".join(f"- {escaped(each)}" for each in (split(tests), overruled(tests)) if each)
-    return f"\n{said}\n\n{markdown_table(TITLES, rows)}\n"
+    return f"\n{said}\n\n{markdown_table(TITLES, lines)}\n"
 
 
 def _tried(tried: Tried) -> dict[str, Any]:

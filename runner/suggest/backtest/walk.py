@@ -7,14 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from env.season.variants import KAPPA, VARIANTS
-from env.season.window import Prices, window_cost
 from env.usage.series import Floats
 from runner.evaluation.intervals import share
-from runner.suggest.backtest.proposers import History, Proposer, whole
+from runner.suggest.backtest.proposers import PRICES, History, Proposer, whole
 from runner.suggest.backtest.windows import WEEK, Windows
-
-PRICES = Prices(KAPPA, VARIANTS["memory"].restart_price)
 
 
 @dataclass(frozen=True)
@@ -53,12 +49,15 @@ class Backtest:
     Attributes:
         windows: What it used; the first WEEK of them are history alone.
         tried: How each rule would have gone, in the order of a table.
-        chosen: Whose request is proposed: that of the least cost; of the first where several cost the same.
+        chosen: The one that cost least; the first where several did. Its request is proposed.
+        followed: How it would have gone if in each week the rule had been chosen that cost least before. By this, and
+            not by the chosen rule's own figures, is known how a choice goes on.
     """
 
     windows: Windows
     tried: tuple[Tried, ...]
     chosen: Tried
+    followed: Tried
 
 
 def walk(every: Sequence[Windows], proposers: Mapping[str, Proposer]) -> list[Backtest]:
@@ -69,17 +68,18 @@ def walk(every: Sequence[Windows], proposers: Mapping[str, Proposer]) -> list[Ba
 
     Args:
         every: Of each container at least LEAST windows.
-        proposers: By name; the first one's request is proposed unless another costs less.
+        proposers: By name; where nothing was tested yet, the first is chosen.
     """
     known = [History(each.peaks[:end], each.since_monday) for each in every for end in _ends(each)]
     proposed = {name: iter(propose(known)) for name, propose in proposers.items()}
     found = []
     for windows in every:
-        tried = tuple(
-            _tried(name, windows, [whole(next(requests)) for _ in _ends(windows)])
-            for name, requests in proposed.items()
-        )
-        found.append(Backtest(windows, tried, min(tried, key=lambda each: round(each.cost, 9))))
+        weekly = {name: [whole(next(requests)) for _ in _ends(windows)] for name, requests in proposed.items()}
+        tried = tuple(_tried(name, windows, requests) for name, requests in weekly.items())
+        choices = [min(weekly, key=lambda name: cost[name]) for cost in _costs_before(windows, weekly)]
+        chosen = tried[list(weekly).index(choices[-1])]
+        followed = [weekly[name][week] for week, name in enumerate(choices)]
+        found.append(Backtest(windows, tried, chosen, _tried(chosen.name, windows, followed)))
     return found
 
 
@@ -88,22 +88,38 @@ def _ends(windows: Windows) -> list[int]:
     return [*range(WEEK, len(windows), WEEK), len(windows)]
 
 
-def _tried(name: str, windows: Windows, proposed: Sequence[int]) -> Tried:
-    *weekly, request = proposed
-    requests = np.repeat(np.array(weekly, np.float64), WEEK)[: len(windows) - WEEK]
+def _costs_before(windows: Windows, weekly: Mapping[str, Sequence[int]]) -> list[dict[str, float]]:
+    """For each time that a request is proposed, what each rule has cost by then."""
+    costs = {name: _costs(windows, _by_window(windows, requests)) for name, requests in weekly.items()}
+    counted = windows.is_measured[WEEK:]
+    return [
+        {name: round(float(each[: end - WEEK][counted[: end - WEEK]].sum()), 9) for name, each in costs.items()}
+        for end in _ends(windows)
+    ]
+
+
+def _by_window(windows: Windows, proposed: Sequence[int]) -> Floats:
+    """What is requested in each window that is tested."""
+    return np.repeat(np.array(proposed[:-1], np.float64), WEEK)[: len(windows) - WEEK]
+
+
+def _costs(windows: Windows, requests: Floats) -> Floats:
+    """What each window that is tested costs; see `env.season.window.window_cost`."""
     over = windows.peaks[WEEK:] > requests
     changed = np.append(False, np.diff(requests) != 0)
-    counted = windows.is_measured[WEEK:]
-    costs = [
-        window_cost(each, new, above, windows.typical, PRICES)
-        for each, new, above in zip(requests[counted], changed[counted], over[counted], strict=True)
-    ]
+    costs: Floats = requests / windows.typical + PRICES.kappa * over + PRICES.restart * changed
+    return costs
+
+
+def _tried(name: str, windows: Windows, proposed: Sequence[int]) -> Tried:
+    requests, counted = _by_window(windows, proposed), windows.is_measured[WEEK:]
+    over = windows.peaks[WEEK:] > requests
     return Tried(
         name,
-        request,
+        proposed[-1],
         requests,
         int(over[counted].sum()),
         int(counted.sum()),
         float(requests[counted].mean() / windows.typical),
-        float(np.mean(costs)),
+        float(_costs(windows, requests)[counted].mean()),
     )

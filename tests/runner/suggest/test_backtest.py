@@ -10,7 +10,7 @@ from env.season.variants import JUMPS, WARM_UP, WINDOWS_A_DAY
 from env.usage.series import DAY_S, WINDOW_S, Floats, Track, UseSeries, use_of
 from env.usage.usage import ContainerKey, Usage
 from runner.suggest.backtest.learned import learned, step_bytes
-from runner.suggest.backtest.proposers import KRR, SIMPLE, VPA, History, each_alone
+from runner.suggest.backtest.proposers import KRR, SIMPLE, VPA, History, Proposer, each_alone, held
 from runner.suggest.backtest.tested import backtested, with_proposals
 from runner.suggest.backtest.walk import walk
 from runner.suggest.backtest.windows import LEAST, WEEK, Windows, cut
@@ -93,15 +93,32 @@ def test_each_week_has_the_request_by_the_weeks_before_and_nothing_else() -> Non
     assert tried.cost == pytest.approx(mean / typical + 4 + 0.02 / (WEEK + 2))
 
 
+def always(request_mib: float) -> Proposer:
+    return each_alone(lambda known: request_mib * MIB)
+
+
 def test_the_rule_that_costs_least_is_proposed_and_the_first_of_equals() -> None:
-    peaks = windows(weekly(100.0, 300.0, 4) * MIB)
-    rules = {name: each_alone(lambda known, request=request: request * MIB) for name, request in
-             (("first", 100.0), ("same", 100.0), ("high", 300.0))}  # fmt: skip
-    (test,) = walk([peaks], rules)
+    rules = {"first": always(100), "same": always(100), "high": always(300)}
+    (test,) = walk([windows(weekly(100.0, 300.0, 4) * MIB)], rules)
     assert test.chosen.name == "first"
     assert [each.ooms for each in test.tried] == [3, 3, 0]
     (test,) = walk([windows(np.full(4 * WEEK, 200.0 * MIB))], rules)
     assert test.chosen.name == "high"
+
+
+def test_what_is_proposed_has_the_figures_of_choosing_by_the_weeks_before_each() -> None:
+    peaks = np.full(4 * WEEK, 200.0 * MIB)
+    (test,) = walk([windows(peaks)], {"low": always(100), "high": always(300)})
+    assert (test.chosen.name, test.chosen.ooms) == ("high", 0)
+    assert (test.followed.request, test.followed.ooms, test.followed.windows) == (300 * MIB, WEEK, 3 * WEEK)
+    assert test.followed.requests.tolist() == [100.0 * MIB] * WEEK + [300.0 * MIB] * 2 * WEEK
+
+
+@pytest.mark.parametrize(("high_windows", "request_mib"), [(1, 100.0), (7, 100.0), (8, 200.0)])
+def test_windows_above_are_borne_while_that_costs_less_than_holding_more(high_windows: int, request_mib: float) -> None:
+    needs = np.full(WEEK, 100.0)
+    needs[:high_windows] = 200.0
+    assert held(needs, 100.0) == request_mib  # 4 x 7 / 28 = 1 = (200 - 100) / 100
 
 
 def test_no_oom_in_few_windows_is_no_rate_of_zero() -> None:

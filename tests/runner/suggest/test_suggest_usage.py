@@ -47,10 +47,10 @@ def test_the_file_alone_gives_requests_and_a_backtest(cli: Any, tmp_path: Path) 
     assert "days 1 to 7 are history; days 8 to 15 test, week by week" in told.out
     rows = [line.split() for line in told.out.splitlines()]
     (answer,) = [row for row in rows if row[:1] == ["shop/web"] and "backtest:" in row]
-    (proposed,) = [row for row in rows if row[1:2] == ["proposed"]]
+    (proposed,) = [row for row in rows if row[:1] == ["proposed:"]]
     assert answer[1:3] == ["58m", proposed[2]]
     assert proposed[3:6] == ["0", "of", "32"]
-    assert [row[0].rstrip(",") for row in rows if "of" in row and "32" in row][-2:] == ["VPA", "KRR"]
+    assert [row[0] for row in rows if "of" in row and "32" in row][-2:] == ["VPA", "KRR"]
     assert told.out.endswith("and then there are patches\n")
 
 
@@ -66,7 +66,7 @@ def test_json_has_what_the_table_has(cli: Any, tmp_path: Path) -> None:
     (container,), (test,) = found["containers"], found["backtests"]
     assert (container["workload"], container["cpu_m"], test["history_windows"]) == ("web", 58, 28)
     by_name = {each["name"]: each for each in test["rules"]}
-    assert container["memory_bytes"] == by_name[test["proposed"]]["request_bytes"]
+    assert container["memory_bytes"] == by_name[test["proposed"]["name"]]["request_bytes"]
     assert by_name["KRR"]["oom_rate"] == {"value": 0, "low": 0, "high": pytest.approx(0.107, abs=0.001)}
 
 
@@ -76,6 +76,19 @@ def test_markdown_and_one_workload_of_a_file(cli: Any, tmp_path: Path) -> None:
     assert "| memory | request | OOM windows | held | cost |\n|---|---|---|---|---|\n| shop/web, typically" in told.out
     told = cli("suggest", "--usage", samples(tmp_path / "use.csv", 15), "--deploy", "other")
     assert (told.code, "tells the use of no workload that is meant; nothing to do" in told.err) == (3, True)
+
+
+def test_a_picture_is_drawn_where_there_is_something_to_draw(cli: Any, tmp_path: Path) -> None:
+    deploy, picture = manifest(tmp_path / "web.json", "2Gi"), tmp_path / "weeks.png"
+    use = samples(tmp_path / "use.csv", 15)
+    told = cli("suggest", "-f", deploy, "--usage", use, "--picture", str(picture))
+    assert (told.code, f"wrote {picture}: 1 container\n" in told.err) == (0, True)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    told = cli("suggest", "--usage", samples(tmp_path / "use.csv", 3), "--picture", str(picture))
+    assert (told.code, "of no container are two weeks of use known, so there is nothing to draw" in told.err) == (
+        2,
+        True,
+    )
 
 
 def test_patches_need_to_know_what_is_requested_now(cli: Any, tmp_path: Path) -> None:
@@ -99,8 +112,7 @@ def test_with_manifests_the_backtests_request_is_the_patch(cli: Any, tmp_path: P
     deploy = manifest(tmp_path / "web.json", memory)
     found = json.loads(cli("suggest", "-f", deploy, "--usage", samples(tmp_path / "use.csv", 15), "--json").out)
     (row,), (test,) = found["workloads"], found["backtests"]
-    (chosen,) = [each for each in test["rules"] if each["name"] == test["proposed"]]
-    asked = f"{chosen['request_bytes'] // 2**20}Mi"
+    asked = f"{test['proposed']['request_bytes'] // 2**20}Mi"
     assert f"memory by weeks of use needs {asked}, {why}" in row["sizes"]
     assert row["patch"]["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"] == asked
     assert row["after"]["ready"] == 1
