@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env import jit
-from env.season.bounds.odds import chance_above, normal_above
+from env.season.bounds.odds import FAR, chance_above, normal_above
 from env.season.kernel import Game
 from env.season.laws import RANGES
 from env.season.variants import JUMPS, WARM_UP, WINDOWS
@@ -89,12 +89,12 @@ def _compiled() -> Callable[..., None]:
                 fill_tail(lane, tail)
                 look_ahead(lane, game, clairvoyant, tail, ahead[i])
                 started[i, 0], started[i, 1] = lane.key, lane.episodes
-            window = lane.known - WARM_UP
+            window, wide = lane.known - WARM_UP, widest(lane)
             for action in range(len(JUMPS)):
                 request = request_after(lane.request, action, game.largest)
                 changed = request != lane.request
                 grown = 0 if changed or lane.deploys[lane.known] != 0 else lane.age
-                above = chance(lane, game, clairvoyant, tail, window, request, grown)
+                above = chance(lane, game, clairvoyant, tail, wide, window, request, grown)
                 costs[i, action] = cost_after(lane, game, ahead[i, window + 1], request, grown, above)
                 if changed:
                     costs[i, action] += game.prices.restart
@@ -107,13 +107,13 @@ def _compiled() -> Callable[..., None]:
 def look_ahead(lane: Any, game: Game, clairvoyant: bool, tail: Any, ahead: Any) -> None:
     """Write the least expected cost from each window on, by request before it and age of the pods."""
     ages = ahead.shape[2] if lane.growth > 0 else 1
-    staying = np.empty((game.largest + 1, ages))
+    staying, wide = np.empty((game.largest + 1, ages)), widest(lane)
     ahead[WINDOWS] = 0.0
     for window in range(WINDOWS - 1, -1, -1):
         deployed = lane.deploys[WARM_UP + window] != 0
         for request in range(1, game.largest + 1):
             for age in range(1 if deployed else ages):
-                above = chance(lane, game, clairvoyant, tail, window, request, age)
+                above = chance(lane, game, clairvoyant, tail, wide, window, request, age)
                 staying[request, age] = cost_after(lane, game, ahead[window + 1], request, age, above)
         for request in range(1, game.largest + 1):
             best = math.inf
@@ -139,8 +139,10 @@ def cost_after(lane: Any, game: Game, ahead: Any, request: int, grown: int, abov
     return float(request / lane.typical + above * (game.prices.kappa + anew) + (1 - above) * older)
 
 
-def chance(lane: Any, game: Game, clairvoyant: bool, tail: Any, window: int, request: int, age: int) -> float:
-    """How probably use is above the request in a window that is played, with pods of an age."""
+def chance(
+    lane: Any, game: Game, clairvoyant: bool, tail: Any, wide: float, window: int, request: int, age: int
+) -> float:
+    """How probably use is above the request in a window that is played, with pods of an age; `wide`: of `widest`."""
     left = request - lane.growth * age
     now = WARM_UP + window
     if clairvoyant:
@@ -149,9 +151,14 @@ def chance(lane: Any, game: Game, clairvoyant: bool, tail: Any, window: int, req
         return 1.0
     if left >= game.most_peak:
         return 0.0
-    away = math.log(left / lane.level[now])
+    level = lane.level[now]
+    if left * wide <= level:
+        return 1.0
+    if lane.burst_probability == 0 and left >= level * wide:
+        return 0.0
+    away = math.log(left / level)
     above = normal_above(away / lane.noise)
-    if lane.burst_probability == 0 or above == 1:
+    if lane.burst_probability == 0:
         return above
     place = (away - _TAIL_FROM) / _TAIL_STEP
     if place < 0:
@@ -162,6 +169,11 @@ def chance(lane: Any, game: Game, clairvoyant: bool, tail: Any, window: int, req
         point = int(place)
         burst = tail[point] + (place - point) * (tail[point + 1] - tail[point])
     return float((1 - lane.burst_probability) * above + lane.burst_probability * burst)
+
+
+def widest(lane: Any) -> float:
+    """Noise never takes a peak farther from its level than by this factor."""
+    return math.exp(FAR * lane.noise)
 
 
 def fill_tail(lane: Any, tail: Any) -> None:

@@ -2,6 +2,10 @@
 
 An action adds steps to the request, so what matters is how many steps a peak lies above it: an agent learns that once
 for workloads of all sizes. Numbers are squashed, so that none leaves the box.
+
+Three simple forecasts are given with their errors of the last week: as the last window, as the same time yesterday, as
+the same time a week ago. Which one is right tells what kind of workload it is, and its largest errors what margin it
+needs.
 """
 
 from __future__ import annotations
@@ -14,16 +18,24 @@ from env.season.variants import DAYS_A_WEEK, WARM_UP, WINDOWS_A_DAY
 
 LAGS = (1, 2, 3, 4, 5, 8, 12, 16, 20, 24, 26, 27, 28)
 """Windows back from the one to decide on: multiples of 4 are the same time of day, 28 is a week ago."""
+FAR = (1, 2, 3, 4, 26, 27, 28)
+"""Of these also on a wider scale: of windows to come that are many actions away."""
+FORECASTS = (1, 4, 28)
+"""Windows back from which a forecast takes its peak."""
+LEAST_ERRORS = 4
+"""A forecast with fewer errors that are known counts as unknown."""
 SHARES = (1, 2, 4, 28)
 FLAGS = (1, 4, 28)
 FEATURES = (
     *(f"steps_above_{lag}_back" for lag in LAGS),
+    *(f"far_above_{lag}_back" for lag in FAR),
     *(f"share_{lag}_back" for lag in SHARES),
     *(f"exceeded_{lag}_back" for lag in FLAGS),
     "steps_above_day_max",
     "steps_above_day_mean",
     "steps_above_week_max",
     "steps_above_week_second",
+    "steps_above_week_third",
     "steps_above_week_mean",
     "steps_above_week_mean_and_deviations",
     "steps_above_same_time_3_days_max",
@@ -35,6 +47,9 @@ FEATURES = (
     "share_week_max",
     "deviation_week",
     "deviation_same_time",
+    *(f"forecast_{lag}_back_{name}" for lag in FORECASTS for name in ("highest", "second", "third", "error")),
+    "growing",
+    "steps_above_fresh",
     "exceeded_recently",
     "age",
     "since_deploy",
@@ -47,6 +62,10 @@ FEATURES = (
     "kappa",
 )
 """Their names, in order."""
+NEAR, FAR_AWAY = 2.0, 12.0
+"""Scales on which steps are squashed."""
+UNKNOWN = 1000.0
+"""An error that is not known, in steps."""
 HIGHEST = 4.0
 """No feature is beyond it, in either direction."""
 
@@ -62,7 +81,10 @@ def features(history: Any, kappa: float, state: Any) -> None:
     n, request = history.known, float(history.request)
     at = 0
     for lag in LAGS:
-        state[at] = squashed(taken(history, n - lag) - request)
+        state[at] = squashed(taken(history, n - lag) - request, NEAR)
+        at += 1
+    for lag in FAR:
+        state[at] = squashed(taken(history, n - lag) - request, FAR_AWAY)
         at += 1
     for lag in SHARES:
         state[at] = share(taken(history, n - lag), request)
@@ -70,32 +92,44 @@ def features(history: Any, kappa: float, state: Any) -> None:
     for lag in FLAGS:
         state[at] = history.exceeded[n - lag]
         at += 1
-    day_max, _, day_mean, _ = summary(history, n - WINDOWS_A_DAY, n, 1)
-    week_max, second, week_mean, deviation = summary(history, n - WARM_UP, n, 1)
-    days_max, _, _, _ = summary(history, n - 3 * WINDOWS_A_DAY, n, WINDOWS_A_DAY)
-    same_max, _, same_mean, same_deviation = summary(history, n - WARM_UP, n, WINDOWS_A_DAY)
-    weeks_max, _, _, _ = summary(history, n % WARM_UP, n, WARM_UP)
-    state[at] = squashed(day_max - request)
-    state[at + 1] = squashed(day_mean - request)
-    state[at + 2] = squashed(week_max - request)
-    state[at + 3] = squashed(second - request)
-    state[at + 4] = squashed(week_mean - request)
-    state[at + 5] = squashed(week_mean + 2 * deviation - request)
-    state[at + 6] = squashed(days_max - request)
-    state[at + 7] = squashed(same_max - request)
-    state[at + 8] = squashed(same_mean - request)
-    state[at + 9] = squashed(weeks_max - request)
-    state[at + 10] = squashed(history.highest - request)
-    state[at + 11] = share(week_mean, request)
-    state[at + 12] = share(week_max, request)
-    state[at + 13] = squashed(deviation)
-    state[at + 14] = squashed(same_deviation)
-    state[at + 15] = min(history.recent, HIGHEST)
-    state[at + 16] = min(history.age / WARM_UP, HIGHEST)
-    state[at + 17] = min(history.since_deploy, WARM_UP) / WARM_UP
-    state[at + 18] = squashed(taken(history, n - 1) - taken(history, n - 1 - WINDOWS_A_DAY))
-    state[at + 19] = squashed(rise(history))
-    at += 20
+    day_max, _, _, day_mean, _ = summary(history, n - WINDOWS_A_DAY, n, 1)
+    week_max, second, third, week_mean, deviation = summary(history, n - WARM_UP, n, 1)
+    days_max, _, _, _, _ = summary(history, n - 3 * WINDOWS_A_DAY, n, WINDOWS_A_DAY)
+    same_max, _, _, same_mean, same_deviation = summary(history, n - WARM_UP, n, WINDOWS_A_DAY)
+    weeks_max, _, _, _, _ = summary(history, n % WARM_UP, n, WARM_UP)
+    state[at] = squashed(day_max - request, NEAR)
+    state[at + 1] = squashed(day_mean - request, NEAR)
+    state[at + 2] = squashed(week_max - request, NEAR)
+    state[at + 3] = squashed(second - request, NEAR)
+    state[at + 4] = squashed(third - request, NEAR)
+    state[at + 5] = squashed(week_mean - request, NEAR)
+    state[at + 6] = squashed(week_mean + 2 * deviation - request, NEAR)
+    state[at + 7] = squashed(days_max - request, NEAR)
+    state[at + 8] = squashed(same_max - request, NEAR)
+    state[at + 9] = squashed(same_mean - request, NEAR)
+    state[at + 10] = squashed(weeks_max - request, NEAR)
+    state[at + 11] = squashed(history.highest - request, NEAR)
+    state[at + 12] = share(week_mean, request)
+    state[at + 13] = share(week_max, request)
+    state[at + 14] = squashed(deviation, NEAR)
+    state[at + 15] = squashed(same_deviation, NEAR)
+    at += 16
+    for lag in FORECASTS:
+        highest, second, third, error = errors(history, lag)
+        forecast = taken(history, n - lag) - request
+        state[at] = squashed(forecast + highest, NEAR)
+        state[at + 1] = squashed(forecast + second, NEAR)
+        state[at + 2] = squashed(forecast + third, NEAR)
+        state[at + 3] = squashed(error, NEAR)
+        at += 4
+    state[at] = squashed(8 * history.growing, NEAR)
+    state[at + 1] = squashed(taken(history, first_of_pods(history)) - request, NEAR)
+    state[at + 2] = min(history.recent, HIGHEST)
+    state[at + 3] = min(history.age / WARM_UP, HIGHEST)
+    state[at + 4] = min(history.since_deploy, WARM_UP) / WARM_UP
+    state[at + 5] = squashed(taken(history, n - 1) - taken(history, n - 1 - WINDOWS_A_DAY), NEAR)
+    state[at + 6] = squashed(taken(history, n - 1) - taken(history, first_of_pods(history)), NEAR)
+    at += 7
     for time in range(WINDOWS_A_DAY):
         state[at + time] = n % WINDOWS_A_DAY == time
     at += WINDOWS_A_DAY
@@ -105,30 +139,49 @@ def features(history: Any, kappa: float, state: Any) -> None:
     state[at + 3] = math.log(1 + kappa) / 3
 
 
-def summary(history: Any, first: int, end: int, every: int) -> tuple[float, float, float, float]:
-    """Of the windows first, first + every, …, before end: the two highest peaks, the mean and standard deviation."""
-    highest, second, total, squares, number = 0.0, 0.0, 0.0, 0.0, 0
+def summary(history: Any, first: int, end: int, every: int) -> tuple[float, float, float, float, float]:
+    """Of the windows first, first + every, …, before end: the three highest peaks, the mean and standard deviation."""
+    highest, second, third, total, squares, number = 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for window in range(first, end, every):
         peak = taken(history, window)
+        third = max(third, min(peak, second))
         second = max(second, min(peak, highest))
         highest = max(highest, peak)
         total += peak
         squares += peak * peak
         number += 1
     mean = total / number
-    return highest, second, mean, math.sqrt(max(0.0, squares / number - mean * mean))
+    return highest, second, third, mean, math.sqrt(max(0.0, squares / number - mean * mean))
 
 
-def rise(history: Any) -> float:
-    """By how much the last peak was above that of the first window of the same pods, in steps; 0 if there is none."""
-    if history.age < 2 or history.age > history.known:
-        return 0.0
-    return taken(history, history.known - 1) - taken(history, history.known - history.age)
+def errors(history: Any, lag: int) -> tuple[float, float, float, float]:
+    """By how much peaks of the last week were above those `lag` windows before them, in steps.
+
+    Returns:
+        The three highest, and the mean of all without their signs; where too few are known, 0 and UNKNOWN.
+    """
+    n = history.known
+    first = max(n - WARM_UP, lag)
+    if n - first < LEAST_ERRORS:
+        return 0.0, 0.0, 0.0, UNKNOWN
+    highest, second, third, total = -UNKNOWN, -UNKNOWN, -UNKNOWN, 0.0
+    for window in range(first, n):
+        error = taken(history, window) - taken(history, window - lag)
+        third = max(third, min(error, second))
+        second = max(second, min(error, highest))
+        highest = max(highest, error)
+        total += abs(error)
+    return highest, second, third, total / (n - first)
 
 
-def squashed(steps: float) -> float:
-    """Steps within -2 to 2: near 0 as they are."""
-    return 2 * steps / (abs(steps) + 2)
+def first_of_pods(history: Any) -> int:
+    """The first window of the pods that run; the last one, if they are new."""
+    return int(history.known - history.age) if 1 <= history.age <= history.known else int(history.known - 1)
+
+
+def squashed(steps: float, scale: float) -> float:
+    """Steps within -2 to 2; half of that at `scale`."""
+    return 2 * steps / (abs(steps) + scale)
 
 
 def share(peak: float, request: float) -> float:

@@ -17,6 +17,7 @@ HISTORY = np.dtype(
         ("since_deploy", np.int64),
         ("recent", np.float64),
         ("highest", np.float64),
+        ("growing", np.float64),
         ("requests", np.int64, (ALL_WINDOWS,)),
         ("seen", np.float64, (ALL_WINDOWS,)),
         ("exceeded", np.uint8, (ALL_WINDOWS,)),
@@ -29,6 +30,8 @@ request: In the last of them, in steps.
 age: Windows since the pods started.
 since_deploy: Windows since the last deploy; `NO_DEPLOY` if there was none.
 recent: Windows in which use was above the request, a window ago counting KEPT of the one after.
+growing: By how much peaks grow with each window that pods are older, in steps; a mean in which each window counts
+    GROWING.
 highest: What the highest peak so far is taken to have been, in steps; see `taken`.
 requests: Of each window, in steps; in the warm-up, that of the start.
 seen: The peak of each window, in steps; where it was above the request, the request.
@@ -37,6 +40,7 @@ exceeded: 1 where it was.
 
 NO_DEPLOY = ALL_WINDOWS
 KEPT = 0.95
+GROWING = 0.1
 CENSORED = 1.1
 """What a peak above the request is taken to have been, of the request."""
 
@@ -56,6 +60,7 @@ def begin(history: Any, peaks: Any, deploys: Any, largest: int) -> None:
     history.since_deploy = NO_DEPLOY
     history.recent = 0.0
     history.highest = 0.0
+    history.growing = 0.0
     history.exceeded[:] = 0
     history.requests[:WARM_UP] = history.request
     for window in range(WARM_UP):
@@ -73,6 +78,8 @@ def remember(history: Any, window: Window, deploy: bool) -> None:
     history.exceeded[now] = window.exceeded
     history.highest = max(history.highest, taken(history, now))
     history.recent = KEPT * history.recent + window.exceeded
+    if window.age >= 2 and window.age <= now and not window.exceeded:
+        history.growing += GROWING * (window.peak - taken(history, now - 1) - history.growing)
     history.known = now + 1
     history.request = window.request
     history.age = window.age
