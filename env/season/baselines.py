@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from env import jit
 from env.interrupt import stop_if_asked
 from env.quantity import MIB
-from env.season.forms import Form, Histogram, vpa_bounds, vpa_moves, wanted
+from env.season.forms import KRR_CPU, KRR_MEMORY, Form, Histogram, vpa_bounds, vpa_moves, wanted
 from env.season.series import Floats, Series, median
 from env.season.variants import ALL_WINDOWS, JUMPS, WARM_UP, WINDOWS, WINDOWS_A_DAY, Variant
 from env.season.window import Prices, play_window, start_request, window_cost
@@ -108,7 +108,7 @@ def play(rule: Rule, series: Series, variant: Variant, prices: Prices) -> Played
     totals = np.zeros((len(series), 4))
     _compiled()(
         int(rule.form),
-        _padded([rule.settings])[0],
+        settings_of(rule, variant),
         np.array([int(form) for form, _ in _MEMBERS]),
         _padded([settings for _, settings in _MEMBERS]),
         _histogram(variant),
@@ -143,6 +143,13 @@ def cheapest(rules: Sequence[Rule], series: Series, variant: Variant, prices: Pr
         return float(play(rule, series, variant, prices).cost.mean())
 
     return min(rules, key=cost)
+
+
+def settings_of(rule: Rule, variant: Variant) -> Floats:
+    """A rule's settings as compiled code takes them; KRR's follow from what is requested."""
+    documented = {Form.KRR: KRR_MEMORY if variant.kills else KRR_CPU}
+    settings: Floats = _padded([documented.get(rule.form, rule.settings)])[0]
+    return settings
 
 
 def _padded(settings: Sequence[tuple[float, ...]]) -> Floats:

@@ -23,7 +23,7 @@ class Form(IntEnum):
     VPA = 1
     """VPA's recommender and updater with their defaults: see `vpa_bounds` and `vpa_moves`."""
     KRR = 2
-    """KRR's simple strategy with its defaults: 1.15 x the peak of two weeks."""
+    """KRR's simple strategy: a margin x a percentile of two weeks; see `KRR_MEMORY` and `KRR_CPU`."""
     PERCENTILE = 3
     """A margin x a percentile of a decaying histogram [percentile, half-life in windows, margin]: VPA's form."""
     MAXIMUM = 4
@@ -61,7 +61,10 @@ _VPA_GROWTH = 0.05
 _VPA_LEAST_CHANGE = 0.1
 _VPA_LEAST_AGE = 2
 _KRR_WINDOWS = 14 * WINDOWS_A_DAY
-_KRR_MARGIN = 1.15
+KRR_MEMORY = (1.0, 1.15)
+"""KRR's percentile and margin: robusta-dev/krr, robusta_krr/strategies/simple.py."""
+KRR_CPU = (0.95, 1.0)
+"""The same of CPU, here of windows' peaks, where KRR has a sample a minute or so."""
 _WEEK = DAYS_A_WEEK * WINDOWS_A_DAY
 _LONGEST = 32
 """Windows that a percentile looks back."""
@@ -70,7 +73,8 @@ _LONGEST = 32
 def wanted(form: int, settings: Any, known: Any, now: int) -> float:
     """What a rule of a form wants to request, in steps, not yet whole ones."""
     if form == Form.KRR:
-        return _KRR_MARGIN * highest(known, now - _KRR_WINDOWS, now)
+        first = max(0, now - _KRR_WINDOWS)
+        return float(settings[1]) * percentile(known[first:now], np.ones(now - first), settings[0])
     if form == Form.MAXIMUM:
         return float(settings[1]) * highest(known, now - int(settings[0]), now)
     if form == Form.PERCENTILE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from env.season.baselines import FAMILIES, KRR, NOOP, VPA, Rule, play, play_one, tune
+from env.season.baselines import FAMILIES, KRR, NOOP, VPA, Rule, play, play_one, settings_of, tune
 from env.season.forms import Form, Histogram, vpa_bounds, vpa_moves
 from env.season.series import Series, generated, measured
 from env.season.variants import ALL_WINDOWS, VARIANTS, WARM_UP, WINDOWS
@@ -35,7 +35,7 @@ def test_compiled_rules_play_as_plain_python_does() -> None:
     series, _ = generated(MEMORY, range(3))
     none = np.zeros((0, 3)), np.zeros(0, np.int64)
     for rule in (VPA, KRR, FAMILIES["percentile"][40], FAMILIES["mean + std"][3], FAMILIES["seasonal"][9]):
-        settings, totals = np.array([*rule.settings, 0.0, 0.0, 0.0][:3]), np.zeros((3, 4))
+        settings, totals = settings_of(rule, MEMORY), np.zeros((3, 4))
         for i, peaks in enumerate(series.peaks):
             play_one(
                 int(rule.form), settings, none[1], none[0], DAILY_PEAKS, peaks, float(series.growth[i]),
@@ -71,6 +71,14 @@ def test_krr_never_asks_for_less_than_the_peak_of_two_weeks_and_a_margin() -> No
     assert played.exceeded[0] == pytest.approx(1 / WINDOWS)
     # 12 seen (not 20), so 14 for two weeks; then 12 again, which is what 10 asks for
     assert played.held[0] == pytest.approx((12 + 56 * 14 + 55 * 12) / WINDOWS / 10)
+
+
+def test_krr_asks_for_the_95th_percentile_of_cpu_without_a_margin() -> None:
+    cpu = VARIANTS["cpu"]
+    series = measured(np.array([[*[10.0] * WARM_UP, *[10.0, 9.0] * (WINDOWS // 2)]]))
+    played = play(KRR, series, cpu, PRICES)
+    assert played.held[0] == pytest.approx(1.0)
+    assert not played.exceeded.any()
 
 
 def test_a_peak_above_the_request_is_known_only_as_such() -> None:
