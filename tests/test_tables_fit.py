@@ -54,7 +54,17 @@ from runner.bench import tables as bench
 from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
-from runner.commands import benchmark, doctor, fidelity, of_season, suggest_all, suggest_tests, suggest_usage, tables
+from runner.commands import (
+    benchmark,
+    doctor,
+    fidelity,
+    of_season,
+    season_episode,
+    suggest_all,
+    suggest_tests,
+    suggest_usage,
+    tables,
+)
 from runner.commands import plan as plan_command
 from runner.commands.fitted import FittedTable
 from runner.evaluation.evaluate import TOTAL
@@ -116,6 +126,12 @@ def _steps() -> FittedTable:
         "reward": -12345.678,
     }
     return tables.steps([record])
+
+
+def _windows() -> FittedTable:
+    names = ("window", "starts", "request", "peak", "exceeded", "changed", "cost", "cluster_exceeded")
+    values = (112, "week 4 Sun 18:00", "16128Mi", "16128Mi", True, True, 1234.5678, False)
+    return season_episode.windows([dict(zip(names, values, strict=True))], "OOM-killed")
 
 
 def _generated() -> FittedTable:
@@ -288,6 +304,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.bench.season_fit:statistics_table": lambda: season_fit.statistics_table(
         {name: season_fit.quantiles(np.linspace(0.5, 60, 280).reshape(2, 140)) for name in ("even", "odd", "generated")}
     ),
+    "runner.commands.season_episode:windows": _windows,
     "runner.commands.of_season:season_kinds": lambda: of_season.season_kinds(_season_rows(), "clairvoyant"),
     "runner.commands.tables:evaluation": lambda: tables.evaluation(
         [

@@ -60,12 +60,14 @@ class Played:
         exceeded: Share of windows in which use was above the request: OOM-killed, throttled, overloaded.
         held: Request, by the typical peak.
         changed: Share of windows in which the request changed.
+        requests: Of each window, in steps, int64 (n, WINDOWS).
     """
 
     cost: Floats
     exceeded: Floats
     held: Floats
     changed: Floats
+    requests: NDArray[np.int64]
 
 
 def _grid(name: str, form: Form, *settings: Sequence[float]) -> tuple[Rule, ...]:
@@ -105,7 +107,7 @@ _MEMBERS = tuple(
 
 def play(rule: Rule, series: Series, variant: Variant, prices: Prices) -> Played:
     """Play the windows of each workload with a rule."""
-    totals = np.zeros((len(series), 4))
+    totals, requests = np.zeros((len(series), 4)), np.empty((len(series), WINDOWS), np.int64)
     _compiled()(
         int(rule.form),
         settings_of(rule, variant),
@@ -120,8 +122,10 @@ def play(rule: Rule, series: Series, variant: Variant, prices: Prices) -> Played
         variant.kills,
         prices,
         totals,
+        requests,
     )
-    return Played(*(totals / WINDOWS).T)
+    cost, exceeded, held, changed = (totals / WINDOWS).T
+    return Played(cost, exceeded, held, changed, requests)
 
 
 def tune(
@@ -188,13 +192,14 @@ def _compiled() -> Callable[..., None]:
         kills: bool,
         prices: Prices,
         totals: Floats,
+        requests: NDArray[np.int64],
     ) -> None:
-        """Play n workloads; totals (n, 4): cost, windows above the request, held, changes."""
+        """Play n workloads; totals (n, 4): cost, windows above the request, held, changes; requests (n, WINDOWS)."""
         sources  # noqa: B018  (numba's cache of compiled code knows a function by its own file and its closure)
         for i in range(len(peaks)):
             play_one(
                 form, settings, forms, members, histogram, peaks[i], growth[i], deploys[i], typical[i], largest, kills,
-                prices, totals[i],
+                prices, totals[i], requests[i],
             )  # fmt: skip
 
     sources = jit.register_callees(play_all)
@@ -204,7 +209,7 @@ def _compiled() -> Callable[..., None]:
 
 def play_one(
     form: int, settings: Any, forms: Any, members: Any, histogram: Histogram, peaks: Any, growth: float, deploys: Any,
-    typical: float, largest: int, kills: bool, prices: Prices, totals: Any,
+    typical: float, largest: int, kills: bool, prices: Prices, totals: Any, requests: Any,
 ) -> None:  # fmt: skip
     """Play the windows of a workload; see `play_all`."""
     known, wants, costs = peaks.copy(), np.zeros(len(forms), np.int64), np.zeros(len(forms))
@@ -227,6 +232,7 @@ def play_one(
             totals[1] += over.exceeded
             totals[2] += request / typical
             totals[3] += changed
+            requests[now - WARM_UP] = request
             known[now] = put_down(form, request, histogram) if over.exceeded else over.peak
             floor = known[now] if over.exceeded and form > Form.KRR else floor * _FORGET
         for member in range(len(forms) if form == Form.ENSEMBLE else 0):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agents.kinds import DEFAULT, agent_kind, check_learns_from_rewards, check_trainable
 from env.errors import AgentError, ConfigError, nearest
 from runner.clusters.choice import ClusterChoice
+from runner.commands.episode_request import EpisodeRequest, check_not_of_season
 from runner.options.doctor import DoctorChoice
 from runner.options.epochs import EpochsChoice
 from runner.options.flatten import changed, flag, options_of
@@ -62,7 +63,7 @@ class EnvironmentKind:
     plan: Callable[[WantedEpochs], EpochPlan[Any]] | None = None
     kinds: tuple[str, ...] = ()
     evaluate: Callable[..., None] | None = None
-    episode: Callable[..., None] | None = None
+    episode: Callable[[str, EpisodeRequest], None] | None = None
 
     @property
     def counted_by(self) -> str:
@@ -105,10 +106,19 @@ def _evaluate_doctors(names: Sequence[str], **options: Any) -> None:
     evaluate(names, **options)
 
 
-def _play_doctor(name: str, **options: Any) -> None:
+def _play_doctor(name: str, request: EpisodeRequest) -> None:
     from runner.commands.of_doctor import episode
 
-    episode(name, **options)
+    KINDS["doctor"].check_played(request.workload, request.cluster, to=request.to)
+    check_not_of_season("doctor", request.season)
+    episode(name, seed=request.seed, steps=request.steps or 100, as_json=request.as_json)
+
+
+def _play_season(name: str, request: EpisodeRequest) -> None:
+    from runner.commands.season_episode import episode
+
+    KINDS["season"].check_played(request.workload)
+    episode(name, request)
 
 
 def _cluster_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -299,6 +309,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
             settings=_season_settings,
             open=_open_season,
             plan=_plan_season,
+            episode=_play_season,
             kinds=SEASON_KINDS,
         ),
     )

@@ -10,12 +10,14 @@ from runner.clusters.choice import ClusterChoice
 from runner.commands import decisions, tables
 from runner.commands.console import check_place, err, print_json
 from runner.commands.environments import environment_kind
+from runner.commands.episode_request import EpisodeRequest, check_not_of_season
 from runner.commands.interrupt import interruptible
 from runner.commands.saved_trace import save_trace
 from runner.options.agents import EpisodeChoice, PlayerOption, SaveOption, SeedOption, open_agent
-from runner.options.flatten import flattened
+from runner.options.flatten import flattened, typed
 from runner.options.language_model import ModelChoice
 from runner.options.output import OutputChoice
+from runner.options.season import SeasonChoice
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 def episode(
     ctx: typer.Context,
     workload: WorkloadChoice,
+    season: SeasonChoice,
     cluster: ClusterChoice,
     output: OutputChoice,
     rules: EpisodeChoice,
@@ -34,7 +37,10 @@ def episode(
     seed: SeedOption = 0,
     to: SaveOption = None,
 ) -> None:
-    """Play one episode, greedily and without learning, step by step."""
+    """Play one episode, greedily and without learning, step by step.
+
+    With --env season: one workload over 112 windows. A cluster other than the embedded one then replays each window.
+    """
     import numpy as np
 
     from env.gym.cluster_env import ClusterEnv
@@ -42,9 +48,10 @@ def episode(
 
     kind = environment_kind(workload.env)
     if kind.episode is not None:
-        kind.check_played(workload, cluster, to=to)
-        kind.episode(agent, seed=seed, steps=rules.steps, as_json=output.as_json)
+        steps = rules.steps if "steps" in typed(ctx) else None
+        kind.episode(agent, EpisodeRequest(workload, cluster, season, ctx.obj, seed, steps, to, output.as_json))
         return
+    check_not_of_season(kind.name, season)
     check_place(to, "--to")
     model.check_needed([agent])
     scenario = workload.one_scenario(seed)

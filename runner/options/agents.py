@@ -68,7 +68,10 @@ PlayerOption = Annotated[
 SaveOption = Annotated[
     Path | None,
     typer.Option(
-        "--to", metavar="FILE", help="Write the trace with the resources at the end.", rich_help_panel="Output"
+        "--to",
+        metavar="FILE",
+        help="Write the trace with the resources at the end; of a season, a picture (.png).",
+        rich_help_panel="Output",
     ),
 ]
 

@@ -36,12 +36,17 @@ def test_compiled_rules_play_as_plain_python_does() -> None:
     none = np.zeros((0, 3)), np.zeros(0, np.int64)
     for rule in (VPA, KRR, FAMILIES["percentile"][40], FAMILIES["mean + std"][3], FAMILIES["seasonal"][9]):
         settings, totals = settings_of(rule, MEMORY), np.zeros((3, 4))
+        requests = np.zeros((3, WINDOWS), np.int64)
         for i, peaks in enumerate(series.peaks):
             play_one(
                 int(rule.form), settings, none[1], none[0], DAILY_PEAKS, peaks, float(series.growth[i]),
                 series.deploys[i], float(series.typical[i]), MEMORY.largest, MEMORY.kills, PRICES, totals[i],
+                requests[i],
             )  # fmt: skip
-        assert play(rule, series, MEMORY, PRICES).cost == pytest.approx(totals[:, 0] / WINDOWS)
+        played = play(rule, series, MEMORY, PRICES)
+        assert played.cost == pytest.approx(totals[:, 0] / WINDOWS)
+        assert (played.requests == requests).all()
+        assert played.held == pytest.approx(played.requests.mean(axis=1) / series.typical)
 
 
 def test_vpa_asks_for_the_90th_percentile_of_eight_daily_peaks_and_a_margin() -> None:
