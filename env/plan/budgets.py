@@ -79,23 +79,23 @@ class Disruptions:
     Args:
         budgets: Those of the cluster.
         plane: Whose pods.
+        pods: Those that may have to go.
     """
 
-    def __init__(self, budgets: Sequence[Budget], plane: ControlPlane) -> None:
-        self._plane = plane
-        self._of: dict[Pod, list[int]] = {}
+    def __init__(self, budgets: Sequence[Budget], plane: ControlPlane, pods: Iterable[Pod]) -> None:
         self._budgets = budgets
-        expected: list[dict[Workload, int]] = [{} for _ in budgets]
+        self._of = {pod: self._meant(pod) for pod in pods} if budgets else {}
+        concerned = {number for mine in self._of.values() for number in mine}
+        namespaces = {budgets[number].ref.namespace for number in concerned}
+        expected: dict[int, dict[Workload, int]] = {number: {} for number in concerned}
         self._healthy: Counter[int] = Counter()
-        for workload in plane.workloads.values():
-            for pod in workload.pods():
-                if pod.ended or pod.deleted:
-                    continue
-                mine = self._of[pod] = list(self._meant(pod))
-                for number in mine:
-                    expected[number][workload] = max(1, wanted_pods(workload))
-                    self._healthy[number] += pod.ready and not pod.leaving
-        self._needed = [each.needed(sum(expected[number].values())) for number, each in enumerate(budgets)]
+        for workload in plane.workloads.values() if concerned else ():
+            for pod in workload.pods() if workload.ref.namespace in namespaces else ():
+                for number in self._meant(pod) if not (pod.ended or pod.deleted) else ():
+                    if number in concerned:
+                        expected[number][workload] = max(1, wanted_pods(workload))
+                        self._healthy[number] += pod.ready and not pod.leaving
+        self._needed = {number: budgets[number].needed(sum(each.values())) for number, each in expected.items()}
 
     def allows(self, pod: Pod) -> bool:
         """Whether the pod may be evicted now; if so, it counts as evicted."""
@@ -111,12 +111,13 @@ class Disruptions:
             self._healthy[number] -= 1
         return True
 
-    def why(self, pods: Iterable[Pod]) -> str:
-        """What keeps pods from being evicted: the names of the budgets."""
-        named = {str(self._budgets[number].ref) for pod in pods for number in self._of.get(pod, [])}
-        return ", ".join(sorted(named))
+    def why(self) -> str:
+        """What keeps pods from being evicted: the names of their budgets."""
+        return ", ".join(sorted({str(self._budgets[number].ref) for mine in self._of.values() for number in mine}))
 
-    def _meant(self, pod: Pod) -> Iterable[int]:
-        for number, each in enumerate(self._budgets):
-            if each.ref.namespace == pod.template.namespace and each.selects(pod.template.labels):
-                yield number
+    def _meant(self, pod: Pod) -> list[int]:
+        return [
+            number
+            for number, each in enumerate(self._budgets)
+            if each.ref.namespace == pod.template.namespace and each.selects(pod.template.labels)
+        ]

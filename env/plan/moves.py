@@ -127,7 +127,7 @@ def move(journey: Journey, way: Way, allowed: Mapping[Key, int], cluster: Embedd
     leaving = [pool.names[0] for pool in there if pool.names[0] not in kept]
     cordoned = [replace(pool, unschedulable=pool.unschedulable or pool.names[0] not in kept) for pool in there]
     change_nodes(plane, _shape([*cordoned, *joining]))
-    mover = _Mover(plane, journey)
+    mover = Mover(plane, journey.trace, journey.order)
     drain = mover.node_by_node if way is Way.DRAIN else mover.largest_first
     drain(leaving, [*cordoned, *joining])
     if not mover.blocked:
@@ -139,13 +139,25 @@ def move(journey: Journey, way: Way, allowed: Mapping[Key, int], cluster: Embedd
     return Move(way, dict(joined), tuple(mover.drained), mover.evictions, mover.lowest, tuple(mover.blocked), missing)
 
 
-class _Mover:
-    """Evicts pods, and keeps what came of it."""
+class Mover:
+    """Evicts pods within budgets, and keeps what came of it.
 
-    def __init__(self, plane: ControlPlane, journey: Journey) -> None:
+    Args:
+        plane: Whose pods; it is changed.
+        trace: Holds the budgets.
+        order: Workloads, the largest pods first.
+
+    Attributes:
+        drained: Nodes that are empty, in order.
+        evictions: Pods that were evicted.
+        lowest: The fewest Ready pods of each workload of which pods were evicted.
+        blocked: Why pods could not be evicted.
+    """
+
+    def __init__(self, plane: ControlPlane, trace: Trace, order: Sequence[Key] = ()) -> None:
         self._plane = plane
-        self._budgets = budgets_of(journey.trace)
-        self._order = {key: number for number, key in enumerate(journey.order)}
+        self._budgets = budgets_of(trace)
+        self._order = {key: number for number, key in enumerate(order)}
         self.drained: list[str] = []
         self.evictions = 0
         self.lowest: dict[Key, Lowest] = {}
@@ -171,9 +183,9 @@ class _Mover:
         """Move one workload after the other, a pod at a time or as its budget allows."""
         by_key: dict[Key, list[Pod]] = {}
         for pod in self._on(leaving):
-            by_key.setdefault(_root(pod), []).append(pod)
+            by_key.setdefault(root_of(pod), []).append(pod)
         for key in sorted(by_key, key=lambda key: (self._order.get(key, len(self._order)), key)):
-            while waiting := [pod for pod in self._on(leaving) if _root(pod) == key]:
+            while waiting := [pod for pod in by_key[key] if not pod.deleted]:  # their nodes are cordoned: none comes
                 if not self._evict(waiting[:1]):
                     self._say(waiting, key[2])
                     return
@@ -181,9 +193,9 @@ class _Mover:
 
     def _evict(self, pods: Sequence[Pod]) -> int:
         """Evict those that their budgets allow; how many."""
-        allowed = Disruptions(self._budgets, self._plane)
+        allowed = Disruptions(self._budgets, self._plane, pods)
         going = [pod for pod in pods if pod.owner.kind != "Pod" and allowed.allows(pod)]
-        gone = Counter(_root(pod) for pod in going if pod.ready)
+        gone = Counter(root_of(pod) for pod in going if pod.ready)
         for key, many in gone.items():
             there = self._plane.workloads[key[0], ObjectRef(key[1], key[2])].pods()
             ready = sum(pod.ready for pod in there) - many
@@ -199,7 +211,7 @@ class _Mover:
         if bare:
             self.blocked.append(f"{place}: Pod {bare[0].owner.ref} has no controller that would make it again")
             return
-        why = Disruptions(self._budgets, self._plane).why(waiting)
+        why = Disruptions(self._budgets, self._plane, waiting).why()
         self.blocked.append(
             f"{place}: PodDisruptionBudget {why} allows no eviction" if why else f"{place}: no eviction"
         )
@@ -248,7 +260,7 @@ def _shape(nodes: Sequence[NodePool]) -> ClusterShape:
     return ClusterShape(virtual_nodes(NodePools(tuple(nodes))))
 
 
-def _root(pod: Pod) -> Key:
+def root_of(pod: Pod) -> Key:
     """The workload that a pod is of in the end: of a ReplicaSet the Deployment, of a Job the CronJob."""
     top = pod.owner.parent or pod.owner
     return top.kind, top.ref.namespace, top.ref.name

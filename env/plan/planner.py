@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.survey import WorkloadState, survey
 from env.plan.arrivals import at_end, in_order, key_of, largest_first
+from env.plan.autoscalers import Outcome, Situation, cluster_autoscaler, karpenter
 from env.plan.bound import lower_bound, rounded, usable_prices
-from env.plan.demand import Demand, Key, PodGroup, Table, demand_of, table_of
+from env.plan.demand import Demand, Floats, Key, PodGroup, Table, demand_of, table_of
 from env.plan.moves import Journey, Move, best_move
 from env.plan.offers import Counts, Offer, most_allowed, pools_of
 from env.plan.packing import cost_of, starts
@@ -38,12 +39,14 @@ class Problem:
         nodes: Those that there are now; None: none yet.
         offers: What may be had. All have a price, or none has.
         survive: What may be lost with everything Ready afterwards.
+        usd_per_hour: What kinds of nodes cost, as far as it is known.
     """
 
     trace: Trace
     nodes: NodePools | None
     offers: tuple[Offer, ...]
     survive: frozenset[Survive] = frozenset()
+    usd_per_hour: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Plan:
         unready: Workloads that are not whole on any number of these nodes, for other reasons than room.
         missing_now: Pods that workloads lack on the nodes that there are, beyond those.
         move: The way from these to the plan, replayed; None: there are none, or they are the plan's.
+        others: What autoscalers come to on the same input.
         replays: How often the engine replayed.
     """
 
@@ -84,6 +88,7 @@ class Plan:
     unready: tuple[WorkloadState, ...] = ()
     missing_now: Mapping[Key, int] = field(default_factory=dict)
     move: Move | None = None
+    others: tuple[Outcome, ...] = ()
     replays: int = 0
 
     @property
@@ -142,8 +147,16 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         unready=_unready(cluster, trial),
         missing_now=beyond(lacking_of(cluster.replayed(trace, problem.nodes)), trial.allowed) if problem.nodes else {},
         move=made,
+        others=_others(problem, trace, demand, table, bound.worth, trial.allowed),
         replays=trial.replays,
     )
+
+
+def _others(
+    problem: Problem, trace: Trace, demand: Demand, table: Table, worth: Floats, allowed: Mapping[Key, int]
+) -> tuple[Outcome, ...]:
+    found = Situation(trace, problem.nodes, problem.offers, demand, table, worth, allowed, problem.usd_per_hour)
+    return cluster_autoscaler(found), karpenter(found)
 
 
 def _reachable(

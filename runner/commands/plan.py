@@ -80,7 +80,7 @@ def plan(
     survive = frozenset(Survive(each) for each in choice.survive)
     if Survive.ZONE in survive and len({offer.zone for offer in offers}) < 2:
         raise UsageError("--survive zone: the nodes are in one zone; name others with --zone")
-    problem = Problem(source.trace, source.nodes, offers, survive)
+    problem = Problem(source.trace, source.nodes, offers, survive, allowed.prices.usd_per_hour)
     with (
         quiet(source.trace.name),
         interruptible("no plan was found by then") as should_stop,
@@ -112,7 +112,7 @@ def _document(found: Answer) -> Mapping[str, object]:
 
 def _facts(found: Answer, source: Source) -> dict[str, str]:
     """Where the workloads are from, what they request, and how good the plan is."""
-    from runner.plan.texts import moved, proof, verdict
+    from runner.plan.texts import moved, others, proof, verdict
 
     made = found.plan
     pods = sum(group.count for group in made.demand.groups)
@@ -126,6 +126,7 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
         facts["proof"] = proof(made, priced=found.usd_then is not None)
         if made.move is not None:
             facts["move"] = moved(made.move)
+        facts |= others(found)
         facts["prices"] = found.prices or "not known for all of these types; nodes are counted"
     left = [str(each) for each in source.skipped if each.matters]
     if left:

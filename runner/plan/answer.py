@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from env.plan.autoscalers import Outcome
 from env.plan.offers import ZONE, kind_name
 from env.plan.planner import Plan
 from env.plan.prices import PriceList
@@ -36,6 +37,25 @@ class PoolRow:
     usd_per_hour: float | None
 
 
+@dataclass(frozen=True)
+class Other:
+    """What an autoscaler comes to.
+
+    Attributes:
+        name: Whose rules.
+        kinds: Nodes by kind.
+        usd_per_hour: What they cost; None: not known.
+        evictions: Pods that were evicted on the way.
+        lacking: Workloads that lack pods at its end.
+    """
+
+    name: str
+    kinds: Mapping[str, int]
+    usd_per_hour: float | None
+    evictions: int
+    lacking: int
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
     """The answer.
@@ -47,6 +67,7 @@ class Answer:
         prices: Whose prices they are; "" where they are not known and nodes are counted.
         usd_now: What the nodes now cost an hour; None: not known.
         usd_then: The same of the plan.
+        others: What autoscalers come to.
     """
 
     plan: Plan
@@ -55,6 +76,7 @@ class Answer:
     prices: str
     usd_now: float | None
     usd_then: float | None
+    others: tuple[Other, ...] = ()
 
     @property
     def nodes_then(self) -> int:
@@ -95,7 +117,13 @@ def answer_of(plan: Plan, prices: PriceList) -> Answer:
         prices.source if priced else "",
         _cost(counts_now, prices) if nodes else None,
         _cost(counts_then, prices) if priced else None,
+        tuple(_other(each, prices) for each in plan.others),
     )
+
+
+def _other(found: Outcome, prices: PriceList) -> Other:
+    kinds = _by_kind(found.nodes)
+    return Other(found.name, dict(sorted(kinds.items())), _cost(kinds, prices), found.evictions, len(found.missing))
 
 
 def _cost(counts: Counter[str], prices: PriceList) -> float | None:

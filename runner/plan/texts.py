@@ -9,10 +9,11 @@ from env.plan.moves import Move
 from env.plan.planner import Plan
 from env.problems.node_metadata import pools_as_metadata
 from env.words import count
-from runner.plan.answer import HOURS_A_MONTH, Answer, PoolRow
+from runner.plan.answer import HOURS_A_MONTH, Answer, Other, PoolRow
 from runner.suggest.texts import escaped
 
 _MOST_NAMED = 6
+_MOST_KINDS = 3
 TITLES = ("nodes", "each", "now", "plan", "zones", "$/month now", "$/month plan")
 
 
@@ -54,6 +55,20 @@ def proof(plan: Plan, priced: bool) -> str:
     if plan.gap < 1e-6:
         return f"no plan has less than {least}: this is the least"
     return f"no plan has less than {least}; this one is at most {100 * plan.gap:.1f} % above the least"
+
+
+def others(found: Answer) -> dict[str, str]:
+    """What autoscalers come to by their documented rules, by their names."""
+    return {each.name: _other(each) for each in found.others}
+
+
+def _other(each: Other) -> str:
+    kinds = sorted(each.kinds.items(), key=lambda kind: (-kind[1], kind[0]))
+    shown = " + ".join(f"{many} {name}" for name, many in kinds[:_MOST_KINDS])
+    more = f" and {len(kinds) - _MOST_KINDS} other types" if len(kinds) > _MOST_KINDS else ""
+    cost = "" if each.usd_per_hour is None else f", {dollars(each.usd_per_hour)} $ a month"
+    lacking = f"; {count(each.lacking, 'workload')} not Ready" if each.lacking else ""
+    return f"{count(sum(each.kinds.values()), 'node')}{cost}: {shown}{more}{lacking}"
 
 
 def moved(move: Move) -> str:
@@ -116,6 +131,16 @@ def document(found: Answer) -> dict[str, Any]:
         "gap": plan.gap if nodes else None,
         "survive": sorted(each.value for each in plan.problem.survive),
         "move": None if plan.move is None else _move(plan.move),
+        "autoscalers": [
+            {
+                "name": each.name,
+                "nodes": dict(each.kinds),
+                "usd_per_hour": each.usd_per_hour,
+                "evictions": each.evictions,
+                "not_ready": each.lacking,
+            }
+            for each in found.others
+        ],
         "order": [_named(key) for key in plan.order],
         "replays": plan.replays,
         "impossible": [{**_named(each.group.key), "why": each.why} for each in plan.misfits],
