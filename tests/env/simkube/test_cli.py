@@ -16,6 +16,7 @@ from world import World
 
 from env.problems.generate import draw_problem, generate_scenario
 from env.problems.nodes import NodePool
+from env.season.replay import NODES as SEASON_NODES
 from env.trace.document import read_trace
 from protocol.learners.trace_bucket import open_trace_bucket
 from runner.benchmark.scenarios import registry
@@ -93,6 +94,32 @@ def test_an_episode_on_simkube_is_the_one_on_the_embedded_cluster(
     assert json.loads(on_simkube.out) == json.loads(cli(*words).out)
     assert "replaying, 60 s" in on_simkube.err
     assert fake.all("simulations") == []
+
+
+@pytest.mark.parametrize("pool", [SEASON_NODES], indirect=True)
+def test_windows_of_a_season_end_on_simkube_as_in_the_season(
+    cli: Callable[..., Result], turning: World, tmp_path: Path
+) -> None:
+    words = [
+        "episode",
+        "--env",
+        "season",
+        "--agent",
+        "noop",
+        "--kind",
+        "bursty",
+        "--seed",
+        "31",
+        "--steps",
+        "2",
+        "--json",
+    ]
+    on_simkube = cli(*words, *SIMKUBE, "--trace-dir", f"{tmp_path / 'node'}:/data")
+    assert on_simkube.code == 0, on_simkube.err
+    found, expected = json.loads(on_simkube.out), json.loads(cli(*words).out)
+    assert found["cluster_agrees"] == 2
+    assert {record.pop("cluster_exceeded") for record in found["records"]} == {False, True}
+    assert found["records"] == expected["records"]
 
 
 _MEMORY_3 = next(row.scenario.nodes for row in registry() if row.name == "memory-3")
