@@ -50,7 +50,9 @@ def evaluate(
     with interruptible("nothing was saved") as should_stop, stopping_when(should_stop):
         given, series, laws = _given(choice.kind, file, variant)
         facts = {**given, "variant": variant.name, "kappa": prices.kappa, "workloads": len(series)}
-        document = facts | _evaluation(names, series, laws, variant, prices, with_rules=baselines is not False)
+        document = facts | _evaluation(
+            names, choice.kind, series, laws, variant, prices, with_rules=baselines is not False
+        )
     if as_json:
         print_json(document)
     else:
@@ -71,7 +73,14 @@ def _given(kind: str | None, file: Path | None, variant: Variant) -> tuple[dict[
 
 
 def _evaluation(
-    names: Sequence[str], series: Series, laws: Laws | None, variant: Variant, prices: Prices, *, with_rules: bool
+    names: Sequence[str],
+    kind: str | None,
+    series: Series,
+    laws: Laws | None,
+    variant: Variant,
+    prices: Prices,
+    *,
+    with_rules: bool,
 ) -> dict[str, Any]:
     from runner.evaluation import season
     from runner.evaluation.intervals import CONFIDENCE
@@ -85,14 +94,15 @@ def _evaluation(
         outcomes |= season.by_documented(series, variant, prices)
         outcomes |= season.by_rules(tuned.rules, series, variant, prices)
         outcomes |= season.in_hindsight(series, variant, prices) if laws is None else {}
-    outcomes |= season.by_bounds(series, laws, variant, prices, lambda numbers: progress(numbers, "bounds"))
+    outcomes |= season.by_bounds(series, laws, variant, prices, kind, lambda numbers: progress(numbers, "bounds"))
+    bounds = [name for name in (season.INFERRING, season.INFORMED, season.CLAIRVOYANT) if name in outcomes]
     yardstick = season.CLAIRVOYANT if laws is None else season.INFORMED
     return {
         "sha256": season_fingerprint(series, variant),
         "confidence": CONFIDENCE,
         "best_tuned_rule": best,
         "yardstick": yardstick,
-        "gap_closed": None if best is None else season.closed(outcomes, best, yardstick),
+        "gap_closed": {} if best is None else {bound: season.closed(outcomes, best, bound) for bound in bounds},
         "evaluation": [score.document() for score in season.scores(outcomes, series, yardstick)],
     }
 
@@ -124,11 +134,15 @@ def _show(document: Mapping[str, Any], variant: Variant, models: Sequence[str]) 
     facts = {name: document[name] for name in told if document.get(name) is not None}
     if document["best_tuned_rule"] is not None:
         facts["best tuned rule"] = document["best_tuned_rule"]
-        gaps = [(row["agent"], document["gap_closed"][row["agent"]]) for row in rows if row["agent"] in models]
-        facts |= {
-            f"of the gap, {Path(name).name} closes": f"{100 * gap:.0f} %" for name, gap in gaps if gap is not None
-        }
+        facts |= {f"{Path(model).name} closes": _gaps(model, document["gap_closed"]) for model in models}
     tables.show_facts(facts)
+
+
+def _gaps(model: str, closed: Mapping[str, Mapping[str, float | None]]) -> str:
+    """How much of the gaps between the best tuned rule and the bounds a model closes, in words."""
+    shares = {bound: of[model] for bound, of in closed.items()}
+    told = [f"{100 * share:.0f} % of the gap to {bound}" for bound, share in shares.items() if share is not None]
+    return ", ".join(told)
 
 
 def season_scores(rows: Sequence[Mapping[str, Any]], yardstick: str, variant: str) -> FittedTable:
@@ -154,5 +168,6 @@ def season_kinds(rows: Sequence[Mapping[str, Any]], yardstick: str) -> FittedTab
     table = FittedTable(f"above {yardstick} %", *kinds)
     found = {(row["agent"], row["kind"]): row["above"] for row in rows}
     for agent in dict.fromkeys(row["agent"] for row in rows):
-        table.add_row(escape(agent), *(f"{100 * found[agent, kind]['value']:.1f}" for kind in kinds))
+        if all((agent, kind) in found for kind in kinds):
+            table.add_row(escape(agent), *(f"{100 * found[agent, kind]['value']:.1f}" for kind in kinds))
     return table

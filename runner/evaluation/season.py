@@ -13,6 +13,7 @@ from env.interrupt import stop_if_asked
 from env.season import baselines, policy
 from env.season.baselines import KRR, NOOP, RULES, VPA, Rule
 from env.season.bounds.clairvoyant import clairvoyant
+from env.season.bounds.inferring import inferring
 from env.season.bounds.informed import informed
 from env.season.laws import KINDS
 from env.season.series import Laws, Series
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 R = TypeVar("R", Series, Laws)
 
-INFORMED, CLAIRVOYANT = "informed", "clairvoyant"
+INFERRING, INFORMED, CLAIRVOYANT = "inferring", "informed", "clairvoyant"
 ALL = "all"
 """Instead of a kind: workloads of any."""
 HINDSIGHT = "best in hindsight: "
@@ -123,26 +124,34 @@ def by_bounds(
     laws: Laws | None,
     variant: Variant,
     prices: Prices,
+    kind: str | None = None,
     each: Callable[[Sequence[int]], Iterator[int]] = iter,
 ) -> dict[str, Outcome]:
-    """The least costs of those who know the law, where there is one, and of those who know all peaks.
+    """The least costs: of one who must infer the law and of one who knows it, where there is one; and of a clairvoyant.
 
     Args:
+        series: What is played.
+        laws: Of generated workloads.
+        variant: What is asked for.
+        prices: What a window costs besides its request.
+        kind: The kind that all of them are drawn of; None: any.
         each: Goes through the numbers of the workloads; to show how far it is.
     """
-    known, seen = [], []
+    found: dict[str, list[float]] = {INFERRING: [], INFORMED: [], CLAIRVOYANT: []}
     for i in each(range(len(series))):
         stop_if_asked()
         one = _part(series, i)
-        seen.append(clairvoyant(one, variant, prices)[0])
+        found[CLAIRVOYANT].append(clairvoyant(one, variant, prices)[0])
         if laws is not None:
-            known.append(informed(one, _part(laws, i), variant, prices)[0])
-    found = {INFORMED: known, CLAIRVOYANT: seen}
+            found[INFORMED].append(informed(one, _part(laws, i), variant, prices)[0])
+            found[INFERRING].append(inferring(one, variant, prices, kind)[0])
     return {name: Outcome(np.array(costs) / WINDOWS) for name, costs in found.items() if costs}
 
 
 def scores(outcomes: Mapping[str, Outcome], series: Series, yardstick: str) -> list[SeasonScore]:
     """The scores of all who played on each kind of workloads, where these are known, and on all of them.
+
+    The bound that must infer is one for all of them together only.
 
     Args:
         outcomes: By name; that of the yardstick is among them.
@@ -152,7 +161,12 @@ def scores(outcomes: Mapping[str, Outcome], series: Series, yardstick: str) -> l
     groups = {ALL: np.arange(len(series))}
     groups |= {name: found for kind, name in enumerate(KINDS) if len(found := np.flatnonzero(series.kinds == kind))}
     base = outcomes[yardstick].cost
-    return [_score(name, kind, each, base, some) for kind, some in groups.items() for name, each in outcomes.items()]
+    return [
+        _score(name, kind, each, base, some)
+        for kind, some in groups.items()
+        for name, each in outcomes.items()
+        if kind == ALL or name != INFERRING
+    ]
 
 
 def closed(outcomes: Mapping[str, Outcome], rule: str, bound: str) -> dict[str, float | None]:
