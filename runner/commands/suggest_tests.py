@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from env.errors import UsageError
 from env.words import count
 from runner.commands import tables
 from runner.commands.console import note, out
@@ -59,13 +58,13 @@ def draw_tests(path: Path | None, tests: Mapping[ContainerKey, Backtest], now: M
     """Write the picture, if one is asked for, and say what it shows.
 
     Raises:
-        UsageError: There is nothing to draw.
         AgentError: The file cannot be written.
     """
     if path is None:
         return
     if not tests:
-        raise UsageError(f"--picture {path}: of no container are two weeks of use known, so there is nothing to draw")
+        note(f"--picture {path}: not written, as of no container two weeks of use are known")
+        return
     from runner.suggest.backtest.picture import draw  # matplotlib, which takes a second
 
     shown = draw(tests, now, path)
