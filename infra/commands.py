@@ -17,6 +17,10 @@ COMMANDS: Commands = {
     "bench federation": Entry(
         "infra.bench.federation.commands:federation", "Measure what more members are worth, and what bad ones cost."
     ),
+    "bench season-federated": Entry(
+        "infra.bench.season.commands:season_federated",
+        "Measure what a federation is worth to members whose workloads differ.",
+    ),
     "bench protocol": Entry(
         "infra.bench.protocol.commands:protocol", "Count requests, dollars and waiting of federations."
     ),

@@ -34,6 +34,9 @@ from infra.bench.protocol.deadline import Straggler, StragglerCase, Stragglers
 from infra.bench.protocol.goals import Goal
 from infra.bench.protocol.idle import Idle
 from infra.bench.protocol.real import RealTime
+from infra.bench.season import plan as season_plan
+from infra.bench.season import report as season_report
+from infra.bench.season import tables as season_bench
 from infra.ec2.commands import launch_view, status, terminate
 from infra.ec2.fleet import Instance
 from infra.ec2.launch.offers import Market, Offer
@@ -205,6 +208,8 @@ def _season_rows() -> list[dict[str, Any]]:
     return [{"agent": agent, "kind": kind, "n": 200, **some} for kind in ("all", *SEASONS) for agent in agents]
 
 
+OF_SEEDS = season_report.Spread(12.345, 1.234, 123.456)
+
 CASES: dict[str, Callable[[], Any]] = {
     "infra.bench.protocol.tables:closing": lambda: protocol_bench.closing(
         [ClosingResult("fedavg, updates as they come out of the store", 10_000, 12345.67, 1234.5, None, ERROR)]
@@ -221,6 +226,9 @@ CASES: dict[str, Callable[[], Any]] = {
     ),
     "infra.bench.protocol.tables:stragglers": lambda: protocol_bench.stragglers(
         Stragglers("workers", StragglerCase(), (MEMBER,), 1e6, 1e5, ())
+    ),
+    "infra.bench.season.tables:rows": lambda: season_bench.rows(
+        season_report.Report((), [season_report.Line(row, 100, *(OF_SEEDS,) * 4) for row in season_plan.Row], {}, (), 0)
     ),
     "infra.ec2.commands.launch_view:instances_table": lambda: launch_view.instances_table([INSTANCE]),
     "infra.ec2.commands.launch_view:offers_table": _offers,

@@ -12,6 +12,7 @@ kernel.py      all of it in one compiled loop
 scene.py       a season as a picture
 season_env.py, vector_env.py
                one environment and many
+joined.py      many of several kinds
 policy.py      a policy played on series
 replay.py      one window on a cluster
 bounds/        what an episode costs at the least

@@ -127,6 +127,8 @@ MARKS = Pattern(lambda whose: f"{keys.in_progress(whose.job)}*")
 RESULT = Pattern(lambda whose: keys.result(whose.job))
 RESULTS = Pattern(lambda whose: f"{keys.results(whose.job)}*")  # artifacts and states too
 TRACES, WEIGHTS = Pattern(lambda _: keys.trace(ANY)), Pattern(lambda _: keys.weights(ANY))
+SERIES = Pattern(lambda _: keys.series(ANY))
+INPUTS = (TRACES, SERIES, WEIGHTS)
 CODE = Pattern(lambda _: f"{keys.CODE}*")
 MACHINES = Pattern(lambda _: f"{keys.MACHINES}*")
 ACTIVE = _of_group(lambda group, _: keys.active(group))
@@ -142,7 +144,7 @@ PROBE = Pattern(lambda _: keys.probe(ANY))
 
 # All but heartbeats, what machines say of themselves, and what `sim-arena s3 check` overwrites below probe/.
 CREATE_ONLY = (
-    *(SUBMITTED, MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, TRACES, WEIGHTS, CODE),
+    *(SUBMITTED, MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, *INPUTS, CODE),
     *(ACTIVE, FEDERATION, OUTCOME, ROUNDS),
 )
 
@@ -180,15 +182,15 @@ _READING = Rights(
 )
 
 _DISPATCHING = Rights(
-    read=(ALL_OF_JOBS, TRACES, WEIGHTS, ACTIVE),
+    read=(ALL_OF_JOBS, *INPUTS, ACTIVE),
     look_up=(TRACES, WEIGHTS),
-    create=(SUBMITTED, MANIFEST, FINISHED, CANCEL, RESULT, TRACES, WEIGHTS, ACTIVE, FEDERATION, OUTCOME),
+    create=(SUBMITTED, MANIFEST, FINISHED, CANCEL, RESULT, *INPUTS, ACTIVE, FEDERATION, OUTCOME),
     delete=(SUBMITTED, MANIFEST, MARKS, FINISHED, *REJECTED, RESULTS, ACTIVE, ROUNDS),
 )
 
 _WORKING = Rights(
-    read=(ALL_OF_JOBS, RESULTS, TRACES, WEIGHTS, FEDERATION, OUTCOME, UPDATE, DECISION, GLOBAL_WEIGHTS),
-    look_up=(ALL_OF_JOBS, RESULTS, TRACES, WEIGHTS, ALL_OF_FEDERATIONS),
+    read=(ALL_OF_JOBS, RESULTS, *INPUTS, FEDERATION, OUTCOME, UPDATE, DECISION, GLOBAL_WEIGHTS),
+    look_up=(ALL_OF_JOBS, RESULTS, *INPUTS, ALL_OF_FEDERATIONS),
     create=(CLAIM, HEARTBEAT, RELEASED, FINISHED, *REJECTED, RESULTS, UPDATE),
     delete=(MANIFEST, MARKS),
 )

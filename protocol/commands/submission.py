@@ -19,7 +19,8 @@ from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_jo
 from protocol.learners import inputs
 from protocol.learners.environments import tensors_of
 from protocol.learners.nodes import write_nodes
-from protocol.wire import documents, ids
+from protocol.learners.series import read_files
+from protocol.wire import documents, ids, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import TrainingSpec
@@ -41,12 +42,14 @@ class Submission:
         training: Without traces and weights, until they are uploaded.
         federation: None: a single job.
         traces, weights: Where the inputs are: files, folders or s3:// URIs.
+        series: Those to be uploaded, see `protocol.learners.series`.
     """
 
     training: TrainingSpec
     federation: Federation | None
     traces: tuple[str, ...]
     weights: str | None
+    series: tuple[bytes, ...] = ()
 
 
 def draft(
@@ -86,7 +89,15 @@ def draft(
     if job.weights and not shapes:
         raise UsageError(f"--weights: agent {agent!r} has none; only {with_weights()} have")
     drafted = _federation(federation, training, shapes) if federation.wanted else None
-    return Submission(training, drafted, workload.trace, job.weights)
+    return Submission(training, drafted, workload.trace, job.weights, _series(training, federation, epochs))
+
+
+def _series(training: TrainingSpec, federation: FederationChoice, epochs: EpochsChoice | None) -> tuple[bytes, ...]:
+    if training.environment is None or epochs is None or not epochs.series:
+        return ()
+    shares = federation.size if federation.heterogeneous else 0
+    environment = training.environment
+    return tuple(read_files(environment.name, epochs.series, environment.settings, shares))
 
 
 def _on_cluster(
@@ -134,10 +145,13 @@ def upload(bucket: Bucket, submission: Submission) -> Submission:
     federation = submission.federation
     shares = federation.size if federation is not None and federation.heterogeneous else 0
     weights = submission.weights
-    uploaded = {
+    uploaded: dict[str, object] = {
         "traces": inputs.upload_traces(bucket, submission.traces, submission.training, shares),
         "weights": inputs.upload_weights(bucket, weights, tensors_of(submission.training)) if weights else None,
     }
+    if environment := submission.training.environment:
+        series = tuple(bucket.upload(keys.series, body) for body in submission.series)
+        uploaded["environment"] = environment.model_copy(update={"series": series})
     training = documents.build(TrainingSpec, **{**dict(submission.training), **uploaded})
     if federation is not None:
         federation = federation.model_copy(update={"training": training})

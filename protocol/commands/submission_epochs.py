@@ -35,6 +35,8 @@ def in_epochs(
         raise UsageError(f"--episodes: --env {kind.name} is trained by epochs; give --epochs")
     if job.job_type is not JobType.TRAINING:
         raise UsageError(f"--job-type {job.job_type}: plays on a cluster; --env {kind.name} has only training")
+    if epochs.series and epochs.kinds:
+        raise UsageError(f"--kind {epochs.kind}: is generated, but --series gives recorded ones; leave one out")
     kind.check_played(workload, reward=episode.reward if episode.reward != EpisodeChoice.reward else None)
     return {
         "episodes": epochs.epochs or DEFAULT_UNITS,
@@ -43,7 +45,7 @@ def in_epochs(
             name=kind.name,
             environments=epochs.environments or ENVIRONMENTS,
             epoch_steps=epochs.epoch_steps or EPOCH_STEPS,
-            kinds=_kinds(kind, federation, epochs.kinds),
+            kinds=() if epochs.series else _kinds(kind, federation, epochs.kinds),
             settings=epochs.settings,
         ),
     }

@@ -88,6 +88,15 @@ class EpochsChoice:
             help="What is generated there; with --heterogeneous one kind for each member in turn.",
         ),
     ] = None
+    series: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            metavar="FILE",
+            help="Train on these recorded series (CSV) in place of generated ones. May be given again; with "
+            "--heterogeneous of N members each has every N-th file.",
+            autocompletion=completion.files,
+        ),
+    ] = ()
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Of the environment, where it has several.")] = (
         None
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.kinds import agent_kind, check_trainable
 from env.errors import ConfigError
 from protocol.wire.errors import NotInstalled
@@ -24,8 +27,10 @@ def require_environment(manifest: Manifest) -> None:
         raise NotInstalled(f"{manifest.job_id}: needs the environment {environment.name!r}, which is not known here")
 
 
-def make_trainee(training: TrainingSpec, environment: EpochsSpec, member: int) -> EpochTrainee[Any]:
-    """The training of a job, new.
+def make_trainee(
+    training: TrainingSpec, environment: EpochsSpec, member: int, series: NDArray[np.float64] | None = None
+) -> EpochTrainee[Any]:
+    """The training of a job, new; `series` are those that it names.
 
     Raises:
         ConfigError, AgentError: An environment, an agent or a setting that does not exist or does not fit.
@@ -42,6 +47,7 @@ def make_trainee(training: TrainingSpec, environment: EpochsSpec, member: int) -
         agent_settings=training.agent_settings,
         kinds=environment.kinds,
         settings=environment.settings,
+        series=series,
     )
     kind = KINDS.get(environment.name)
     if kind is None or kind.plan is None:

@@ -9,6 +9,7 @@ from agents.saved import checkpoint
 from env.interrupt import Stopped
 from protocol.learners.environments import make_trainee
 from protocol.learners.materials import read_weights
+from protocol.learners.series import read_objects
 from protocol.learners.training import Facts, learning_curve_of
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -32,7 +33,7 @@ class EpochLearner:
         self._say = say
         self._epoch_steps = wanted.environment.epoch_steps
         member = manifest.federation.member if manifest.federation else 0
-        self.trainee = make_trainee(wanted, wanted.environment, member)
+        self.trainee = make_trainee(wanted, wanted.environment, member, read_objects(bucket, wanted.environment))
         if wanted.weights:
             self.load_weights(read_weights(bucket, wanted.weights))
 

@@ -177,6 +177,10 @@ def trace(sha256: str) -> str:
     return f"traces/{valid_sha256(sha256)}.msgpack"
 
 
+def series(sha256: str) -> str:
+    return f"series/{valid_sha256(sha256)}.safetensors"
+
+
 def weights(sha256: str) -> str:
     return f"weights/{valid_sha256(sha256)}.safetensors"
 

@@ -18,6 +18,11 @@ from runner.options.season import SeasonChoice
 from runner.options.workload import CLUSTER, WorkloadChoice
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from env.cluster import Cluster
     from runner.commands.run_config import RunConfig
     from runner.rl.train import DoctorTraining
@@ -49,6 +54,7 @@ class EnvironmentKind:
         open: Makes the training of filled settings.
         plan: Makes the plan of a job's training by epochs; None: jobs are trained there by episodes.
         kinds: Of what is generated there, one of which each member of a federation may have; none: there is one only.
+        read_series: Reads a file of recorded series, for settings of the environment; None: it has no such files.
         evaluate, episode: What `sim-arena evaluate` and `episode` do there; None: they play scenarios, as they are.
     """
 
@@ -62,6 +68,7 @@ class EnvironmentKind:
     open: Callable[[RunConfig, Cluster | None], Opened]
     plan: Callable[[WantedEpochs], EpochPlan[Any]] | None = None
     kinds: tuple[str, ...] = ()
+    read_series: Callable[[Path, Mapping[str, Any]], NDArray[np.float64]] | None = None
     evaluate: Callable[..., None] | None = None
     episode: Callable[[str, EpisodeRequest], None] | None = None
 
@@ -180,6 +187,8 @@ def _plan_doctor(wanted: WantedEpochs) -> DoctorTraining:
     for name, given in (("kind", wanted.kinds), ("environment setting", wanted.settings)):
         if given:
             raise ConfigError(f"{name} {next(iter(given))!r}: --env doctor has none; leave it out")
+    if wanted.series is not None:
+        raise ConfigError("series: --env doctor is not trained on any; leave them out")
     return DoctorTraining(
         epochs=wanted.epochs,
         max_steps=wanted.max_steps,
@@ -236,6 +245,8 @@ def season_training(wanted: RunConfig) -> SeasonTraining:
 
 
 _VARIANT = "memory"
+_MOST_ENVIRONMENTS = 2048
+"""Of a job: the adviser needs about 1 MB of memory for each."""
 
 
 def _open_season(wanted: RunConfig, cluster: Cluster | None) -> Opened:
@@ -243,7 +254,9 @@ def _open_season(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     from runner.training.epochs import EpochTrainee
 
     plan = season_training(wanted)
-    evaluator = SeasonEvaluator(**plan.played) if wanted.validation.evaluate_every else None
+    evaluator = None
+    if wanted.validation.evaluate_every:
+        evaluator = SeasonEvaluator(kind=wanted.season.kind, **plan.played)
     return Opened(EpochTrainee(plan), evaluator)
 
 
@@ -252,6 +265,8 @@ def _plan_season(wanted: WantedEpochs) -> SeasonTraining:
     from runner.season.train import SeasonTraining, season_settings
 
     check_trainable(wanted.agent)
+    if wanted.environments > _MOST_ENVIRONMENTS:
+        raise ConfigError(f"environments {wanted.environments}: a job in a season has at most {_MOST_ENVIRONMENTS:,}")
     for name in wanted.settings.keys() - {"variant", "kappa"}:
         raise ConfigError(f"environment setting {name!r:.80}: --env season has none; there are variant and kappa")
     return SeasonTraining(
@@ -265,7 +280,15 @@ def _plan_season(wanted: WantedEpochs) -> SeasonTraining:
         kinds=tuple(wanted.kinds),
         epoch_steps=wanted.epoch_steps,
         member=wanted.member,
+        series=wanted.series,
     ).checked()
+
+
+def _read_season_series(path: Path, settings: Mapping[str, Any]) -> NDArray[np.float64]:
+    from env.season.real import read_series
+    from env.season.variants import variant_named
+
+    return read_series(path, variant_named(settings.get("variant", _VARIANT))).series.peaks
 
 
 def _names(*choices: type) -> frozenset[str]:
@@ -311,6 +334,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
             plan=_plan_season,
             episode=_play_season,
             kinds=SEASON_KINDS,
+            read_series=_read_season_series,
         ),
     )
 }

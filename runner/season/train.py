@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agents.aggrevate.agent import Aggrevate
 from agents.aggrevate.settings import AggrevateSettings
@@ -14,10 +18,12 @@ from agents.ppo.settings import PPOSettings
 from agents.ppo.vector import train as train_ppo
 from agents.settings import as_mapping, parse_settings
 from agents.spaces import season as season_spaces
-from env.errors import AgentError, nearest
+from env.errors import AgentError, ConfigError, nearest
 from env.interrupt import stop_if_asked
 from env.season.advice import Adviser
-from env.season.series import kind_number
+from env.season.joined import JoinedSeasons, of_kinds
+from env.season.season_env import checked_series
+from env.season.series import kind_number, measured
 from env.season.variants import KAPPA, variant_named
 from env.season.vector_env import SeasonVectorEnv
 from runner.training.epochs import first_seed
@@ -42,9 +48,11 @@ class SeasonTraining:
         agent: The name of who learns, one of LEARNERS.
         settings: Of the agent.
         variant, kappa: As in `env.season.season_env.SeasonEnv`.
-        kinds: What is generated: member number m of a federation gets the kind m, in turns; none: any kind.
+        kinds: Of what is generated, as many workloads of each as of any other; none: any kind.
         epoch_steps: Environment steps of an epoch, of all environments together.
         member: Its place in a federation.
+        series: Recorded peaks, in steps, to train on in place of generated ones, float64 (n, windows); None: there are
+            none.
     """
 
     epochs: int
@@ -57,18 +65,42 @@ class SeasonTraining:
     kinds: tuple[str, ...] = ()
     epoch_steps: int = EPOCH_STEPS
     member: int = 0
+    series: NDArray[np.float64] | None = None
 
     @property
     def played(self) -> dict[str, Any]:
-        """What is played, as SeasonEnv takes it."""
-        kind = self.kinds[self.member % len(self.kinds)] if self.kinds else None
-        return {"variant": self.variant, "kind": kind, "kappa": self.kappa}
+        """What is played, as SeasonEnv takes it, but for kinds and series."""
+        return {"variant": self.variant, "kappa": self.kappa}
+
+    def environments_of_an_epoch(self) -> JoinedSeasons:
+        """New ones.
+
+        Raises:
+            ConfigError: There is no such variant or kind, or the series cannot be played.
+        """
+        if self.series is not None:
+            recorded = measured(self.series)
+            return JoinedSeasons([SeasonVectorEnv(self.environments, series=recorded, **self.played)])
+        if self.kinds:
+            return JoinedSeasons(of_kinds(self.kinds, self.environments, **self.played))
+        return JoinedSeasons([SeasonVectorEnv(self.environments, **self.played)])
 
     def checked(self) -> SeasonTraining:
-        """Itself, if there are such a variant and such kinds; ConfigError otherwise."""
-        variant_named(self.variant)
+        """Itself, if it can be played.
+
+        Raises:
+            ConfigError: There is no such variant or kind, series of another length or with impossible peaks, or more
+                kinds than environments.
+        """
+        variant = variant_named(self.variant)
         for kind in self.kinds:
             kind_number(kind)
+        if len(self.kinds) > self.environments:
+            raise ConfigError(f"environments {self.environments}: must be as many as kinds, {len(self.kinds)}")
+        if self.series is not None:
+            checked_series(measured(self.series), None)
+            if self.series.max() > variant.most_peak:
+                raise ConfigError(f"series: peaks up to {self.series.max():g} steps; at most {variant.most_peak:g}")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -79,6 +111,8 @@ class SeasonTraining:
             "epoch_steps": self.epoch_steps,
             "agent": self.agent,
             "settings": dict(self.settings),
+            "kinds": list(self.kinds),
+            "series": None if self.series is None else sha256(self.series.tobytes()).hexdigest(),
             **self.played,
         }
 
@@ -99,12 +133,17 @@ class SeasonTraining:
             metrics.update(update)
             stop_if_asked()
 
-        envs = SeasonVectorEnv(self.environments, **self.played)
+        envs = self.environments_of_an_epoch()
         seed = first_seed(self, epoch, self.environments, SEED)
         if isinstance(agent, PPO):
             train_ppo(agent, envs, self.epoch_steps, seed=seed, on_update=keep)
         else:
-            train_advised(agent, envs, Adviser(envs), self.epoch_steps, seed=seed, on_update=keep)
+            advisers = [Adviser(part) for part in envs.parts]
+
+            def advice() -> NDArray[np.float64]:
+                return np.concatenate([adviser() for adviser in advisers])
+
+            train_advised(agent, envs, advice, self.epoch_steps, seed=seed, on_update=keep)
         return metrics
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.agent import WeightedAgent
 from agents.saved.fields import check_equal, count, mapping
@@ -56,6 +57,7 @@ class WantedEpochs:
         agent, agent_settings: Who learns.
         kinds: Of what is generated there; none: any.
         settings: Of the environment.
+        series: Recorded ones to train on in place of what is generated, float64 (n, length); None: there are none.
     """
 
     epochs: int
@@ -68,6 +70,7 @@ class WantedEpochs:
     agent_settings: Mapping[str, Any]
     kinds: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    series: NDArray[np.float64] | None = None
 
 
 class EpochPlan(Protocol[A]):

@@ -55,7 +55,7 @@ numbered = st.builds(
     digits,
 )
 loose = numbered | st.lists(pieces | digits | hostile.text, max_size=8).map("".join)
-PREFIXES = ("jobs/", "results/", "federations/", "traces/", "weights/", "probe/", "code/", "workers/")
+PREFIXES = ("jobs/", "results/", "federations/", "traces/", "series/", "weights/", "probe/", "code/", "workers/")
 
 Builder = Callable[[str, int], str]
 BUILDERS: list[Builder] = [

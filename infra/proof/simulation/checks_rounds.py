@@ -34,7 +34,7 @@ def what_commits_is_created_once(run: Run) -> Iterator[str]:
                 yield f"{key} was created {len(lives)} times: by {', '.join(event.who for event in lives)}"
 
 
-COMMITTED = ("results/", "federations/g/", "traces/", "weights/", "jobs/finished/", "jobs/rejected/")
+COMMITTED = ("results/", "federations/g/", "traces/", "series/", "weights/", "jobs/finished/", "jobs/rejected/")
 
 
 def _purged_before(run: Run, event: AppliedRequest) -> bool:

@@ -29,12 +29,13 @@ from protocol.commands.inspect import about, text_of
 from protocol.commands.status import all_jobs, federation_summary, require_federation
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.learners.materials import Scenarios, read_weights
+from protocol.learners.series import read_objects
 from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
 from protocol.wire.choices import Closers
 from protocol.wire.errors import Refused, Unfit, UnknownName
 from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
-from protocol.wire.job_documents import Manifest
+from protocol.wire.job_documents import EpochsSpec, Manifest
 from protocol.wire.keys import Mark
 from protocol.wire.probe import probe
 from protocol.worker.learner import Learner
@@ -58,6 +59,8 @@ def work(
     def start(manifest: Manifest) -> Learner:
         if manifest.training.traces:
             Scenarios(bucket).read(manifest)
+        if manifest.training.environment:
+            read_objects(bucket, manifest.training.environment)
         if manifest.training.weights:
             read_weights(bucket, manifest.training.weights)
         return StandIn(manifest, lambda seconds: stop.set() if early else None, 1.0)
@@ -100,9 +103,10 @@ def jobs_that_cannot_run(cloud: Cloud, who: str) -> None:
     name = f"bad-{len(who)}"
     cloud.bucket(ADMIN).create(keys.pending_manifest(name), b"no manifest")
     beside(partial(work, cloud, who, 0, only=name))
-    for inputs in ({"traces": (NOTHING,)}, {"weights": NOTHING}):
+    without_series = EpochsSpec(name="season", environments=1, epoch_steps=1, series=(NOTHING,))
+    for inputs in ({"traces": (NOTHING,)}, {"environment": without_series}, {"weights": NOTHING}):
         submit_job(cloud.bucket(Role.DISPATCHER), training(2, **{"traces": (), **inputs}))
-    beside(partial(work, cloud, who, 2))
+    beside(partial(work, cloud, who, 3))
 
 
 def federation_without_its_weights(cloud: Cloud, like_this: Federation) -> None:
@@ -130,6 +134,13 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     trace.write_bytes(generate_scenario(None, 1).trace.to_bytes())
     make_agent("dqn", seed=5).save(weights)
     small = ("--episodes", "2", "--steps", "20")
+
+    series = folder / "pods.csv"
+    series.write_text("pod,seconds,use\n" + "".join(f"web,{at},1\n" for at in range(700)))
+    short = ("submit", "--env", "season", "--series", str(series), "--epochs", "1", "--environments", "1")
+    for _ in range(2):
+        cloud.dispatch(*short, "--epoch-steps", "1")
+    beside(partial(work, cloud, Role.WORKER, 2))
 
     shop = ("submit", "--group", "shop", "--federation-size", "2", "--strategy", "fedadam", *small)
     for _ in range(2):  # the second one finds everything there
@@ -336,7 +347,7 @@ def test_the_bucket_takes_only_conditional_writes_of_all_that_is_created_once(wh
     """Of everything that any role wrote in the whole run: with the condition yes, without it no, but for
     heartbeats and the scratch objects of probes."""
     written = {one.resource.removeprefix(f"{ARN}/") for one in whole_run.judge.requests if one.action == "s3:PutObject"}
-    assert len({key.split("/")[0] for key in written}) == 6
+    assert len({key.split("/")[0] for key in written}) == 7
     for key in written:
         row = keys.parse_progress(key)
         plain = (row is not None and row.mark is Mark.HEARTBEAT) or key.startswith("probe/")

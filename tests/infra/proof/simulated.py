@@ -31,7 +31,7 @@ from protocol.wire.memory import Request
 expected = cache(undisturbed)
 
 
-COMMITTED = ("results/", "federations/", "traces/", "weights/")
+COMMITTED = ("results/", "federations/", "traces/", "series/", "weights/")
 
 
 def check(world: World, wanted: Federation) -> None:
