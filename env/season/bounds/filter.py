@@ -37,6 +37,7 @@ CUTS = 2
 """Into so many parts the cells are cut, after the warm-up, that are probable then."""
 IMPROBABLE = 14.0
 """Hypotheses are dropped that are exp(this) times less probable than the most probable one."""
+_BISECTIONS = 20
 MOST_SPLIT = 8
 """Into so many a hypothesis splits at most, in a window."""
 
@@ -158,23 +159,34 @@ def drop_improbable(rows: Any, count: int, kept: int) -> int:
 
     So many are kept of those with deploys, and of those without: a deploy is seen, and rules out all of the latter.
     """
-    weights, least = np.empty(count), np.empty(2)
-    for deploys in range(2):
-        number = 0
-        for i in range(count):
-            if (rows[i].deploy > 0) == (deploys == 1):
-                weights[number] = rows[i].log_weight
-                number += 1
-        if number > 0:
-            least[deploys] = weights[:number].max() - IMPROBABLE
-        if number > kept:
-            least[deploys] = max(least[deploys], np.sort(weights[:number])[number - kept])
+    without, with_deploys = threshold(rows, count, kept, False), threshold(rows, count, kept, True)
     number = 0
     for i in range(count):
-        if rows[i].log_weight >= least[1 if rows[i].deploy > 0 else 0]:
+        if rows[i].log_weight >= (with_deploys if rows[i].deploy > 0 else without):
             rows[number] = rows[i]
             number += 1
     return number
+
+
+def threshold(rows: Any, count: int, kept: int, deploys: bool) -> float:
+    """From which logarithm of a weight on hypotheses are kept, of those with or without deploys: by bisection."""
+    best = -math.inf
+    for i in range(count):
+        if (rows[i].deploy > 0) == deploys:
+            best = max(best, rows[i].log_weight)
+    low, high = best - IMPROBABLE, best
+    for step in range(_BISECTIONS):
+        middle, above = (low if step == 0 else (low + high) / 2), 0
+        for i in range(count):
+            if (rows[i].deploy > 0) == deploys and rows[i].log_weight >= middle:
+                above += 1
+        if above <= kept:
+            high = middle
+            if step == 0:
+                break
+        else:
+            low = middle
+    return high
 
 
 def normalise(rows: Any, count: int) -> None:
