@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runner.plan.answer import Answer
 
 _MOST_NAMED = 8
+_MOST_PATCHES = 20  # on a terminal: more would scroll the plan away
 
 
 @flattened
@@ -39,6 +40,7 @@ def plan(
     manifests: ManifestsChoice,
     nodes: NodesChoice,
     choice: PlanChoice,
+    usage: UsageChoice,
     live: LiveChoice,
     output: OutputChoice,
     trace: Annotated[
@@ -57,9 +59,9 @@ def plan(
 ) -> None:
     """Find the fewest or cheapest nodes that hold what is there.
 
-    Of manifests, a trace, or the current context, which is only read. Requests and replicas stay as they are. A plan is
-    what the engine has placed everything on. With prices of all node types it costs the least found, else it has the
-    fewest nodes found.
+    Of manifests, a trace, or the current context, which is only read. Replicas stay as they are, and so do requests
+    without --usage or --prometheus; with use, requests are brought to what is enough first. A plan is what the engine
+    has placed everything on. With prices of all node types it costs the least found, else it has the fewest nodes.
 
     Exit code 0: a plan that saves something, or what there is does not suffice; 1: there is none; 3: nothing to save.
     """
@@ -68,19 +70,23 @@ def plan(
     from env.plan.trial import Survive
     from runner.plan.answer import answer_of
     from runner.plan.question import offers_for
+    from runner.plan.requests import enough
 
     if markdown and output.as_json:
         raise UsageError("--markdown: --json is given; leave one of them out")
     allowed = choice.allowed()
     replay = ReplayChoice(**asdict(nodes))
-    source = open_source(trace, manifests, replay, live, UsageChoice())
+    source = open_source(trace, manifests, replay, live, usage)
     if source.first_line:
         note(source.first_line)
     offers = offers_for(source.nodes, allowed)
     survive = frozenset(Survive(each) for each in choice.survive)
     if Survive.ZONE in survive and len({offer.zone for offer in offers}) < 2:
         raise UsageError("--survive zone: the nodes are in one zone; name others with --zone")
-    problem = Problem(source.trace, source.nodes, offers, survive, allowed.prices.usd_per_hour)
+    sized = enough(source.trace, source.usage) if usage.is_given else None
+    problem = Problem(
+        sized.trace if sized else source.trace, source.nodes, offers, survive, allowed.prices.usd_per_hour
+    )
     with (
         quiet(source.trace.name),
         interruptible("no plan was found by then") as should_stop,
@@ -90,11 +96,11 @@ def plan(
 
         with stopping_when(should_stop):
             made = planned(problem, lambda replays, cost: status.update(f"replay {replays + 1}"))
-    found = answer_of(made, allowed.prices)
+    found = answer_of(made, allowed.prices, sized)
     facts = _facts(found, source)
     if output.as_json:
         skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
-        print_json({**_document(found), **facts, "skipped": skipped})
+        print_json({**facts, **_document(found), "skipped": skipped})
     elif markdown:
         from runner.plan.texts import markdown as text
 
@@ -112,7 +118,7 @@ def _document(found: Answer) -> Mapping[str, object]:
 
 def _facts(found: Answer, source: Source) -> dict[str, str]:
     """Where the workloads are from, what they request, and how good the plan is."""
-    from runner.plan.texts import moved, others, proof, verdict
+    from runner.plan.texts import moved, others, proof, resized, verdict
 
     made = found.plan
     pods = sum(group.count for group in made.demand.groups)
@@ -128,6 +134,8 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
             facts["move"] = moved(made.move)
         facts |= others(found)
         facts["prices"] = found.prices or "not known for all of these types; nodes are counted"
+    if found.sized is not None:
+        facts["requests"] = resized(found.sized)
     left = [str(each) for each in source.skipped if each.matters]
     if left:
         facts["left out"] = "; ".join(left[:_MOST_NAMED]) + _more(len(left))
@@ -148,9 +156,19 @@ def _more(number: int) -> str:
 
 def _show(found: Answer, facts: Mapping[str, str]) -> None:
     tables.show_facts(facts)
-    if found.plan.counts is not None:
+    if found.plan.counts is None:
+        return
+    out.print()
+    tables.show(_table(found))
+    if found.patches:
         out.print()
-        tables.show(_table(found))
+        shown = found.patches if not out.is_terminal else found.patches[:_MOST_PATCHES]
+        for patch in shown:
+            out.print(patch.command, markup=False, highlight=False, soft_wrap=True)
+        if len(shown) < len(found.patches):
+            out.print(
+                f"and {len(found.patches) - len(shown)} more patches; a pipe and --json have all", highlight=False
+            )
 
 
 def _table(found: Answer) -> FittedTable:

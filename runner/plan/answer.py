@@ -11,6 +11,7 @@ from env.plan.offers import ZONE, kind_name
 from env.plan.planner import Plan
 from env.plan.prices import PriceList
 from env.problems.nodes import NodePools
+from runner.plan.requests import Patch, Sized
 
 HOURS_A_MONTH = 730
 _CLOSE = 1e-6
@@ -68,6 +69,7 @@ class Answer:
         usd_now: What the nodes now cost an hour; None: not known.
         usd_then: The same of the plan.
         others: What autoscalers come to.
+        sized: Requests that were brought to what is enough; None: they stay as they are.
     """
 
     plan: Plan
@@ -77,6 +79,12 @@ class Answer:
     usd_now: float | None
     usd_then: float | None
     others: tuple[Other, ...] = ()
+    sized: Sized | None = None
+
+    @property
+    def patches(self) -> tuple[Patch, ...]:
+        """What has to be patched before the move."""
+        return self.sized.patches if self.sized else ()
 
     @property
     def nodes_then(self) -> int:
@@ -93,7 +101,7 @@ class Answer:
         return self.nodes_then < self.now.count if self.usd_then is None else True
 
 
-def answer_of(plan: Plan, prices: PriceList) -> Answer:
+def answer_of(plan: Plan, prices: PriceList, sized: Sized | None = None) -> Answer:
     """A plan beside the nodes that there are."""
     nodes, then = plan.problem.nodes, plan.nodes
     counts_now, counts_then = _by_kind(nodes), _by_kind(then)
@@ -118,6 +126,7 @@ def answer_of(plan: Plan, prices: PriceList) -> Answer:
         _cost(counts_now, prices) if nodes else None,
         _cost(counts_then, prices) if priced else None,
         tuple(_other(each, prices) for each in plan.others),
+        sized,
     )
 
 

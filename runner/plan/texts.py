@@ -10,6 +10,7 @@ from env.plan.planner import Plan
 from env.problems.node_metadata import pools_as_metadata
 from env.words import count
 from runner.plan.answer import HOURS_A_MONTH, Answer, Other, PoolRow
+from runner.plan.requests import Sized
 from runner.suggest.texts import escaped
 
 _MOST_NAMED = 6
@@ -55,6 +56,12 @@ def proof(plan: Plan, priced: bool) -> str:
     if plan.gap < 1e-6:
         return f"no plan has less than {least}: this is the least"
     return f"no plan has less than {least}; this one is at most {100 * plan.gap:.1f} % above the least"
+
+
+def resized(found: Sized) -> str:
+    """How many requests change, and of how many containers the use is not known."""
+    parts = f"{count(len(found.patches), 'workload')} patched to what is enough for what they use"
+    return f"{parts}; use of {count(len(found.unknown), 'container')} not known" if found.unknown else parts
 
 
 def others(found: Answer) -> dict[str, str]:
@@ -143,6 +150,18 @@ def document(found: Answer) -> dict[str, Any]:
         ],
         "order": [_named(key) for key in plan.order],
         "replays": plan.replays,
+        "patches": [
+            {
+                "kind": each.workload.kind,
+                "namespace": each.workload.namespace,
+                "name": each.workload.name,
+                "patch": each.body,
+                "command": each.command,
+                "changes": list(each.changes),
+                "why": list(each.why),
+            }
+            for each in found.patches
+        ],
         "impossible": [{**_named(each.group.key), "why": each.why} for each in plan.misfits],
         "missing_now": [{**_named(key), "lacking": pods} for key, pods in plan.missing_now.items()],
         "not_ready": [{**_named(each.key), "lacking": each.lacking, "why": each.reason} for each in plan.unready],
@@ -161,4 +180,6 @@ def markdown(found: Answer, facts: Mapping[str, str]) -> str:
     if found.rows:
         lines += ["", "| " + " | ".join(TITLES) + " |", "|" + " --- |" * len(TITLES)]
         lines += ["| " + " | ".join(map(escaped, cells(row))) + " |" for row in found.rows]
+    if found.patches:
+        lines += ["", "```sh", *(each.command for each in found.patches), "```"]
     return "\n".join(lines) + "\n"
