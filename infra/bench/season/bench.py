@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from infra.bench.season.commands import SeasonsChoice
 
 UNSEEN = "pods of no member"
-OWN_LEARNING_RATE, PROXIMAL = 5e-4, 0.1
+OWN_LEARNING_RATE, PROXIMAL = 1e-3, 0.1
 SETTINGS = {"minibatch_size": 256, "learning_rate": 2e-3}
 """Of all trainings alike: short ones need more and longer steps than the defaults, which are for long ones."""
 ROLLOUT_WINDOWS = 14
