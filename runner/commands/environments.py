@@ -70,7 +70,7 @@ class EnvironmentKind:
     kinds: tuple[str, ...] = ()
     read_series: Callable[[Path, Mapping[str, Any]], NDArray[np.float64]] | None = None
     evaluate: Callable[..., None] | None = None
-    episode: Callable[[str, EpisodeRequest], None] | None = None
+    episode: Callable[[EpisodeRequest], None] | None = None
 
     @property
     def counted_by(self) -> str:
@@ -113,19 +113,21 @@ def _evaluate_doctors(names: Sequence[str], **options: Any) -> None:
     evaluate(names, **options)
 
 
-def _play_doctor(name: str, request: EpisodeRequest) -> None:
+def _play_doctor(request: EpisodeRequest) -> None:
     from runner.commands.of_doctor import episode
 
     KINDS["doctor"].check_played(request.workload, request.cluster, to=request.to)
     check_not_of_season("doctor", request.season)
-    episode(name, seed=request.seed, steps=request.steps or 100, as_json=request.as_json)
+    if request.agent is None:
+        raise AgentError("--agent: name the file of a model; --env doctor has none of its own")
+    episode(request.agent, seed=request.seed, steps=request.steps or 100, as_json=request.as_json)
 
 
-def _play_season(name: str, request: EpisodeRequest) -> None:
+def _play_season(request: EpisodeRequest) -> None:
     from runner.commands.season_episode import episode
 
     KINDS["season"].check_played(request.workload)
-    episode(name, request)
+    episode(request)
 
 
 def _cluster_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:

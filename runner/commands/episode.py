@@ -48,8 +48,9 @@ def episode(
 
     kind = environment_kind(workload.env)
     if kind.episode is not None:
+        named = agent if "agent" in typed(ctx) else None
         steps = rules.steps if "steps" in typed(ctx) else None
-        kind.episode(agent, EpisodeRequest(workload, cluster, season, ctx.obj, seed, steps, to, output.as_json))
+        kind.episode(EpisodeRequest(named, workload, cluster, season, ctx.obj, seed, steps, to, output.as_json))
         return
     check_not_of_season(kind.name, season)
     check_place(to, "--to")

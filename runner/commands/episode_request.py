@@ -18,6 +18,7 @@ class EpisodeRequest:
     """What `sim-arena episode` is asked for.
 
     Attributes:
+        agent: Who plays, as typed; None: nobody was named.
         workload, cluster, season: Options, of which each environment takes some and refuses the others.
         open_bucket: As in `ClusterChoice.opened`.
         seed: Of what is generated.
@@ -26,6 +27,7 @@ class EpisodeRequest:
         as_json: Print a document.
     """
 
+    agent: str | None
     workload: WorkloadChoice
     cluster: ClusterChoice
     season: SeasonChoice

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from agents.default_model import season_model_path
 from agents.load import load_agent
 from agents.saved.files import write_atomic
 from agents.spaces import season
@@ -42,8 +43,8 @@ _RULES = {rule.name: rule for rule in (baselines.NOOP, baselines.VPA, baselines.
 _KEEP = JUMPS.index(0)
 
 
-def episode(name: str, request: EpisodeRequest) -> None:
-    """Play one workload, window by window.
+def episode(request: EpisodeRequest) -> None:
+    """Play one workload, window by window; without an agent's name, with the trained one that comes with the package.
 
     Raises:
         AgentError: Nobody of this name plays here.
@@ -53,6 +54,7 @@ def episode(name: str, request: EpisodeRequest) -> None:
     variant = variant_named(request.season.variant or VARIANTS[0])
     prices = Prices(checked_kappa(request.season.kappa), variant.restart_price)
     series, _ = generated(variant, [request.seed], request.season.kind)
+    name = request.agent or str(season_model_path())
     with interruptible("nothing was saved") as should_stop, stopping_when(should_stop):
         played = _windows(_requests(name, series, variant, prices), series, variant)[: request.steps]
         said = None if request.cluster.cluster == EMBEDDED else _replayed(request, played, variant)
