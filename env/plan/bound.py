@@ -49,10 +49,9 @@ def lower_bound(table: Table) -> Bound:
     if not len(table.counts):
         return Bound(0.0, 0.0, np.zeros(resources), np.zeros(len(table.prices)))
     volumes = [_volume(table), *_of_few_offers(table)]
-    every = [*volumes, _of_groups(table), *_of_large(table)]
-    rows, wanted = np.concatenate([each[0] for each in every]), np.concatenate([each[1] for each in every])
+    rows, wanted = covering_rows(table)
     used = (wanted > 0) & (rows.max(axis=1) > 0)
-    priced = _cheapest_alike(rows[used], table.prices)
+    priced = cheapest_alike(rows[used], table.prices)
     solved = cover(table.prices[priced], rows[used][:, priced], wanted[used])
     amounts = np.zeros(len(table.prices))
     amounts[priced] = solved.amounts
@@ -62,6 +61,15 @@ def lower_bound(table: Table) -> Bound:
     usable = usable_prices(table)
     volume = _alone(table, *volumes[0])
     return Bound(rounded(solved.bound, usable), rounded(volume.bound, usable), worth, amounts)
+
+
+def covering_rows(table: Table) -> tuple[Floats, Floats]:
+    """What any nodes that hold the demand meet: float64 of shape (rows, offers), and what they come to at least.
+
+    The first of them are the volumes: a row for each resource, of all pods and then of each set of offers.
+    """
+    every = [_volume(table), *_of_few_offers(table), _of_groups(table), *_of_large(table)]
+    return np.concatenate([each[0] for each in every]), np.concatenate([each[1] for each in every])
 
 
 def usable_prices(table: Table) -> Floats:
@@ -120,7 +128,7 @@ def _of_large(table: Table) -> list[tuple[Floats, Floats]]:
     return found
 
 
-def _cheapest_alike(columns: Floats, prices: Floats) -> list[int]:
+def cheapest_alike(columns: Floats, prices: Floats) -> list[int]:
     """Of offers that differ in nothing but their price the cheapest, such as one of several zones."""
     kept: dict[bytes, int] = {}
     for column in np.argsort(prices, kind="stable").tolist():

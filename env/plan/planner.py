@@ -16,6 +16,7 @@ from env.plan.arrivals import at_end, in_order, key_of, largest_first
 from env.plan.autoscalers import Outcome, Situation, cluster_autoscaler, karpenter
 from env.plan.bound import lower_bound, rounded, usable_prices
 from env.plan.demand import Demand, Floats, Key, PodGroup, Table, demand_of, table_of
+from env.plan.exact import exact_bound, is_installed
 from env.plan.moves import Journey, Move, best_move
 from env.plan.offers import Counts, Offer, most_allowed, pools_of
 from env.plan.packing import cost_of, starts
@@ -26,6 +27,7 @@ from env.quantity import format_cpu, format_memory
 from env.trace.document import Trace
 
 _MOST_GROWN = 8
+_CLOSE = 1e-9
 
 Told = Callable[[int, float], None]
 
@@ -142,7 +144,7 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         demand,
         found,
         0.0 if found is None else cost_of(table, found),
-        least,
+        _sharper(least, found, problem, table, trial),
         bound.volume,
         unready=_unready(cluster, trial),
         missing_now=beyond(lacking_of(cluster.replayed(trace, problem.nodes)), trial.allowed) if problem.nodes else {},
@@ -198,6 +200,13 @@ def _surviving(cost: float, problem: Problem, table: Table, trial: Trial) -> flo
     if Survive.ZONE in problem.survive and not any(beyond(trial.allowed_without(z), trial.allowed) for z in zones):
         least = max(least, rounded(cost * len(zones) / (len(zones) - 1), prices))
     return least
+
+
+def _sharper(least: float, found: Counts | None, problem: Problem, table: Table, trial: Trial) -> float:
+    """A sharper bound, where OR-Tools is installed and the plan is above the one that there is."""
+    if found is None or cost_of(table, found) <= least + _CLOSE or not is_installed():
+        return least
+    return max(least, _surviving(exact_bound(table, cost_of(table, found)), problem, table, trial))
 
 
 def _one(table: Table) -> Counts:
