@@ -1,8 +1,8 @@
 """What a policy of Season-v0 requests for the week that comes.
 
-It plays all windows that are known and then a week like the last one, in each of which it sees what came of its request
-before. Its steps are a power of two of MiB, so that the median peak is six to eleven of them: most that it was trained
-on are of that size, and containers of all sizes are the same to it.
+It plays all windows that are known and then a week like the last one, and sees in each what came of its request
+before, as it does in the environment. Its steps are a power of two of MiB, so that the median peak is six to eleven of
+them: most that it was trained on are of that size, and containers of all sizes are the same to it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from agents.default_model import season_model_path
+from agents.spaces import season
+from env.errors import AgentError
 from env.season.policy import Policy
 from env.usage.usage import ContainerKey, Usage
 from env.words import count
@@ -31,8 +34,19 @@ class Tested:
 
 
 def season_policy() -> Policy | None:
-    """The learned policy for memory that comes with the package; None: there is none."""
-    return None
+    """The trained agent of Season-v0 for memory that comes with the package; None: this installation has none.
+
+    Raises:
+        AgentError: Its file is damaged, or of another version.
+    """
+    from agents.load import load_agent  # torch, which takes seconds
+    from runner.evaluation.season import greedy
+
+    try:
+        path = season_model_path()
+    except AgentError:
+        return None
+    return greedy(load_agent(path, season()))
 
 
 def backtested(usage: Usage, policy: Policy | None) -> Tested:
