@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from env.season.window import Prices
 
 SEASON = "season"
+DEFAULT_MODEL = "default model"
+TRAINED_FOR = "memory"
+"""The variant that the default model is for."""
 EXCEEDED = {"memory": "OOM windows %", "cpu": "throttled windows %", "replicas": "overloaded windows %"}
 """What a window is called in which use was above the request, by variant."""
 
@@ -32,7 +36,7 @@ def evaluate(
     """Compare models with rules and bounds.
 
     Args:
-        names: Files of models.
+        names: Files of models; of none, the trained model that comes with Sim-Arena, where there is one.
         choice: What is played, at which price.
         file: Of series, to be played instead of the suite.
         baselines: Rules too; None: they too.
@@ -47,16 +51,17 @@ def evaluate(
     variant = variant_named(choice.variant or "memory")
     prices = Prices(checked_kappa(choice.kappa), variant.restart_price)
     _check_files(names)
+    models = {name: Path(name) for name in names} or (_default_model(variant) if not baselines else {})
     with interruptible("nothing was saved") as should_stop, stopping_when(should_stop):
         given, series, laws = _given(choice.kind, file, variant)
         facts = {**given, "variant": variant.name, "kappa": prices.kappa, "workloads": len(series)}
         document = facts | _evaluation(
-            names, choice.kind, series, laws, variant, prices, with_rules=baselines is not False
+            models, choice.kind, series, laws, variant, prices, with_rules=baselines is not False
         )
     if as_json:
         print_json(document)
     else:
-        _show(document, variant, names)
+        _show(document, variant, [*models])
 
 
 def _given(kind: str | None, file: Path | None, variant: Variant) -> tuple[dict[str, Any], Series, Laws | None]:
@@ -73,7 +78,7 @@ def _given(kind: str | None, file: Path | None, variant: Variant) -> tuple[dict[
 
 
 def _evaluation(
-    names: Sequence[str],
+    models: Mapping[str, Path],
     kind: str | None,
     series: Series,
     laws: Laws | None,
@@ -86,7 +91,9 @@ def _evaluation(
     from runner.evaluation.intervals import CONFIDENCE
     from runner.evaluation.season_suite import season_fingerprint, tuning_series
 
-    outcomes = {name: season.by_policy(season.greedy(_load(name)), series, variant, prices) for name in names}
+    outcomes = {
+        name: season.by_policy(season.greedy(_load(path)), series, variant, prices) for name, path in models.items()
+    }
     best = None
     if with_rules:
         tuned = season.tune(tuning_series(variant), variant, prices)
@@ -107,11 +114,20 @@ def _evaluation(
     }
 
 
-def _load(name: str) -> Any:
+def _default_model(variant: Variant) -> dict[str, Path]:
+    """The trained model that comes with Sim-Arena, by the name of its row; none for what it was not trained for."""
+    from agents.default_model import season_model_path
+
+    with suppress(AgentError):
+        return {DEFAULT_MODEL: season_model_path()} if variant.name == TRAINED_FOR else {}
+    return {}
+
+
+def _load(path: Path) -> Any:
     from agents.load import load_agent
     from agents.spaces import season
 
-    return load_agent(Path(name), season())
+    return load_agent(path, season())
 
 
 def _check_files(names: Sequence[str]) -> None:

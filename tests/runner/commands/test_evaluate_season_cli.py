@@ -50,6 +50,16 @@ def test_models_rules_and_bounds_play_the_suite(cli: Any, model: str) -> None:
     assert len(document["sha256"]) == 64
 
 
+def test_the_trained_model_plays_where_nobody_is_named(cli: Any, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.default_model.season_model_path", lambda: Path(model))
+    named = ("evaluate", "--suite", "season", "--kind", "flat", "--json")
+    rows = [
+        json.loads(cli(*named, *more).out)["evaluation"][0]["agent"]
+        for more in ((), ("--no-baselines",), ("--baselines",))
+    ]
+    assert rows == ["default model", "default model", "noop"]
+
+
 def test_a_table_says_how_everybody_does_of_each_kind(cli: Any, model: str) -> None:
     out = cli("evaluate", "--suite", "season", "--no-baselines", "--agent", model, "--kappa", "12").out
     assert "above informed %" in out
