@@ -27,10 +27,10 @@ class SeasonsChoice:
     panel: ClassVar[str] = "Trainings"
 
     seeds: Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Trainings of each row.")] = 5
-    epochs: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Of each member, in a federation.")] = 80
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Of each member, in a federation.")] = 64
     own_epochs: Annotated[
         int, typer.Option(metavar="N", min=1, max=10_000, help="Of each member afterwards, by itself.")
-    ] = 20
+    ] = 16
     epochs_per_round: Annotated[int, typer.Option(metavar="N", min=1, help="Between two averages.")] = 1
     environments: Annotated[
         int, typer.Option(metavar="N", min=8, max=4096, help="Workloads that are stepped together.")

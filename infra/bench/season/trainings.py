@@ -39,7 +39,7 @@ from runner.training.training import load_agent_weights, weights_in
 ENV = "season"
 _GROUP = "bench"
 _LEASE_S = 600.0
-_LOOK_S = 0.25
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ def _watch(place: Bucket, job_ids: Sequence[str], stop: threading.Event, leave: 
     """Let the worker leave once every job has its result, or all is to stop."""
     left = list(job_ids)
     while left and not stop.wait(_LOOK_S):
-        left = [job_id for job_id in left if not place.exists(keys.result(job_id))]
+        while left and place.exists(keys.result(left[0])):  # one request a look, until all end
+            left.pop(0)
     leave.set()
 
 
