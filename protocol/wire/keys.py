@@ -1,6 +1,7 @@
 """Every key of the bucket, built and parsed back here and nowhere else; `ids` says which names may be part of one.
 
-With `ids.ANY` in place of an id, a number or a hash a builder gives the pattern over all such keys, for IAM policies.
+Longer than most files, since no other has a key. With `ids.ANY` in place of an id, a number or a hash a builder gives
+the pattern over all such keys, for IAM policies.
 """
 
 from __future__ import annotations

@@ -151,8 +151,8 @@ class Attempt:
 
     def _run_episode(self, round_: int, episode: int) -> Episode:
         self.lease.episode = episode
-        which = f"{self.manifest.training.unit} {episode}"
-        self.lease.doing = f"round {round_}, {which}" if self.manifest.federation else which
+        in_round = f"round {round_}, " if self.manifest.federation else ""
+        self.lease.doing = f"{in_round}{self.manifest.training.unit} {episode}"
         self._episode_ends_by = self.bucket.clock.now() + self.manifest.training.episode_timeout_s
         finished = self.learner.run_episode(episode, self._must_stop)
         self.lease.reward = finished.reward
@@ -169,8 +169,8 @@ class Attempt:
     def _timed_out(self) -> str | None:
         if self.bucket.clock.now() <= self._episode_ends_by:
             return None
-        training = self.manifest.training
-        return f"{training.unit} {self.lease.episode} took longer than {training.episode_timeout_s:g} s"
+        wanted = self.manifest.training
+        return f"{wanted.unit} {self.lease.episode} took longer than {wanted.episode_timeout_s:g} s"
 
     def _save(self, step: steps.Save) -> None:
         key = keys.state(self.manifest.job_id, self.schedule.last(step.round))
@@ -179,11 +179,10 @@ class Attempt:
         self._saved_at = self.bucket.clock.now()
 
     def _say_how(self, round_: int, episodes: Sequence[Episode]) -> None:
-        member, now = self.manifest.federation, self.bucket.clock.now()
-        unit = "round" if member else self.manifest.training.unit
-        if member is None and round_ < self.schedule.rounds and now - self._said_at < SAY_EVERY_S:
+        alone, now = self.manifest.federation is None, self.bucket.clock.now()
+        if alone and round_ < self.schedule.rounds and now - self._said_at < SAY_EVERY_S:
             return
-        self._said_at = now
+        self._said_at, unit = now, self.manifest.training.unit if alone else "round"
         self.say(f"{self.manifest.job_id}: {unit} {round_}/{self.schedule.rounds}: {in_words(episodes)}")
 
     # -- follow the federation -----------------------------------------------------------------------

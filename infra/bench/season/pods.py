@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,7 @@ from env.season.real import Floats, RealSeries, read_samples, read_series
 from env.season.series import Series
 from env.season.variants import Variant
 from infra.bench.season.trainings import Member
-
-
-def is_trained_on(pod: str) -> bool:
-    """Whether a pod is of the half that is trained on: by a hash of its name, so it is always the same half."""
-    return sha256(pod.encode()).digest()[-1] % 2 == 0
+from runner.bench.season_fit import is_even
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,8 @@ def split(path: Path, members: int, variant: Variant) -> Split:
     """
     real = read_series(path, variant)
     rows = {name: row for row, name in enumerate(real.names)}
-    mine = [name for name in rows if is_trained_on(name)]
-    unseen = [rows[name] for name in rows if not is_trained_on(name)]
+    mine = [name for name in rows if is_even(name)]
+    unseen = [rows[name] for name in rows if not is_even(name)]
     if len(mine) < members or not unseen:
         raise ConfigError(
             f"--series {path}: {len(mine)} series to train on and {len(unseen)} to test with; {members} members need "

@@ -179,9 +179,11 @@ def test_a_worker_leaves_a_job_of_an_environment_that_it_does_not_know_to_others
     world.close()
 
 
-def drafted(job: JobChoice | None = None, epochs: EpochsChoice | None = None, **federated: Any) -> TrainingSpec:
+def drafted(
+    job: JobChoice | None = None, epochs: EpochsChoice | None = None, env: str = "doctor", **federated: Any
+) -> TrainingSpec:
     choice = FederationChoice(**federated)
-    given = (job or JobChoice(), EpisodeChoice(), WorkloadChoice(env="doctor"), choice, epochs or EpochsChoice())
+    given = (job or JobChoice(), EpisodeChoice(), WorkloadChoice(env=env), choice, epochs or EpochsChoice())
     return draft(*given).training
 
 
@@ -202,6 +204,17 @@ def test_a_submission_in_epochs_names_its_environment_and_the_learner_of_it() ->
         ({"epochs": EpochsChoice(variant="cpu")}, "environment setting 'variant': --env doctor has none"),
         ({"epochs": EpochsChoice(environments=1 << 20)}, "--environments: "),
         ({"federation_size": 2, "heterogeneous": True}, "--heterogeneous: --env doctor has no kinds"),
+        ({"epochs": EpochsChoice(series=("pods.csv",))}, "--series pods.csv: --env doctor is not trained on series"),
+        ({"env": "season", "epochs": EpochsChoice(kind="dayly")}, "--kind dayly: unknown in --env season; did you"),
+        ({"env": "season", "epochs": EpochsChoice(variant="gpu")}, "variant 'gpu': unknown"),
+        ({"env": "season", "epochs": EpochsChoice(kappa=-1.0)}, "kappa -1.0: must be"),
+        ({"env": "season", "epochs": EpochsChoice(environments=4096)}, "a job in a season has at most 2,048"),
+        ({"env": "season", "epochs": EpochsChoice(kind="flat", series=("a",))}, "--kind flat: is generated, but"),
+        ({"env": "season", "epochs": EpochsChoice(series=("absent.csv",))}, "series file absent.csv: cannot be read"),
+        (
+            {"env": "season", "epochs": EpochsChoice(kind="flat,leak"), "federation_size": 1, "heterogeneous": True},
+            "--kind: 2 kinds for 1 member",
+        ),
     ],
 )
 def test_a_users_mistake_is_named_before_anything_is_uploaded(options: dict[str, Any], message: str) -> None:

@@ -30,7 +30,9 @@ def of(array: np.ndarray) -> bytes:
 
 def test_the_series_of_all_objects_stand_one_below_the_other() -> None:
     first, second = np.ones((2, 5)), np.full((1, 5), 2.0)
-    assert np.array_equal(read_back(of(first), of(second)), np.concatenate([first, second]))
+    found = read_back(of(first), of(second))
+    assert found is not None
+    assert np.array_equal(found, np.concatenate([first, second]))
     assert read_back() is None
 
 
