@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from env.errors import ConfigError
 from env.season.real import LEAST_SAMPLES, TYPICAL_STEPS, read_samples, read_series
@@ -102,3 +105,20 @@ def test_what_a_small_file_unpacks_to_is_bounded(tmp_path: Path, monkeypatch: py
     path.write_bytes(gzip.compress(b"pod,seconds,use\n" + b"a,1,2\n" * 1000))
     with pytest.raises(ConfigError, match="more than"):
         read_samples(path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=200)
+    | st.text("a,;\"'\n\r\t01.e-\x00\u202e", max_size=200).map(lambda text: f"pod,seconds,use\n{text}".encode())
+)
+def test_no_bytes_lead_to_anything_but_samples_or_one_error(tmp_path: Path, data: bytes) -> None:
+    for path, written in (
+        (tmp_path / "x.csv", data),
+        (tmp_path / "x.csv.gz", data),
+        (tmp_path / "y.gz", gzip.compress(data)),
+    ):
+        path.write_bytes(written)
+        with suppress(ConfigError):
+            found = read_samples(path)
+            assert all(np.isfinite(each).all() for pair in found.values() for each in pair)
