@@ -227,7 +227,7 @@ class Mover:
 
 
 def _kept(journey: Journey, there: Sequence[NodePool], plane: ControlPlane) -> set[str]:
-    """Nodes that stay: of each kind and zone as many as the plan has, those with the most pods."""
+    """Nodes that stay: of each kind and zone as many as the plan has, those with the most pods; cordoned ones last."""
     pods = Counter(pod.row for pod in plane.api.scheduler.bound.pods if pod.owner.kind != "DaemonSet")
     bare = {pod.row for pod in plane.api.scheduler.bound.pods if pod.owner.kind == "Pod"}
     rows = plane.api.scheduler.bound.table.set.row

@@ -15,9 +15,10 @@ from env.plan.offers import Counts, Offer
 from env.plan.packing import cost_of, efficient
 from env.plan.trial import Trial
 
-MOST_LOOKS = 12_000_000_000
-"""Work of all replays of one search, in units of `env.engine.budget`: some minutes."""
+MOST_LOOKS = 4_000_000_000
+"""Work of all replays of one search, in units of `env.engine.budget`: four minutes."""
 MOST_REPLAYS = 1_600
+"""Replays of one search: small ones cost more than they look at."""
 _MOST_EFFICIENT = 16
 _MOST_STARTS = 8
 _WORSE = 0.2  # a start dearer by more than this share than the best set found is not made smaller
@@ -51,7 +52,7 @@ class Search:
         self._least = least
         self._told = told
         self._best: Counts | None = None
-        self._until = 0  # replays at which the search from one start ends
+        self._until = 0, 0  # replays and looks at which the search from one start ends
         self._efficient = efficient(table, worth)[:_MOST_EFFICIENT]
         self._needs = (table.counts[:, None] * table.requests).sum(axis=0)
 
@@ -63,7 +64,11 @@ class Search:
         """
         found: Counts | None = None
         for start in starts[:_MOST_STARTS]:
-            self._best, self._until = None, self.trial.replays + MOST_REPLAYS // _MOST_STARTS
+            self._best = None
+            self._until = (
+                self.trial.replays + MOST_REPLAYS // _MOST_STARTS,
+                self.trial.looks + MOST_LOOKS // _MOST_STARTS,
+            )
             if found is None or self._cost(start) < (1 + _WORSE) * self._cost(found):
                 self._best = self._mended(start, found)
             while self._best is not None and not self._is_done():
@@ -93,7 +98,7 @@ class Search:
     def _is_done(self) -> bool:
         """Whether the bound is reached, or the work is used up."""
         reached = self._best is not None and self._cost(self._best) <= self._least + _CLOSE
-        return reached or self.trial.looks > MOST_LOOKS or self.trial.replays > self._until
+        return reached or self.trial.replays > self._until[0] or self.trial.looks > self._until[1]
 
     def _accept(self, counts: Counts | None) -> bool:
         """Take a set that is cheaper than the best so far, if the engine places everything."""

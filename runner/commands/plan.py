@@ -69,7 +69,7 @@ def plan(
     from env.plan.planner import plan as planned
     from env.plan.trial import Survive
     from runner.plan.answer import answer_of
-    from runner.plan.question import offers_for
+    from runner.plan.question import offers_for, workers
     from runner.plan.requests import enough
 
     if markdown and output.as_json:
@@ -79,7 +79,8 @@ def plan(
     source = open_source(trace, manifests, replay, live, usage)
     if source.first_line:
         note(source.first_line)
-    offers = offers_for(source.nodes, allowed)
+    there, of_control_plane = workers(source.nodes)
+    offers = offers_for(there, allowed)
     survive = frozenset(Survive(each) for each in choice.survive)
     if Survive.ZONE in survive and len({offer.zone for offer in offers}) < 2:
         raise UsageError("--survive zone: the nodes are in one zone; name others with --zone")
@@ -98,6 +99,8 @@ def plan(
             made = planned(problem, lambda replays, cost: status.update(f"replay {replays + 1}"))
     found = answer_of(made, allowed.prices, sized)
     facts = _facts(found, source)
+    if of_control_plane:
+        facts["control plane"] = f"{count(of_control_plane, 'node')}, no part of the plan"
     if output.as_json:
         skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
         print_json({**facts, **_document(found), "skipped": skipped})

@@ -26,6 +26,7 @@ ANY = "any"
 """What names all types of the price list that run images for amd64, but those with GPUs, and burstable ones, of which
 a share of the CPU can be used at length."""
 
+_CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.", "e2-micro", "e2-small", "e2-medium", "Standard_B")
 
 
@@ -69,6 +70,14 @@ def offers_for(nodes: NodePools | None, allowed: Allowed) -> tuple[Offer, ...]:
     if all(offer.usd_per_hour is not None for offer in priced):
         return priced
     return tuple(replace(offer, usd_per_hour=None) for offer in priced)
+
+
+def workers(nodes: NodePools | None) -> tuple[NodePools | None, int]:
+    """Nodes without those of the control plane, which stay as they are, and how many these are."""
+    if nodes is None:
+        return None, 0
+    kept = tuple(pool for pool in nodes.pools if not any(taint.key in _CONTROL_PLANE for taint in pool.taints))
+    return (NodePools(kept) if kept else None), nodes.count - sum(pool.count for pool in kept)
 
 
 def _types(allowed: Allowed) -> list[NodePool]:

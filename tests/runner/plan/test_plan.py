@@ -13,13 +13,13 @@ import yaml
 
 from env.errors import ConfigError
 from env.plan.prices import read_prices, shipped_prices
-from env.problems.node_text import parse_nodes
+from env.problems.node_text import parse_nodes, parse_taints
 from env.problems.nodes import NodePools
 from env.snapshot import read_manifests, trace_of
 from env.usage.usage_file import read_usage_file
 from infra.commands import app
 from runner.commands.console import run
-from runner.plan.question import Allowed, offers_for
+from runner.plan.question import Allowed, offers_for, workers
 from runner.plan.requests import enough
 
 Ran = tuple[int, str, str]
@@ -181,6 +181,14 @@ def test_new_types_get_the_labels_and_zones_that_nodes_have() -> None:
     assert dict(offer.node.labels)["pool"] == "web"
     assert offer.zone == "z"
     assert offer.usd_per_hour == 0.126
+
+
+def test_nodes_of_the_control_plane_are_no_part_of_a_plan() -> None:
+    tainted = parse_nodes("1x4:8Gi").marked({}, parse_taints(["node-role.kubernetes.io/control-plane:NoSchedule"]))
+    every = NodePools((*parse_nodes("3xm6i.large").pools, *tainted.pools))
+    found, left_out = workers(every)
+    assert found == parse_nodes("3xm6i.large")
+    assert left_out == 1
 
 
 def test_any_leaves_out_burstable_types_and_those_of_other_architectures() -> None:
