@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from env.season.history import taken
 from env.season.variants import DAYS_A_WEEK, WARM_UP, WINDOWS_A_DAY
 
 LAGS = (1, 2, 3, 4, 5, 8, 12, 16, 20, 24, 26, 27, 28)
@@ -81,13 +80,13 @@ def features(history: Any, kappa: float, state: Any) -> None:
     n, request = history.known, float(history.request)
     at = 0
     for lag in LAGS:
-        state[at] = squashed(taken(history, n - lag) - request, NEAR)
+        state[at] = squashed(history.peaks_taken[n - lag] - request, NEAR)
         at += 1
     for lag in FAR:
-        state[at] = squashed(taken(history, n - lag) - request, FAR_AWAY)
+        state[at] = squashed(history.peaks_taken[n - lag] - request, FAR_AWAY)
         at += 1
     for lag in SHARES:
-        state[at] = share(taken(history, n - lag), request)
+        state[at] = share(history.peaks_taken[n - lag], request)
         at += 1
     for lag in FLAGS:
         state[at] = history.exceeded[n - lag]
@@ -116,19 +115,19 @@ def features(history: Any, kappa: float, state: Any) -> None:
     at += 16
     for lag in FORECASTS:
         highest, second, third, error = errors(history, lag)
-        forecast = taken(history, n - lag) - request
+        forecast = history.peaks_taken[n - lag] - request
         state[at] = squashed(forecast + highest, NEAR)
         state[at + 1] = squashed(forecast + second, NEAR)
         state[at + 2] = squashed(forecast + third, NEAR)
         state[at + 3] = squashed(error, NEAR)
         at += 4
     state[at] = squashed(8 * history.growing, NEAR)
-    state[at + 1] = squashed(taken(history, first_of_pods(history)) - request, NEAR)
+    state[at + 1] = squashed(history.peaks_taken[first_of_pods(history)] - request, NEAR)
     state[at + 2] = min(history.recent, HIGHEST)
     state[at + 3] = min(history.age / WARM_UP, HIGHEST)
     state[at + 4] = min(history.since_deploy, WARM_UP) / WARM_UP
-    state[at + 5] = squashed(taken(history, n - 1) - taken(history, n - 1 - WINDOWS_A_DAY), NEAR)
-    state[at + 6] = squashed(taken(history, n - 1) - taken(history, first_of_pods(history)), NEAR)
+    state[at + 5] = squashed(history.peaks_taken[n - 1] - history.peaks_taken[n - 1 - WINDOWS_A_DAY], NEAR)
+    state[at + 6] = squashed(history.peaks_taken[n - 1] - history.peaks_taken[first_of_pods(history)], NEAR)
     at += 7
     for time in range(WINDOWS_A_DAY):
         state[at + time] = n % WINDOWS_A_DAY == time
@@ -143,7 +142,7 @@ def summary(history: Any, first: int, end: int, every: int) -> tuple[float, floa
     """Of the windows first, first + every, …, before end: the three highest peaks, the mean and standard deviation."""
     highest, second, third, total, squares, number = 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for window in range(first, end, every):
-        peak = taken(history, window)
+        peak = history.peaks_taken[window]
         third = max(third, min(peak, second))
         second = max(second, min(peak, highest))
         highest = max(highest, peak)
@@ -166,7 +165,7 @@ def errors(history: Any, lag: int) -> tuple[float, float, float, float]:
         return 0.0, 0.0, 0.0, UNKNOWN
     highest, second, third, total = -UNKNOWN, -UNKNOWN, -UNKNOWN, 0.0
     for window in range(first, n):
-        error = taken(history, window) - taken(history, window - lag)
+        error = history.peaks_taken[window] - history.peaks_taken[window - lag]
         third = max(third, min(error, second))
         second = max(second, min(error, highest))
         highest = max(highest, error)

@@ -19,7 +19,7 @@ HISTORY = np.dtype(
         ("highest", np.float64),
         ("growing", np.float64),
         ("requests", np.int64, (ALL_WINDOWS,)),
-        ("seen", np.float64, (ALL_WINDOWS,)),
+        ("peaks_taken", np.float64, (ALL_WINDOWS,)),
         ("exceeded", np.uint8, (ALL_WINDOWS,)),
     ]
 )
@@ -32,10 +32,10 @@ since_deploy: Windows since the last deploy; `NO_DEPLOY` if there was none.
 recent: Windows in which use was above the request, a window ago counting KEPT of the one after.
 growing: By how much peaks grow with each window that pods are older, in steps; a mean in which each window counts
     GROWING.
-highest: What the highest peak so far is taken to have been, in steps; see `taken`.
+highest: What the highest peak so far is taken to have been, in steps.
 requests: Of each window, in steps; in the warm-up, that of the start.
-seen: The peak of each window, in steps; where it was above the request, the request.
-exceeded: 1 where it was.
+peaks_taken: The peak of each window, in steps; where it was above the request, what it is taken to have been.
+exceeded: 1 where it was above the request.
 """
 
 NO_DEPLOY = ALL_WINDOWS
@@ -64,7 +64,7 @@ def begin(history: Any, peaks: Any, deploys: Any, largest: int) -> None:
     history.exceeded[:] = 0
     history.requests[:WARM_UP] = history.request
     for window in range(WARM_UP):
-        history.seen[window] = peaks[window]
+        history.peaks_taken[window] = peaks[window]
         history.highest = max(history.highest, peaks[window])
         if deploys[window]:
             history.since_deploy = WARM_UP - window
@@ -74,19 +74,13 @@ def remember(history: Any, window: Window, deploy: bool) -> None:
     """Add a window that is over; `deploy`: there was one before it."""
     now = history.known
     history.requests[now] = window.request
-    history.seen[now] = window.request if window.exceeded else window.peak
+    history.peaks_taken[now] = CENSORED * window.request if window.exceeded else window.peak
     history.exceeded[now] = window.exceeded
-    history.highest = max(history.highest, taken(history, now))
+    history.highest = max(history.highest, history.peaks_taken[now])
     history.recent = KEPT * history.recent + window.exceeded
     if window.age >= 2 and window.age <= now and not window.exceeded:
-        history.growing += GROWING * (window.peak - taken(history, now - 1) - history.growing)
+        history.growing += GROWING * (window.peak - history.peaks_taken[now - 1] - history.growing)
     history.known = now + 1
     history.request = window.request
     history.age = window.age
     history.since_deploy = 1 if deploy else min(history.since_deploy + 1, NO_DEPLOY)
-
-
-def taken(history: Any, window: int) -> float:
-    """What a window's peak is taken to have been, in steps."""
-    seen = history.seen[window]
-    return float(seen * CENSORED) if history.exceeded[window] else float(seen)

@@ -22,7 +22,7 @@ def line(lane: Any, variant: Variant) -> str:
     asked = f"request {amount(request, variant)}"
     if known == WARM_UP:
         return f"window 0: reset -> {asked}"
-    used = f"use above it ({excess_of(variant)})" if lane["oom"] else f"use {amount(lane['seen'][known - 1], variant)}"
+    used = f"use above it ({excess_of(variant)})" if lane["oom"] else f"use {amount(lane['peak'], variant)}"
     return f"window {known - WARM_UP}: {asked}{', changed' if lane['changed'] else ''}; {used}; cost {lane['cost']:.2f}"
 
 
@@ -42,7 +42,7 @@ def excess_of(variant: Variant) -> str:
 def season_picture(lane: Any, variant: Variant) -> NDArray[np.uint8]:
     """The windows that are over, and the requests in them; what its agent does not know: how far use was above them."""
     known, over = int(lane["known"]), lane["exceeded"] != 0
-    peaks = np.where(over, np.maximum(lane["seen"], lane["peaks"]), lane["seen"])
+    peaks = np.where(over, np.maximum(lane["requests"], lane["peaks"]), lane["peaks_taken"])
     peaks[known:] = 0
     requests = lane["requests"][:known].astype(float).tolist()
     return windows_picture(line(lane, variant), peaks.tolist(), requests, over.tolist(), variant)
