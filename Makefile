@@ -26,8 +26,9 @@ lock: setup
 demo: setup
 	$(BIN)/sim-arena demo
 
+# Three processes for two cores, as some tests wait. OpenMP's threads would only wait for one another, by spinning.
 test: setup
-	$(BIN)/pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal
 
 # The store's tests, the whole check of an endpoint and a short chaos on MinIO, which Go builds if it is not installed.
 test-minio: setup
