@@ -11,13 +11,13 @@ from agents.settings import Settings, check_hidden, check_range
 class AggrevateSettings(Settings):
     """AggreVaTe. A rollout's length and the schedule count environment steps."""
 
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (64, 64)
     """Units of the hidden layers (ReLU)."""
     rollout_steps: int = 4096
     """Environment steps between two updates, of all environments together."""
-    epochs: int = 1
+    epochs: int = 3
     """Passes over the rollout in one update."""
-    minibatch_size: int = 1024
+    minibatch_size: int = 256
     """Steps in one gradient step."""
     learning_rate: float = 1e-3
     """Step size of Adam at first."""
@@ -27,7 +27,7 @@ class AggrevateSettings(Settings):
     """Environment steps over which the step size falls linearly."""
     temperature: float = 0.125
     """While it learns, an action is drawn with probability proportional to exp(-its excess cost / this)."""
-    most_cost: float = 3.0
+    most_cost: float = 1.5
     """An action that costs more than this above the best one counts as this: large errors would drown small ones."""
     max_gradient: float = 0.5
     """Longer gradients are shortened to this norm."""

@@ -30,7 +30,7 @@ from runner.training.epochs import first_seed
 from runner.training.validation import SEED
 
 EPOCH_STEPS = 1 << 16
-EPOCHS, ENVIRONMENTS = 150, 256
+EPOCHS, ENVIRONMENTS = 100, 256
 """Of a training where nothing else is asked for."""
 LEARNERS = (Aggrevate.name, PPO.name)
 

@@ -40,9 +40,8 @@ def test_a_stopped_training_goes_on_to_the_same_bits(agent: str) -> None:
     assert state_of(other) == state_of(whole)
 
 
-def test_members_start_equal_and_learn_a_kind_each() -> None:
+def test_members_start_equal_and_meet_other_workloads() -> None:
     plans = [plan("aggrevate", kinds=("daily", "leak"), member=member) for member in range(3)]
-    assert [each.played["kind"] for each in plans] == ["daily", "leak", "daily"]
     first = [each.new_agent().weights() for each in plans]
     assert all((first[0][name] == other[name]).all() for other in first[1:] for name in first[0])
     histories = []
