@@ -60,7 +60,7 @@ class Report:
 
     Attributes:
         recovered: Share of what pooling with all members' budget gives over being alone, on `all`, that a federation's
-            model has; by its row.
+            model has; by its row. Of seeds in which pooling gives anything.
         worse: (seed, member) whose model costs more on its own workloads after fine-tuning than alone.
         compared: How many were compared for `worse`.
     """
@@ -134,7 +134,8 @@ def report_of(found: Found, members: Sequence[Member], unseen: str | None) -> Re
         for row in _SHOWN
         if whole[row]
     ]
-    base = [seed for seed in whole[Row.ALONE] if seed in whole[Row.POOLED_ALL]]
+    both = [seed for seed in whole[Row.ALONE] if seed in whole[Row.POOLED_ALL]]
+    base = [seed for seed in both if scores.everywhere(Row.ALONE, seed) > scores.everywhere(Row.POOLED_ALL, seed)]
     recovered = {
         row: spread
         for row in (Row.FEDAVG, Row.FEDPROX, Row.POOLED)

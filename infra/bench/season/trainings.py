@@ -84,7 +84,9 @@ def endpoint() -> Iterator[Endpoint]:
     before = dict(os.environ)
     with serving() as url:
         try:
-            os.environ.update(clean_environment(environment(url)))
+            wanted = clean_environment(environment(url))
+            os.environ.clear()  # a user's own AWS settings would go before these
+            os.environ.update(wanted)
             yield Endpoint(url)
         finally:
             os.environ.clear()
