@@ -35,11 +35,14 @@ class Adviser:
 
     Args:
         envs: Their workloads are looked at, nothing of them is changed.
+        caution: The price of use above the request counts so many times. The adviser's later decisions know what is to
+            come, so it gets out of the way of what meets an agent unprepared, and thinks too little of keeping room.
     """
 
-    def __init__(self, envs: SeasonVectorEnv) -> None:
+    def __init__(self, envs: SeasonVectorEnv, caution: float = 1.0) -> None:
         self._envs = envs
-        variant = envs.variant
+        variant, prices = envs.variant, envs.game.prices
+        self._game = envs.game._replace(prices=prices._replace(kappa=caution * prices.kappa))
         grows = envs.plays_given or RANGES[variant.name].growth[1] > 0
         shape = (envs.num_envs, WINDOWS + 1, variant.largest + 1, AGES if grows else 1)
         self._ahead = np.zeros(shape, np.float32)
@@ -50,7 +53,7 @@ class Adviser:
         """Cost-to-go by environment and action, (n, actions): the next window's and the least after it, expected."""
         envs = self._envs
         costs = np.empty((envs.num_envs, len(JUMPS)))
-        _compiled()(envs.lanes, envs.game, envs.plays_given, self._started, self._tails, self._ahead, costs)
+        _compiled()(envs.lanes, self._game, envs.plays_given, self._started, self._tails, self._ahead, costs)
         return costs
 
 

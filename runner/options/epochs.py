@@ -20,7 +20,7 @@ class EpochsChoice:
             metavar="N",
             min=1,
             max=100_000,
-            help="Epochs of 65,536 environment steps in all. Default: 100.",
+            help="Epochs of 65,536 environment steps in all. Default: 100 of a doctor, 60 of a season.",
         ),
     ] = None
     environments: Annotated[
