@@ -15,6 +15,7 @@ search.py       the cheapest nodes found
 budgets.py      what may be evicted
 moves.py        the way to the plan's nodes
 running.py      a cluster whose nodes come and go
+scale_up.py     nodes for pods that have none, as autoscalers choose them
 autoscalers.py  what autoscalers come to
 planner.py      all of it
 """

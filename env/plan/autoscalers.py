@@ -1,21 +1,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from env.embedded.cluster import EmbeddedCluster
 from env.engine.manifests.fields import as_map, as_maps
 from env.engine.pods import Pod
-from env.jit import Ints
 from env.plan.budgets import Disruptions
-from env.plan.demand import CPU, MEMORY, Demand, Floats, Key, Table
-from env.plan.offers import Counts, Offer, kind_name, named, pools_of
-from env.plan.packing import pack
-from env.plan.running import Rows, RunningCluster
+from env.plan.demand import Key
+from env.plan.offers import Counts, kind_name, named, pools_of
+from env.plan.running import Rows, RunningCluster, Situation
+from env.plan.scale_up import node_groups, open_nodes
 from env.plan.trial import beyond, lacking_of
 from env.problems.nodes import NodePool, NodePools
-from env.trace.document import Trace
 
 THRESHOLD = 0.5  # --scale-down-utilization-threshold
 _MOST_ROUNDS = 300
@@ -40,33 +35,9 @@ class Outcome:
     missing: Mapping[Key, int]
 
 
-@dataclass(frozen=True, eq=False)
-class Situation:
-    """What autoscalers find.
-
-    Attributes:
-        trace: The workloads, as they came.
-        nodes: Those that there are; None: none yet.
-        offers: Kinds of nodes that may join.
-        demand, table: What has to be placed, in numbers.
-        worth: What a unit of each resource is worth; shape (resources,).
-        allowed: Pods that workloads may lack.
-        usd_per_hour: What nodes cost by kind, as far as it is known.
-    """
-
-    trace: Trace
-    nodes: NodePools | None
-    offers: tuple[Offer, ...]
-    demand: Demand
-    table: Table
-    worth: Floats
-    allowed: Mapping[Key, int]
-    usd_per_hour: Mapping[str, float]
-
-
 def cluster_autoscaler(found: Situation) -> Outcome:
     """The Cluster Autoscaler's nodes."""
-    running = _started(found, _scaled_up)
+    running = _started(found, node_groups)
     before = beyond(lacking_of(running.plane), found.allowed)
     tried: set[str] = set()
     for _ in range(_MOST_ROUNDS):
@@ -78,18 +49,18 @@ def cluster_autoscaler(found: Situation) -> Outcome:
         tried.add(gone)
         running.leave([gone])
         if beyond(lacking_of(running.plane), found.allowed) != before:
-            _mend(found, running, _scaled_up)
+            _mend(found, running, node_groups)
     return _outcome("Cluster Autoscaler", found, running)
 
 
 def karpenter(found: Situation) -> Outcome:
     """Karpenter's nodes."""
-    running = _started(found, _provisioned)
+    running = _started(found, open_nodes)
     cost = _cost(found, running.nodes)
     for _ in range(_MOST_ROUNDS):
         if not _consolidated(found, running):
             break
-        _mend(found, running, _provisioned)
+        _mend(found, running, open_nodes)
         if _cost(found, running.nodes) >= cost:
             break
         cost = _cost(found, running.nodes)
@@ -102,7 +73,8 @@ Scale = Callable[[Situation, Rows], Counts | None]
 def _started(found: Situation, scale: Scale) -> RunningCluster:
     """The cluster as it is, with nodes for the pods that have none."""
     every = dict(enumerate(found.table.counts.tolist()))
-    nodes = found.nodes or pools_of(found.offers, scale(found, every) or _one(found))
+    first = scale(found, every)
+    nodes = found.nodes or pools_of(found.offers, first if first and any(first) else _one(found))
     there = named(nodes)
     plane = EmbeddedCluster().replayed(found.trace, NodePools(there))
     running = RunningCluster(plane, there, found.trace, found.demand, found.table, found.offers)
@@ -128,30 +100,6 @@ def _outcome(name: str, found: Situation, running: RunningCluster) -> Outcome:
 
 
 # --- Cluster Autoscaler -----------------------------------------------------------------------------------------------
-
-
-def _scaled_up(found: Situation, waiting: Rows) -> Counts | None:
-    """Nodes of one kind at a time, of that with the least idle CPU, then memory, for the pods that it takes."""
-    kinds: dict[str, list[int]] = {}
-    for column, offer in enumerate(found.offers):
-        kinds.setdefault(offer.name, []).append(column)
-    total, left = np.zeros(len(found.offers), dtype=np.int64), dict(waiting)
-    while left:
-        options = []
-        for name, columns in kinds.items():
-            taken = {row: many for row, many in left.items() if found.table.fits[row, columns].any()}
-            counts = pack(_part(found.table, taken), found.offers, columns, found.worth) if taken else None
-            if counts is not None:
-                room = np.array(counts) @ found.table.rooms
-                asked = sum(many * found.table.requests[row] for row, many in taken.items())
-                idle = 1 - asked / np.maximum(room, 1)
-                options.append((float(idle[CPU]), float(idle[MEMORY]), name, counts, taken))
-        if not options:
-            break
-        *_, counts, taken = min(options, key=lambda each: each[:3])
-        total += np.array(counts)
-        left = {row: many for row, many in left.items() if row not in taken}
-    return tuple(total.tolist())
 
 
 def _can_go(running: RunningCluster, names: Sequence[str], pods: Mapping[str, Sequence[Pod]]) -> bool:
@@ -197,44 +145,6 @@ def _manifest(pod: Pod) -> dict[str, object]:
 
 
 # --- Karpenter --------------------------------------------------------------------------------------------------------
-
-
-def _provisioned(found: Situation, waiting: Rows) -> Counts | None:
-    """First-fit-decreasing into nodes of which the type stays open; then the cheapest type for each."""
-    table = found.table
-    open_: list[_OpenNode] = []
-    for row in sorted(waiting, key=lambda row: (*(-table.requests[row]), row)):
-        fits = table.fits[row] > 0
-        for _ in range(waiting[row]):
-            request = table.requests[row]
-            if not any(each.takes(found, row, request, fits) for each in open_):
-                if not fits.any():
-                    return None
-                open_.append(_OpenNode(fits, request.copy(), {row}))
-    counts = np.zeros(len(found.offers), dtype=np.int64)
-    for each in open_:
-        counts[min(np.flatnonzero(each.types).tolist(), key=lambda o: (table.prices[o], counts[o], o))] += 1
-    return tuple(counts.tolist())
-
-
-@dataclass(eq=False)
-class _OpenNode:
-    """A node of which the type is not chosen yet: the types that still have the room, and what is on it."""
-
-    types: NDArray[np.bool_]
-    taken: Ints
-    rows: set[int]
-
-    def takes(self, found: Situation, row: int, request: Ints, fits: NDArray[np.bool_]) -> bool:
-        """Put a pod on it, if a type has the room; whether it was."""
-        if found.demand.groups[row].alone and row in self.rows:
-            return False
-        still = self.types & fits & (found.table.rooms >= self.taken + request).all(axis=1)
-        if not still.any():
-            return False
-        self.types, self.taken = still, self.taken + request
-        self.rows.add(row)
-        return True
 
 
 def _consolidated(found: Situation, running: RunningCluster) -> bool:
@@ -298,13 +208,6 @@ def _cost(found: Situation, nodes: Sequence[NodePool]) -> float:
     if all(offer.usd_per_hour is None for offer in found.offers):
         return float(len(nodes))
     return sum(found.usd_per_hour.get(kind_name(node), 0.0) for node in nodes)
-
-
-def _part(table: Table, rows: Rows) -> Table:
-    """The table with these pods alone."""
-    kept = np.array(sorted(rows), dtype=np.int64)
-    counts = np.array([rows[row] for row in kept.tolist()], dtype=np.int64)
-    return Table(table.requests[kept], counts, table.rooms, table.fits[kept], table.prices)
 
 
 def _one(found: Situation) -> Counts:

@@ -118,7 +118,8 @@ def table_of(demand: Demand, offers: Sequence[Offer]) -> Table:
         admits = static_table(template.placement, nodes)[0] == 0
         rooms[admits] -= np.array(_amounts(template, extended), dtype=np.int64)
     rooms = np.maximum(rooms, 0)
-    fits = np.stack([_fitting(group, row, rooms, nodes) for group, row in zip(demand.groups, requests, strict=True)])
+    fitting = [_fitting(group, row, rooms, nodes) for group, row in zip(demand.groups, requests, strict=True)]
+    fits: Ints = np.array(fitting, dtype=np.int64).reshape(len(demand.groups), len(offers))
     known = all(offer.usd_per_hour is not None for offer in offers)
     prices = np.array([offer.usd_per_hour if known else 1.0 for offer in offers], dtype=np.float64)
     counts: Ints = np.array([group.count for group in demand.groups], dtype=np.int64)

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.survey import WorkloadState, survey
 from env.plan.arrivals import at_end, in_order, key_of, largest_first
-from env.plan.autoscalers import Outcome, Situation, cluster_autoscaler, karpenter
+from env.plan.autoscalers import Outcome, cluster_autoscaler, karpenter
 from env.plan.bound import lower_bound, rounded, usable_prices
 from env.plan.demand import Demand, Floats, Key, PodGroup, Table, demand_of, table_of
 from env.plan.exact import exact_bound, is_installed
 from env.plan.moves import Journey, Move, best_move
 from env.plan.offers import Counts, Offer, most_allowed, pools_of
 from env.plan.packing import cost_of, starts
+from env.plan.running import Situation
 from env.plan.search import Search
 from env.plan.trial import Survive, Trial, beyond, lacking_of
 from env.problems.nodes import NodePools
@@ -132,7 +133,7 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         return Plan(problem, trace, demand, None, 0.0, 0.0, 0.0, misfits)
     bound = lower_bound(table)
     ordered = in_order(trace, largest_first(demand.groups, table, bound.amounts))
-    begin = starts(table, problem.offers, bound) or [_one(table)]
+    begin = [counts for counts in starts(table, problem.offers, bound) if any(counts)] or [_one(table)]
     spare = _spare(problem.offers, begin[0])
     trial = Trial(ordered, trace, problem.offers, spare, problem.survive, cluster)
     least = _surviving(bound.cost, problem, table, trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from env.engine.scheduling.cluster_shape import ClusterShape
 from env.engine.scheduling.placement import static_table
 from env.jit import Ints
 from env.plan.budgets import budgets_of
-from env.plan.demand import CPU, MEMORY, PODS, Demand, Table, most_fitting
+from env.plan.demand import CPU, MEMORY, PODS, Demand, Floats, Key, Table, most_fitting
 from env.plan.moves import Mover, root_of
 from env.plan.offers import Offer
 from env.problems.nodes import NodePool, NodePools
@@ -24,6 +24,30 @@ from env.trace.document import Trace
 
 Rows = Mapping[int, int]
 """Pods by the row of their group in a table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """What autoscalers find.
+
+    Attributes:
+        trace: The workloads, as they came.
+        nodes: Those that there are; None: none yet.
+        offers: Kinds of nodes that may join.
+        demand, table: What has to be placed, in numbers.
+        worth: What a unit of each resource is worth; shape (resources,).
+        allowed: Pods that workloads may lack.
+        usd_per_hour: What nodes cost by kind, as far as it is known.
+    """
+
+    trace: Trace
+    nodes: NodePools | None
+    offers: tuple[Offer, ...]
+    demand: Demand
+    table: Table
+    worth: Floats
+    allowed: Mapping[Key, int]
+    usd_per_hour: Mapping[str, float]
 
 
 class RunningCluster:

@@ -71,7 +71,7 @@ def others(found: Answer) -> dict[str, str]:
 
 def _other(each: Other) -> str:
     kinds = sorted(each.kinds.items(), key=lambda kind: (-kind[1], kind[0]))
-    shown = " + ".join(f"{many} {name}" for name, many in kinds[:_MOST_KINDS])
+    shown = " + ".join(f"{many} x {name}" for name, many in kinds[:_MOST_KINDS])
     more = f" and {len(kinds) - _MOST_KINDS} other types" if len(kinds) > _MOST_KINDS else ""
     cost = "" if each.usd_per_hour is None else f", {dollars(each.usd_per_hour)} $ a month"
     lacking = f"; {count(each.lacking, 'workload')} not Ready" if each.lacking else ""
@@ -80,7 +80,7 @@ def _other(each: Other) -> str:
 
 def moved(move: Move) -> str:
     """How the nodes that there are become those of the plan, and what workloads notice."""
-    joined = " and ".join(f"{many} {name}" for name, many in move.joined.items())
+    joined = " and ".join(f"{many} x {name}" for name, many in move.joined.items())
     parts = [f"{joined} join"] if joined else []
     if move.drained:
         parts.append(f"{count(len(move.drained), 'node')} drained {move.way}, {count(move.evictions, 'pod')} evicted")

@@ -96,3 +96,8 @@ def test_what_the_nodes_now_lack_is_said() -> None:
     found = plan(problem)
     assert dict(found.missing_now) == {("Deployment", "shop", "web"): 1}
     assert found.counts == (3,)
+
+
+def test_workloads_without_pods_need_one_node() -> None:
+    assert planned(workload("web", "1", 0)).counts == (1,)
+    assert planned(workload("agent", "1", kind="DaemonSet")).counts == (1,)
