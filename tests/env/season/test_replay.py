@@ -24,7 +24,7 @@ def says(variant: Variant, request: int, peak: float) -> bool:
     return exceeded_on(CLUSTER, window_scenario(variant, request, peak))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data(), st.sampled_from([*VARIANTS.values()]))
 def test_a_cluster_says_of_a_window_what_the_season_does(data: st.DataObject, variant: Variant) -> None:
     request = data.draw(st.integers(1, variant.largest))

@@ -27,7 +27,7 @@ kinds = st.sampled_from([None, *KINDS])
 variants = st.sampled_from([*VARIANTS])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**64), st.integers(1, 5), variants, kinds, st.integers(1, 9), st.booleans())
 def test_workloads_step_as_in_the_single_environment(
     seed: int, num_envs: int, variant: str, kind: str | None, windows: int, given_ones: bool
@@ -57,7 +57,7 @@ def test_workloads_step_as_in_the_single_environment(
             *expected, expected_info = one_by_one.step(actions[step])  # type: ignore[assignment]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**62), variants, kinds)
 def test_compiled_code_computes_what_plain_python_does(seed: int, variant: str, kind: str | None) -> None:
     many = SeasonVectorEnv(1, variant, kind, kappa=3)

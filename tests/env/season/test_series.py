@@ -15,7 +15,7 @@ from env.season.variants import ALL_WINDOWS, VARIANTS, WARM_UP, WINDOWS_A_DAY, v
 MEMORY = VARIANTS["memory"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**63 - 1), st.sampled_from([*VARIANTS]), st.sampled_from([None, *KINDS]))
 def test_compiled_code_draws_what_plain_python_does(seed: int, name: str, kind: str | None) -> None:
     variant = VARIANTS[name]
