@@ -54,7 +54,7 @@ def episode(request: EpisodeRequest) -> None:
     variant = variant_named(request.season.variant or VARIANTS[0])
     prices = Prices(checked_kappa(request.season.kappa), variant.restart_price)
     series, _ = generated(variant, [request.seed], request.season.kind)
-    name = request.agent or str(season_model_path())
+    name = request.agent or _trained(variant)
     with interruptible("nothing was saved") as should_stop, stopping_when(should_stop):
         played = _windows(_requests(name, series, variant, prices), series, variant)[: request.steps]
         said = None if request.cluster.cluster == EMBEDDED else _replayed(request, played, variant)
@@ -84,6 +84,15 @@ def episode(request: EpisodeRequest) -> None:
         tables.show_facts(facts)
     if agreed is not None and agreed < len(played):
         fail(f"--cluster {request.cluster.cluster}: says otherwise in {count(len(played) - agreed, 'window')}")
+
+
+def _trained(variant: Variant) -> str:
+    """The trained agent that comes with the package."""
+    if variant.name != VARIANTS[0]:
+        raise AgentError(
+            f"--variant {variant.name}: the trained agent is for {VARIANTS[0]}; name another: --agent NAME"
+        )
+    return str(season_model_path())
 
 
 def _requests(name: str, series: Series, variant: Variant, prices: Prices) -> list[int]:

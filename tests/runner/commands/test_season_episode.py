@@ -53,6 +53,11 @@ def test_a_model_plays_as_in_evaluations_and_the_optimum_costs_no_more(cli: Cli)
     assert mine["cost"] > played(cli, "--agent", "optimum", "--seed", "7")["cost"]
 
 
+def test_the_trained_agent_plays_where_no_other_is_named(cli: Cli) -> None:
+    words = ("--kind", "daily", "--seed", "3")
+    assert played(cli, *words)["cost"] < 0.9 * played(cli, *words, "--agent", "VPA")["cost"]
+
+
 def test_a_table_and_a_picture_show_the_first_windows(cli: Cli) -> None:
     words = ("--agent", "noop", "--variant", "cpu", "--kind", "daily", "--steps", "6", "--to", "season.png")
     result = cli("episode", "--env", "season", *words)
@@ -71,6 +76,7 @@ def test_a_table_and_a_picture_show_the_first_windows(cli: Cli) -> None:
         (("--env", "season", "--problem", "cpu"), "--problem: is of --env cluster; leave it out with --env season"),
         (("--env", "season", "--variant", "disk"), "variant 'disk': unknown"),
         (("--env", "season", "--agent", "VPA", "--to", "no/where.png"), "--to no/where.png: no file can be there"),
+        (("--env", "season", "--variant", "cpu"), "--variant cpu: the trained agent is for memory; name another"),
         (("--kappa", "3"), "--kappa: is of --env season; leave it out with --env cluster"),
         (("--env", "doctor", "--kind", "flat"), "--kind: is of --env season; leave it out with --env doctor"),
     ],
