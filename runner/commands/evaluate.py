@@ -91,7 +91,9 @@ def evaluate(
             rich_help_panel="Agents",
         ),
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw who solves what, as a .png file.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw who solves what, or of a season costs, as .png.")
+    ] = None,
 ) -> None:
     """Compare agents on a fixed suite, generated problems or traces.
 
@@ -105,8 +107,9 @@ def evaluate(
     from runner.evaluation.suite import OF_ROOMS, STANDARD
 
     if SEASON in (problems.suite, workload.env) or problems.series is not None:
-        _check_season(problems, workload, cluster, to)
-        of_season.evaluate(agent or [], season, problems.series, baselines=baselines, as_json=output.as_json)
+        _check_season(problems, workload, cluster)
+        check_place(to, "--to")
+        of_season.evaluate(agent or [], season, problems.series, to, baselines=baselines, as_json=output.as_json)
         return
     for option in changed(season):
         raise ConfigError(f"{option}: is of --suite season; leave it out, or add --suite season")
@@ -158,7 +161,7 @@ def evaluate(
     print_json({**facts, "seed": seed, "confidence": CONFIDENCE, "agents": rows})
 
 
-def _check_season(problems: ProblemsChoice, workload: WorkloadChoice, cluster: ClusterChoice, to: Path | None) -> None:
+def _check_season(problems: ProblemsChoice, workload: WorkloadChoice, cluster: ClusterChoice) -> None:
     """Refuse options about other problems than the season suite's.
 
     Raises:
@@ -166,7 +169,7 @@ def _check_season(problems: ProblemsChoice, workload: WorkloadChoice, cluster: C
     """
     if problems.suite not in (None, SEASON):
         raise ConfigError(f"--suite {problems.suite}: cannot be had together with --series or --env {SEASON}")
-    others = {"--scenarios": problems.scenarios, "--seed": problems.seed, "--to": to}
+    others = {"--scenarios": problems.scenarios, "--seed": problems.seed}
     given = [option for choice in (workload, cluster) for option in changed(choice) if option != "--env"]
     for option in (*given, *(name for name, value in others.items() if value is not None)):
         raise ConfigError(f"{option}: is not of --suite {SEASON}; leave it out")

@@ -18,9 +18,11 @@ from runner.commands.interrupt import interruptible
 from runner.options.season import SeasonChoice
 
 if TYPE_CHECKING:
+    from env.season.policy import Policy
     from env.season.series import Laws, Series
     from env.season.variants import Variant
     from env.season.window import Prices
+    from runner.evaluation.season import SeasonScore
 
 SEASON = "season"
 DEFAULT_MODEL = "default model"
@@ -31,7 +33,13 @@ EXCEEDED = {"memory": "OOM windows %", "cpu": "throttled windows %", "replicas":
 
 
 def evaluate(
-    names: Sequence[str], choice: SeasonChoice, file: Path | None, *, baselines: bool | None, as_json: bool
+    names: Sequence[str],
+    choice: SeasonChoice,
+    file: Path | None,
+    to: Path | None,
+    *,
+    baselines: bool | None,
+    as_json: bool,
 ) -> None:
     """Compare models with rules and bounds.
 
@@ -39,6 +47,7 @@ def evaluate(
         names: Files of models; of none, the trained model that comes with Sim-Arena, where there is one.
         choice: What is played, at which price.
         file: Of series, to be played instead of the suite.
+        to: A .png file for a picture; None: none.
         baselines: Rules too; None: they too.
         as_json: Print a document.
 
@@ -55,9 +64,17 @@ def evaluate(
     with interruptible("nothing was saved") as should_stop, stopping_when(should_stop):
         given, series, laws = _given(choice.kind, file, variant)
         facts = {**given, "variant": variant.name, "kappa": prices.kappa, "workloads": len(series)}
-        document = facts | _evaluation(
-            models, choice.kind, series, laws, variant, prices, with_rules=baselines is not False
+        policies = _policies(models)
+        found, scores = _evaluation(
+            policies, choice.kind, series, laws, variant, prices, with_rules=baselines is not False
         )
+        document = {**facts, **found, "evaluation": [score.document() for score in scores]}
+        if to is not None:
+            from runner.evaluation.season_pictures import draw, examples  # matplotlib, which takes a second
+
+            who, plays = next(iter(policies.items()), ("a clairvoyant", None))
+            shown = examples(series, variant, prices, plays)
+            draw(scores, document["yardstick"], shown, who, EXCEEDED[variant.name], to)
     if as_json:
         print_json(document)
     else:
@@ -78,7 +95,7 @@ def _given(kind: str | None, file: Path | None, variant: Variant) -> tuple[dict[
 
 
 def _evaluation(
-    models: Mapping[str, Path],
+    policies: Mapping[str, Policy],
     kind: str | None,
     series: Series,
     laws: Laws | None,
@@ -86,14 +103,13 @@ def _evaluation(
     prices: Prices,
     *,
     with_rules: bool,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[SeasonScore]]:
+    """What was measured besides scores, and these."""
     from runner.evaluation import season
     from runner.evaluation.intervals import CONFIDENCE
     from runner.evaluation.season_suite import season_fingerprint, tuning_series
 
-    outcomes = {
-        name: season.by_policy(season.greedy(_load(path)), series, variant, prices) for name, path in models.items()
-    }
+    outcomes = {name: season.by_policy(play, series, variant, prices) for name, play in policies.items()}
     best = None
     if with_rules:
         tuned = season.tune(tuning_series(variant), variant, prices)
@@ -104,14 +120,14 @@ def _evaluation(
     outcomes |= season.by_bounds(series, laws, variant, prices, kind, lambda numbers: progress(numbers, "bounds"))
     bounds = [name for name in (season.INFERRING, season.INFORMED, season.CLAIRVOYANT) if name in outcomes]
     yardstick = season.CLAIRVOYANT if laws is None else season.INFORMED
-    return {
+    found = {
         "sha256": season_fingerprint(series, variant),
         "confidence": CONFIDENCE,
         "best_tuned_rule": best,
         "yardstick": yardstick,
         "gap_closed": {} if best is None else {bound: season.closed(outcomes, best, bound) for bound in bounds},
-        "evaluation": [score.document() for score in season.scores(outcomes, series, yardstick)],
     }
+    return found, season.scores(outcomes, series, yardstick)
 
 
 def _default_model(variant: Variant) -> dict[str, Path]:
@@ -123,11 +139,13 @@ def _default_model(variant: Variant) -> dict[str, Path]:
     return {}
 
 
-def _load(path: Path) -> Any:
+def _policies(models: Mapping[str, Path]) -> dict[str, Policy]:
+    """Models that act greedily, by the names of their rows."""
     from agents.load import load_agent
-    from agents.spaces import season
+    from agents.spaces import season as spaces
+    from runner.evaluation.season import greedy
 
-    return load_agent(path, season())
+    return {name: greedy(load_agent(path, spaces())) for name, path in models.items()}
 
 
 def _check_files(names: Sequence[str]) -> None:

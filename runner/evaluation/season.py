@@ -140,10 +140,10 @@ def by_bounds(
     found: dict[str, list[float]] = {INFERRING: [], INFORMED: [], CLAIRVOYANT: []}
     for i in each(range(len(series))):
         stop_if_asked()
-        one = _part(series, i)
+        one = part(series, i)
         found[CLAIRVOYANT].append(clairvoyant(one, variant, prices)[0])
         if laws is not None:
-            found[INFORMED].append(informed(one, _part(laws, i), variant, prices)[0])
+            found[INFORMED].append(informed(one, part(laws, i), variant, prices)[0])
             found[INFERRING].append(inferring(one, variant, prices, kind)[0])
     return {name: Outcome(np.array(costs) / WINDOWS) for name, costs in found.items() if costs}
 
@@ -183,6 +183,6 @@ def _score(agent: str, kind: str, outcome: Outcome, base: Floats, some: NDArray[
     return SeasonScore(agent, kind, len(some), above=above, **means)
 
 
-def _part(given: R, i: int) -> R:
+def part(given: R, i: int) -> R:
     """One workload of several."""
     return replace(given, **{field.name: getattr(given, field.name)[i : i + 1] for field in fields(given)})
