@@ -68,6 +68,14 @@ def test_a_table_says_how_everybody_does_of_each_kind(cli: Any, model: str) -> N
     assert "of the gap" not in out
 
 
+@pytest.mark.parametrize("of", ["suite", "series"])
+def test_a_picture_shows_workloads_and_costs(cli: Any, tmp_path: Path, file: str, of: str) -> None:
+    given = ("--suite", "season", "--kind", "flat") if of == "suite" else ("--series", file)
+    picture = tmp_path / "season.png"
+    assert cli("evaluate", *given, "--baselines", "--to", str(picture)).code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_series_of_a_file_are_played_beside_the_best_rule_in_hindsight(cli: Any, file: str) -> None:
     document = json.loads(cli("evaluate", "--series", file, "--json").out)
     agents = [row["agent"] for row in document["evaluation"]]
