@@ -107,7 +107,7 @@ def test_what_a_small_file_unpacks_to_is_bounded(tmp_path: Path, monkeypatch: py
         read_samples(path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200)
     | st.text("a,;\"'\n\r\t01.e-\x00\u202e", max_size=200).map(lambda text: f"pod,seconds,use\n{text}".encode())
