@@ -132,3 +132,10 @@ def test_a_request_near_what_the_backtest_says_stays(cli: Any, tmp_path: Path) -
         cli("suggest", "-f", manifest(tmp_path / "web.json", str(int(asked))), "--usage", use, "--json").out
     )
     assert not any("memory" in each for each in told["workloads"][0]["sizes"])
+
+
+def test_the_sample_of_the_docs_has_all_rules_with_the_trained_agent_first(cli: Any) -> None:
+    sample = Path(__file__).parents[3] / "docs" / "samples" / "shop-use.csv"
+    tests = json.loads(cli("suggest", "--usage", str(sample), "--json").out)["backtests"]
+    assert [each["workload"] for each in tests] == ["checkout", "recommendations"]
+    assert [rule["name"] for rule in tests[0]["rules"]] == ["learned", "seasonal", "VPA", "KRR"]
