@@ -33,6 +33,7 @@ from runner.commands.console import check_place, err, fail, print_json
 from runner.commands.episode_request import EpisodeRequest
 from runner.commands.fitted import FittedTable
 from runner.commands.interrupt import interruptible
+from runner.commands.of_season import TRAINED_FOR
 from runner.evaluation.season import greedy
 from runner.options.season import VARIANTS
 
@@ -88,9 +89,9 @@ def episode(request: EpisodeRequest) -> None:
 
 def _trained(variant: Variant) -> str:
     """The trained agent that comes with the package."""
-    if variant.name != VARIANTS[0]:
+    if variant.name != TRAINED_FOR:
         raise AgentError(
-            f"--variant {variant.name}: the trained agent is for {VARIANTS[0]}; name another: --agent NAME"
+            f"--variant {variant.name}: the trained agent is for {TRAINED_FOR}; name another: --agent NAME"
         )
     return str(season_model_path())
 
