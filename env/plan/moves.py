@@ -24,7 +24,7 @@ from env.engine.scheduling.cluster_shape import ClusterShape
 from env.plan.budgets import Disruptions, budgets_of
 from env.plan.demand import Key
 from env.plan.offers import ZONE, Counts, Offer, kind_name, named
-from env.plan.trial import lacking_of
+from env.plan.trial import beyond, lacking_of
 from env.problems.nodes import NodePool, NodePools
 from env.problems.virtual_nodes import virtual_nodes
 from env.trace.document import Trace
@@ -65,7 +65,7 @@ class Move:
         evictions: Pods that were evicted.
         lowest: Of each workload of which pods were evicted, how few were Ready at least.
         blocked: Why pods could not be evicted; empty: all were.
-        missing: Pods that workloads lack at the end which they did not lack before.
+        missing: Pods that workloads lack at the end, beyond those that no number of nodes helps.
     """
 
     way: Way
@@ -78,7 +78,7 @@ class Move:
 
     @property
     def is_done(self) -> bool:
-        """All leaving nodes are empty, and no workload lacks a pod that it had."""
+        """All leaving nodes are empty, and no workload lacks a pod for want of room."""
         return not (self.blocked or self.missing)
 
 
@@ -123,7 +123,6 @@ def move(journey: Journey, way: Way, allowed: Mapping[Key, int], cluster: Embedd
     plane = cluster.replayed(journey.trace, NodePools(there))
     kept = _kept(journey, there, plane) if way is not Way.REPLACE else set[str]()
     joining = _joining(journey, kept, there)
-    before = lacking_of(plane)
     leaving = [pool.names[0] for pool in there if pool.names[0] not in kept]
     cordoned = [replace(pool, unschedulable=pool.unschedulable or pool.names[0] not in kept) for pool in there]
     change_nodes(plane, _shape([*cordoned, *joining]))
@@ -132,9 +131,7 @@ def move(journey: Journey, way: Way, allowed: Mapping[Key, int], cluster: Embedd
     drain(leaving, [*cordoned, *joining])
     if not mover.blocked:
         change_nodes(plane, _shape([each for each in (*cordoned, *joining) if each.names[0] not in leaving]))
-    missing = {
-        key: pods for key, pods in lacking_of(plane).items() if pods > max(before.get(key, 0), allowed.get(key, 0))
-    }
+    missing = beyond(lacking_of(plane), allowed)
     joined = Counter(kind_name(pool) for pool in joining)
     return Move(way, dict(joined), tuple(mover.drained), mover.evictions, mover.lowest, tuple(mover.blocked), missing)
 

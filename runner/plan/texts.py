@@ -45,8 +45,8 @@ def verdict(found: Answer) -> str:
     if found.usd_then is not None:
         parts += f", {dollars(found.usd_then)} $ a month"
         if found.usd_now is not None:
-            saved = 1 - found.usd_then / found.usd_now
-            parts += f" instead of {dollars(found.usd_now)} ({-100 * saved:+.0f} %)"
+            change = round(100 * (found.usd_then / found.usd_now - 1))
+            parts += f" instead of {dollars(found.usd_now)}" + (f" ({change:+} %)" if change else "")
     return parts
 
 

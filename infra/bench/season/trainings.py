@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,16 +139,19 @@ def train(at: Endpoint, wanted: Submission, log: Path, stop: threading.Event) ->
 
     Raises:
         Stopped: `stop` was set; nothing is kept.
-        SimArenaError: A job failed; the message has its error.
+        SimArenaError: A job failed, or the bucket gives no answer; the message has its error.
     """
     leave = threading.Event()
     with at.bucket(system_clock(leave)) as place, log.open("a", encoding="utf-8", buffering=1) as lines:
         uploaded = upload(place, wanted)
         job_ids = queue(place, uploaded).job_ids
-        watch = threading.Thread(target=_watch, args=(place, job_ids, stop, leave), daemon=True)
-        watch.start()
-        _worker(place, lambda line: print(line, file=lines)).run_until_stopped()
-        watch.join()
+        with ThreadPoolExecutor(1) as pool:
+            watch = pool.submit(_watch, place, job_ids, stop, leave)
+            try:
+                _worker(place, lambda line: print(line, file=lines)).run_until_stopped()
+            finally:
+                leave.set()
+            watch.result()
         results = [documents.read(place, Result, keys.result(job_id)) for job_id in job_ids]
         if stop.is_set() and not all(results):
             raise Stopped
@@ -158,12 +162,14 @@ def train(at: Endpoint, wanted: Submission, log: Path, stop: threading.Event) ->
 
 
 def _watch(place: Bucket, job_ids: Sequence[str], stop: threading.Event, leave: threading.Event) -> None:
-    """Let the worker leave once every job has its result, or all is to stop."""
+    """Let the worker leave once every job has its result, all is to stop, or the bucket cannot be looked at."""
     left = list(job_ids)
-    while left and not stop.wait(_LOOK_S):
-        while left and place.exists(keys.result(left[0])):  # one request a look, until all end
-            left.pop(0)
-    leave.set()
+    try:
+        while left and not leave.is_set() and not stop.wait(_LOOK_S):
+            while left and place.exists(keys.result(left[0])):  # one request a look, until all end
+                left.pop(0)
+    finally:
+        leave.set()
 
 
 def _worker(place: Bucket, say: Callable[[str], None]) -> WorkerLoop:

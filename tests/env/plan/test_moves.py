@@ -101,3 +101,13 @@ def test_a_plan_comes_with_its_move() -> None:
     assert found.counts == (2,)
     assert found.move is not None
     assert found.move.is_done
+
+
+def test_pods_that_had_no_room_have_it_after_the_move_to_as_many_nodes() -> None:
+    small, large = workload("small", "1500m", 2), workload("large", "3", 1)
+    order = [("Deployment", "shop", "large"), ("Deployment", "shop", "small")]
+    journey = Journey(trace_of(small, large), order, parse_nodes("2x4:8Gi"), offers("4:8Gi"), (2,))
+    found = best_move(journey, {})
+    assert found.is_done
+    assert found.way is Way.REPLACE
+    assert move(journey, Way.DRAIN, {}, EmbeddedCluster()).missing == {("Deployment", "shop", "large"): 1}

@@ -17,8 +17,9 @@ from infra.bench.season.plan import Budget, Planned, Row, planned
 from infra.bench.season.report import report_of
 from infra.bench.season.results import Results
 from infra.bench.season.scores import Score
-from infra.bench.season.trainings import Member
+from infra.bench.season.trainings import Member, _watch
 from protocol.strategies.table import Strategy
+from protocol.wire.errors import Transient
 
 BUDGET = Budget(4, 1, 1, 8, 896, 3e-4, 0.1, {})
 MEMBERS = [Member("daily", kind="daily"), Member("leak", kind="leak")]
@@ -126,3 +127,14 @@ def test_a_benchmark_that_was_interrupted_goes_on_and_does_nothing_twice(tmp_pat
     bench.draw(report)
     assert (folder / "season-federated.png").stat().st_size > 10_000
     assert Strategy.FEDPROX in {each.strategy for each in bench.trainings}
+
+
+def test_a_bucket_that_gives_no_answer_ends_the_training_and_not_only_the_look_at_it() -> None:
+    class Silent:
+        def exists(self, key: str) -> bool:
+            raise Transient("no answer")
+
+    leave = threading.Event()
+    with pytest.raises(Transient):
+        _watch(Silent(), ["job"], threading.Event(), leave)  # type: ignore[arg-type]
+    assert leave.is_set()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 POD = "web-6d4b9c7f5-x7k2p"
+DOCS = Path(__file__).parents[3] / "docs"
 START = 1_763_337_600  # Monday, 17 November 2025
 
 
@@ -135,7 +136,14 @@ def test_a_request_near_what_the_backtest_says_stays(cli: Any, tmp_path: Path) -
 
 
 def test_the_sample_of_the_docs_has_all_rules_with_the_trained_agent_first(cli: Any) -> None:
-    sample = Path(__file__).parents[3] / "docs" / "samples" / "shop-use.csv"
+    sample = DOCS / "samples" / "shop-use.csv"
     tests = json.loads(cli("suggest", "--usage", str(sample), "--json").out)["backtests"]
     assert [each["workload"] for each in tests] == ["checkout", "recommendations"]
     assert [rule["name"] for rule in tests[0]["rules"]] == ["learned", "seasonal", "VPA", "KRR"]
+
+
+def test_the_page_shows_what_is_printed_of_the_sample(cli: Any) -> None:
+    page = (DOCS / "usage.md").read_text()
+    printed = cli("suggest", "--usage", str(DOCS / "samples" / "shop-use.csv")).out
+    table = printed[printed.index("container ") : printed.index("what they request now")]
+    assert [line for line in table.splitlines() if line.rstrip() not in page] == []
