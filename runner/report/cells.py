@@ -1,0 +1,71 @@
+"""Values of a table as text, and what they are sorted by."""
+
+from __future__ import annotations
+
+import math
+
+from runner.report.page import Cell, Kind
+
+NOTHING = "–"
+_BYTES = ("B", "kB", "MB", "GB", "TB")
+
+
+def cell_text(value: Cell, kind: Kind) -> str:
+    """A value as a reader sees it."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    match kind:
+        case "share":
+            return f"{100 * value:.1f}\u202f%"
+        case "seconds":
+            return duration(value)
+        case "bytes":
+            return size(value)
+        case "dollars":
+            return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.3g}"
+        case _:
+            return number(value)
+
+
+def sort_key(value: Cell) -> float | str | None:
+    """What a value sorts by; None: after all others."""
+    if isinstance(value, str | bool):
+        return value if isinstance(value, str) else int(value)
+    return None if value is None or math.isnan(value) else value
+
+
+def number(value: float) -> str:
+    """A number with as many digits as say something: `12,345`, `0.0123`, `3.14`."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `240 ms`, `12.3 s`, `4 min 05 s`, `3 h 07 min` or `2 d 04 h`."""
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 172_800:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600:02} h"
+
+
+def size(amount: float) -> str:
+    """Bytes in decimal units: `1.2 MB`."""
+    power = min(len(_BYTES) - 1, int(math.log10(abs(amount)) // 3)) if abs(amount) >= 1 else 0
+    return f"{amount:.0f} B" if power == 0 else f"{amount / 1000**power:.3g} {_BYTES[power]}"
