@@ -1,0 +1,11 @@
+"""Fleet: several services whose use depends on their replicas, all Ready on the fewest nodes.
+
+It may import the engine's scheduling, `env.problems`, `env.trace`, `env.embedded` and the words of env. To be read in
+this order:
+
+variants.py    what is played, and what an action changes
+use.py         what a pod uses at so many replicas, and requests that are enough
+draw.py        a problem, drawn from a seed
+placement.py   where the scheduler puts it, compiled
+trace.py       the same as a trace, for the engine
+"""
