@@ -19,6 +19,7 @@ simkube/   a cluster on a real Kubernetes, through SimKube
 gym/       the environment Cluster-v0: one workload to mend
 doctor/    the environment Doctor-v0: a whole cluster to mend
 season/    the environment Season-v0: requests under use that varies
+fleet/     the environment Fleet-v0: several services on the fewest nodes
 plan/      the fewest or cheapest nodes that hold what is there
 fidelity/  the engine held against recorded decisions
 live/      a real cluster in the doctor's features and actions
@@ -28,6 +29,7 @@ Importing it registers the environments, as Gymnasium's `module:id` names expect
     gymnasium.make("env:SimArena/Cluster-v0")
     gymnasium.make("env:SimArena/Doctor-v0")
     gymnasium.make("env:SimArena/Season-v0")
+    gymnasium.make("env:SimArena/Fleet-v0")
 """
 
 import warnings
@@ -38,6 +40,7 @@ from gymnasium.envs.registration import register
 ENV_ID = "SimArena/Cluster-v0"
 DOCTOR_ID = "SimArena/Doctor-v0"
 SEASON_ID = "SimArena/Season-v0"
+FLEET_ID = "SimArena/Fleet-v0"
 ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID, "season": SEASON_ID}
 """What `--env` may say, and the id that Gymnasium knows it by."""
 
@@ -55,6 +58,11 @@ register(
     id=SEASON_ID,
     entry_point="env.season.season_env:SeasonEnv",
     vector_entry_point="env.season.vector_env:SeasonVectorEnv",
+)
+register(
+    id=FLEET_ID,
+    entry_point="env.fleet.fleet_env:FleetEnv",
+    vector_entry_point="env.fleet.vector_env:FleetVectorEnv",
 )
 
 _AGENTS = Path(__file__).parent.parent / "agents/__init__.py"

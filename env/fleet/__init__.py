@@ -8,4 +8,9 @@ use.py         what a pod uses at so many replicas, and requests that are enough
 draw.py        a problem, drawn from a seed
 placement.py   where the scheduler puts it, compiled
 trace.py       the same as a trace, for the engine
+features.py    what an agent sees of it
+kernel.py      all of it in one compiled loop
+scene.py       a fleet as text and as a picture
+fleet_env.py, vector_env.py
+               one environment and many
 """
