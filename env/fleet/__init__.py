@@ -13,4 +13,10 @@ kernel.py      all of it in one compiled loop
 scene.py       a fleet as text and as a picture
 fleet_env.py, vector_env.py
                one environment and many
+search.py      hill climbing and annealing over configurations
+rules.py       VPA, and how large pods should be
+planner.py     identify what services use, then plan
+bound.py, exact.py
+               the fewest nodes that there can be
+kept.py        what took long to find, on disk
 """
