@@ -1,4 +1,4 @@
-"""No configuration needs fewer nodes: whatever the replicas, all requests together must have room on all nodes together.
+"""No configuration needs fewer nodes: all requests, whatever the replicas, need room on all nodes together.
 
 For any weights of CPU and memory, the weighted sum of all requests is at least the sum of each service's least one;
 where that is more than so many nodes have, weighted likewise, they are too few. It is tried for many weights.

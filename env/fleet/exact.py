@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from env.fleet.placement import CPU, MEMORY, USED_CPU, USED_MEMORY, clear, new_room
 from env.fleet.rules import requests_of
+from env.fleet.variants import MOST_REPLICAS
 
-_WORK = 5.0  # of the deterministic clock for each number of nodes, about as many seconds
+_WORK = 3.0  # of the deterministic clock for each number of nodes, about as many seconds
+_MOST_CELLS = 2_500  # services times replicas times nodes
 
 
 def is_installed() -> bool:
@@ -29,11 +31,13 @@ def exact_bound(problem: NDArray[Any], bound: int, nodes: int) -> int:
     Args:
         problem: One, in an array.
         bound: One that is known.
-        nodes: On so many a configuration is known to be Ready.
+        nodes: On so many a configuration is known to be Ready. Many services on many nodes are left as they are.
 
     Raises:
         ImportError: OR-Tools is not installed.
     """
+    if int(problem["services"][0]) * MOST_REPLICAS * nodes > _MOST_CELLS:
+        return bound
     for fewer in range(nodes - 1, bound - 1, -1):
         if _is_impossible(problem, fewer):
             return fewer + 1

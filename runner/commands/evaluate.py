@@ -13,10 +13,11 @@ import typer
 from agents.kinds import KINDS, POLICY_NAMES
 from env.errors import ConfigError
 from runner.clusters.choice import ClusterChoice
-from runner.commands import of_season, tables
+from runner.commands import of_fleet, of_season, tables
 from runner.commands.console import check_place, print_json, progress
 from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
+from runner.commands.of_fleet import FLEET
 from runner.commands.of_season import SEASON
 from runner.options import completion
 from runner.options.agents import AGENT_NAMES, EpisodeChoice, open_agent
@@ -45,9 +46,9 @@ class ProblemsChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A fixed set of problems: standard, the default; rooms, in clusters that others share; or season, "
-            "requests under use that varies.",
-            autocompletion=completion.of(("standard", "rooms", "season")),
+            help="A fixed set of problems: standard, the default; rooms, in clusters that others share; season, "
+            "requests under use that varies; or fleet, several services on the fewest nodes.",
+            autocompletion=completion.of(("standard", "rooms", SEASON, FLEET)),
         ),
     ] = None
     scenarios: Annotated[int | None, typer.Option(metavar="N", min=1, help="Generate so many problems instead.")] = None
@@ -111,6 +112,10 @@ def evaluate(
         check_place(to, "--to")
         of_season.evaluate(agent or [], season, problems.series, to, baselines=baselines, as_json=output.as_json)
         return
+    if problems.suite == FLEET:
+        _check_fleet(problems, workload, cluster, season, to)
+        of_fleet.evaluate(agent or [], season.variant, as_json=output.as_json)
+        return
     for option in changed(season):
         raise ConfigError(f"{option}: is of --suite season; leave it out, or add --suite season")
     kind = environment_kind(workload.env)
@@ -173,6 +178,20 @@ def _check_season(problems: ProblemsChoice, workload: WorkloadChoice, cluster: C
     given = [option for choice in (workload, cluster) for option in changed(choice) if option != "--env"]
     for option in (*given, *(name for name, value in others.items() if value is not None)):
         raise ConfigError(f"{option}: is not of --suite {SEASON}; leave it out")
+
+
+def _check_fleet(
+    problems: ProblemsChoice, workload: WorkloadChoice, cluster: ClusterChoice, season: SeasonChoice, to: Path | None
+) -> None:
+    """Refuse options about other problems than the fleet suite's.
+
+    Raises:
+        ConfigError: One is given.
+    """
+    others = {"--scenarios": problems.scenarios, "--seed": problems.seed, "--to": to}
+    given = [option for choice in (workload, cluster, season) for option in changed(choice) if option != "--variant"]
+    for option in (*given, *(name for name, value in others.items() if value is not None)):
+        raise ConfigError(f"{option}: is not of --suite {FLEET}; leave it out")
 
 
 def _actors(names: Sequence[str], baselines: bool | None, seed: int, model: ModelChoice) -> dict[str, Agent | None]:

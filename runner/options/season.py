@@ -24,7 +24,7 @@ class SeasonChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"What is requested: {', '.join(VARIANTS)}. Default: memory.",
+            help=f"What is requested: {', '.join(VARIANTS)}. Default: memory. With --suite fleet: small or large.",
             autocompletion=completion.of(VARIANTS),
         ),
     ] = None
