@@ -65,3 +65,15 @@ def season() -> Spaces:
 
     actions = tuple("keep" if jump == 0 else f"{'add' if jump > 0 else 'remove'}_{abs(jump)}" for jump in JUMPS)
     return Spaces(SEASON_ID, FEATURES, actions)
+
+
+def fleet(variant: str = "small") -> Spaces:
+    """Of `env.fleet` in a variant, whose modules need the compiler and so are imported only here."""
+    from env import FLEET_ID
+    from env.fleet.features import feature_names
+    from env.fleet.variants import JUMPS, variant_named
+
+    of = variant_named(variant)
+    jumps = ["keep" if jump == 0 else f"{'add' if jump > 0 else 'remove'}_{abs(jump)}" for jump in JUMPS]
+    actions = tuple(f"{jump}_{j + 1}" for j in range(of.most) for jump in jumps)
+    return Spaces(FLEET_ID, feature_names(of), actions, masked=True, partial=True)

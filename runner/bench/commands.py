@@ -275,6 +275,7 @@ def _plan(traces: Sequence[Path], budget: RateBudget) -> list[Measurement]:
     for name, rate in (
         ("clusters for a doctor", environments.doctor_rate),
         ("workloads over a season", environments.season_rate),
+        ("fleets of services", environments.fleet_rate),
     ):
         for batch in budget.batches:
             measure = partial(rate, batch, budget, perf_counter)

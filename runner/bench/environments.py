@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from env import DOCTOR_ID, ENV_ID, SEASON_ID
+from env import DOCTOR_ID, ENV_ID, FLEET_ID, SEASON_ID
 from env.actions import Action
 from env.api_objects import ApiObjects
 from env.cluster import Cluster
@@ -142,6 +142,11 @@ def doctor_rate(num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
 def season_rate(num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
     """The same of `num_envs` workloads whose use varies: windows per second."""
     return _vector_rate(gymnasium.make_vec(f"env:{SEASON_ID}", num_envs=num_envs), budget, clock)
+
+
+def fleet_rate(num_envs: int, budget: RateBudget, clock: Clock) -> Rate:
+    """The same of `num_envs` fleets: steps per second, most of them replays of all services."""
+    return _vector_rate(gymnasium.make_vec(f"env:{FLEET_ID}", num_envs=num_envs), budget, clock)
 
 
 def placing_rate(nodes: int, budget: RateBudget, clock: Clock) -> Rate:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from agents.spaces import CLUSTER, doctor, season
+from agents.spaces import CLUSTER, doctor, fleet, season
 from env.doctor.doctor_env import DoctorEnv
+from env.fleet.fleet_env import FleetEnv
+from env.fleet.variants import VARIANTS
 from env.gym.cluster_env import ClusterEnv
 from env.gym.features import STATE_FEATURES
 from env.season.season_env import SeasonEnv
@@ -33,6 +35,15 @@ def test_the_spaces_of_a_season_are_those_of_its_environment() -> None:
     assert env.observation_space.shape == (len(season().features),)
     assert season().actions == ("keep", "remove_4", "remove_2", "remove_1", "add_1", "add_2", "add_4")
     assert not season().masked
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_spaces_of_a_fleet_are_those_of_its_environment(variant: str) -> None:
+    env, spaces = FleetEnv(variant), fleet(variant)
+    assert env.observation_space.shape == (len(spaces.features),)
+    assert env.reset(seed=0)[1]["action_mask"].shape == (len(spaces.actions),)
+    assert spaces.actions[:2] == ("keep_1", "remove_4_1")
+    assert spaces.masked
 
 
 @pytest.mark.parametrize("change", [{"features": ("a", "b")}, {"actions": ("go", "stop")}, {"masked": True}])
