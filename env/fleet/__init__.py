@@ -1,6 +1,6 @@
 """Fleet: several services whose use depends on their replicas, all Ready on the fewest nodes.
 
-It may import the engine's scheduling, `env.problems`, `env.trace`, `env.embedded` and the words of env. To be read in
+It may import the engine, `env.problems`, `env.trace` and the words of env. To be read in
 this order:
 
 variants.py    what is played, and what an action changes

@@ -1,4 +1,4 @@
-"""A configuration of a problem as a trace and nodes, and what an embedded cluster says of it."""
+"""A configuration of a problem as a trace and nodes, and what the engine makes of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from env.demand import DEMAND_ANNOTATION
-from env.embedded.cluster import EmbeddedCluster
+from env.engine.control_plane import ControlPlane
 from env.fleet.placement import of_second_pool
 from env.fleet.use import cpu_request_m, cpu_use_m, memory_request_mib, memory_use_mib
 from env.problems.nodes import NodePool, NodePools
@@ -40,13 +40,8 @@ def trace_of(problem: Any, replicas: Sequence[int], name: str = "fleet") -> Trac
     return Trace(upgraded({"version": 1, "events": events}), name)
 
 
-def ready_in(cluster: EmbeddedCluster, problem: Any, nodes: int, replicas: Sequence[int]) -> list[int]:
-    """How many pods of each service are Ready at the end of a replay on so many nodes.
-
-    Raises:
-        ClusterError: The replay costs more than one may.
-    """
-    plane = cluster.replayed(trace_of(problem, replicas), nodes_of(problem, nodes))
+def ready_pods(plane: ControlPlane, problem: Any) -> list[int]:
+    """How many pods of each service are Ready at the end of a replay of the problem's trace."""
     ready = {ref.name: sum(pod.ready for pod in found.pods()) for (_, ref), found in plane.workloads.items()}
     return [ready[f"service-{j}"] for j in range(problem.services)]
 
