@@ -61,6 +61,7 @@ from runner.commands import (
     benchmark,
     doctor,
     fidelity,
+    of_fleet,
     of_season,
     season_episode,
     suggest_all,
@@ -208,6 +209,12 @@ def _season_rows() -> list[dict[str, Any]]:
     return [{"agent": agent, "kind": kind, "n": 200, **some} for kind in ("all", *SEASONS) for agent in agents]
 
 
+def _fleet_rows() -> list[dict[str, Any]]:
+    full = asdict(Estimate(1.2345, 1.0987, 1.3579))
+    agents = {"best tuned rule: fewest nodes alone": None, "planner, 8, noise 5 %": 8, "annealing": 9000}
+    return [{"agent": name, "replays": n, "nodes": full, "above": full, "best": full} for name, n in agents.items()]
+
+
 OF_SEEDS = season_report.Spread(12.345, 1.234, 123.456)
 
 CASES: dict[str, Callable[[], Any]] = {
@@ -306,6 +313,7 @@ CASES: dict[str, Callable[[], Any]] = {
         [("HorizontalPodAutoscaler", [f"{GROUP}/{GROUP}"] * 5, "is a custom resource (example.com/v1); not known")]
     ),
     "runner.commands.tables:steps": _steps,
+    "runner.commands.of_fleet:fleet_scores": lambda: of_fleet.fleet_scores(_fleet_rows()),
     "runner.commands.of_season:season_scores": lambda: of_season.season_scores(
         _season_rows(), "clairvoyant", "replicas"
     ),

@@ -89,6 +89,6 @@ def fleet_scores(rows: Sequence[Mapping[str, Any]]) -> FittedTable:
             "" if row["replays"] is None else f"{row['replays']:,}",
             tables.estimate(row["nodes"], 2, 1),
             tables.estimate(row["above"], 1, 100),
-            tables.estimate(row["best"], 0, 100),
+            tables.estimate(row["best"], 1, 100),
         )
     return table
