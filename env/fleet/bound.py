@@ -50,4 +50,5 @@ def _room_of(problem: NDArray[Any], name: str) -> NDArray[np.int64]:
     nodes = np.arange(1, MOST_NODES + 1)
     second = nodes * problem["second_share"][0] // 4
     room: NDArray[np.int64] = (nodes - second) * problem[name][0, 0] + second * problem[name][0, 1]
-    return room - nodes * problem["daemons"][0] * problem[f"daemon_{name}"][0]
+    room -= nodes * problem["daemons"][0] * problem[f"daemon_{name}"][0]
+    return room

@@ -58,9 +58,9 @@ def configurations(rule: Rule, problems: NDArray[Any]) -> NDArray[np.int64]:
     """The replicas that a rule gives the services of problems, (n, MOST_SERVICES)."""
     replicas = np.arange(1, MOST_REPLICAS + 1)
     cpu_m, memory_mib = requests_of(problems)
-    cpu_m, memory_mib = cpu_m / _room(problems, "cpu_m"), memory_mib / _room(problems, "memory_mib")
+    cpu, memory = cpu_m / _room(problems, "cpu_m"), memory_mib / _room(problems, "memory_mib")
     with np.errstate(divide="ignore"):  # pods that are larger than a node are left out below
-        costs = rule.cost(cpu_m, memory_mib, np.broadcast_to(replicas.astype(float), cpu_m.shape))
+        costs = rule.cost(cpu, memory, np.broadcast_to(replicas.astype(float), cpu.shape))
     costs = np.where(replicas >= problems["fewest"][:, :, np.newaxis], costs, np.inf)
     found: NDArray[np.int64] = 1 + costs.argmin(axis=2)
     return found

@@ -118,7 +118,8 @@ def annealed(problems: NDArray[Any], each: Callable[[Sequence[int]], Iterator[in
         for number in each(range(_ANNEALINGS)):
             stop_if_asked()
             found.append(search(problems, best, _ANNEALED, seed=number << 32, warmth=WARMTH).nodes)
-        return np.min(found, axis=0)
+        best_of_all: Ints = np.min(found, axis=0)
+        return best_of_all
 
     settings = f"annealed {_ANNEALED} {_ANNEALINGS} {fleet_fingerprint(problems)}"
     nodes = kept("annealed", settings.encode(), (len(problems),), find)

@@ -40,7 +40,7 @@ def test_fleets_step_as_in_the_single_environment(
     expected_states, expected_info = one_by_one.reset(seed=seed)
     results: tuple[Any, ...] = (states,)
     expected: tuple[Any, ...] = (expected_states,)
-    actions = np.random.default_rng(seed).integers(many.single_action_space.n, size=(25, num_envs))
+    actions = np.random.default_rng(seed).integers(VARIANTS[variant].actions, size=(25, num_envs))
     for step in range(len(actions) + 1):
         for ours, theirs in zip(results, expected, strict=True):
             assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
