@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 BEST_KNOWN, BOUND = "best known", "bound"
 NOISES = (0.0, 0.02, 0.05)
 """Of what the planner measures."""
-_ANNEALED, _ANNEALINGS = 3000, 3
+_ANNEALED, _ANNEALINGS = 10_000, 2
 _MANY = 1000
 
 
