@@ -235,7 +235,7 @@ CASES: dict[str, Callable[[], Any]] = {
         Stragglers("workers", StragglerCase(), (MEMBER,), 1e6, 1e5, ())
     ),
     "infra.bench.season.tables:rows": lambda: season_bench.rows(
-        season_report.Report((), [season_report.Line(row, 100, *(OF_SEEDS,) * 4) for row in season_plan.Row], {}, (), 0)
+        season_report.Report((), [season_report.Line(row, 100, *(OF_SEEDS,) * 4) for row in season_plan.Row], {}, {})
     ),
     "infra.ec2.commands.launch_view:instances_table": lambda: launch_view.instances_table([INSTANCE]),
     "infra.ec2.commands.launch_view:offers_table": _offers,

@@ -14,11 +14,12 @@ from env.interrupt import Stopped
 from env.season.laws import KINDS
 from env.season.variants import WINDOWS, Variant, variant_named
 from infra.bench.season import pods
+from infra.bench.season.choices import validation_of, with_choices
 from infra.bench.season.plan import Budget, Planned, planned
 from infra.bench.season.report import Report, Scores, draw, report_of
 from infra.bench.season.results import Results
-from infra.bench.season.scores import Exam, exam_of_series, exams_of_kinds, scores_of
-from infra.bench.season.trainings import Endpoint, Member, agent_of, endpoint, submission, train
+from infra.bench.season.scores import CHOICE_SEED, Exam, exam_of_kind, exam_of_series, scores_of
+from infra.bench.season.trainings import Member, agent_of, submission, train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 UNSEEN = "pods of no member"
 OWN_LEARNING_RATE, PROXIMAL = 1e-3, 0.1
 SETTINGS = {"minibatch_size": 256, "learning_rate": 2e-3}
-"""Of all trainings alike: short ones need more and longer steps than the defaults, which are for long ones."""
+"""Of all trainings alike: short ones need longer steps at first than the defaults, which are for long ones."""
 ROLLOUT_WINDOWS = 14
 """Windows of each environment between two updates."""
 
@@ -52,6 +53,12 @@ class Bench:
     unseen: str | None
     bound: str
 
+    @property
+    def shown(self) -> list[Exam]:
+        """The exams that are not there to choose by."""
+        own = {validation_of(member.name) for member in self.members}
+        return [exam for exam in self.exams if exam.name not in own]
+
     def report(self) -> Report:
         """On what has ended; it is written to the folder too."""
         report = report_of(self.results.all_of(self.trainings), self.members, self.unseen)
@@ -61,7 +68,8 @@ class Bench:
 
     def draw(self, report: Report) -> None:
         """The picture in the folder."""
-        scores = Scores(self.results.all_of(self.trainings), self.members, self.unseen)
+        found = with_choices(self.results.all_of(self.trainings), [member.name for member in self.members])
+        scores = Scores(found, self.members, self.unseen)
         draw(report, scores, self.results.path / "season-federated.png", self.bound)
 
 
@@ -89,7 +97,8 @@ def bench_of(choice: SeasonsChoice, folder: Path) -> Bench:
     )
     if shares is None:
         members = [Member(kind, kind=kind) for kind in KINDS]
-        exams = exams_of_kinds(KINDS, choice.workloads, variant)
+        exams = [exam_of_kind(kind, kind, choice.workloads, variant) for kind in KINDS]
+        exams += [exam_of_kind(validation_of(kind), kind, choice.workloads, variant, CHOICE_SEED) for kind in KINDS]
         unseen, bound = None, "the informed optimum"
     else:
         members = shares.write(folder)
@@ -111,23 +120,22 @@ def run(bench: Bench, stop: threading.Event, tell: Callable[[str], None]) -> Non
     if not left:
         return
     tell(f"{len(bench.trainings) - len(left)} of {len(bench.trainings)} trainings are in {bench.results.path}")
-    with endpoint() as at:
-        for number, each in enumerate(left, 1):
-            began = time.monotonic()
-            scores = _run(bench, each, at, stop)
-            words = ", ".join(f"{name} {100 * score.above:.1f}" for name, score in scores.items())
-            tell(f"{number}/{len(left)} {each.name}: {time.monotonic() - began:.0f} s; % above {bench.bound}: {words}")
-            bench.report()
+    for number, each in enumerate(left, 1):
+        began = time.monotonic()
+        scores = _run(bench, each, stop)
+        words = ", ".join(f"{exam.name} {100 * scores[exam.name].above:.1f}" for exam in bench.shown)
+        tell(f"{number}/{len(left)} {each.name}: {time.monotonic() - began:.0f} s; % above {bench.bound}: {words}")
+        bench.report()
 
 
-def _run(bench: Bench, each: Planned, at: Endpoint, stop: threading.Event) -> Mapping[str, Any]:
+def _run(bench: Bench, each: Planned, stop: threading.Event) -> Mapping[str, Any]:
     results = bench.results
     start = results.weights(each.starts_from) if each.starts_from else None
     wanted = submission(each, bench.budget, bench.members, bench.variant.name, start)
     log = results.log(each)
     if stop.is_set():
         raise Stopped
-    write_atomic(results.weights(each), train(at, wanted, log, stop))
+    write_atomic(results.weights(each), train(wanted, log, stop))
     scores = scores_of(agent_of(wanted.training, results.weights(each)), bench.exams, bench.variant)
     results.keep(each, scores)
     return scores

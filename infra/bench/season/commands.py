@@ -17,7 +17,7 @@ from runner.options.output import OutputChoice
 if TYPE_CHECKING:
     pass
 
-CONFIG_VERSION = 1
+CONFIG_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,8 @@ def season_federated(
     """Measure what a federation is worth to members whose workloads differ.
 
     Each member has one kind of generated workloads, or a part of recorded pods. Compared with being alone and with all
-    data in one place, at equally many steps of each member. All trainings are jobs of the protocol, on an S3 endpoint
-    of this process. It takes hours; a kill costs the training that runs.
+    data in one place, at equally many steps of each member. All trainings are jobs of the protocol, in a bucket in
+    this process's memory. It takes hours; a kill costs the training that runs.
     """
     from env.interrupt import Stopped
     from infra.bench.season.bench import bench_of, run

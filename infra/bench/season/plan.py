@@ -16,6 +16,7 @@ class Row(StrEnum):
     FEDAVG = "FedAvg"
     FEDPROX = "FedProx"
     PERSONAL = "FedAvg, then alone"
+    CHOSEN = "each member's choice"
     POOLED = "pooled, one member's budget"
     POOLED_ALL = "pooled, all members' budget"
     OTHERS = "FedAvg of the others"
@@ -34,7 +35,7 @@ class Budget:
         environments, epoch_steps: As of `dispatch submit`.
         own_learning_rate: Step size at first of the epochs that come afterwards.
         proximal: FedProx's mu.
-        settings: Of the agent, in all trainings.
+        settings: Of the agent, in all trainings alike.
     """
 
     epochs: int
@@ -45,6 +46,16 @@ class Budget:
     own_learning_rate: float
     proximal: float
     settings: Mapping[str, int | float]
+
+    def settings_of(self, planned: Planned) -> dict[str, int | float]:
+        """The agent's in a training. Its step size has fallen at its end, however short it is: one that does not fall
+        leaves a model that differs from epoch to epoch by more than the trainings differ."""
+        return {
+            **self.settings,
+            "anneal_steps": planned.epochs * self.epoch_steps,
+            **({"proximal": self.proximal} if planned.strategy is Strategy.FEDPROX else {}),
+            **({"learning_rate": self.own_learning_rate} if planned.starts_from else {}),
+        }
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from infra.bench.season.choices import Found, with_choices
 from infra.bench.season.plan import Planned, Row
 from infra.bench.season.scores import Score
 from infra.bench.season.trainings import Member
 
-Found = Mapping[Row, Sequence[tuple[Planned, Mapping[str, Score]]]]
 ENOUGH = 0.75
 """The share of what pooling gives that a federation is to recover."""
 _SHOWN = (
-    *(Row.ALONE, Row.FEDAVG, Row.FEDPROX, Row.PERSONAL, Row.POOLED, Row.POOLED_ALL),
+    *(Row.ALONE, Row.FEDAVG, Row.FEDPROX, Row.PERSONAL, Row.CHOSEN, Row.POOLED, Row.POOLED_ALL),
     *(Row.OTHERS, Row.NEWCOMER),
 )
 
@@ -55,21 +55,28 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A member's own model in a seed: by how much its cost above the bound, on own workloads, is above that alone."""
+
+    seed: int
+    member: str
+    above_alone: float
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that is shown.
 
     Attributes:
         recovered: Share of what pooling with all members' budget gives over being alone, on `all`, that a federation's
             model has; by its row. Of seeds in which pooling gives anything.
-        worse: (seed, member) whose model costs more on its own workloads after fine-tuning than alone.
-        compared: How many were compared for `worse`.
+        against_alone: Members' own models compared with being alone, by their row.
     """
 
     members: Sequence[str]
     lines: Sequence[Line]
     recovered: Mapping[Row, Spread]
-    worse: Sequence[tuple[int, str]]
-    compared: int
+    against_alone: Mapping[Row, Sequence[Difference]]
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -77,8 +84,7 @@ class Report:
             "members": list(self.members),
             "rows": [asdict(line) for line in self.lines],
             "recovered": {row: asdict(share) for row, share in self.recovered.items()},
-            "worse_than_alone": [{"seed": seed, "member": name} for seed, name in self.worse],
-            "compared": self.compared,
+            "against_alone": {row: [asdict(each) for each in found] for row, found in self.against_alone.items()},
         }
 
 
@@ -119,7 +125,8 @@ class Scores:
 
 def report_of(found: Found, members: Sequence[Member], unseen: str | None) -> Report:
     """The report on what has ended so far; a seed counts in a row once all its models are there."""
-    scores, names = Scores(found, members, unseen), [member.name for member in members]
+    names = [member.name for member in members]
+    scores = Scores(with_choices(found, names), members, unseen)
     whole = {row: [seed for seed in scores.seeds(row) if _is_whole(scores, row, seed, names)] for row in _SHOWN}
     lines = [
         Line(
@@ -141,14 +148,17 @@ def report_of(found: Found, members: Sequence[Member], unseen: str | None) -> Re
         for row in (Row.FEDAVG, Row.FEDPROX, Row.POOLED)
         if (spread := Spread.of([_recovered(scores, row, seed) for seed in base if seed in whole[row]]))
     }
-    pairs = [
-        (seed, name, scores.own(Row.PERSONAL, seed)[name], scores.own(Row.ALONE, seed)[name])
-        for seed in whole[Row.PERSONAL]
-        if seed in whole[Row.ALONE]
-        for name in names
-    ]
-    worse = [(seed, name) for seed, name, after, alone in pairs if after > alone]
-    return Report(names, lines, recovered, worse, len(pairs))
+    against_alone = {
+        row: [
+            Difference(seed, name, scores.own(row, seed)[name] - scores.own(Row.ALONE, seed)[name])
+            for seed in whole[row]
+            if seed in whole[Row.ALONE]
+            for name in names
+        ]
+        for row in (Row.PERSONAL, Row.CHOSEN)
+        if whole[row]
+    }
+    return Report(names, lines, recovered, against_alone)
 
 
 def _is_whole(scores: Scores, row: Row, seed: int, names: Sequence[str]) -> bool:

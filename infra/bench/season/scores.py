@@ -17,6 +17,8 @@ from env.season.window import Prices
 
 TEST_SEED = (1 << 40) + (1 << 34)
 """First seed of the tests: no training draws it."""
+CHOICE_SEED = TEST_SEED + (1 << 30)
+"""First seed of the workloads that members choose a model by: neither a training nor a test draws it."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,10 @@ class Score:
     held: float
 
 
-def exams_of_kinds(kinds: Sequence[str], workloads: int, variant: Variant) -> list[Exam]:
-    """An exam for each kind, of generated workloads that no training draws."""
-    exams = []
-    for kind in kinds:
-        series, laws = generated(variant, np.arange(TEST_SEED, TEST_SEED + workloads), kind)
-        exams.append(Exam(kind, series, float(informed(series, laws, variant, _prices(variant)).sum())))
-    return exams
+def exam_of_kind(name: str, kind: str, workloads: int, variant: Variant, first_seed: int = TEST_SEED) -> Exam:
+    """An exam of generated workloads of a kind; with these seeds no training draws them."""
+    series, laws = generated(variant, np.arange(first_seed, first_seed + workloads), kind)
+    return Exam(name, series, float(informed(series, laws, variant, _prices(variant)).sum()))
 
 
 def exam_of_series(name: str, series: Series, variant: Variant) -> Exam:

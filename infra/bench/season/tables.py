@@ -39,9 +39,10 @@ def _tell(report: Report) -> None:
             "" if row is Row.POOLED else f" ({'at least' if share.median >= ENOUGH else 'below'} {100 * ENOUGH:.0f})"
         )
         out.print(f"{row.value}: {_percent(share, 0)} % of what pooling all gives{enough}", highlight=False)
-    if report.compared:
-        names = ", ".join(f"{name} (seed {seed})" for seed, name in report.worse)
-        text = f"worse than alone after own epochs: {len(report.worse)} of {report.compared} members"
+    for row, differences in report.against_alone.items():
+        worse = [each for each in differences if each.above_alone > 0]
+        names = ", ".join(f"{each.member} (seed {each.seed}) by {100 * each.above_alone:.1f}" for each in worse)
+        text = f"{row.value}: worse than alone on own workloads: {len(worse)} of {len(differences)} members"
         out.print(f"{text}{': ' if names else ''}{names}", highlight=False)
 
 

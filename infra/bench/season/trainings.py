@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,21 +16,18 @@ from agents.saved.formats import read_state
 from env.errors import SimArenaError
 from env.interrupt import Stopped
 from infra.bench.season.plan import Budget, Planned
-from infra.local.processes import clean_environment
-from infra.local.s3 import create_bucket, environment, serving
 from protocol.commands.submission import Submission, draft, queue, upload
 from protocol.commands.submit_options import EpochsChoice, FederationChoice, JobChoice
 from protocol.learners.compiling import compile_for
 from protocol.learners.environments import make_trainee
 from protocol.learners.epochs import EpochLearner
 from protocol.rounds.averaging import RoundAggregate
-from protocol.strategies.table import Strategy
 from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.choices import Closers
-from protocol.wire.clock import Clock, system_clock
+from protocol.wire.clock import system_clock
 from protocol.wire.job_documents import Manifest, Result, ResultStatus, TrainingSpec
-from protocol.wire.store import S3Store
+from protocol.wire.memory import Answer, MemoryS3, Request
 from protocol.worker.worker_loop import WorkerLoop
 from runner.options.agents import EpisodeChoice
 from runner.options.workload import WorkloadChoice
@@ -58,40 +54,25 @@ class Member:
     series: Path | None = None
 
 
-class Endpoint:
-    """An S3 endpoint of this process, with a fresh bucket for each training: names are never used twice in one."""
+class _InMemory(MemoryS3):
+    """The protocol's bucket in memory, in real time and for several threads; no request is kept."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._buckets = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
 
-    @contextmanager
-    def bucket(self, clock: Clock) -> Iterator[Bucket]:
-        """An empty bucket; emptied at the end, since its objects lie in memory."""
-        self._buckets += 1
-        name = f"season-federated-{self._buckets}"
-        create_bucket(self._url, name)
-        place = Bucket(S3Store(name, role="worker"), clock)
-        try:
-            yield place
-        finally:
-            for entry in place.list("").entries:
-                place.delete(entry.key)
+    def apply(self, request: Request) -> Answer:
+        with self._lock:
+            self.time = time.time()
+            self.log.clear()
+            return super().apply(request)
 
 
-@contextmanager
-def endpoint() -> Iterator[Endpoint]:
-    """An endpoint, which boto3 finds until the block ends."""
-    before = dict(os.environ)
-    with serving() as url:
-        try:
-            wanted = clean_environment(environment(url))
-            os.environ.clear()  # a user's own AWS settings would go before these
-            os.environ.update(wanted)
-            yield Endpoint(url)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+class _Learner(EpochLearner):
+    """Keeps the agent alone: nobody looks at the learning curves of so many jobs."""
+
+    def artifacts(self) -> Mapping[str, bytes]:
+        return {keys.CHECKPOINT: checkpoint.dumps(self.trainee.agent.state_dict())}
 
 
 def submission(
@@ -102,11 +83,7 @@ def submission(
     Args:
         start: The weights that it starts from.
     """
-    settings = {
-        **budget.settings,
-        **({"proximal": budget.proximal} if planned.strategy is Strategy.FEDPROX else {}),
-        **({"learning_rate": budget.own_learning_rate} if planned.starts_from else {}),
-    }
+    settings = budget.settings_of(planned)
     job = JobChoice(seed=planned.seed, settings=settings, weights=None if start is None else str(start))
     mine = [members[number] for number in planned.members]
     epochs = EpochsChoice(
@@ -130,8 +107,8 @@ def submission(
     return draft(job, EpisodeChoice(), WorkloadChoice(env=ENV), federation, epochs)
 
 
-def train(at: Endpoint, wanted: Submission, log: Path, stop: threading.Event) -> bytes:
-    """Run it to its end on one worker; its weights as the bytes of a .pt file.
+def train(wanted: Submission, log: Path, stop: threading.Event) -> bytes:
+    """Run it to its end on one worker, in a bucket of its own; its weights as the bytes of a .pt file.
 
     Args:
         log: Gets the worker's lines.
@@ -142,7 +119,8 @@ def train(at: Endpoint, wanted: Submission, log: Path, stop: threading.Event) ->
         SimArenaError: A job failed, or the bucket gives no answer; the message has its error.
     """
     leave = threading.Event()
-    with at.bucket(system_clock(leave)) as place, log.open("a", encoding="utf-8", buffering=1) as lines:
+    place = Bucket(_InMemory().store("bench"), system_clock(leave))
+    with log.open("a", encoding="utf-8", buffering=1) as lines:
         uploaded = upload(place, wanted)
         job_ids = queue(place, uploaded).job_ids
         with ThreadPoolExecutor(1) as pool:
@@ -174,7 +152,7 @@ def _watch(place: Bucket, job_ids: Sequence[str], stop: threading.Event, leave: 
 
 def _worker(place: Bucket, say: Callable[[str], None]) -> WorkerLoop:
     def start(manifest: Manifest) -> EpochLearner:
-        return EpochLearner(place, manifest, say)
+        return _Learner(place, manifest, say)
 
     def prepare(manifest: Manifest) -> None:
         compile_for(manifest, True, say)

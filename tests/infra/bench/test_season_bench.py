@@ -12,6 +12,7 @@ import pytest
 from env.errors import ConfigError
 from env.interrupt import Stopped
 from infra.bench.season.bench import bench_of, run
+from infra.bench.season.choices import validation_of, with_choices
 from infra.bench.season.commands import SeasonsChoice
 from infra.bench.season.plan import Budget, Planned, Row, planned
 from infra.bench.season.report import report_of
@@ -76,7 +77,29 @@ def test_a_federation_recovers_the_share_that_lies_between_being_alone_and_pooli
 @pytest.mark.parametrize(("personal", "worse"), [(0.09, []), (0.11, [(1, "daily"), (1, "leak")])])
 def test_members_that_are_worse_than_alone_are_named(personal: float, worse: list[tuple[int, str]]) -> None:
     report = report_of(found(personal), MEMBERS, None)
-    assert (list(report.worse), report.compared) == (worse, 2)
+    differences = report.against_alone[Row.PERSONAL]
+    assert [(each.seed, each.member) for each in differences if each.above_alone > 0] == worse
+    assert len(differences) == 2
+
+
+def test_every_step_size_has_fallen_when_its_training_ends() -> None:
+    for each in planned(BUDGET, 3, [1]):
+        assert BUDGET.settings_of(each)["anneal_steps"] == each.epochs * BUDGET.epoch_steps
+
+
+def with_own(row: Row, members: tuple[int, ...], own: float, to_choose_by: float) -> tuple[Planned, dict[str, Score]]:
+    exams = {"daily": own, "leak": own, validation_of("daily"): to_choose_by, validation_of("leak"): to_choose_by}
+    return Planned(row, 1, members, 4), {name: score(above) for name, above in exams.items()}
+
+
+def test_a_member_chooses_by_workloads_that_no_test_has_and_not_before_it_has_all_models() -> None:
+    rows = {
+        Row.ALONE: [with_own(Row.ALONE, (member,), 0.10, 0.12) for member in (0, 1)],
+        Row.FEDAVG: [with_own(Row.FEDAVG, (0, 1), 0.14, 0.14)],
+        Row.PERSONAL: [with_own(Row.PERSONAL, (0,), 0.11, 0.11)],
+    }
+    made = with_choices(rows, ["daily", "leak"])
+    assert [(each.members, scores["daily"].above) for each, scores in made[Row.CHOSEN]] == [((0,), 0.11)]
 
 
 def test_a_folder_of_another_benchmark_is_refused_and_one_with_something_else_too(tmp_path: Path) -> None:
@@ -101,7 +124,6 @@ def pods(path: Path) -> Path:
 
 
 def test_a_benchmark_that_was_interrupted_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
-    pytest.importorskip("moto")
     choice = SeasonsChoice(
         seeds=1, epochs=2, own_epochs=1, environments=8, workloads=2, series=pods(tmp_path / "pods.csv"), members=2
     )
@@ -120,7 +142,7 @@ def test_a_benchmark_that_was_interrupted_goes_on_and_does_nothing_twice(tmp_pat
     run(bench, threading.Event(), told.append)
     assert {path: path.stat().st_mtime_ns for path in written} == written
     report = bench.report()
-    assert {line.row for line in report.lines} == set(Row)
+    assert {line.row for line in report.lines} == set(Row) - {Row.CHOSEN}  # which needs generated workloads
     assert json.loads((folder / "report.json").read_text())["rows"] == [
         dataclasses.asdict(line) for line in report.lines
     ]
