@@ -134,6 +134,8 @@ MACHINES = Pattern(lambda _: f"{keys.MACHINES}*")
 ACTIVE = _of_group(lambda group, _: keys.active(group))
 FEDERATION = _of_group(lambda group, _: keys.federation(group))
 OUTCOME = _of_group(lambda group, _: keys.outcome(group))
+REPORT = _of_group(lambda group, _: keys.report(group))
+MEMBERS_MARKS = _of_group(lambda group, _: f"{keys.in_progress_of_group(group)}*")
 ALL_OF_FEDERATIONS = _of_group(lambda group, _: f"{keys.group_folder(group)}*")  # and, for all groups, their index
 ROUNDS = _of_group(lambda group, _: f"{keys.rounds(group)}*")
 UPDATE = _of_group(lambda group, whose: keys.update(group, ANY, whose.member))
@@ -142,7 +144,7 @@ SERVER_STATE = _of_group(lambda group, _: keys.server_state(group, ANY))
 GLOBAL_WEIGHTS = _of_group(lambda group, _: keys.global_weights(group, ANY))
 PROBE = Pattern(lambda _: keys.probe(ANY))
 
-# All but heartbeats, what machines say of themselves, and what `sim-arena s3 check` overwrites below probe/.
+# All but heartbeats, reports, what machines say of themselves, and what `sim-arena s3 check` overwrites below probe/.
 CREATE_ONLY = (
     *(SUBMITTED, MANIFEST, FINISHED, *REJECTED, CLAIM, RELEASED, CANCEL, RESULTS, *INPUTS, CODE),
     *(ACTIVE, FEDERATION, OUTCOME, ROUNDS),
@@ -177,15 +179,15 @@ class Rights:
 _PROBING = Rights((PROBE,), (PROBE,), (PROBE,), (PROBE,))
 
 _READING = Rights(
-    read=(MANIFEST, HEARTBEAT, RESULTS, FEDERATION, OUTCOME, DECISION, GLOBAL_WEIGHTS),
+    read=(MANIFEST, HEARTBEAT, RESULTS, FEDERATION, OUTCOME, DECISION, GLOBAL_WEIGHTS, REPORT),
     look_up=(ALL_OF_JOBS, RESULTS, ALL_OF_FEDERATIONS),
 )
 
 _DISPATCHING = Rights(
     read=(ALL_OF_JOBS, *INPUTS, ACTIVE),
     look_up=(TRACES, WEIGHTS),
-    create=(SUBMITTED, MANIFEST, FINISHED, CANCEL, RESULT, *INPUTS, ACTIVE, FEDERATION, OUTCOME),
-    delete=(SUBMITTED, MANIFEST, MARKS, FINISHED, *REJECTED, RESULTS, ACTIVE, ROUNDS),
+    create=(SUBMITTED, MANIFEST, FINISHED, CANCEL, RESULT, *INPUTS, ACTIVE, FEDERATION, OUTCOME, REPORT),
+    delete=(SUBMITTED, MANIFEST, MARKS, FINISHED, *REJECTED, RESULTS, ACTIVE, ROUNDS, REPORT),
 )
 
 _WORKING = Rights(
@@ -195,18 +197,21 @@ _WORKING = Rights(
     delete=(MANIFEST, MARKS),
 )
 
-_CLOSING = Rights(
+CLOSING = Rights(
     read=(RESULT, WEIGHTS, FEDERATION, OUTCOME, ROUNDS),
     look_up=(RESULT, WEIGHTS, ALL_OF_FEDERATIONS),
     create=(DECISION, SERVER_STATE, GLOBAL_WEIGHTS, OUTCOME),
     delete=(ACTIVE,),
 )
 
+# Of sync-servers, not of members that close rounds: people open the page.
+_REPORTING = Rights(read=(CLAIM,), look_up=(MEMBERS_MARKS,), create=(REPORT,))
+
 _RIGHTS = {
     Role.READER: _READING,
     Role.DISPATCHER: _PROBING + _READING + _DISPATCHING,
     Role.WORKER: _PROBING + _WORKING,
-    Role.SYNC_SERVER: _PROBING + _CLOSING,
+    Role.SYNC_SERVER: _PROBING + CLOSING + _REPORTING,
 }
 
 
@@ -232,7 +237,7 @@ def role_policy(role: Role, arn: str, *, job_id: str | None = None, closes_round
 
 def rights_of(role: Role, *, closes_rounds: bool = False) -> Rights:
     """What a role may do; `closes_rounds` adds what a worker needs that closes rounds itself."""
-    return _RIGHTS[role] + (_CLOSING if closes_rounds else Rights())
+    return _RIGHTS[role] + (CLOSING if closes_rounds else Rights())
 
 
 def grants(rights: Rights, arn: str, whose: Whose | None = None) -> list[Statement]:

@@ -16,7 +16,7 @@ from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
 from protocol.jobs.submit import submit_federation
 from protocol.rounds.aggregate import Aggregated, RoundInputs
-from protocol.rounds.server import SyncServer
+from protocol.rounds.server import Reports, SyncServer
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -195,9 +195,19 @@ def add_worker(
     return world.process(name, main, at=at)
 
 
-def add_sync_server(world: World, name: str = "sync", *, at: float = 0.0) -> Process:
+def add_sync_server(
+    world: World,
+    name: str = "sync",
+    *,
+    at: float = 0.0,
+    reports: Callable[[Bucket], Reports] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Process:
+    """`reports` makes what is told of federations, of the process's bucket."""
+
     def main(clock: Clock, store: MemoryStore) -> None:
-        SyncServer(Bucket(store, clock), integers, lambda line: None).run()
+        bucket = Bucket(store, clock)
+        SyncServer(bucket, integers, say, reports(bucket) if reports else None).run()
 
     return world.process(name, main, at=at)
 

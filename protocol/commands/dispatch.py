@@ -12,6 +12,7 @@ COMMANDS: Commands = {
     "retry": Entry("protocol.commands.change:retry", "Queue a failed or cancelled job again under a new id."),
     "inspect": Entry("protocol.commands.show:inspect", "Show a job's result, or how far it is."),
     "download": Entry("protocol.commands.show:download", "Fetch the files of a job or a federation."),
+    "report": Entry("protocol.commands.report:report", "Show a federation as one HTML page, in a file or a bucket."),
     "purge": Entry("protocol.commands.change:purge", "Delete what a job or a federation that has ended left."),
 }
 

@@ -10,6 +10,8 @@ from agents.saved.files import write_atomic
 from env.errors import AgentError, OutputError
 from protocol.commands.status import require_federation, require_job, round_summary
 from protocol.jobs import queue
+from protocol.report.events import write_events
+from protocol.report.reader import GroupReader
 from protocol.rounds.federation import closed_rounds
 from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
@@ -17,6 +19,7 @@ from protocol.wire.errors import ProtocolError, Refused
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Result
 from runner.commands.console import progress
+from runner.training.tensorboard import is_installed
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ def _download_group(bucket: Bucket, federation: Federation, files: _Folder) -> N
         rounds = [row for n in range(1, closed + 1) if (row := round_summary(bucket, group, federation.size, n))]
         lines = "".join(json.dumps(asdict(row)) + "\n" for row in rounds)
         files.write("rounds.jsonl", lines.encode())
+        if is_installed():
+            write_events(GroupReader(bucket, federation).read_rounds(closed), files.folder / "tensorboard")
 
 
 def _download_job(bucket: Bucket, job_id: str, files: _Folder, below: str) -> None:

@@ -47,6 +47,7 @@ def _of_group(bucket: Bucket, group: str) -> list[str]:
         raise ProtocolError(f"{group}: {', '.join(unfinished[:3])} have not ended; first: dispatch cancel {group}")
     listed = [entry.key for job_id in job_ids for entry in bucket.list(keys.results(job_id)).entries]
     listed += [entry.key for entry in bucket.list(keys.rounds(group)).entries]
+    listed += [key for key in (keys.report(group),) if bucket.exists(key)]
     return [*_manifests(bucket, job_ids), *listed]
 
 

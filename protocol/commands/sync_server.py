@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,10 @@ from runner.commands.program import single
 from runner.options.flatten import flattened
 from runner.options.output import VersionOption
 
+if TYPE_CHECKING:
+    from protocol.report.publisher import Publisher
+    from protocol.wire.bucket import Bucket
+
 
 @flattened
 def sync_server(
@@ -20,6 +25,10 @@ def sync_server(
     once: Annotated[bool, typer.Option("--once", help="Close what can be closed now, then leave.")] = False,
     exit_when_idle: Annotated[
         bool, typer.Option("--exit-when-idle", help="Leave when no federation is unfinished.")
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Keep a page of each federation in the bucket; see `dispatch report --publish`."),
     ] = False,
     version: VersionOption = False,
 ) -> None:
@@ -34,7 +43,7 @@ def sync_server(
     place = open_daemon_bucket(where.bucket, "sync-server", owner.bucket_owner)
     from protocol.rounds.averaging import RoundAggregate  # numba: not before the endpoint has answered
 
-    server = SyncServer(place, RoundAggregate, say)
+    server = SyncServer(place, RoundAggregate, say, _reports(place) if report else None)
     if once:
         if not server.drain():
             nothing_to_do(f"no unfinished federation in {place.name}; nothing to do")
@@ -42,6 +51,14 @@ def sync_server(
     say(f"watching {place.name}")
     if not server.run(exit_when_idle=exit_when_idle):
         nothing_to_do(f"no unfinished federation in {place.name}; nothing to do")
+
+
+def _reports(place: Bucket) -> Publisher:
+    from protocol.commands.report import rendered
+    from protocol.report.publisher import Publisher
+    from runner.commands.console import say
+
+    return Publisher(place, partial(rendered, bucket=place.name, by="sync-server --report"), say)
 
 
 app = single(sync_server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from env.errors import SimArenaError
 from env.printable import traceback_lines
@@ -15,10 +15,21 @@ from protocol.rounds.federation import unfinished
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket, poll_delay
 from protocol.wire.errors import OtherRelease, StoreError, Unfit
+from protocol.wire.federation_documents import Federation
 
 T = TypeVar("T")
 
 INDEX_EVERY_S = 5.0  # how often the index of federations is listed for new ones
+
+
+class Reports(Protocol):
+    """Pages about federations for people. Their trouble is their own: no method raises."""
+
+    def looked(self, federation: Federation, closed: int, *, ended: bool) -> None:
+        """A federation was looked at: so many rounds are closed, and whether it has its outcome."""
+
+    def refresh_ended(self) -> None:
+        """Time has passed."""
 
 
 class SyncServer:
@@ -27,12 +38,16 @@ class SyncServer:
     Args:
         aggregate_of: makes the aggregate of a round by its federation's strategy.
         say: where progress is reported, one line each.
+        reports: told of each look at a federation.
     """
 
-    def __init__(self, bucket: Bucket, aggregate_of: AggregateOf, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, bucket: Bucket, aggregate_of: AggregateOf, say: Callable[[str], None], reports: Reports | None = None
+    ) -> None:
         self.bucket = bucket
         self.aggregate_of = aggregate_of
         self.say = say
+        self.reports = reports
         self._closers: dict[str, Closer] = {}
         self._due: dict[str, float] = {}
         self._passed_over: set[str] = set()  # federations of other releases
@@ -74,6 +89,8 @@ class SyncServer:
             self._index_due = clock.now() + INDEX_EVERY_S
         for group in [group for group, due in self._due.items() if due <= clock.now()]:
             self._look(group)
+        if self.reports is not None:
+            self.reports.refresh_ended()
         soonest = min([self._index_due, *self._due.values()])
         return max(0.0, soonest - clock.now())
 
@@ -82,7 +99,9 @@ class SyncServer:
         self._read_index()
         any_unfinished = not self.idle
         for group, closer in list(self._closers.items()):
-            if self._sheltered(group, closer.drain):
+            ended = self._sheltered(group, closer.drain)
+            self._report(closer, ended=bool(ended))
+            if ended:
                 del self._closers[group], self._due[group]
         return any_unfinished
 
@@ -90,6 +109,7 @@ class SyncServer:
         closer = self._closers[group]
         clock = self.bucket.clock
         ended = self._sheltered(group, closer.step)
+        self._report(closer, ended=bool(ended))
         if ended:
             del self._closers[group], self._due[group]
         elif ended is None:
@@ -100,10 +120,15 @@ class SyncServer:
                 pause = min(pause, closer.time_left_s + 1.0)  # S3's clock counts whole seconds
             self._due[group] = clock.now() + pause
 
+    def _report(self, closer: Closer, *, ended: bool) -> None:
+        if self.reports is not None:
+            self.reports.looked(closer.federation, closer.round - 1, ended=ended)
+
     def _read_index(self) -> None:
         """Take up federations that are new, let go of those that were cancelled, or ended by another closer."""
         listed = {group for entry in self.bucket.list(keys.ACTIVE).entries if (group := keys.parse_active(entry.key))}
         for group in [group for group in self._closers if group not in listed]:
+            self._report(self._closers[group], ended=True)
             del self._closers[group], self._due[group]
         self._passed_over &= listed
         for group in sorted(listed.difference(self._closers, self._passed_over)):

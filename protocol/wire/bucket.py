@@ -149,8 +149,12 @@ class Bucket:
         return body
 
     def put_without_retry(self, key: str, body: bytes) -> None:
-        """One plain PUT, not tried again: for heartbeats, whose next one comes anyway."""
+        """One plain PUT, not tried again: for heartbeats and reports, whose next one comes anyway."""
         self.store.put(key, body, {}, create_only=False)
+
+    def replace(self, key: str, body: bytes) -> None:
+        """A plain PUT that is tried again: of a report, which nothing depends on."""
+        self._again(lambda: self.store.put(key, body, {}, create_only=False))
 
     def get(self, key: str, max_bytes: int = DOCUMENT_BYTES) -> bytes | None:
         """An object's content, None if there is none."""
@@ -204,7 +208,7 @@ class Bucket:
                     return request()
                 except (Transient, Conflict) as error:
                     failed(error)
-                    if self.clock.stopping():
+                    if self.clock.stopping() or not self.patience_s:
                         raise
                     if self.clock.now() >= deadline:
                         raise Transient(f"{error}; tried again for {self.patience_s:.0f} s") from error

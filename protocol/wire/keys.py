@@ -236,6 +236,16 @@ def outcome(group: str) -> str:
     return f"{group_folder(group)}outcome.json"
 
 
+def report(group: str) -> str:
+    """The federation as a page for people: the one object that is overwritten and that no process reads."""
+    return f"{group_folder(group)}report.html"
+
+
+def content_type(key: str) -> str | None:
+    """What a browser is told of an object; None: what the server says by default."""
+    return "text/html; charset=utf-8" if key.endswith(".html") else None
+
+
 def updates(group: str, round_: int | Wildcard) -> str:
     return f"{_round(group, round_)}updates/"
 

@@ -132,7 +132,7 @@ class MemoryS3:
                 return None
             case "GET":
                 found = self.objects.get(request.key)
-                return None if found is None else Blob(found.body, found.metadata)
+                return None if found is None else Blob(found.body, found.metadata, found.modified)
             case "HEAD":
                 found = self.objects.get(request.key)
                 return None if found is None else found.metadata

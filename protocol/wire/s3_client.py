@@ -78,6 +78,21 @@ def open_client(session: boto3.session.Session, bucket: str, role: str, owner: s
     return client
 
 
+def presigned(session: boto3.session.Session, client: S3Client, bucket: str, key: str, lasts_s: int) -> str:
+    """A URL by which anyone can GET an object for so many seconds.
+
+    By Signature Version 4, and of AWS with the region's own host: boto3's default is for some endpoints Version 2,
+    which new buckets of AWS refuse, and a host that redirects, which a signature does not survive.
+    """
+    from botocore.config import Config
+
+    more: dict[str, Any] = {"signature_version": "s3v4"}
+    if is_aws(client.meta.endpoint_url):
+        more["s3"] = {"addressing_style": "path" if "." in bucket else "virtual"}
+    signer = session.client("s3", config=client.meta.config.merge(Config(**more)))
+    return signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=lasts_s)
+
+
 def core_of(session: boto3.session.Session) -> CoreSession:
     """botocore's session, which knows where a setting comes from."""
     core: CoreSession = session._session

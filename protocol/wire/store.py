@@ -21,7 +21,8 @@ from protocol.wire.answers import is_absent, is_page, not_s3
 from protocol.wire.credentials import Credentials
 from protocol.wire.errors import Conflict, Exists, TooLarge, Transient, Unfit
 from protocol.wire.faults import address
-from protocol.wire.s3_client import open_client, open_session
+from protocol.wire.keys import content_type
+from protocol.wire.s3_client import open_client, open_session, presigned
 from protocol.wire.sdk_errors import classify
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Blob:
-    """An object's content and user metadata."""
+    """An object's content and user metadata; `modified` is S3's Last-Modified, epoch seconds."""
 
     body: bytes
     metadata: Mapping[str, str] = field(default_factory=dict)
+    modified: float = field(default=0.0, compare=False)
 
 
 class Store(Protocol):
@@ -141,6 +143,8 @@ class S3Store:
         if config.request_checksum_calculation != "when_supported":
             # A bucket with Object Lock takes no body without a checksum; this one is known to all servers.
             more["ContentMD5"] = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        if page := content_type(key):
+            more |= {"ContentType": page, "CacheControl": "no-cache"}  # a reload shows the newest version
         answer = self._ask(
             f"PUT {key}",
             lambda: self.client.put_object(Bucket=self.bucket, Key=key, Body=body, Metadata=dict(metadata), **more),
@@ -156,7 +160,7 @@ class S3Store:
             if size > max_bytes:
                 answer["Body"].close()
                 raise TooLarge(f"{self.name}/{key}: {size} bytes, at most {max_bytes} are read")
-            return Blob(answer["Body"].read(), _facts(answer["Metadata"]))
+            return Blob(answer["Body"].read(), _facts(answer["Metadata"]), answer["LastModified"].timestamp())
 
         return self._ask_for(what, read)
 
@@ -183,6 +187,17 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         self._ask(f"DELETE {key}", lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+
+    def link(self, key: str, lasts_s: int) -> str:
+        """A presigned URL: whoever has it can read the object until it ends. Asks no server.
+
+        Args:
+            lasts_s: seconds; with temporary credentials it ends with them at the latest.
+
+        Raises:
+            StoreError: there are no credentials.
+        """
+        return presigned(self.session, self.client, self.bucket, key, lasts_s)
 
     def error(self, error: Exception, what: str) -> Exception:
         """Which of our errors an error of a request is; one that is neither boto3's nor the system's stays itself."""

@@ -11,10 +11,15 @@ AddScalars = Callable[[str, Mapping[str, float], int], None]
 """Adds named values under a group's name, at an episode."""
 
 
+def is_installed() -> bool:
+    """Whether event files can be written."""
+    return find_spec("tensorboard") is not None
+
+
 @contextmanager
 def tensorboard(folder: Path, done: int) -> Iterator[AddScalars]:
     """Takes scalars until the end of the block; those of episodes after `done` in the folder are given up."""
-    if find_spec("tensorboard") is None:
+    if not is_installed():
         yield lambda group, values, episode: None
         return
     from torch.utils.tensorboard import SummaryWriter

@@ -137,6 +137,7 @@ WRONG: dict[str, list[str]] = {
     "dispatch retry": ["nosuch", "../x"],
     "dispatch inspect": ["nosuch", "../x"],
     "dispatch download": ["nosuch", "../x"],
+    "dispatch report": ["nosuch", "../x", "nosuch --expires 60", "nosuch --publish --expires 604801"],
     "dispatch purge": ["nosuch --yes", "../x --yes", "nosuch"],
     "worker": [
         "--run-once --lease-ttl 0",

@@ -70,6 +70,8 @@ DOCUMENTS = {
     "dispatch cancel web": 0,
     "dispatch retry web-m0000": 1,
     "dispatch download web": 0,
+    "dispatch report web": 0,
+    "dispatch report web --publish": 0,
     "dispatch purge web": 2,
     "dispatch purge web --yes": 0,
     "dispatch status nosuch": 2,

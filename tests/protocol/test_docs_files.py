@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "protocol.md"
-FOLDERS = ("wire", "jobs", "rounds", "worker", "strategies", "learners", "commands")  # in the order to read them
+FOLDERS = ("wire", "jobs", "rounds", "worker", "strategies", "learners", "report", "commands")  # as they are read
 HEAD = "| file | idea |\n|---|---|\n"
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import linear_regression, median
 
-from infra.bench.protocol.meter import DOLLARS_PER_GB_MONTH, Counts, Ledger, RequestKind
+from infra.bench.protocol.meter import Counts, Ledger, RequestKind
 from infra.bench.protocol.world import STATE_BYTES, MeteredWorld, no_op_federation, submitted
 from infra.proof.standin import GROUP
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation
+from protocol.wire.prices import DOLLARS_PER_GB_MONTH
 
 JOIN_S = 10.0  # a fleet's machines do not start at the same moment
 SPREAD = 0.1  # nor are its members equally fast: 10 % faster and slower than the mean

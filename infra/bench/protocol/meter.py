@@ -14,12 +14,8 @@ from typing import NamedTuple
 
 from protocol.wire import keys
 from protocol.wire.errors import Exists
+from protocol.wire.prices import DOLLARS
 from protocol.wire.store import Blob, Page, Store
-
-# AWS's list prices for S3 Standard in us-east-1, https://aws.amazon.com/s3/pricing/; transfer within a region is free.
-# A refused request (404, 412) costs as much as any other.
-DOLLARS = {"PUT": 0.005 / 1000, "LIST": 0.005 / 1000, "GET": 0.0004 / 1000, "HEAD": 0.0004 / 1000, "DELETE": 0.0}
-DOLLARS_PER_GB_MONTH = 0.023
 
 
 class RequestKind(StrEnum):

@@ -115,7 +115,10 @@ class Attacker:
                 self._delete(keys.attempt_mark(self.job_id, Mark.CLAIM, self.random.randint(1, 3)))
 
     def rounds(self) -> None:
-        """What only those may write that close rounds: its own decision, its weights, an outcome."""
+        """What only those may write that close rounds: its own decision, its weights, an outcome; and the report."""
+        self._put(keys.report(GROUP), b"<script>forged</script>")
+        self._create(keys.report(GROUP), b"<script>forged</script>")
+        self._delete(keys.report(GROUP))
         round_ = self._round()
         mine = Participant(member=self.member, weight=self.random.choice((1, 10, 10**9)))
         reason = self.random.choice(("full", "deadline"))

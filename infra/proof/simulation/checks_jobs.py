@@ -191,7 +191,7 @@ def _is_known(run: Run, key: str) -> bool:
 
 @cache
 def _known(jobs: tuple[str, ...], size: int, episodes: int, rounds: int) -> frozenset[str]:
-    found = {keys.active(GROUP), keys.federation(GROUP), keys.outcome(GROUP)}
+    found = {keys.active(GROUP), keys.federation(GROUP), keys.outcome(GROUP), keys.report(GROUP)}
     for job_id in jobs:
         found |= {keys.pending_manifest(job_id), keys.finished_manifest(job_id), keys.result(job_id)}
         found |= {keys.rejected_manifest(job_id), keys.rejected_error(job_id)}

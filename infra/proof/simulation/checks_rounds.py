@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from env.words import count
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
-from infra.proof.simulation.scenario import Target
+from infra.proof.simulation.scenario import SYNC_SERVERS, Target
 from infra.proof.standin import GROUP, integers
 from protocol.rounds.aggregate import RoundInputs
 from protocol.rounds.decide import EXTENSIONS
@@ -20,10 +20,10 @@ from protocol.wire.keys import Mark
 
 
 def what_commits_is_created_once(run: Run) -> Iterator[str]:
-    """Never a plain PUT but for heartbeats; created once; deleted by a purge alone."""
+    """Never a plain PUT but for heartbeats and the report; created once; deleted by a purge alone."""
     for event in run.history.writes:
         row = keys.parse_progress(event.key)
-        if event.request.verb == "PUT" and not (row and row.mark is Mark.HEARTBEAT):
+        if event.request.verb == "PUT" and not (row and row.mark is Mark.HEARTBEAT) and event.key != keys.report(GROUP):
             yield f"{event.who} overwrote or could overwrite {event.key} by a plain PUT"
         if event.request.verb == "DELETE" and event.who != "purge" and event.key.startswith(COMMITTED):
             yield f"{event.who} deleted {event.key}"
@@ -32,6 +32,20 @@ def what_commits_is_created_once(run: Run) -> Iterator[str]:
             lives = [event for event in events if not _purged_before(run, event)]
             if len(lives) > 1:
                 yield f"{key} was created {len(lives)} times: by {', '.join(event.who for event in lives)}"
+
+
+def reports_are_sync_servers_own(run: Run) -> Iterator[str]:
+    """No member writes the page that people open, and it never tells of a round that was not closed."""
+    for event in run.history.writes:
+        if event.key != keys.report(GROUP) or event.request.verb == "DELETE":
+            continue
+        if not event.who.startswith(SYNC_SERVERS):
+            yield f"{event.who} wrote the report"
+            continue
+        told = int(event.request.body.split()[0])
+        weights = run.history.first(keys.global_weights(GROUP, told)) if told else None
+        if told and (weights is None or weights.place > event.place):
+            yield f"the report of {event.who} tells of round {told} before it was closed"
 
 
 COMMITTED = ("results/", "federations/g/", "traces/", "series/", "weights/", "jobs/finished/", "jobs/rejected/")

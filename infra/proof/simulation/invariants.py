@@ -90,7 +90,11 @@ CHECKS: dict[Invariant, tuple[Check, ...]] = {
     ),
     Invariant.WEIGHTS: (updates.everything_ends, updates.the_weights_are_those_of_an_undisturbed_run),
     Invariant.FAULTS: (daemons_survive_faults,),
-    Invariant.KEYS: (jobs.nothing_is_written_elsewhere, jobs.queue_entries_leave_only_with_a_result),
+    Invariant.KEYS: (
+        jobs.nothing_is_written_elsewhere,
+        jobs.queue_entries_leave_only_with_a_result,
+        rounds.reports_are_sync_servers_own,
+    ),
     Invariant.COST: (
         cost.polls_grow_rarer,
         cost.no_living_attempt_is_overtaken,

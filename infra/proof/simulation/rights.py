@@ -33,7 +33,7 @@ class ConfinedStore(MemoryStore):
         super().__init__(store.server, store.who, store.on_request, store.on_answer)
         self.statements: list[Statement] = [
             *policies.role_policy(Role.WORKER, ARN, job_id=job_id)["Statement"],
-            *(policies.grants(policies.rights_of(Role.SYNC_SERVER), ARN, Whose.of(job_id)) if closes_rounds else ()),
+            *(policies.grants(policies.CLOSING, ARN, Whose.of(job_id)) if closes_rounds else ()),
             *policies.bucket_policy(ARN)["Statement"],
         ]
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 
 from env.errors import SimArenaError
 from infra.proof.simulation.attacker import Attacker
@@ -21,6 +22,9 @@ from protocol.commands.cancel import cancel
 from protocol.commands.purge import purge
 from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
+from protocol.report.page import page_of
+from protocol.report.publisher import Publisher
+from protocol.report.record import Record
 from protocol.rounds.aggregate import AggregateOf
 from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
@@ -59,6 +63,12 @@ class SimulationReport:
     history: tuple[str, ...] = ()
 
 
+def report_in_short(record: Record) -> bytes:
+    """In place of a page: how many rounds it tells of, and everything that a page would show, by its hash."""
+    page = page_of(record, "s3://simulated", made="simulated", ttl_s=60.0)
+    return f"{record.closed} {sha256(repr(page).encode()).hexdigest()}".encode()
+
+
 @dataclass
 class Implementations:
     """What a run is made of; a test breaks it by handing in something else."""
@@ -66,6 +76,7 @@ class Implementations:
     server: Callable[[], MemoryS3] = MemoryS3
     bucket: NewBucket = Bucket
     aggregate_of: AggregateOf = integers
+    report: Callable[[Record], bytes] = report_in_short
 
 
 def simulate(
@@ -204,7 +215,9 @@ class _Simulation:
             shop.run_until_stopped()
 
     def _sync(self, clock: Clock, store: MemoryStore) -> None:
-        SyncServer(self._bucket(store, clock), self.implementations.aggregate_of, partial(self._say, store.who)).run()
+        bucket, say = self._bucket(store, clock), partial(self._say, store.who)
+        reports = Publisher(bucket, self.implementations.report, say) if self.scenario.reports else None
+        SyncServer(bucket, self.implementations.aggregate_of, say, reports).run()
 
     def _submit(self, clock: Clock, store: MemoryStore) -> None:
         bucket = self._bucket(store, clock)

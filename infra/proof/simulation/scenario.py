@@ -20,6 +20,8 @@ from protocol.wire.job_documents import TrainingSpec
 
 EVER_S = 1e6  # a round timeout that no run reaches
 ATTACKER = "attacker"  # the name of its process
+SYNC_SERVERS = ("sync-", "fresh-sync")  # how the names of theirs begin
+REPORTED = 0.25  # the share of runs whose sync-servers write a report
 ATTACKED = 0.25  # the share of runs with an attacker, of those with two members or more and no purge
 
 
@@ -80,6 +82,7 @@ class SimulationScenario:
         faults: the share of requests that meet each kind.
         calm_s: when faults end and fresh processes join, so that every run must come to its end.
         skewed: whether machines' clocks differ by hours and run at rates of their own.
+        reports: whether sync-servers write a report.
         attacked: the member whose worker's credentials an attacker has. Rounds have a timeout then, since silence is
             one of its means, and the minimum that `dispatch submit` sets by default.
     """
@@ -104,6 +107,7 @@ class SimulationScenario:
     faults: Mapping[Fault, float]
     calm_s: float
     skewed: bool
+    reports: bool = False
     attacked: int | None = None
 
     @property
@@ -140,6 +144,8 @@ class SimulationScenario:
             told.append(f"{self.cancel} cancelled at {self.cancel_s:.0f} s")
         if self.slow_member is not None:
             told.append(f"member {self.slow_member} is slow")
+        if self.reports and self.syncs:
+            told.append("sync-servers write a report")
         if self.attacked is not None:
             told.append(f"an attacker has the credentials of member {self.attacked}")
         told += [f"member {member}: {defect}" for member, defect in self.defects.items()]
@@ -212,6 +218,7 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Si
         faults=_faults(rng, purge),
         calm_s=calm_s,
         skewed=chance(0.5),
+        reports=random.Random(f"reports of {seed}").random() < REPORTED,
     )
     return _attacked(drawn)
 

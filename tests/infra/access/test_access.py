@@ -30,8 +30,10 @@ from protocol.commands.status import all_jobs, federation_summary, require_feder
 from protocol.jobs.submit import submit_federation, submit_job
 from protocol.learners.materials import Scenarios, read_weights
 from protocol.learners.series import read_objects
+from protocol.report.publisher import Publisher
 from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
+from protocol.wire.bucket import Bucket
 from protocol.wire.choices import Closers
 from protocol.wire.errors import Refused, Unfit, UnknownName
 from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
@@ -77,9 +79,12 @@ def work(
 
 
 def serve(cloud: Cloud, stop: threading.Event) -> None:
-    bucket = cloud.bucket(Role.SYNC_SERVER, stop)
+    """Close rounds, and write reports: at least one while attempts run, and one at the end."""
+    bucket, said = cloud.bucket(Role.SYNC_SERVER, stop), list[str]()
     probe(bucket)
-    SyncServer(bucket, integers, lambda line: None).run(exit_when_idle=True)
+    reports = Publisher(bucket, lambda record: str(record.closed).encode(), said.append)
+    SyncServer(bucket, integers, said.append, reports).run(exit_when_idle=True)
+    assert not [line for line in said if "report" in line]
 
 
 def beside(*works: Callable[[threading.Event], object]) -> None:
@@ -187,6 +192,10 @@ def whole_run(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
         assert found.incomplete
         assert "global_weights" in found.left_out[0]  # a stand-in's are no tensors
         assert (folder / who / "member-0001" / "train.log").exists()
+    for who in (Role.READER, Role.DISPATCHER):
+        cloud.dispatch("report", "own", "--to", str(folder / "own.html"), who=who)
+        assert cloud.bucket(who).get(keys.report("own"), 10 << 20) is not None
+    cloud.dispatch("report", "own", "--publish", "--to", str(folder / "own.html"))
     cloud.dispatch("purge", "shop", "--yes")
     for ended in (job, f"bad-{len(Role.WORKER)}"):
         cloud.dispatch("purge", ended, "--yes")
@@ -325,6 +334,26 @@ def test_a_sync_server_does_not_touch_jobs_and_a_reader_sees_no_updates(cloud: C
         cloud.bucket(Role.READER).get(keys.update("shop", 1, 0))
 
 
+@pytest.mark.parametrize("who", [Role.WORKER, CLOSER, "own-m0000", Role.READER])
+def test_no_member_and_no_reader_writes_the_page_that_people_open(cloud: Cloud, who: str) -> None:
+    for act in (Bucket.put_without_retry, Bucket.create):
+        with pytest.raises(Refused, match="403 AccessDenied"):
+            act(cloud.bucket(who), keys.report("own"), b"<script>")
+    with pytest.raises(Refused, match="403 AccessDenied"):
+        cloud.bucket(who).delete(keys.report("own"))
+
+
+@pytest.mark.parametrize("who", [Role.DISPATCHER, Role.SYNC_SERVER])
+def test_the_report_alone_is_overwritten_by_those_who_write_it(cloud: Cloud, who: str) -> None:
+    for body in (b"first", b"second"):
+        cloud.bucket(who).put_without_retry(keys.report("another"), body)
+    beside = (keys.federation("another"), keys.outcome("another"), f"{keys.rounds('another')}report.html")
+    for key in (*beside, keys.decision("another", 1), keys.global_weights("another", 1), keys.active("another")):
+        with pytest.raises(Refused, match="403 AccessDenied"):
+            cloud.bucket(who).put_without_retry(key, b"forged")
+        assert not allowed(Request.to(ADMIN, "PutObject", key), ANYBODY, OWN)
+
+
 def test_what_is_refused_is_one_clear_line(cloud: Cloud) -> None:
     cloud.bucket(ADMIN).ensure_created(keys.pending_manifest("waits"), b"{}")
     line = command("dispatch", "cancel", "waits")
@@ -345,12 +374,13 @@ def test_the_bucket_takes_nothing_without_tls(cloud: Cloud) -> None:
 
 def test_the_bucket_takes_only_conditional_writes_of_all_that_is_created_once(whole_run: Cloud) -> None:
     """Of everything that any role wrote in the whole run: with the condition yes, without it no, but for
-    heartbeats and the scratch objects of probes."""
+    heartbeats, reports and the scratch objects of probes."""
     written = {one.resource.removeprefix(f"{ARN}/") for one in whole_run.judge.requests if one.action == "s3:PutObject"}
     assert len({key.split("/")[0] for key in written}) == 7
     for key in written:
         row = keys.parse_progress(key)
-        plain = (row is not None and row.mark is Mark.HEARTBEAT) or key.startswith("probe/")
+        page = re.fullmatch(r"federations/[^/]+/report\.html", key)
+        plain = (row is not None and row.mark is Mark.HEARTBEAT) or page is not None or key.startswith("probe/")
         assert allowed(Request.to(ADMIN, "PutObject", key, s3__if_none_match="*"), ANYBODY, OWN)
         assert allowed(Request.to(ADMIN, "PutObject", key), ANYBODY, OWN) == plain
 

@@ -1,0 +1,116 @@
+"""`dispatch report`: a federation as one HTML page, in a file or in the bucket with a link to it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from env.errors import OutputError, UsageError
+from protocol.commands.options import BucketChoice, Group, LeaseChoice
+from protocol.wire.schedule import LEASE_TTL_S
+from runner.commands.console import note, out, print_json
+from runner.options import completion
+from runner.options.flatten import flattened
+from runner.options.output import OutputChoice
+
+if TYPE_CHECKING:
+    from protocol.report.record import Record
+    from protocol.wire.bucket import Bucket
+
+LONGEST_S = 7 * 86_400  # of a link that is signed by Signature Version 4
+
+
+@flattened
+def report(
+    group: Group,
+    where: BucketChoice,
+    lease: LeaseChoice,
+    output: OutputChoice,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The page. Default: runs/GROUP/report.html.", autocompletion=completion.files
+        ),
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put the page into the bucket too, and print a link to it.")
+    ] = False,
+    expires: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            max=LONGEST_S,
+            help="How long the link of --publish works. Default: 86400, a day; a week at most.",
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write event files for TensorBoard too.", autocompletion=completion.files),
+    ] = None,
+) -> None:
+    """Show a federation as one HTML page, in a file or a bucket.
+
+    With --publish whoever has the printed link can read the page until it expires. `sync-server --report` keeps a
+    published page fresh.
+    """
+    from agents.saved.files import write_atomic
+    from protocol.commands.buckets import open_bucket
+    from protocol.commands.status import require_federation
+    from protocol.report.page import verdict
+    from protocol.report.reader import GroupReader
+    from protocol.wire import ids
+
+    if expires is not None and not publish:
+        raise UsageError("--expires: is of the link that --publish prints")
+    place = open_bucket(where.bucket)
+    record = GroupReader(place, require_federation(place, ids.valid_group(group)), lease.lease_ttl).read()
+    body = rendered(record, bucket=place.name, by="dispatch report", ttl_s=lease.lease_ttl)
+    file = to or Path("runs") / group / "report.html"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
+    write_atomic(file, body)
+    if tensorboard is not None:
+        from protocol.report.events import write_events
+
+        write_events(record.rounds, tensorboard)
+    link = _published(place, group, body, expires or 86_400) if publish else None
+    if output.as_json:
+        print_json({"file": str(file), "verdict": verdict(record), "link": link, "requests": record.requests})
+        return
+    out.print(verdict(record), markup=False, highlight=False)
+    out.print(str(file), markup=False, highlight=False)
+    if link is not None:
+        out.print(link, markup=False, highlight=False, soft_wrap=True)
+
+
+def _published(place: Bucket, group: str, body: bytes, expires_s: int) -> str:
+    from protocol.wire import keys
+    from protocol.wire.store import S3Store
+
+    place.replace(keys.report(group), body)
+    note(
+        f"whoever has this link can read the page for {expires_s} s, or until the credentials end that signed it; "
+        "it gives no other right, and cannot be taken back but with them"
+    )
+    return S3Store(place.name.removeprefix("s3://"), role="dispatch").link(keys.report(group), expires_s)
+
+
+def rendered(record: Record, *, bucket: str, by: str, ttl_s: float = LEASE_TTL_S) -> bytes:
+    """A record's page as the bytes of a file.
+
+    Args:
+        bucket: as messages call it.
+        by: which command makes it.
+    """
+    from protocol.report.page import page_of
+    from protocol.wire import documents
+    from runner.report.html import render
+
+    made = f"{by}, sim-arena {version('sim-arena')}, {documents.timestamp()}"
+    return render(page_of(record, bucket, made=made, ttl_s=ttl_s)).encode()
