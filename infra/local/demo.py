@@ -19,7 +19,7 @@ from env.errors import SimArenaError
 from env.words import count
 from infra.local import conclusion
 from infra.local.processes import Processes, clean_environment, command, new_folder
-from runner.commands.console import Exit, err, note, print_json
+from runner.commands.console import Exit, err, next_steps, note, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -195,8 +195,10 @@ class Demo:
         weights = folder / "group" / "global_weights.pt"
         rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
         curve = folder / "learning_curve.png"
-        federation_curve(rounds, curve, title=f"Federation of {settings.members}, seed {settings.seed}")
         self._say("evaluating …")
+        trained, *others = rows = conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen())
+        title = f"Federation of {settings.members}, seed {settings.seed}"
+        federation_curve(rounds, curve, title=title, model=trained, baselines=others)
         return {
             "weights_sha256": json.loads((folder / "group" / "outcome.json").read_text())["weights_sha256"],
             "rounds_closed": len(rounds),
@@ -205,7 +207,7 @@ class Demo:
             "seed": settings.seed,
             "training_s": round(trained_s, 1),
             "reward_per_round": [row["reward"] for row in rounds],
-            "evaluation": conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen()),
+            "evaluation": rows,
             "evaluation_on_its_traces": conclusion.compare(weights, settings.seed, settings.steps, self._given()),
             "requests": conclusion.count_requests(folder / "requests.jsonl", settings.members, settings.rounds),
             "weights": str(weights),
@@ -288,3 +290,9 @@ def demo(
         print_json(outcome)
     else:
         conclusion.show(outcome)
+        model = shlex.quote(outcome["weights"])
+        next_steps(
+            f"sim-arena evaluate --agent {model} --baselines",
+            f"sim-arena episode --agent {model} --problem cpu",
+            "sim-arena suggest -f FOLDER   # your own manifests: what is not Ready, why, and patches",
+        )

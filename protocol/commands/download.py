@@ -21,6 +21,8 @@ from protocol.wire.job_documents import Result
 from runner.commands.console import progress
 from runner.training.tensorboard import is_installed
 
+_MODEL = "global_weights.pt"
+
 
 @dataclass(frozen=True)
 class Downloaded:
@@ -30,11 +32,13 @@ class Downloaded:
         files: written, by path relative to the folder.
         left_out: a line for each object that cannot be read: refused, too large, or not safe.
         incomplete: whether one of them is of the job or the federation itself, not of one of its members.
+        model: the file of a model that plays the problems of `sim-arena evaluate`; None: there is none.
     """
 
     files: list[str]
     left_out: list[str]
     incomplete: bool
+    model: str | None = None
 
 
 def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
@@ -47,11 +51,13 @@ def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
         UnknownName: there is neither a job nor a group of this name.
         ProtocolError: there is nothing of it to fetch yet.
     """
-    files = _Folder(bucket, folder)
+    files, model = _Folder(bucket, folder), None
     if bucket.exists(keys.federation(name)):
         federation = require_federation(bucket, name)
         _download_group(bucket, federation, files)
         incomplete = bool(files.left_out)
+        if federation.training.environment is None and _MODEL in files.written:
+            model = _MODEL
         for member in progress(range(federation.size), "fetching members"):
             _download_job(bucket, keys.member_job(name, member), files, f"member-{member:04d}/")
     else:
@@ -60,7 +66,7 @@ def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
         incomplete = bool(files.left_out)
     if not files.written and not files.left_out:
         raise ProtocolError(f"{name!r}: nothing to fetch in {bucket.name} yet; see `dispatch list`")
-    return Downloaded(files.written, files.left_out, incomplete)
+    return Downloaded(files.written, files.left_out, incomplete, model)
 
 
 class _Folder:
@@ -111,7 +117,7 @@ def _download_group(bucket: Bucket, federation: Federation, files: _Folder) -> N
     files.fetch(keys.outcome(group), "outcome.json")
     closed = closed_rounds(bucket, group, federation.rounds)
     if closed:
-        files.fetch_state(keys.global_weights(group, closed), "global_weights.pt")
+        files.fetch_state(keys.global_weights(group, closed), _MODEL)
         rounds = [row for n in range(1, closed + 1) if (row := round_summary(bucket, group, federation.size, n))]
         lines = "".join(json.dumps(asdict(row)) + "\n" for row in rounds)
         files.write("rounds.jsonl", lines.encode())

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from env.words import count
 from protocol.commands.options import BucketChoice, Group, Job, LeaseChoice, Name
-from runner.commands.console import Exit, err, fail, note, out, print_json, print_lines
+from runner.commands.console import Exit, err, fail, next_steps, note, out, print_json, print_lines
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
+
+if TYPE_CHECKING:
+    from protocol.commands.status import FederationSummary
+    from protocol.wire.bucket import Bucket
 
 
 @flattened
@@ -45,6 +50,10 @@ def status(
     output: OutputChoice,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until the federation has ended.")] = False,
     rounds: Annotated[int, typer.Option(metavar="N", min=0, help="How many of the last rounds to show.")] = 10,
+    score: Annotated[
+        bool,
+        typer.Option("--score", help="Play the newest global model greedily on 200 problems; with --watch the last."),
+    ] = False,
 ) -> None:
     """Show a federation's members and rounds. With --watch, exit code 1 if it failed."""
     from rich.live import Live
@@ -58,17 +67,44 @@ def status(
     place = open_bucket(where.bucket)
     now = federation_summary(place, ids.valid_group(group), lease.lease_ttl, recent=rounds)
     if not watch:
-        print_json(asdict(now)) if output.as_json else out.print(tables.group_table(now))
+        if output.as_json:
+            print_json({**asdict(now), **_score(place, now, wanted=score)})
+        else:
+            out.print(tables.group_table(now))
+            _show_score(_score(place, now, wanted=score))
         return
     with Live(tables.group_table(now), console=err, auto_refresh=False, transient=output.as_json) as live:
         while now.outcome is None:
             place.clock.sleep(2.0)
             now = federation_summary(place, group, lease.lease_ttl, recent=rounds, closed_before=now.closed)
             live.update(tables.group_table(now), refresh=True)
+    found = _score(place, now, wanted=score and now.closed > 0)
     if output.as_json:
-        print_json(asdict(now))
+        print_json({**asdict(now), **found})
+    else:
+        _show_score(found)
     if now.outcome == OutcomeStatus.FAILED:
         fail(f"federation {group}: {now.reason}")
+
+
+def _score(bucket: Bucket, now: FederationSummary, *, wanted: bool) -> dict[str, Any]:
+    """The newest global model's score as JSON has it; empty if it is not asked for."""
+    if not wanted:
+        return {}
+    from protocol.commands.score import model_score
+    from protocol.commands.status import require_federation
+
+    return {"score": asdict(model_score(bucket, require_federation(bucket, now.group), now.closed))}
+
+
+def _show_score(found: dict[str, Any]) -> None:
+    for score in found.values():
+        solved, n = round(score["n"] * score["solved_rate"]), score["n"]
+        out.print(
+            f"global model of round {score['round']}, greedy: {solved} of {n} {score['problems']} solved, "
+            f"{score['mean_steps']:.1f} steps, return {score['mean_return']:+.2f}",
+            highlight=False,
+        )
 
 
 @flattened
@@ -126,5 +162,7 @@ def download(
         print_json({"folder": str(folder), "files": found.files, "left_out": found.left_out})
     else:
         out.print(f"{count(len(found.files), 'file')} in {folder}", highlight=False)
+        if found.model is not None:
+            next_steps(f"sim-arena evaluate --agent {shlex.quote(str(folder / found.model))} --baselines")
     if found.incomplete:
         raise typer.Exit(int(Exit.FAILED))

@@ -91,6 +91,12 @@ def note(line: str, *, whole: bool = False) -> None:
     err.print(line, markup=False, highlight=False, soft_wrap=whole or not err.is_terminal)
 
 
+def next_steps(*commands: str) -> None:
+    """What to try after a work is done, a command a line on stderr, each to be pasted as it is."""
+    for command in commands:
+        note(f"next: {command}", whole=True)
+
+
 def nothing_to_do(line: str) -> NoReturn:
     """Say on stderr why there is nothing to do, and leave."""
     note(line)

@@ -105,8 +105,8 @@ class CheckpointChoice:
         typer.Option(
             metavar="N",
             min=1,
-            help="Keep a checkpoint, and draw, after every N-th episode or epoch. Default: 10 times, episodes at least "
-            "50 apart.",
+            help="Keep a checkpoint, of which the last three stay, and draw, after every N-th episode or epoch. "
+            "Default: 10 times, episodes at least 50 apart.",
         ),
     ] = None
 

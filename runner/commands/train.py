@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,14 @@ import typer
 from env.errors import AgentError, ConfigError
 from env.words import count
 from runner.commands import tables
-from runner.commands.console import Exit, fail, note, print_json, progress_bars
+from runner.commands.console import Exit, err, fail, next_steps, note, print_json, progress_bars
 from runner.commands.environments import environment_kind
 from runner.commands.interrupt import interruptible
 from runner.commands.run_config import RunConfig
 from runner.options import completion
 from runner.options.flatten import flattened, typed
 from runner.options.output import OutputChoice
+from runner.options.workload import CLUSTER
 
 if TYPE_CHECKING:
     from runner.clusters.simkube import OpenBucket
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 _MAY_CHANGE = ("episodes", "epochs", "stop_solved", "patience")
 """Options that do not change what a run has done so far."""
+SAY_EVERY_S = 60.0
+"""Seconds after which a training that is not watched at a terminal says how far it is, at the latest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,17 @@ def train(
         print_json(summary)
     else:
         tables.show_facts({name: value for name, value in summary.items() if name != "evaluation"})
+        next_steps(*_next(wanted.workload.env, summary))
+
+
+def _next(env: str, summary: Mapping[str, Any]) -> list[str]:
+    """What to try with the model that a training has made."""
+    model = shlex.quote(summary["best_checkpoint"] or summary["checkpoint"])
+    if env == CLUSTER:
+        return [f"sim-arena evaluate --agent {model} --baselines", f"sim-arena episode --agent {model} --problem cpu"]
+    if env == "doctor":
+        return [f"sim-arena rl diagnose -m {model}"]
+    return [f"sim-arena evaluate --env {env} --agent {model}"]
 
 
 def loaded(path: Path) -> RunConfig:
@@ -184,16 +200,27 @@ def _restore(training: Trainee, run: RunFolder, state: Path, wanted: RunConfig) 
 
 @contextmanager
 def _progress(training: Trainee, on_unit: Callable[[str], None]) -> Iterator[Callable[[Summary], None]]:
-    """A bar on stderr, where that is a terminal."""
-    total = training.total
+    """A bar on stderr; where that is no terminal, a line after each tenth, and at least every `SAY_EVERY_S`."""
+    total, said_at, tenths = training.total, time.monotonic(), 10 * training.done // training.total
     with progress_bars() as tell:
         tell(training.unit, training.done, total)
 
         def advance(summary: Summary) -> None:
+            nonlocal said_at, tenths
             on_unit(training.about([summary]))
-            if training.done % max(1, total // 1000) == 0:
-                last = [each["solved"] for each in training.history[-100:] if each.get("solved") is not None]
-                solved = f"{100 * sum(last) / len(last):.0f} % of the last {len(last)} solved" if last else ""
-                tell(training.unit, training.done, total, solved)
+            if err.is_terminal:
+                if training.done % max(1, total // 1000) == 0:
+                    tell(training.unit, training.done, total, _lately(training))
+            elif 10 * training.done // total > tenths or time.monotonic() - said_at >= SAY_EVERY_S:
+                said_at, tenths = time.monotonic(), 10 * training.done // total
+                note(
+                    f"{training.unit} {training.done:,} of {total:,}: {_lately(training) or training.about([summary])}"
+                )
 
         yield advance
+
+
+def _lately(training: Trainee) -> str:
+    """How many of the last units were solved; empty where that is not known."""
+    last = [each["solved"] for each in training.history[-100:] if each.get("solved") is not None]
+    return f"{100 * sum(last) / len(last):.0f} % of the last {len(last)} solved" if last else ""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from agents.saved.files import write_atomic
 from env.season import policy
@@ -26,6 +27,15 @@ from runner.evaluation.season import ALL, INFERRING, SeasonScore, part
 
 _COLUMNS, _SHOWN = 4, 8
 _LETTERS = 30
+_PLACES = (
+    ((4, 3), "left", "bottom"),
+    ((-4, 3), "right", "bottom"),
+    ((4, -3), "left", "top"),
+    ((-4, -3), "right", "top"),
+    ((0, 6), "center", "bottom"),
+    ((0, -6), "center", "top"),
+)
+"""Where a point's name may be: points from it, and which side of the name is there."""
 _MOST = 60  # percent above the yardstick from which a field is as dark as it gets
 
 
@@ -96,12 +106,14 @@ def draw(
     for panel in panels[len(shown) :]:
         panel.axis("off")
     left, right = bottom.subplots(1, 2, width_ratios=[2, 3])
-    _held_and_above(left, [row for row in rows if row.kind == ALL], above)
+    points = _held_and_above(left, [row for row in rows if row.kind == ALL], above)
     shares: dict[str, dict[str, Estimate | None]] = {}
     for row in rows:
         if row.held is not None or row.agent == INFERRING:
             shares.setdefault(_short(row.agent), {})[row.kind] = row.above
     grid(right, f"cost above {yardstick}, %", shares, "Reds", _MOST)
+    figure.draw_without_rendering()  # places the axes, which gives the names below their sizes
+    _name(left, points)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     write_atomic(path, buffer.getvalue())
@@ -128,19 +140,46 @@ def _windows(axes: Axes, example: Example) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _held_and_above(axes: Axes, rows: Sequence[SeasonScore], above: str) -> None:
-    """What each holds, and in how many windows use is above it: further down and to the left is better."""
-    for row in rows:
-        if row.held is None or row.exceeded is None:
-            continue
-        held, exceeded = row.held.value, 100 * row.exceeded.value
+def _held_and_above(axes: Axes, rows: Sequence[SeasonScore], above: str) -> list[tuple[float, float, str]]:
+    """What each holds, and in how many windows use is above it: further down and to the left is better.
+
+    Returns:
+        The points and their names.
+    """
+    points = [
+        (row.held.value, 100 * row.exceeded.value, _short(row.agent))
+        for row in rows
+        if row.held is not None and row.exceeded is not None
+    ]
+    for held, exceeded, _ in points:
         axes.plot(held, exceeded, "o", ms=5)
-        axes.annotate(_short(row.agent), (held, exceeded), (4, 3), textcoords="offset points", fontsize=7)
     axes.set_xlabel("held: request over the typical peak", fontsize=8)
     axes.set_ylabel(above, fontsize=8)
     axes.tick_params(labelsize=8)
-    axes.margins(x=0.25)
+    axes.margins(x=0.35)
     axes.set_ylim(bottom=0)
+    return points
+
+
+def _name(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Write each point's name beside it, where no other name and no point is.
+
+    Of places to the right, to the left, above and below, the first that is free is taken; the right one if none is.
+    """
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform([point[:2] for point in points])]
+    for held, exceeded, name in points:
+        text = None
+        for offset, across, along in _PLACES:
+            if text is not None:
+                text.remove()
+            text = axes.annotate(
+                name, (held, exceeded), offset, textcoords="offset points", fontsize=7, ha=across, va=along
+            )
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        if text is not None:
+            taken.append(text.get_window_extent())
 
 
 def _short(agent: str) -> str:

@@ -32,6 +32,8 @@ from runner.training.validation import StopRule, best
 SAVE_EVERY_S = 10.0
 REPORTS = 100
 """Lines about units in the log of a run, and points of its curves in TensorBoard, at most."""
+KEPT_STATES = 3
+"""How many of the states that `checkpoint_every` asks for stay: a DQN's holds its replay buffer, which is megabytes."""
 _SHARE_OF_SAVING = 20
 """Saving takes at most one part in so many of the time."""
 
@@ -42,7 +44,7 @@ class LoopPlan:
 
     Attributes:
         evaluate_every: Evaluations come after every so many; 0: none at all.
-        checkpoint_every: Checkpoints that are kept, and pictures, come after every so many.
+        checkpoint_every: Checkpoints, of which the last `KEPT_STATES` stay, and pictures come after every so many.
         stop: When it ends early.
     """
 
@@ -179,7 +181,8 @@ class _Loop:
         if self._evaluator and done % plan.evaluate_every == 0 and not _has(self._known.evaluations, done):
             self._evaluate(self._evaluator)
         if done % plan.checkpoint_every == 0:
-            write_atomic(self._run.path / f"checkpoint_ep{done}.pt", self._save())
+            write_atomic(self._run.kept_state(done), self._save())
+            self._run.remove_kept_states(done - KEPT_STATES * plan.checkpoint_every)
             self._draw()
 
     def _evaluate(self, evaluator: Evaluator) -> None:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from env.words import count
-from runner.training.curves import Series, learning_curve, save
+from runner.training.curves import Series, learning_curve, save, say_empty, units_axis
 from runner.training.metrics import Metrics
 from runner.training.trainee import Trainee
 
@@ -71,7 +71,7 @@ def q_values(
     axes.plot(episodes, [row["q_max"] for row in snapshots], color="black", linewidth=2.5, label="the largest")
     for action, (name, colour) in enumerate(zip(names, _colours(len(names)), strict=True)):
         axes.plot(episodes, values[:, action], color=colour, linewidth=1.5, label=name)
-    axes.set_xlabel(f"training {unit}")
+    units_axis(axes, episodes, f"training {unit}")
     axes.set_ylabel("Q-value (expected discounted return)")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center")
@@ -108,10 +108,12 @@ def actions(
         _optimum(axes, beside, 100 * np.array(optimum), colours)
     else:
         beside.set_visible(False)
-    axes.set_xlabel(f"training {unit}")
     axes.set_ylabel("share of the steps (%)")
     axes.set_ylim(0, 100)
     axes.margins(x=0)
+    units_axis(axes, episodes, f"training {unit}")
+    if not len(episodes):
+        say_empty(axes, "no step was recorded")
     figure.legend(handles=areas[::-1], loc="outside right center")  # in the order of the areas, from the top
     save(figure, path)
 

@@ -28,19 +28,22 @@ class RunFolder:
     def create(cls, to: Path | None, agent: str, command: Sequence[str], config: Mapping[str, Any]) -> RunFolder:
         """A new run in the folder `to`, which is made, or is there and empty; None: in runs/<agent>-<time>.
 
+        Two processes that begin in one folder at the same moment: one of them finds it locked, or not empty.
+
         Raises:
             ConfigError: the folder cannot be made, or has something in it.
         """
         path = new_folder(RUNS, f"{agent}-{{time}}") if to is None else to
+        run = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise ConfigError(f"run folder {path}: is not empty; name another one with --to")
+            with run.locked():
+                if any(path.iterdir()):
+                    raise ConfigError(f"run folder {path}: is not empty; name another one with --to")
+                write_atomic(path / "command.txt", (shlex.join(command) + "\n").encode())
+                run.write_json(CONFIG, config)
         except OSError as error:
             raise ConfigError(f"run folder {path}: cannot be made ({error.strerror})") from error
-        run = cls(path)
-        write_atomic(path / "command.txt", (shlex.join(command) + "\n").encode())
-        run.write_json(CONFIG, config)
         return run
 
     @classmethod
@@ -68,6 +71,17 @@ class RunFolder:
     def latest(self) -> Path:
         """The newest state to go on from."""
         return self.path / "checkpoint_latest.pt"
+
+    def kept_state(self, done: int) -> Path:
+        """The state after so many units, to go on from."""
+        return self.path / f"checkpoint_ep{done}.pt"
+
+    def remove_kept_states(self, last: int) -> None:
+        """Remove the states after so many units or fewer."""
+        for path in self.path.glob("checkpoint_ep*.pt"):
+            number = path.stem.removeprefix("checkpoint_ep")
+            if number.isdecimal() and int(number) <= last:
+                path.unlink(missing_ok=True)
 
     @property
     def steps(self) -> Path:

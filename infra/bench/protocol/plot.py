@@ -12,6 +12,9 @@ from infra.bench.protocol.tables import by_barrier
 from runner.training.curves import save
 
 COLOURS = {"sync-server": "C0", "workers": "C1"}
+_WIDTHS = {"sync-server": 4.0, "workers": 1.5}  # where both are equal, both are seen
+_REQUESTS = {"work": "-", "polls": "--", "renewals": ":"}
+_P95 = "--"
 
 
 def draw_costs(costs: Sequence[Cost], path: Path) -> None:
@@ -21,30 +24,40 @@ def draw_costs(costs: Sequence[Cost], path: Path) -> None:
         AgentError: the file cannot be written.
     """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import StrMethodFormatter
 
-    figure = Figure(figsize=(13, 4.2), dpi=120, layout="constrained")
+    figure = Figure(figsize=(13, 4.6), dpi=120, layout="constrained")
     left, middle, right = figure.subplots(1, 3)
+    sizes = sorted({row.case.members for row in costs})
     for barrier, rows in by_barrier(costs).items():
-        sizes, colour = [row.case.members for row in rows], COLOURS[barrier]
-        for kind, style in (("work", "-"), ("polls", "--"), ("renewals", ":")):
-            left.plot(
-                sizes, [row.own[kind] for row in rows], style, color=colour, marker=".", label=f"{barrier}: {kind}"
-            )
-        middle.plot(sizes, [r.dollars_per_1000_rounds for r in rows], color=colour, marker=".", label=barrier)
-        right.plot(sizes, [row.barrier_ms.median for row in rows], color=colour, marker=".", label=f"{barrier}: median")
-        right.plot(sizes, [row.barrier_ms.p95 for row in rows], "--", color=colour, marker=".", label=f"{barrier}: p95")
+        look = {"color": COLOURS[barrier], "linewidth": _WIDTHS[barrier]}
+        members = [row.case.members for row in rows]
+        for kind, style in _REQUESTS.items():
+            left.plot(members, [row.own[kind] for row in rows], style, **look)
+        middle.plot(members, [row.dollars_per_1000_rounds for row in rows], **look)
+        right.plot(members, [row.barrier_ms.median for row in rows], **look)
+        right.plot(members, [row.barrier_ms.p95 for row in rows], _P95, **look)
     left.set_title("requests of a member in a round")
     middle.set_title("dollars per 1000 rounds, requests, AWS us-east-1")
     right.set_title("last update in → weights at a member, ms")
     middle.set_yscale("log")
-    for axes in (left, middle, right):
+    middle.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    for axes, styles in ((left, _REQUESTS), (middle, {}), (right, {"median": "-", "95th percentile": _P95})):
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.set_xlabel("members")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="x-small")
-    left.set_ylim(bottom=0)
-    right.set_ylim(bottom=0)
+        if styles:
+            lines = [Line2D([], [], color="black", linestyle=style, label=name) for name, style in styles.items()]
+            axes.legend(handles=lines, fontsize="small", handlelength=3)
+    for axes in (left, right):
+        axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
+    barriers = [
+        Line2D([], [], color=COLOURS[name], linewidth=_WIDTHS[name], label=f"rounds are closed by {name}")
+        for name in by_barrier(costs)
+    ]
+    figure.legend(handles=barriers, loc="outside lower center", ncols=2)
     save(figure, path)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from infra.local.processes import new_folder
 from protocol.wire.choices import Closers
-from runner.commands.console import Exit, err, note, out, print_json, progress_bars
+from runner.commands.console import Exit, err, next_steps, note, out, print_json, progress_bars
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
@@ -69,6 +69,11 @@ def chaos(
             note(f"error: {line}")
         note(f"journal and logs: {report['logs']}; again: --seed {seed}")
         raise typer.Exit(int(Exit.FAILED))
+    if not output.as_json:
+        next_steps(
+            f"sim-arena chaos --seed {seed + 1} --barrier workers   # other faults, and no sync-server",
+            "sim-arena simulate   # a thousand federations under every fault, in virtual time",
+        )
 
 
 def show(report: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def test_train_then_evaluate_its_checkpoints(cli: Any) -> None:
     made_with = json.loads((folder_of(summary) / "environment.json").read_text())
     assert made_with["packages"]["numpy"]
     assert made_with["cpu"]
+
+
+def test_a_training_in_a_pipe_says_how_far_it_is_and_what_to_try_next(cli: Any) -> None:
+    result = cli("train", "--episodes", "20", "--evaluate-every", "0", *TINY)
+    said = [line for line in result.err.splitlines() if line.startswith("episode ")]
+    assert len(said) == 10
+    assert re.fullmatch(r"episode 20 of 20: \d+ % of the last 20 solved", said[-1])
+    (folder,) = Path("runs").iterdir()
+    assert f"next: sim-arena evaluate --agent {folder}/checkpoint_final.pt --baselines" in result.err.splitlines()
 
 
 def test_train_is_repeatable_and_resumes_to_the_same_bits(cli: Any) -> None:

@@ -306,6 +306,12 @@ def test_a_folder_with_something_in_it_is_not_taken_for_a_new_run(tmp_path: Path
         RunFolder.create(tmp_path, "dqn", ["sim-arena"], {})
 
 
+def test_of_the_states_that_are_kept_the_last_three_stay(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    train(training(episodes=6), run, LoopPlan(evaluate_every=0, checkpoint_every=1))
+    assert {path.name for path in run.path.glob("checkpoint_ep*")} == {f"checkpoint_ep{n}.pt" for n in (4, 5, 6)}
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no run"):
         RunFolder.open(tmp_path)
