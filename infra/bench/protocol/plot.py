@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from env.words import count
 from infra.bench.protocol.cases import Cost
@@ -11,10 +12,14 @@ from infra.bench.protocol.deadline import Stragglers
 from infra.bench.protocol.tables import by_barrier
 from runner.training.curves import save
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 COLOURS = {"sync-server": "C0", "workers": "C1"}
 _WIDTHS = {"sync-server": 4.0, "workers": 1.5}  # where both are equal, both are seen
-_REQUESTS = {"work": "-", "polls": "--", "renewals": ":"}
-_P95 = "--"
+_Styles = Mapping[str, Literal["-", "--", ":"]]
+_REQUESTS: _Styles = {"work": "-", "polls": "--", "renewals": ":"}
+_LATENCIES: _Styles = {"median": "-", "95th percentile": "--"}
 
 
 def draw_costs(costs: Sequence[Cost], path: Path) -> None:
@@ -37,13 +42,14 @@ def draw_costs(costs: Sequence[Cost], path: Path) -> None:
             left.plot(members, [row.own[kind] for row in rows], style, **look)
         middle.plot(members, [row.dollars_per_1000_rounds for row in rows], **look)
         right.plot(members, [row.barrier_ms.median for row in rows], **look)
-        right.plot(members, [row.barrier_ms.p95 for row in rows], _P95, **look)
+        right.plot(members, [row.barrier_ms.p95 for row in rows], _LATENCIES["95th percentile"], **look)
     left.set_title("requests of a member in a round")
     middle.set_title("dollars per 1000 rounds, requests, AWS us-east-1")
     right.set_title("last update in → weights at a member, ms")
     middle.set_yscale("log")
     middle.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    for axes, styles in ((left, _REQUESTS), (middle, {}), (right, {"median": "-", "95th percentile": _P95})):
+    legends: tuple[tuple[Axes, _Styles], ...] = ((left, _REQUESTS), (middle, {}), (right, _LATENCIES))
+    for axes, styles in legends:
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.set_xlabel("members")
