@@ -26,6 +26,9 @@ lock: setup
 demo: setup
 	$(BIN)/sim-arena demo
 
+# Else each of hundreds of processes compiles all modules again, and pytest rewrites all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Three processes for two cores, as some tests wait. OpenMP's threads would only wait for one another, by spinning.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal

@@ -159,12 +159,14 @@ def _client_parts() -> tuple[Any, Any]:
     return cache(create_loader), class_of
 
 
-@pytest.fixture
-def quick_clients(_client_parts: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def quick_clients(_client_parts: tuple[Any, Any]) -> Iterator[None]:
     """boto3's sessions of this process share the models of services and the classes of clients."""
     loader, class_of = _client_parts
-    monkeypatch.setattr("botocore.session.create_loader", loader)
-    monkeypatch.setattr("botocore.client.ClientCreator._create_client_class", class_of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", loader)
+        patch.setattr("botocore.client.ClientCreator._create_client_class", class_of)
+        yield
 
 
 @pytest.fixture

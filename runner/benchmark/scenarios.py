@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import count
 from zlib import crc32
 
@@ -99,8 +99,9 @@ class BenchmarkScenario:
         return fingerprint([self.scenario])
 
 
-def registry(stream: int = STREAM) -> list[BenchmarkScenario]:
-    """All rows, drawn from a stream.
+@cache
+def registry(stream: int = STREAM) -> tuple[BenchmarkScenario, ...]:
+    """All rows, drawn from a stream; once in a process, as it takes seconds.
 
     Args:
         stream: 0 to `LARGEST_STREAM`.
@@ -109,7 +110,7 @@ def registry(stream: int = STREAM) -> list[BenchmarkScenario]:
     rows += [_room(f"room-{kind}", kind, stream) for kind in ROOMS]
     rows += [_drawn(f"{NO_FAULT}-{kind}", NO_FAULT, kind, 0, stream) for kind in PROBLEMS]
     by_name = {row.name: row for row in rows}
-    return rows + [_with_text(channel, by_name[host]) for channel, host in _HOSTS.items()]
+    return (*rows, *(_with_text(channel, by_name[host]) for channel, host in _HOSTS.items()))
 
 
 def registry_hash(rows: Sequence[BenchmarkScenario]) -> str:

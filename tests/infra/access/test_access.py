@@ -47,7 +47,7 @@ pytest.importorskip("moto")
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+def cloud(quick_clients: None) -> Iterator[Cloud]:
     with serving(OWN) as served:
         yield served
 
