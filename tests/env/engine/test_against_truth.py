@@ -37,5 +37,5 @@ def test_agrees_with_a_whole_recorded_trace_on_how_many_pods_run(data: Path) -> 
 
 
 def test_agrees_on_gpus_ephemeral_storage_huge_pages_and_beta_labels() -> None:
-    found = agreement(Path(__file__).parent / "resources.jsonl")
+    found = agreement(Path(__file__).parents[3] / "docs/samples/truth.jsonl")
     assert [found.percent(aspect) for aspect in ("counts", "spread", "messages")] == [100, 100, 100]
