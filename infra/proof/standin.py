@@ -23,7 +23,7 @@ from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import Manifest, TrainingSpec
+from protocol.wire.job_documents import SAMPLING_VERSION, Manifest, TrainingSpec
 from protocol.wire.memory import MemoryStore
 from protocol.worker.learner import Episode, Interrupted
 from protocol.worker.worker_loop import WorkerLoop
@@ -155,6 +155,7 @@ def federation(size: int, episodes: int = 3, **changes: object) -> Federation:
             "size": size,
             "training": training(episodes),
             "model": (TensorSpec(name="value", shape=(1,)),),
+            **({"version": SAMPLING_VERSION} if changes.get("sample") else {}),
             **changes,
         }
     )

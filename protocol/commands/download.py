@@ -118,7 +118,7 @@ def _download_group(bucket: Bucket, federation: Federation, files: _Folder) -> N
     closed = closed_rounds(bucket, group, federation.rounds)
     if closed:
         files.fetch_state(keys.global_weights(group, closed), _MODEL)
-        rounds = [row for n in range(1, closed + 1) if (row := round_summary(bucket, group, federation.size, n))]
+        rounds = [row for n in range(1, closed + 1) if (row := round_summary(bucket, federation, n))]
         lines = "".join(json.dumps(asdict(row)) + "\n" for row in rounds)
         files.write("rounds.jsonl", lines.encode())
         if is_installed():

@@ -15,7 +15,8 @@ from protocol.wire import documents, keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.errors import ProtocolError, UnknownName
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Manifest, Membership, Result
+from protocol.wire.job_documents import Manifest, Result
+from protocol.wire.sampling import Turns
 
 
 def about(bucket: Bucket, job_id: str, ttl_s: float) -> dict[str, Any]:
@@ -51,8 +52,7 @@ def _left_out(bucket: Bucket, job_id: str) -> list[str]:
     federation = documents.read_if_valid(bucket, Federation, keys.federation(group)) if group else None
     if federation is None:
         return []
-    me = Membership(group=group, member=member, size=federation.size)
-    return list(read_participation(bucket, me, federation.rounds).left_out)
+    return list(read_participation(bucket, group, Turns(federation.sampling, member), federation.rounds).left_out)
 
 
 def text_of(bucket: Bucket, job_id: str, name: str) -> str:

@@ -22,7 +22,7 @@ def open_round_line(bucket: Bucket, federation: Federation, round_: int, departe
     reader = RoundReader(bucket, federation, round_)
     listing = bucket.list(keys.updates(federation.group, round_))
     delivered = delivered_updates(listing.entries)
-    seen = OpenRound(federation, delivered, departed, listing.server_time, reader.opened_at())
+    seen = OpenRound(federation, round_, delivered, departed, listing.server_time, reader.opened_at())
     early = "".join(f"; member {member} left out: {reason}" for member, reason in seen.left_out.items())
     return f"round {round_}: {_state(seen)}{early}"
 

@@ -54,6 +54,7 @@ class FederationSummary:
 
     Attributes:
         open_round: what the open round waits for; None if there is none.
+        sample: members that each round draws; None: all take part in all.
     """
 
     group: str
@@ -66,6 +67,7 @@ class FederationSummary:
     members: tuple[JobSummary, ...]
     recent: tuple[RoundSummary, ...]
     open_round: str | None = None
+    sample: int | None = None
 
 
 def require_federation(bucket: Bucket, group: str) -> Federation:
@@ -87,10 +89,10 @@ def require_job(bucket: Bucket, job_id: str) -> None:
         raise UnknownName(f"{job_id!r}: neither a job nor a group in {bucket.name}; see `dispatch list`")
 
 
-def round_summary(bucket: Bucket, group: str, size: int, round_: int) -> RoundSummary | None:
-    """A closed round's row, None while the round is open; `size` is that of the federation."""
+def round_summary(bucket: Bucket, federation: Federation, round_: int) -> RoundSummary | None:
+    """A closed round's row, None while the round is open."""
     try:
-        decision = documents.read(bucket, Decision, keys.decision(group, round_))
+        decision = documents.read(bucket, Decision, keys.decision(federation.group, round_))
     except BadDocument as error:
         return RoundSummary(round_, f"unreadable: {error}", 0, 0, None, 0, ())
     if decision is None:
@@ -104,7 +106,7 @@ def round_summary(bucket: Bucket, group: str, size: int, round_: int) -> RoundSu
         episodes=len(decision.participants) * decision.episodes,
         reward=sum(rewards) / len(rewards) if rewards else None,
         solved=sum(solved) if solved or not decision.participants else None,
-        left_out=left_out_lines(decision, size),
+        left_out=left_out_lines(decision, federation.sampling),
     )
 
 
@@ -129,7 +131,7 @@ def federation_summary(
     members = tuple(job_summary(bucket, job_id, views.get(job_id), listing.server_time, ttl_s) for job_id in job_ids)
     if outcome is not None:
         members = tuple(_or_purged(bucket, member) for member in members)
-    rounds = (round_summary(bucket, group, federation.size, n) for n in range(max(1, closed - recent + 1), closed + 1))
+    rounds = (round_summary(bucket, federation, n) for n in range(max(1, closed - recent + 1), closed + 1))
     return FederationSummary(
         group=group,
         size=federation.size,
@@ -141,6 +143,7 @@ def federation_summary(
         members=members,
         recent=tuple(found for found in rounds if found is not None),
         open_round=_open_round(bucket, federation, closed, members) if outcome is None else None,
+        sample=federation.sample,
     )
 
 

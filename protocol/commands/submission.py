@@ -23,7 +23,7 @@ from protocol.learners.series import read_files
 from protocol.wire import documents, ids, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import TrainingSpec
+from protocol.wire.job_documents import SAMPLING_VERSION, TrainingSpec
 from protocol.wire.schedule import default_per_round
 from runner.commands.environments import environment_kind
 from runner.options.flatten import changed
@@ -172,11 +172,12 @@ def _check(job: JobChoice, agent: str, federation: FederationChoice) -> None:
             raise UsageError(
                 f"only the training of {with_weights()} has weights to average; leave out --federation-size"
             )
-        if (federation.min_participants or 1) > federation.size:
-            raise UsageError(
-                f"--min-participants {federation.min_participants}: the federation has "
-                f"{count(federation.size, 'member')}"
-            )
+        if (federation.sample or 1) > federation.size:
+            raise UsageError(f"--sample {federation.sample}: the federation has {count(federation.size, 'member')}")
+        if (federation.min_participants or 1) > federation.round_size:
+            has = f"--sample draws {federation.sample}" if federation.sample else "the federation has"
+            members = "" if federation.sample else f" {count(federation.size, 'member')}"
+            raise UsageError(f"--min-participants {federation.min_participants}: {has}{members}")
     else:
         for option in changed(federation):
             raise UsageError(f"{option}: needs --federation-size")
@@ -191,18 +192,20 @@ def _settings(job: JobChoice, federation: FederationChoice) -> dict[str, object]
 def _federation(choice: FederationChoice, training: TrainingSpec, shapes: Mapping[str, tuple[int, ...]]) -> Federation:
     per_round = choice.episodes_per_round or default_per_round(training.episodes)
     strategy = choice.strategy
+    sample = choice.sample if choice.round_size < choice.size else None  # who draws all draws nobody
     return documents.build(
         Federation,
-        version=training.version,
+        version=training.version if sample is None else SAMPLING_VERSION,
         group=ids.valid_group(choice.group or new_id("fed")),
         created_at=documents.timestamp(),
         size=choice.size,
+        sample=sample,
         training=training,
         episodes_per_round=1 if choice.per_episode_sync else per_round,
         heterogeneous=choice.heterogeneous,
         strategy=strategy,
         barrier=choice.barrier,
-        min_participants=choice.min_participants or strategy.min_participants(choice.size),
+        min_participants=choice.min_participants or strategy.min_participants(choice.round_size),
         round_timeout_s=choice.round_timeout,
         model=tuple(TensorSpec(name=name, shape=shape) for name, shape in shapes.items()),
     )

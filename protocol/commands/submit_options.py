@@ -131,6 +131,15 @@ class FederationChoice:
             metavar="N", min=1, max=MAX_MEMBERS, help="Members that share one model. Without it: a single job."
         ),
     ] = None
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=1,
+            max=MAX_MEMBERS,
+            help="Members that each round draws, by the seed; the others go on with its average. Default: all.",
+        ),
+    ] = None
     group: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The federation's name; the same again completes a cut-off submit."),
@@ -197,3 +206,8 @@ class FederationChoice:
     def size(self) -> int:
         """Members."""
         return self.federation_size or 1
+
+    @property
+    def round_size(self) -> int:
+        """Members that take part in a round."""
+        return self.sample or self.size

@@ -33,6 +33,8 @@ def group_table(status: FederationSummary) -> Group:
     state = f"[{_STYLES.get(status.outcome or '', 'bold')}]{status.outcome or 'running'}[/]"
     reason = f": {escape(status.reason)}" if status.reason else ""
     parts: list[Any] = [f"[bold]{status.group}[/]  {state}{reason}  round {status.closed} of {status.rounds} closed"]
+    if status.sample:
+        parts.append(f"each round draws {status.sample} of {status.size} members")
     if status.weights_sha256:
         parts.append(f"weights sha256 {status.weights_sha256}")
     if status.open_round:

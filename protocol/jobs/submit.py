@@ -115,6 +115,7 @@ def _queue_member(bucket: Bucket, federation: Federation, member: int) -> bool:
             group=federation.group,
             member=member,
             size=federation.size,
+            sample=federation.sample,
             episodes_per_round=federation.episodes_per_round,
             barrier=federation.barrier,
         ),

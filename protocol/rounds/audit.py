@@ -56,7 +56,7 @@ def audited(reader: RoundReader, aggregate_of: AggregateOf, decision: Decision) 
     delivered = delivered_updates(entries)
     named = {participant.member for participant in decision.participants} | {out.member for out in decision.left_out}
     departed = _departed(reader, named) if decision.reason == "full" else frozenset()
-    seen = OpenRound(reader.federation, delivered, departed, decided_at, reader.opened_at())
+    seen = OpenRound(reader.federation, reader.round, delivered, departed, decided_at, reader.opened_at())
     aggregate = aggregate_of(reader.federation, reader.before())
     judged = reader.judge(named & seen.counted.keys(), aggregate)
     seen = replace(seen, unusable=judged.unusable)
@@ -74,5 +74,5 @@ def require_equal(reader: RoundReader, key: str, there: bytes, computed: bytes) 
 
 
 def _departed(reader: RoundReader, named: set[int]) -> frozenset[int]:
-    others = (member for member in range(reader.federation.size) if member not in named)
+    others = (member for member in reader.federation.sampling.members(reader.round) if member not in named)
     return frozenset(m for m in others if queue.is_over(reader.bucket, keys.member_job(reader.group, m)))

@@ -74,7 +74,7 @@ class Closer:
         self.started = self.bucket.clock.now()
         self.time_left_s: float | None = None
         self._reader = RoundReader(self.bucket, self.federation, round_)
-        self._seen = OpenRound(self.federation, {}, (), 0.0)
+        self._seen = OpenRound(self.federation, round_, {}, (), 0.0)
         self._extension = 0
 
     def drain(self) -> bool:
@@ -140,7 +140,8 @@ class Closer:
         """Ask whether members that keep the round waiting have ended for good; seldom, since each costs a request, and
         not while updates are coming in."""
         now, delivered = self.bucket.clock.now(), delivered_updates(listing.entries)
-        missing = [m for m in range(self.federation.size) if m not in delivered and m not in self._departed]
+        members = self.federation.sampling.members(self.round)
+        missing = [m for m in members if m not in delivered and m not in self._departed]
         coming_in = bool(delivered) and listing.server_time - max(delivered.values()) < RESULT_LOOK_S
         lately = self._looked is not None and now - self._looked < RESULT_LOOK_S + 0.1 * len(missing)
         if coming_in or lately:
@@ -256,9 +257,10 @@ class Closer:
 def _closed_line(group: str, decision: Decision, federation: Federation) -> str:
     rewards = [p.reward for p in decision.participants if p.reward is not None]
     mean = f", mean reward {sum(rewards) / len(rewards):+.2f}" if rewards else ""
+    drawn = f" drawn of {federation.size}" if federation.sample else ""
     return (
         f"{group}: round {decision.round}/{federation.rounds} closed ({decision.reason}), "
-        f"{len(decision.participants)} of {count(federation.size, 'member')}{mean}"
+        f"{len(decision.participants)} of {count(federation.round_size, 'member')}{drawn}{mean}"
     )
 
 

@@ -6,6 +6,8 @@ open ── every live member has answered ────────────�
                                  failed after EXTENSIONS of them
      ── no member left that could deliver ────────────────▶ failed
 
+Where rounds draw members (`--sample`), those that are not drawn neither count nor are waited for.
+
 An update counts if it was written after the round opened and can be averaged. All times are S3's, in whole seconds:
 no member's clock matters, and what was written within the second of the opening counts.
 """
@@ -13,7 +15,7 @@ no member's clock matters, and what was written within the second of the opening
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from env.words import count
@@ -28,6 +30,7 @@ class OpenRound:
     """What is known of an open round. Times are Last-Modified or Date of S3, epoch seconds.
 
     Attributes:
+        round: which one.
         delivered: when each member's update was written.
         departed: members whose job ended for good.
         server_time: S3's clock when `delivered` was listed.
@@ -37,6 +40,7 @@ class OpenRound:
     """
 
     federation: Federation
+    round: int
     delivered: Mapping[int, float]
     departed: Collection[int]
     server_time: float
@@ -55,10 +59,14 @@ class OpenRound:
         return {m: written for m, written in self._updates if m not in without}
 
     @property
+    def members(self) -> Sequence[int]:
+        """Those that take part in the round."""
+        return self.federation.sampling.members(self.round)
+
+    @property
     def missing(self) -> tuple[int, ...]:
         """Members that may still deliver."""
-        members = range(self.federation.size)
-        return tuple(m for m in members if m not in self.delivered and m not in self.departed)
+        return tuple(m for m in self.members if m not in self.delivered and m not in self.departed)
 
     @property
     def left_out(self) -> dict[int, str]:
@@ -68,7 +76,8 @@ class OpenRound:
 
     @property
     def _updates(self) -> list[tuple[int, float]]:
-        return sorted(row for row in self.delivered.items() if row[0] < self.federation.size)
+        drawn = self.federation.sampling
+        return sorted(row for row in self.delivered.items() if drawn.draws(self.round, row[0]))
 
 
 @dataclass(frozen=True)
@@ -121,11 +130,12 @@ def decide(seen: OpenRound) -> KeepOpen | CloseRound | FailRound:
 
 
 def _too_few(seen: OpenRound) -> str:
-    size, needed = seen.federation.size, seen.federation.min_participants
+    size, needed = len(seen.members), seen.federation.min_participants
     if seen.missing:
         cause = f"the round timed out, {count(EXTENSIONS, 'extension')} included"
     else:
-        cause = f"{count(len(seen.departed), 'member')} of {size} ended"
+        ended = sum(member in seen.departed for member in seen.members)
+        cause = f"{count(ended, 'member')} of {size} ended"
     reasons = "".join(f"; member {member}: {reason}" for member, reason in seen.left_out.items())
     return f"{count(len(seen.counted), 'update')}, at least {needed} needed: {cause}{reasons}"[:3000]
 

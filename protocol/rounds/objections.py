@@ -38,7 +38,7 @@ def objections(decision: Decision, seen: OpenRound, usable: Mapping[int, int]) -
     )
     if len(listed) < seen.federation.min_participants:
         yield f"lists {len(listed)} of at least {seen.federation.min_participants} members"
-    others = [m for m in range(seen.federation.size) if m not in listed and m not in left_out]
+    others = [m for m in seen.members if m not in listed and m not in left_out]
     if decision.reason == "full":
         yield from (f"does not wait for member {m}" for m in others if m not in seen.departed)
     else:

@@ -12,36 +12,36 @@ from protocol.rounds.reader import AT_ONCE
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.federation_documents import Decision
-from protocol.wire.job_documents import Membership
+from protocol.wire.sampling import Sampling, Turns
 
 ROUNDS_READ = 100  # of the last rounds; a federation has at most so many unless told otherwise
 NAMED = 20  # members or rounds that a line names before it counts the others
 
 
-def left_out(decision: Decision, size: int) -> dict[int, str]:
-    """The members without a part in a closed round, with the reason; nobody takes part in one that failed."""
+def left_out(decision: Decision, sampling: Sampling) -> dict[int, str]:
+    """The members without a part in a closed round that drew them, with the reason; one that failed has no part."""
     if decision.error is not None:
         return {item.member: item.reason for item in decision.left_out}
     averaged = {participant.member for participant in decision.participants}
-    reasons = {m: "no update when the round closed" for m in range(size) if m not in averaged}
+    reasons = {m: "no update when the round closed" for m in sampling.members(decision.round) if m not in averaged}
     reasons.update((member, "its job had ended") for member in decision.departed if member in reasons)
     reasons.update((item.member, item.reason) for item in decision.left_out)
     return reasons
 
 
-def left_out_lines(decision: Decision, size: int) -> tuple[str, ...]:
+def left_out_lines(decision: Decision, sampling: Sampling) -> tuple[str, ...]:
     """The same, a line for each reason."""
     by_reason: dict[str, list[int]] = defaultdict(list)
-    for member, reason in left_out(decision, size).items():
+    for member, reason in left_out(decision, sampling).items():
         by_reason[reason].append(member)
     return tuple(f"{named(members)}: {reason}" for reason, members in by_reason.items())
 
 
-def rounds_without(member: int, decisions: Sequence[Decision], size: int) -> tuple[str, ...]:
-    """The rounds that a member has no part in, a line for each reason."""
+def rounds_without(turns: Turns, decisions: Sequence[Decision]) -> tuple[str, ...]:
+    """The rounds that drew a member and have no part of it, a line for each reason."""
     by_reason: dict[str, list[int]] = defaultdict(list)
     for decision in decisions:
-        if (reason := left_out(decision, size).get(member)) is not None:
+        if (reason := left_out(decision, turns.sampling).get(turns.member)) is not None:
             by_reason[reason].append(decision.round)
     return tuple(f"{named(rounds, 'round')}: {reason}" for reason, rounds in by_reason.items())
 
@@ -51,8 +51,8 @@ class Participation:
     """A member's part in the rounds of its federation.
 
     Attributes:
-        left_out: The rounds without it, a line for each reason.
-        none: Whether all rounds are closed, and it has no part in any that was read.
+        left_out: The rounds without it, of those that drew it; a line for each reason.
+        none: Whether all rounds are closed, and it has no part in any that was read and drew it.
     """
 
     left_out: tuple[str, ...] = ()
@@ -60,27 +60,29 @@ class Participation:
 
 
 def read_participation(
-    bucket: Bucket, me: Membership, rounds: int, *, known_closed: int = 0, whole: bool = True
+    bucket: Bucket, group: str, turns: Turns, rounds: int, *, known_closed: int = 0, whole: bool = True
 ) -> Participation:
     """What the closed rounds say of a member; of more than ROUNDS_READ the last ones are read.
 
     Args:
+        turns: The member's.
         rounds: Of the federation.
         known_closed: Rounds known to be closed, which saves requests.
         whole: Read all of them. Else only the last one, if that has the member.
     """
-    closed = closed_rounds(bucket, me.group, rounds, known_closed)
-    last = documents.read_if_valid(bucket, Decision, keys.decision(me.group, closed)) if closed else None
-    if not whole and last is not None and me.member not in left_out(last, me.size):
+    closed = closed_rounds(bucket, group, rounds, known_closed)
+    last = documents.read_if_valid(bucket, Decision, keys.decision(group, closed)) if closed else None
+    if not whole and last is not None and turns.member not in left_out(last, turns.sampling):
         return Participation()
-    before = range(max(1, closed - ROUNDS_READ + 1), closed)
-    reads = [partial(documents.read_if_valid, bucket, Decision, keys.decision(me.group, n)) for n in before]
+    before = filter(turns.has, range(max(1, closed - ROUNDS_READ + 1), closed))
+    reads = [partial(documents.read_if_valid, bucket, Decision, keys.decision(group, n)) for n in before]
     batches = [reads[start : start + AT_ONCE] for start in range(0, len(reads), AT_ONCE)]
     found = [*(row for batch in batches for row in bucket.clock.together(batch)), *([last] if closed else [])]
     decisions = [decision for decision in found if decision is not None]
     known = closed == rounds and len(decisions) == len(found) > 0
-    none = known and all(me.member in left_out(decision, me.size) for decision in decisions)
-    return Participation(rounds_without(me.member, decisions, me.size), none)
+    mine = [decision for decision in decisions if turns.has(decision.round)]
+    none = known and bool(mine) and all(turns.member in left_out(decision, turns.sampling) for decision in mine)
+    return Participation(rounds_without(turns, mine), none)
 
 
 def named(numbers: Sequence[int], noun: str = "member") -> str:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire import keys
 from protocol.wire.choices import Closers
 from protocol.wire.documents import Document, Finite, GroupId, Name, Part, Sha256, Text
-from protocol.wire.job_documents import TrainingSpec
+from protocol.wire.job_documents import TrainingSpec, require_sampling, without_sample
+from protocol.wire.sampling import Sampling
 from protocol.wire.schedule import Schedule
 
 MODEL_ELEMENTS = 1 << 28  # a closer holds one model in memory, in float64
@@ -38,15 +39,17 @@ class Federation(Document):
     problems, see `protocol.jobs.submit.share_of`. Version 2: updates, global weights and server states are safetensors.
     Version 3: the nodes are pools. Version 4: the reward or the kind of problems are of packages. Version 5:
     the workload is of another kind than Deployment. Version 6: it is counted in epochs of another environment.
+    Version 7: each round draws some of the members.
     """
 
     max_bytes: ClassVar[int] = 16 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2, 3, 4, 5, 6] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3, 4, 5, 6, 7] = 2  # type: ignore[assignment]
     group: GroupId
     created_at: Text
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
+    sample: int | None = Field(default=None, ge=1, le=keys.MAX_MEMBERS, description="members that a round draws")
     training: TrainingSpec
     episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
     heterogeneous: bool = False
@@ -63,10 +66,11 @@ class Federation(Document):
     @model_validator(mode="after")
     def _enough_members(self) -> Self:
         self.training.require_version(self.version)
-        if self.strategy.robust and self.size < ROBUST_SIZE:
-            raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, not {self.size}")
-        if self.min_participants > self.size:
-            raise ValueError(f"min_participants {self.min_participants} is more than size {self.size}")
+        require_sampling(self.version, self.size, self.sample)
+        if self.strategy.robust and self.round_size < ROBUST_SIZE:
+            raise ValueError(f"strategy {self.strategy} needs at least {ROBUST_SIZE} members, not {self.round_size}")
+        if self.min_participants > self.round_size:
+            raise ValueError(f"min_participants {self.min_participants} is more than the {self.round_size} of a round")
         return self
 
     @model_validator(mode="after")
@@ -74,13 +78,28 @@ class Federation(Document):
         elements = sum(spec.elements for spec in self.model)
         if elements > MODEL_ELEMENTS:
             raise ValueError(f"model: more than {MODEL_ELEMENTS} numbers")
-        held = 4 * elements * self.size
+        held = 4 * elements * self.round_size
         if self.strategy.robust and held > ROBUST_BYTES:
             raise ValueError(
-                f"strategy {self.strategy} holds all updates of a round: {self.size} are {held >> 20} MiB, "
+                f"strategy {self.strategy} holds all updates of a round: {self.round_size} are {held >> 20} MiB, "
                 f"more than {ROBUST_BYTES >> 20} MiB; use fedavg, or fewer members"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_new(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Federations that draw nobody stay readable for releases that know of no draws."""
+        return without_sample(write(self))
+
+    @property
+    def round_size(self) -> int:
+        """Members that take part in a round."""
+        return self.sample or self.size
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which ones."""
+        return Sampling(self.training.seed, self.size, self.sample)
 
     @property
     def schedule(self) -> Schedule:

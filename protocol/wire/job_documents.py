@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from protocol.wire import keys
 from protocol.wire.choices import Closers, JobType
 from protocol.wire.documents import Document, Finite, GroupId, Id, Name, Part, Setting, Sha256, Text
+from protocol.wire.sampling import EVERY_ROUND, Sampling, Turns
 
 
 class Nodes(Part):
@@ -48,8 +49,30 @@ class Membership(Part):
     group: GroupId
     member: int = Field(ge=0, lt=keys.MAX_MEMBERS)
     size: int = Field(ge=1, le=keys.MAX_MEMBERS)
+    sample: int | None = Field(default=None, ge=1, le=keys.MAX_MEMBERS, description="members that a round draws")
     episodes_per_round: int = Field(default=1, ge=1, le=keys.MAX_ROUNDS)
     barrier: Closers = Closers.SYNC_SERVER
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_new(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return without_sample(write(self))
+
+
+def require_sampling(version: int, size: int, sample: int | None) -> None:
+    """ValueError if a document of that version cannot say that a round draws so many of `size` members."""
+    if sample is not None and version < SAMPLING_VERSION:
+        raise ValueError(f"version {version}: knows no sample of members; must be {SAMPLING_VERSION}")
+    if sample is not None and sample > size:
+        raise ValueError(f"sample {sample} is more than size {size}")
+
+
+def without_sample(fields: dict[str, object]) -> dict[str, object]:
+    """The fields of a document in which every round takes all members, as releases that know of no draws write it."""
+    return {name: value for name, value in fields.items() if name != "sample" or value is not None}
+
+
+SAMPLING_VERSION: Final = 7
+"""Of documents of a federation whose rounds draw members."""
 
 
 class EpochsSpec(Part):
@@ -172,13 +195,14 @@ class Manifest(Document):
 
     Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools. Version 4:
     its reward or its kind of problems are of packages. Version 5: its workload is of another kind than Deployment.
-    Version 6: it is counted in epochs of another environment than a cluster.
+    Version 6: it is counted in epochs of another environment than a cluster. Version 7: each round of its federation
+    draws some of the members.
     """
 
     max_bytes: ClassVar[int] = 8 << 20
     older: ClassVar[Mapping[int, str]] = {1: "sim-arena 0.1"}
 
-    version: Literal[1, 2, 3, 4, 5, 6] = 2  # type: ignore[assignment]
+    version: Literal[1, 2, 3, 4, 5, 6, 7] = 2  # type: ignore[assignment]
     job_id: Id
     created_at: Text
     training: TrainingSpec
@@ -189,10 +213,20 @@ class Manifest(Document):
     def owner(self) -> str:
         return self.job_id
 
+    @property
+    def turns(self) -> Turns:
+        """The rounds in which it trains: all of a job without a federation."""
+        member = self.federation
+        if member is None:
+            return EVERY_ROUND
+        return Turns(Sampling(self.training.seed, member.size, member.sample), member.member)
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         self.training.require_version(self.version)
         member = self.federation
+        if member:
+            require_sampling(self.version, member.size, member.sample)
         if member and self.job_id != keys.member_job(member.group, member.member):
             raise ValueError(f"job_id {self.job_id!r} is not that of member {member.member} of {member.group!r}")
         return self

@@ -71,7 +71,10 @@ class Attempt:
         member, training = self.manifest.federation, self.manifest.training
         self.schedule = Schedule(training.episodes, member.episodes_per_round if member else 1)
         self.view = View(
-            self.schedule, member.barrier if member else None, keeps_state=training.job_type is JobType.TRAINING
+            self.schedule,
+            member.barrier if member else None,
+            keeps_state=training.job_type is JobType.TRAINING,
+            turns=self.manifest.turns,
         )
         self._barrier: Barrier  # since Join
         self._weights = b""  # the global weights of the round `view.closed`
@@ -225,7 +228,8 @@ class Attempt:
     def _take(self, arrived: GlobalWeights | None) -> None:
         if arrived is not None:
             self._weights = arrived.weights
-            self._may_be_late |= arrived.at_once
+            passed = range(self.view.loaded + 1, arrived.round + 1)
+            self._may_be_late |= arrived.at_once and self.view.turns.any(passed)
             self.view = replace(self.view, closed=arrived.round)
 
     def _close(self, step: steps.Close) -> None:
@@ -249,7 +253,8 @@ class Attempt:
 
     def _review(self, _: steps.Review) -> None:
         known, whole = max(self.view.closed, self.view.loaded), self._may_be_late
-        part = read_participation(self.bucket, self._me, self.schedule.rounds, known_closed=known, whole=whole)
+        turns, rounds = self.view.turns, self.schedule.rounds
+        part = read_participation(self.bucket, self._me.group, turns, rounds, known_closed=known, whole=whole)
         self.view = replace(self.view, part=part)
 
     def _switch(self, _: steps.Switch) -> AttemptResult:

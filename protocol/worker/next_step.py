@@ -6,6 +6,7 @@
                                                    └▶ Resume  more rounds are closed: another attempt may be further
 
 A job without a federation only trains, saves now and then, and finishes; each of its episodes counts as a round.
+A member that a round does not draw (`--sample`) waits for its average and loads it, as one that came too late for it.
 At every step the attempt may have to end early: Leave (lost), Finish (failed, cancelled, timed out) or Release (stop).
 
 What must be true of every answer is tested in tests/protocol/worker/test_next_step.py.
@@ -15,10 +16,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from env.words import count
 from protocol.jobs.lease import EndReason
 from protocol.rounds.participation import Participation
 from protocol.wire.choices import Closers
 from protocol.wire.job_documents import ResultStatus
+from protocol.wire.sampling import EVERY_ROUND, Turns
 from protocol.wire.schedule import Schedule
 
 SAVE_EVERY_S = 30.0  # a job without a federation saves its state this often; an embedded episode takes milliseconds
@@ -40,6 +43,7 @@ class View:
         closed: the newest round whose global weights are at hand.
         loaded: the round of the global weights that the learner goes on from, 0 after it was restored.
         concluded: whether the federation's outcome is in the bucket.
+        turns: the rounds in which the member trains.
         part: what the closed rounds say of this member; None until they were asked.
         unsaved_s: seconds since the last state, or the start.
         close_due: whether it is time to look whether the awaited round can be closed.
@@ -63,6 +67,7 @@ class View:
     closed: int = 0
     loaded: int = 0
     concluded: bool = False
+    turns: Turns = EVERY_ROUND
     part: Participation | None = None
     unsaved_s: float = 0.0
     close_due: bool = False
@@ -78,6 +83,13 @@ class View:
     def position(self) -> int:
         """The last round that lies behind the learner, trained by it or skipped."""
         return max(self.trained, self.loaded)
+
+    @property
+    def awaited(self) -> int:
+        """The round whose weights the learner needs before it can train again; 0 if it can."""
+        if self.loaded < self.trained:
+            return self.trained
+        return 0 if self.turns.has(self.position + 1) else self.position + 1
 
 
 # -- the steps ---------------------------------------------------------------------------------------
@@ -217,8 +229,8 @@ def _keep(view: View) -> Step | None:
 
 def _end(view: View) -> Step | None:
     """A job that needs only its result gets it, even from a process that was told to stop."""
-    last = view.schedule.rounds
     closes = view.closers is Closers.WORKERS
+    last = view.schedule.rounds if closes else view.turns.last(view.schedule.rounds)
     # Where members close the rounds, none ends before the last one is closed and the outcome recorded: no other would.
     if view.position >= last and (max(view.closed, view.loaded) >= last or not closes):
         return Conclude() if closes and not view.concluded else _finish(view)
@@ -227,6 +239,8 @@ def _end(view: View) -> Step | None:
 
 def _finish(view: View) -> Step:
     """A member that came too late for every round has done nothing that could count as a success."""
+    if not view.turns.last(view.schedule.rounds):
+        return Finish(ResultStatus.SUCCESS, f"drawn in none of {count(view.schedule.rounds, 'round')}")
     if view.trained == 0:
         reason = f"left out of every round: all {view.schedule.rounds:,} were closed before it had trained any"
         return Finish(ResultStatus.FAILED, reason)
@@ -242,7 +256,7 @@ def _finish(view: View) -> Step:
 
 def _follow(view: View) -> Step | None:
     """What comes between two rounds."""
-    if view.resumed_at is None or view.closed > max(view.trained, view.resumed_at):
+    if view.resumed_at is None or view.turns.any(range(max(view.trained, view.resumed_at) + 1, view.closed + 1)):
         return Resume()
     if view.closers is None:
         return None
@@ -250,10 +264,10 @@ def _follow(view: View) -> Step | None:
         return Join()
     if view.closed > view.loaded and view.closed >= view.trained:
         return Load(view.closed)
-    return _await(view) if view.loaded < view.trained else None
+    return _await(view, view.awaited) if view.awaited else None
 
 
-def _await(view: View) -> Step:
+def _await(view: View, round_: int) -> Step:
     if view.close_due and view.closers is Closers.WORKERS:
-        return Close(view.trained)
-    return Look(view.trained) if view.look_due else Wait(view.trained)
+        return Close(round_)
+    return Look(round_) if view.look_due else Wait(round_)

@@ -11,6 +11,7 @@ from protocol.rounds.updates import delivered_updates
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.job_documents import Membership
+from protocol.wire.sampling import Sampling
 
 Take = Callable[[str, Attempts], ClaimedJob | None]
 
@@ -20,12 +21,14 @@ class Siblings:
 
     Args:
         me: whose barrier it is.
+        sampling: which members a round draws.
         take: claims a job, or answers None where that is not possible.
     """
 
-    def __init__(self, bucket: Bucket, me: Membership, ttl_s: float, take: Take) -> None:
+    def __init__(self, bucket: Bucket, me: Membership, sampling: Sampling, ttl_s: float, take: Take) -> None:
         self.bucket = bucket
         self.me = me
+        self.sampling = sampling
         self.ttl_s = ttl_s
         self.take = take
         self.unowned = True  # whether the last look saw any without an owner; unknown before the first
@@ -44,9 +47,12 @@ class Siblings:
         self.unowned = bool(unowned)
         if not unowned:
             return None
+        drawn = {self._job(member) for member in self.sampling.members(round_)}
+        if drawn.isdisjoint(unowned):
+            return None
         delivered = delivered_updates(self.bucket.list(keys.updates(self.me.group, round_)).entries)
-        owing = [job_id for job_id in unowned if job_id not in {self._job(member) for member in delivered}]
-        for job_id in owing:
+        owing = drawn - {self._job(member) for member in delivered}
+        for job_id in filter(owing.__contains__, unowned):
             if taken := self.take(job_id, views.get(job_id, Attempts())):
                 return taken
             if queue.is_over(self.bucket, job_id):

@@ -260,7 +260,7 @@ class WorkerLoop:
         member = taken.manifest.federation
         if member is None or member.size == 1 or self.stays:
             return None
-        return Siblings(self.bucket, member, self.ttl_s, self._claim)
+        return Siblings(self.bucket, member, taken.manifest.turns.sampling, self.ttl_s, self._claim)
 
 
 def idle_delay(idle_s: float) -> float:

@@ -25,7 +25,7 @@ def no_round_is_the_attackers_alone(run: Run) -> Iterator[str]:
     """Of three members or more; one of two may be left alone by a timeout."""
     for round_, (_, decision) in run.decisions.items():
         members = [participant.member for participant in decision.participants]
-        if members == [run.scenario.attacked] and run.wanted.size > 2:
+        if members == [run.scenario.attacked] and run.wanted.round_size > 2:
             yield f"round {round_}: the attacker is alone in it"
 
 
@@ -39,7 +39,7 @@ def the_weights_are_made_of_what_members_sent(run: Run) -> Iterator[str]:
     before = RoundInputs()
     for round_ in range(1, run.wanted.rounds + 1):
         listed = {p.member: p.weight for p in run.decisions[round_][1].participants}
-        if not learners.keys() <= listed.keys():
+        if not learners.keys() & set(run.wanted.sampling.members(round_)) <= listed.keys():
             return  # others were left out, with reasons that other checks judge; what they trained then depends on them
         aggregate = integers(run.wanted, before)
         for member in sorted(listed):

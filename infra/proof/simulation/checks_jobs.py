@@ -16,6 +16,7 @@ from protocol.wire import keys
 from protocol.wire.federation_documents import OutcomeStatus
 from protocol.wire.job_documents import Result, ResultStatus
 from protocol.wire.keys import Mark
+from protocol.wire.sampling import Turns
 
 # -- 1 results -------------------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ def _why_not(run: Run, job_id: str, event: AppliedRequest, result: Result, cance
     if "was the group purged" in error or "it was purged" in error:
         return None if run.purged(job_id) else "it was never purged"
     if error.startswith("left out of every round"):
-        over = run.body(keys.global_weights(GROUP, run.wanted.rounds)) is not None
+        over = run.body(keys.global_weights(GROUP, _last_turn(run, job_id))) is not None
         return None if over and not _took_part(run, job_id) else "it could still take part, or did"
     if "took longer than" in error:
         return None if defect is MemberDefect.HANGS else "it hangs not"
@@ -99,20 +100,27 @@ def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
     if _doom(run, job_id) is not None and result.episodes_completed > int(_doom(run, job_id) is MemberDefect.CRASHES):
         return "it has a defect that forbids it"
     training = run.training_of(job_id)
-    state = run.states[job_id].get(training.episodes)
     log = run.body(keys.artifact(job_id, "train.log"))
     if job_id not in run.member_jobs:
         right = result.episodes_completed == training.episodes and log == trained_alone(training.episodes)
         return None if right else "its weights are not those of an undisturbed run"
+    last = _last_turn(run, job_id)
+    if not last:
+        return "it trained in rounds that did not draw it" if result.episodes_completed else None
     closed = max((r for r in range(1, run.wanted.rounds + 1) if run.body(keys.global_weights(GROUP, r))), default=0)
     if closed == run.wanted.rounds:
         if not result.episodes_completed or (_ended_after_all(run, job_id) and not _took_part(run, job_id)):
             return "it was left out of every round"
         return None  # members left behind may end without a state of the last round
-    if state is None:
+    if run.wanted.schedule.last(last) not in run.states[job_id]:
         return "it has no last state"
     member = run.member_jobs.index(job_id)
-    return None if run.body(keys.update(GROUP, run.wanted.rounds, member)) else "it has not delivered its last update"
+    return None if run.body(keys.update(GROUP, last, member)) else "it has not delivered its last update"
+
+
+def _last_turn(run: Run, job_id: str) -> int:
+    """The last round that draws a member; 0: none does."""
+    return Turns(run.wanted.sampling, run.member_jobs.index(job_id)).last(run.wanted.rounds)
 
 
 # -- 2 owners --------------------------------------------------------------------------------------

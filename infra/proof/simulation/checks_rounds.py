@@ -78,10 +78,11 @@ def rounds_close_in_order_and_for_a_reason(run: Run) -> Iterator[str]:
 def _wrongly_decided(run: Run, event: AppliedRequest, decision: Decision) -> Iterator[str]:
     participants = [p.member for p in decision.participants]
     members = set(participants) | {item.member for item in decision.left_out}
-    missing = [m for m in range(run.wanted.size) if m not in members]
+    drawn = run.wanted.sampling.members(decision.round)
+    missing = [m for m in drawn if m not in members]
     if decision.reason == "failed":
         return  # see `the_outcome_is_right`
-    if participants != sorted(set(participants)) or any(m >= run.wanted.size for m in members):
+    if participants != sorted(set(participants)) or any(m not in drawn for m in members):
         yield f"lists the members {participants}"
     if any(item.member != run.scenario.attacked for item in decision.left_out):
         yield f"leaves out good updates: {decision.left_out}"
@@ -103,7 +104,8 @@ def _wrongly_decided(run: Run, event: AppliedRequest, decision: Decision) -> Ite
 def _first_that_counts(run: Run, round_: int, event: AppliedRequest) -> float:
     """When the first update landed that is not older than the round, virtual seconds."""
     opened = run.opened(round_)
-    updates = [run.history.first(keys.update(GROUP, round_, m)) for m in range(run.wanted.size)]
+    drawn = run.wanted.sampling.members(round_)
+    updates = [run.history.first(keys.update(GROUP, round_, m)) for m in drawn]
     counted = [u.at for u in updates if u and u.place < event.place and int(u.at) >= int(opened)]
     return min(counted, default=event.at)
 
@@ -155,8 +157,8 @@ def the_outcome_is_right(run: Run) -> Iterator[str]:
 
 
 def _wrongly_failed(run: Run, event: AppliedRequest, round_: int, delivered: int, cause: str) -> Iterator[str]:
-    updates = [run.history.first(keys.update(GROUP, round_, m)) for m in range(run.wanted.size)]
-    landed = [update for update in updates if update is not None and update.place < event.place]
+    updates = {m: run.history.first(keys.update(GROUP, round_, m)) for m in run.wanted.sampling.members(round_)}
+    landed = [update for update in updates.values() if update is not None and update.place < event.place]
     if round_ not in run.decisions or run.decisions[round_][1].reason != "failed":
         yield f"the federation failed in round {round_}, which was not decided so"
     if delivered >= run.wanted.min_participants or len(landed) < delivered:
@@ -164,7 +166,6 @@ def _wrongly_failed(run: Run, event: AppliedRequest, round_: int, delivered: int
     lasts_s = (1 + EXTENSIONS) * run.wanted.round_timeout_s
     if "timed out" in cause and _first_that_counts(run, round_, event) + lasts_s > event.at + 1:
         yield f"round {round_} was given up before its time"
-    if "timed out" not in cause:
-        present = [m for m, update in enumerate(updates) if update in landed]
-        if any(m not in present and not _gone(run, m, event) for m in range(run.wanted.size)):
-            yield f"the federation failed in round {round_} while members could still deliver"
+    silent = [m for m, update in updates.items() if update not in landed]
+    if "timed out" not in cause and not all(_gone(run, m, event) for m in silent):
+        yield f"the federation failed in round {round_} while members could still deliver"

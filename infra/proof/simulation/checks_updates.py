@@ -25,6 +25,8 @@ def updates_are_their_members_own(run: Run) -> Iterator[str]:
     for job_id, member, round_, update in _updates(run):
         if run.is_spoilt(job_id):
             continue
+        if member not in run.wanted.sampling.members(round_):
+            yield f"{update.key}: the round did not draw the member"
         state = run.states[job_id].get(run.wanted.schedule.last(round_))
         if state is None or state.place > update.place:
             yield f"{update.key}: came before its state"
@@ -106,7 +108,7 @@ def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
     missing = [
         (round_, member)
         for round_, (_, decision) in run.decisions.items()
-        for member in range(wanted.size)
+        for member in wanted.sampling.members(round_)
         if member not in {p.member for p in decision.participants}
     ]
     left = {m for m, job_id in enumerate(run.member_jobs) if _result_status(run, job_id) is not ResultStatus.SUCCESS}
@@ -116,7 +118,9 @@ def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
         yield from (f"round {round_}: is without member {member}, who finished" for round_, member in gone)
     final = run.body(keys.global_weights(GROUP, wanted.rounds))
     if final is not None and not missing:
-        expected = reference(wanted.size, wanted.training.episodes, wanted.episodes_per_round, wanted.strategy)
+        expected = reference(
+            wanted.size, wanted.training.episodes, wanted.episodes_per_round, wanted.strategy, wanted.sample
+        )
         if final != expected:
             yield f"the final weights are {final!r}, those of an undisturbed run {expected!r}"
         if run.outcome and run.outcome.status is OutcomeStatus.FINISHED and not run.outcome.weights_sha256:
@@ -129,14 +133,14 @@ def _result_status(run: Run, job_id: str) -> ResultStatus | None:
 
 
 @cache
-def reference(size: int, episodes: int, per_round: int, strategy: Strategy) -> bytes:
+def reference(size: int, episodes: int, per_round: int, strategy: Strategy, sample: int | None = None) -> bytes:
     """The final weights as a plain loop over rounds and members makes them: no bucket, no processes, no protocol."""
-    wanted = federation(size, episodes, episodes_per_round=per_round, strategy=strategy)
+    wanted = federation(size, episodes, episodes_per_round=per_round, strategy=strategy, sample=sample)
     learners = [fresh_learner(wanted.training, member, wanted) for member in range(size)]
     before = RoundInputs()
     for round_ in range(1, wanted.rounds + 1):
         aggregate = integers(wanted, before)
-        for learner in learners:
+        for learner in (learners[member] for member in wanted.sampling.members(round_)):
             done = [learner.run_episode(n, lambda: False) for n in wanted.schedule.of(round_)]
             aggregate.add(learner.weights(), sum(e.steps for e in done) if strategy.by_transitions else 1)
         found = aggregate.finish()

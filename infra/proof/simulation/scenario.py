@@ -16,12 +16,13 @@ from infra.proof.standin import federation, training
 from protocol.strategies.table import Strategy
 from protocol.wire.choices import Closers
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import TrainingSpec
+from protocol.wire.job_documents import SAMPLING_VERSION, TrainingSpec
 
 EVER_S = 1e6  # a round timeout that no run reaches
 ATTACKER = "attacker"  # the name of its process
 SYNC_SERVERS = ("sync-", "fresh-sync")  # how the names of theirs begin
 REPORTED = 0.25  # the share of runs whose sync-servers write a report
+SAMPLED = 0.3  # the share of runs whose rounds draw some of the members, of those with two or more
 ATTACKED = 0.25  # the share of runs with an attacker, of those with two members or more and no purge
 
 
@@ -113,7 +114,7 @@ class SimulationScenario:
     @property
     def attacker_closes_rounds(self) -> bool:
         """Whether the attacker's credentials allow that too, as a member's do where members close rounds."""
-        return self.attacked is not None and self.wanted.barrier is Closers.WORKERS and self.wanted.size > 2
+        return self.attacked is not None and self.wanted.barrier is Closers.WORKERS and self.wanted.round_size > 2
 
     @property
     def single_training(self) -> TrainingSpec:
@@ -126,8 +127,9 @@ class SimulationScenario:
     def lines(self) -> list[str]:
         """The scenario for people to read."""
         wanted = self.wanted
+        drawn = f" ({wanted.sample} drawn a round)" if wanted.sample else ""
         told = [
-            f"{count(wanted.size, 'member')}, {count(wanted.rounds, 'round')}, "
+            f"{count(wanted.size, 'member')}{drawn}, {count(wanted.rounds, 'round')}, "
             f"{count(wanted.training.episodes, 'episode')} "
             f"({wanted.episodes_per_round} a round), {wanted.strategy}, rounds closed by {wanted.barrier}",
             f"{count(len(self.workers), 'worker')} ({self.stays} stay, {self.twins} run twice), "
@@ -220,7 +222,19 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Si
         skewed=chance(0.5),
         reports=random.Random(f"reports of {seed}").random() < REPORTED,
     )
-    return _attacked(drawn)
+    return _attacked(_sampled(drawn))
+
+
+def _sampled(drawn: SimulationScenario) -> SimulationScenario:
+    """The same, in a share of scenarios with rounds that draw members. It has a random source of its own, too."""
+    rng = random.Random(f"sample of {drawn.seed}")
+    wanted = drawn.wanted
+    if rng.random() >= SAMPLED or wanted.size == 1:
+        return drawn
+    sample = rng.randint(1, wanted.size - 1)
+    needed = min(wanted.min_participants, sample)
+    changes = {"version": SAMPLING_VERSION, "sample": sample, "min_participants": needed}
+    return replace(drawn, wanted=wanted.model_copy(update=changes))
 
 
 def _attacked(drawn: SimulationScenario) -> SimulationScenario:
@@ -230,7 +244,7 @@ def _attacked(drawn: SimulationScenario) -> SimulationScenario:
     if rng.random() >= ATTACKED or wanted.size == 1 or drawn.purge:
         return drawn
     changes = {
-        "min_participants": wanted.strategy.min_participants(wanted.size),
+        "min_participants": wanted.strategy.min_participants(wanted.round_size),
         "round_timeout_s": min(wanted.round_timeout_s, rng.choice((20.0, 100.0, 100.0))),
     }
     return replace(drawn, attacked=wanted.size - 1, wanted=wanted.model_copy(update=changes))

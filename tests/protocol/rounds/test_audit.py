@@ -42,7 +42,7 @@ def against(
         participants=tuple(Participant(member=m, weight=weight) for m, weight in listed.items()),
         left_out=tuple(LeftOut(member=m, reason="unfit") for m in left_out),
     )
-    seen = OpenRound(wanted, delivered, departed, at, 0.0, dict.fromkeys(unusable, "not a number"))
+    seen = OpenRound(wanted, 1, delivered, departed, at, 0.0, dict.fromkeys(unusable, "not a number"))
     named = {*listed, *left_out} & delivered.keys()
     return list(objections(decided, seen, {m: 10 for m in named if m not in unusable}))
 

@@ -27,7 +27,7 @@ def verdict(
     """What is decided about a round that opened at OPENED; times count from then."""
     written = {member: OPENED + after_s for member, after_s in delivered.items()}
     wanted = federation(size, **{"round_timeout_s": 100.0, **changes})
-    return decide(OpenRound(wanted, written, departed, OPENED + now, OPENED, unusable or {}))
+    return decide(OpenRound(wanted, 1, written, departed, OPENED + now, OPENED, unusable or {}))
 
 
 def test_a_round_waits_for_every_live_member() -> None:
@@ -66,12 +66,12 @@ def test_a_member_whose_update_came_too_early_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize(("opened", "written"), [(7.0, 7.0), (7.9, 7.1), (7.9, 7.0)])
 def test_an_update_of_the_second_in_which_the_round_opened_counts(opened: float, written: float) -> None:
-    seen = OpenRound(federation(1), {0: written}, (), 9.0, opened)
+    seen = OpenRound(federation(1), 1, {0: written}, (), 9.0, opened)
     assert (seen.early, decide(seen)) == ((), CloseRound((0,), "full", written))
 
 
 def test_who_came_too_early_is_named_with_the_reason() -> None:
-    seen = OpenRound(federation(2), {0: OPENED - 12, 1: OPENED}, (), OPENED, OPENED, {1: "not a number"})
+    seen = OpenRound(federation(2), 1, {0: OPENED - 12, 1: OPENED}, (), OPENED, OPENED, {1: "not a number"})
     assert seen.left_out == {0: "written 12 s before the round opened", 1: "not a number"}
 
 
@@ -142,7 +142,7 @@ def test_decisions_keep_their_promises(
 ) -> None:
     wanted = federation(size, min_participants=min(minimum, size), round_timeout_s=300.0)
     unusable = dict.fromkeys(poisoned, "poison")
-    seen = OpenRound(wanted, delivered, departed, now, 0.0, unusable)
+    seen = OpenRound(wanted, 1, delivered, departed, now, 0.0, unusable)
     found = decide(seen)
     counted = {m for m, written in delivered.items() if m < size and written >= 0.0} - poisoned
     waiting_for = set(range(size)) - set(delivered) - departed
@@ -155,5 +155,5 @@ def test_decisions_keep_their_promises(
         assert found.until is None or found.until >= now
     if isinstance(found, FailRound):
         assert len(counted) < wanted.min_participants
-    if isinstance(decide(OpenRound(wanted, delivered, departed, now, unusable=unusable)), KeepOpen):
+    if isinstance(decide(OpenRound(wanted, 1, delivered, departed, now, unusable=unusable)), KeepOpen):
         assert isinstance(found, KeepOpen)  # so a closer need not ask when a round opened that it cannot close

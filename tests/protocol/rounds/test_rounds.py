@@ -305,3 +305,28 @@ def test_a_closer_expects_a_round_to_take_as_long_as_the_last_one() -> None:
         deliver(bucket, 0, b"5", round_=round_)
         closer.step()
         assert closer.expected_s == max(0, pause_s - 1)
+
+
+# -- samples of the members --------------------------------------------------------------------------
+
+
+def test_a_round_closes_on_the_members_that_it_draws_and_passes_over_what_others_send() -> None:
+    world, bucket, closer = opened(5, 2, sample=2)
+    first = closer.federation.sampling.members(1)
+    other = next(member for member in range(5) if member not in first)
+    deliver(bucket, other, b"1000000")
+    deliver(bucket, first[0], b"100")
+    closer.step()
+    assert keys.decision(GROUP, 1) not in world.s3.objects
+    deliver(bucket, first[1], b"200")
+    closer.step()
+    assert [row.member for row in decision(world).participants] == list(first)
+    assert world.s3.objects[keys.global_weights(GROUP, 1)].body == b"150"
+
+
+def test_a_round_whose_drawn_members_have_all_ended_fails_the_federation() -> None:
+    world, bucket, closer = opened(5, sample=1)
+    (only,) = closer.federation.sampling.members(1)
+    queue.finish(bucket, queue.ended(keys.member_job(GROUP, only), ResultStatus.CANCELLED, "by a user"))
+    assert closer.step()
+    assert outcome(world).reason == "round 1: 0 updates, at least 1 needed: 1 member of 1 ended"

@@ -82,5 +82,5 @@ def test_no_bytes_get_through_or_break_the_parser(body: bytes) -> None:
 
 
 def test_a_federation_cannot_ask_for_more_participants_than_members() -> None:
-    with pytest.raises(ValueError, match="min_participants 3 is more than size 2"):
+    with pytest.raises(ValueError, match="min_participants 3 is more than the 2 of a round"):
         federation(2, min_participants=3)

@@ -68,8 +68,8 @@ def add_sync_server(world: World, said: list[str]) -> None:
 def test_documents_of_other_releases_stay_where_they_are_beside_work_that_goes_on() -> None:
     world, wanted = World(seed=1), federation(2)
     bucket = bucket_of(world)
-    jobs = {f"aaa-{number:03d}": 7 for number in range(LOOKS * TRIES + 1)} | {"aaa-old": 1}
-    groups = {"aaa-new": 7, "aaa-old": 1}
+    jobs = {f"aaa-{number:03d}": 8 for number in range(LOOKS * TRIES + 1)} | {"aaa-old": 1}
+    groups = {"aaa-new": 8, "aaa-old": 1}
     for job_id, version in jobs.items():
         put_job(bucket, job_id, version)
     for group, version in groups.items():
@@ -97,7 +97,7 @@ def check_said_once(said: list[str], told: dict[str, int]) -> None:
     """One line for each of these keys, by the version of the document there."""
     for key, version in told.items():
         [line] = [line for line in said if line.startswith(f"passed over: {key}: ")]
-        assert (NEWER if version == 7 else OLDER) in line
+        assert (NEWER if version == 8 else OLDER) in line
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_commands_refuse_what_a_newer_release_wrote_and_change_nothing(
 ) -> None:
     world = World(seed=1)
     bucket = bucket_of(world)
-    put_job(bucket, "job", 7)
-    put_group(bucket, "new", 7)
+    put_job(bucket, "job", 8)
+    put_group(bucket, "new", 8)
     before = world.s3.bodies()
     with pytest.raises(OtherRelease, match=NEWER) as error:
         ask(bucket, tmp_path)
@@ -131,7 +131,7 @@ def test_commands_refuse_what_a_newer_release_wrote_and_change_nothing(
 def test_a_list_of_jobs_names_those_of_other_releases() -> None:
     world = World(seed=1)
     bucket = bucket_of(world)
-    for job_id, version in {"new": 7, "now": 2, "old": 1}.items():
+    for job_id, version in {"new": 8, "now": 2, "old": 1}.items():
         put_job(bucket, job_id, version)
     bucket.create(keys.pending_manifest("torn"), b'{"version": 2')
     states = {row.job_id: row.state for row in all_jobs(bucket, TTL_S, 10)}
@@ -175,13 +175,13 @@ def test_an_older_release_s_finished_work_is_still_shown() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "error"),
     [
-        (Manifest, b'{"version": 7, "whatever": [1]}', OtherRelease),
+        (Manifest, b'{"version": 8, "whatever": [1]}', OtherRelease),
         (Manifest, b'{"version": 1, "whatever": [1]}', OtherRelease),
         (Manifest, b'{"version": 2, "whatever": [1]}', BadDocument),
         (Manifest, b'{"version": 0}', BadDocument),
         (Manifest, b'{"version": 1000000}', BadDocument),
         (Manifest, b'{"version": "3"}', BadDocument),
-        (Federation, b'{"version": 7}', OtherRelease),
+        (Federation, b'{"version": 8}', OtherRelease),
         (Decision, b'{"version": 2}', OtherRelease),
         (Result, b'{"version": 1}', BadDocument),
     ],
@@ -192,7 +192,7 @@ def test_only_a_whole_version_tells_another_release(kind: type[Document], body: 
 
 
 def test_this_release_writes_the_versions_that_the_docs_name() -> None:
-    assert [kind.newest() for kind in (Manifest, Federation, Decision, Outcome, Result)] == [6, 6, 1, 1, 1]
+    assert [kind.newest() for kind in (Manifest, Federation, Decision, Outcome, Result)] == [7, 7, 1, 1, 1]
 
 
 def test_a_document_larger_than_its_kind_allows_is_refused_in_one_line() -> None:

@@ -12,6 +12,7 @@ from protocol.jobs.lease import EndReason
 from protocol.rounds.participation import Participation
 from protocol.wire.choices import Closers
 from protocol.wire.job_documents import ResultStatus
+from protocol.wire.sampling import EVERY_ROUND, Sampling, Turns
 from protocol.wire.schedule import Schedule
 from protocol.worker.attempt import METHODS
 from protocol.worker.next_step import (
@@ -39,6 +40,10 @@ from protocol.worker.next_step import (
 ROUNDS = st.integers(0, 5)
 SCHEDULES = st.builds(Schedule, st.integers(1, 12), st.integers(1, 4)).filter(lambda s: s.rounds <= 5)
 
+TURNS = st.just(EVERY_ROUND) | st.builds(
+    Turns, st.builds(Sampling, st.integers(0, 9), st.just(4), st.none() | st.integers(1, 3)), st.integers(0, 3)
+)
+
 VIEWS = st.builds(
     View,
     schedule=SCHEDULES,
@@ -62,6 +67,7 @@ VIEWS = st.builds(
     failure=st.none() | st.just("federation g: cancelled by a user"),
     end_reason=st.none() | st.sampled_from(EndReason),
     part=st.none() | st.builds(Participation, none=st.booleans()),
+    turns=TURNS,
 )
 CALM = VIEWS.map(
     lambda view: replace(view, sibling=False, interrupted=False, timed_out=None, failure=None, end_reason=None)
@@ -88,6 +94,7 @@ def test_a_round_is_trained_only_from_the_weights_of_the_one_before(view: View) 
     if isinstance(step, Train):
         assert 1 <= step.round <= view.schedule.rounds
         assert step.round == view.position + 1
+        assert view.turns.has(step.round)
         assert view.resumed_at is not None
         if view.closers is not None:
             assert step.round == view.loaded + 1
@@ -112,8 +119,9 @@ def test_only_a_whole_job_ends_well(view: View) -> None:
     step = next_step(view)
     if isinstance(step, Finish) and step.status is ResultStatus.SUCCESS:
         rounds = view.schedule.rounds
-        assert view.trained >= rounds or view.loaded >= rounds
-        assert view.trained > 0
+        last = view.turns.last(rounds)
+        assert view.position >= (rounds if view.closers is Closers.WORKERS else last)
+        assert view.trained > 0 or not last
         if view.closers is not None:
             assert view.delivered >= view.trained
         if view.closers is Closers.WORKERS:
@@ -127,6 +135,17 @@ def test_a_member_that_came_too_late_for_every_round_is_no_success() -> None:
         assert next_step(late) == Finish(
             ResultStatus.FAILED, "left out of every round: all 4 were closed before it had trained any"
         )
+
+
+def test_a_member_that_no_round_draws_ends_well_and_has_done_nothing() -> None:
+    everyone = [Turns(Sampling(0, 9, 1), member) for member in range(9)]
+    turns = next(each for each in everyone if not each.last(4))
+    drawn = Finish(ResultStatus.SUCCESS, "drawn in none of 4 rounds")
+    assert next_step(View(Schedule(4, 1), Closers.SYNC_SERVER, turns=turns)) == drawn
+    waits = View(Schedule(4, 1), Closers.WORKERS, resumed_at=0, joined=True, turns=turns)
+    assert next_step(waits) == Wait(1)  # it may have to close rounds whose members died
+    assert next_step(replace(waits, closed=1)) == Load(1)
+    assert next_step(replace(waits, closed=4, loaded=4, concluded=True)) == drawn
 
 
 REASON = "rounds 1, 2: no update when the round closed"
@@ -170,7 +189,8 @@ def test_only_a_member_that_waits_asks_and_only_who_may_close_closes(view: View)
     if isinstance(step, Wait | Look | Close):
         assert view.closers is not None
         assert view.joined
-        assert step.round == view.trained > view.loaded
+        assert step.round == view.awaited > view.loaded
+        assert step.round == view.trained or not view.turns.has(step.round)
         assert step.round > view.closed or view.closed <= view.loaded
     if isinstance(step, Close):
         assert view.closers is Closers.WORKERS
@@ -239,15 +259,16 @@ def carried_out(step: Step, view: View, bucket: TinyBucket) -> View:
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCHEDULES, st.none() | st.sampled_from(Closers), st.booleans(), st.data())
+@given(SCHEDULES, st.none() | st.sampled_from(Closers), st.booleans(), TURNS, st.data())
 def test_every_way_ends_within_a_bound_and_does_nothing_twice(
-    schedule: Schedule, closers: Closers | None, keeps_state: bool, data: st.DataObject
+    schedule: Schedule, closers: Closers | None, keeps_state: bool, turns: Turns, data: st.DataObject
 ) -> None:
     """Others close rounds, and an attempt before this one writes states, at any moment; the step count is bounded."""
-    began = data.draw(st.integers(0, schedule.rounds)) if keeps_state or closers else 0
+    turns = turns if closers else EVERY_ROUND
+    began = turns.last(data.draw(st.integers(0, schedule.rounds))) if keeps_state or closers else 0
     closed = data.draw(st.integers(max(0, began - 1), schedule.rounds)) if closers else 0
     view, bucket = (
-        View(schedule, closers, keeps_state=keeps_state or closers is not None),
+        View(schedule, closers, keeps_state=keeps_state or closers is not None, turns=turns),
         TinyBucket(began, closed=closed),
     )
     done: list[Step] = []
@@ -260,21 +281,23 @@ def test_every_way_ends_within_a_bound_and_does_nothing_twice(
         if closers and (idle > 3 or data.draw(st.booleans(), "others go on")):
             bucket.closed = min(schedule.rounds, bucket.closed + data.draw(st.integers(int(idle > 3), 2)))
             overtaken = data.draw(st.booleans(), "an attempt before this one went further")
-            bucket.state = max(bucket.state, bucket.closed) if overtaken else bucket.state
+            bucket.state = max(bucket.state, turns.last(bucket.closed)) if overtaken else bucket.state
         if isinstance(step, Wait):
             closes = closers is Closers.WORKERS and data.draw(st.booleans(), "it is time to close")
             view = replace(view, close_due=closes, look_due=data.draw(st.booleans(), "it is time to look"))
         assert len(done) < 10 * schedule.rounds + 10
         assert idle < 10
     assert isinstance(step, Finish)
-    assert step.status is (ResultStatus.SUCCESS if view.trained else ResultStatus.FAILED)
-    assert view.trained == schedule.rounds or view.loaded == schedule.rounds
-    if closers and view.trained == schedule.rounds:
-        assert schedule.rounds in bucket.updates
+    last = turns.last(schedule.rounds)
+    assert step.status is (ResultStatus.SUCCESS if view.trained or not last else ResultStatus.FAILED)
+    assert view.position >= last
+    if closers and last and view.trained == last:
+        assert last in bucket.updates
     once = [step for step in done if isinstance(step, Train | Save | Publish | Join | Load | Conclude)]
     assert len(once) == len(set(once))
     trained = [step.round for step in done if isinstance(step, Train)]
     assert trained == sorted(trained)
+    assert all(map(turns.has, trained))
 
 
 @settings(max_examples=100, deadline=None)
