@@ -30,6 +30,8 @@ def _federation(federation: Federation) -> Iterator[str]:
     yield f"--episodes-per-round {federation.episodes_per_round}"
     yield f"--strategy {federation.strategy} --barrier {federation.barrier}"
     yield f"--min-participants {federation.min_participants} --round-timeout {federation.round_timeout_s:g}"
+    if federation.sample:
+        yield f"--sample {federation.sample}"
     if federation.heterogeneous:
         yield "--heterogeneous"
 

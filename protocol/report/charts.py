@@ -74,7 +74,7 @@ def averaged(record: Record) -> list[Chart]:
     x, y = _means(np.array([round_.number for round_ in rounds], np.float64), members)
     federation = record.federation
     least = Line("needed", [x[0], x[-1]], 2 * [float(federation.min_participants)], style="dashed")
-    summary = f"Between {members.min():.0f} and {members.max():.0f} of {federation.size} members in a round."
+    summary = f"Between {members.min():.0f} and {members.max():.0f} of {federation.round_size} members in a round."
     return [Chart("Members averaged", "round", "members", [Line("averaged", x, y), least], summary, whole_x=True)]
 
 

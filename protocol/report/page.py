@@ -59,13 +59,14 @@ def verdict(record: Record) -> str:
 
 def _absences(record: Record) -> str:
     parts = record.parts()
-    absent = int((parts != Part.AVERAGED).sum())
+    absent = (parts != Part.AVERAGED) & (parts != Part.NOT_DRAWN)
     if not parts.size:
         return f"{count(record.federation.size, 'member')}"
-    if not absent:
-        return f"all {count(record.federation.size, 'member')} in every round" + (" read" if record.skipped else "")
-    rounds = int((parts != Part.AVERAGED).any(axis=1).sum())
-    return f"{count(rounds, 'round')} of {len(parts)} without some of the {count(record.federation.size, 'member')}"
+    sample = record.federation.sample
+    who = f"{count(record.federation.round_size, 'member')}" + (f" drawn of {record.federation.size}" if sample else "")
+    if not absent.any():
+        return f"all {who} in every round" + (" read" if record.skipped else "")
+    return f"{count(int(absent.any(axis=1).sum()), 'round')} of {len(parts)} without some of the {who}"
 
 
 def _state(record: Record) -> Facts:
@@ -73,7 +74,7 @@ def _state(record: Record) -> Facts:
     pairs = [
         ("state", f"{outcome.status}: {outcome.reason}" if outcome else "running"),
         ("rounds closed", f"{record.closed} of {federation.rounds}"),
-        ("members", str(federation.size)),
+        ("members", f"{federation.size}" + (f", {federation.sample} drawn a round" if federation.sample else "")),
         ("began", moment(record.opened_at)),
         ("last round closed", moment(max((round_.closed_at for round_ in record.rounds), default=0.0))),
         ("took", duration(record.seconds) if record.seconds else "not known"),
@@ -98,7 +99,7 @@ def _settings(record: Record) -> list[Facts | Table]:
     pairs = [
         ("strategy", str(federation.strategy)),
         ("rounds are closed by", rule),
-        ("updates that a round needs", f"{federation.min_participants} of {federation.size}"),
+        ("updates that a round needs", f"{federation.min_participants} of {federation.round_size}"),
         ("deadline of a round", f"{federation.round_timeout_s:g} s after its first update"),
         (f"{training.unit}s of each member", f"{training.episodes}, {federation.episodes_per_round} a round"),
         ("agent", training.agent),

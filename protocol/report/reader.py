@@ -161,7 +161,7 @@ class GroupReader:
             return RoundRecord(number, error=one_line(str(error)))
         if decision.round != number:
             return RoundRecord(number, error=f"{key}: it is of round {decision.round}")
-        return round_record(decision, self.federation.size, found.modified)
+        return round_record(decision, self.federation, found.modified)
 
     # -- members -----------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ class Part(IntEnum):
     LATE = 1  # or silent: no update when the round closed
     LEFT_OUT = 2  # it delivered what may not be averaged
     ENDED = 3  # its job had ended
+    NOT_DRAWN = 4  # the round drew others
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ class RoundRecord:
         return float(known.mean()) if known.size else None
 
 
-def round_record(decision: Decision, size: int, closed_at: float) -> RoundRecord:
+def round_record(decision: Decision, federation: Federation, closed_at: float) -> RoundRecord:
     """What round.json says; members that the federation does not have are passed over."""
-    parts = np.full(size, Part.LATE, np.int8)
+    size, sampling = federation.size, federation.sampling
+    parts = np.full(size, Part.NOT_DRAWN, np.int8)
+    parts[list(sampling.members(decision.round))] = Part.LATE
     parts[[member for member in decision.departed if 0 <= member < size]] = Part.ENDED
     parts[[item.member for item in decision.left_out if item.member < size]] = Part.LEFT_OUT
     rewards = np.full(size, np.nan, np.float32)
@@ -85,7 +88,7 @@ def round_record(decision: Decision, size: int, closed_at: float) -> RoundRecord
             rewards[participant.member] = np.clip(participant.reward, -1e30, 1e30)
         if participant.solved is not None:
             solved = (solved or 0) + min(participant.solved, decision.episodes)
-    lines = left_out_lines(decision, size)
+    lines = left_out_lines(decision, sampling)
     return RoundRecord(
         number=decision.round,
         closed_at=closed_at,
