@@ -17,6 +17,7 @@ from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
 
 if TYPE_CHECKING:
+    from protocol.report.evaluation import Evaluation
     from protocol.report.record import Record
     from protocol.wire.bucket import Bucket
 
@@ -47,6 +48,10 @@ def report(
             help="How long the link of --publish works. Default: 86400, a day; a week at most.",
         ),
     ] = None,
+    score: Annotated[
+        bool,
+        typer.Option("--score", help="Play the newest global model and rules greedily on 200 problems, by type."),
+    ] = False,
     tensorboard: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write event files for TensorBoard too.", autocompletion=completion.files),
@@ -59,7 +64,9 @@ def report(
     """
     from agents.saved.files import write_atomic
     from protocol.commands.buckets import open_bucket
+    from protocol.commands.score import model_and_problems
     from protocol.commands.status import require_federation
+    from protocol.report.evaluation import play
     from protocol.report.page import verdict
     from protocol.report.reader import GroupReader
     from protocol.wire import ids
@@ -67,8 +74,10 @@ def report(
     if expires is not None and not publish:
         raise UsageError("--expires: is of the link that --publish prints")
     place = open_bucket(where.bucket)
-    record = GroupReader(place, require_federation(place, ids.valid_group(group)), lease.lease_ttl).read()
-    body = rendered(record, bucket=place.name, by="dispatch report", ttl_s=lease.lease_ttl)
+    federation = require_federation(place, ids.valid_group(group))
+    record = GroupReader(place, federation, lease.lease_ttl).read()
+    evaluation = play(*model_and_problems(place, federation, record.closed)) if score else None
+    body = rendered(record, bucket=place.name, by="dispatch report", ttl_s=lease.lease_ttl, evaluation=evaluation)
     file = to or Path("runs") / group / "report.html"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -101,16 +110,19 @@ def _published(place: Bucket, group: str, body: bytes, expires_s: int) -> str:
     return S3Store(place.name.removeprefix("s3://"), role="dispatch").link(keys.report(group), expires_s)
 
 
-def rendered(record: Record, *, bucket: str, by: str, ttl_s: float = LEASE_TTL_S) -> bytes:
+def rendered(
+    record: Record, *, bucket: str, by: str, ttl_s: float = LEASE_TTL_S, evaluation: Evaluation | None = None
+) -> bytes:
     """A record's page as the bytes of a file.
 
     Args:
         bucket: as messages call it.
         by: which command makes it.
+        evaluation: of the newest global model.
     """
     from protocol.report.page import page_of
     from protocol.wire import documents
     from runner.report.html import render
 
     made = f"{by}, sim-arena {version('sim-arena')}, {documents.timestamp()}"
-    return render(page_of(record, bucket, made=made, ttl_s=ttl_s)).encode()
+    return render(page_of(record, bucket, made=made, ttl_s=ttl_s, evaluation=evaluation)).encode()

@@ -16,7 +16,9 @@ from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import TrainingSpec
 
 if TYPE_CHECKING:
+    from agents.agent import Agent
     from env.problems.scenario import Scenario
+    from runner.training.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,15 @@ class ModelScore:
 
 
 def model_score(bucket: Bucket, federation: Federation, closed: int) -> ModelScore:
-    """Play the global model of round `closed`: on problems that no training sees, or on the federation's own traces.
+    """Play the global model of round `closed`; errors as of `model_and_problems`."""
+    agent, validation, what = model_and_problems(bucket, federation, closed)
+    row = validation.score(agent, lambda: False)
+    return ModelScore(closed, what, row["n"], row["solved_rate"], row["mean_steps"], row["mean_return"])
+
+
+def model_and_problems(bucket: Bucket, federation: Federation, closed: int) -> tuple[Agent, Validation, str]:
+    """The global model of round `closed`, and what it is played on: problems that no training sees, or the
+    federation's own traces; and which of them, in words.
 
     Raises:
         ProtocolError: There is no model yet, or it is of an environment that has no such problems.
@@ -63,8 +73,7 @@ def model_score(bucket: Bucket, federation: Federation, closed: int) -> ModelSco
     agent = make_agent(training.agent, seed=training.seed, settings=training.agent_settings)
     load_agent_weights(agent, checkpoint.loads(body, f"weights of {group}, round {closed}"))
     scenarios, what = _problems(bucket, training)
-    row = Validation(scenarios, training.steps, training.reward).score(agent, lambda: False)
-    return ModelScore(closed, what, row["n"], row["solved_rate"], row["mean_steps"], row["mean_return"])
+    return agent, Validation(scenarios, training.steps, training.reward), what
 
 
 def _problems(bucket: Bucket, training: TrainingSpec) -> tuple[list[Scenario], str]:

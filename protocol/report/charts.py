@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from protocol.report.texts import duration
 from runner.report.page import Chart, Line
 
 
-def learning(record: Record) -> list[Chart]:
-    """Mean returns, and solved episodes where they are counted; none while no round has a return."""
+def learning(record: Record, baselines: Mapping[str, float] | None = None) -> list[Chart]:
+    """Mean returns, and solved episodes where they are counted; none while no round has a return.
+
+    Args:
+        baselines: mean returns of others by name, greedy ones.
+    """
     curve = curves.learning(record)
     if curve is None:
         return []
@@ -21,6 +26,7 @@ def learning(record: Record) -> list[Chart]:
     x = curve.rounds.tolist()
     lines = [Line(name, x, y.tolist(), style="points" if len(x) == 1 else "line") for name, y in curves.spread(curve)]
     mean = Line("mean of members", x, curve.mean.tolist(), curve.low.tolist(), curve.high.tolist())
+    others = [Line(name, [x[0], x[-1]], [value, value], style="dashed") for name, value in (baselines or {}).items()]
     ends = curves.tenths([value for value in curve.mean.tolist() if not math.isnan(value)])
     assert ends is not None  # noqa: S101 (a curve has a value)
     charts = [
@@ -28,12 +34,13 @@ def learning(record: Record) -> list[Chart]:
             "Mean return",
             "round",
             f"mean return of an {unit}",
-            [*lines, mean],
+            [*lines, mean, *others],
             f"The mean return goes from {ends[0]:+.2f} in the first tenth to {ends[1]:+.2f} in the last.",
             log_x=curve.early,
             whole_x=True,
             note=f"Of the {unit}s trained in each round, exploration included. The band is a 95 % interval of the mean "
             "over members."
+            + (" Dashed lines are greedy, on the problems of the evaluation." if others else "")
             + (f" Each point is a mean over rounds, {len(x)} points." if len(x) < len(record.averaged) else ""),
         )
     ]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from protocol.report.record import Record
 
-POINTS = 150
-"""Of a line; each is a mean over rounds."""
+POINTS = 60
+"""Of a line; each is a mean over rounds, which also shows a trend through the noise of single episodes."""
 MEMBERS_DRAWN = 12
 """Members with a line of their own; of more, the spread is drawn."""
 Z = 1.959963984540054  # the standard normal's quantile for 95 %

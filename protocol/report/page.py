@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from env.words import count
 from protocol.report import charts, curves, tables
 from protocol.report.again import submit_lines
+from protocol.report.evaluation import Evaluation, section
 from protocol.report.record import Part, Record
 from protocol.report.texts import duration, listed, moment
 from protocol.wire import keys
@@ -17,23 +16,23 @@ from runner.report.page import Cell, Column, Commands, Facts, Page, Section, Tab
 
 
 def page_of(
-    record: Record, bucket: str, *, made: str, ttl_s: float = LEASE_TTL_S, more: Sequence[Section] = ()
+    record: Record, bucket: str, *, made: str, ttl_s: float = LEASE_TTL_S, evaluation: Evaluation | None = None
 ) -> Page:
     """The page of a federation.
 
     Args:
         bucket: as messages call it, s3://NAME.
         made: what made the page and when.
-        more: sections before the last one.
+        evaluation: of its newest global model, where there is one.
     """
     sections = [
         Section("state", "State", [_state(record), *_trouble(record)]),
-        Section("learning", "Learning", charts.learning(record)),
+        Section("learning", "Learning", charts.learning(record, evaluation.returns if evaluation else None)),
+        *([section(evaluation)] if evaluation else []),
         Section("rounds", "Rounds", [*charts.pace(record), *charts.averaged(record), *tables.rounds(record)]),
         Section("members", "Members", tables.members(record)),
         Section("cost", "Requests and dollars", tables.requests(record, ttl_s)),
         Section("settings", "Settings", _settings(record)),
-        *more,
         Section("again", "Make it again", _again(record, bucket)),
     ]
     group = record.federation.group

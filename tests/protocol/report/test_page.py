@@ -14,10 +14,12 @@ import pytest
 from infra.proof.standin import GROUP, federation, training
 from protocol.report import curves
 from protocol.report.again import submit_lines
+from protocol.report.evaluation import Evaluation
 from protocol.report.page import page_of, verdict
 from protocol.report.record import MemberRecord, Part, Record, RoundRecord
 from protocol.wire.federation_documents import Outcome, OutcomeStatus
 from protocol.wire.job_documents import EpochsSpec, Nodes
+from runner.evaluation.evaluate import Score
 from runner.report.html import render
 from runner.report.page import Chart, Table
 
@@ -175,3 +177,27 @@ def test_members_without_a_return_leave_a_gap_and_no_number(recwarn: pytest.Warn
     assert curves.learning(record(2, 4, np.full((4, 2), np.nan))) is None
     assert json.dumps(page_of(record(2, 4, rewards), "s3://b", made="").verdict)
     assert not recwarn.list
+
+
+def test_an_evaluation_is_shown_by_type_beside_rules_and_its_returns_as_lines() -> None:
+    scores = [Score("cpu", 3, 2, 4.0, 1.5), Score("all", 3, 2, 4.0, 1.5)]
+    found = Evaluation("problems that no training sees", scores, {"heuristic": (1.0, 3.0, 2.0), "optimum": (1, 2.5, 3)})
+    page = page_of(record(2, 3), "s3://b", made="", evaluation=found)
+    [shown] = [section for section in page.sections if section.id == "evaluation"]
+    by_type, beside = shown.parts
+    assert isinstance(by_type, Table)
+    assert isinstance(beside, Table)
+    assert by_type.rows[0] == ["cpu", 3, 2 / 3, 4.0, 1.5]
+    assert [row[:4] for row in beside.rows] == [
+        ["global model", 2 / 3, 4.0, 1.5],
+        ["heuristic", 1.0, 3.0, 0.5],
+        ["optimum", 1, 2.5, 0.0],
+    ]
+    [curve] = [
+        part for section in page.sections for part in section.parts if getattr(part, "title", "") == "Mean return"
+    ]
+    assert isinstance(curve, Chart)
+    assert [(line.name, line.y[0]) for line in curve.lines if line.style == "dashed"] == [
+        ("heuristic", 2),
+        ("optimum", 3),
+    ]
