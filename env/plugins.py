@@ -1,6 +1,7 @@
-"""Rewards and kinds of problems that installed packages add, found by their entry points.
+"""Rewards, kinds of problems and learners that installed packages add, found by their entry points.
 
-A package names functions of its own in its pyproject.toml, and is imported when one of these names is asked for:
+A package names functions and classes of its own in its pyproject.toml. It is imported when one of these names is asked
+for:
 
     [project.entry-points."sim_arena.rewards"]
     thrifty = "my_package:thrifty"
@@ -47,7 +48,7 @@ def find(what: str, name: str, built_in: Collection[str]) -> Plugin | None:
     """The function that a package adds under this name; None if the name is one of our own.
 
     Args:
-        what: "reward" or "problem"; its group of entry points is `sim_arena.rewards` or `sim_arena.problems`.
+        what: "reward", "problem" or "learner"; its group of entry points is `sim_arena.rewards` and so on.
         name: What a user asks for.
         built_in: Our own names.
 

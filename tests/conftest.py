@@ -33,8 +33,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     from env.gym.reward import reward_plugin
     from env.gym.vector_kernel import compiled
     from env.problems.generate import problem_plugin
+    from protocol.learners.catalogue import _kind
 
-    caches = (reward_plugin, compiled, problem_plugin)
+    caches = (reward_plugin, compiled, problem_plugin, _kind)
 
     def make(name: str, source: str, entry_points: dict[str, dict[str, str]], version: str = "1.0") -> Path:
         module, folder = name.replace("-", "_"), tmp_path / name

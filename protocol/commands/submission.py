@@ -14,6 +14,7 @@ from env.errors import UsageError
 from env.gym.checks import packages_of
 from env.words import count
 from protocol.commands.submission_epochs import in_epochs
+from protocol.commands.submission_learner import with_learner
 from protocol.commands.submit_options import DEFAULT_UNITS, EpochsChoice
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
@@ -42,14 +43,18 @@ class Submission:
         training: Without traces and weights, until they are uploaded.
         federation: None: a single job.
         traces, weights: Where the inputs are: files, folders or s3:// URIs.
+        shapes: Name -> shape of all tensors that are trained; empty if there are none, or they are not known.
         series: Those to be uploaded, see `protocol.learners.series`.
+        first: Weights to start from in place of `weights`, made by the learner.
     """
 
     training: TrainingSpec
     federation: Federation | None
     traces: tuple[str, ...]
     weights: str | None
+    shapes: Mapping[str, tuple[int, ...]]
     series: tuple[bytes, ...] = ()
+    first: bytes | None = None
 
 
 def draft(
@@ -65,6 +70,11 @@ def draft(
         UsageError: options that do not go together.
         SimArenaError: a value that does not fit.
     """
+    _check_federation(federation)
+    if job.learner is not None:
+        own = with_learner(job.learner, job, episode, workload, federation, epochs or EpochsChoice())
+        described = _federation(federation, own.training, own.shapes) if federation.wanted else None
+        return Submission(own.training, described, (), job.weights, own.shapes, first=own.first)
     kind = environment_kind(workload.env)
     agent = job.agent or kind.learner
     _check(job, agent, federation)
@@ -89,7 +99,7 @@ def draft(
     if job.weights and not shapes:
         raise UsageError(f"--weights: agent {agent!r} has none; only {with_weights()} have")
     drafted = _federation(federation, training, shapes) if federation.wanted else None
-    return Submission(training, drafted, workload.trace, job.weights, _series(training, federation, epochs))
+    return Submission(training, drafted, workload.trace, job.weights, shapes, _series(training, federation, epochs))
 
 
 def _series(training: TrainingSpec, federation: FederationChoice, epochs: EpochsChoice | None) -> tuple[bytes, ...]:
@@ -147,8 +157,10 @@ def upload(bucket: Bucket, submission: Submission) -> Submission:
     weights = submission.weights
     uploaded: dict[str, object] = {
         "traces": inputs.upload_traces(bucket, submission.traces, submission.training, shares),
-        "weights": inputs.upload_weights(bucket, weights, tensors_of(submission.training)) if weights else None,
+        "weights": inputs.upload_weights(bucket, weights, submission.shapes) if weights else None,
     }
+    if submission.first is not None:
+        uploaded["weights"] = bucket.upload(keys.weights, submission.first)
     if environment := submission.training.environment:
         series = tuple(bucket.upload(keys.series, body) for body in submission.series)
         uploaded["environment"] = environment.model_copy(update={"series": series})
@@ -167,20 +179,20 @@ def queue(bucket: Bucket, submission: Submission) -> Submitted:
 
 def _check(job: JobChoice, agent: str, federation: FederationChoice) -> None:
     check_trainable(agent)
-    if federation.wanted:
-        if not agent_kind(agent).has_weights or job.job_type != "training":
-            raise UsageError(
-                f"only the training of {with_weights()} has weights to average; leave out --federation-size"
-            )
-        if (federation.sample or 1) > federation.size:
-            raise UsageError(f"--sample {federation.sample}: the federation has {count(federation.size, 'member')}")
-        if (federation.min_participants or 1) > federation.round_size:
-            has = f"--sample draws {federation.sample}" if federation.sample else "the federation has"
-            members = "" if federation.sample else f" {count(federation.size, 'member')}"
-            raise UsageError(f"--min-participants {federation.min_participants}: {has}{members}")
-    else:
+    if federation.wanted and (not agent_kind(agent).has_weights or job.job_type != "training"):
+        raise UsageError(f"only the training of {with_weights()} has weights to average; leave out --federation-size")
+
+
+def _check_federation(federation: FederationChoice) -> None:
+    if not federation.wanted:
         for option in changed(federation):
             raise UsageError(f"{option}: needs --federation-size")
+    if (federation.sample or 1) > federation.size:
+        raise UsageError(f"--sample {federation.sample}: the federation has {count(federation.size, 'member')}")
+    if (federation.min_participants or 1) > federation.round_size:
+        has = f"--sample draws {federation.sample}" if federation.sample else "the federation has"
+        members = "" if federation.sample else f" {count(federation.size, 'member')}"
+        raise UsageError(f"--min-participants {federation.min_participants}: {has}{members}")
     if federation.per_episode_sync and (federation.size, federation.episodes_per_round or 1) != (1, 1):
         raise UsageError("--per-episode-sync is a federation of one with a round for each episode; leave it out")
 

@@ -37,6 +37,14 @@ class JobChoice:
             autocompletion=completion.of(TRAINABLE),
         ),
     ] = None
+    learner: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Train this learner of an installed package in place of an agent, for --epochs; digits comes along.",
+            autocompletion=completion.or_plugin("learner", ("digits",)),
+        ),
+    ] = None
     episodes: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Episodes; in a federation those of each member. Default: 20."),
@@ -65,9 +73,9 @@ class JobChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochsChoice:
-    """What is trained in an environment that is counted in epochs."""
+    """What is trained in an environment that is counted in epochs, or by a learner."""
 
-    panel: ClassVar[str] = "--env other than cluster"
+    panel: ClassVar[str] = "--env other than cluster, --learner"
 
     epochs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Epochs; in a federation those of each member. Default: 20.")
@@ -75,7 +83,10 @@ class EpochsChoice:
     epoch_steps: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Environment steps of an epoch, of all environments together. Default: 65,536."
+            metavar="N",
+            min=1,
+            help="Environment steps of an epoch, of all environments together (65,536); of a learner at most so many "
+            "steps or examples (16,777,216).",
         ),
     ] = None
     environments: Annotated[

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from protocol.learners.catalogue import require_learner
 from protocol.learners.collection import CollectionLearner
 from protocol.learners.compiling import compile_for
 from protocol.learners.environments import require_environment
 from protocol.learners.epochs import EpochLearner
 from protocol.learners.materials import Scenarios
+from protocol.learners.named import NamedLearner
 from protocol.learners.packages import require_packages
 from protocol.learners.training import TrainingLearner
 from protocol.rounds.aggregate import Aggregate, RoundInputs
@@ -21,7 +23,7 @@ from protocol.wire.bucket import Bucket
 from protocol.wire.choices import JobType
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Manifest, ResultStatus
-from protocol.worker.learner import Learner
+from protocol.worker.learner import JobLearner
 from protocol.worker.results import AttemptEnd
 from protocol.worker.worker_loop import WorkerLoop
 from runner.commands.console import Exit, check_place, nothing_to_do, say
@@ -68,7 +70,9 @@ def work(
     import_module("runner.training.training")  # takes a second; not while a claim waits for its first renewal
     scenarios = Scenarios(place)
 
-    def start(manifest: Manifest) -> Learner:
+    def start(manifest: Manifest) -> JobLearner:
+        if manifest.training.learner is not None:
+            return NamedLearner(place, manifest, say)
         if manifest.training.environment is not None:
             return EpochLearner(place, manifest, say)
         given = scenarios.read(manifest) if manifest.training.traces else None  # None: generated ones
@@ -79,6 +83,7 @@ def work(
     def prepare(manifest: Manifest) -> None:
         require_packages(manifest)
         require_environment(manifest)
+        require_learner(manifest)
         compile_for(manifest, cluster is None, say)
 
     loop = WorkerLoop(

@@ -36,9 +36,9 @@ def compile_for(manifest: Manifest, embedded: bool, say: Callable[[str], None]) 
     if getattr(config, "DISABLE_JIT", False):  # as tests of short jobs set it; there is nothing to compile then
         return
     training = manifest.training
-    environment, on_cluster = training.environment, training.environment is None
+    environment, on_cluster = training.environment, training.environment is None and training.learner is None
     parts: list[tuple[bool, Callable[[], None]]] = [
-        (not on_cluster, lambda: _compile_epoch(environment.name if environment else "", training.agent)),
+        (environment is not None, lambda: _compile_epoch(environment.name if environment else "", training.agent)),
         (on_cluster and training.agent == "dqn", _compile_dqn),
         (on_cluster and embedded, _compile_engine),
         (on_cluster and embedded and bool(training.traces), _compile_traces),

@@ -21,6 +21,8 @@ def require_packages(manifest: Manifest) -> None:
         NotInstalled: Another worker may have what is needed.
     """
     wanted = manifest.training
+    if wanted.learner is not None:
+        return  # `catalogue.require_learner` looks at its package
     is_ours = wanted.reward in REWARDS and (wanted.problem is None or wanted.problem in NAMES)
     if not is_ours and not wanted.packages:
         return

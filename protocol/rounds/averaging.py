@@ -102,15 +102,17 @@ class Model:
         names = federation.strategy.state
         if not names:
             return RoundStart(self.size, np.empty(0, np.float32), np.empty(0, np.bool_), None)
-        networks = _networks(federation)
-        online = self._mask(networks.TRAINED)
+        networks = None if federation.training.learner else _networks(federation)
+        online = self._mask(networks.TRAINED if networks else "")
         state = None if before.server_state is None else _read_state(before.server_state, names, int(online.sum()))
         weights = self._start_weights(networks, federation.training.seed, before.weights)
         return RoundStart(self.size, weights, online, state)
 
-    def _start_weights(self, networks: Networks, seed: int, body: bytes | None) -> Floats:
+    def _start_weights(self, networks: Networks | None, seed: int, body: bytes | None) -> Floats:
         if body is not None:
             return self._read(body, "the weights that the round started from", WEIGHTS_BYTES).vector()
+        if networks is None:
+            raise BadDocument("a federation of a learner names the weights that it starts from; submit it again")
         drawn = networks.initial_weights(self.shapes, seed)
         return np.concatenate([drawn[name].ravel() for name in self.shapes])
 

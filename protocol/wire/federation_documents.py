@@ -39,7 +39,7 @@ class Federation(Document):
     problems, see `protocol.jobs.submit.share_of`. Version 2: updates, global weights and server states are safetensors.
     Version 3: the nodes are pools. Version 4: the reward or the kind of problems are of packages. Version 5:
     the workload is of another kind than Deployment. Version 6: it is counted in epochs of another environment.
-    Version 7: each round draws some of the members.
+    Version 7: each round draws some of the members, or it names a learner.
     """
 
     max_bytes: ClassVar[int] = 16 << 20

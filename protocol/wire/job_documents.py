@@ -96,10 +96,24 @@ class EpochsSpec(Part):
     settings: dict[Name, Setting] = Field(default_factory=dict, max_length=16)
 
 
+class LearnerSpec(Part):
+    """A learner that a job names. It is looked up in what a worker has installed; nothing of it is in the bucket.
+
+    Attributes:
+        settings: Those that were given, for the learner's own model to check.
+        epoch_steps: At most so many steps (environment steps, examples) count of an epoch.
+    """
+
+    name: Id
+    settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
+    epoch_steps: int = Field(default=1 << 24, ge=1, le=1 << 40)
+
+
 class TrainingSpec(Part):
     """What one job trains on, with which agent and how long; without traces every episode generates a fresh problem.
 
-    Its units are episodes on one cluster, or the epochs of `environment`; `episodes` counts either.
+    Its units are episodes on one cluster, or the epochs of `environment` or of `learner`; `episodes` counts them. With
+    a learner there is neither agent nor reward.
     """
 
     job_type: JobType = JobType.TRAINING
@@ -113,12 +127,15 @@ class TrainingSpec(Part):
     target: int | None = Field(default=None, ge=1, le=100)
     nodes: Nodes | Annotated[tuple[Pool, ...], Field(min_length=1, max_length=5000)] | None = None
     duration_s: Finite | None = Field(default=None, gt=0)
-    agent: Name
+    agent: str = Field(default="", max_length=253)
     agent_settings: dict[Name, Setting] = Field(default_factory=dict, max_length=64)
     environment: EpochsSpec | None = None
-    reward: Name
+    learner: LearnerSpec | None = None
+    reward: str = Field(default="", max_length=253)
     packages: dict[Name, Name] = Field(
-        default_factory=dict, max_length=2, description="that add the reward or the kind of problem: versions by name"
+        default_factory=dict,
+        max_length=2,
+        description="that add the reward, the kind of problem or the learner: versions by name",
     )
     episodes: int = Field(ge=1, le=keys.MAX_ROUNDS)
     steps: int = Field(ge=1, le=100_000, description="at most so many env steps an episode")
@@ -128,35 +145,46 @@ class TrainingSpec(Part):
     episode_timeout_s: Finite = Field(default=3600.0, gt=0)
 
     @property
-    def version(self) -> Literal[2, 3, 4, 5, 6]:
+    def version(self) -> Literal[2, 3, 4, 5, 6, 7]:
         """The version of a document that holds it."""
-        return (
-            6
-            if self.environment
-            else 5
-            if self.workload_kind
-            else 4
-            if self.packages
-            else 3
-            if isinstance(self.nodes, tuple)
-            else 2
-        )
+        if self.learner:
+            return 7
+        if self.environment:
+            return 6
+        if self.workload_kind:
+            return 5
+        if self.packages:
+            return 4
+        return 3 if isinstance(self.nodes, tuple) else 2
 
     def require_version(self, version: int) -> None:
         """ValueError if a document of that version cannot hold it."""
         if version < self.version and self.version > 2:
-            unknown = {3: "pools of nodes", 4: "packages", 5: "kinds of workloads", 6: "epochs"}[self.version]
-            raise ValueError(f"version {version}: knows no {unknown}; must be {self.version}")
+            raise ValueError(f"version {version}: knows no {_NEW_IN[self.version]}; must be {self.version}")
 
     @property
     def unit(self) -> Literal["episode", "epoch"]:
         """What it is counted in."""
-        return "epoch" if self.environment else "episode"
+        return "epoch" if self.environment or self.learner else "episode"
 
     @property
     def unit_steps(self) -> int:
         """At most so many env steps count of a unit."""
-        return self.environment.epoch_steps if self.environment else self.steps
+        by_epochs = self.environment or self.learner
+        return by_epochs.epoch_steps if by_epochs else self.steps
+
+    @model_validator(mode="after")
+    def _has_a_learner_or_an_agent(self) -> Self:
+        """Refuse neither, and what only our own agents have beside a learner."""
+        if self.learner is None:
+            if missing := [name for name in ("agent", "reward") if not getattr(self, name)]:
+                raise ValueError(f"{missing[0]}: Field required")
+            return self
+        own = ("agent", "agent_settings", "reward", "environment", *_OF_CLUSTERS)
+        given = [name for name in own if getattr(self, name) and name != "packages"]
+        if given or self.job_type is not JobType.TRAINING:
+            raise ValueError(f"learner {self.learner.name}: has no {given[0] if given else self.job_type}")
+        return self
 
     @model_validator(mode="after")
     def _is_of_one_environment(self) -> Self:
@@ -170,11 +198,15 @@ class TrainingSpec(Part):
 
     @model_serializer(mode="wrap")
     def _without_what_is_new(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Jobs that need no package, kind or environment stay readable for releases that know of none."""
+        """Jobs that need no package, kind, environment or learner stay readable for releases that know of none."""
         fields: dict[str, object] = write(self)
-        unused = {name for name in ("packages", "workload_kind", "environment") if not getattr(self, name)}
+        new = ("packages", "workload_kind", "environment", "learner")
+        unused = {name for name in (*new, "agent", "reward") if not getattr(self, name)}
         return {name: value for name, value in fields.items() if name not in unused}
 
+
+_NEW_IN = {3: "pools of nodes", 4: "packages", 5: "kinds of workloads", 6: "epochs", 7: "learners of packages"}
+"""What documents of each version know and those before do not."""
 
 _OF_CLUSTERS = (
     "traces",
@@ -196,7 +228,7 @@ class Manifest(Document):
     Version 2: the weights, states and updates of the job are safetensors. Version 3: the nodes are pools. Version 4:
     its reward or its kind of problems are of packages. Version 5: its workload is of another kind than Deployment.
     Version 6: it is counted in epochs of another environment than a cluster. Version 7: each round of its federation
-    draws some of the members.
+    draws some of the members, or it names a learner.
     """
 
     max_bytes: ClassVar[int] = 8 << 20

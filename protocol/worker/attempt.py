@@ -1,8 +1,8 @@
 """One attempt at a job, from resume to result: look, ask `next_step` what to do, do it.
 
 All decisions are in `protocol.worker.next_step`; here is one method for each step. Training itself comes in as a
-`Learner`, whose randomness is a function of (seed, member, episode): so it does not matter who runs which episode, or
-how often.
+`JobLearner`, whose randomness is a function of (seed, member, episode): so it does not matter who runs which episode,
+or how often.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from protocol.wire.job_documents import Membership, ResultStatus
 from protocol.wire.schedule import Schedule
 from protocol.worker import next_step as steps
 from protocol.worker.barrier import Barrier, GlobalWeights
-from protocol.worker.learner import Episode, Interrupted, Learner
+from protocol.worker.learner import Episode, Interrupted, JobLearner
 from protocol.worker.next_step import View, next_step
-from protocol.worker.results import AttemptEnd, AttemptResult, in_words, job_result, mean_reward, solved
+from protocol.worker.results import AttemptEnd, AttemptResult, difference, in_words, job_result, mean_reward, solved
 from protocol.worker.siblings import Siblings
 
 SAY_EVERY_S = 5.0  # how often a job without a federation tells its log how it does
@@ -55,7 +55,7 @@ class Attempt:
         self,
         bucket: Bucket,
         claimed: ClaimedJob,
-        learner: Learner,
+        learner: JobLearner,
         siblings: Siblings | None,
         aggregate_of: AggregateOf,
         say: Callable[[str], None],
@@ -79,6 +79,7 @@ class Attempt:
         self._barrier: Barrier  # since Join
         self._weights = b""  # the global weights of the round `view.closed`
         self._may_be_late = False  # whether a round may have closed without this member
+        self._differs: str | None = None  # how this attempt's states differ from another's
         self._sibling: ClaimedJob | None = None
         self._saved_at = bucket.clock.now()
         self._said_at = -math.inf
@@ -177,7 +178,10 @@ class Attempt:
 
     def _save(self, step: steps.Save) -> None:
         key = keys.state(self.manifest.job_id, self.schedule.last(step.round))
-        self.bucket.ensure_created(key, self.learner.state())
+        state = self.learner.state()
+        if not self.bucket.ensure_created(key, state) and (found := difference(self.bucket, key, state)):
+            self._differs = found
+            self.say(f"{self.manifest.job_id}: {found}; this training does not repeat bit for bit")
         self.view = replace(self.view, saved=step.round)
         self._saved_at = self.bucket.clock.now()
 
@@ -282,7 +286,8 @@ class Attempt:
         for name, body in artifacts.items():
             self.bucket.ensure_created(names[name], body)
         self.lease.close()
-        queue.finish(self.bucket, job_result(self.learner, self.lease, step.status, step.error, names))
+        result = job_result(self.learner, self.lease, step.status, step.error, names, self._differs)
+        queue.finish(self.bucket, result)
         self.say(f"{job_id}: {step.status}{f': {step.error}' if step.error else ''}")
         return AttemptResult(AttemptEnd.DONE, step.status)
 

@@ -1,4 +1,4 @@
-"""The seam to what trains: a `Learner` trains one job's episodes, an `Episode` is what is known of one of them.
+"""The seam to what trains: a `JobLearner` trains one job's episodes, an `Episode` is what is known of one of them.
 
 A job of an environment that is trained by epochs has epochs in their place: all that is said of an episode is true of
 an epoch there.
@@ -29,7 +29,7 @@ class Episode(Protocol):
         """Whether it reached the goal; None of an epoch."""
 
 
-class Learner(Protocol):
+class JobLearner(Protocol):
     """A member's training: `runner` behind it in earnest, a cheap stand-in in simulations."""
 
     @property

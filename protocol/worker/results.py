@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
 
 from env.words import count
 from protocol.jobs.lease import Lease
 from protocol.jobs.queue import ClaimedJob
 from protocol.wire import documents
+from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.job_documents import Result, ResultStatus
-from protocol.worker.learner import Episode, Learner
+from protocol.worker.learner import Episode, JobLearner
 
 
 class AttemptEnd(Enum):
@@ -33,12 +35,18 @@ class AttemptResult:
 
 
 def job_result(
-    learner: Learner, lease: Lease, status: ResultStatus, error: str | None, artifacts: Mapping[str, str]
+    learner: JobLearner,
+    lease: Lease,
+    status: ResultStatus,
+    error: str | None,
+    artifacts: Mapping[str, str],
+    differs: str | None = None,
 ) -> Result:
     """The result of the job that this attempt ends.
 
     Args:
         artifacts: the key of each file that was uploaded, by name.
+        differs: how a state of this attempt differs from another's, see `difference`.
     """
     history = learner.history
     rewards = _rewards(history)
@@ -56,8 +64,21 @@ def job_result(
         solved_episodes=solved(history) or 0,
         artifacts=dict(artifacts),
         transitions=artifacts.get("transitions.msgpack"),
-        fingerprint=learner.fingerprint(),
+        fingerprint={**learner.fingerprint(), **({"differs": differs} if differs else {})},
     )
+
+
+def difference(bucket: Bucket, key: str, state: bytes) -> str | None:
+    """How a state differs from the one that another attempt has saved; None if it does not.
+
+    Equal manifests give equal bits, so a difference is the learner's: it is no function of its seeds, or of other bits
+    on another processor.
+    """
+    first = bucket.get(key, WEIGHTS_BYTES)
+    if first is None or first == state:
+        return None
+    mine, theirs = (sha256(body).hexdigest()[:12] for body in (state, first))
+    return f"{key}: another attempt saved the state {theirs}, this one has {mine}"
 
 
 def mean_reward(episodes: Sequence[Episode]) -> float | None:

@@ -21,7 +21,7 @@ from protocol.wire.errors import NotInstalled, OtherRelease, Refused, StoreError
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Manifest, ResultStatus
 from protocol.worker.attempt import Attempt
-from protocol.worker.learner import Learner
+from protocol.worker.learner import JobLearner
 from protocol.worker.results import AttemptEnd, AttemptResult
 from protocol.worker.siblings import Siblings
 
@@ -52,7 +52,7 @@ class WorkerLoop:
         bucket: Bucket,
         worker: str,
         ttl_s: float,
-        start: Callable[[Manifest], Learner],
+        start: Callable[[Manifest], JobLearner],
         aggregate_of: AggregateOf,
         say: Callable[[str], None],
         *,

@@ -40,7 +40,7 @@ from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatu
 from protocol.wire.job_documents import EpochsSpec, Manifest
 from protocol.wire.keys import Mark
 from protocol.wire.probe import probe
-from protocol.worker.learner import Learner
+from protocol.worker.learner import JobLearner
 from protocol.worker.worker_loop import WorkerLoop
 
 pytest.importorskip("moto")
@@ -58,7 +58,7 @@ def work(
     """Run so many jobs to their end; `early`: one, and only as far as its first episode."""
     bucket, ended = cloud.bucket(who, stop), []
 
-    def start(manifest: Manifest) -> Learner:
+    def start(manifest: Manifest) -> JobLearner:
         if manifest.training.traces:
             Scenarios(bucket).read(manifest)
         if manifest.training.environment:

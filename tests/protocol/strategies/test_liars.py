@@ -24,7 +24,7 @@ from protocol.wire.clock import Clock
 from protocol.wire.federation_documents import Federation, TensorSpec
 from protocol.wire.job_documents import Manifest
 from protocol.wire.memory import MemoryStore
-from protocol.worker.learner import Learner
+from protocol.worker.learner import JobLearner
 from protocol.worker.worker_loop import WorkerLoop
 
 SETTINGS: dict[str, Any] = {"hidden": [16], "learning_starts": 20, "batch_size": 8}
@@ -53,7 +53,7 @@ def federate(strategy: str, lie: Lie) -> tuple[Federation, Mapping[str, bytes]]:
     world = World(seed=1)
     submit_federation(bucket_of(world), wanted)
 
-    def start(bucket: Bucket, manifest: Manifest) -> Learner:
+    def start(bucket: Bucket, manifest: Manifest) -> JobLearner:
         if manifest.federation is None or manifest.federation.member != LIAR:
             return TrainingLearner(bucket, manifest, None)
         liar = Liar(bucket, manifest, None)
