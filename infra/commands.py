@@ -24,7 +24,7 @@ COMMANDS: Commands = {
     "bench protocol": Entry(
         "infra.bench.protocol.commands:protocol", "Count requests, dollars and waiting of federations."
     ),
-    "demo": Entry("infra.local.demo:demo", "Train a federation on this machine, with nothing to set up."),
+    "demo": Entry("infra.local.demo_command:demo", "Train a federation on this machine, with nothing to set up."),
     "chaos": Entry("infra.proof.chaos.commands:chaos", "Kill real processes; the weights must be the same."),
     "simulate": Entry("infra.proof.simulation.commands:simulate", "Run the protocol in virtual time under faults."),
     "policy": Entry("infra.access.commands:policy", "Print the IAM policy of a role, or the bucket's own."),

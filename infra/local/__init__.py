@@ -4,7 +4,8 @@ Imports the protocol and the runner, never proof or bench. In the order to read 
 
     s3.py            moto's S3 behind a lock, one request at a time
     processes.py     the commands as child processes that never outlive their parent
-    demo.py          `sim-arena demo`: a federation from submit to weights
+    demo.py          a federation from submit to weights, as processes
+    demo_command.py  `sim-arena demo`
     conclusion.py    what a demo ends with: curve, evaluation, requests counted
     s3_commands.py   `sim-arena s3`
 """

@@ -73,8 +73,9 @@ def count_requests(log: Path, members: int, rounds: int) -> dict[str, Any]:
 
 def show(outcome: dict[str, Any]) -> None:
     """All of it, for people."""
-    _show_comparison("scenarios not trained on", outcome["evaluation"])
-    if outcome["evaluation_on_its_traces"]:
+    if "evaluation" in outcome:  # of a learner's model only the learner knows how to
+        _show_comparison("scenarios not trained on", outcome["evaluation"])
+    if outcome.get("evaluation_on_its_traces"):
         _show_comparison("the traces trained on", outcome["evaluation_on_its_traces"])
     rewards = [reward for reward in outcome["reward_per_round"] if reward is not None]
     tenth = max(1, len(rewards) // 10)

@@ -1,4 +1,4 @@
-"""`sim-arena demo`: a whole federated training on this machine, with the real commands as processes of their own."""
+"""A whole federated training on this machine, with the real commands as processes of their own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from env.errors import SimArenaError
 from env.words import count
 from infra.local import conclusion
-from infra.local.processes import Processes, clean_environment, command, new_folder
-from runner.commands.console import Exit, err, next_steps, note, print_json
-from runner.options.flatten import flattened
-from runner.options.output import OutputChoice
+from infra.local.demo_command import EPISODES_PER_ROUND
+from infra.local.processes import Processes, clean_environment, command
+from runner.commands.console import err, note
 
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 BUCKET = "sim-arena-demo"
 GROUP = "demo"
 LEASE_TTL_S = 6.0  # short, so that a killed worker's job is taken over while one watches
-EPISODES_PER_ROUND = 10
 LOOK_S = 1.0
 REPLACEMENTS = 20  # workers that may die before the demo gives up
 
@@ -45,10 +41,16 @@ class DemoSettings:
     rounds: int
     steps: int
     seed: int
+    learner: str | None
     traces: tuple[str, ...]
     deploy: str | None
     target: int | None
     folder: Path
+
+    @property
+    def per_round(self) -> int:
+        """Episodes of a member in a round, or epochs of a learner."""
+        return 1 if self.learner else EPISODES_PER_ROUND
 
 
 class Demo:
@@ -95,21 +97,26 @@ class Demo:
 
     def _submit(self) -> None:
         settings = self.settings
+        units = settings.rounds * settings.per_round
+        of_agents = {
+            "--episodes": units,
+            "--steps": settings.steps,
+            "--deploy": settings.deploy,
+            "--target": settings.target,
+        }
         options = {
             "--bucket": BUCKET,
             "--group": GROUP,
             "--federation-size": settings.members,
-            "--episodes": settings.rounds * EPISODES_PER_ROUND,
-            "--episodes-per-round": EPISODES_PER_ROUND,
-            "--steps": settings.steps,
+            "--episodes-per-round": settings.per_round,
             "--seed": settings.seed,
-            "--deploy": settings.deploy,
-            "--target": settings.target,
+            **({"--learner": settings.learner, "--epochs": units} if settings.learner else of_agents),
         }
         given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
         traces = [part for source in settings.traces for part in ("--trace", source)]
         self.processes.run(command("dispatch", "submit", *given, *traces))
-        rounds = f"{count(settings.rounds, 'round')} of {EPISODES_PER_ROUND} episodes"
+        unit = "epoch" if settings.learner else "episode"
+        rounds = f"{count(settings.rounds, 'round')} of {count(settings.per_round, unit)}"
         self._say(f"federation {GROUP!r}: {count(settings.members, 'member')}, {rounds}, seed {settings.seed}")
 
     def _start_worker(self, number: int) -> None:
@@ -171,9 +178,9 @@ class Demo:
         for row in status.recent:
             if row.round > told:
                 reward = "" if row.reward is None else f", mean reward {row.reward:+.2f}"
-                solved = f"{row.solved}/{row.episodes} episodes solved"
+                solved = "" if row.solved is None else f", {row.solved}/{row.episodes} episodes solved"
                 self._say(
-                    f"round {row.round}/{status.rounds} closed: {count(row.participants, 'member')}, {solved}{reward}"
+                    f"round {row.round}/{status.rounds} closed: {count(row.participants, 'member')}{solved}{reward}"
                 )
         return max(told, status.closed)
 
@@ -195,10 +202,16 @@ class Demo:
         weights = folder / "group" / "global_weights.pt"
         rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
         curve = folder / "learning_curve.png"
-        self._say("evaluating …")
-        trained, *others = rows = conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen())
         title = f"Federation of {settings.members}, seed {settings.seed}"
-        federation_curve(rounds, curve, title=title, model=trained, baselines=others)
+        scored: dict[str, Any] = {}
+        if settings.learner is None:
+            self._say("evaluating …")
+            trained, *others = rows = conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen())
+            given = conclusion.compare(weights, settings.seed, settings.steps, self._given())
+            scored = {"evaluation": rows, "evaluation_on_its_traces": given}
+            federation_curve(rounds, curve, title=title, model=trained, baselines=others)
+        else:
+            federation_curve(rounds, curve, title=title)
         return {
             "weights_sha256": json.loads((folder / "group" / "outcome.json").read_text())["weights_sha256"],
             "rounds_closed": len(rounds),
@@ -207,8 +220,7 @@ class Demo:
             "seed": settings.seed,
             "training_s": round(trained_s, 1),
             "reward_per_round": [row["reward"] for row in rounds],
-            "evaluation": rows,
-            "evaluation_on_its_traces": conclusion.compare(weights, settings.seed, settings.steps, self._given()),
+            **scored,
             "requests": conclusion.count_requests(folder / "requests.jsonl", settings.members, settings.rounds),
             "weights": str(weights),
             "learning_curve": str(curve),
@@ -240,59 +252,3 @@ def _live(quiet: bool) -> Iterator[Any]:
         return
     with Live(console=err, auto_refresh=False) as live:
         yield lambda status: live.update(group_table(status), refresh=True)
-
-
-@flattened
-def demo(
-    output: OutputChoice,
-    members: Annotated[int, typer.Option(metavar="N", min=1, help="Members of the federation.")] = 2,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one for each member.")
-    ] = None,
-    rounds: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, help=f"Rounds, each {EPISODES_PER_ROUND} episodes of every member and an average."
-        ),
-    ] = 120,
-    steps: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many environment steps an episode.")] = 100,
-    trace: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH", help="Train on these traces (files or folders), not on generated problems."),
-    ] = None,
-    deploy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The Deployment to fix, where a trace holds several.")
-    ] = None,
-    target: Annotated[int | None, typer.Option(metavar="N", min=1, max=100, help="Pods that should be ready.")] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", min=0, max=1 << 32, help="Same seed, same weights, to the bit.")
-    ] = 0,
-    to: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for all results. Default: a new one below /tmp."),
-    ] = None,
-) -> None:
-    """Train a federation on this machine, with nothing to set up.
-
-    An S3 endpoint, workers and a sync-server are processes of their own.
-    """
-    folder = new_folder(to, "sim-arena-demo-")
-    settings = DemoSettings(
-        members, workers or members, rounds, steps, seed, tuple(trace or ()), deploy, target, folder
-    )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the child processes too
-    try:
-        outcome = Demo(settings, quiet=output.as_json).run()
-    except KeyboardInterrupt:
-        note(f"interrupted; logs are in {folder / 'logs'}")
-        raise typer.Exit(int(Exit.INTERRUPTED)) from None
-    if output.as_json:
-        print_json(outcome)
-    else:
-        conclusion.show(outcome)
-        model = shlex.quote(outcome["weights"])
-        next_steps(
-            f"sim-arena evaluate --agent {model} --baselines",
-            f"sim-arena episode --agent {model} --problem cpu",
-            "sim-arena suggest -f FOLDER   # your own manifests: what is not Ready, why, and patches",
-        )

@@ -56,7 +56,7 @@ def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
         federation = require_federation(bucket, name)
         _download_group(bucket, federation, files)
         incomplete = bool(files.left_out)
-        if federation.training.environment is None and _MODEL in files.written:
+        if federation.training.agent and federation.training.environment is None and _MODEL in files.written:
             model = _MODEL
         for member in progress(range(federation.size), "fetching members"):
             _download_job(bucket, keys.member_job(name, member), files, f"member-{member:04d}/")

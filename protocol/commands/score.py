@@ -62,6 +62,11 @@ def model_and_problems(bucket: Bucket, federation: Federation, closed: int) -> t
     from runner.training.validation import Validation
 
     training, group = federation.training, federation.group
+    if training.learner is not None:
+        raise ProtocolError(
+            f"--score: plays our own agents, {group} trains the learner {training.learner.name}; its mean reward is in "
+            f"the rounds of: dispatch status {group}"
+        )
     if training.environment is not None:
         raise ProtocolError(
             f"--score: plays problems of --env cluster, {group} is trained in --env {training.environment.name}; "

@@ -37,12 +37,17 @@ def _federation(federation: Federation) -> Iterator[str]:
 
 
 def _training(training: TrainingSpec, bucket: str) -> Iterator[str]:
-    yield f"--agent {quote(training.agent)} --seed {training.seed}"
+    learner = training.learner
+    yield f"--{'learner' if learner else 'agent'} {quote(learner.name if learner else training.agent)}"
+    yield f"--seed {training.seed}"
     yield f"--max-attempts {training.max_attempts} --episode-timeout {training.episode_timeout_s:g}"
-    for name, value in sorted(training.agent_settings.items()):
+    for name, value in sorted((learner.settings if learner else training.agent_settings).items()):
         yield f"--set {quote(f'{name}={_setting(value)}')}"
     if training.weights:
         yield f"--weights {quote(f'{bucket}/{keys.weights(training.weights)}')}"
+    if learner:
+        yield f"--epochs {training.episodes} --epoch-steps {learner.epoch_steps}"
+        return
     if environment := training.environment:
         yield f"--env {quote(environment.name)} --epochs {training.episodes}"
         yield f"--epoch-steps {environment.epoch_steps} --environments {environment.environments}"

@@ -94,6 +94,7 @@ def _trouble(record: Record) -> list[Table]:
 
 def _settings(record: Record) -> list[Facts | Table]:
     federation, training = record.federation, record.federation.training
+    learner = training.learner
     rule = {Closers.SYNC_SERVER: "a sync-server", Closers.WORKERS: "the members' workers"}[federation.barrier]
     pairs = [
         ("strategy", str(federation.strategy)),
@@ -101,9 +102,9 @@ def _settings(record: Record) -> list[Facts | Table]:
         ("updates that a round needs", f"{federation.min_participants} of {federation.round_size}"),
         ("deadline of a round", f"{federation.round_timeout_s:g} s after its first update"),
         (f"{training.unit}s of each member", f"{training.episodes}, {federation.episodes_per_round} a round"),
-        ("agent", training.agent),
+        ("learner", learner.name) if learner else ("agent", training.agent),
         ("seed", str(training.seed)),
-        ("reward", training.reward),
+        ("reward", "the learner's own" if learner else training.reward),
         ("at most", f"{training.unit_steps} steps an {training.unit}"),
         ("members see", "their own share each" if federation.heterogeneous else "the same"),
         ("trained on", _work(record)),
@@ -111,13 +112,18 @@ def _settings(record: Record) -> list[Facts | Table]:
         ("numbers in the model", f"{sum(spec.elements for spec in federation.model):,}"),
         ("submitted", f"{federation.created_at[:40]} (by the submitter's clock)"),
     ]
-    rows: list[list[Cell]] = [[name, str(value)] for name, value in sorted(training.agent_settings.items())]
-    table = Table("Settings of the agent", [Column("name"), Column("value", "code")], rows)
+    given = learner.settings if learner else training.agent_settings
+    rows: list[list[Cell]] = [[name, str(value)] for name, value in sorted(given.items())]
+    table = Table(
+        f"Settings of the {'learner' if learner else 'agent'}", [Column("name"), Column("value", "code")], rows
+    )
     return [Facts("", pairs), *([table] if rows else [])]
 
 
 def _work(record: Record) -> str:
     training = record.federation.training
+    if training.learner:
+        return f"what the learner {training.learner.name} gives each member"
     if environment := training.environment:
         what = f"{len(environment.series)} recorded series" if environment.series else ", ".join(environment.kinds)
         settings = "".join(f", {name} {value}" for name, value in sorted(environment.settings.items()))

@@ -110,3 +110,12 @@ def test_a_file_is_no_folder_for_logs(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"mine\.txt: cannot be made"):
         new_folder(tmp_path / "mine.txt", "")
+
+
+def test_a_learner_has_no_traces() -> None:
+    arguments = command("sim-arena", "demo", "--learner", "digits", "--target", "3")
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --learner digits: has neither --trace nor --deploy nor --target; leave them out\n",
+    )
