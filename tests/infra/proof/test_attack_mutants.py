@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from mutants import caught, violated
 
+from infra.access import policies
 from infra.proof.simulation.invariants import Invariant
 from infra.proof.simulation.rights import ARN, ConfinedStore, allowed
-from infra.proof.simulation.run import simulate
+from infra.proof.simulation.run import Implementations, simulate
 from infra.proof.simulation.scenario import SimulationScenario, draw
 from infra.proof.standin import GROUP, federation
 from protocol.rounds import audit, closer
@@ -98,6 +99,16 @@ def test_members_that_believe_any_decision_are_caught(monkeypatch: pytest.Monkey
     assert violated(caught(focus=members_close)) & {Invariant.ATTACK, Invariant.WEIGHTS}
 
 
+def test_members_that_may_write_the_report_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "CLOSING", policies.CLOSING + policies.Rights(create=(policies.REPORT,)))
+    assert Invariant.KEYS in violated(caught(focus=members_close))
+
+
+def test_a_report_that_runs_ahead_of_the_rounds_is_caught() -> None:
+    ahead = Implementations(report=lambda record: f"{record.closed + 1} page".encode())
+    assert Invariant.KEYS in violated(caught(ahead, focus=lambda drawn: replace(attacked(drawn), reports=True)))
+
+
 # -- the attacker itself -----------------------------------------------------------------------------
 
 
@@ -119,9 +130,12 @@ def test_the_attackers_rights_are_those_of_a_confined_worker() -> None:
     assert allowed(confined.statements, Request("attacker", "CREATE", mine))
     assert not allowed(confined.statements, Request("attacker", "PUT", mine))
     assert not allowed(confined.statements, Request("attacker", "DELETE", mine))
-    for key in (others, keys.decision(GROUP, 1), keys.global_weights(GROUP, 1), keys.outcome(GROUP), ARN):
+    decided = (keys.decision(GROUP, 1), keys.global_weights(GROUP, 1), keys.outcome(GROUP))
+    for key in (others, *decided, keys.report(GROUP), ARN):
         with pytest.raises(Refused):
             confined.put(key, b"", {}, create_only=True)
     closing = ConfinedStore(MemoryS3().store("attacker"), keys.member_job(GROUP, 3), closes_rounds=True)
     assert allowed(closing.statements, Request("attacker", "CREATE", keys.decision(GROUP, 1)))
     assert not allowed(closing.statements, Request("attacker", "CREATE", others))
+    for verb in ("PUT", "CREATE", "DELETE"):
+        assert not allowed(closing.statements, Request("attacker", verb, keys.report(GROUP)))

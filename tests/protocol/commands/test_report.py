@@ -130,7 +130,7 @@ def test_the_command_on_the_page_queues_the_same_federation(bucket_name: str, tm
         (["../x"], 2, "group '../x'"),
         ([GROUP, "--expires", "60"], 2, "is of the link that --publish prints"),
         ([GROUP, "--publish", "--expires", str(LONGEST_S + 1)], 2, "--expires"),
-        ([GROUP, "--score"], 1, "weights of g, round 3"),
+        ([GROUP, "--score"], 2, "weights of g, round 3"),
         ([GROUP, "--to", "/dev/null/x/page.html"], 1, "cannot be written"),
     ],
 )
