@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +12,7 @@ import pytest
 
 from protocol.commands.buckets import open_bucket
 from protocol.rounds.reader import AT_ONCE
+from protocol.wire import keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import system_clock
 from protocol.wire.errors import Exists, Refused, TooLarge, Transient, Unfit
@@ -39,6 +42,29 @@ def test_a_taken_key_is_not_created_again_but_may_be_overwritten(store: Store) -
     blob = store.get("key", 100)
     assert blob is not None
     assert blob.body == b"third"
+
+
+def test_an_objects_last_write_is_known(store: Store) -> None:
+    store.put("key", b"", {}, create_only=True)
+    blob = store.get("key", 10)
+    assert blob is not None
+    assert blob.modified == int(store.page("key", "").entries[0].modified) > 0  # some listings show fractions
+
+
+@pytest.mark.parametrize("server", ["embedded", "ceph", "minio"])
+def test_a_page_opens_in_a_browser_by_its_link_alone(server: str, bucket_on: Callable[[str], str]) -> None:
+    store = S3Store(bucket_on(server))
+    for body in (b"first", b"second"):
+        store.put(keys.report("shop"), body, {}, create_only=False)
+    link = store.link(keys.report("shop"), 60)
+    with urllib.request.urlopen(link) as answer:
+        assert answer.read() == b"second"
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert answer.headers["Cache-Control"] == "no-cache"
+    forged = [] if server == "embedded" else [link.replace("shop", "other"), link.replace("Expires=60", "Expires=99")]
+    for other in (link.partition("?")[0], *forged):  # the embedded one checks no signatures
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(other)
 
 
 def test_absence_is_an_answer(store: Store) -> None:
