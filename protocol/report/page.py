@@ -52,7 +52,11 @@ def verdict(record: Record) -> str:
     took = f" in {duration(record.seconds)}" if record.seconds and record.closed else ""
     means = [round_.reward for round_ in record.averaged if round_.reward is not None]
     ends = curves.tenths(means)
-    learnt = f"; mean return from {ends[0]:+.2f} to {ends[1]:+.2f} (first and last tenth of the rounds)" if ends else ""
+    learnt = ""
+    if ends and len(means) > 1:
+        learnt = f"; mean return from {ends[0]:+.2f} to {ends[1]:+.2f} (first and last tenth of the rounds)"
+    elif ends:
+        learnt = f"; mean return {ends[0]:+.2f}"
     return f"{state}{took}{learnt}; {_absences(record)}."
 
 
@@ -130,7 +134,8 @@ def _work(record: Record) -> str:
         return f"environment {environment.name}: {what or 'all kinds'}{settings}"
     if training.traces:
         return f"{count(len(training.traces), 'trace')}: {listed([sha256[:12] for sha256 in training.traces])}"
-    return f"generated problems: {training.problem or 'any kind'}"
+    kind = training.problem or ("one kind for each member" if record.federation.heterogeneous else "any kind")
+    return f"generated problems: {kind}"
 
 
 def _again(record: Record, bucket: str) -> list[Commands | Facts]:
