@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from env.errors import UsageError, nearest
-from infra.access import policies
+from infra.access import accounts, policies
 from infra.access.policies import Partition, Role
 from protocol.commands.options import BucketChoice
 from runner.commands.console import note, print_json
@@ -50,6 +50,14 @@ def policy(
             help="The machines' role, which a launcher passes on. Default: that of the bucket's stack, in any account.",
         ),
     ] = None,
+    member: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=WHO",
+            help="Of a bucket: let another account's number, or the ARN of a role of it, work on this member's job. "
+            "May be given again.",
+        ),
+    ] = None,
     partition: Annotated[
         Partition, typer.Option(metavar="NAME", help=f"The part of AWS that the bucket is in: {', '.join(Partition)}.")
     ] = Partition.AWS,
@@ -59,6 +67,8 @@ def policy(
     arn = policies.bucket_arn(name, partition)
     if worker_role is not None and role != LAUNCHER:
         raise UsageError(f"policy {role}: --worker-role is for launchers only")
+    if member and role != BUCKET:
+        raise UsageError(f"policy {role}: --member is for the bucket's own policy only")
     if role in (BUCKET, LAUNCHER, MACHINE) and (job is not None or (closes_rounds and role != MACHINE)):
         raise UsageError(f"policy {role}: --job and --closes-rounds are for workers only")
     if role == LAUNCHER:
@@ -68,16 +78,31 @@ def policy(
 
         print_json(machine_policy(arn, closes_rounds=closes_rounds))
     elif role == BUCKET:
-        _print_bucket(name, arn)
+        _print_bucket(name, arn, _members(member or [], partition))
     else:
         print_json(policies.role_policy(_role(role), arn, job_id=job, closes_rounds=closes_rounds))
 
 
-def _print_bucket(bucket: str, arn: str) -> None:
-    print_json(policies.bucket_policy(arn))
+def _members(given: list[str], partition: Partition) -> dict[str, str]:
+    members = {}
+    for each in given:
+        job_id, equals, who = each.partition("=")
+        if not equals or job_id in members:
+            raise UsageError(f"--member {each[:200]!r}: expected ID=WHO, each job once; shop-m0003=222222222222")
+        members[job_id] = accounts.principal_of(who, partition)
+    return members
+
+
+def _print_bucket(bucket: str, arn: str, members: dict[str, str]) -> None:
+    print_json(accounts.shared_bucket_policy(arn, members))
     block = ",".join(f"{name}={json.dumps(value)}" for name, value in policies.PUBLIC_ACCESS_BLOCK.items())
     command = f"aws s3api put-public-access-block --bucket {bucket} --public-access-block-configuration {block}"
     note(f"beside it: {command}", whole=True)
+    if members:  # else an object of theirs would be theirs, also against the bucket's owner
+        rules = "Rules=[{ObjectOwnership=BucketOwnerEnforced}]"
+        note(
+            f"and: aws s3api put-bucket-ownership-controls --bucket {bucket} --ownership-controls {rules!r}", whole=True
+        )
 
 
 def _launcher(bucket: str, partition: Partition, worker_role: str | None) -> policies.Document:

@@ -21,6 +21,7 @@ from agents.kinds import make_agent
 from env.errors import ConfigError
 from env.problems.generate import generate_scenario
 from infra.access import policies
+from infra.access.accounts import shared_bucket_policy
 from infra.access.policies import Role
 from infra.local.processes import command
 from infra.proof.standin import TTL_S, StandIn, integers, training
@@ -218,6 +219,37 @@ def test_each_pattern_of_each_policy_is_needed(whole_run: Cloud) -> None:
         distinct = [one for one in whole_run.of(who) if repr(one) in requests and not requests.discard(repr(one))]
         for pattern, document in narrower(POLICIES[who]):
             assert not all(allowed(one, document, OWN) for one in distinct), f"{who}: {pattern} is not used"
+
+
+OWNERS = {job: f"arn:aws:iam::{number:012d}:root" for number, job in enumerate(("own-m0000", "own-m0001"), 1)}
+"""Of two members, each of an account of its own, which lets its own users do anything."""
+
+
+def allowed_across(request: Request, principal: str) -> bool:
+    """Whether the bucket lets a principal of another account do this: there it needs an Allow of the bucket's too."""
+    rows = shared_bucket_policy(ARN, OWNERS)["Statement"]
+    mine = [row for row in rows if row["Principal"] in ("*", {"AWS": principal})]
+    return allowed(request, {"Statement": mine})
+
+
+def test_members_of_other_accounts_may_do_what_their_workers_ask_and_nothing_of_each_other(whole_run: Cloud) -> None:
+    mine, others = ({repr(replace(one, who="far")): one for one in whole_run.of(job)} for job in OWNERS)
+    first, second = OWNERS.values()
+    for requests, owner in ((mine, first), (others, second)):
+        assert all(allowed_across(one, owner) for one in requests.values())
+    for requests, owner in ((others, first), (mine, second)):
+        own_keys = [one for one in requests.values() if re.search(r"own-m000|updates/\d", one.resource)]
+        assert {one.action for one in own_keys} == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
+        assert not any(allowed_across(one, owner) for one in own_keys)
+    stranger = "arn:aws:iam::999999999999:root"
+    assert not any(allowed_across(one, stranger) for one in (mine | others).values())
+
+
+def test_an_account_that_owns_a_member_cannot_write_what_is_decided() -> None:
+    for key in (*DECISIONS, keys.report("own"), keys.decision("own", 1), keys.global_weights("own", 1)):
+        for action in ("PutObject", "DeleteObject"):
+            request = Request.to("far", action, key, s3__if_none_match="*")
+            assert not allowed_across(request, OWNERS["own-m0000"]), key
 
 
 def narrower(document: policies.Document) -> Iterator[tuple[str, policies.Document]]:

@@ -13,6 +13,7 @@ from judge import allowed, like
 
 from env.errors import UsageError
 from infra.access import policies
+from infra.access.accounts import shared_bucket_policy
 from infra.access.policies import Role, bucket_policy, role_policy
 from infra.commands import app as sim_arena
 from protocol.wire import keys
@@ -28,6 +29,8 @@ def test_policies_fit_into_what_aws_takes() -> None:
     assert size(role_policy(Role.WORKER, longest, job_id="g" * 57 + "-m0000")) <= 6_144
     assert size(role_policy(Role.WORKER, longest, closes_rounds=True)) <= 6_144
     assert size(bucket_policy(longest)) <= 20_480
+    owners = {f"shop-m{number:04d}": "arn:aws:iam::222222222222:root" for number in range(7)}
+    assert size(shared_bucket_policy(policies.bucket_arn("a-company-s-sim-arena"), owners)) <= 20_480
 
 
 def size(document: policies.Document) -> int:
@@ -62,6 +65,10 @@ def test_the_command_prints_what_the_functions_return(capfd: pytest.CaptureFixtu
     assert json.loads(capfd.readouterr().out) == POLICIES["own-m0000"]
     printed("worker", "--bucket", BUCKET, "--closes-rounds")
     assert json.loads(capfd.readouterr().out) == POLICIES[CLOSER]
+    printed("bucket", "--bucket", BUCKET, "--member", "own-m0000=222222222222")
+    shown = capfd.readouterr()
+    assert json.loads(shown.out) == shared_bucket_policy(ARN, {"own-m0000": "arn:aws:iam::222222222222:root"})
+    assert f"aws s3api put-bucket-ownership-controls --bucket {BUCKET}" in shown.err
     printed("bucket", "--bucket", BUCKET)
     shown = capfd.readouterr()
     assert json.loads(shown.out) == OWN
@@ -146,6 +153,13 @@ def test_a_launcher_passes_on_the_role_of_its_own_bucket_s_machines_only(capfd: 
         (["bucket", "--closes-rounds"], "for workers only"),
         (["worker", "--job", "j", "--closes-rounds"], "choose one"),
         (["worker", "--bucket", "*"], "use 3 to 63 of"),
+        (["worker", "--member", "own-m0000=222222222222"], "for the bucket's own policy only"),
+        (["bucket", "--member", "own-m0000"], "expected ID=WHO"),
+        (["bucket", "--member", "own-m0000=*"], "expected an account's number"),
+        (["bucket", "--member", "own-m0000=arn:aws:iam::*:root"], "expected an account's number"),
+        (["bucket", "--member", "own-m0000=arn:aws-cn:iam::222222222222:root"], "in partition aws"),
+        (["bucket", "--member", "*=222222222222"], "--job"),
+        (["bucket", *(f"--member=shop-m{n:04d}=222222222222" for n in range(12))], "S3 takes 20,480"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
