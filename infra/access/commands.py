@@ -12,6 +12,7 @@ from env.errors import UsageError, nearest
 from infra.access import accounts, policies
 from infra.access.policies import Partition, Role
 from protocol.commands.options import BucketChoice
+from protocol.wire import ids
 from runner.commands.console import note, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
@@ -89,7 +90,7 @@ def _members(given: list[str], partition: Partition) -> dict[str, str]:
         job_id, equals, who = each.partition("=")
         if not equals or job_id in members:
             raise UsageError(f"--member {each[:200]!r}: expected ID=WHO, each job once; shop-m0003=222222222222")
-        members[job_id] = accounts.principal_of(who, partition)
+        members[ids.valid_id(job_id, "--member")] = accounts.principal_of(who, partition)
     return members
 
 
