@@ -42,10 +42,10 @@ def submit(
     if output.as_json:
         print_json({"bucket": place.name, **asdict(submitted)})
     else:
-        _report(place, submitted, federation.barrier)
+        _report(place, submitted, federation)
 
 
-def _report(bucket: Bucket, submitted: Submitted, barrier: Closers) -> None:
+def _report(bucket: Bucket, submitted: Submitted, federation: FederationChoice) -> None:
     existed = len(submitted.job_ids) - submitted.created
     if submitted.group is None:
         out.print(f"job {submitted.job_ids[0]} queued in {bucket.name}", highlight=False)
@@ -53,6 +53,6 @@ def _report(bucket: Bucket, submitted: Submitted, barrier: Closers) -> None:
         return
     already = f", {existed} {'was' if existed == 1 else 'were'} there already" if existed else ""
     out.print(f"federation {submitted.group}: {count(submitted.created, 'job')} queued{already}", highlight=False)
-    server = "a sync-server and " if barrier is Closers.SYNC_SERVER else ""
-    workers = count(len(submitted.job_ids), "worker")
+    server = "a sync-server and " if federation.barrier is Closers.SYNC_SERVER else ""
+    workers = count(federation.round_size, "worker")
     err.print(f"next: start {server}{workers}; then: dispatch status {submitted.group} --watch")

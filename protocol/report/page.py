@@ -146,7 +146,7 @@ def _again(record: Record, bucket: str) -> list[Commands | Facts]:
         f"export SIM_ARENA_BUCKET={name}",
         *submit_lines(federation, bucket),
         *(["sync-server --exit-when-idle"] if federation.barrier is Closers.SYNC_SERVER else []),
-        f"worker    # as many as there are members, for the same pace: {federation.size}",
+        f"worker    # as many as a round has members, for the same pace: {federation.round_size}",
         f"dispatch status {again} --json    # weights_sha256 is the same if every round has the same members",
     ]
     pairs = [("federation.json", f"{bucket}/{keys.federation(federation.group)}")]

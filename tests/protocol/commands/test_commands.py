@@ -298,6 +298,10 @@ def test_a_robust_round_needs_three_updates_unless_told_otherwise(
         (["--strategy", "median"], 2, "needs --federation-size"),
         (["--federation-size", "2", "--strategy", "median"], 2, "strategy median needs at least 3 members"),
         (["--per-episode-sync", "--episodes-per-round", "2"], 2, "--per-episode-sync is a federation of one"),
+        (["--sample", "2"], 2, "--sample: needs --federation-size"),
+        (["--federation-size", "4", "--sample", "5"], 2, "--sample 5: the federation has 4 members"),
+        (["--federation-size", "4", "--sample", "2", "--min-participants", "3"], 2, "3: --sample draws 2"),
+        (["--federation-size", "4", "--sample", "2", "--strategy", "median"], 2, "needs at least 3 members, not 2"),
         (["--trace", "{traces}", "--federation-size", "9", "--heterogeneous"], 2, "8 different traces for 9 members"),
     ],
 )
