@@ -1,7 +1,7 @@
 """Rules that set requests, to hold learned agents against: VPA's and KRR's as documented, and forms that can be tuned.
 
 They play the same windows at the same prices as an agent, and see what it sees: a peak above the request is known only
-as such. They may change a request by any number of steps at once.
+as such. They may change a request by any number of steps at once, and agents by almost any.
 """
 
 from __future__ import annotations

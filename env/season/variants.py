@@ -17,8 +17,10 @@ WINDOWS = 4 * WARM_UP
 """Windows that are played."""
 ALL_WINDOWS = WARM_UP + WINDOWS
 
-JUMPS = (0, -4, -2, -1, 1, 2, 4)
-"""What each decision adds to the request, in steps; its index is the action."""
+_SIZES = (*range(1, 9), 12, 16, 24)
+JUMPS = (0, *(-size for size in reversed(_SIZES)), *_SIZES)
+"""What each decision adds to the request, in steps; its index is the action. A request may be set to any number; with
+every number of steps as an action the least cost of one who knows the law would be 0.1 % lower."""
 KAPPA = 4.0
 """The price of a window in which use was above the request, where nothing else is asked for: as much as the typical
 peak, requested for four windows."""

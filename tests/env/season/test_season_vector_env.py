@@ -116,7 +116,7 @@ def test_each_environment_shows_its_workload() -> None:
     assert str(lines[0]).endswith(" pods")
 
 
-@pytest.mark.parametrize("actions", [[1], [1, 7], [-1, 0], [0.0, 1.0]])
+@pytest.mark.parametrize("actions", [[1], [1, len(JUMPS)], [-1, 0], [0.0, 1.0]])
 def test_actions_that_do_not_fit_are_refused(actions: list[float]) -> None:
     envs = SeasonVectorEnv(2)
     with pytest.raises(gymnasium.error.ResetNeeded):
