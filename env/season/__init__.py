@@ -6,6 +6,7 @@ variants.py    what is asked for, its steps and prices
 laws.py        what use follows, drawn from a seed
 series.py      peaks, window by window
 window.py      what one window does and costs
+tails.py       what is rare, of all windows that are known
 history.py     what is known before a decision
 features.py    what an agent sees of it
 kernel.py      all of it in one compiled loop

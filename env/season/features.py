@@ -5,7 +5,7 @@ for workloads of all sizes. Numbers are squashed, so that none leaves the box.
 
 Three simple forecasts are given with their errors of the last week: as the last window, as the same time yesterday, as
 the same time a week ago. Which one is right tells what kind of workload it is, and its largest errors what margin it
-needs.
+needs. Of what is rare all windows are told, and not those of the last week alone: `tails.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from env.season.variants import DAYS_A_WEEK, WARM_UP, WINDOWS_A_DAY
+from env.season.tails import GROWING_WEIGHT, REFERENCES, TOPS, place_of, reference_at
+from env.season.variants import ALL_WINDOWS, DAYS_A_WEEK, WARM_UP, WINDOWS_A_DAY
 
 LAGS = (1, 2, 3, 4, 5, 8, 12, 16, 20, 24, 26, 27, 28)
 """Windows back from the one to decide on: multiples of 4 are the same time of day, 28 is a week ago."""
@@ -25,6 +26,8 @@ LEAST_ERRORS = 4
 """A forecast with fewer errors that are known counts as unknown."""
 SHARES = (1, 2, 4, 28)
 FLAGS = (1, 4, 28)
+ABOVE = (-8, -4, -2, -1, 0, 1, 2, 4, 8)
+"""Steps above the request of which it is told how many of the peaks were higher."""
 FEATURES = (
     *(f"steps_above_{lag}_back" for lag in LAGS),
     *(f"far_above_{lag}_back" for lag in FAR),
@@ -47,6 +50,9 @@ FEATURES = (
     "deviation_week",
     "deviation_same_time",
     *(f"forecast_{lag}_back_{name}" for lag in FORECASTS for name in ("highest", "second", "third", "error")),
+    *(f"tail_of_{name}_{top}" for name in REFERENCES for top in range(1, TOPS + 1)),
+    *(f"{name}_above_{steps}" for name in ("share", "recent_share") for steps in ABOVE),
+    "known",
     "growing",
     "steps_above_fresh",
     "exceeded_recently",
@@ -121,6 +127,7 @@ def features(history: Any, kappa: float, state: Any) -> None:
         state[at + 2] = squashed(forecast + third, NEAR)
         state[at + 3] = squashed(error, NEAR)
         at += 4
+    at = tails(history, n, request, state, at)
     state[at] = squashed(8 * history.growing, NEAR)
     state[at + 1] = squashed(history.peaks_taken[first_of_pods(history)] - request, NEAR)
     state[at + 2] = min(history.recent, HIGHEST)
@@ -136,6 +143,36 @@ def features(history: Any, kappa: float, state: Any) -> None:
     state[at + 1] = math.log(request) / 3
     state[at + 2] = 4 / request
     state[at + 3] = math.log(1 + kappa) / 3
+
+
+def tails(history: Any, n: int, request: float, state: Any, at: int) -> int:
+    """Write what is rare, from place `at` on; returns the place after it."""
+    for number in range(len(REFERENCES)):
+        reference = reference_at(history, number, n)
+        for top in range(TOPS):
+            state[at] = squashed(reference * history.tops[number, top] - request, NEAR)
+            at += 1
+    top, least = place_of(history.highest), request + ABOVE[0]
+    all_weights = (GROWING_WEIGHT**n - 1) / (GROWING_WEIGHT - 1)
+    for i in range(len(ABOVE)):
+        state[at + i] = 0.0
+        state[at + len(ABOVE) + i] = 0.0
+    counted, weighed, step = 0.0, 0.0, len(ABOVE) - 1
+    for place in range(top, -1, -1):
+        if place <= least:
+            break
+        while place <= request + ABOVE[step]:
+            state[at + step] = math.sqrt(counted / n)
+            state[at + len(ABOVE) + step] = math.sqrt(weighed / all_weights)
+            step -= 1
+        counted += history.counts[place]
+        weighed += history.weights[place]
+    for i in range(step + 1):
+        state[at + i] = math.sqrt(counted / n)
+        state[at + len(ABOVE) + i] = math.sqrt(weighed / all_weights)
+    at += 2 * len(ABOVE)
+    state[at] = n / ALL_WINDOWS
+    return at + 1
 
 
 def summary(history: Any, first: int, end: int, every: int) -> tuple[float, float, float, float, float]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from env.season.tails import TAILS, add_to_tails, forget_tails
 from env.season.variants import ALL_WINDOWS, WARM_UP
 from env.season.window import Window, start_request
 
@@ -21,6 +22,7 @@ HISTORY = np.dtype(
         ("requests", np.int64, (ALL_WINDOWS,)),
         ("peaks_taken", np.float64, (ALL_WINDOWS,)),
         ("exceeded", np.uint8, (ALL_WINDOWS,)),
+        *TAILS,
     ]
 )
 """One workload.
@@ -36,6 +38,7 @@ highest: What the highest peak so far is taken to have been, in steps.
 requests: Of each window, in steps; in the warm-up, that of the start.
 peaks_taken: The peak of each window, in steps; where it was above the request, what it is taken to have been.
 exceeded: 1 where it was above the request.
+The others: see `env.season.tails.TAILS`.
 """
 
 NO_DEPLOY = ALL_WINDOWS
@@ -63,8 +66,10 @@ def begin(history: Any, peaks: Any, deploys: Any, largest: int) -> None:
     history.growing = 0.0
     history.exceeded[:] = 0
     history.requests[:WARM_UP] = history.request
+    forget_tails(history)
     for window in range(WARM_UP):
         history.peaks_taken[window] = peaks[window]
+        add_to_tails(history, window)
         history.highest = max(history.highest, peaks[window])
         if deploys[window]:
             history.since_deploy = WARM_UP - window
@@ -76,6 +81,7 @@ def remember(history: Any, window: Window, deploy: bool) -> None:
     history.requests[now] = window.request
     history.peaks_taken[now] = CENSORED * window.request if window.exceeded else window.peak
     history.exceeded[now] = window.exceeded
+    add_to_tails(history, now)
     history.highest = max(history.highest, history.peaks_taken[now])
     history.recent = KEPT * history.recent + window.exceeded
     if window.age >= 2 and window.age <= now and not window.exceeded:
