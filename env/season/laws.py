@@ -31,7 +31,7 @@ class Kind(IntEnum):
     BURSTY = 4
     """Some windows, at random, are higher."""
     SHIFTS = 5
-    """The level changes a few times for good; or it goes up and down between two, and stays for a while in each."""
+    """The level changes a few times for good; or goes up for a while, each time to another height, and down again."""
     DEPLOYS = 6
     """Deploys, which are seen afterwards, change the level and start the pods anew."""
     MIXTURE = 7
@@ -69,8 +69,8 @@ class Ranges(NamedTuple):
         burst_probability: L. Of a burst in a window.
         burst_scale: Of the Pareto law of the bursts' heights.
         shift: L. What a shift multiplies the level by.
-        phase: L. By how much of the lower level the upper one is above it.
-        stay: L. Probability that a window is the last one of a stay in one of the two levels.
+        phase: L. By how much of the lower level the highest stay is above it.
+        stay: L. Probability that a window is the last one of a stay, above or below.
         deploys: How many there are, of all windows.
         deploy: Standard deviation of the logarithm of what a deploy multiplies the level by.
     """
@@ -97,17 +97,17 @@ class Ranges(NamedTuple):
 # a window is ten minutes. So nothing could be fitted of days, weeks, leaks and deploys, nor of CPU and replicas.
 _MEMORY = Ranges(
     base=(3.0, 20.0),
-    noise=(0.0002, 0.05),
-    wander=(0.001, 0.1),
+    noise=(0.0002, 0.01),
+    wander=(0.001, 0.04),
     memory=(0.6, 0.97),
     daily=(0.5, 2.0),
     weekly=(0.5, 1.5),
     growth=(0.005, 0.05),
-    burst_probability=(0.01, 0.12),
-    burst_scale=(0.2, 0.6),
-    shift=(0.45, 1.9),
-    phase=(0.01, 1.2),
-    stay=(0.02, 0.3),
+    burst_probability=(0.015, 0.06),
+    burst_scale=(0.1, 0.3),
+    shift=(0.45, 2.1),
+    phase=(0.4, 1.8),
+    stay=(0.05, 0.38),
     deploys=(3.0, 10.0),
     deploy=(0.05, 0.3),
 )
@@ -123,6 +123,8 @@ MOST_BURST = 2.5
 BURST_SHAPE = 2.5
 """Of the Pareto law of bursts: the larger, the fewer high ones."""
 MOST_SHIFTS = 3
+LEAST_STAY = 0.3
+"""The height of each stay is drawn evenly, from this share of the highest one on."""
 GRAIN = 4096
 """Peaks and growth are whole numbers of a step / GRAIN: 64Ki of memory. So they are the same numbers on every machine,
 although logarithms differ in their last bit."""
@@ -224,16 +226,17 @@ def _add_days(level: Any, seed: int, ranges: Ranges) -> None:
 
 
 def _add_phases(level: Any, seed: int, ranges: Ranges) -> None:
-    """Let a level go up and down between two, in each of which it stays for a geometrically distributed time."""
+    """Let a level go up and down, and stay for a geometrically distributed time; each stay above has a height anew."""
     words, more = philox(seed, _FOR_PHASES, 0), philox(seed, _FOR_PHASES, 1)
     above = log_between(words[0], *ranges.phase)
     ups, downs = log_between(words[1], *ranges.stay), log_between(words[2], *ranges.stay)
-    high = unit(more[0]) < ups / (ups + downs)
+    high, share = unit(more[0]) < ups / (ups + downs), between(more[1], LEAST_STAY, 1.0)
     for window in range(ALL_WINDOWS):
         if high:
-            level[window] *= 1 + above
-        if unit(philox(seed, _FOR_PHASES, 2 + window)[0]) < (downs if high else ups):
-            high = not high
+            level[window] *= 1 + above * share
+        words = philox(seed, _FOR_PHASES, 2 + window)
+        if unit(words[0]) < (downs if high else ups):
+            high, share = not high, between(words[1], LEAST_STAY, 1.0)
 
 
 def _wander(level: Any, seed: int, spread: float, memory: float) -> None:

@@ -11,7 +11,7 @@ from env.season.series import Laws, Series, generated
 from env.season.variants import Variant
 from runner.evaluation.suite import SUITE_SEED
 
-VERSION = 1
+VERSION = 2
 """Of the suite: another one where its workloads are others."""
 OF_SUITE = 200
 TUNING_SEED = 1 << 40

@@ -21,6 +21,7 @@ from env.season.bounds.hypotheses import (
     HYPOTHESIS,
     NEVER,
     NOT_YET,
+    PHASE,
     STATE,
     Hypotheses,
     Prior,
@@ -150,8 +151,20 @@ def split(row: Any, window: int, deployed: bool, deploy: float, terms: Terms, in
             if row.phase != NOT_YET:
                 into[i].stays[phase] += 1
                 into[i].ends[phase] += 1 if ended else 0
-            into[i].phase = 1 - phase if ended else phase
+            set_phase(into[i], phase, ended)
     return count
+
+
+def set_phase(row: Any, phase: int, ended: bool) -> None:
+    """Stay in a phase or, where it ended, be in the other one; each stay in the upper one has a height of its own."""
+    row.phase = 1 - phase if ended else phase
+    if not ended:
+        return
+    row.mean[PHASE] = row.height[0]
+    for i in range(STATE):
+        row.covariance[i, PHASE] = 0.0
+        row.covariance[PHASE, i] = 0.0
+    row.covariance[PHASE, PHASE] = row.height[1]
 
 
 def drop_improbable(rows: Any, count: int, kept: int) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from env.season.laws import SHARES, Kind, Ranges
+from env.season.laws import LEAST_STAY, SHARES, Kind, Ranges
 from env.season.variants import WINDOWS_A_DAY
 
 BASE, WANDER, DAY, WEEK = 0, 1, 2, 2 + WINDOWS_A_DAY
@@ -47,6 +47,7 @@ HYPOTHESIS = np.dtype(
         ("week", np.int64),  # the high window of the week, NEVER or NOT_YET
         ("shifts", np.int64),  # so far, or NEVER
         ("phase", np.int64),  # NEVER, NOT_YET, 0 in the lower one or 1 in the upper one
+        ("height", np.float64, (2,)),  # mean and variance of what a stay in the upper one adds, before it is seen
         ("stays", np.int64, (2,)),  # windows so far in the lower and the upper phase,
         ("ends", np.int64, (2,)),  # and of them those after which it ended
     ]
@@ -56,6 +57,8 @@ Hypotheses = NDArray[Any]
 PARTS = (Kind.DAILY, Kind.WEEKLY, Kind.LEAK, Kind.BURSTY, Kind.SHIFTS, Kind.DEPLOYS)
 """What may vary, alone or two of them at once."""
 _CELLED = ("noise", "wander", "memory")
+_POINTS = 16
+"""Of each range that moments are computed on."""
 _COARSE = {"noise": 6, "wander": 5, "memory": 2}
 """Into how many cells the range of each is cut at first."""
 
@@ -160,18 +163,17 @@ def _of_shifts(ranges: Ranges) -> Iterator[tuple[dict[str, Any], float]]:
     """Shifts without phases, or phases and either, as `env.season.laws` has them."""
     yield {"shifts": 0}, 1 / 2
     for low, high in _log_cells(ranges.phase, 4):
-        adds = (math.log(1 + low), math.log(1 + high))
-        yield {"phase": NOT_YET, "shifts": 0, "adds": adds}, 1 / 4 / 4
-        yield {"phase": NOT_YET, "adds": adds}, 1 / 4 / 4
+        height = _height((low, high))
+        yield {"phase": NOT_YET, "shifts": 0, "height": height}, 1 / 4 / 4
+        yield {"phase": NOT_YET, "height": height}, 1 / 4 / 4
 
 
 def _hypothesis(ranges: Ranges, values: dict[str, Any], probability: float) -> NDArray[np.void]:
     row = np.zeros((), HYPOTHESIS)
     mean, spread = np.zeros(STATE), np.zeros(STATE)
-    if "adds" in values:
-        mean[PHASE], spread[PHASE] = _moments(*values.pop("adds"))
     for name, value in values.items():
         row[name] = value
+    mean[PHASE], spread[PHASE] = row["height"][0], math.sqrt(row["height"][1])
     row["log_weight"] = math.log(probability)
     mean[BASE], spread[BASE] = _moments(math.log(ranges.base[0]), math.log(ranges.base[1]))
     if row["days"]:
@@ -185,6 +187,14 @@ def _hypothesis(ranges: Ranges, values: dict[str, Any], probability: float) -> N
 def _moments(low: float, high: float) -> tuple[float, float]:
     """Mean and standard deviation of a uniform law."""
     return (low + high) / 2, (high - low) / math.sqrt(12)
+
+
+def _height(highest: tuple[float, float]) -> tuple[float, float]:
+    """Mean and variance of what a stay adds to a level's logarithm, where that of the highest one is of a range, L."""
+    middles = (np.arange(_POINTS) + 0.5) / _POINTS
+    above = highest[0] * (highest[1] / highest[0]) ** middles
+    added = np.log(1 + above[:, None] * (LEAST_STAY + (1 - LEAST_STAY) * middles))
+    return float(added.mean()), float(added.var())
 
 
 def shift_moments(ranges: Ranges) -> tuple[float, float]:

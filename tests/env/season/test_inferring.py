@@ -22,6 +22,8 @@ from env.season.window import Prices
 
 MEMORY = VARIANTS["memory"]
 PRICES = Prices(4.0, MEMORY.restart_price)
+BOLD = 0.5
+"""A price of use above the request at which requests are so low that there are windows to count."""
 FEW = 200
 """Hypotheses: enough for one kind."""
 
@@ -32,7 +34,7 @@ def test_peaks_are_above_requests_as_often_as_is_expected(kind: str) -> None:
     expected, true, spread = 0.0, 0.0, 0.0
     for i in range(len(series)):
         odds = inferred_odds(series, i, MEMORY, kind, FEW).paid[:, :, 0]
-        costs = np.arange(MEMORY.largest + 1) / series.typical[i] + PRICES.kappa * odds
+        costs = np.arange(MEMORY.largest + 1) / series.typical[i] + BOLD * odds
         best = 1 + costs[:, 1:].argmin(axis=1)
         chosen = odds[range(WINDOWS), best]
         expected, spread = expected + chosen.sum(), spread + (chosen * (1 - chosen)).sum()

@@ -66,7 +66,10 @@ def test_kinds_are_drawn_as_often_as_their_shares_say() -> None:
     assert np.abs(drawn - np.bincount(SHARES, minlength=len(KINDS)) / len(SHARES)).max() < 0.02
 
 
-def test_half_of_the_shifting_workloads_go_up_and_down_between_two_levels() -> None:
+def test_half_of_the_shifting_workloads_go_up_and_down_each_time_to_another_height() -> None:
     level = generated(MEMORY, range(400), "shifts")[1].level
-    turns = (np.abs(np.diff(np.log(level), axis=1)) > 0.25).sum(axis=1)
-    assert 0.1 < (turns > MOST_SHIFTS).mean() < 0.5
+    changes = np.diff(np.log(level), axis=1)
+    turns = (np.abs(changes) > 0.25).sum(axis=1)
+    assert 0.2 < (turns > MOST_SHIFTS).mean() < 0.6
+    rises = [each[each > 0.1] for each in changes]
+    assert np.median([each.std() for each in rises if len(each) > MOST_SHIFTS]) > 0.08

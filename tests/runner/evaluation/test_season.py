@@ -25,9 +25,9 @@ def suite() -> Series:
 @pytest.mark.parametrize(
     ("variant", "digest"),
     [
-        ("memory", "4304b551e14acb7b969f5395119301f6c833d57d009e2e58a4f65fc1e427e781"),
-        ("cpu", "caf042e7f78c42141d1bc62d4ee0c0c7423405ceef1a7c8c0ca5cefe76f5bef5"),
-        ("replicas", "3a038aba18381034183d3ec93889a09229c42b9917ff343993b111bdd83d9208"),
+        ("memory", "cb6af8edb8b27d551de57c808b480ea656f6f225aea244d6fc2c244eaa67cb98"),
+        ("cpu", "f2c45c8846cb467590a47996c3743d41fa475b34c51834d66e1e34b0826aa9f1"),
+        ("replicas", "530a0ce2b9c4ab22e95ee4d18069a15fbae5daef56ed4fe70c35c73dd2f86ffe"),
     ],
 )
 def test_the_season_suite_never_changes(variant: str, digest: str) -> None:
