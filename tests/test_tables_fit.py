@@ -75,7 +75,7 @@ from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
 from runner.evaluation.measure import Measures
 from runner.plan.answer import Answer, PoolRow
-from runner.suggest.backtest.proposers import SIMPLE
+from runner.suggest.backtest.proposers import simple
 from runner.suggest.backtest.walk import walk
 from runner.suggest.backtest.windows import LEAST, Windows
 from runner.suggest.rows import Row
@@ -282,7 +282,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.commands.fidelity:_table": lambda: fidelity._table({"a rollout that is undone half way": TALLY}, TALLY),
     "runner.commands.plan:_table": lambda: plan_command._table(_plan()),
     "runner.commands.suggest_tests:tests_table": lambda: suggest_tests.tests_table(
-        {CONTAINER: walk([WEEKS_OF_USE], SIMPLE)[0]}, {CONTAINER: Amounts(1, 2**50)}
+        {CONTAINER: walk([WEEKS_OF_USE], simple(4.0), 4.0)[0]}, {CONTAINER: Amounts(1, 2**50)}
     ),
     "runner.commands.suggest_usage:_table": lambda: suggest_usage._table(
         [(f"StatefulSet {GROUP}/{GROUP} {GROUP}", "123456m", "123456789Mi", "backtest: percentile")]

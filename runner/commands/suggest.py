@@ -43,6 +43,17 @@ def suggest(
     cluster: ClusterChoice,
     output: OutputChoice,
     model: ModelChoice,
+    kappa: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PRICE",
+            min=0,
+            max=1000,
+            help="With weeks of use: price of six hours with memory above the request, in those of the typical "
+            "request. Default: 12.",
+            rich_help_panel=UsageChoice.panel,
+        ),
+    ] = None,
     trace: Annotated[
         str | None,
         typer.Option(
@@ -146,12 +157,12 @@ def suggest(
     )
     live = LiveChoice(kubeconfig=kubeconfig, kube_context=context)
     try:
-        source = open_source(trace, manifests, replay, live, usage)
+        source = open_source(trace, manifests, replay, live, usage, kappa)
     except (ConfigError, ClusterError) as error:
         if usage.usage is None or not is_file_alone:
             raise
         note(f"no cluster is read: {error}")
-        suggest_usage(usage.usage, named_owner(replay), printed)
+        suggest_usage(usage.usage, named_owner(replay), kappa, printed)
         return
     _show_first_line(source, is_data=output.as_json or markdown)
     player = open_agent(agent, 0, model)

@@ -61,9 +61,17 @@ class Source:
 
 
 def open_source(
-    trace: str | None, manifests: ManifestsChoice, replay: ReplayChoice, live: LiveChoice, usage: UsageChoice
+    trace: str | None,
+    manifests: ManifestsChoice,
+    replay: ReplayChoice,
+    live: LiveChoice,
+    usage: UsageChoice,
+    kappa: float | None = None,
 ) -> Source:
-    """Read the trace, the manifests, or else the cluster.
+    """Read the trace, the manifests, or else the cluster; test rules where weeks of use are known.
+
+    Args:
+        kappa: The price of a window with memory above the request in such a test; None: the default.
 
     Raises:
         UsageError: Two sources at once, or one that cannot be read.
@@ -76,7 +84,7 @@ def open_source(
 
     with progress_bars() as tell:
         tell("testing rules on weeks of use", 0, 1)
-        tested = backtested(source.usage, season_policy())
+        tested = backtested(source.usage, season_policy(), kappa)
     return replace(source, usage=with_proposals(source.usage, tested), tests=tested.found)
 
 

@@ -41,11 +41,12 @@ def show_tests(tests: Mapping[ContainerKey, Backtest], now: Mapping[ContainerKey
     """Print a table: a block for each container, in it the rules under one another."""
     if not tests:
         return
-    from runner.suggest.backtest.texts import overruled, split
+    from runner.suggest.backtest.texts import overruled, price, split
 
     shown = list(tests)[: _MOST_SHOWN if out.is_terminal else len(tests)]
     out.print()
-    tables.show_facts({"backtest": split(tests), **({"chosen": said} if (said := overruled(tests)) else {})})
+    facts = {"backtest": split(tests), "kappa": price(tests)}
+    tables.show_facts({**facts, **({"chosen": said} if (said := overruled(tests)) else {})})
     out.print()
     tables.show(tests_table({key: tests[key] for key in shown}, now))
     if len(shown) < len(tests):

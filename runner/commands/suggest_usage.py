@@ -23,7 +23,7 @@ _HINT = "what they request now is not known; -f PATH, --trace FILE or a cluster 
 _TITLES = ("container", "cpu", "memory", "memory is enough by")
 
 
-def suggest_usage(path: Path, only: Owner | None, printed: Printed) -> None:
+def suggest_usage(path: Path, only: Owner | None, kappa: float | None, printed: Printed) -> None:
     """Print what would be enough for the containers of a file.
 
     Raises:
@@ -38,7 +38,7 @@ def suggest_usage(path: Path, only: Owner | None, printed: Printed) -> None:
     if printed.patch_dir or printed.fail_on_not_ready:
         raise UsageError(f"--patch-dir, --fail-on: {_HINT}")
     usage = read_usage_file(path, only=only)
-    tested = backtested(usage, season_policy())
+    tested = backtested(usage, season_policy(), kappa)
     usage, tests = with_proposals(usage, tested), dict(sorted(tested.found.items()))
     uses = {key: use for key, use in sorted(usage.uses.items()) if use.is_known}
     if not uses:

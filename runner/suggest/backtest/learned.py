@@ -26,12 +26,12 @@ _AT_ONCE = 1_000
 _LEAST_PEAK = 1e-3  # steps; the environment takes no use of nothing
 
 
-def learned(policy: Policy) -> Proposer:
-    """The proposer that asks a policy for the variant memory."""
+def learned(policy: Policy, kappa: float) -> Proposer:
+    """The proposer that asks a policy for the variant memory, at a price of windows above the request."""
 
     def propose(every: Sequence[History]) -> list[float]:
         parts = (every[start : start + _AT_ONCE] for start in range(0, len(every), _AT_ONCE))
-        return [memory for part in parts for memory in _proposed(policy, part)]
+        return [memory for part in parts for memory in _proposed(policy, part, kappa)]
 
     return propose
 
@@ -42,16 +42,16 @@ def step_bytes(peaks: Floats) -> float:
     return max(MIB, MIB * 2.0 ** round(math.log2(median / _TYPICAL_STEPS / MIB)))
 
 
-def _proposed(policy: Policy, every: Sequence[History]) -> list[float]:
+def _proposed(policy: Policy, every: Sequence[History], kappa: float) -> list[float]:
     steps = [step_bytes(known.peaks) for known in every]
     rows = [_row(known) for known in every]
     ends = [len(row) for row in rows]
     peaks = np.array([np.pad(row, (0, ALL_WINDOWS - len(row)), "edge") for row in rows]) / np.array(steps)[:, None]
     series = measured(np.clip(peaks, _LEAST_PEAK, _VARIANT.most_peak))
-    requests = play(policy, series, _VARIANT, windows=max(ends) - WARM_UP).requests
+    requests = play(policy, series, _VARIANT, kappa, windows=max(ends) - WARM_UP).requests
     weeks = [slice(end - WARM_UP - WEEK, end - WARM_UP) for end in ends]
     return [
-        held(row[week] * step, float(np.median(known.peaks)))
+        held(row[week] * step, float(np.median(known.peaks)), kappa)
         for row, week, step, known in zip(requests, weeks, steps, every, strict=True)
     ]
 

@@ -9,14 +9,14 @@ the same peaks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from env.quantity import MIB
 from env.season.forms import Form, wanted
-from env.season.variants import KAPPA, VARIANTS, WINDOWS_A_DAY
+from env.season.variants import VARIANTS, WINDOWS_A_DAY
 from env.season.window import Prices
 from env.usage.enough import LEAST_MEMORY
 from env.usage.recommenders import krr_memory, vpa_memory
@@ -28,8 +28,13 @@ LEARNED, VPA, KRR, SEASONAL = "learned", "VPA", "KRR", "seasonal"
 
 _KRR_WINDOWS = 14 * WINDOWS_A_DAY
 _SEASONAL = (1.0, 1.0, 1.06)  # days, weeks and margin that cost least on generated workloads
-PRICES = Prices(KAPPA, VARIANTS["memory"].restart_price)
-"""What a window above the request and a change cost."""
+DEFAULT_KAPPA = 12.0
+"""The price of a window above the request where nothing else is asked for."""
+
+
+def prices(kappa: float) -> Prices:
+    """What a window above the request and a change cost."""
+    return Prices(kappa, VARIANTS["memory"].restart_price)
 
 
 class History(NamedTuple):
@@ -58,22 +63,23 @@ def krr(known: History) -> float:
     return krr_memory(_times(known.peaks)[-_KRR_WINDOWS:], known.peaks[-_KRR_WINDOWS:])
 
 
-def seasonal(known: History) -> float:
+def seasonal(known: History, kappa: float) -> float:
     """The tuned seasonal rule: a margin over the same windows of the last day and week, in a week like the last one."""
     peaks, settings = np.concatenate([known.peaks, known.peaks[-WEEK:]]), np.array(_SEASONAL)
     needs = [wanted(Form.SEASONAL, settings, peaks, now) for now in range(len(known.peaks), len(peaks))]
-    return held(np.array(needs), float(np.median(known.peaks)))
+    return held(np.array(needs), float(np.median(known.peaks)), kappa)
 
 
-def held(needs: Floats, typical: float) -> float:
-    """The one request that costs least for windows that need these: as much for one above it as Season-v0 counts.
+def held(needs: Floats, typical: float, kappa: float) -> float:
+    """The one request that costs least for windows that need these: kappa for each one above it.
 
     Args:
         needs: Of each window, any unit.
         typical: The typical peak.
+        kappa: The price of a window above the request, in windows in which the typical peak is requested.
     """
     requests = np.unique(needs)
-    costs = requests / typical + PRICES.kappa * (needs[None, :] > requests[:, None]).mean(axis=1)
+    costs = requests / typical + kappa * (needs[None, :] > requests[:, None]).mean(axis=1)
     return float(requests[costs.argmin()])
 
 
@@ -82,12 +88,13 @@ def each_alone(rule: Callable[[History], float]) -> Proposer:
     return lambda every: [rule(known) for known in every]
 
 
-SIMPLE: Mapping[str, Proposer] = {
-    SEASONAL: each_alone(seasonal),
-    VPA: each_alone(vpa),
-    KRR: each_alone(krr),
-}
-"""By name."""
+def simple(kappa: float) -> dict[str, Proposer]:
+    """The rules that take no agent, by name."""
+    return {
+        SEASONAL: each_alone(lambda known: seasonal(known, kappa)),
+        VPA: each_alone(vpa),
+        KRR: each_alone(krr),
+    }
 
 
 def whole(memory: float) -> int:

@@ -12,7 +12,7 @@ from env.season.policy import Policy
 from env.usage.usage import ContainerKey, Usage
 from env.words import count
 from runner.suggest.backtest.learned import learned
-from runner.suggest.backtest.proposers import LEARNED, SIMPLE, Proposer
+from runner.suggest.backtest.proposers import DEFAULT_KAPPA, LEARNED, Proposer, simple
 from runner.suggest.backtest.walk import Backtest, walk
 from runner.suggest.backtest.windows import cut
 
@@ -49,21 +49,24 @@ def season_policy() -> Policy | None:
     return greedy(load_agent(path, season()))
 
 
-def backtested(usage: Usage, policy: Policy | None) -> Tested:
+def backtested(usage: Usage, policy: Policy | None, kappa: float | None = None) -> Tested:
     """Test the memory of each container whose series is long enough.
 
     Args:
         usage: What is known, with its series.
         policy: Of Season-v0, the variant memory; None: simple rules alone are tried.
+        kappa: The price of a window above the request, in windows in which the typical peak is requested; None:
+            DEFAULT_KAPPA.
     """
+    kappa = DEFAULT_KAPPA if kappa is None else kappa
     windows = {key: cut(series.memory) for key, series in usage.series.items() if series.memory}
     why_not = {key: each.why_not for key, each in windows.items() if each.why_not}
     why_not |= {key: "it was OOM-killed" for key in windows if usage.of(key).is_floor}
     largest = sorted(windows.keys() - why_not.keys(), key=lambda key: (-windows[key].typical, key))
     why_not |= {key: f"only the largest {MOST_CONTAINERS:,} are tested" for key in largest[MOST_CONTAINERS:]}
     keys = sorted(largest[:MOST_CONTAINERS])
-    proposers: dict[str, Proposer] = {**({LEARNED: learned(policy)} if policy else {}), **SIMPLE}
-    return Tested(dict(zip(keys, walk([windows[key] for key in keys], proposers), strict=True)), why_not)
+    proposers: dict[str, Proposer] = {**({LEARNED: learned(policy, kappa)} if policy else {}), **simple(kappa)}
+    return Tested(dict(zip(keys, walk([windows[key] for key in keys], proposers, kappa), strict=True)), why_not)
 
 
 def with_proposals(usage: Usage, tested: Tested) -> Usage:

@@ -10,7 +10,7 @@ from env.usage.containers import Amounts
 from env.usage.enough import mib_text
 from env.usage.usage import ContainerKey
 from env.words import count
-from runner.suggest.backtest.proposers import LEARNED, PRICES
+from runner.suggest.backtest.proposers import LEARNED
 from runner.suggest.backtest.walk import Backtest, Tried
 from runner.suggest.backtest.windows import WEEK
 from runner.suggest.texts import escaped, markdown_table
@@ -65,6 +65,12 @@ def split(tests: Tests) -> str:
     )
 
 
+def price(tests: Tests) -> str:
+    """At which price they were held against one another."""
+    kappa = next(iter(tests.values())).kappa
+    return f"{kappa:g}: a window above the request costs as much as the typical peak, requested for {kappa:g} windows"
+
+
 def overruled(tests: Tests) -> str:
     """How often another rule is proposed instead of the learned one; "" where it never is."""
     others = [each.chosen.name for each in tests.values() if each.tried[0].name == LEARNED != each.chosen.name]
@@ -83,7 +89,7 @@ def document(tests: Tests) -> list[dict[str, Any]]:
             "typical_bytes": test.windows.typical,
             "history_windows": WEEK,
             "tested_windows": len(test.windows) - WEEK,
-            "kappa": PRICES.kappa,
+            "kappa": test.kappa,
             "proposed": {**_tried(test.followed), "name": test.chosen.name},
             "rules": [_tried(each) for each in test.tried],
         }
@@ -99,7 +105,7 @@ def markdown(tests: Tests, now: Mapping[ContainerKey, Amounts]) -> str:
     for key, test in tests.items():
         lines.append([heading(key, test, now.get(key))])
         lines += [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in rows(test)]
-    said = "\n".join(f"- {escaped(each)}" for each in (split(tests), overruled(tests)) if each)
+    said = "\n".join(f"- {escaped(each)}" for each in (split(tests), f"kappa {price(tests)}", overruled(tests)) if each)
     return f"\n{said}\n\n{markdown_table(TITLES, lines)}\n"
 
 

@@ -10,7 +10,7 @@ from env.season.variants import JUMPS, WARM_UP, WINDOWS_A_DAY
 from env.usage.series import DAY_S, WINDOW_S, Floats, Track, UseSeries, use_of
 from env.usage.usage import ContainerKey, Usage
 from runner.suggest.backtest.learned import learned, step_bytes
-from runner.suggest.backtest.proposers import KRR, SIMPLE, VPA, History, Proposer, each_alone, held
+from runner.suggest.backtest.proposers import KRR, VPA, History, Proposer, each_alone, held, simple
 from runner.suggest.backtest.tested import backtested, with_proposals
 from runner.suggest.backtest.walk import walk
 from runner.suggest.backtest.windows import LEAST, WEEK, Windows, cut
@@ -58,7 +58,7 @@ def test_a_gap_is_not_tested_and_repeats_the_week_before() -> None:
     found = cut([Track(seconds[kept], values[kept])])
     assert found.peaks.tolist() == weekly(100.0, 300.0, 3).tolist()
     assert (~found.is_measured).sum() == 2
-    (test,) = walk([found], {"low": each_alone(lambda known: 200.0 * MIB)})
+    (test,) = walk([found], {"low": each_alone(lambda known: 200.0 * MIB)}, 4.0)
     assert (test.tried[0].ooms, test.tried[0].windows) == (0, 2 * WEEK - 2)
 
 
@@ -82,7 +82,7 @@ def test_each_week_has_the_request_by_the_weeks_before_and_nothing_else() -> Non
         return float(known.peaks[-1]) * MIB
 
     peaks = np.arange(1.0, 2 * WEEK + 3)
-    (test,) = walk([windows(peaks * MIB)], {"last": each_alone(lambda known: last(History(known.peaks / MIB, 0)))})
+    (test,) = walk([windows(peaks * MIB)], {"last": each_alone(lambda known: last(History(known.peaks / MIB, 0)))}, 4.0)
     assert [len(each) for each in seen] == [WEEK, 2 * WEEK, 2 * WEEK + 2]
     tried = test.tried[0]
     assert tried.requests.tolist() == [28.0 * MIB] * WEEK + [56.0 * MIB] * 2
@@ -99,16 +99,16 @@ def always(request_mib: float) -> Proposer:
 
 def test_the_rule_that_costs_least_is_proposed_and_the_first_of_equals() -> None:
     rules = {"first": always(100), "same": always(100), "high": always(300)}
-    (test,) = walk([windows(weekly(100.0, 300.0, 4) * MIB)], rules)
+    (test,) = walk([windows(weekly(100.0, 300.0, 4) * MIB)], rules, 4.0)
     assert test.chosen.name == "first"
     assert [each.ooms for each in test.tried] == [3, 3, 0]
-    (test,) = walk([windows(np.full(4 * WEEK, 200.0 * MIB))], rules)
+    (test,) = walk([windows(np.full(4 * WEEK, 200.0 * MIB))], rules, 4.0)
     assert test.chosen.name == "high"
 
 
 def test_what_is_proposed_has_the_figures_of_choosing_by_the_weeks_before_each() -> None:
     peaks = np.full(4 * WEEK, 200.0 * MIB)
-    (test,) = walk([windows(peaks)], {"low": always(100), "high": always(300)})
+    (test,) = walk([windows(peaks)], {"low": always(100), "high": always(300)}, 4.0)
     assert (test.chosen.name, test.chosen.ooms) == ("high", 0)
     assert (test.followed.request, test.followed.ooms, test.followed.windows) == (300 * MIB, WEEK, 3 * WEEK)
     assert test.followed.requests.tolist() == [100.0 * MIB] * WEEK + [300.0 * MIB] * 2 * WEEK
@@ -118,17 +118,17 @@ def test_what_is_proposed_has_the_figures_of_choosing_by_the_weeks_before_each()
 def test_windows_above_are_borne_while_that_costs_less_than_holding_more(high_windows: int, request_mib: float) -> None:
     needs = np.full(WEEK, 100.0)
     needs[:high_windows] = 200.0
-    assert held(needs, 100.0) == request_mib  # 4 x 7 / 28 = 1 = (200 - 100) / 100
+    assert held(needs, 100.0, 4.0) == request_mib  # 4 x 7 / 28 = 1 = (200 - 100) / 100
 
 
 def test_no_oom_in_few_windows_is_no_rate_of_zero() -> None:
-    (test,) = walk([windows(np.full(LEAST, 300.0 * MIB))], SIMPLE)
+    (test,) = walk([windows(np.full(LEAST, 300.0 * MIB))], simple(4.0), 4.0)
     low, high = test.chosen.oom_interval
     assert (test.chosen.ooms, low, round(high, 3)) == (0, 0.0, 0.121)
 
 
 def test_vpa_and_krr_say_what_they_document() -> None:
-    (test,) = walk([windows(np.full(LEAST, 1000.0 * MIB))], SIMPLE)
+    (test,) = walk([windows(np.full(LEAST, 1000.0 * MIB))], simple(4.0), 4.0)
     by_name = {each.name: each.request / MIB for each in test.tried}
     assert by_name[KRR] == 1150
     assert 1150 <= by_name[VPA] <= 1150 * 1.05 + 1  # the end of its bucket
@@ -151,13 +151,13 @@ def as_high_as_a_week_ago(states: np.ndarray) -> np.ndarray:
 def test_a_policy_is_asked_for_a_week_like_the_last_one(since_monday: int, weeks: int) -> None:
     peaks = np.full(weeks * WEEK + 3, 2048.0 * MIB)
     peaks[:-WEEK] = 3 * 1024 * MIB
-    (request,) = learned(as_high_as_a_week_ago)([History(peaks, since_monday)])
+    (request,) = learned(as_high_as_a_week_ago, 4.0)([History(peaks, since_monday)])
     assert request == 2048 * MIB
 
 
 def test_many_containers_get_what_each_alone_gets() -> None:
     every = [History(np.full(WEEK * weeks, size * MIB), weeks) for weeks, size in ((1, 50.0), (2, 8000.0), (4, 300.0))]
-    propose = learned(as_high_as_a_week_ago)
+    propose = learned(as_high_as_a_week_ago, 4.0)
     assert propose(every) == [propose([each])[0] for each in every]
 
 

@@ -17,7 +17,7 @@ from env.season.real import read_series
 from env.season.variants import VARIANTS
 from runner.evaluation.season_suite import season_suite
 from runner.suggest.backtest.learned import learned
-from runner.suggest.backtest.proposers import LEARNED, SIMPLE, Proposer
+from runner.suggest.backtest.proposers import DEFAULT_KAPPA, LEARNED, VPA, Proposer, simple
 from runner.suggest.backtest.tested import season_policy
 from runner.suggest.backtest.walk import Backtest, Tried, walk
 from runner.suggest.backtest.windows import Floats, Windows
@@ -26,11 +26,11 @@ MEMORY = VARIANTS["memory"]
 CHOICE = "the choice"
 
 
-def backtests(peaks: Floats) -> list[Backtest]:
+def backtests(peaks: Floats, kappa: float = DEFAULT_KAPPA) -> list[Backtest]:
     policy = season_policy()
-    proposers: dict[str, Proposer] = {**({LEARNED: learned(policy)} if policy else {}), **SIMPLE}
+    proposers: dict[str, Proposer] = {**({LEARNED: learned(policy, kappa)} if policy else {}), **simple(kappa)}
     every = [Windows(16, each * MEMORY.step, np.ones(len(each), np.bool_)) for each in peaks]
-    return walk(every, proposers)
+    return walk(every, proposers, kappa)
 
 
 def figures(tried: Sequence[Tried]) -> tuple[float, float, float]:
@@ -46,17 +46,18 @@ def rows(every: Sequence[Backtest]) -> dict[str, tuple[float, float, float]]:
 
 
 def check(found: dict[str, tuple[float, float, float]]) -> None:
-    """What is the same on every machine is documented; the choice costs less and holds less than VPA."""
+    """What is the same on every machine is documented; the choice costs and holds less than VPA, and is as safe."""
     text = (Path(__file__).parents[3] / "docs" / "usage.md").read_text()
     for name, (ooms, held, cost) in found.items():
         row = f"{100 * ooms:.1f} % | {held:.2f} | {cost:.2f}"
         print(f"| {name} | {row} |")
-        if name in SIMPLE:
+        if name in simple(DEFAULT_KAPPA):
             line = next(line for line in text.splitlines() if line.startswith(f"| {name} |") and line.count("|") == 8)
             assert f"| {row} |" in line
-    _, held, cost = found[CHOICE]
-    assert held < 0.95 * found["VPA"][1]
-    assert cost < 0.98 * found["VPA"][2]
+    ooms, held, cost = found[CHOICE]
+    assert ooms < 1.1 * found[VPA][0]
+    assert held < 0.98 * found[VPA][1]
+    assert cost < 0.98 * found[VPA][2]
 
 
 def test_on_generated_workloads_the_choice_holds_less_than_vpa_and_costs_less() -> None:
