@@ -12,8 +12,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.aggrevate.settings import AggrevateSettings
 from agents.dqn.settings import DQNSettings
+from agents.forecast.settings import ForecastSettings
 from agents.llm.settings import LLMSettings
 from agents.ppo.settings import PPOSettings
 from agents.settings import Settings, as_mapping, parse_settings
@@ -55,7 +55,7 @@ class AgentKind:
         suffix: Of its checkpoints' file names.
         needs_key: Whether it asks a service for each action, with a key of the user's; it is not trained.
         any_environment: Whether it acts in others than Cluster-v0, whose state and actions most agents are made for.
-        advised: Whether it learns only where the environment says what each action costs, as Season-v0 does.
+        told: Whether it learns only where the environment tells how probable what comes is, as Season-v0 does.
     """
 
     name: str
@@ -65,7 +65,7 @@ class AgentKind:
     suffix: str = ".json"
     needs_key: bool = False
     any_environment: bool = False
-    advised: bool = False
+    told: bool = False
 
     @property
     def has_weights(self) -> bool:
@@ -108,10 +108,10 @@ def _ppo(seed: int, settings: Given, spaces: Spaces) -> Agent:
     return PPO(seed=seed, settings=settings, spaces=spaces)
 
 
-def _aggrevate(seed: int, settings: Given, spaces: Spaces) -> Agent:
-    from agents.aggrevate.agent import Aggrevate
+def _forecast(seed: int, settings: Given, spaces: Spaces) -> Agent:
+    from agents.forecast.agent import Forecaster
 
-    return Aggrevate(seed=seed, settings=settings, spaces=spaces)
+    return Forecaster(seed=seed, settings=settings, spaces=spaces)
 
 
 def _greedy(seed: int, settings: Given, spaces: Spaces) -> Agent:
@@ -151,13 +151,13 @@ KINDS: Mapping[str, AgentKind] = {
         AgentKind("greedy", _greedy, GreedySettings),
         AgentKind("ppo", _ppo, PPOSettings, "agents.ppo.network", ".pt", any_environment=True),
         AgentKind(
-            "aggrevate",
-            _aggrevate,
-            AggrevateSettings,
-            "agents.aggrevate.network",
+            "forecast",
+            _forecast,
+            ForecastSettings,
+            "agents.forecast.network",
             ".pt",
             any_environment=True,
-            advised=True,
+            told=True,
         ),
         AgentKind("llm", _llm, LLMSettings, needs_key=True),
         *(AgentKind(name, partial(_policy, name)) for name in POLICY_NAMES),
@@ -189,14 +189,14 @@ def check_trainable(name: str) -> None:
 
 
 def check_learns_from_rewards(name: str) -> None:
-    """Accept an agent for an environment that has no adviser.
+    """Accept an agent for an environment that tells nothing else.
 
     Raises:
-        AgentError: It learns from an adviser only, or is refused by `check_trainable`.
+        AgentError: It learns from what it is told, or is refused by `check_trainable`.
     """
     check_trainable(name)
-    if agent_kind(name).advised:
-        raise AgentError(f"agent {name!r}: learns from an adviser, whom only --env season has; take another one here")
+    if agent_kind(name).told:
+        raise AgentError(f"agent {name!r}: learns from laws, which only --env season tells; take another one here")
 
 
 TRAINABLE = tuple(name for name, kind in KINDS.items() if not kind.needs_key)

@@ -14,10 +14,10 @@ from agents.saved.formats import read_state
 from agents.spaces import CLUSTER, Spaces
 from env.errors import AgentError
 
-_OF_DQN, _OF_PPO, _OF_AGGREVATE = (
+_OF_DQN, _OF_PPO, _OF_FORECAST = (
     "q_net.0.weight",
     "actor.0.weight",
-    "costs.0.weight",
+    "forecast.0.weight",
 )  # only bare weights have tensors at the top
 
 
@@ -33,7 +33,7 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
     """
     what = f"checkpoint {path}"
     state = read_state(path)
-    for first in (_OF_DQN, _OF_PPO, _OF_AGGREVATE):
+    for first in (_OF_DQN, _OF_PPO, _OF_FORECAST):
         if first in state and (inputs := _inputs(state[first])) is not None:
             check_features(inputs, spaces.features, what)
     if _OF_DQN in state:
@@ -45,10 +45,10 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
         from agents.ppo.agent import PPO
 
         return PPO.of_weights(state, what, spaces)
-    if _OF_AGGREVATE in state:
-        from agents.aggrevate.agent import Aggrevate
+    if _OF_FORECAST in state:
+        from agents.forecast.agent import Forecaster
 
-        return Aggrevate.of_weights(state, what, spaces)
+        return Forecaster.of_weights(state, what, spaces)
     if "training" in state:
         state = mapping(state, "agent", what)
     name, settings = state.get("agent"), state.get("settings")

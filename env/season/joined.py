@@ -52,11 +52,11 @@ class JoinedSeasons(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         return first, second, third, fourth, _together(infos)
 
 
-def of_kinds(kinds: Sequence[str], environments: int, **settings: Any) -> list[SeasonVectorEnv]:
+def of_kinds(kinds: Sequence[str | None], environments: int, **settings: Any) -> list[SeasonVectorEnv]:
     """Environments, as many of each kind as of any other, but for those that are left.
 
     Args:
-        kinds: As many as environments at most.
+        kinds: As many as environments at most; None: any.
         environments: Of all kinds together.
         settings: As of SeasonVectorEnv.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.kinds import DEFAULT, agent_kind, check_learns_from_rewards, check_trainable
@@ -14,12 +15,10 @@ from runner.options.doctor import DoctorChoice
 from runner.options.epochs import EpochsChoice
 from runner.options.flatten import changed, flag, options_of
 from runner.options.season import KINDS as SEASON_KINDS
-from runner.options.season import SeasonChoice
+from runner.options.season import SeasonChoice, SeriesChoice
 from runner.options.workload import CLUSTER, WorkloadChoice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -218,7 +217,7 @@ def _open_doctor(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     )
 
 
-_SEASONS_LEARNER = "aggrevate"
+_SEASONS_LEARNER = "forecast"
 
 
 def _season_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -233,7 +232,8 @@ def season_training(wanted: RunConfig) -> SeasonTraining:
     from env.season.variants import checked_kappa
     from runner.season.train import ENVIRONMENTS, EPOCHS, SeasonTraining
 
-    season = wanted.season
+    season, file = wanted.season, wanted.beside.series
+    played = {} if season.variant is None else {"variant": season.variant}
     return SeasonTraining(
         epochs=wanted.by_epochs.epochs or EPOCHS,
         seed=wanted.training.seed,
@@ -243,12 +243,13 @@ def season_training(wanted: RunConfig) -> SeasonTraining:
         variant=season.variant or _VARIANT,
         kappa=checked_kappa(season.kappa),
         kinds=(season.kind,) if season.kind else (),
+        beside=None if file is None else _read_season_series(Path(file), played),
     ).checked()
 
 
 _VARIANT = "memory"
 _MOST_ENVIRONMENTS = 2048
-"""Of a job: the adviser needs about 1 MB of memory for each."""
+"""Of a job."""
 
 
 def _open_season(wanted: RunConfig, cluster: Cluster | None) -> Opened:
@@ -330,7 +331,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
             unit="epoch",
             units=60,
             fewest=1,
-            options=_names(EpochsChoice, SeasonChoice),
+            options=_names(EpochsChoice, SeasonChoice, SeriesChoice),
             settings=_season_settings,
             open=_open_season,
             plan=_plan_season,

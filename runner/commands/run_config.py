@@ -24,7 +24,7 @@ from runner.options.doctor import DoctorChoice
 from runner.options.epochs import EpochsChoice
 from runner.options.flatten import build, options_of, values
 from runner.options.manifests import STDIN
-from runner.options.season import SeasonChoice
+from runner.options.season import SeasonChoice, SeriesChoice
 from runner.options.workload import WorkloadChoice
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TrainingChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a doctor ppo, of a season aggrevate.",
+            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a doctor ppo, of a season forecast.",
             autocompletion=completion.of(TRAINABLE),
         ),
     ] = None
@@ -121,6 +121,7 @@ class RunConfig:
     by_epochs: EpochsChoice = field(default_factory=EpochsChoice)
     doctor: DoctorChoice = field(default_factory=DoctorChoice)
     season: SeasonChoice = field(default_factory=SeasonChoice)
+    beside: SeriesChoice = field(default_factory=SeriesChoice)
     validation: ValidationChoice = field(default_factory=ValidationChoice)
     checkpoints: CheckpointChoice = field(default_factory=CheckpointChoice)
     cluster: ClusterChoice = field(default_factory=ClusterChoice)

@@ -45,3 +45,19 @@ class SeasonChoice:
             help="Price of a window with use above the request, in windows of the typical request. Default: 4.",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesChoice:
+    """What a training in a season plays beside generated workloads."""
+
+    panel: ClassVar[str] = "--env season"
+
+    series: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Measured use that an eighth of the environments play, as of evaluate --series. Default: none.",
+            autocompletion=completion.files,
+        ),
+    ] = None

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.aggrevate.agent import Aggrevate
-from agents.aggrevate.settings import AggrevateSettings
-from agents.aggrevate.vector import train as train_advised
+from agents.forecast.agent import Forecaster
+from agents.forecast.settings import ForecastSettings
+from agents.forecast.vector import train as train_told
 from agents.ppo.agent import PPO
 from agents.ppo.settings import PPOSettings
 from agents.ppo.vector import train as train_ppo
@@ -20,11 +20,13 @@ from agents.settings import as_mapping, parse_settings
 from agents.spaces import season as season_spaces
 from env.errors import AgentError, ConfigError, nearest
 from env.interrupt import stop_if_asked
-from env.season.advice import Adviser
 from env.season.joined import JoinedSeasons, of_kinds
+from env.season.laws import RANGES
+from env.season.real import LEAST_STEPS
 from env.season.season_env import checked_series
 from env.season.series import kind_number, measured
-from env.season.variants import KAPPA, variant_named
+from env.season.truth import Told, Truth
+from env.season.variants import KAPPA, Variant, variant_named
 from env.season.vector_env import SeasonVectorEnv
 from runner.training.epochs import first_seed
 from runner.training.validation import SEED
@@ -32,12 +34,11 @@ from runner.training.validation import SEED
 EPOCH_STEPS = 1 << 16
 EPOCHS, ENVIRONMENTS = 60, 256
 """Of a training where nothing else is asked for."""
-CAUTION = 2.25
-"""Of the adviser. With 1 its pupil is above its request a quarter more often. It pays the same on generated workloads,
-and one per cent more on real ones."""
-LEARNERS = (Aggrevate.name, PPO.name)
+ONE_OF, SIZES = 8, 20
+"""One of so many environments plays series beside generated workloads, each as of so many sizes."""
+LEARNERS = (Forecaster.name, PPO.name)
 
-SeasonAgent = Aggrevate | PPO
+SeasonAgent = Forecaster | PPO
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class SeasonTraining:
         member: Its place in a federation.
         series: Recorded peaks, in steps, to train on in place of generated ones, float64 (n, windows); None: there are
             none.
+        beside: The same, which an eighth of the environments play beside what the others do, as of many sizes.
     """
 
     epochs: int
@@ -69,6 +71,7 @@ class SeasonTraining:
     epoch_steps: int = EPOCH_STEPS
     member: int = 0
     series: NDArray[np.float64] | None = None
+    beside: NDArray[np.float64] | None = None
 
     @property
     def played(self) -> dict[str, Any]:
@@ -84,9 +87,12 @@ class SeasonTraining:
         if self.series is not None:
             recorded = measured(self.series)
             return JoinedSeasons([SeasonVectorEnv(self.environments, series=recorded, **self.played)])
-        if self.kinds:
-            return JoinedSeasons(of_kinds(self.kinds, self.environments, **self.played))
-        return JoinedSeasons([SeasonVectorEnv(self.environments, **self.played)])
+        beside = 0 if self.beside is None else -(-self.environments // ONE_OF)
+        parts = of_kinds(self.kinds or (None,), self.environments - beside, **self.played)
+        if self.beside is not None:
+            recorded = measured(of_many_sizes(self.beside, variant_named(self.variant)))
+            parts.append(SeasonVectorEnv(beside, series=recorded, **self.played))
+        return JoinedSeasons(parts)
 
     def checked(self) -> SeasonTraining:
         """Itself, if it can be played.
@@ -100,10 +106,13 @@ class SeasonTraining:
             kind_number(kind)
         if len(self.kinds) > self.environments:
             raise ConfigError(f"environments {self.environments}: must be as many as kinds, {len(self.kinds)}")
-        if self.series is not None:
-            checked_series(measured(self.series), None)
-            if self.series.max() > variant.most_peak:
-                raise ConfigError(f"series: peaks up to {self.series.max():g} steps; at most {variant.most_peak:g}")
+        for series in (self.series, self.beside):
+            if series is not None:
+                checked_series(measured(series), None)
+                if series.max() > variant.most_peak:
+                    raise ConfigError(f"series: peaks up to {series.max():g} steps; at most {variant.most_peak:g}")
+        if self.beside is not None and self.environments < 2:
+            raise ConfigError("environments 1: with series beside generated workloads it takes 2 at least")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -115,13 +124,14 @@ class SeasonTraining:
             "agent": self.agent,
             "settings": dict(self.settings),
             "kinds": list(self.kinds),
-            "series": None if self.series is None else sha256(self.series.tobytes()).hexdigest(),
+            "series": _digest(self.series),
+            **({} if self.beside is None else {"beside": _digest(self.beside)}),
             **self.played,
         }
 
     def new_agent(self) -> SeasonAgent:
         """An agent that has learned nothing."""
-        made = PPO if self.agent == PPO.name else Aggrevate
+        made = PPO if self.agent == PPO.name else Forecaster
         return made(seed=self.seed, settings=self.settings, spaces=season_spaces())
 
     def train(self, agent: SeasonAgent, epoch: int) -> dict[str, float]:
@@ -141,13 +151,26 @@ class SeasonTraining:
         if isinstance(agent, PPO):
             train_ppo(agent, envs, self.epoch_steps, seed=seed, on_update=keep)
         else:
-            advisers = [Adviser(part, CAUTION) for part in envs.parts]
+            tellers = [Truth(part) for part in envs.parts]
 
-            def advice() -> NDArray[np.float64]:
-                return np.concatenate([adviser() for adviser in advisers])
+            def told() -> Told:
+                return Told(*(np.concatenate(parts) for parts in zip(*(teller() for teller in tellers), strict=True)))
 
-            train_advised(agent, envs, advice, self.epoch_steps, seed=seed, on_update=keep)
+            train_told(agent, envs, told, self.epoch_steps, seed=seed, on_update=keep)
         return metrics
+
+
+def of_many_sizes(peaks: NDArray[np.float64], variant: Variant) -> NDArray[np.float64]:
+    """Copies of series whose typical peaks are spread as those of generated workloads are: as many for each series."""
+    low, high = np.log(RANGES[variant.name].base)
+    copies = np.repeat(peaks, SIZES, axis=0)
+    typical = np.exp(np.random.default_rng(0).uniform(low, high, len(copies)))
+    sized: NDArray[np.float64] = copies * (typical / np.median(copies, axis=1))[:, None]
+    return sized.clip(LEAST_STEPS, variant.most_peak)
+
+
+def _digest(series: NDArray[np.float64] | None) -> str | None:
+    return None if series is None else sha256(series.tobytes()).hexdigest()
 
 
 def season_settings(
@@ -176,6 +199,6 @@ def season_settings(
             **(changed or {}),
         }
         return as_mapping(parse_settings(PPOSettings, given))
-    if agent == Aggrevate.name:
-        return as_mapping(parse_settings(AggrevateSettings, {"anneal_steps": steps, **(changed or {})}))
+    if agent == Forecaster.name:
+        return as_mapping(parse_settings(ForecastSettings, {"anneal_steps": steps, **(changed or {})}))
     raise AgentError(f"agent {agent!r}: does not learn --env season; {nearest(agent, LEARNERS)}")

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from agents.agent import Agent, Transition, WeightedAgent
 from agents.dqn.settings import DQNSettings
+from agents.forecast.network import layout
 from agents.kinds import KINDS, POLICY_NAMES, make_agent
 from agents.load import load_agent
 from agents.settings import as_mapping, parse_settings
+from agents.spaces import CLUSTER, Spaces, season
 from agents.tabular.agent import MAX_ROWS, QUESTIONS, EpsilonGreedy, discretise
 from agents.tabular.settings import GreedySettings
 from env.actions import Action
@@ -35,31 +37,37 @@ OF_STATES = [name for name in KINDS if name != "llm"]
 """Agents that act on a state alone; `tests/agents/llm` has the one that reads."""
 
 
-def made(name: str) -> Agent:
-    return make_agent(name, seed=0, settings=SETTINGS.get(name))
+def spaces_of(name: str) -> Spaces:
+    """Of the environment that an agent of this name acts in."""
+    return season() if KINDS[name].told else CLUSTER
 
 
-def practise(agent: Agent, steps: int, seed: int) -> None:
+def made(name: str, seed: int = 0) -> Agent:
+    return make_agent(name, seed=seed, settings=SETTINGS.get(name), spaces=spaces_of(name))
+
+
+def practise(agent: Agent, steps: int, seed: int, features: int) -> None:
     world = np.random.default_rng(seed)
     agent.seed(np.random.default_rng(seed + 1))
-    state = world.uniform(-1, 1, STATE_DIM).astype(np.float32)
+    state = world.uniform(-1, 1, features).astype(np.float32)
     for _ in range(steps):
         action = agent.act(state, explore=True)
-        following = world.uniform(-1, 1, STATE_DIM).astype(np.float32)
+        following = world.uniform(-1, 1, features).astype(np.float32)
         agent.learn(Transition(state, action, float(world.normal()), following, False, False))
         state = following
 
 
 @pytest.mark.parametrize("name", OF_STATES)
 def test_every_agent_repeats_itself_after_a_save_and_a_load(name: str, tmp_path: Path) -> None:
-    agent, other = make_agent(name, seed=1), make_agent(name, seed=1)
-    practise(agent, 20, seed=3)
+    (agent, other), spaces = (made(name, seed=1), made(name, seed=1)), spaces_of(name)
+    features = len(spaces.features)
+    practise(agent, 20, seed=3, features=features)
     agent.save(tmp_path / "agent")
     other.load(tmp_path / "agent")
-    for copy in (other, load_agent(tmp_path / "agent")):
+    for copy in (other, load_agent(tmp_path / "agent", spaces)):
         copy.seed(np.random.default_rng(5))
         agent.seed(np.random.default_rng(5))
-        states = np.random.default_rng(4).uniform(-1, 1, (50, STATE_DIM)).astype(np.float32)
+        states = np.random.default_rng(4).uniform(-1, 1, (50, features)).astype(np.float32)
         assert [copy.act(s, explore=True) for s in states] == [agent.act(s, explore=True) for s in states]
         assert copy.name == name
 
@@ -125,7 +133,8 @@ def test_the_list_says_what_an_agent_is(name: str, tmp_path: Path) -> None:
     assert agent.learns == (kind.settings is not None and not kind.needs_key) == (name not in (*POLICY_NAMES, "llm"))
     assert kind.has_weights == isinstance(agent, WeightedAgent) == bool(kind.tensors({}))
     if isinstance(agent, WeightedAgent):
-        assert {tensor: tuple(value.shape) for tensor, value in agent.weights().items()} == kind.tensors({})
+        shapes = layout(None, spaces_of(name)) if name == "forecast" else kind.tensors({})
+        assert {tensor: tuple(value.shape) for tensor, value in agent.weights().items()} == shapes
     agent.save(tmp_path / "agent")
     assert (tmp_path / "agent").read_bytes().startswith(b"{") == (kind.suffix == ".json")
 
@@ -264,7 +273,7 @@ def test_the_greedy_agent_learns_which_action_pays() -> None:
 
 def test_the_greedy_checkpoint_is_json_and_exact(tmp_path: Path) -> None:
     agent, other = EpsilonGreedy(), EpsilonGreedy()
-    practise(agent, 100, seed=1)
+    practise(agent, 100, seed=1, features=STATE_DIM)
     agent.save(tmp_path / "greedy.json")
     assert json.loads((tmp_path / "greedy.json").read_text())["env_steps"] == 100
     other.load(tmp_path / "greedy.json")

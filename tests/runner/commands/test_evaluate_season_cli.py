@@ -46,7 +46,7 @@ def test_models_rules_and_bounds_play_the_suite(cli: Any, model: str) -> None:
     assert agents[-3:] == ["inferring", "informed", "clairvoyant"]
     assert document["best_tuned_rule"] in agents
     assert [document["gap_closed"][bound][bound] for bound in agents[-3:]] == [1.0, 1.0, 1.0]
-    assert {document[name] for name in ("suite", "version", "variant", "kappa", "kind")} >= {"season", 1, "memory", 4.0}
+    assert {document[name] for name in ("suite", "version", "variant", "kappa", "kind")} >= {"season", 2, "memory", 4.0}
     assert len(document["sha256"]) == 64
 
 

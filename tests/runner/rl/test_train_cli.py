@@ -82,7 +82,7 @@ def test_both_commands_train_the_same_model(cli: Cli, home: Path) -> None:
         (["--env", "season", "--steps", "3"], 2, "--steps: is of --env cluster; leave it out with --env season"),
         (["--env", "season", "--agent", "dqn"], 2, "agent 'dqn': does not learn --env season"),
         (["--env", "season", "--kind", "dayly"], 2, "kind 'dayly': unknown; did you mean 'daily'?"),
-        (["--agent", "aggrevate"], 2, "agent 'aggrevate': learns from an adviser, whom only --env season has"),
+        (["--agent", "forecast"], 2, "agent 'forecast': learns from laws, which only --env season tells"),
         (["--env", "doctro"], 2, "--env doctro: unknown; did you mean 'doctor'?"),
     ],
 )

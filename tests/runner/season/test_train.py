@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from agents.saved import checkpoint
+from env.errors import ConfigError
 from env.season.laws import KINDS
 from env.season.variants import VARIANTS
 from runner.commands.environments import KINDS as ENVIRONMENTS
@@ -41,7 +42,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(agent: str) -> None:
 
 
 def test_members_start_equal_and_meet_other_workloads() -> None:
-    plans = [plan("aggrevate", kinds=("daily", "leak"), member=member) for member in range(3)]
+    plans = [plan("forecast", kinds=("daily", "leak"), member=member) for member in range(3)]
     first = [each.new_agent().weights() for each in plans]
     assert all((first[0][name] == other[name]).all() for other in first[1:] for name in first[0])
     histories = []
@@ -50,6 +51,19 @@ def test_members_start_equal_and_meet_other_workloads() -> None:
         trainee.run_next(lambda: False, lambda record: None)
         histories.append(trainee.history[-1]["loss"])
     assert len(set(histories)) == 3
+
+
+def test_series_are_played_by_an_eighth_of_the_environments_beside_generated_workloads() -> None:
+    peaks = np.tile(np.linspace(20.0, 40.0, 140), (3, 1))
+    training = plan("forecast", beside=peaks, environments=16)
+    parts = training.environments_of_an_epoch().parts
+    assert [(part.num_envs, part.plays_given) for part in parts] == [(14, False), (2, True)]
+    parts[1].reset(seed=0)
+    played = parts[1].lanes["peaks"]
+    assert played / np.median(played, axis=1)[:, None] == pytest.approx(peaks[:2] / np.median(peaks[0]))
+    assert training.identity() != plan("forecast", environments=16).identity()
+    with pytest.raises(ConfigError, match=r"series: peaks up to 400 steps; at most 57\.6"):
+        plan("forecast", beside=10 * peaks).checked()
 
 
 def test_an_evaluation_holds_an_agent_against_vpa_on_the_same_workloads() -> None:
@@ -81,7 +95,7 @@ def test_the_names_of_options_are_those_of_the_environment() -> None:
     ],
 )
 def test_what_a_job_says_wrongly_is_told_in_one_line(changed: dict[str, Any], said: str) -> None:
-    wanted = WantedEpochs(2, 64, 4, 112, 1, 0, "aggrevate", {})
+    wanted = WantedEpochs(2, 64, 4, 112, 1, 0, "forecast", {})
     make = ENVIRONMENTS["season"].plan
     assert make is not None
     with pytest.raises(Exception, match=said):

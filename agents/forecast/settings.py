@@ -1,4 +1,4 @@
-"""Settings of AggreVaTe. Importing them needs no torch, so that a job is checked fast before it is submitted."""
+"""Settings of the forecaster. Importing them needs no torch, so that a job is checked fast before it is submitted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from agents.settings import Settings, check_hidden, check_range
 
 
 @dataclass(frozen=True)
-class AggrevateSettings(Settings):
-    """AggreVaTe. A rollout's length and the schedule count environment steps."""
+class ForecastSettings(Settings):
+    """The forecaster. A rollout's length and the schedule count environment steps."""
 
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = (256, 256)
     """Units of the hidden layers (ReLU)."""
     rollout_steps: int = 4096
     """Environment steps between two updates, of all environments together."""
@@ -25,10 +25,11 @@ class AggrevateSettings(Settings):
     """Step size after `anneal_steps`."""
     anneal_steps: int = 10_000_000
     """Environment steps over which the step size falls linearly."""
-    temperature: float = 0.125
-    """While it learns, an action is drawn with probability proportional to exp(-its excess cost / this)."""
-    most_cost: float = 1.5
-    """An action that costs more than this above the best one counts as this: large errors would drown small ones."""
+    temperature: float = 0.1
+    """While it learns, an action is drawn with probability proportional to exp(-its cost in the next window / this)."""
+    change: float = 0.03
+    """What a change of the request counts, in windows in which the typical peak is requested: its price or a little
+    more, so that a request does not follow every hint."""
     max_gradient: float = 0.5
     """Longer gradients are shortened to this norm."""
     proximal: float = 0.0
@@ -43,6 +44,6 @@ class AggrevateSettings(Settings):
         check_range(self, "learning_rate_end", 0.0, 1.0)
         check_range(self, "anneal_steps", 1, 1_000_000_000_000)
         check_range(self, "temperature", 1e-6, 1e6)
-        check_range(self, "most_cost", 1e-6, 1e6)
+        check_range(self, "change", 0.0, 1e3)
         check_range(self, "max_gradient", 1e-6, 1e6)
         check_range(self, "proximal", 0.0, 1_000.0)

@@ -1,4 +1,4 @@
-"""AggreVaTe in many environments at a time: each step of theirs is one call of the network and one of the adviser."""
+"""Learning to forecast in many environments at a time: each step is one call of the network, and one of what tells."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from agents.aggrevate.agent import Aggrevate
-from agents.aggrevate.aggrevate import Advice, Advised
 from agents.episodes import Episodes, check_environments
+from agents.forecast.agent import Forecaster
+from agents.forecast.forecast import Floats, Told
+
+Teller = Callable[[], tuple[Floats, Floats]]
+"""Says of the states that environments are in now what `Told` has of them: (environments, actions), (environments,)."""
 
 
 def train(
-    agent: Aggrevate,
+    agent: Forecaster,
     envs: VectorEnv[Any, Any, Any],
-    advice: Advice,
+    teller: Teller,
     env_steps: int,
     *,
     seed: int,
@@ -29,7 +32,7 @@ def train(
 
     Args:
         envs: With `AutoresetMode.NEXT_STEP`: the step after an episode's last one resets, and ignores the action.
-        advice: Says of the states that the environments are in now what each action costs from there on.
+        teller: Is asked before every step.
         seed: Of the environments' first episodes.
         on_update: Gets the metrics of each update, `env_steps`, and, where episodes ended, the means of their `return`
             and `length`.
@@ -45,13 +48,13 @@ def train(
     states, _ = envs.reset(seed=seed)
     resets = np.zeros(envs.num_envs, np.bool_)
     while agent.env_steps < until:
-        seen, said = [], []
+        rollout = []
         for _ in range(steps):
             taken = ~resets
-            seen.append(states[taken])
-            said.append(advice()[taken])
+            above, held = teller()
+            rollout.append(Told(states[taken], above[taken], held[taken]))
             states, rewards, terminated, truncated, info = envs.step(agent.act_in_all(states))
             resets = terminated | truncated
             episodes.add(rewards, taken, resets, info.get("is_success"))
-        metrics = agent.learn_from(Advised(np.concatenate(seen), np.concatenate(said)))
+        metrics = agent.learn_from(Told(*(np.concatenate(parts) for parts in zip(*rollout, strict=True))))
         on_update({"env_steps": float(agent.env_steps), **metrics, **episodes.means()})

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agents.aggrevate.settings import AggrevateSettings
+from agents.forecast.settings import ForecastSettings
 from agents.settings import parse_settings
 from agents.spaces import CLUSTER, Spaces
 from env.errors import AgentError
 
-NET = "costs"
+NET = "forecast"
 TRAINED = ""
 """What the names of the tensors that are trained begin with: all."""
 
@@ -27,22 +27,22 @@ Layout = dict[str, tuple[int, ...]]
 Weights = dict[str, npt.NDArray[np.float32]]
 
 
-def layout(settings: AggrevateSettings | Mapping[str, Any] | None = None, spaces: Spaces = CLUSTER) -> Layout:
-    """Name -> shape of every tensor: "costs.0.weight" (out, in), "costs.0.bias" (out,), …
+def layout(settings: ForecastSettings | Mapping[str, Any] | None = None, spaces: Spaces = CLUSTER) -> Layout:
+    """Name -> shape of every tensor: "forecast.0.weight" (out, in), "forecast.0.bias" (out,), …
 
     Raises:
         AgentError: settings that `parse_settings` refuses.
     """
-    if not isinstance(settings, AggrevateSettings):
-        settings = parse_settings(AggrevateSettings, settings)
+    if not isinstance(settings, ForecastSettings):
+        settings = parse_settings(ForecastSettings, settings)
     shapes: Layout = {}
-    for layer, (n, m) in enumerate(pairwise((len(spaces.features), *settings.hidden, len(spaces.actions)))):
+    for layer, (n, m) in enumerate(pairwise((len(spaces.features), *settings.hidden, len(spaces.actions) + 1))):
         shapes[f"{NET}.{2 * layer}.weight"] = (m, n)
         shapes[f"{NET}.{2 * layer}.bias"] = (m,)
     return shapes
 
 
-def settings_of(weights: Mapping[str, Any], what: str) -> AggrevateSettings:
+def settings_of(weights: Mapping[str, Any], what: str) -> ForecastSettings:
     """Settings with the layers of these tensors, the defaults otherwise.
 
     Raises:
@@ -53,7 +53,7 @@ def settings_of(weights: Mapping[str, Any], what: str) -> AggrevateSettings:
     if len(widths) < 2 or any(len(width) != 1 for width in widths):
         raise AgentError(f"{what}: holds no network of this kind")
     *hidden, _ = (int(width[0]) for width in widths)
-    return AggrevateSettings(hidden=tuple(hidden))
+    return ForecastSettings(hidden=tuple(hidden))
 
 
 def initial_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> Weights:

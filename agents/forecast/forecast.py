@@ -1,14 +1,15 @@
-"""AggreVaTe (Ross and Bagnell, arXiv 1406.5979), to be read in order.
+"""Learning to forecast, to be read in order.
 
     repeat:
         play `rollout_steps` steps, likelier actions being those that seem cheap     choose
-        in each state, the adviser says what every action costs from there on        Advice
+        in each state, be told how probably use will be above each request           Told
         for some epochs, in minibatches drawn without replacement:                   update
-            make the network say by how much each action costs more than the best
+            make the network say these probabilities, and how typical the request is
 
-The adviser knows what the agent does not see. Where two situations look the same, the network learns the mean of their
-costs, and the cheapest action of that is right if all that is hidden became known one step later (QMDP: Littman et
-al., ICML 1995). No reward is needed, and no value of a later state is guessed, so one step tells of all actions.
+What is told knows the law that the agent does not see. Where two situations look the same, the network learns the mean,
+which is the probability for one who sees no more: cross-entropy is a proper score (Gneiting & Raftery, "Strictly proper
+scoring rules, prediction, and estimation", JASA 2007). No reward is needed, and no value of a later state is guessed,
+so one step tells of all actions.
 
 Everything random comes from one NumPy generator, and torch computes on one thread, so that equal seeds give equal bits
 on the same kind of CPU.
@@ -16,7 +17,6 @@ on the same kind of CPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,34 +24,33 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from agents.adam import Adam
-from agents.aggrevate.settings import AggrevateSettings
+from agents.forecast.settings import ForecastSettings
 from agents.spaces import Spaces
 
 Floats = NDArray[np.float32]
 
-Advice = Callable[[], NDArray[np.floating]]
-"""What each action costs from here on, now, (environments, actions); only differences within a row count."""
-METRICS = ("loss", "excess_cost")
+METRICS = ("loss", "held_loss")
 
 
-class Costs(nn.Module):
-    """By how much each action costs more than the best one."""
+class Forecast(nn.Module):
+    """Of each action the logit of use above the request that it leaves; last the logarithm of request over typical."""
 
     def __init__(self, spaces: Spaces, hidden: tuple[int, ...]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for n, m in pairwise((len(spaces.features), *hidden, len(spaces.actions))):
+        for n, m in pairwise((len(spaces.features), *hidden, len(spaces.actions) + 1)):
             # Without its own first weights, which come from torch's global generator.
             linear: nn.Linear = nn.utils.skip_init(nn.Linear, n, m)  # type: ignore[no-untyped-call]
             layers += [linear, nn.ReLU()]
-        self.costs = nn.Sequential(*layers[:-1])
+        self.forecast = nn.Sequential(*layers[:-1])
 
     def forward(self, states: Tensor) -> Tensor:
-        """(n, features) -> (n, actions)."""
-        costs: Tensor = self.costs(states)
-        return costs
+        """(n, features) -> (n, actions + 1)."""
+        said: Tensor = self.forecast(states)
+        return said
 
 
 def choose(costs: Floats, temperature: float, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -64,34 +63,35 @@ def choose(costs: Floats, temperature: float, rng: np.random.Generator) -> NDArr
     return drawn
 
 
-class Advised(NamedTuple):
-    """States that the agent got into, and what was said of them: (m, features) and (m, actions)."""
+class Told(NamedTuple):
+    """States that the agent got into, and what was told of them.
+
+    Attributes:
+        states: (m, features).
+        above: How probably use is above the request that an action leaves, (m, actions).
+        held: The logarithm of the request over the typical peak, (m,).
+    """
 
     states: Floats
-    costs: Floats
-
-
-def excess(costs: NDArray[np.floating], most: float) -> Floats:
-    """Costs above the row's least one, at most `most`."""
-    found: Floats = np.minimum(costs - costs.min(axis=1, keepdims=True), most).astype(np.float32)
-    return found
+    above: Floats
+    held: Floats
 
 
 def update(
-    network: Costs,
+    network: Forecast,
     adam: Adam,
-    advised: Advised,
-    settings: AggrevateSettings,
+    told: Told,
+    settings: ForecastSettings,
     learning_rate: float,
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """Learn from a rollout; changes the network and the optimizer.
 
     Returns:
-        Means over the gradient steps: `loss`, half the squared error; and `excess_cost`, by how much the action that
-        seemed cheapest was worse than the best.
+        Means over the gradient steps: `loss`, the cross-entropy of the probabilities; and `held_loss`, half the squared
+        error of the logarithm of request over typical.
     """
-    states, costs = torch.from_numpy(advised.states), torch.from_numpy(excess(advised.costs, settings.most_cost))
+    states, above, held = (torch.from_numpy(each) for each in told)
     for group in adam.optimizer.param_groups:
         group["lr"] = learning_rate
     steps = []
@@ -99,14 +99,14 @@ def update(
         order = torch.from_numpy(rng.permutation(len(states)))
         for rows in torch.split(order, settings.minibatch_size):
             said = network(states[rows])
-            loss = 0.5 * (said - costs[rows]).square().mean()
+            loss = binary_cross_entropy_with_logits(said[:, :-1], above[rows])
+            held_loss = 0.5 * (said[:, -1] - held[rows]).square().mean()
             adam.optimizer.zero_grad()
-            loss.backward()
+            (loss + held_loss).backward()
             if settings.proximal > 0:
                 adam.pull(settings.proximal)
             nn.utils.clip_grad_norm_(network.parameters(), settings.max_gradient)
             adam.optimizer.step()
-            with torch.no_grad():
-                steps.append(torch.stack([loss, costs[rows].gather(1, said.argmin(1, keepdim=True)).mean()]))
+            steps.append(torch.stack([loss.detach(), held_loss.detach()]))
     means = torch.stack(steps).mean(0).tolist() if steps else [0.0] * len(METRICS)
     return dict(zip(METRICS, means, strict=True))

@@ -1,4 +1,4 @@
-"""The agent `aggrevate`: how it acts in an environment, and is kept in a file."""
+"""The agent `forecast`: how it acts in an environment, and is kept in a file."""
 
 from __future__ import annotations
 
@@ -12,42 +12,43 @@ from numpy.typing import NDArray
 
 from agents.adam import Adam, Weights, one_thread
 from agents.agent import State, Transition
-from agents.aggrevate.aggrevate import Advised, Costs, Floats, choose, update
-from agents.aggrevate.network import initial_weights, layout, settings_of
-from agents.aggrevate.settings import AggrevateSettings
+from agents.forecast.forecast import Floats, Forecast, Told, choose, update
+from agents.forecast.network import initial_weights, layout, settings_of
+from agents.forecast.settings import ForecastSettings
 from agents.saved import pt_file
 from agents.saved.fields import check_equal, count, generator_from, generator_text, mapping
 from agents.saved.files import write_atomic
 from agents.saved.formats import read_state
 from agents.settings import as_mapping, linear, parse_settings
-from agents.spaces import CLUSTER, Spaces
+from agents.spaces import Spaces
+from env import SEASON_ID
 from env.errors import AgentError
 
 
-class Aggrevate:
-    """The agent. `settings` are those of `AggrevateSettings`; equal seeds give equal initial weights.
+class Forecaster:
+    """The agent. `settings` are those of `ForecastSettings`; equal seeds give equal initial weights.
 
     Args:
-        spaces: The environment it learns, in which every action is always allowed.
+        spaces: Of Season-v0: what an action costs follows from what it forecasts there alone.
 
     Raises:
-        AgentError: An environment with masks.
+        AgentError: Another environment.
     """
 
-    name = "aggrevate"
+    name = "forecast"
     learns = True
 
     def __init__(
-        self, *, seed: int, settings: AggrevateSettings | Mapping[str, Any] | None = None, spaces: Spaces = CLUSTER
+        self, *, seed: int, settings: ForecastSettings | Mapping[str, Any] | None = None, spaces: Spaces
     ) -> None:
-        if not isinstance(settings, AggrevateSettings):
-            settings = parse_settings(AggrevateSettings, settings)
-        if spaces.masked:
-            raise AgentError(f"agent {self.name!r}: knows no masks of actions, which {spaces.id} has; take ppo")
+        if not isinstance(settings, ForecastSettings):
+            settings = parse_settings(ForecastSettings, settings)
+        if spaces.id != SEASON_ID:
+            raise AgentError(f"agent {self.name!r}: forecasts {SEASON_ID} alone, not {spaces.id}; take ppo")
         self.settings = settings
         self.spaces = spaces
         self._seed = seed
-        self._network = Costs(spaces, settings.hidden)
+        self._network = Forecast(spaces, settings.hidden)
         shapes = layout(settings, spaces)
         self._adam = Adam(self._network, shapes, initial_weights(shapes, seed))
         self._rng = np.random.default_rng(seed)
@@ -88,21 +89,26 @@ class Aggrevate:
         return best
 
     def costs(self, states: Floats) -> Floats:
-        """(n, actions): by how much each action seems to cost more than the best one."""
+        """(n, actions): what each action seems to cost in the window that comes."""
+        from env.season.decision import next_costs, without_price  # the compiler, which takes a second
+
         with one_thread(), torch.inference_mode():
-            costs: Floats = self._network(torch.from_numpy(np.ascontiguousarray(states))).numpy()
-        return costs
+            said = self._network(torch.from_numpy(without_price(states)))
+            above, held = torch.sigmoid(said[:, :-1]).numpy(), said[:, -1].numpy()
+        return next_costs(states, above, held, self.settings.change)
 
     def learn(self, transition: Transition) -> dict[str, float]:
         """Nothing is learned from rewards: see `learn_from`."""
         return {}
 
-    def learn_from(self, advised: Advised) -> dict[str, float]:
+    def learn_from(self, told: Told) -> dict[str, float]:
         """Learn from a rollout of many environments; its metrics."""
-        rate = self.learning_rate
-        self._env_steps += len(advised.states)
+        from env.season.decision import without_price
+
+        told, rate = told._replace(states=without_price(told.states)), self.learning_rate
+        self._env_steps += len(told.states)
         with one_thread():
-            metrics = update(self._network, self._adam, advised, self.settings, rate, self._rng)
+            metrics = update(self._network, self._adam, told, self.settings, rate, self._rng)
         self._updates += 1
         return {**metrics, "learning_rate": rate}
 
@@ -150,7 +156,7 @@ class Aggrevate:
         self.load_state_dict(read_state(path))
 
     @classmethod
-    def of_weights(cls, weights: Mapping[str, Any], what: str, spaces: Spaces = CLUSTER) -> Aggrevate:
+    def of_weights(cls, weights: Mapping[str, Any], what: str, spaces: Spaces) -> Forecaster:
         """An agent with the network of a federated update, with any layers.
 
         Raises:
