@@ -14,6 +14,7 @@ import torch  # noqa: F401 (what commands import late is no case's memory)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.proof.simulation.run import report_in_short
 from infra.proof.standin import (
     TTL_S,
     add_sync_server,
@@ -26,7 +27,10 @@ from infra.proof.standin import (
 )
 from infra.proof.virtual_time import World
 from protocol.commands import cancel, download, inspect, purge, status
+from protocol.commands.report import rendered
 from protocol.jobs.submit import submit_federation
+from protocol.report.publisher import Publisher
+from protocol.report.reader import GroupReader
 from protocol.wire import ids
 
 HEALTHY = undisturbed(2)
@@ -60,6 +64,7 @@ PLACES = (
     "federations/g/rounds/000001/updates/0.safetensors.bak",
     "federations/g/rounds/1/round.json",
     "federations/g/{}",
+    "federations/{}/report.html",
     "results/g-m0000/state/ep_1.safetensors",
     "results/g-m0000/{}",
     "jobs/in_progress/g-m0000/claim-1.json",
@@ -88,6 +93,9 @@ def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
             lambda name=name: inspect.about(bucket, name, TTL_S),
             lambda name=name: inspect.text_of(bucket, name, "train.log"),
             lambda name=name: inspect.describe_state(bucket, name),
+            lambda name=name: rendered(
+                GroupReader(bucket, status.require_federation(bucket, name)).read(), bucket=bucket.name, by="a test"
+            ),
             lambda name=name: download.download(bucket, name, folder / "inner" / "downloads"),
         ]
     for name in names:
@@ -102,7 +110,7 @@ def test_a_poisoned_bucket_stops_no_process(seed: int) -> None:
     world, wanted = World(seed=chance.randrange(1000)), federation(2)
     poisoned(world, chance)
     submit_federation(bucket_of(world), wanted)
-    add_sync_server(world)
+    add_sync_server(world, reports=lambda bucket: Publisher(bucket, report_in_short, lambda line: None))
     workers = [add_worker(world, "w0"), add_worker(world, "w1")]
     hostile.answered("buckets: run", 0, lambda: world.run(all_over(world, wanted)))
     assert [worker.error for worker in workers] == [None, None]
