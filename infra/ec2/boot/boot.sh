@@ -48,6 +48,11 @@ packages() {
 code() {
     from_bucket "$LOCK" "$LOCK_SHA256"
     from_bucket "$WHEEL" "$WHEEL_SHA256"
+    local key sha256
+    for key in "${WITH[@]}"; do
+        sha256=${key#code/}
+        from_bucket "$key" "${sha256%%/*}"
+    done
 }
 
 wheels() { # wheels OPTION...: those of a lock, by their hashes
@@ -65,12 +70,16 @@ torch() {
 }
 
 sim_arena() {
-    local wanted="$WHEEL_SHA256 $LOCK_SHA256"
+    local wanted="$WHEEL_SHA256 $LOCK_SHA256${WITH[*]:+ ${WITH[*]}}"
     if [[ -e $venv/installed && $(<"$venv/installed") == "$wanted" ]]; then return; fi
     wheels -r "$code/${LOCK##*/}"
     # Other code may have the same version, and pip would keep what is there.
     "$venv/bin/python" -m pip uninstall --yes sim-arena
     "$venv/bin/python" -m pip install --no-deps --no-index "$code/${WHEEL##*/}"
+    if [[ ${WITH[*]} ]]; then # what they need beside the lock must be among them
+        "$venv/bin/python" -m pip install --force-reinstall --no-deps --no-index "${WITH[@]/#*\//$code/}"
+        "$venv/bin/python" -m pip check
+    fi
     echo "$wanted" >"$venv/installed"
 }
 

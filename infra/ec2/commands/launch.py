@@ -1,4 +1,7 @@
-"""`ec2-workers launch`: N machines that find the bucket and work, and what they cost."""
+"""`ec2-workers launch`: N machines that find the bucket and work, and what they cost.
+
+Longer than most files: its options are a third of it.
+"""
 
 from __future__ import annotations
 
@@ -92,6 +95,15 @@ class MachineChoice:
             metavar="PATH", help="Code to run: a checkout, or a wheel beside its requirements.lock. Default: this one."
         ),
     ] = None
+    own_wheels: Annotated[
+        tuple[Path, ...],
+        typer.Option(
+            "--with",
+            metavar="WHEEL",
+            help="Install this package too, such as a learner of yours. May be given again; what it needs beside "
+            "requirements.lock must be given as well.",
+        ),
+    ] = ()
     region: RegionOption = None
 
 
@@ -158,6 +170,7 @@ def launch(
     _check_nodes(orders)
     source = machine.source or code.HERE
     code.check(source)
+    code.check_wheels(machine.own_wheels)
     ami = AL2023 if machine.ami is None else machine.ami
     wish = LaunchSpec(orders, fleet.count, machine.instance_type, machine.spot, ami, machine.subnet, machine.disk_gb)
     # From here on: a KeyboardInterrupt may come where Python drops it, in a finalizer, and machines would start.
@@ -171,7 +184,7 @@ def launch(
         rehearse(aws, plan, time.time(), system_clock(stop), note)
         heed(stop)
         if not fleet.dry_run:
-            _launch(aws, plan, source, output.as_json, stop)
+            _launch(aws, plan, source, output.as_json, stop, machine.own_wheels)
             return
         note("EC2 would allow this; nothing was started or uploaded")
         if output.as_json:
@@ -221,14 +234,18 @@ def _tell(plan: LaunchPlan) -> None:
 # -- launching -------------------------------------------------------------------------------------------
 
 
-def _launch(aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threading.Event) -> None:
+def _launch(
+    aws: Aws, plan: LaunchPlan, source: Path, as_json: bool, stop: threading.Event, own_wheels: Sequence[Path]
+) -> None:
     from infra.ec2.launch.interrupt import heed
     from infra.ec2.launch.launcher import Launch, with_code
     from protocol.commands.buckets import open_bucket
     from protocol.wire.clock import system_clock
 
     recorded = _write_record(plan)
-    plan = with_code(plan, open_bucket(plan.orders.bucket, "launch", plan.orders.bucket_owner), source, stop)
+    plan = with_code(
+        plan, open_bucket(plan.orders.bucket, "launch", plan.orders.bucket_owner), source, stop, own_wheels
+    )
     under_way = Launch(aws, plan, system_clock(stop), time.time(), note)
     try:
         under_way.run()

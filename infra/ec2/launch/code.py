@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from zipfile import is_zipfile
 
 from env.errors import SimArenaError, UsageError
 from infra.ec2.launch.user_data import Artifact
@@ -70,6 +72,21 @@ def check(source: Path) -> None:
     missing = [name for name in (*_FOLDERS, *_FILES, _LOCK) if not (source / name).exists()]
     if missing:
         raise UsageError(f"--source {source}: no checkout of Sim-Arena (no {missing[0]}); give one, or a wheel")
+
+
+def check_wheels(paths: Sequence[Path]) -> None:
+    """Raises UsageError unless these are wheels, no two of one file name."""
+    for number, path in enumerate(paths):
+        if path.suffix != ".whl" or not is_zipfile(path):
+            raise UsageError(f"--with {path}: no wheel; make one with: pip wheel --no-deps --wheel-dir dist FOLDER")
+        keys.code("0" * 64, path.name)  # refused here: a name that cannot be a key
+        if path.name in (other.name for other in paths[:number]):
+            raise UsageError(f"--with {path}: two wheels are called {path.name}; give one of them")
+
+
+def upload_wheels(bucket: Bucket, paths: Sequence[Path]) -> tuple[Artifact, ...]:
+    """Put a user's wheels into the bucket, each under its hash; StoreError if it cannot be written."""
+    return tuple(_upload(bucket, path) for path in paths)
 
 
 def build(source: Path, folder: Path) -> Path:

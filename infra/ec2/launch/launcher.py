@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -245,16 +245,22 @@ def _named(instances: list[Instance]) -> str:
     return " ".join(instance.id for instance in instances)
 
 
-def with_code(plan: LaunchPlan, place: Bucket, source: Path, stop: threading.Event) -> LaunchPlan:
+def with_code(
+    plan: LaunchPlan, place: Bucket, source: Path, stop: threading.Event, own_wheels: Sequence[Path] = ()
+) -> LaunchPlan:
     """The plan with the code that its machines install, which is in the bucket then; see `code.upload`.
+
+    Args:
+        own_wheels: A user's packages, installed beside it.
 
     Raises:
         KeyboardInterrupt: the process was told to stop.
     """
     try:
         built = code.upload(place, source)
+        more = code.upload_wheels(place, own_wheels)
     except SimArenaError:
         heed(stop)  # Ctrl-C ends pip, too
         raise
     heed(stop)
-    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, lock=built.lock))
+    return replace(plan, orders=replace(plan.orders, wheel=built.wheel, lock=built.lock, own_wheels=more))

@@ -48,6 +48,7 @@ class Orders:
 
     Attributes:
         lock: all other packages, each with its version and hash.
+        own_wheels: a user's packages, installed after them.
         cluster: embedded or simkube.
         max_hours: it ends itself after so long,
         idle_minutes: and when it has shown no sign of work for so long.
@@ -76,6 +77,7 @@ class Orders:
     simkube: tuple[str, ...] = ()
     bake: bool = False
     bucket_owner: str = ""
+    own_wheels: tuple[Artifact, ...] = ()
 
     def __post_init__(self) -> None:
         valid_bucket(self.bucket)
@@ -84,7 +86,7 @@ class Orders:
         ids.valid_id(self.group, "group")
         if self.bucket_owner:
             ids.valid_account(self.bucket_owner)
-        for artifact in (self.wheel, self.lock):
+        for artifact in (self.wheel, self.lock, *self.own_wheels):
             if artifact.key != keys.code(artifact.sha256, artifact.key.rpartition("/")[2]):
                 raise UsageError(f"{artifact.key[:200]!r}: not a file of code/{artifact.sha256}/")
         if self.cluster not in _PACKAGES:
@@ -135,7 +137,9 @@ def render(orders: Orders, pins: Mapping[str, str] = CLUSTER_PINS) -> str:
     text = "#cloud-config\n" + str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
     size = len(text.encode())
     if size > MAX_BYTES:
-        raise UsageError(f"user-data of {size} bytes: EC2 takes {MAX_BYTES}; give fewer or shorter --simkube settings")
+        raise UsageError(
+            f"user-data of {size} bytes: EC2 takes {MAX_BYTES}; give fewer --with, and fewer or shorter --simkube"
+        )
     return text
 
 
@@ -154,6 +158,7 @@ def _variables(orders: Orders, pins: Mapping[str, str]) -> Mapping[str, str | tu
         "WHEEL_SHA256": orders.wheel.sha256,
         "LOCK": orders.lock.key,
         "LOCK_SHA256": orders.lock.sha256,
+        "WITH": tuple(wheel.key for wheel in orders.own_wheels),
         "TORCH_INDEX": TORCH_INDEX,
         "PACKAGES": _PACKAGES["embedded"],
         "SIMKUBE": orders.simkube,

@@ -155,6 +155,14 @@ def test_the_weights_are_the_same_with_any_workers_and_after_a_take_over(walk: N
     assert results[0].fingerprint["learner"] == "walk of my-arena 1.0"
 
 
+def test_wherever_a_worker_is_killed_the_weights_are_those_of_an_undisturbed_run(walk: None) -> None:
+    undisturbed, _ = trained(1)
+    for request in range(3, 75, 12):
+        weights, results = trained(2, killed_at=request)
+        assert weights == undisturbed, request
+        assert [result.status for result in results] == ["success"] * 3, request
+
+
 def test_a_job_keeps_its_weights_a_log_and_a_picture(walk: None) -> None:
     made = learner()
     made.run_episode(1, lambda: False)

@@ -147,6 +147,16 @@ def test_a_package_that_is_not_what_the_lock_says_ends_the_boot_and_is_named(
     assert rig.status().doing == f"{step}: {package}: not the wheel whose hash is in the lock (exit code 1)"
 
 
+def test_a_user_s_wheel_that_is_not_what_its_hash_says_is_not_installed(rig: Rig) -> None:
+    code = [rig.put(name, name.encode()) for name in ("sim_arena-0.1.0-py3-none-any.whl", "requirements.lock")]
+    own = rig.put("my_arena-1.0-py3-none-any.whl", b"a wheel")
+    (rig.shims / "bucket" / own.key).write_bytes(b"another")
+    rig.born(replace(NOTHING, wheel=code[0], lock=code[1], own_wheels=(own,))).boot()
+    assert rig.is_off()
+    assert rig.status().doing.startswith("code: ")
+    assert f"/my_arena-1.0-py3-none-any.whl: not what has the SHA-256 {own.sha256}" in rig.status().doing
+
+
 def test_without_the_metadata_service_nothing_is_reported_but_the_machine_is_off(rig: Rig) -> None:
     rig.born(NOTHING).boot(AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:9")
     assert rig.is_off()

@@ -217,3 +217,10 @@ def test_a_machine_asks_for_the_bucket_of_its_account_alone(account: str, asked:
 def test_an_account_that_cannot_be_is_no_order() -> None:
     with pytest.raises(BadId, match="12 digits"):
         replace(EMBEDDED, bucket_owner="12345; reboot")
+
+
+def test_wheels_of_a_user_go_into_the_orders_under_their_hash() -> None:
+    own = Artifact(f"code/{'c' * 64}/my_arena-1.0-py3-none-any.whl", "c" * 64)
+    assert f"WITH=({own.key})" in render(replace(EMBEDDED, own_wheels=(own,)))
+    with pytest.raises(UsageError, match="not a file of code/"):
+        replace(EMBEDDED, own_wheels=(replace(own, sha256="d" * 64),))
