@@ -16,6 +16,7 @@ COMMANDS: Commands = {
     "benchmark": Entry(
         "runner.commands.benchmark:benchmark", "Measure how well a language model right-sizes workloads."
     ),
+    "report": Entry("runner.commands.report:report", "Write trainings, a benchmark or an evaluation as one HTML page."),
     "suggest": Entry("runner.commands.suggest:suggest", "Print what would make workloads Ready, as kubectl patches."),
     "plan": Entry("runner.commands.plan:plan", "Find the fewest or cheapest nodes that hold what is there."),
     "trace": Entry("", "Look into traces, upgrade old ones, make and generate new ones, solve them."),

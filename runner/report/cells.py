@@ -33,11 +33,11 @@ def cell_text(value: Cell, kind: Kind) -> str:
             return number(value)
 
 
-def sort_key(value: Cell) -> float | str | None:
-    """What a value sorts by; None: after all others."""
-    if isinstance(value, str | bool):
-        return value if isinstance(value, str) else int(value)
-    return None if value is None or math.isnan(value) else value
+def sort_key(value: Cell) -> float | None:
+    """The number that a value sorts by; None for text, which sorts as it is, and for what is not known."""
+    if value is None or isinstance(value, str) or math.isnan(value):
+        return None
+    return float(value)
 
 
 def number(value: float) -> str:

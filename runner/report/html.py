@@ -10,16 +10,18 @@ import html
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from env.printable import one_line
 from runner.report.cells import cell_text, sort_key
 from runner.report.library import ChartLibrary, chart_library, csp_hash
-from runner.report.page import Cell, Chart, Column, Commands, Facts, Kind, Line, Page, Part, Section, Table
+from runner.report.page import Bars, Cell, Chart, Column, Commands, Facts, Kind, Line, Page, Part, Section, Table
 
 SHOWN_ROWS = 20
 """Rows of a table that are seen before a reader asks for all."""
+LONG_TEXT = 66
+"""Characters of a cell that are not broken into lines."""
 
 _HERE = Path(__file__).parent
 _LEFT: frozenset[Kind] = frozenset({"text", "code"})
@@ -35,7 +37,7 @@ def render(page: Page) -> str:
     ids = [section.id for section in page.sections]
     if len(set(ids)) != len(ids) or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", each) for each in ids):
         raise ValueError(f"sections' ids {ids}: must be lower-case letters, digits and dashes, each once")
-    charts = [part for section in page.sections for part in section.parts if isinstance(part, Chart)]
+    charts = [part for section in page.sections for part in section.parts if isinstance(part, Chart | Bars)]
     library = chart_library() if charts else None
     script = _file("page.js")
     numbers = iter(range(len(charts)))
@@ -54,7 +56,7 @@ def render(page: Page) -> str:
             "<noscript><p>Charts, sorting and folds need JavaScript. All tables are here without it.</p></noscript>\n",
             f"<main>\n{sections}</main>\n",
             _footer(page, library),
-            _data("charts", [_chart_data(chart) for chart in charts]),
+            _data("charts", [_bars_data(each) if isinstance(each, Bars) else _chart_data(each) for each in charts]),
             f'<script type="text/plain" id="library">{library.packed}</script>\n' if library else "",
             f"<script>{script}</script>\n</body>\n</html>\n",
         )
@@ -83,18 +85,33 @@ def _navigation(sections: Sequence[Section]) -> str:
     return f'<nav aria-label="Sections">{links}</nav>\n'
 
 
-def _section(section: Section, numbers: Iterable[int]) -> str:
-    parts = "".join(_part(part, numbers) for part in section.parts)
+def _section(section: Section, numbers: Iterator[int]) -> str:
+    parts = "".join(
+        _part(part, numbers, is_wide) for part, is_wide in zip(section.parts, _wide(section.parts), strict=True)
+    )
     return (
         f'<section id="{section.id}" aria-labelledby="{section.id}-title">'
         f'<h2 id="{section.id}-title">{text(section.title)}</h2>\n<div class="parts">{parts}</div></section>\n'
     )
 
 
-def _part(part: Part, numbers: Iterable[int]) -> str:
+def _wide(parts: Sequence[Part]) -> list[bool]:
+    """Which parts take the whole width: all but lines, and of an odd number of those in a row the last."""
+    found, since = [True] * len(parts), 0
+    for at, part in enumerate(parts):
+        if not isinstance(part, Chart):
+            since = at + 1
+            continue
+        found[at] = (at - since) % 2 == 0
+        if not found[at]:
+            found[at - 1] = False
+    return found
+
+
+def _part(part: Part, numbers: Iterator[int], is_wide: bool) -> str:
     match part:
-        case Chart():
-            return _chart(part, next(iter(numbers)))
+        case Chart() | Bars():
+            return _chart(part, next(numbers), is_wide)
         case Table():
             return _table(part)
         case Facts():
@@ -103,10 +120,10 @@ def _part(part: Part, numbers: Iterable[int]) -> str:
             return _commands(part)
 
 
-def _chart(chart: Chart, number: int) -> str:
+def _chart(chart: Chart | Bars, number: int, is_wide: bool) -> str:
     note = f'<p class="note">{text(chart.note)}</p>' if chart.note else ""
     return (
-        f'<figure class="card chart"><figcaption><h3>{text(chart.title)}</h3></figcaption>'
+        f'<figure class="card{" wide" if is_wide else ""}"><figcaption><h3>{text(chart.title)}</h3></figcaption>'
         f'<div class="plot" data-chart="{number}" tabindex="0" role="img" aria-label="{text(chart.summary)}"></div>'
         f'<p class="said" aria-live="polite"></p>{note}'
         f'<details class="data" data-chart="{number}"><summary>Data as a table</summary></details></figure>\n'
@@ -135,11 +152,12 @@ def _head(column: Column) -> str:
 
 def _cell(value: Cell, column: Column) -> str:
     shown = text(cell_text(value, column.kind))
-    if column.kind in _LEFT and (value is None or isinstance(value, str)):
-        return f"<td><code>{shown}</code></td>" if column.kind == "code" else f"<td>{shown}</td>"
+    if isinstance(value, str) or (column.kind in _LEFT and value is None):
+        wraps = ' class="long"' if len(shown) > LONG_TEXT else ""
+        return f"<td{wraps}><code>{shown}</code></td>" if column.kind == "code" else f"<td{wraps}>{shown}</td>"
     key = sort_key(value)
-    sorts = "" if key is None else f' data-v="{key if isinstance(key, str) else format(key, ".9g")}"'
-    return f'<td class="n"{sorts}>{shown}</td>' if not isinstance(value, str) else f"<td>{shown}</td>"
+    sorts = "" if key is None else f' data-v="{key:.9g}"'
+    return f'<td class="n"{sorts}>{shown}</td>'
 
 
 def _facts(facts: Facts) -> str:
@@ -180,6 +198,19 @@ def _chart_data(chart: Chart) -> dict[str, object]:
         "whole": chart.whole_x,
         "lines": [_line_data(line) for line in chart.lines],
     }
+
+
+def _bars_data(bars: Bars) -> dict[str, object]:
+    """As a chart's, with the groups' names instead of numbers on the x axis."""
+    groups = list(map(one_line, bars.groups))
+    lines: list[dict[str, object]] = []
+    for name, values in bars.series.items():
+        line: dict[str, object] = {"name": one_line(name), "style": "bar", "x": groups, "y": _numbers(values)}
+        if name in bars.intervals:
+            low, high = bars.intervals[name]
+            line |= {"low": _numbers(low), "high": _numbers(high)}
+        lines.append(line)
+    return {"title": one_line(bars.title), "x": "", "y": one_line(bars.y_label), "groups": groups, "lines": lines}
 
 
 def _line_data(line: Line) -> dict[str, object]:

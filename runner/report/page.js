@@ -95,6 +95,7 @@
   const charts = JSON.parse(document.getElementById("charts").textContent);
   const touch = matchMedia("(pointer: coarse)").matches;
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+  const shown = (value) => (typeof value === "number" ? number.format(value) : value);
   const escaped = (text) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`); // plotly reads some tags
   const theme = () => {
     const style = getComputedStyle(document.documentElement);
@@ -106,8 +107,22 @@
     line.style === "dashed" && line.y.length > 0 && line.y.every((value) => value === line.y[0])
       ? { ...line, x: xs, y: xs.map(() => line.y[0]) } : line;
 
+  const xsOf = (chart, lines = chart.lines) => // of bars they are names, in the page's order
+    chart.groups ?? [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
+
+  const bars = (chart, colour) => chart.lines.map((line, index) => ({
+    type: "bar", x: line.x.map(escaped), y: line.y, name: escaped(line.name), hovertemplate: "%{y:,.4~g}",
+    marker: { color: colour(`s${index % 8}`) },
+    ...(line.low ? { error_y: {
+      type: "data", symmetric: false, thickness: 1.2, width: 2, color: colour("soft"),
+      array: line.high.map((high, at) => (high === null ? 0 : high - line.y[at])),
+      arrayminus: line.low.map((low, at) => (low === null ? 0 : line.y[at] - low)),
+    } } : {}),
+  }));
+
   const traces = (chart, colour) => {
-    const xs = [...new Set(chart.lines.flatMap((line) => line.x))].sort((a, b) => a - b);
+    if (chart.groups) return bars(chart, colour);
+    const xs = xsOf(chart);
     return chart.lines.flatMap((given, index) => {
       const line = spread(given, xs);
       const stroke = colour(`s${index % 8}`);
@@ -127,25 +142,38 @@
     });
   };
 
+  // 1, 2, 5, 10, … : plotly labels more of a short logarithmic axis than there is room for.
+  const logTicks = (xs) => {
+    const decades = Math.log10(xs.at(-1) / xs[0]);
+    const steps = decades > 4 ? [1] : [1, 2, 5];
+    const found = [];
+    for (let power = Math.floor(Math.log10(xs[0])); power <= Math.log10(xs.at(-1)); power += 1) {
+      for (const step of steps) found.push(step * 10 ** power);
+    }
+    return { tickmode: "array", tickvals: found, ticktext: found.map(shown) };
+  };
+
   const layout = (chart, colour) => {
     const axis = {
       automargin: true, gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false,
       tickfont: { size: 12, color: colour("soft") }, fixedrange: touch,
     };
     const title = (text) => ({ text: escaped(text), font: { size: 12.5, color: colour("soft") }, standoff: 8 });
-    const xs = chart.lines.flatMap((line) => line.x);
-    const few = chart.whole && !chart.log && Math.max(...xs) - Math.min(...xs) <= 10;
+    const xs = xsOf(chart);
+    const few = chart.whole && !chart.log && xs.at(-1) - xs[0] <= 10;
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, color: colour("text") },
       margin: { l: 44, r: 10, t: 8, b: 40 }, dragmode: touch ? false : "zoom",
-      hovermode: chart.lines.length > 12 ? "closest" : "x unified",
+      hoverdistance: -1, hovermode: chart.lines.length > 12 ? "closest" : "x unified",
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { size: 12.5, color: colour("text") } },
       showlegend: chart.lines.length > 1,
+      barmode: "group", bargap: 0.25, bargroupgap: 0.06,
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12.5 } },
       xaxis: {
-        ...axis, title: title(chart.x), type: chart.log ? "log" : "linear", hoverformat: ",.6~g", showgrid: false, ticks: "outside",
+        ...axis, title: title(chart.x), type: chart.groups ? "category" : chart.log ? "log" : "linear", hoverformat: ",.6~g", showgrid: false, ticks: "outside",
         ticklen: 4, tickcolor: colour("line"), ...(chart.whole ? { tickformat: ",d" } : {}), ...(few ? { dtick: 1 } : {}),
+        ...(chart.log ? logTicks(xs) : {}),
       },
       yaxis: { ...axis, title: title(chart.y), showline: false },
     };
@@ -155,13 +183,17 @@
     const chart = charts[Number(node.dataset.chart)];
     const colour = theme();
     node.dataset.drawn = "yes";
+    const narrow = node.clientWidth < 520 && chart.lines.length > 3; // there the legend takes a row for each two or so
+    node.style.height = narrow ? `${300 + 20 * Math.min(chart.lines.length, 12)}px` : "";
     return Plotly.react(node, traces(chart, colour), layout(chart, colour), { responsive: true, displayModeBar: false });
   };
 
   // Arrow keys move through a chart's points as a mouse does, and say them.
   const walk = (node) => {
     const chart = charts[Number(node.dataset.chart)];
-    const xs = [...new Set(chart.lines.filter((line) => line.style !== "dashed").flatMap((line) => line.x))].sort((a, b) => a - b);
+    const walked = chart.lines.filter((line) => line.style !== "dashed");
+    const xs = xsOf(chart, walked.length ? walked : chart.lines);
+    const all = xsOf(chart);
     let at = -1;
     node.addEventListener("keydown", (event) => {
       const last = xs.length - 1;
@@ -170,20 +202,19 @@
       if (next === undefined || !node.dataset.drawn) return;
       event.preventDefault();
       at = next;
-      const all = [...new Set(chart.lines.flatMap((line) => line.x))].sort((a, b) => a - b);
       const values = chart.lines.flatMap((given) => {
         const line = spread(given, all);
         const value = line.y[line.x.indexOf(xs[at])];
         return value === undefined || value === null ? [] : [`${line.name} ${number.format(value)}`];
       });
-      Plotly.Fx.hover(node, [{ curveNumber: node.data.findIndex((trace) => trace.x.includes(xs[at])), pointNumber: 0, xval: xs[at] }]);
-      node.parentElement.querySelector(".said").textContent = `${chart.x} ${number.format(xs[at])}: ${values.join(", ")}`;
+      Plotly.Fx.hover(node, chart.groups ? node.data.map((_, curveNumber) => ({ curveNumber, pointNumber: at })) : [{ xval: xs[at] }]);
+      node.parentElement.querySelector(".said").textContent = `${chart.x} ${shown(xs[at])}: ${values.join(", ")}`;
     });
   };
 
   const scale = (node) => {
     const chart = charts[Number(node.dataset.chart)];
-    if (!chart.lines.every((line) => line.x.every((value) => value > 0))) return;
+    if (chart.groups || !chart.lines.every((line) => line.x.every((value) => value > 0))) return;
     const button = make("button", "", "scale");
     const say = () => { button.textContent = chart.log ? "Linear axis" : "Log axis"; };
     button.type = "button";
@@ -206,14 +237,15 @@
     const body = table.createTBody();
     const columns = chart.lines.flatMap((line) =>
       (line.low ? [line.y, line.low, line.high] : [line.y]).map((ys) => new Map(line.x.map((x, index) => [x, ys[index]]))));
-    for (const x of [...new Set(chart.lines.flatMap((line) => line.x))].sort((a, b) => a - b)) {
+    for (const x of xsOf(chart)) {
       const row = body.insertRow();
       for (const value of [x, ...columns.map((column) => column.get(x))]) {
         const cell = row.insertCell();
         const known = value !== undefined && value !== null;
         cell.className = "n";
-        cell.textContent = known ? number.format(value) : "–";
-        if (known) cell.dataset.v = value;
+        cell.textContent = known ? shown(value) : "–";
+        if (typeof value === "number") cell.dataset.v = value;
+        else if (known) cell.className = "";
       }
     }
     const around = make("div", "", "scroll");

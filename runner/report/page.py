@@ -5,7 +5,7 @@ All text may come from outside: `runner.report.html.render` makes it printable a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -63,6 +63,29 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """Bars side by side, in groups.
+
+    Attributes:
+        title: What is shown.
+        y_label: Of the axis, with its unit.
+        groups: Names along the x axis.
+        series: For each name in the legend its values by group; NaN where nothing is known.
+        summary: One sentence for a reader who does not see them.
+        intervals: For some of the names the lower and upper ends of intervals, by group.
+        note: Under the bars.
+    """
+
+    title: str
+    y_label: str
+    groups: Sequence[str]
+    series: Mapping[str, Sequence[float]]
+    summary: str
+    intervals: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """A table's column: its heading, how values are shown, and what it means (a tooltip of the heading)."""
 
@@ -97,7 +120,7 @@ class Commands:
     lines: Sequence[str]
 
 
-Part: TypeAlias = Chart | Table | Facts | Commands
+Part: TypeAlias = Chart | Bars | Table | Facts | Commands
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from runner.training.json_lines import records
 
 Row = dict[str, Any]
 MOST_ACTIONS = 1_000
+_LARGEST = 1e300
 
 _NUMBERS = ("n", "solved_rate", "mean_steps", "mean_return")
 
@@ -61,7 +61,7 @@ def _is_of_actions(values: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and -_LARGEST < value < _LARGEST  # not so for NaN
 
 
 def _is_baseline(row: Row) -> bool:
