@@ -207,7 +207,7 @@
         const value = line.y[line.x.indexOf(xs[at])];
         return value === undefined || value === null ? [] : [`${line.name} ${number.format(value)}`];
       });
-      Plotly.Fx.hover(node, chart.groups ? node.data.map((_, curveNumber) => ({ curveNumber, pointNumber: at })) : [{ xval: xs[at] }]);
+      Plotly.Fx.hover(node, chart.groups ? node.data.map((_, curveNumber) => ({ curveNumber, pointNumber: at })) : { xval: xs[at] });
       node.parentElement.querySelector(".said").textContent = `${chart.x} ${shown(xs[at])}: ${values.join(", ")}`;
     });
   };
