@@ -72,6 +72,7 @@
       table.parentElement.after(tools);
       refold();
     }
+    table.classList.add("ready");
     for (const head of table.tHead.rows[0].cells) {
       head.firstElementChild.addEventListener("click", () => { sort(table, head); refold(); });
     }
@@ -171,7 +172,8 @@
       barmode: "group", bargap: 0.25, bargroupgap: 0.06,
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12.5 } },
       xaxis: {
-        ...axis, title: title(chart.x), type: chart.groups ? "category" : chart.log ? "log" : "linear", hoverformat: ",.6~g", showgrid: false, ticks: "outside",
+        ...axis, title: title(chart.x), type: chart.groups ? "category" : chart.log ? "log" : "linear", hoverformat: ",.6~g",
+        ...(chart.groups ? {} : { unifiedhovertitle: { text: `${escaped(chart.x)} %{x:,.6~g}` } }), showgrid: false, ticks: "outside",
         ticklen: 4, tickcolor: colour("line"), ...(chart.whole ? { tickformat: ",d" } : {}), ...(few ? { dtick: 1 } : {}),
         ...(chart.log ? logTicks(xs) : {}),
       },
