@@ -15,6 +15,11 @@ season_env.py, vector_env.py
                one environment and many
 joined.py      many of several kinds
 policy.py      a policy played on series
+forms.py, baselines.py
+               rules beside agents
+real.py        series that were measured
+truth.py       what the law says of what comes: agents that forecast learn from it
+decision.py    what each action costs by a forecast
 replay.py      one window on a cluster
 bounds/        what an episode costs at the least
 """

@@ -96,6 +96,8 @@ def test_one_that_was_trained_at_one_price_keeps_to_any_other() -> None:
     agent = learned()
     assert jump(agent, state(True, kappa=1.5)) == -4  # every second time 1.5 is less than 6 steps more of 5
     assert jump(agent, state(True, kappa=200.0)) >= 2
+    low, middle, high = agent.costs(np.array([state(True, kappa) for kappa in (0.0, 100.0, 200.0)]))[:, STEPS > -8]
+    assert high - middle == pytest.approx(middle - low, abs=1e-3)  # the same probabilities, times the price
 
 
 def test_a_request_of_less_than_a_step_costs_too_much_and_a_change_costs_its_price() -> None:
