@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from env.errors import OutputError, UsageError
 from protocol.commands.options import BucketChoice, Group, LeaseChoice
 from protocol.wire.schedule import LEASE_TTL_S
-from runner.commands.console import note, out, print_json
+from runner.commands.console import check_place, note, out, print_json
 from runner.options import completion
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -70,19 +69,18 @@ def report(
     from protocol.report.page import verdict
     from protocol.report.reader import GroupReader
     from protocol.wire import ids
+    from runner.report.library import chart_library
 
     if expires is not None and not publish:
         raise UsageError("--expires: is of the link that --publish prints")
+    check_place(to, "--to")
+    chart_library()  # a page needs it: better now than after a thousand requests
     place = open_bucket(where.bucket)
     federation = require_federation(place, ids.valid_group(group))
     record = GroupReader(place, federation, lease.lease_ttl).read()
     evaluation = play(*model_and_problems(place, federation, record.closed)) if score else None
-    body = rendered(record, bucket=place.name, by="dispatch report", ttl_s=lease.lease_ttl, evaluation=evaluation)
-    file = to or Path("runs") / group / "report.html"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
+    body = rendered(record, bucket=place.name, ttl_s=lease.lease_ttl, evaluation=evaluation)
+    file = to or _own_place(group)
     write_atomic(file, body)
     if tensorboard is not None:
         from protocol.report.events import write_events
@@ -90,39 +88,51 @@ def report(
         write_events(record.rounds, tensorboard)
     link = _published(place, group, body, expires or 86_400) if publish else None
     if output.as_json:
-        print_json({"file": str(file), "verdict": verdict(record), "link": link, "requests": record.requests})
+        told = {"report": str(file), "bytes": len(body), "verdict": verdict(record), "link": link}
+        print_json({**told, "requests": record.requests})
         return
     out.print(verdict(record), markup=False, highlight=False)
-    out.print(str(file), markup=False, highlight=False)
+    note(f"report {file}: {len(body) / 1e6:.1f} MB; open it in a browser", whole=True)
     if link is not None:
         out.print(link, markup=False, highlight=False, soft_wrap=True)
 
 
+def _own_place(group: str) -> Path:
+    """Beside what `dispatch download` fetches; its folder is made."""
+    folder = Path("runs") / group
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
+    return folder / "report.html"
+
+
 def _published(place: Bucket, group: str, body: bytes, expires_s: int) -> str:
+    from protocol.report.texts import duration
     from protocol.wire import keys
     from protocol.wire.store import S3Store
 
     place.replace(keys.report(group), body)
     note(
-        f"whoever has this link can read the page for {expires_s} s, or until the credentials end that signed it; "
-        "it gives no other right, and cannot be taken back but with them"
+        f"whoever has this link can read the page for {duration(expires_s)}, or until the credentials end that signed "
+        "it; it gives no other right, and cannot be taken back but with them"
     )
     return S3Store(place.name.removeprefix("s3://"), role="dispatch").link(keys.report(group), expires_s)
 
 
 def rendered(
-    record: Record, *, bucket: str, by: str, ttl_s: float = LEASE_TTL_S, evaluation: Evaluation | None = None
+    record: Record, *, bucket: str, by: str = "", ttl_s: float = LEASE_TTL_S, evaluation: Evaluation | None = None
 ) -> bytes:
     """A record's page as the bytes of a file.
 
     Args:
         bucket: as messages call it.
-        by: which command makes it.
+        by: what keeps it fresh, if so.
         evaluation: of the newest global model.
     """
     from protocol.report.page import page_of
-    from protocol.wire import documents
     from runner.report.html import render
+    from runner.report.made import made
 
-    made = f"{by}, sim-arena {version('sim-arena')}, {documents.timestamp()}"
-    return render(page_of(record, bucket, made=made, ttl_s=ttl_s, evaluation=evaluation)).encode()
+    page = page_of(record, bucket, made=f"{made()} {by}".strip(), ttl_s=ttl_s, evaluation=evaluation)
+    return render(page).encode()

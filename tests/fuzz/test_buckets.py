@@ -94,7 +94,7 @@ def looks(world: World, folder: Path) -> list[Callable[[], Any]]:
             lambda name=name: inspect.text_of(bucket, name, "train.log"),
             lambda name=name: inspect.describe_state(bucket, name),
             lambda name=name: rendered(
-                GroupReader(bucket, status.require_federation(bucket, name)).read(), bucket=bucket.name, by="a test"
+                GroupReader(bucket, status.require_federation(bucket, name)).read(), bucket=bucket.name
             ),
             lambda name=name: download.download(bucket, name, folder / "inner" / "downloads"),
         ]
