@@ -1,4 +1,8 @@
-"""The command that queues the same federation again, as a shell takes it. Every value from the bucket is quoted."""
+"""The command that queues the same federation again, as a shell takes it.
+
+Every value from the bucket is quoted. What a page would show otherwise than it is (cut, made printable, without a
+user's name in a URL) could lose a quote on the way, and is left out.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import json
 from collections.abc import Iterator
 from shlex import quote
 
+from env.words import count
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Nodes, TrainingSpec
 
+LONGEST = 1000
 TRACES_NAMED = 200
 """A command with more is of no use to people; the page then names the first ones."""
 
@@ -21,8 +27,12 @@ def submit_lines(federation: Federation, bucket: str) -> list[str]:
         bucket: its name as messages have it, s3://NAME.
     """
     words = [*_federation(federation), *_training(federation.training, bucket)]
-    line = " ".join(["dispatch submit", *words])
-    return [line, *(f"# {remark}" for remark in _remarks(federation.training))]
+    plain = [word for word in words if word.isprintable() and "@" not in word and len(word) <= LONGEST]
+    remarks = list(_remarks(federation.training))
+    if odd := len(words) - len(plain):
+        remarks.append(f"without {count(odd, 'option')} whose values are odd: federation.json has them")
+    lines = ["dispatch submit", *(f"  {word}" for word in plain)]
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1], *(f"# {remark}" for remark in remarks)]
 
 
 def _federation(federation: Federation) -> Iterator[str]:

@@ -93,7 +93,7 @@ def round_record(decision: Decision, federation: Federation, closed_at: float) -
         number=decision.round,
         closed_at=closed_at,
         reason=decision.reason,
-        error=decision.error,
+        error=decision.error and decision.error[:REASON_CHARACTERS],
         episodes=decision.episodes,
         parts=parts,
         rewards=rewards,

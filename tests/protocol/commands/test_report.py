@@ -117,7 +117,7 @@ def test_the_command_on_the_page_queues_the_same_federation(bucket_name: str, tm
 
     place = open_bucket(bucket_name)
     first = require_federation(place, "shop")
-    [line] = submit_lines(first, place.name)
+    line = "\n".join(submit_lines(first, place.name)).replace("\\\n", " ")
     run(*shlex.split(line)[1:], "--bucket", bucket_name)
     again = require_federation(place, "shop-again")
     assert again == first.model_copy(update={"group": "shop-again", "created_at": again.created_at})

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from env.printable import one_line
 from infra.proof.standin import GROUP, federation, training
 from protocol.report import curves
 from protocol.report.again import submit_lines
 from protocol.report.evaluation import Evaluation
 from protocol.report.page import page_of, verdict
 from protocol.report.record import MemberRecord, Part, Record, RoundRecord
-from protocol.wire.federation_documents import Outcome, OutcomeStatus
+from protocol.wire.federation_documents import Federation, Outcome, OutcomeStatus
 from protocol.wire.job_documents import EpochsSpec, Nodes
 from runner.evaluation.evaluate import Score
 from runner.report.html import render
@@ -100,29 +101,43 @@ def test_text_from_the_bucket_stays_text() -> None:
     assert not {"\x1b", "\u202e"} & set(shown)
 
 
+def command(wanted: Federation) -> tuple[list[str], list[str]]:
+    """The words of the command, and the remarks."""
+    text = "\n".join(submit_lines(wanted, "s3://bucket"))
+    head, *remarks = text.split("\n#")
+    return shlex.split(head.replace("\\\n", " ")), remarks
+
+
 def test_the_command_to_make_it_again_quotes_everything() -> None:
     odd = federation(2, 3, training=training(3, agent="x; reboot", agent_settings={"a b": "$(id)"}, weights="b" * 64))
-    [line] = submit_lines(odd, "s3://bucket")
-    words = shlex.split(line)
+    words, remarks = command(odd)
+    assert words[:2] == ["dispatch", "submit"]
     assert "x; reboot" in words
     assert "a b=$(id)" in words
     assert f"s3://bucket/weights/{'b' * 64}.safetensors" in words
     assert words[words.index("--group") + 1] == f"{GROUP}-again"
+    assert remarks == []
+
+
+@pytest.mark.parametrize("value", ["a" * 5000, "\u202e", "https://'; reboot; '@", "a\nreboot"])
+def test_a_value_that_a_page_would_change_is_left_out_of_the_command(value: str) -> None:
+    wanted = federation(2, 3, training=training(3, agent_settings={"first": value, "second": "kept"}))
+    words, remarks = command(wanted)
+    assert "second=kept" in words
+    assert not any("first" in word for word in words)
+    assert remarks == [" without 1 option whose values are odd: federation.json has them"]
+    shown = submit_lines(wanted, "s3://bucket")
+    assert [one_line(line) for line in shown] == shown
 
 
 def test_what_no_option_can_say_is_a_remark() -> None:
-    epochs = training(
-        5,
-        traces=(),
-        environment=EpochsSpec(
-            name="season", environments=4, epoch_steps=64, series=("c" * 64,), settings={"kappa": 2}
-        ),
-    )
-    line, remark = submit_lines(federation(2, 5, version=6, training=epochs), "s3://bucket")
-    assert "--env season --epochs 5 --epoch-steps 64 --environments 4 --kappa 2" in line
-    assert remark.startswith("# with the 1 series")
+    spec = EpochsSpec(name="season", environments=4, epoch_steps=64, series=("c" * 64,), settings={"kappa": 2})
+    words, [remark] = command(federation(2, 5, version=6, training=training(5, traces=(), environment=spec)))
+    assert " ".join(words).endswith("--env season --epochs 5 --epoch-steps 64 --environments 4 --kappa 2")
+    assert remark.startswith(" with the 1 series")
     nodes = training(3, nodes=Nodes(count=2, cpu_m=500, memory_bytes=1 << 30, pods=9))
-    assert "--nodes 2 --node-cpu 500m" in submit_lines(federation(2, 3, training=nodes), "s3://bucket")[0]
+    words, _ = command(federation(2, 3, training=nodes))
+    assert words[words.index("--nodes") + 1 :][:3] == ["2", "--node-cpu", "500m"]
 
 
 def test_a_thousand_members_and_rounds_are_a_page_of_less_than_6_mb() -> None:
