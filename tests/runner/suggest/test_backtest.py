@@ -121,6 +121,16 @@ def test_windows_above_are_borne_while_that_costs_less_than_holding_more(high_wi
     assert held(needs, 100.0, 4.0) == request_mib  # 4 x 7 / 28 = 1 = (200 - 100) / 100
 
 
+def test_the_price_of_a_window_above_decides_how_much_is_held() -> None:
+    needs = np.full(WEEK, 100.0)
+    needs[:4] = 200.0
+    assert [held(needs, 100.0, kappa) for kappa in (6.0, 8.0)] == [100.0, 200.0]  # 7 x 4 / 28 = 1
+    found = windows(weekly(100.0, 300.0, 4) * MIB)
+    for kappa, name in ((4.0, "low"), (60.0, "high")):
+        (test,) = walk([found], {"low": always(100), "high": always(300)}, kappa)
+        assert (test.chosen.name, test.kappa) == (name, kappa)
+
+
 def test_no_oom_in_few_windows_is_no_rate_of_zero() -> None:
     (test,) = walk([windows(np.full(LEAST, 300.0 * MIB))], simple(4.0), 4.0)
     low, high = test.chosen.oom_interval

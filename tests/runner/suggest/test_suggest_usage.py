@@ -71,6 +71,13 @@ def test_json_has_what_the_table_has(cli: Any, tmp_path: Path) -> None:
     assert by_name["KRR"]["oom_rate"] == {"value": 0, "low": 0, "high": pytest.approx(0.107, abs=0.001)}
 
 
+def test_the_price_of_a_window_above_is_said_and_can_be_another(cli: Any, tmp_path: Path) -> None:
+    use = samples(tmp_path / "use.csv", 15)
+    assert "kappa     12: a window above the request costs as much" in cli("suggest", "--usage", use).out
+    (test,) = json.loads(cli("suggest", "--usage", use, "--kappa", "3", "--json").out)["backtests"]
+    assert test["kappa"] == 3.0
+
+
 def test_markdown_and_one_workload_of_a_file(cli: Any, tmp_path: Path) -> None:
     told = cli("suggest", "--usage", samples(tmp_path / "use.csv", 15), "--markdown", "--deploy", "web")
     assert told.code == 0
