@@ -28,6 +28,8 @@ COMMANDS: Commands = {
     "chaos": Entry("infra.proof.chaos.commands:chaos", "Kill real processes; the weights must be the same."),
     "simulate": Entry("infra.proof.simulation.commands:simulate", "Run the protocol in virtual time under faults."),
     "policy": Entry("infra.access.commands:policy", "Print the IAM policy of a role, or the bucket's own."),
+    "workers": Entry("", "Workers on machines that you have."),
+    "workers job": Entry("infra.kubernetes.commands:job", "Print a Kubernetes Job of workers."),
     "s3": Entry("infra.local.s3_commands:serve", "Serve an S3 endpoint from this machine's memory."),
     "s3 check": Entry(
         "infra.proof.conformance.commands:check", "Tell whether an endpoint gives what the protocol needs."

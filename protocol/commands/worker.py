@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from env.errors import UsageError
 from protocol.commands import completion
 from protocol.commands.options import BucketChoice, LeaseChoice, OwnerChoice
 from runner.clusters.choice import ClusterChoice
@@ -23,6 +24,9 @@ class ClaimChoice:
     panel: ClassVar[str] = "Jobs"
 
     run_once: Annotated[bool, typer.Option("--run-once", help="Claim one job, run it, leave.")] = False
+    exit_when_idle: Annotated[
+        bool, typer.Option("--exit-when-idle", help="Leave when no job is unfinished, also if there was none.")
+    ] = False
     job: Annotated[
         str | None,
         typer.Option(
@@ -54,9 +58,10 @@ def worker(
     cluster: ClusterChoice,
     version: VersionOption = False,
 ) -> None:
-    """Claim jobs from a bucket and run them here; without --run-once or --job until it is stopped.
+    """Claim jobs from a bucket and run them here; without --run-once, --exit-when-idle or --job until it is stopped.
 
-    Exit codes with --run-once or --job: 0 the job ended well, 1 it did not, 3 there was none.
+    Exit codes with --run-once or --job: 0 the job ended well, 1 it did not, 3 there was none. With --exit-when-idle: 0
+    no job is unfinished, 130 it was told to stop before.
     """
     from protocol.commands.buckets import open_daemon_bucket
     from protocol.commands.instance import this_worker
@@ -67,11 +72,22 @@ def worker(
     name = ids.valid_id(claim.worker_id, "--worker-id") if claim.worker_id else this_worker()
     if claim.job is not None:
         ids.valid_id(claim.job, "--job")
+    if claim.exit_when_idle and (claim.run_once or claim.job is not None):
+        raise UsageError("--exit-when-idle: --run-once and --job leave after one job; choose one")
     cluster.check()
     at_work = touching(claim.busy_file)
     place = open_daemon_bucket(where.bucket, "worker", owner.bucket_owner)
     with cluster.opened(open_trace_bucket) as opened:
-        work(place, name, lease.lease_ttl, opened, run_once=claim.run_once, job=claim.job, at_work=at_work)
+        work(
+            place,
+            name,
+            lease.lease_ttl,
+            opened,
+            run_once=claim.run_once,
+            exit_when_idle=claim.exit_when_idle,
+            job=claim.job,
+            at_work=at_work,
+        )
 
 
 app = single(worker)

@@ -63,6 +63,7 @@ def work(
     cluster: Cluster | None,
     *,
     run_once: bool,
+    exit_when_idle: bool,
     job: str | None,
     at_work: Callable[[], None],
 ) -> None:
@@ -91,7 +92,9 @@ def work(
     )
     if not run_once:
         say(f"{name}: working on {place.name}")
-        loop.run_until_stopped()
+        loop.run_until_stopped(exit_when_idle=exit_when_idle)
+        if exit_when_idle and place.clock.stopping():  # 0 would say that the work is done
+            raise typer.Exit(int(Exit.INTERRUPTED))
         return
     result = loop.run_one()
     if result is None:

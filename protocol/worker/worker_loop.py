@@ -87,8 +87,12 @@ class WorkerLoop:
             self.say(f"{error}; left to other workers")  # the job has ended all the same
         return result
 
-    def run_until_stopped(self) -> None:
+    def run_until_stopped(self, *, exit_when_idle: bool = False) -> None:
         """Run jobs until the process is told to stop.
+
+        Args:
+            exit_when_idle: Leave once no job is unfinished that this worker could run. While another worker has one,
+                this one stays, to take it over.
 
         Raises:
             Unfit: the endpoint or the permissions do not allow to go on.
@@ -104,6 +108,8 @@ class WorkerLoop:
                     idle_since = clock.now()
                     continue
                 self._conclude()
+                if exit_when_idle and self._all_done():
+                    return
             except Unfit:
                 raise
             except StoreError as error:
@@ -125,6 +131,10 @@ class WorkerLoop:
             if taken := self._claim_one_of(free, listed):
                 return taken
         return None
+
+    def _all_done(self) -> bool:
+        """Whether no unfinished job is left; those that need another release or package are not for this worker."""
+        return all(self._avoid.get(job_id) == math.inf for job_id in queue.list_queue(self.bucket).jobs)
 
     def _sweep(self, strays: tuple[str, ...]) -> None:
         for job_id in strays:

@@ -110,6 +110,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena demo": ["--to damaged.pt", "--workers 0"],
     "sim-arena chaos": ["--to damaged.pt", "--barrier nosuch"],
     "sim-arena simulate": ["--seeds many", "--seeds 5:1", "--seed 1 --jobs 2"],
+    "sim-arena workers job": ["--bucket b-1 --count 1", "--bucket B* --count 1 --secret s --image i"],
     "sim-arena policy": ["workr --bucket b-1", "worker --bucket B*", "worker --bucket b-1 --worker-role x"],
     "sim-arena s3": ["--port many", "--log empty"],
     "sim-arena s3 check": ["--bucket s3://b-1", "--bogus"],
@@ -141,6 +142,7 @@ WRONG: dict[str, list[str]] = {
     "dispatch purge": ["nosuch --yes", "../x --yes", "nosuch"],
     "worker": [
         "--run-once --lease-ttl 0",
+        "--run-once --exit-when-idle",
         "--job ../x",
         "--worker-id ../x",
         "--run-once --cluster kind",
@@ -163,6 +165,7 @@ WRONG: dict[str, list[str]] = {
 WITHOUT_JSON = {
     "sim-arena mcp": "its stdout carries the protocol",
     "sim-arena policy": "what it prints is JSON",
+    "sim-arena workers job": "what it prints is YAML",
     "worker": "it prints a log",
     "sync-server": "it prints a log",
 }

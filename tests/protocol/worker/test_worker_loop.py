@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from itertools import count, islice, pairwise
 
 from infra.proof.standin import TTL_S, StandIn, bucket_of, integers, training
 from infra.proof.virtual_time import World
 from protocol.jobs import queue
 from protocol.jobs.lease import Attempts
-from protocol.jobs.queue import ClaimedJob
+from protocol.jobs.queue import ClaimedJob, claim
 from protocol.jobs.submit import submit_job
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
@@ -54,6 +55,44 @@ def test_a_worker_for_one_job_touches_no_other() -> None:
     assert queue.is_over(bucket_of(world), mine)
     assert not queue.is_over(bucket_of(world), other)
     assert [row.key for row in world.s3.log if row.who == "w" and mine not in row.key] == []
+    world.close()
+
+
+def test_a_worker_that_leaves_when_idle_takes_over_what_a_killed_one_had() -> None:
+    world = World(seed=1)
+    jobs = [submit_job(bucket_of(world), training(2)).job_ids[0] for _ in range(2)]
+
+    def work(clock: Clock, store: MemoryStore) -> None:
+        def start(manifest: Manifest) -> StandIn:
+            return StandIn(manifest, world.pause, 1.0)
+
+        bucket = Bucket(store, clock)
+        WorkerLoop(bucket, "w", TTL_S, start, integers, lambda line: None).run_until_stopped(exit_when_idle=True)
+
+    claim(bucket_of(world), jobs[0], Attempts(), "killed", TTL_S)  # and is never renewed
+    worker = world.process("w", work)
+    world.run(until=lambda: worker.ended)
+    assert all(queue.is_over(bucket_of(world), job) for job in jobs)
+    world.close()
+
+
+def test_a_job_of_another_release_keeps_no_worker_that_leaves_when_idle() -> None:
+    world, said = World(seed=1), list[str]()
+    newer = {"version": 999}
+    bucket_of(world).create(keys.pending_manifest("job-001"), json.dumps(newer).encode())
+
+    def work(clock: Clock, store: MemoryStore) -> None:
+        def start(manifest: Manifest) -> StandIn:
+            raise AssertionError("there is nothing to run")
+
+        WorkerLoop(Bucket(store, clock), "w", TTL_S, start, integers, said.append).run_until_stopped(
+            exit_when_idle=True
+        )
+
+    worker = world.process("w", work)
+    world.run(until=lambda: worker.ended)
+    assert [line for line in said if "passed over" in line]
+    assert bucket_of(world).exists(keys.pending_manifest("job-001"))
     world.close()
 
 
