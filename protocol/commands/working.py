@@ -92,14 +92,22 @@ def work(
     )
     if not run_once:
         say(f"{name}: working on {place.name}")
-        loop.run_until_stopped(exit_when_idle=exit_when_idle)
-        if exit_when_idle and place.clock.stopping():  # 0 would say that the work is done
-            raise typer.Exit(int(Exit.INTERRUPTED))
-        return
+        _run_many(loop, exit_when_idle)
+    else:
+        _run_one(loop, job)
+
+
+def _run_many(loop: WorkerLoop, exit_when_idle: bool) -> None:
+    loop.run_until_stopped(exit_when_idle=exit_when_idle)
+    if exit_when_idle and loop.bucket.clock.stopping():  # 0 would say that the work is done
+        raise typer.Exit(int(Exit.INTERRUPTED))
+
+
+def _run_one(loop: WorkerLoop, job: str | None) -> None:
     result = loop.run_one()
     if result is None:
         nothing = f"{job}: not queued, passed over, or a living worker has it; nothing to do" if job else "no free job"
-        nothing_to_do(f"{nothing} in {place.name}")
+        nothing_to_do(f"{nothing} in {loop.bucket.name}")
     if result.end is AttemptEnd.STOPPED:
         raise typer.Exit(int(Exit.INTERRUPTED))
     if result.status is not ResultStatus.SUCCESS:
