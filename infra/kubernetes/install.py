@@ -14,6 +14,7 @@ import sys
 import venv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 WANTED = ((3, 11), "x86_64")
 """What the wheels of the lock are for."""
@@ -52,7 +53,7 @@ def install(environment: Mapping[str, str], root: Path) -> None:
 
     client = boto3.session.Session().client("s3")
     owner = environment.get("SIM_ARENA_BUCKET_OWNER")
-    whose = {"ExpectedBucketOwner": owner} if owner else {}
+    whose: dict[str, Any] = {"ExpectedBucketOwner": owner} if owner else {}
 
     def fetch(name: str) -> Path:
         key = environment[name]

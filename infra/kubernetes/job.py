@@ -128,9 +128,11 @@ def _job(spec: JobSpec) -> Manifest:
 
 def _failure_rules(spec: JobSpec) -> list[Manifest]:
     """Of exit codes: 2 is wrong usage, the same for every pod; 3 is no job for a worker that wants one."""
-    drained = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    rules = [drained, {"action": "FailJob", "onExitCodes": _exits(2)}]
-    return [*rules, {"action": "FailIndex", "onExitCodes": _exits(3)}] if spec.run_once else rules
+    drained: Manifest = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    rules: list[Manifest] = [drained, {"action": "FailJob", "onExitCodes": _exits(2)}]
+    if spec.run_once:
+        rules.append({"action": "FailIndex", "onExitCodes": _exits(3)})
+    return rules
 
 
 def _exits(code: int) -> Manifest:
