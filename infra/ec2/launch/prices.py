@@ -17,29 +17,15 @@ HOURS_PER_MONTH = 730
 
 TABLE_DATE = "2026-01-19"
 TABLE_REGION = "us-east-1"
-# On demand, Linux, shared tenancy: the price of the size `large` in US dollars per hour, of which others are multiples.
+# Most prices are in the list that `sim-arena plan` ships; these are of families whose sizes it does not know. On
+# demand, Linux, shared tenancy: the price of the size `large` in US dollars per hour, of which others are multiples.
 _LARGE = {
-    "c5": 0.085,
-    "c5a": 0.077,
-    "c6a": 0.0765,
-    "c6i": 0.085,
     "c7a": 0.10264,
-    "c7i": 0.08925,
-    "m5": 0.096,
-    "m5a": 0.086,
-    "m6a": 0.0864,
-    "m6i": 0.096,
     "m7a": 0.11592,
-    "m7i": 0.1008,
     "m7i-flex": 0.09576,
     "m8a": 0.12172,
     "m8i": 0.10584,
     "m8i-flex": 0.10055,
-    "r5": 0.126,
-    "r6a": 0.1134,
-    "r6i": 0.126,
-    "r7i": 0.1323,
-    "t3": 0.0832,
     "t3a": 0.0752,
 }
 _SIZES = {"large": 1, "xlarge": 2, "2xlarge": 4, "4xlarge": 8, "8xlarge": 16}
@@ -74,10 +60,19 @@ def price(aws: Aws, instance_type: str, spot: bool, zone: str) -> Price:
 
 def tabled(instance_type: str) -> float | None:
     """The dated table's price on demand, in US dollars per hour; None if the type is not in it."""
+    if (usd := _shipped().get(instance_type)) is not None:
+        return usd
     family, _, size = instance_type.partition(".")
     times = (_BURSTABLE_SIZES if family.startswith("t") else _SIZES).get(size)
     large = _LARGE.get(family)
     return None if large is None or times is None else round(large * times, 5)
+
+
+@cache
+def _shipped() -> Mapping[str, float]:
+    from env.plan.prices import shipped_prices  # numpy and the engine: only where a price is looked up
+
+    return shipped_prices().usd_per_hour
 
 
 def _spot(aws: Aws, instance_type: str, zone: str) -> Price:

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import kubernetes.client as kubernetes
 import pytest
 import typer.main
-import yaml
 from botocore.validate import ParamValidator
 
 from infra.ec2.commands import main
@@ -58,50 +56,9 @@ def test_every_command_of_the_runbook_exists_with_its_options(words: list[str]) 
 def test_every_option_that_the_runbook_names_is_one_of_a_command() -> None:
     of_ours = set().union(*map(options, COMMANDS.values())) | options(typer.main.get_command(worker))
     of_others = {"--barrier", "--federation-size", "--service-code", "--quota-code", "--desired-value", "--trace"}
-    of_others |= {"--wheel-dir", "--no-deps", "--target", "--from-literal", "--no-cache-dir", "--index-url"}
-    of_others |= {"--constraint", "--cli-input-json", "--job-name", "--job-queue", "--job-definition"}
+    of_others |= {"--target", "--cli-input-json", "--job-name", "--job-queue", "--job-definition"}
     of_others |= {"--array-properties"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) <= of_ours | of_others
-
-
-def unknown_fields(value: Any, kind: str, where: str = "") -> list[str]:
-    """Fields that Kubernetes' API does not have."""
-    if listed := re.fullmatch(r"[Ll]ist\[(\w+)\]", kind):
-        return [each for item in value for each in unknown_fields(item, listed[1], where)]
-    model = getattr(kubernetes, kind, None)
-    if model is None:
-        return []
-    types = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
-    found = [f"{where}.{name}" for name in value if name not in types]
-    return found + [
-        each for name in value if name in types for each in unknown_fields(value[name], types[name], f"{where}.{name}")
-    ]
-
-
-def test_the_kubernetes_job_has_only_fields_that_there_are_and_runs_one_worker_a_member() -> None:
-    job, account, secret = map(yaml.safe_load, blocks("yaml"))
-    assert unknown_fields(job, "V1Job") == []
-    assert unknown_fields(account, "V1ServiceAccount") == []
-    assert unknown_fields(secret, "V1Container") == []
-    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
-    spec = job["spec"]
-    assert spec["completionMode"] == "Indexed"
-    assert spec["completions"] == spec["parallelism"], "members wait for each other"
-    pod = spec["template"]["spec"]
-    assert pod["restartPolicy"] == "Never", "which a pod failure policy asks for"
-    assert pod["serviceAccountName"] == account["metadata"]["name"]
-    (container,) = pod["containers"]
-    assert container["args"] == ["--run-once"]
-    assert {row["name"] for row in container["env"]} == {"SIM_ARENA_BUCKET", "AWS_DEFAULT_REGION"}
-    (by_code,) = [rule for rule in spec["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
-    assert by_code["onExitCodes"]["containerName"] == container["name"]
-    assert by_code["onExitCodes"]["values"] == sorted(by_code["onExitCodes"]["values"]), "which the API asks for"
-
-
-def test_a_misspelt_field_of_a_job_would_be_found() -> None:
-    assert unknown_fields({"spec": {"template": {"spec": {"containers": [{"arg": []}]}}}}, "V1Job") == [
-        ".spec.template.spec.containers.arg"
-    ]
 
 
 def test_batch_takes_the_job_definition() -> None:

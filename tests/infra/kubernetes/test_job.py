@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
+import kubernetes.client as kubernetes
 import pytest
 import yaml
 
@@ -40,6 +42,33 @@ def pod(**given: Any) -> Any:
 
 def environment(container: Any) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container["env"]}
+
+
+def unknown_fields(value: Any, kind: str, where: str = "") -> list[str]:
+    """Fields that Kubernetes' API does not have."""
+    if listed := re.fullmatch(r"[Ll]ist\[(\w+)\]", kind):
+        return [each for item in value for each in unknown_fields(item, listed[1], where)]
+    model = getattr(kubernetes, kind, None)
+    if model is None:
+        return []
+    types = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
+    found = [f"{where}.{name}" for name in value if name not in types]
+    return found + [
+        each for name in value if name in types for each in unknown_fields(value[name], types[name], f"{where}.{name}")
+    ]
+
+
+@pytest.mark.parametrize("given", [{"code": CODE, "lock": LOCK}, {"image": "sim-arena:1", "run_once": True}])
+def test_the_manifests_have_only_fields_that_there_are(given: dict[str, Any]) -> None:
+    account, found = manifests(spec(**given))
+    assert unknown_fields(account, "V1ServiceAccount") == []
+    assert unknown_fields(found, "V1Job") == []
+
+
+def test_a_misspelt_field_of_a_job_would_be_found() -> None:
+    assert unknown_fields({"spec": {"template": {"spec": {"containers": [{"arg": []}]}}}}, "V1Job") == [
+        ".spec.template.spec.containers.arg"
+    ]
 
 
 def test_each_index_is_a_worker_and_a_pod_that_is_killed_is_replaced() -> None:

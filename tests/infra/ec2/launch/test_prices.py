@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from double import Double
 
+from env.plan.prices import SHIPPED_SOURCE, shipped_prices
 from infra.ec2.aws import Aws
 from infra.ec2.launch import prices
 from infra.ec2.launch.offers import DEFAULT_TYPES
-from infra.ec2.launch.prices import Price, extras_usd_per_hour, newest_by_zone, price, tabled
+from infra.ec2.launch.prices import TABLE_DATE, TABLE_REGION, Price, extras_usd_per_hour, newest_by_zone, price, tabled
 
 
 def test_on_demand_is_what_the_price_list_says_of_the_region(double: Double) -> None:
@@ -64,6 +65,11 @@ def test_every_default_type_is_in_the_table() -> None:
 )
 def test_sizes_of_a_family_cost_in_proportion(instance_type: str, usd: float) -> None:
     assert tabled(instance_type) == usd
+
+
+def test_no_price_is_kept_twice() -> None:
+    assert not {name.partition(".")[0] for name in shipped_prices().usd_per_hour} & prices._LARGE.keys()
+    assert f"{TABLE_REGION}, of {TABLE_DATE}" in SHIPPED_SOURCE
 
 
 @pytest.mark.parametrize("instance_type", ["m7i.metal-24xl", "m7i", "", "q9.large", "m7i.medium", "t3.4xlarge"])
