@@ -7,6 +7,7 @@ this machine; the Job's controller, which replaces what was killed, is the real 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -31,28 +32,24 @@ from protocol.wire.clock import system_clock
 from protocol.wire.federation_documents import Outcome
 from protocol.wire.store import S3Store
 
-NAMESPACE, NAME = "workers", "sim-arena-workers"
+NAME = "sim-arena-workers"
 JOBS = "/apis/batch/v1/jobs"
 OF_THE_POD = ("HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # folders of its own, which a process here does not need
 
 
 @pytest.fixture
-def namespace(plane: Plane, api: KubeApi) -> Iterator[str]:
-    """One that takes only pods that are confined as the strictest Pod Security Standard asks."""
+def namespace(api: KubeApi) -> Iterator[str]:
+    """A new one that takes only pods that are confined as the strictest Pod Security Standard asks."""
+    name = f"workers-{secrets.token_hex(3)}"  # the last one may still be going
     strict = {"pod-security.kubernetes.io/enforce": "restricted"}
-    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": strict}}
-    api.apply(path_of(NAMESPACES.collection, NAMESPACE), made)
-    yield NAMESPACE
-    api.delete(path_of(NAMESPACES.collection, NAMESPACE))
-    wait(api, "the end of the namespace", PATIENCE_S, _is_gone)
-
-
-def _is_gone(api: KubeApi) -> Waiting | None:
-    return Waiting(NAMESPACE) if api.get(path_of(NAMESPACES.collection, NAMESPACE)) else None
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": strict}}
+    api.apply(path_of(NAMESPACES.collection, name), made)
+    yield name
+    api.delete(path_of(NAMESPACES.collection, name))
 
 
 def spec(**given: Any) -> JobSpec:
-    return JobSpec(**{"bucket": "my-bucket", "count": 2, "namespace": NAMESPACE, "secret": "s3", **given})
+    return JobSpec(**{"bucket": "my-bucket", "count": 2, "secret": "s3", **given})
 
 
 CODE = Code(*(Artifact(keys.code("0" * 64, name), "0" * 64) for name in ("x.whl", "requirements.lock")))
@@ -67,7 +64,9 @@ CODE = Code(*(Artifact(keys.code("0" * 64, name), "0" * 64) for name in ("x.whl"
     ],
 )
 def test_the_api_server_admits_what_is_printed(plane: Plane, namespace: str, given: dict[str, Any]) -> None:
-    said = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", given=text(spec(**given)))
+    said = plane.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "-f", "-", given=text(spec(namespace=namespace, **given))
+    )
     assert said.splitlines() == [
         f"serviceaccount/{NAME} created (server dry run)",
         f"job.batch/{NAME} created (server dry run)",
@@ -77,8 +76,8 @@ def test_the_api_server_admits_what_is_printed(plane: Plane, namespace: str, giv
 class Kubelet:
     """Runs each pod's container as a process, and tells the API server how it ends."""
 
-    def __init__(self, api: KubeApi, secret: dict[str, str], logs: Path) -> None:
-        self.api, self.secret, self.logs = api, secret, logs
+    def __init__(self, api: KubeApi, namespace: str, secret: dict[str, str], logs: Path) -> None:
+        self.api, self.namespace, self.secret, self.logs = api, namespace, secret, logs
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.drained: set[str] = set()
         self._over: set[str] = set()
@@ -88,7 +87,7 @@ class Kubelet:
 
     def step(self) -> None:
         """Start the pods that are new, and tell of those that have ended."""
-        for pod in self.api.list(within(PODS.collection, NAMESPACE)):
+        for pod in self.api.list(within(PODS.collection, self.namespace)):
             name = pod["metadata"]["name"]
             if name not in self.processes:
                 self._start(name, pod["spec"])
@@ -100,7 +99,9 @@ class Kubelet:
     def _start(self, name: str, pod: Any) -> None:
         (container,) = pod["containers"]
         program, *options = container["command"]
-        given = {each["name"]: each["value"] for each in container["env"] if each["name"] not in OF_THE_POD}
+        given = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+        for folder in OF_THE_POD:
+            del given[folder]
         with (self.logs / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 command(program, *options), env=clean_environment({**self.secret, **given}), stdout=log, stderr=log
@@ -119,7 +120,7 @@ class Kubelet:
 
     def _tell(self, name: str, status: dict[str, Any], state: dict[str, Any]) -> None:
         worker = {"name": "worker", "image": "x", "imageID": "x", "ready": False, "restartCount": 0, "state": state}
-        path = path_of(PODS.collection, name, NAMESPACE)
+        path = path_of(PODS.collection, name, self.namespace)
         self.api.patch(f"{path}/status", {"status": {**status, "containerStatuses": [worker]}})
 
     def end(self) -> None:
@@ -129,8 +130,8 @@ class Kubelet:
 
 
 @pytest.fixture
-def kubelet(api: KubeApi, embedded_s3: dict[str, str], tmp_path: Path) -> Iterator[Kubelet]:
-    made = Kubelet(api, embedded_s3, tmp_path)
+def kubelet(api: KubeApi, namespace: str, embedded_s3: dict[str, str], tmp_path: Path) -> Iterator[Kubelet]:
+    made = Kubelet(api, namespace, embedded_s3, tmp_path)
     yield made
     made.end()
 
@@ -161,7 +162,9 @@ def test_a_federation_whose_pods_are_killed_and_drained_ends_with_the_same_bits(
     here = clean_environment({**kubelet.secret, "SIM_ARENA_BUCKET": bucket_name})
     subprocess.run(command("worker", "--exit-when-idle"), env=here, check=True, capture_output=True)
     submit("struck")
-    account, job = yaml.safe_load_all(text(spec(bucket=bucket_name, image="sim-arena:1", lease_ttl=4.0)))
+    account, job = yaml.safe_load_all(
+        text(spec(bucket=bucket_name, namespace=namespace, image="sim-arena:1", lease_ttl=4.0))
+    )
     job["spec"]["template"]["spec"]["schedulerName"] = "nobody"  # the pods are `Kubelet`'s, and no node's of KWOK
     plane.kubectl("apply", "-f", "-", given=yaml.safe_dump_all([account, job]))
 
@@ -181,7 +184,7 @@ def test_a_federation_whose_pods_are_killed_and_drained_ends_with_the_same_bits(
 
     def done(api: KubeApi) -> Waiting | None:
         kubelet.step()
-        status = (api.get(path_of(JOBS, NAME, NAMESPACE)) or {}).get("status", {})
+        status = (api.get(path_of(JOBS, NAME, namespace)) or {}).get("status", {})
         ends = [each["type"] for each in status.get("conditions", ()) if each["status"] == "True"]
         assert "Failed" not in ends
         return None if "Complete" in ends else Waiting(f"{status.get('succeeded', 0)} pods done")
