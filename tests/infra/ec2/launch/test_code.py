@@ -60,3 +60,14 @@ def test_a_checkout_that_cannot_be_built_is_told_in_one_line(tmp_path: Path) -> 
     with pytest.raises(SimArenaError, match="the wheel cannot be built") as caught:
         code.build(tmp_path, tmp_path / "out")
     assert "\n" not in str(caught.value)
+
+
+def test_wheels_of_a_user_are_wheels_of_different_names(tmp_path: Path) -> None:
+    good = tmp_path / "my_arena-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(good, "w") as wheel:
+        wheel.writestr("my_arena.py", "")
+    code.check_wheels([good])
+    (no_wheel := tmp_path / "notes.whl").write_text("notes")
+    for paths, message in (([no_wheel], "--with .*notes.whl: no wheel"), ([good, good], "two wheels are called")):
+        with pytest.raises(UsageError, match=message):
+            code.check_wheels(paths)
