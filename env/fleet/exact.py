@@ -52,7 +52,8 @@ def _is_impossible(problem: NDArray[Any], nodes: int) -> bool:
     room = new_room()
     clear(one, nodes, room)
     cpu_m, memory_mib = (
-        room[has, :nodes] - room[used, :nodes] for has, used in ((CPU, USED_CPU), (MEMORY, USED_MEMORY))
+        (room.amounts[has, :nodes] - room.amounts[used, :nodes]).astype(np.int64)
+        for has, used in ((CPU, USED_CPU), (MEMORY, USED_MEMORY))
     )
     model = cp_model.CpModel()
     loads: list[tuple[int, int, list[Any]]] = []  # CPU and memory of a pod, and how many of them are on each node

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from env import jit
 from env.fleet.draw import PROBLEM, draw_problem
 from env.fleet.features import action_mask, features
-from env.fleet.placement import nodes_needed, replay
-from env.fleet.variants import JUMPS, MOST_REPLICAS, MOST_SERVICES, Variant
+from env.fleet.placement import DEPLOYMENTS, Room, nodes_needed, replay
+from env.fleet.variants import JUMPS, MOST_NODES, MOST_REPLICAS, MOST_SERVICES, Variant
 from env.problems.draw import episode_words
 from env.problems.philox import below, seed_of
 
@@ -36,6 +36,7 @@ LANE = np.dtype(
         ("steps", np.int64),
         ("service", np.int64),
         ("jump", np.int64),
+        ("on", np.uint8, (DEPLOYMENTS, MOST_NODES)),
         ("ended", np.bool_),
     ]
 )
@@ -48,6 +49,7 @@ waiting: Pods that are not Ready, in nodes; see `env.fleet.placement.replay`.
 first_nodes, fewest_nodes: On which all was Ready at first, and so far at the least.
 steps: Of this episode.
 service, jump: What the last action changed, -1 after a reset, and by how much.
+on: Pods of each Deployment on each node; see `env.fleet.placement.Room`.
 ended: The last step ended the episode.
 """
 
@@ -85,7 +87,7 @@ def compiled() -> Callable[..., None]:
         number: int,
         wanted: NDArray[np.int64],
         steps: int,
-        room: NDArray[np.int64],
+        room: Room,
         states: NDArray[np.float32],
         masks: NDArray[np.bool_],
         rewards: NDArray[np.float64],
@@ -100,17 +102,18 @@ def compiled() -> Callable[..., None]:
             number: Which of them the first lane starts with, the second with the next; -1: they are drawn.
             wanted: Actions, shape (n,).
             steps: After how many an episode is over.
-            room: Of `env.fleet.placement.new_room`.
+            room: Of `env.fleet.placement.new_room`; but for what is on the nodes, which each lane keeps.
             states, masks, rewards, truncated: Results, of n rows.
         """
         sources  # noqa: B018  (numba's cache of compiled code knows a function by its own file and its closure)
         for i in range(len(lanes)):
             lane = lanes[i]
+            own = Room(room.amounts, room.keys, lane.on)
             if lane.ended:
-                start_lane(lane, game, given, -1 if number < 0 else number + i, room)
+                start_lane(lane, game, given, -1 if number < 0 else number + i, own)
                 rewards[i], truncated[i] = 0.0, False
             else:
-                rewards[i] = step_lane(lane, wanted[i], room)
+                rewards[i] = step_lane(lane, wanted[i], own)
                 truncated[i] = lane.steps >= steps
             lane.ended = truncated[i]
             features(lane, game.most, game.steps, states[i])
@@ -121,7 +124,7 @@ def compiled() -> Callable[..., None]:
     return step
 
 
-def start_lane(lane: Any, game: Game, given: NDArray[Any], number: int, room: NDArray[np.int64]) -> None:
+def start_lane(lane: Any, game: Game, given: NDArray[Any], number: int, room: Room) -> None:
     """Begin the lane's next episode, of the given problem of a number or of one drawn, where its start leads."""
     first, second, third, _ = episode_words(int(lane.key), int(lane.episodes))
     lane.seed = seed_of(first, second)
@@ -164,7 +167,7 @@ def copy_problem(given: Any, lane: Any) -> None:
     lane.neighbour_pods[:] = given.neighbour_pods
 
 
-def step_lane(lane: Any, action: int, room: NDArray[np.int64]) -> float:
+def step_lane(lane: Any, action: int, room: Room) -> float:
     """Change a service's replicas, replay, and drain nodes while all is Ready; returns the reward.
 
     The reward is by how much nodes in use, and pods that wait, in nodes, became fewer.
@@ -175,14 +178,14 @@ def step_lane(lane: Any, action: int, room: NDArray[np.int64]) -> float:
     lane.steps += 1
     if service < lane.services and jump != 0:
         lane.replicas[service] = min(max(lane.replicas[service] + jump, lane.fewest[service]), MOST_REPLICAS)
-        lane.waiting = replay(lane, lane.nodes, lane.replicas, lane.ready, room)
+        lane.waiting = replay(lane, lane.nodes, lane.replicas, lane.ready, room, lane.neighbours + service)
         if lane.waiting == 0.0:
             lane.fewest_nodes = min(lane.fewest_nodes, lane.nodes)
             drain(lane, room)
     return float(before - (lane.nodes + lane.waiting))
 
 
-def drain(lane: Any, room: NDArray[np.int64]) -> None:
+def drain(lane: Any, room: Room) -> None:
     """Take nodes away, one after the other, until something is not Ready or one node is left."""
     while lane.waiting == 0.0 and lane.nodes > 1:
         lane.nodes -= 1

@@ -2,33 +2,55 @@
 
 The same decisions as `env.engine.scheduling.kernel` makes of such pods: NodeResourcesFit, LeastAllocated,
 BalancedAllocation and the default spreading over hosts. Where nothing else matters, the scores of the other plugins
-are the same on all nodes. Resources are scored once for a Deployment, and again on the node that has got a pod.
+are the same on all nodes. Resources are scored once for a Deployment, and again on the node that has got a pod. Nodes
+with equally many pods of the Deployment are one level; only a level that a node leaves is gone through again.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from env.engine.scheduling.nodes import DEFAULT_PODS
 from env.fleet.use import cpu_request_m, memory_request_mib
-from env.fleet.variants import MOST_NODES
+from env.fleet.variants import MOST_NEIGHBOURS, MOST_NODES, MOST_SERVICES
 
-CPU, MEMORY, USED_CPU, USED_MEMORY, PODS, OWN, SCORE, SPREAD = range(8)
-"""Rows of `room`, a column a node: what it has and what is used of it; how many more pods it takes; pods of the
-Deployment whose turn it is; the score of its resources, -1 where no further pod fits. SPREAD has a column for each
-number of own pods, from the least on, and the score for it."""
+CPU, MEMORY, USED_CPU, USED_MEMORY, PODS = range(5)
+"""Rows of `Room.amounts`: what a node has and what is used of it, millicores and MiB; how many more pods it takes."""
+KEY, OWN, LEVEL = range(3)
+"""Rows of `Room.keys`: a node's key (see `score_nodes`); its pods of the Deployment whose turn it is; and, in a column
+for each number of such pods, the highest key of the nodes that have so many."""
+
+DEPLOYMENTS = MOST_NEIGHBOURS + MOST_SERVICES
 
 _MAX = 100
-_FAR = 1 << 40
+_KEYS = 128  # more than there are nodes
 
 
-def new_room() -> NDArray[np.int64]:
+class Room(NamedTuple):
+    """What is on the nodes, a column each.
+
+    Whole numbers all of them. Amounts are float64, as compilers have vector instructions for its division; quotients
+    of numbers below 2^31 are cut as exactly as in int64.
+
+    Attributes:
+        amounts: float64 (5, MOST_NODES), see CPU.
+        keys: int64 (3, MOST_NODES), see KEY.
+        on: Pods of each Deployment, neighbours first, uint8 (DEPLOYMENTS, MOST_NODES); what the last replay came to.
+    """
+
+    amounts: NDArray[np.float64]
+    keys: NDArray[np.int64]
+    on: NDArray[np.uint8]
+
+
+def new_room() -> Room:
     """Space for the numbers of nodes."""
-    return np.zeros((8, MOST_NODES), np.int64)
+    on = np.zeros((DEPLOYMENTS, MOST_NODES), np.uint8)
+    return Room(np.zeros((5, MOST_NODES)), np.zeros((3, MOST_NODES), np.int64), on)
 
 
 def of_second_pool(problem: Any, nodes: int) -> int:
@@ -36,27 +58,39 @@ def of_second_pool(problem: Any, nodes: int) -> int:
     return int(nodes * problem.second_share // 4)
 
 
-def clear(problem: Any, nodes: int, room: NDArray[np.int64]) -> None:
+def clear(problem: Any, nodes: int, room: Room) -> None:
     """Let there be so many nodes, with nothing but DaemonSets' pods."""
+    amounts = room.amounts
     first = nodes - of_second_pool(problem, nodes)
     for i in range(nodes):
         pool = 0 if i < first else 1
-        room[CPU, i] = problem.cpu_m[pool]
-        room[MEMORY, i] = problem.memory_mib[pool]
-        room[USED_CPU, i] = problem.daemons * problem.daemon_cpu_m
-        room[USED_MEMORY, i] = problem.daemons * problem.daemon_memory_mib
-        room[PODS, i] = DEFAULT_PODS - problem.daemons
+        amounts[CPU, i] = problem.cpu_m[pool]
+        amounts[MEMORY, i] = problem.memory_mib[pool]
+        amounts[USED_CPU, i] = problem.daemons * problem.daemon_cpu_m
+        amounts[USED_MEMORY, i] = problem.daemons * problem.daemon_memory_mib
+        amounts[PODS, i] = DEFAULT_PODS - problem.daemons
 
 
-def resource_score(room: NDArray[np.int64], i: int, cpu_m: int, memory_mib: int) -> int:
-    """LeastAllocated and BalancedAllocation of a node with one pod more; -1 where it does not fit."""
-    cpu, memory = room[CPU, i], room[MEMORY, i]
-    used_cpu, used_memory = room[USED_CPU, i] + cpu_m, room[USED_MEMORY, i] + memory_mib
-    if used_cpu > cpu or used_memory > memory or room[PODS, i] <= 0:
-        return -1
-    least = ((cpu - used_cpu) * _MAX // cpu + (memory - used_memory) * _MAX // memory) // 2
-    balance = int((1.0 - abs((used_cpu / cpu - used_memory / memory) / 2)) * _MAX)
-    return int(least + balance)
+def score_nodes(first: int, end: int, cpu_m: float, memory_mib: float, room: Room) -> None:
+    """Write the keys of nodes: first the score of their resources, then which comes first; -1 where no pod more fits.
+
+    The score is that of LeastAllocated and BalancedAllocation. There is no branch, so that it is done for several
+    nodes at once.
+
+    Args:
+        first, end: Which nodes.
+        cpu_m, memory_mib: What the pod requests.
+        room: `keys` are written.
+    """
+    amounts, keys = room.amounts, room.keys
+    for i in range(first, end):
+        cpu, memory = amounts[CPU, i], amounts[MEMORY, i]
+        used_cpu, used_memory = amounts[USED_CPU, i] + cpu_m, amounts[USED_MEMORY, i] + memory_mib
+        fits = (used_cpu <= cpu) & (used_memory <= memory) & (amounts[PODS, i] > 0.0)
+        least = (int((cpu - used_cpu) * _MAX / cpu) + int((memory - used_memory) * _MAX / memory)) >> 1
+        balance = int((1.0 - abs((used_cpu / cpu - used_memory / memory) * 0.5)) * _MAX)
+        key = (least + balance) * _KEYS + (_KEYS - 1 - i)
+        keys[KEY, i] = key if fits else -1
 
 
 def raw_spread(own: int, weight: float) -> int:
@@ -64,61 +98,80 @@ def raw_spread(own: int, weight: float) -> int:
     return math.floor(own * weight + 2.0 + 0.5)
 
 
-def best_node(nodes: int, weight: float, room: NDArray[np.int64]) -> int:
+def best_node(most: int, weight: float, levels: NDArray[np.int64]) -> int:
     """The node with the highest score, the first of several; at least one takes a pod.
 
+    Only the best of those with equally many own pods is looked at: they have the same score for spreading.
+
     Args:
-        nodes: How many there are.
+        most: No node has more own pods.
         weight: Of the Deployment's own pods on a node.
-        room: See CPU; SPREAD is written.
+        levels: `Room.keys[LEVEL]`.
     """
-    least, most = _FAR, 0
+    least = 0
+    while levels[least] < 0:
+        least += 1
+    while levels[most] < 0:
+        most -= 1
+    top = levels[least]
+    if least < most:
+        low, high = raw_spread(least, weight), raw_spread(most, weight)
+        top = -1
+        for own in range(least, most + 1):
+            if levels[own] >= 0:
+                spread = 2 * (_MAX * (high + low - raw_spread(own, weight)) // high)
+                top = max(top, levels[own] + spread * _KEYS)
+    return int(_KEYS - 1 - top % _KEYS)
+
+
+def best_of_level(nodes: int, own: int, keys: NDArray[np.int64]) -> int:
+    """The highest key of nodes with so many own pods; -1: none of them takes a pod."""
+    best = -1
     for i in range(nodes):
-        if room[SCORE, i] >= 0:
-            least = min(least, room[OWN, i])
-            most = max(most, room[OWN, i])
-    low, high = raw_spread(least, weight), raw_spread(most, weight)
-    for own in range(least, most + 1):
-        room[SPREAD, own - least] = 2 * (_MAX * (high + low - raw_spread(own, weight)) // high)
-    best, top = 0, -1
-    for i in range(nodes):
-        if room[SCORE, i] >= 0:
-            score = room[SCORE, i] + room[SPREAD, room[OWN, i] - least]
-            if score > top:
-                best, top = i, score
+        key = keys[KEY, i] if keys[OWN, i] == own else -1
+        if key > best:  # compiled to faster code than max
+            best = key
     return best
 
 
-def place(nodes: int, cpu_m: int, memory_mib: int, wanted: int, room: NDArray[np.int64]) -> int:
+def place(nodes: int, cpu_m: int, memory_mib: int, wanted: int, room: Room) -> int:
     """Place the pods of a Deployment, one by one, until none fits.
 
     Args:
         nodes: How many there are.
         cpu_m, memory_mib: What each pod requests.
-        wanted: How many pods.
-        room: See CPU; changed.
+        wanted: How many pods; fewer than MOST_NODES.
+        room: Changed.
 
     Returns:
         How many were placed.
     """
+    amounts, keys = room.amounts, room.keys
+    score_nodes(0, nodes, cpu_m, memory_mib, room)
     found = 0
     for i in range(nodes):
-        room[OWN, i] = 0
-        room[SCORE, i] = resource_score(room, i, cpu_m, memory_mib)
-        found += room[SCORE, i] >= 0
-    weight, of = 0.0, -1
+        keys[OWN, i] = 0
+        found += keys[KEY, i] >= 0
+    keys[LEVEL, 0] = best_of_level(nodes, 0, keys)
+    weight, of, most = 0.0, -1, 0
     for number in range(wanted):
         if found == 0:
             return number
         if of != found:
             weight, of = math.log(found + 2.0), found
-        best = best_node(nodes, weight, room)
-        room[USED_CPU, best] += cpu_m
-        room[USED_MEMORY, best] += memory_mib
-        room[PODS, best] -= 1
-        room[OWN, best] += 1
-        room[SCORE, best] = resource_score(room, best, cpu_m, memory_mib)
-        found -= room[SCORE, best] < 0
+        best = best_node(most, weight, keys[LEVEL])
+        own = keys[OWN, best] + 1
+        if own > most:
+            most = own
+            keys[LEVEL, own] = -1
+        amounts[USED_CPU, best] += cpu_m
+        amounts[USED_MEMORY, best] += memory_mib
+        amounts[PODS, best] -= 1.0
+        keys[OWN, best] = own
+        score_nodes(best, best + 1, cpu_m, memory_mib, room)
+        found -= keys[KEY, best] < 0
+        keys[LEVEL, own - 1] = best_of_level(nodes, own - 1, keys)
+        keys[LEVEL, own] = max(keys[LEVEL, own], keys[KEY, best])
     return wanted
 
 
@@ -128,7 +181,7 @@ def size(problem: Any, cpu_m: int, memory_mib: int) -> float:
 
 
 def replay(
-    problem: Any, nodes: int, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: NDArray[np.int64]
+    problem: Any, nodes: int, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: Room, since: int = 0
 ) -> float:
     """Place everything on so many nodes, each service with the least requests that are enough for it.
 
@@ -137,25 +190,48 @@ def replay(
         nodes: 1 to MOST_NODES.
         replicas: Of the services.
         ready: How many pods of each service are Ready; written.
-        room: See CPU; written.
+        room: Written.
+        since: The first Deployment, neighbours first, that may go elsewhere than in the last replay, which was on as
+            many nodes: those before it are put where they were.
 
     Returns:
         Pods that wait, in nodes of the first pool; 0 if all are Ready.
     """
     clear(problem, nodes, room)
-    waiting = 0.0
-    for i in range(problem.neighbours):
-        cpu_m, memory_mib = problem.neighbour_cpu_m[i], problem.neighbour_memory_mib[i]
-        left = problem.neighbour_pods[i] - place(nodes, cpu_m, memory_mib, problem.neighbour_pods[i], room)
-        waiting += left * size(problem, cpu_m, memory_mib)
-    for j in range(problem.services):
-        cpu_m, memory_mib = cpu_request_m(problem, j, replicas[j]), memory_request_mib(problem, j, replicas[j])
-        ready[j] = place(nodes, cpu_m, memory_mib, replicas[j], room)
-        waiting += (replicas[j] - ready[j]) * size(problem, cpu_m, memory_mib)
+    waiting, neighbours = 0.0, problem.neighbours
+    for k in range(neighbours + problem.services):
+        j = k - neighbours
+        if j < 0:
+            cpu_m, memory_mib = problem.neighbour_cpu_m[k], problem.neighbour_memory_mib[k]
+            wanted = problem.neighbour_pods[k]
+        else:
+            cpu_m, memory_mib = cpu_request_m(problem, j, replicas[j]), memory_request_mib(problem, j, replicas[j])
+            wanted = replicas[j]
+        if k < since:
+            placed = put_back(nodes, k, cpu_m, memory_mib, room)
+        else:
+            placed = place(nodes, cpu_m, memory_mib, wanted, room)
+            for i in range(nodes):
+                room.on[k, i] = room.keys[OWN, i]
+        if j >= 0:
+            ready[j] = placed
+        waiting += (wanted - placed) * size(problem, cpu_m, memory_mib)
     return waiting
 
 
-def nodes_needed(problem: Any, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: NDArray[np.int64]) -> int:
+def put_back(nodes: int, k: int, cpu_m: int, memory_mib: int, room: Room) -> int:
+    """Let the pods of Deployment k be where they were; returns how many there are."""
+    amounts, placed = room.amounts, 0
+    for i in range(nodes):
+        pods = int(room.on[k, i])
+        amounts[USED_CPU, i] += pods * cpu_m
+        amounts[USED_MEMORY, i] += pods * memory_mib
+        amounts[PODS, i] -= pods
+        placed += pods
+    return placed
+
+
+def nodes_needed(problem: Any, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: Room) -> int:
     """The fewest nodes on which all is Ready; MOST_NODES + 1 if there are none."""
     cpu_m, memory_mib = 0, 0
     for i in range(problem.neighbours):

@@ -33,11 +33,12 @@ def fleet_picture(lane: Any) -> NDArray[np.uint8]:
     problem = np.array([lane]).view(np.recarray)[0]
     room, ready = new_room(), np.zeros_like(problem.ready)
     replay(problem, int(problem.nodes), problem.replicas, ready, room)
+    amounts = room.amounts
     columns = [
         Column(
             str(i + 1),
             tuple(
-                Bar(float(room[has, i] / room[has].max()), ((float(room[used, i] / room[has, i]), READY),))
+                Bar(float(amounts[has, i] / amounts[has].max()), ((float(amounts[used, i] / amounts[has, i]), READY),))
                 for has, used in ((ALL_CPU, USED_CPU), (MEMORY, USED_MEMORY))
             ),
         )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env import jit
-from env.fleet.placement import new_room, nodes_needed, size
+from env.fleet.placement import Room, new_room, nodes_needed, size
 from env.fleet.use import cpu_request_m, memory_request_mib
 from env.fleet.variants import MOST_REPLICAS, MOST_SERVICES
 from env.problems.philox import below, philox
@@ -35,7 +35,7 @@ class Found(NamedTuple):
     replicas: NDArray[np.int64]
 
 
-def value_of(problem: Any, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: NDArray[np.int64]) -> float:
+def value_of(problem: Any, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: Room) -> float:
     """The nodes that a configuration needs, and a little for what it requests, in nodes."""
     asked = 0.0
     for j in range(problem.services):
@@ -61,7 +61,7 @@ def climb(
     key: int,
     warmth: float,
     scratch: NDArray[np.int64],
-    room: NDArray[np.int64],
+    room: Room,
 ) -> None:
     """Search from `best` on, and leave the best configuration there.
 
@@ -102,7 +102,7 @@ def _compiled() -> Any:
         key: int,
         warmth: float,
         scratch: NDArray[np.int64],
-        room: NDArray[np.int64],
+        room: Room,
     ) -> None:
         sources  # noqa: B018  (numba's cache of compiled code knows a function by its own file and its closure)
         for i in range(len(problems)):

@@ -49,8 +49,8 @@ def test_every_node_holds_what_it_holds_in_the_engine(variant: str, seed: int, c
     waiting = replay(problem, nodes, replicas, ready, room)
     plane = EmbeddedCluster().replayed(trace_of(problem, replicas.tolist()), nodes_of(problem, nodes))
     used = plane.api.scheduler.bound.table.used
-    assert room[USED_CPU, :nodes].tolist() == used[:, CPU].tolist()
-    assert room[USED_MEMORY, :nodes].tolist() == (used[:, MEMORY] // MIB).tolist()
+    assert room.amounts[USED_CPU, :nodes].tolist() == used[:, CPU].tolist()
+    assert room.amounts[USED_MEMORY, :nodes].tolist() == (used[:, MEMORY] // MIB).tolist()
     assert ready[: problem.services].tolist() == ready_pods(plane, problem)
     if waiting == 0:
         assert (ready[: problem.services] == replicas[: problem.services]).all()
