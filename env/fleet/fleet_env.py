@@ -12,15 +12,33 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from env.engine.scheduling.nodes import DEFAULT_PODS
 from env.errors import ConfigError
 from env.fleet.draw import PROBLEM
 from env.fleet.features import HIGHEST, LEAST, feature_names
 from env.fleet.kernel import LANE, compiled, game_of, given_of
 from env.fleet.placement import new_room
 from env.fleet.scene import fleet_picture, line
-from env.fleet.variants import variant_named
+from env.fleet.variants import MOST_NEIGHBOURS, MOST_REPLICAS, MOST_SERVICES, variant_named
 from env.printable import one_line
 from env.settings import RENDER_MODES, SEEDS, action_number, check_keywords, check_render_mode, seed_number
+
+_LARGEST = 1 << 24
+"""Of amounts in given problems: compiled code divides a hundred times as much exactly."""
+_ALLOWED = {
+    "neighbours": (0, MOST_NEIGHBOURS),
+    "second_share": (0, 3),
+    "daemons": (0, DEFAULT_PODS),
+    "cpu_m": (1, _LARGEST),
+    "memory_mib": (1, _LARGEST),
+    "fewest": (1, MOST_REPLICAS),
+    "start": (1, MOST_REPLICAS),
+    "cpu_offset_m": (1, _LARGEST),
+    "memory_offset_mib": (1, _LARGEST),
+    "neighbour_pods": (0, MOST_REPLICAS),
+}
+"""From where to where numbers of given problems may be; others from 0 to `_LARGEST`."""
+_OF_SERVICES_THERE = ("fewest", "start", "cpu_offset_m", "memory_offset_mib")
 
 
 class FleetEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
@@ -142,14 +160,20 @@ def checked_problems(problems: NDArray[Any] | None, most: int) -> NDArray[Any] |
     """Problems that an environment can play, or None.
 
     Raises:
-        ConfigError: There are none in it, they are not of PROBLEM, or of more services than the variant has.
+        ConfigError: There are none in it, they are not of PROBLEM, or a number is out of its range.
     """
     if problems is None:
         return None
     if not isinstance(problems, np.ndarray) or problems.dtype != PROBLEM or problems.ndim != 1 or not len(problems):
         raise ConfigError("problems: must be an array of env.fleet.draw.PROBLEM, shape (n,), n > 0")
-    if problems["services"].min() < 1 or problems["services"].max() > most:
-        raise ConfigError(f"problems: of up to {problems['services'].max()} services; must be from 1 to {most}")
+    there = np.arange(MOST_SERVICES) < problems["services"][:, np.newaxis]
+    allowed = {**_ALLOWED, "services": (1, most)}
+    for name in PROBLEM.names or ():
+        least, largest = allowed.get(name, (0, _LARGEST))
+        values = problems[name][there] if name in _OF_SERVICES_THERE else problems[name]
+        if len(values) and (values.min() < least or values.max() > largest):
+            found = values.min() if values.min() < least else values.max()
+            raise ConfigError(f"problems: {name} {found}: must be from {least} to {largest}")
     return problems
 
 

@@ -137,11 +137,10 @@ def start_lane(lane: Any, game: Game, given: NDArray[Any], number: int, room: Ro
     lane.steps = 0
     lane.service = -1
     lane.jump = 0
-    lane.nodes = nodes_needed(lane, lane.replicas, lane.ready, room)
-    lane.first_nodes = lane.nodes
-    lane.fewest_nodes = lane.nodes
-    lane.waiting = 0.0
-    drain(lane, room)
+    lane.first_nodes = nodes_needed(lane, lane.replicas, room)
+    lane.fewest_nodes = lane.first_nodes
+    lane.nodes = max(lane.first_nodes - 1, 1)
+    lane.waiting = replay(lane, lane.nodes, lane.replicas, lane.ready, room)
 
 
 def copy_problem(given: Any, lane: Any) -> None:

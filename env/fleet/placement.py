@@ -200,23 +200,25 @@ def replay(
     clear(problem, nodes, room)
     waiting, neighbours = 0.0, problem.neighbours
     for k in range(neighbours + problem.services):
-        j = k - neighbours
-        if j < 0:
-            cpu_m, memory_mib = problem.neighbour_cpu_m[k], problem.neighbour_memory_mib[k]
-            wanted = problem.neighbour_pods[k]
-        else:
-            cpu_m, memory_mib = cpu_request_m(problem, j, replicas[j]), memory_request_mib(problem, j, replicas[j])
-            wanted = replicas[j]
+        wanted, cpu_m, memory_mib = asked_by(problem, k, replicas)
         if k < since:
             placed = put_back(nodes, k, cpu_m, memory_mib, room)
         else:
             placed = place(nodes, cpu_m, memory_mib, wanted, room)
             for i in range(nodes):
                 room.on[k, i] = room.keys[OWN, i]
-        if j >= 0:
-            ready[j] = placed
+        if k >= neighbours:
+            ready[k - neighbours] = placed
         waiting += (wanted - placed) * size(problem, cpu_m, memory_mib)
     return waiting
+
+
+def asked_by(problem: Any, k: int, replicas: NDArray[np.int64]) -> tuple[int, int, int]:
+    """How many pods Deployment k has, neighbours first, and the CPU and memory that each of them requests."""
+    j = k - problem.neighbours
+    if j < 0:
+        return problem.neighbour_pods[k], problem.neighbour_cpu_m[k], problem.neighbour_memory_mib[k]
+    return replicas[j], cpu_request_m(problem, j, replicas[j]), memory_request_mib(problem, j, replicas[j])
 
 
 def put_back(nodes: int, k: int, cpu_m: int, memory_mib: int, room: Room) -> int:
@@ -231,19 +233,27 @@ def put_back(nodes: int, k: int, cpu_m: int, memory_mib: int, room: Room) -> int
     return placed
 
 
-def nodes_needed(problem: Any, replicas: NDArray[np.int64], ready: NDArray[np.int64], room: Room) -> int:
-    """The fewest nodes on which all is Ready; MOST_NODES + 1 if there are none."""
-    cpu_m, memory_mib = 0, 0
-    for i in range(problem.neighbours):
-        cpu_m += problem.neighbour_cpu_m[i] * problem.neighbour_pods[i]
-        memory_mib += problem.neighbour_memory_mib[i] * problem.neighbour_pods[i]
-    for j in range(problem.services):
-        cpu_m += cpu_request_m(problem, j, replicas[j]) * replicas[j]
-        memory_mib += memory_request_mib(problem, j, replicas[j]) * replicas[j]
-    for nodes in range(1, MOST_NODES + 1):
-        if has_volume(problem, nodes, cpu_m, memory_mib) and replay(problem, nodes, replicas, ready, room) == 0.0:
+def nodes_needed(problem: Any, replicas: NDArray[np.int64], room: Room, most: int = MOST_NODES) -> int:
+    """The fewest nodes on which all is Ready; `most` + 1 if so many are not enough."""
+    all_cpu_m, all_memory_mib = 0, 0
+    for k in range(problem.neighbours + problem.services):
+        wanted, cpu_m, memory_mib = asked_by(problem, k, replicas)
+        all_cpu_m += wanted * cpu_m
+        all_memory_mib += wanted * memory_mib
+    for nodes in range(1, most + 1):
+        if has_volume(problem, nodes, all_cpu_m, all_memory_mib) and are_enough(problem, nodes, replicas, room):
             return nodes
-    return MOST_NODES + 1
+    return most + 1
+
+
+def are_enough(problem: Any, nodes: int, replicas: NDArray[np.int64], room: Room) -> bool:
+    """Whether all is Ready on so many nodes."""
+    clear(problem, nodes, room)
+    for k in range(problem.neighbours + problem.services):
+        wanted, cpu_m, memory_mib = asked_by(problem, k, replicas)
+        if place(nodes, cpu_m, memory_mib, wanted, room) < wanted:
+            return False
+    return True
 
 
 def has_volume(problem: Any, nodes: int, cpu_m: int, memory_mib: int) -> bool:

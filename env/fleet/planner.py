@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env.fleet.rules import requests_of
-from env.fleet.search import WARMTH, search
+from env.fleet.search import search
 from env.fleet.variants import MOST_REPLICAS
 from env.interrupt import stop_if_asked
 
 REPLAYS = 8
-PLANNED_WITH = 800
+PLANNED_WITH = 2_400
 """Replays in the engine of what is thought to be so, for one plan."""
 
 Ints = NDArray[np.int64]
@@ -57,7 +57,7 @@ def plan(problems: NDArray[Any], replays: int = REPLAYS, noise: float = 0.0, see
         elif number + 1 < replays:
             fits = _fitted(problems, np.stack(tried), measured)
             start = np.maximum(replicas, fits["fewest"])
-            planned = search(fits, start, PLANNED_WITH, seed=(seed << 16) + number, warmth=WARMTH).replicas
+            planned = search(fits, start, PLANNED_WITH, seed=(seed << 16) + number, anneals=True).replicas
             replicas = _not_again(np.maximum(planned, problems["fewest"]), tried, problems, rng)
     return np.minimum.accumulate(np.stack(found), axis=0)
 

@@ -14,7 +14,7 @@ from env.fleet.bound import volume_bound
 from env.fleet.kept import kept
 from env.fleet.planner import REPLAYS, plan
 from env.fleet.rules import MARGIN, RULES, best_rule, configurations, with_vpa
-from env.fleet.search import WARMTH, search
+from env.fleet.search import search
 from env.fleet.variants import ACTIONS, Variant
 from env.fleet.vector_env import FleetVectorEnv
 from env.interrupt import stop_if_asked
@@ -117,7 +117,7 @@ def annealed(problems: NDArray[Any], each: Callable[[Sequence[int]], Iterator[in
         found = [needed.min(axis=0)]
         for number in each(range(_ANNEALINGS)):
             stop_if_asked()
-            found.append(search(problems, best, _ANNEALED, seed=number << 32, warmth=WARMTH).nodes)
+            found.append(search(problems, best, _ANNEALED, seed=number << 32, anneals=True).nodes)
         best_of_all: Ints = np.min(found, axis=0)
         return best_of_all
 

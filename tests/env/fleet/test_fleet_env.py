@@ -151,6 +151,26 @@ def test_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
         FleetEnv(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("neighbours", 4),
+        ("neighbour_pods", 31),
+        ("fewest", 0),
+        ("start", 31),
+        ("cpu_m", 0),
+        ("memory_offset_mib", 0),
+        ("load_cpu_m", -1),
+        ("base_memory_mib", 1 << 40),
+    ],
+)
+def test_a_number_out_of_its_range_in_a_given_problem_is_named(name: str, value: int) -> None:
+    problems = one_service()
+    problems[name] = value
+    with pytest.raises(ConfigError, match=f"{name} {value}: must be from"):
+        FleetEnv(problems=problems)
+
+
 @pytest.mark.parametrize("action", [-1, 42, 1.5, None])
 def test_an_action_that_there_is_not_is_refused(action: Any) -> None:
     env = FleetEnv()

@@ -16,7 +16,7 @@ from env.fleet.draw import problems_of
 from env.fleet.features import action_mask, feature_names, features
 from env.fleet.fleet_env import FleetEnv
 from env.fleet.kernel import LANE, game_of, given_of, start_lane, step_lane
-from env.fleet.placement import new_room
+from env.fleet.placement import new_room, replay
 from env.fleet.variants import VARIANTS
 from env.fleet.vector_env import FleetVectorEnv
 
@@ -71,6 +71,20 @@ def test_compiled_code_computes_what_plain_python_does(seed: int, variant: str) 
         assert np.array_equal(info["action_mask"][0], mask)
         states, rewards, _, _, info = many.step(np.array([action]))
         assert rewards[0] == step_lane(lane, action, room)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_put_back_and_placed_again_is_where_a_replay_of_all_puts_it(variant: str) -> None:
+    many = FleetVectorEnv(4, variant)
+    many.reset(seed=3)
+    for actions in np.random.default_rng(3).integers(VARIANTS[variant].actions, size=(12, 4)):
+        many.step(actions)
+    for lane in many.lanes.copy().view(np.recarray):
+        room, ready, nodes = new_room(), np.zeros_like(lane.ready), int(lane.nodes)
+        assert replay(lane, nodes, lane.replicas, ready, room) == lane.waiting
+        assert np.array_equal(ready[: lane.services], lane.ready[: lane.services])
+        deployments = lane.neighbours + lane.services
+        assert np.array_equal(room.on[:deployments, :nodes], lane.on[:deployments, :nodes])
 
 
 def test_an_episode_is_the_generated_problem_of_its_seed() -> None:

@@ -16,7 +16,7 @@ from env.fleet.exact import exact_bound
 from env.fleet.kept import kept
 from env.fleet.planner import fit, plan
 from env.fleet.rules import FEWEST, best_rule, configurations, of_size, requests_of, with_vpa
-from env.fleet.search import WARMTH, search
+from env.fleet.search import search
 from env.fleet.use import cpu_request_m, memory_request_mib
 from env.fleet.variants import MOST_REPLICAS, VARIANTS
 
@@ -63,12 +63,12 @@ def test_a_search_is_no_worse_than_its_start_better_with_more_replays_and_repeat
     problems = some()
     starts = configurations(FEWEST, problems)
     at_first, few, many = (search(problems, starts, replays, seed=3) for replays in (1, 20, 400))
-    warm = search(problems, starts, 400, seed=3, warmth=WARMTH)
+    warm = search(problems, starts, 400, seed=3, anneals=True)
     assert (few.nodes <= at_first.nodes).all()
     assert (many.nodes <= few.nodes).all()
     assert many.nodes.mean() < at_first.nodes.mean()
     assert (search(problems, many.replicas).nodes == many.nodes).all()
-    assert (search(problems, starts, 400, seed=3, warmth=WARMTH).replicas == warm.replicas).all()
+    assert (search(problems, starts, 400, seed=3, anneals=True).replicas == warm.replicas).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -97,7 +97,7 @@ def test_eight_replays_of_the_planner_do_better_than_eight_of_hill_climbing() ->
 
 def test_a_bound_is_below_what_is_found() -> None:
     problems = some()
-    found = search(problems, configurations(FEWEST, problems), 300, warmth=WARMTH)
+    found = search(problems, configurations(FEWEST, problems), 300, anneals=True)
     bounds = volume_bound(problems)
     assert (bounds <= found.nodes).all()
     assert (bounds >= 2).all()
