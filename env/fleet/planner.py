@@ -1,8 +1,9 @@
 """Identify, then plan: fit what services use from a few replays, anneal on the fit in the engine, replay the plan.
 
-use = base + load / replicas is fitted to what was measured, by least squares of relative errors. The first replay is of
-the replicas as they are; the second has half as many more, so that there is something to fit. Each further one is the
-plan of the fit so far, or one near it where that plan was replayed already.
+use = base + load / replicas is fitted to what was measured, by least squares of relative errors. A replay also tells
+which requests were enough; as they move in steps, use is within the last step below them. The first replay is of the
+replicas as they are; the second has half as many more, so that there is something to fit. Each further one is the plan
+of the fit so far, or one near it where that plan was replayed already.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from env.actions import CPU_STEP_M
 from env.fleet.rules import requests_of
 from env.fleet.search import search
+from env.fleet.use import MEMORY_STEP_MIB
 from env.fleet.variants import MOST_REPLICAS
 from env.interrupt import stop_if_asked
 
 REPLAYS = 8
 PLANNED_WITH = 2_400
 """Replays in the engine of what is thought to be so, for one plan."""
+
+_STEPS = {"cpu_m": (0, CPU_STEP_M, "cpu_offset_m"), "memory_mib": (1, MEMORY_STEP_MIB, "memory_offset_mib")}
+"""Which of `requests_of`, their steps, and what these are counted from."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -31,7 +37,7 @@ def plan(problems: NDArray[Any], replays: int = REPLAYS, noise: float = 0.0, see
     Args:
         problems: Of `env.fleet.draw.PROBLEM`, (n,).
         replays: Of the services as they are; each on the nodes that it needs.
-        noise: Standard deviation of the logarithm of what is measured.
+        noise: Standard deviation of the logarithm of what is measured. Requests that were enough have none.
         seed: Of measurements and of plans.
 
     Returns:
@@ -81,8 +87,14 @@ def fit(replicas: Ints, use: Floats) -> tuple[Floats, Floats]:
 
 
 def _measured(problems: NDArray[Any], name: str, replicas: Ints, noise: float, rng: np.random.Generator) -> Floats:
-    use = problems[f"base_{name}"] + -(-problems[f"load_{name}"] // replicas.clip(1))
-    return np.asarray(np.maximum(use, 1) * np.exp(rng.normal(0.0, noise, use.shape)), np.float64)
+    """Use as it was measured, where the requests that were enough don't say that it was less or more."""
+    replicas = replicas.clip(1)
+    use = problems[f"base_{name}"] + -(-problems[f"load_{name}"] // replicas)
+    measured = np.maximum(use, 1) * np.exp(rng.normal(0.0, noise, use.shape))
+    which, step, offset = _STEPS[name]
+    asked = np.take_along_axis(requests_of(problems)[which], replicas[:, :, np.newaxis] - 1, axis=2)[:, :, 0]
+    least = np.where(asked > problems[offset], asked - step + 1, 1)
+    return np.asarray(np.clip(measured, least, asked.clip(1)), np.float64)
 
 
 def _fitted(problems: NDArray[Any], tried: Ints, measured: list[tuple[Floats, Floats]]) -> NDArray[Any]:

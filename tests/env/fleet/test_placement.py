@@ -45,7 +45,7 @@ def test_every_node_holds_what_it_holds_in_the_engine(variant: str, seed: int, c
     problem = drawn(variant, seed)
     replicas = a_configuration(problem, chance)
     ready, room = np.zeros(MOST_SERVICES, np.int64), new_room()
-    nodes = max(1, nodes_needed(problem, replicas, ready, room) + more)
+    nodes = max(1, nodes_needed(problem, replicas, room) + more)
     waiting = replay(problem, nodes, replicas, ready, room)
     plane = EmbeddedCluster().replayed(trace_of(problem, replicas.tolist()), nodes_of(problem, nodes))
     used = plane.api.scheduler.bound.table.used

@@ -95,6 +95,11 @@ def test_eight_replays_of_the_planner_do_better_than_eight_of_hill_climbing() ->
     assert (plan(problems, 3)[0] == planned[0]).all()
 
 
+def test_noise_costs_the_planner_little_as_requests_have_none() -> None:
+    problems = some()
+    assert plan(problems, 8, noise=0.05)[-1].sum() <= 1.03 * plan(problems, 8)[-1].sum()
+
+
 def test_a_bound_is_below_what_is_found() -> None:
     problems = some()
     found = search(problems, configurations(FEWEST, problems), 300, anneals=True)
