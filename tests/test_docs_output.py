@@ -114,7 +114,7 @@ def commands() -> list[str]:
 
 
 def uncommented(line: str) -> str:
-    return " ".join(re.split(r" # | > | >> ", f"{line} ")[0].split())
+    return " ".join(re.split(r" # | > | >> | \| ", f"{line} ")[0].split())
 
 
 def run_here() -> list[str]:
