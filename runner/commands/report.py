@@ -40,10 +40,11 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one HTML page that needs nothing else: no server, no network.
+    """Write trainings, a benchmark or an evaluation as one HTML page.
 
-    Learning curves beside baselines, evaluations by kind of problem, settings that differ, and the commands and hashes
-    to make it again. Needs the package plotly: pip install 'sim-arena[report]'.
+    The page needs nothing else: no server, no network. On it are learning curves beside baselines, evaluations by kind
+    of problem, settings that differ, and the commands and hashes to make it again. Needs the package plotly:
+    pip install 'sim-arena[report]'.
     """
     from agents.saved.files import write_atomic
     from runner.report.html import render

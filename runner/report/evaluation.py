@@ -29,12 +29,15 @@ class _Measure:
     unit: str = ""
     scale: float = 1.0
     in_bars: bool = False
+    less_is_better: bool = False
 
 
 _MEASURES = (
     _Measure("solved_rate", "Solved", "%", 100, in_bars=True),
-    _Measure("cost", "Cost of a window", "windows at the typical peak", in_bars=True),
+    _Measure("cost", "Cost of a window", "windows at the typical peak", in_bars=True, less_is_better=True),
+    _Measure("nodes", "Nodes", "on average", less_is_better=True),
     _Measure("above", "Above the yardstick", "%", 100),
+    _Measure("best", "As few as the best known", "% of problems", 100),
     _Measure("mean_steps_ratio", "Steps over optimum", "steps / fewest possible", in_bars=True),
     _Measure("median_steps_ratio", "Steps over optimum, median", "steps / fewest possible"),
     _Measure("over_allocation", "Over-allocation", "% of the cluster", 100, in_bars=True),
@@ -133,7 +136,7 @@ def _verdict(scores: Sequence[Score]) -> str:
         score.agent
         for score in known
         if (score.measured[measure.name].value - first.measured[measure.name].value)
-        * (-1 if measure.name == "cost" else 1)
+        * (-1 if measure.less_is_better else 1)
         > 0
     ]
     what = f"{measure.title.lower()} {shown_estimate(first.measured[measure.name], measure.scale)} {measure.unit}"
@@ -188,9 +191,20 @@ def _table(scores: Sequence[Score], *, whole: bool) -> Table:
 def _command(facts: Mapping[str, str], scores: Sequence[Score]) -> str:
     """What makes the document of a fixed suite again; "" where that cannot be told from it."""
     names = list(dict.fromkeys(score.agent for score in scores))
-    if "suite" not in facts or "sha256" not in facts:
+    if not {"suite", "sha256", "steps", "reward"} <= facts.keys():
         return ""
     agents = [] if names[0] == _DEFAULT_MODEL else [part for name in names for part in ("--agent", name)]
     return shlex.join(
-        ["sim-arena", "evaluate", "--suite", facts["suite"], "--steps", facts.get("steps", "100"), *agents, "--json"]
+        [
+            "sim-arena",
+            "evaluate",
+            "--suite",
+            facts["suite"],
+            "--steps",
+            facts["steps"],
+            "--reward",
+            facts["reward"],
+            *agents,
+            "--json",
+        ]
     )

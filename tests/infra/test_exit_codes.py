@@ -76,6 +76,7 @@ WRONG: dict[str, list[str]] = {
         "-f empty --trace cpu.msgpack",
         "--kubeconfig absent",
     ],
+    "sim-arena report": ["", "nosuch", "nosuch --to nowhere/x.html"],
     "sim-arena suggest": [
         "--trace absent.msgpack",
         "--trace cpu.msgpack --agent nosuch",

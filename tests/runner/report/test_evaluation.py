@@ -27,11 +27,15 @@ CLUSTER = {
     "suite": "standard",
     "sha256": "ab" * 32,
     "steps": 100,
+    "reward": "shaped",
     "agents": {
         "default model": [row("cpu", 1.0, mean_steps_ratio=1.0), row("memory", 0.9), row("all", 0.95)],
         "optimum": [row("cpu", 1.0, mean_steps_ratio=1.0), row("memory", 1.0), row("all", 1.0)],
     },
 }
+
+
+EVALUATE = "sim-arena evaluate --suite standard --steps 100 --reward shaped"
 
 
 def test_the_verdict_is_the_first_ones_share_and_names_who_is_better(tmp_path: Path) -> None:
@@ -47,7 +51,7 @@ def test_kinds_of_problems_are_bars_with_intervals(tmp_path: Path) -> None:
     assert solved.series["default model"] == [100.0, 90.0]
     assert solved.intervals["optimum"] == ([90.0, 90.0], [100.0, 100.0])
     assert steps.title == "Steps over optimum by kind of problem"
-    assert again.parts[0] == Commands("Command", ["sim-arena evaluate --suite standard --steps 100 --json"])
+    assert again.parts[0] == Commands("Command", [f"{EVALUATE} --json"])
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,16 @@ def test_kinds_of_problems_are_bars_with_intervals(tmp_path: Path) -> None:
         ),
         (
             {
+                "suite": "fleet",
+                "evaluation": [
+                    {"agent": "a rule", "replays": None, "n": 5, "nodes": {"value": 6.0}, "best": {"value": 0.2}},
+                    {"agent": "planner", "replays": 9, "n": 5, "nodes": {"value": 5.5}, "best": {"value": 0.8}},
+                ],
+            },
+            "a rule: nodes 6 on average on 5 problems; of 2 who play, better: planner.",
+        ),
+        (
+            {
                 "environment": "SimArena/Doctor-v0",
                 "evaluation": [{"agent": "a", "problems": "held out", "episodes": 4, "solved_rate": {"value": 0.5}}],
             },
@@ -66,7 +80,7 @@ def test_kinds_of_problems_are_bars_with_intervals(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_seasons_and_doctors_have_pages_too(tmp_path: Path, document: object, verdict: str) -> None:
+def test_seasons_fleets_and_doctors_have_pages_too(tmp_path: Path, document: object, verdict: str) -> None:
     page = page_of(tmp_path, document)
     assert page.verdict == verdict
     assert isinstance(page.sections[0].parts[0], Table)
