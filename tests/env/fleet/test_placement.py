@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from env.embedded.cluster import EmbeddedCluster
@@ -14,7 +14,7 @@ from env.fleet.draw import PROBLEM, draw_problem, problems_of
 from env.fleet.placement import CPU, MEMORY, USED_CPU, USED_MEMORY, new_room, nodes_needed, replay
 from env.fleet.trace import nodes_of, ready_pods, trace_of
 from env.fleet.use import cpu_request_m, cpu_use_m, memory_request_mib, memory_use_mib
-from env.fleet.variants import MOST_REPLICAS, MOST_SERVICES, VARIANTS
+from env.fleet.variants import MOST_NODES, MOST_REPLICAS, MOST_SERVICES, VARIANTS
 from env.quantity import MIB
 
 seeds = st.integers(0, 2**63 - 1)
@@ -41,11 +41,12 @@ def a_configuration(problem: Any, chance: int) -> np.ndarray[Any, np.dtype[np.in
 
 @settings(max_examples=40, deadline=None)
 @given(variants, seeds, st.integers(0, 2**32), st.integers(-3, 2))
+@example("large", 1, 1476, 0)  # more pods than have room on the most nodes
 def test_every_node_holds_what_it_holds_in_the_engine(variant: str, seed: int, chance: int, more: int) -> None:
     problem = drawn(variant, seed)
     replicas = a_configuration(problem, chance)
     ready, room = np.zeros(MOST_SERVICES, np.int64), new_room()
-    nodes = max(1, nodes_needed(problem, replicas, room) + more)
+    nodes = min(max(1, nodes_needed(problem, replicas, room) + more), MOST_NODES)
     waiting = replay(problem, nodes, replicas, ready, room)
     plane = EmbeddedCluster().replayed(trace_of(problem, replicas.tolist()), nodes_of(problem, nodes))
     used = plane.api.scheduler.bound.table.used
