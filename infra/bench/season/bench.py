@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from infra.bench.season.commands import SeasonsChoice
 
 UNSEEN = "pods of no member"
-OWN_LEARNING_RATE, PROXIMAL = 1e-3, 0.1
+OWN_LEARNING_RATE, PROXIMAL = 2e-3, 0.01
 SETTINGS = {"minibatch_size": 256, "learning_rate": 2e-3}
 """Of all trainings alike: short ones need longer steps at first than the defaults, which are for long ones."""
 ROLLOUT_WINDOWS = 14

@@ -17,7 +17,7 @@ from runner.options.output import OutputChoice
 if TYPE_CHECKING:
     pass
 
-CONFIG_VERSION = 2
+CONFIG_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
