@@ -10,7 +10,8 @@ from runner.report.cells import number
 from runner.report.page import Bars
 
 NAN = math.nan
-_PERCENT = 100.0
+PERCENT = 100.0
+"""What a share is multiplied by."""
 
 
 def bars(
@@ -22,10 +23,11 @@ def bars(
         title: What is shown.
         unit: Of the axis.
         groups: Names along the axis.
-        values: For each name in the legend the estimates by group, where they are known.
+        values: For each name in the legend the estimates by group, where they are known; a name without any stays,
+            so that it has the same colour in all charts.
         scale: What values are multiplied by.
     """
-    found = {name: [known.get(group) for group in groups] for name, known in values.items() if known}
+    found = {name: [known.get(group) for group in groups] for name, known in values.items()}
     series = {name: [each.value * scale if each else NAN for each in row] for name, row in found.items()}
     intervals = {
         name: (
@@ -41,7 +43,7 @@ def bars(
 
 def shown_estimate(found: Estimate, scale: float = 1.0, *, interval_alone: bool = False) -> str:
     """`97.3 (95.1 to 98.4)`, or the interval alone; "" for one that is not known."""
-    text = _percent if scale == _PERCENT else number
+    text = _percent if scale == PERCENT else number
     interval = ""
     if found.low is not None and found.high is not None:
         interval = f"{text(found.low * scale)} to {text(found.high * scale)}"

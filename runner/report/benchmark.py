@@ -13,19 +13,19 @@ from runner.benchmark.players import LLM
 from runner.benchmark.report import Document, report
 from runner.benchmark.rows import read_rows
 from runner.evaluation.intervals import Estimate
-from runner.report.bars import bars, shown_estimate
+from runner.report.bars import PERCENT, bars, shown_estimate
 from runner.report.documents import flat, read_text
 from runner.report.page import Bars, Cell, Column, Commands, Facts, Kind, Page, Part, Section, Table
 
 _METRICS: Mapping[str, tuple[str, float]] = {
-    "pass_at_1": ("solved (pass@1, %)", 100.0),
-    "pass_at_k": ("once in all attempts (%)", 100.0),
-    "pass_all_k": ("in all attempts (%)", 100.0),
-    "steps_over_optimum": ("steps / fewest possible", 1.0),
-    "over_allocation": ("over-allocation (%)", 100.0),
+    "pass_at_1": ("solved (pass@1)", 100.0),
+    "pass_at_k": ("once in all attempts", 100.0),
+    "pass_all_k": ("in all attempts", 100.0),
+    "steps_over_optimum": ("× the fewest steps", 1.0),
+    "over_allocation": ("over-allocation", 100.0),
     "mean_return": ("return", 1.0),
-    "invalid_rate": ("invalid actions (%)", 100.0),
-    "blocked_rate": ("blocked actions (%)", 100.0),
+    "invalid_rate": ("invalid actions", 100.0),
+    "blocked_rate": ("blocked actions", 100.0),
 }
 _USE: Mapping[str, tuple[str, Kind]] = {
     "requests": ("requests", "number"),
@@ -91,14 +91,17 @@ def _verdict(document: Document, agents: Mapping[str, Document]) -> str:
 
 def _results(agents: Mapping[str, Document]) -> Table:
     columns = [Column("agent")]
-    for label, _ in _METRICS.values():
-        columns += [Column(label, "number"), Column("95\u202f% interval", note=f"Of {label}")]
+    for label, scale in _METRICS.values():
+        columns += [
+            Column(label, "share" if scale == PERCENT else "number"),
+            Column("95\u202f% interval", note=f"Of {label}"),
+        ]
     rows: list[list[Cell]] = []
     for name, agent in agents.items():
         row: list[Cell] = [name]
         for metric, (_, scale) in _METRICS.items():
             found = _estimate(agent["metrics"][metric])
-            row.append(None if found is None else found.value * scale)
+            row.append(None if found is None else found.value)
             row.append(None if found is None else shown_estimate(found, scale, interval_alone=True))
         rows.append(row)
     return Table("All scenarios", columns, rows, "Means over scenarios of a scenario's mean over its attempts.")
@@ -108,7 +111,7 @@ def _by_type(agents: Mapping[str, Document]) -> Iterator[Bars]:
     types = list(dict.fromkeys(name for agent in agents.values() for name in agent["by_type"]))
     for metric, title, unit, scale in (
         ("pass_at_1", "Solved by type of problem", "%", 100.0),
-        ("steps_over_optimum", "Steps over optimum by type of problem", "steps / fewest possible", 1.0),
+        ("steps_over_optimum", "Steps over optimum by type of problem", "× the fewest steps", 1.0),
     ):
         values = {
             name: {

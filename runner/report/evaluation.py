@@ -12,7 +12,7 @@ from env.errors import ConfigError
 from env.words import count
 from runner.evaluation.evaluate import TOTAL
 from runner.evaluation.intervals import Estimate
-from runner.report.bars import bars, shown_estimate
+from runner.report.bars import PERCENT, bars, shown_estimate
 from runner.report.documents import flat, number, read_document
 from runner.report.page import Bars, Cell, Column, Commands, Facts, Page, Part, Section, Table
 
@@ -38,8 +38,8 @@ _MEASURES = (
     _Measure("nodes", "Nodes", "on average", less_is_better=True),
     _Measure("above", "Above the yardstick", "%", 100),
     _Measure("best", "As few as the best known", "% of problems", 100),
-    _Measure("mean_steps_ratio", "Steps over optimum", "steps / fewest possible", in_bars=True),
-    _Measure("median_steps_ratio", "Steps over optimum, median", "steps / fewest possible"),
+    _Measure("mean_steps_ratio", "Steps over optimum", "× the fewest", in_bars=True),
+    _Measure("median_steps_ratio", "Steps over optimum, median", "× the fewest"),
     _Measure("over_allocation", "Over-allocation", "% of the cluster", 100, in_bars=True),
     _Measure("mean_steps", "Steps", "steps"),
     _Measure("mean_return", "Return", "sum of rewards"),
@@ -174,7 +174,7 @@ def _table(scores: Sequence[Score], *, whole: bool) -> Table:
     for each in measures:
         label = each.title.lower()
         columns += [
-            Column(f"{label} ({each.unit})" if each.unit else label, "number"),
+            Column(label, "share", each.unit) if each.scale == PERCENT else Column(label, "number", each.unit),
             Column("95\u202f% interval", note=f"Of {label}"),
         ]
     rows: list[list[Cell]] = []
@@ -182,7 +182,7 @@ def _table(scores: Sequence[Score], *, whole: bool) -> Table:
         row: list[Cell] = [score.agent, *([] if whole else [score.problems]), score.n]
         for each in measures:
             found = score.measured.get(each.name)
-            row.append(None if found is None else found.value * each.scale)
+            row.append(None if found is None else found.value)
             row.append(None if found is None else shown_estimate(found, each.scale, interval_alone=True))
         rows.append(row)
     return Table("All problems" if whole else "Each kind of problem", columns, rows)

@@ -113,7 +113,7 @@
 
   const bars = (chart, colour) => chart.lines.map((line, index) => ({
     type: "bar", x: line.x.map(escaped), y: line.y, name: escaped(line.name), hovertemplate: "%{y:,.4~g}",
-    marker: { color: colour(`s${index % 8}`) },
+    marker: { color: colour(`s${index % 10}`) },
     ...(line.low ? { error_y: {
       type: "data", symmetric: false, thickness: 1.2, width: 2, color: colour("soft"),
       array: line.high.map((high, at) => (high === null ? 0 : high - line.y[at])),
@@ -126,7 +126,7 @@
     const xs = xsOf(chart);
     return chart.lines.flatMap((given, index) => {
       const line = spread(given, xs);
-      const stroke = colour(`s${index % 8}`);
+      const stroke = colour(`s${index % 10}`);
       const group = String(index);
       const main = {
         type: "scatter", x: line.x, y: line.y, name: escaped(line.name), legendgroup: group,
