@@ -21,6 +21,10 @@ COMMANDS: Commands = {
         "infra.bench.season.commands:season_federated",
         "Measure what a federation is worth to members whose workloads differ.",
     ),
+    "bench flower": Entry(
+        "infra.bench.flower.commands:flower",
+        "Measure a federation of the learner digits beside Flower's, on this machine.",
+    ),
     "bench protocol": Entry(
         "infra.bench.protocol.commands:protocol", "Count requests, dollars and waiting of federations."
     ),
