@@ -73,7 +73,7 @@ def _rows(problems: NDArray[Any], variant: Variant) -> tuple[list[dict[str, Any]
     outcomes |= fleet.by_search(problems, variant)
     outcomes |= fleet.by_planner(problems)
     outcomes["annealing"] = fleet.annealed(problems, lambda numbers: progress(numbers, "annealing"))
-    known = np.min([each.nodes for each in outcomes.values()], axis=0)
+    known = np.min([each.nodes for name, each in outcomes.items() if not name.startswith(fleet.VPA)], axis=0)
     outcomes[fleet.BEST_KNOWN] = fleet.Outcome(known)
     bound = fleet.bounds(problems, known, lambda numbers: progress(numbers, "bounds"))
     outcomes[fleet.BOUND] = bound
