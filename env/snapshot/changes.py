@@ -34,7 +34,7 @@ class Change:
 
 def unread_kinds(snapshot: Snapshot) -> frozenset[str]:
     """The kinds that could not be read at all."""
-    return frozenset(each.kind for each in snapshot.skipped if each.name == "*")
+    return frozenset(each.kind for each in snapshot.skipped if each.is_whole_kind)
 
 
 def change(before: Snapshot, after: Snapshot, ts: int) -> Change | None:

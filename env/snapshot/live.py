@@ -23,7 +23,7 @@ from env.snapshot.now import WorkloadNow, workload_now
 from env.snapshot.pods import Key, PodSeen, key_of, maker_of
 from env.snapshot.reading import LISTED, POD_ELSEWHERE, ClusterRead, Manifest, Say, read_objects
 from env.snapshot.room import is_virtual, less
-from env.snapshot.snapshot import Skipped, Snapshot
+from env.snapshot.snapshot import ALL, Skipped, Snapshot
 from env.untrusted import count, mapping, mappings, message, name
 from env.words import count as counted
 
@@ -240,7 +240,7 @@ def _unread(read: ClusterRead) -> Iterator[Skipped]:
         if kind == POD_ELSEWHERE:
             yield Skipped("Pod", "of other namespaces", f"not read, so nodes count as free of them: {why}")
         else:
-            yield Skipped(kind, "*", f"not read: {why}")
+            yield Skipped(kind, ALL, f"not read: {why}")
 
 
 def _stayed(staying: Sequence[PodSeen]) -> Iterator[Skipped]:

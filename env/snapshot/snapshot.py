@@ -21,6 +21,9 @@ from env.trace.upgrade import upgraded
 START_TS = 1_735_689_600
 """2025-01-01T00:00:00Z: the same objects give the same trace."""
 
+ALL = "*"
+"""What `Skipped` calls all objects of a kind that may not be read."""
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -28,7 +31,7 @@ class Skipped:
 
     Attributes:
         kind: Of the object; of a file that holds none, what it is.
-        name: "namespace/name", the name alone of a kind without a namespace, or a file's path.
+        name: "namespace/name", the name alone of a kind without a namespace, or a file's path; ALL: all of the kind.
         why: A printable sentence without its subject.
         matters: It may change which pods there are, and where.
     """
@@ -37,6 +40,11 @@ class Skipped:
     name: str
     why: str
     matters: bool = True
+
+    @property
+    def is_whole_kind(self) -> bool:
+        """Nothing of the kind could be read."""
+        return self.name == ALL
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}: {self.why}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from env.errors import UsageError
+from env.errors import ClusterError, UsageError
 from env.words import count
 from runner.commands import tables
 from runner.commands.console import err, fail, note, nothing_to_do, out, print_json, print_lines
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runner.plan.answer import Answer
 
 _MOST_NAMED = 8
+_NEEDED = ("DaemonSet", "StatefulSet", "Deployment", "ReplicaSet", "Job", "Pod")
 _MOST_PATCHES = 20  # on a terminal: more would scroll the plan away
 
 
@@ -79,15 +80,14 @@ def plan(
     source = open_source(trace, manifests, replay, live, usage)
     if source.first_line:
         note(source.first_line)
+    _check_read(source)
     there, of_control_plane = workers(source.nodes)
     offers = offers_for(there, allowed)
     survive = frozenset(Survive(each) for each in choice.survive)
     if Survive.ZONE in survive and len({offer.zone for offer in offers}) < 2:
         raise UsageError("--survive zone: the nodes are in one zone; name others with --zone")
     sized = enough(source.trace, source.usage) if usage.is_given else None
-    problem = Problem(
-        sized.trace if sized else source.trace, source.nodes, offers, survive, allowed.prices.usd_per_hour
-    )
+    problem = Problem(sized.trace if sized else source.trace, there, offers, survive, allowed.prices.usd_per_hour)
     with (
         quiet(source.trace.name),
         interruptible("no plan was found by then") as should_stop,
@@ -113,6 +113,25 @@ def plan(
     _leave(found, made)
 
 
+def _check_read(source: Source) -> None:
+    """Refuse to plan where a kind of workload may not be read: the plan would have no room for its pods.
+
+    Raises:
+        ClusterError: Says which kinds, and why.
+    """
+    lacking = {kind: why for kind, why in _unread(source).items() if kind in _NEEDED}
+    if lacking:
+        raise ClusterError(
+            f"{source.name}: a plan needs all that runs, and {', '.join(lacking)} may not be read "
+            f"({next(iter(lacking.values()))}); see docs/record.md for the role"
+        )
+
+
+def _unread(source: Source) -> Mapping[str, str]:
+    """Kinds of which nothing could be read, and why."""
+    return {each.kind: each.why.removeprefix("not read: ") for each in source.skipped if each.is_whole_kind}
+
+
 def _document(found: Answer) -> Mapping[str, object]:
     from runner.plan.texts import document
 
@@ -134,7 +153,7 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
         facts["plan"] = verdict(found)
         facts["proof"] = proof(made, priced=found.usd_then is not None)
         if made.move is not None:
-            facts["move"] = moved(made.move)
+            facts["move"] = moved(made.move, knows_budgets="PodDisruptionBudget" not in _unread(source))
         facts |= others(found)
         facts["prices"] = found.prices or "not known for all of these types; nodes are counted"
     if found.sized is not None:

@@ -78,7 +78,7 @@ def record(wanted: RecordChoice, live: LiveChoice, usage: UsageChoice, output: O
         note(line) if output.as_json else out.print(line, highlight=False, markup=False)
         recording = _record(api, f"context {context}", wanted.namespace, watch_s, usage)
     if not recording.has_workloads:
-        unread = [each for each in recording.first.skipped if each.name == "*"]
+        unread = [each for each in recording.first.skipped if each.is_whole_kind]
         if unread:
             fail(f"context {context}: no workloads among what may be read; {unread[0]}")
         nothing_to_do(f"context {context}: no workloads{_in(wanted.namespace)}; nothing was written")

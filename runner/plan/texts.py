@@ -78,8 +78,13 @@ def _other(each: Other) -> str:
     return f"{count(sum(each.kinds.values()), 'node')}{cost}: {shown}{more}{lacking}"
 
 
-def moved(move: Move) -> str:
-    """How the nodes that there are become those of the plan, and what workloads notice."""
+def moved(move: Move, knows_budgets: bool = True) -> str:
+    """How the nodes that there are become those of the plan, and what workloads notice.
+
+    Args:
+        move: The move.
+        knows_budgets: PodDisruptionBudgets could be read.
+    """
     joined = " and ".join(f"{many} x {name}" for name, many in move.joined.items())
     parts = [f"{joined} join"] if joined else []
     if move.drained:
@@ -90,7 +95,8 @@ def moved(move: Move) -> str:
         names = [f"{kind} {namespace}/{name}" for kind, namespace, name in move.missing]
         parts.append(f"at its end {', '.join(names[:_MOST_NAMED])} lack pods")
     elif move.drained:
-        parts.append("every PodDisruptionBudget is kept, and all is Ready at its end")
+        kept = "every PodDisruptionBudget is kept" if knows_budgets else "PodDisruptionBudgets are not known"
+        parts.append(f"{kept}, and all is Ready at its end")
         down = [f"{key[1]}/{key[2]}" for key, low in sorted(move.lowest.items()) if not low.ready]
         if down:
             more = f" and {len(down) - _MOST_NAMED} more" if len(down) > _MOST_NAMED else ""

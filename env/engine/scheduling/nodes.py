@@ -123,11 +123,13 @@ class NodeSet:
                 self._add_columns(template)
         columns = self.allocatable.shape[1]
         request: Ints = np.zeros((len(templates), columns), dtype=np.int64)
-        request[:, :2] = [(each.cpu_m, each.memory_bytes) for each in templates]
+        room = [(each.cpu_m, each.memory_bytes) for each in templates]
+        request[:, :2] = np.array(room, dtype=np.int64).reshape(-1, 2)  # there may be none
         for row, template in enumerate(templates):
             for name, amount in template.extended:
                 request[row, self.extended[name]] = amount
-        return request, np.array([(each.score_cpu_m, each.score_memory_bytes) for each in templates], dtype=np.int64)
+        scored = [(each.score_cpu_m, each.score_memory_bytes) for each in templates]
+        return request, np.array(scored, dtype=np.int64).reshape(-1, 2)
 
     def _add_columns(self, template: PodTemplate) -> None:
         new = [name for name, _ in template.extended if name not in self.extended]
