@@ -164,8 +164,10 @@ def _held_and_above(axes: Axes, rows: Sequence[SeasonScore], above: str) -> list
 def _name(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
     """Write each point's name beside it, where no other name and no point is.
 
-    Of places to the right, to the left, above and below, the first that is free is taken; the right one if none is.
+    Of places to the right, to the left, above and below, the first that is free and within the axes is taken; the last
+    one if none is.
     """
+    inside = axes.get_window_extent()
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform([point[:2] for point in points])]
     for held, exceeded, name in points:
         text = None
@@ -176,7 +178,8 @@ def _name(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
                 name, (held, exceeded), offset, textcoords="offset points", fontsize=7, ha=across, va=along
             )
             box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+            within = inside.x0 + 4 <= box.x0 and box.x1 <= inside.x1 - 4
+            if within and not any(box.overlaps(other) for other in taken):
                 break
         if text is not None:
             taken.append(text.get_window_extent())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -13,9 +13,6 @@ from runner.bench.commands import QuickOption
 from runner.commands.console import Exit, fail, note, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
-
-if TYPE_CHECKING:
-    pass
 
 CONFIG_VERSION = 3
 
