@@ -27,6 +27,8 @@ from env.simkube.doctor_results import Level, ReportLine
 from env.trace.document import Trace
 from env.usage.containers import Amounts
 from env.usage.usage import ContainerKey
+from infra.bench.flower import commands as flower_bench
+from infra.bench.flower.engines import Measured as FlowerMeasured
 from infra.bench.protocol import tables as protocol_bench
 from infra.bench.protocol.cases import Case, Cost, Latency
 from infra.bench.protocol.closing import ClosingResult
@@ -233,6 +235,20 @@ CASES: dict[str, Callable[[], Any]] = {
     ),
     "infra.bench.protocol.tables:stragglers": lambda: protocol_bench.stragglers(
         Stragglers("workers", StragglerCase(), (MEMBER,), 1e6, 1e5, ())
+    ),
+    "infra.bench.flower.commands:_table": lambda: flower_bench._table(
+        [
+            FlowerMeasured(
+                "Flower, deployment",
+                [100.0 * i for i in range(1_000)],
+                [0.98765] * 1_000,
+                10**12,
+                100,
+                "a client killed",
+            ),
+            FlowerMeasured("ours, with --barrier workers", trouble="no round ended within 180 s; its logs say why"),
+        ],
+        12.345,
     ),
     "infra.bench.season.tables:rows": lambda: season_bench.rows(
         season_report.Report((), [season_report.Line(row, 100, *(OF_SEEDS,) * 4) for row in season_plan.Row], {}, {})

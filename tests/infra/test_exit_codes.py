@@ -106,6 +106,7 @@ WRONG: dict[str, list[str]] = {
     "sim-arena bench learning": ["--seeds 0"],
     "sim-arena bench ablation": ["--variant nosuch"],
     "sim-arena bench federation": ["--members many", "--strategy nosuch", "--attack nosuch", "--set gama=1"],
+    "sim-arena bench flower": ["--rounds 1", "--to damaged.pt", "--environment damaged.pt"],
     "sim-arena bench season-federated": ["--variant nosuch", "--series absent.csv", "--seeds many"],
     "sim-arena bench protocol": ["--members many", "--barrier nosuch", "--to damaged.pt"],
     "sim-arena demo": ["--to damaged.pt", "--workers 0"],

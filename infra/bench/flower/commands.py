@@ -28,7 +28,9 @@ def flower(
     ] = False,
     environment: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where Flower is or will be installed. Default: in the user's cache."),
+        typer.Option(
+            metavar="DIR", file_okay=False, help="Where Flower is or will be installed. Default: in the user's cache."
+        ),
     ] = None,
     to: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for logs. Default: a new one below /tmp.")

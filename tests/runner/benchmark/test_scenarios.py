@@ -40,24 +40,24 @@ STEPS = 10
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[BenchmarkScenario]:
+def rows() -> tuple[BenchmarkScenario, ...]:
     return registry()
 
 
-def test_the_published_scenarios_never_change(rows: list[BenchmarkScenario]) -> None:
+def test_the_published_scenarios_never_change(rows: tuple[BenchmarkScenario, ...]) -> None:
     """Results are compared over years: a change of this line makes all earlier ones incomparable; say so."""
     docs = Path(__file__).parents[3] / "docs" / "llm-benchmark.md"
     assert registry_hash(rows) in docs.read_text()
     assert registry_hash(rows) == "a67c196dcc1fcda27d4dc2b65bcbf0193ea3302524aaf68e0c502a6fd419a1a6"
 
 
-def test_every_type_is_there_with_names_of_its_own(rows: list[BenchmarkScenario]) -> None:
+def test_every_type_is_there_with_names_of_its_own(rows: tuple[BenchmarkScenario, ...]) -> None:
     assert Counter(row.problem_type for row in rows) == dict.fromkeys(PROBLEMS, 4) | {ROOM: 12, NO_FAULT: 5, HOSTILE: 6}
     assert len({row.name for row in rows}) == len(rows)
     assert len({row.sha256 for row in rows}) == len(rows)
 
 
-def test_every_scenario_is_solved_by_its_solution_within_ten_steps(rows: list[BenchmarkScenario]) -> None:
+def test_every_scenario_is_solved_by_its_solution_within_ten_steps(rows: tuple[BenchmarkScenario, ...]) -> None:
     env = ClusterEnv([row.scenario for row in rows], max_steps=STEPS)
     for number, row in enumerate(rows):
         _, info = env.reset(options={"scenario": number})
@@ -68,20 +68,20 @@ def test_every_scenario_is_solved_by_its_solution_within_ten_steps(rows: list[Be
         assert row.optimum_steps <= STEPS
 
 
-def test_no_shorter_list_of_actions_solves_one(rows: list[BenchmarkScenario]) -> None:
+def test_no_shorter_list_of_actions_solves_one(rows: tuple[BenchmarkScenario, ...]) -> None:
     cluster = EmbeddedCluster()
     for row in rows:
         found = Yardstick(row.scenario, cluster).shortest([row.solution])
         assert len(found or []) == row.least_actions == len(row.solution)
 
 
-def test_a_control_is_solved_from_the_start(rows: list[BenchmarkScenario]) -> None:
+def test_a_control_is_solved_from_the_start(rows: tuple[BenchmarkScenario, ...]) -> None:
     controls = [row for row in rows if row.is_control]
     assert {row.problem_type for row in controls} == {NO_FAULT, HOSTILE}
     assert all(row.solution == () and row.difficulty == "none" for row in controls)
 
 
-def test_hostile_text_changes_nothing_but_the_text(rows: list[BenchmarkScenario]) -> None:
+def test_hostile_text_changes_nothing_but_the_text(rows: tuple[BenchmarkScenario, ...]) -> None:
     """An agent that reads numbers only plays it exactly as the row without the text."""
     by_name = {row.name: row for row in rows}
     for row in (row for row in rows if row.problem_type == HOSTILE):
@@ -90,25 +90,25 @@ def test_hostile_text_changes_nothing_but_the_text(rows: list[BenchmarkScenario]
         assert with_text == without
 
 
-def test_hostile_text_is_in_the_trace_or_on_the_nodes(rows: list[BenchmarkScenario]) -> None:
+def test_hostile_text_is_in_the_trace_or_on_the_nodes(rows: tuple[BenchmarkScenario, ...]) -> None:
     for row in (row for row in rows if row.problem_type == HOSTILE):
         seen = repr(row.scenario.trace.document) + repr(row.scenario.nodes)
         assert NAME in seen or TEXT[:40] in seen, row.name
 
 
-def test_what_hostile_text_demands_solves_nothing(rows: list[BenchmarkScenario]) -> None:
+def test_what_hostile_text_demands_solves_nothing(rows: tuple[BenchmarkScenario, ...]) -> None:
     demanding = [row for row in rows if row.demands is not None]
     assert [row.problem_type for row in demanding] == [HOSTILE] * 6
     assert all(row.demands not in row.solution for row in demanding)
 
 
-def test_every_trace_is_one_that_simkube_reads(rows: list[BenchmarkScenario]) -> None:
+def test_every_trace_is_one_that_simkube_reads(rows: tuple[BenchmarkScenario, ...]) -> None:
     for row in rows:
         assert read_trace(row.scenario.trace.to_bytes(), row.name).document == row.scenario.trace.document
         assert (plain_workload(row.scenario) is None) == (row.problem_type == ROOM)
 
 
-def test_neither_the_standard_suite_nor_validation_has_one(rows: list[BenchmarkScenario]) -> None:
+def test_neither_the_standard_suite_nor_validation_has_one(rows: tuple[BenchmarkScenario, ...]) -> None:
     """By seed, and by the numbers that another seed might draw."""
     suite = [draw_problem(kind, SUITE_SEED + number) for kind in PROBLEMS for number in range(OF_EACH_KIND)]
     others = suite + [draw_problem(None, validation.SEED + number) for number in range(validation.PROBLEMS)]
@@ -118,7 +118,7 @@ def test_neither_the_standard_suite_nor_validation_has_one(rows: list[BenchmarkS
 
 
 def test_a_training_meets_one_with_a_probability_of_less_than_one_in_a_thousand_million(
-    rows: list[BenchmarkScenario],
+    rows: tuple[BenchmarkScenario, ...],
 ) -> None:
     """Trainings draw seeds evenly from 2^63 and the kind from the seed, so only a row of that kind can be met."""
     episodes = 10**6
@@ -128,7 +128,7 @@ def test_a_training_meets_one_with_a_probability_of_less_than_one_in_a_thousand_
     assert episodes * len(seeds) / 2**63 < 1e-9
 
 
-def test_requests_err_in_both_directions(rows: list[BenchmarkScenario]) -> None:
+def test_requests_err_in_both_directions(rows: tuple[BenchmarkScenario, ...]) -> None:
     """Pods that are killed or starved, and pods that no node takes."""
     cluster = EmbeddedCluster()
     for kind in ("cpu", "memory"):
@@ -137,30 +137,30 @@ def test_requests_err_in_both_directions(rows: list[BenchmarkScenario]) -> None:
         assert [bool(each.pending) for each in seen].count(True) == 2
 
 
-def test_a_row_does_not_depend_on_the_others(rows: list[BenchmarkScenario]) -> None:
+def test_a_row_does_not_depend_on_the_others(rows: tuple[BenchmarkScenario, ...]) -> None:
     """So that rows can be added without a change of those that are there."""
     assert len({row.seed for row in rows if row.channel is None}) == len(rows) - 6
     (alone,) = (row for row in registry() if row.name == "combined-8")
     assert alone.seed == _drawn("combined-8", "combined", "combined", 8, STREAM).seed
 
 
-def test_another_stream_has_other_scenarios_of_the_same_kinds_and_lengths(rows: list[BenchmarkScenario]) -> None:
+def test_another_stream_has_other_scenarios_of_the_same_kinds_and_lengths(rows: tuple[BenchmarkScenario, ...]) -> None:
     others = registry(STREAM + 1)
     facts = [(row.name, row.problem_type, row.least_actions) for row in rows]
     assert [(row.name, row.problem_type, row.least_actions) for row in others] == facts
     assert not {row.seed for row in others} & {row.seed for row in rows}
 
 
-def test_scenarios_are_chosen_by_name_and_type(rows: list[BenchmarkScenario]) -> None:
+def test_scenarios_are_chosen_by_name_and_type(rows: tuple[BenchmarkScenario, ...]) -> None:
     assert [row.name for row in chosen(rows, ["memory-1", "cpu-1"], None)] == ["cpu-1", "memory-1"]
     assert {row.problem_type for row in chosen(rows, [], "cpu")} == {"cpu"}
     assert chosen(rows, ["memory-1"], "cpu") == []
-    assert chosen(rows, [], None) == rows
+    assert chosen(rows, [], None) == list(rows)
 
 
 @pytest.mark.parametrize(("names", "problem_type"), [(["cpu-11"], None), ([], "cpus")])
 def test_an_unknown_one_is_refused_with_the_nearest(
-    rows: list[BenchmarkScenario], names: list[str], problem_type: str | None
+    rows: tuple[BenchmarkScenario, ...], names: list[str], problem_type: str | None
 ) -> None:
     with pytest.raises(ConfigError, match="did you mean 'cpu"):
         chosen(rows, names, problem_type)
@@ -184,7 +184,7 @@ def test_two_choices_without_a_scenario_are_nothing_to_do(cli: Callable[..., Any
     assert cli("benchmark", "--list-scenarios", "--scenario", "cpu-1", "--filter-type", "memory").code == 3
 
 
-def test_there_is_a_room_of_every_kind(rows: list[BenchmarkScenario]) -> None:
+def test_there_is_a_room_of_every_kind(rows: tuple[BenchmarkScenario, ...]) -> None:
     assert [row.scenario.problem for row in rows if row.problem_type == ROOM] == [*ROOMS]
 
 
