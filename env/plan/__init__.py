@@ -12,6 +12,7 @@ packing.py      where a search starts
 arrivals.py     in which order pods come
 trial.py        whether the engine places everything
 search.py       the cheapest nodes found
+spare.py        a node that a placeholder keeps free
 budgets.py      what may be evicted
 moves.py        the way to the plan's nodes
 running.py      a cluster whose nodes come and go

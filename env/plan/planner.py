@@ -8,13 +8,13 @@ few replays, writes the requests that follow into the trace, plans, replays the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.survey import WorkloadState, survey
 from env.plan.arrivals import at_end, in_order, key_of, largest_first
 from env.plan.autoscalers import Outcome, cluster_autoscaler, karpenter
-from env.plan.bound import lower_bound, rounded, usable_prices
+from env.plan.bound import Bound, lower_bound, rounded, usable_prices
 from env.plan.demand import Demand, Floats, Key, PodGroup, Table, demand_of, table_of
 from env.plan.exact import exact_bound, is_installed
 from env.plan.moves import Journey, Move, best_move
@@ -22,6 +22,7 @@ from env.plan.offers import Counts, Offer, most_allowed, pools_of
 from env.plan.packing import cost_of, starts
 from env.plan.running import Situation
 from env.plan.search import Search
+from env.plan.spare import Spare, with_spare, without_placeholder
 from env.plan.trial import Survive, Trial, beyond, lacking_of
 from env.problems.nodes import NodePools
 from env.quantity import format_cpu, format_memory
@@ -77,6 +78,7 @@ class Plan:
         missing_now: Pods that workloads lack on the nodes that there are, beyond those.
         move: The way from these to the plan, replayed; None: there are none, or they are the plan's.
         others: What autoscalers come to on the same input.
+        spare: Cheaper nodes that survive the loss of one, if a placeholder keeps one free; None: none were found.
         replays: How often the engine replayed.
     """
 
@@ -92,6 +94,7 @@ class Plan:
     missing_now: Mapping[Key, int] = field(default_factory=dict)
     move: Move | None = None
     others: tuple[Outcome, ...] = ()
+    spare: Spare | None = None
     replays: int = 0
 
     @property
@@ -122,7 +125,7 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         Stopped: A stop was asked for.
     """
     cluster = EmbeddedCluster()
-    trace = at_end(problem.trace)
+    trace = without_placeholder(at_end(problem.trace))
     one_of_each = pools_of(problem.offers, [1] * len(problem.offers))
     demand = demand_of(cluster.replayed(trace, problem.nodes or one_of_each))
     table = table_of(demand, problem.offers)
@@ -151,8 +154,22 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         missing_now=beyond(lacking_of(cluster.replayed(trace, problem.nodes)), trial.allowed) if problem.nodes else {},
         move=made,
         others=_others(problem, trace, demand, table, bound.worth, trial.allowed),
+        spare=_spared(problem, search, bound, begin, found),
         replays=trial.replays,
     )
+
+
+def _spared(
+    problem: Problem, search: Search, bound: Bound, begin: Sequence[Counts], found: Counts | None
+) -> Spare | None:
+    """Nodes of which a placeholder keeps one free, where these are cheaper than those that survive without it."""
+    table, trial = search.table, search.trial
+    if problem.survive != {Survive.NODE} or found is None or cost_of(table, found) <= search.least + _CLOSE:
+        return None
+    whole = replace(trial, survive=frozenset(), replays=0, looks=0, _known={})
+    least = Search(whole, table, search.groups, bound.cost, bound.worth).run(begin)
+    made = None if least is None else with_spare(least, whole, table)
+    return made if made is not None and made.cost < cost_of(table, found) - _CLOSE else None
 
 
 def _others(

@@ -47,9 +47,10 @@ class Search:
         told: Callable[[int, float], None] = lambda replays, cost: None,
     ) -> None:
         self.trial = trial
-        self._table = table
+        self.table = table
+        self.groups = groups
         self._row = {group.key: row for row, group in enumerate(groups)}
-        self._least = least
+        self.least = least
         self._told = told
         self._best: Counts | None = None
         self._until = 0, 0  # replays and looks at which the search from one start ends
@@ -76,7 +77,7 @@ class Search:
                     break
             if self._best is not None and (found is None or self._cost(self._best) < self._cost(found) - _CLOSE):
                 found = self._best
-            if found is not None and self._cost(found) <= self._least + _CLOSE:
+            if found is not None and self._cost(found) <= self.least + _CLOSE:
                 break
         return found and self._balanced(found)
 
@@ -84,7 +85,7 @@ class Search:
         """The set with the nodes of each kind spread evenly over its zones, as far as that holds everything too."""
         for name in sorted(self._kinds(counts)):
             columns = [o for o, offer in enumerate(self._offers) if offer.name == name]
-            price = {float(self._table.prices[o]) for o in columns}
+            price = {float(self.table.prices[o]) for o in columns}
             total, spread = sum(counts[o] for o in columns), list(counts)
             for place, o in enumerate(columns):
                 spread[o] = total // len(columns) + (place < total % len(columns))
@@ -93,11 +94,11 @@ class Search:
         return counts
 
     def _cost(self, counts: Counts) -> float:
-        return cost_of(self._table, counts)
+        return cost_of(self.table, counts)
 
     def _is_done(self) -> bool:
         """Whether the bound is reached, or the work is used up."""
-        reached = self._best is not None and self._cost(self._best) <= self._least + _CLOSE
+        reached = self._best is not None and self._cost(self._best) <= self.least + _CLOSE
         return reached or self.trial.replays > self._until[0] or self.trial.looks > self._until[1]
 
     def _accept(self, counts: Counts | None) -> bool:
@@ -115,7 +116,7 @@ class Search:
         return False
 
     def _has_volume(self, counts: Counts) -> bool:
-        return bool((np.array(counts) @ self._table.rooms >= self._needs).all())
+        return bool((np.array(counts) @ self.table.rooms >= self._needs).all())
 
     # --- a set that does not hold everything yet ----------------------------------------------------------------------
 
@@ -147,14 +148,14 @@ class Search:
         grown = list(counts)
         zones = self._nodes_by_zone(counts)
         for _ in range(step):
-            best = min(fits, key=lambda o: (self._table.prices[o], zones.get(self._offers[o].zone, 0), o))
+            best = min(fits, key=lambda o: (self.table.prices[o], zones.get(self._offers[o].zone, 0), o))
             grown[best] += 1
             zones[self._offers[best].zone] = zones.get(self._offers[best].zone, 0) + 1
         return tuple(grown)
 
     def _fitting(self, key: Key, counts: Counts) -> list[int]:
         """Offers that take pods of a workload, those of kinds in the set if there are any."""
-        fits = np.flatnonzero(self._table.fits[self._row[key]]).tolist()
+        fits = np.flatnonzero(self.table.fits[self._row[key]]).tolist()
         names = {self._offers[o].name for o, many in enumerate(counts) if many}
         return [o for o in fits if self._offers[o].name in names] or fits
 
@@ -184,7 +185,7 @@ class Search:
 
     def _exchanged(self, counts: Counts) -> Iterator[Counts]:
         """The set with one or two nodes exchanged for a cheaper one, the most that is saved first."""
-        prices, found = self._table.prices, list[tuple[float, Counts]]()
+        prices, found = self.table.prices, list[tuple[float, Counts]]()
         there = [o for o, many in enumerate(counts) if many]
         new_ones = sorted({*self._efficient, *there})
         for gone in [(a,) for a in there] + [(a, b) for a in there for b in there if a <= b]:
@@ -206,7 +207,7 @@ class Search:
         return {self._offers[o].name for o, many in enumerate(counts) if many}
 
     def _price(self, name: str) -> float:
-        return max(float(self._table.prices[o]) for o, offer in enumerate(self._offers) if offer.name == name)
+        return max(float(self.table.prices[o]) for o, offer in enumerate(self._offers) if offer.name == name)
 
     def _nodes_by_zone(self, counts: Counts) -> dict[str, int]:
         zones: dict[str, int] = {}

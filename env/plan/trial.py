@@ -45,6 +45,7 @@ class Trial:
         spare: Many more nodes than are needed: what workloads lack there no number of nodes mends.
         survive: What may happen.
         cluster: Replays.
+        spared: Workloads whose pods may be lost with a node.
         replays: How many there were.
         looks: How much work they were, in units of `env.engine.budget`.
     """
@@ -55,6 +56,7 @@ class Trial:
     spare: Counts
     survive: frozenset[Survive] = frozenset()
     cluster: EmbeddedCluster = field(default_factory=EmbeddedCluster)
+    spared: frozenset[Key] = frozenset()
     replays: int = 0
     looks: int = 0
     _known: dict[Counts, dict[Key, int]] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Trial:
             return {key: 1 for key in self._keys(plane)}
         change_nodes(plane, ClusterShape(virtual_nodes(NodePools(left))))
         self.looks += plane.api.budget.spent
-        return lacking_of(plane)
+        return {key: pods for key, pods in lacking_of(plane).items() if key not in self.spared}
 
     def _keys(self, plane: ControlPlane) -> Iterator[Key]:
         return ((kind, ref.namespace, ref.name) for kind, ref in plane.workloads)

@@ -140,7 +140,7 @@ def _document(found: Answer) -> Mapping[str, object]:
 
 def _facts(found: Answer, source: Source) -> dict[str, str]:
     """Where the workloads are from, what they request, and how good the plan is."""
-    from runner.plan.texts import moved, others, proof, resized, verdict
+    from runner.plan.texts import moved, others, proof, resized, spared, verdict
 
     made = found.plan
     pods = sum(group.count for group in made.demand.groups)
@@ -152,6 +152,8 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
     if made.counts is not None:
         facts["plan"] = verdict(found)
         facts["proof"] = proof(made, priced=found.usd_then is not None)
+        if made.spare is not None:
+            facts["with a spare"] = spared(made.spare, made, priced=found.usd_then is not None)
         if made.move is not None:
             facts["move"] = moved(made.move, knows_budgets="PodDisruptionBudget" not in _unread(source))
         facts |= others(found)

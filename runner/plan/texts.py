@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from env.plan.moves import Move
+from env.plan.offers import pools_of
 from env.plan.planner import Plan
+from env.plan.spare import Spare
 from env.problems.node_metadata import pools_as_metadata
 from env.words import count
 from runner.plan.answer import HOURS_A_MONTH, Answer, Other, PoolRow
@@ -56,6 +58,13 @@ def proof(plan: Plan, priced: bool) -> str:
     if plan.gap < 1e-6:
         return f"no plan has less than {least}: this is the least"
     return f"no plan has less than {least}; this one is at most {100 * plan.gap:.1f} % above the least"
+
+
+def spared(spare: Spare, plan: Plan, priced: bool) -> str:
+    """What a placeholder would save."""
+    cost = f", {dollars(spare.cost)} $ a month" if priced else ""
+    least = ": this is the least" if spare.cost <= plan.bound + 1e-6 else ""
+    return f"{count(sum(spare.counts), 'node')}{cost}, if a placeholder keeps one free{least}; --json has its manifests"
 
 
 def resized(found: Sized) -> str:
@@ -143,6 +152,7 @@ def document(found: Answer) -> dict[str, Any]:
         "bound_by_volume": plan.volume,
         "gap": plan.gap if nodes else None,
         "survive": sorted(each.value for each in plan.problem.survive),
+        "spare": None if plan.spare is None else _spare(plan.spare, plan),
         "move": None if plan.move is None else _move(plan.move),
         "autoscalers": [
             {
@@ -171,6 +181,14 @@ def document(found: Answer) -> dict[str, Any]:
         "impossible": [{**_named(each.group.key), "why": each.why} for each in plan.misfits],
         "missing_now": [{**_named(key), "lacking": pods} for key, pods in plan.missing_now.items()],
         "not_ready": [{**_named(each.key), "lacking": each.lacking, "why": each.reason} for each in plan.unready],
+    }
+
+
+def _spare(spare: Spare, plan: Plan) -> dict[str, Any]:
+    return {
+        "nodes": pools_as_metadata(pools_of(plan.problem.offers, spare.counts)),
+        "cost": spare.cost,
+        "manifests": list(spare.manifests),
     }
 
 

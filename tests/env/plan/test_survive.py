@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from large import drawn
 from plans import offers, trace_of, workload
 
 from env.plan.planner import Plan, Problem, plan
+from env.plan.spare import placeholder
 from env.plan.trial import Survive
 
 WEB = workload("web", "2", 6)
@@ -39,3 +42,18 @@ def test_more_nodes_are_needed_where_pods_may_come_in_any_order() -> None:
     every = workload("small", "500m", 10), workload("large", "3", 3)
     assert planned(*every, survive=None).counts == (4,)
     assert planned(*every, survive=Survive.RESTART).counts == (5,)
+
+
+def test_a_placeholder_keeps_a_node_free_with_fewer_nodes_than_where_room_is_spread() -> None:
+    every = trace_of(*(drawn(number) for number in range(100)))
+    found = plan(Problem(every, None, offers("8:32Gi"), frozenset({Survive.NODE})))
+    assert found.spare is not None
+    assert (found.cost, found.spare.cost, found.bound) == (22, 18, 18)
+    room = found.spare.manifests[1]["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    assert room == {"cpu": "8000m", "memory": str(32 * 2**30)}
+
+
+def test_the_placeholder_of_an_earlier_plan_needs_no_node() -> None:
+    _, earlier = placeholder(np.array([4_000, 2**33, 110]))
+    first, again = planned(WEB, survive=Survive.NODE), planned(earlier, WEB, survive=Survive.NODE)
+    assert (again.counts, again.bound) == (first.counts, first.bound)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from large import drawn
 
 from env.errors import ConfigError
 from env.plan.prices import read_prices, shipped_prices
@@ -98,6 +99,15 @@ def test_a_blocked_move_is_exit_code_1_and_says_by_what(planned: Callable[..., R
     code, out, _ = planned(manifest("web", "1", 6), budget, options="--nodes 5x4:8Gi")
     assert code == 1
     assert "PodDisruptionBudget shop/web allows no eviction" in out
+
+
+def test_what_a_placeholder_would_save_is_said_with_its_manifests(planned: Callable[..., Ran]) -> None:
+    code, out, _ = planned(*map(drawn, range(100)), options="--nodes 30x8:32Gi --survive node --json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["with a spare"].startswith("18 nodes, if a placeholder keeps one free: this is the least")
+    assert (found["nodes_plan"], found["spare"]["nodes"][0]["count"]) == (22, 18)
+    assert [each["kind"] for each in found["spare"]["manifests"]] == ["PriorityClass", "Deployment"]
 
 
 def test_markdown_has_no_markup_of_others(planned: Callable[..., Ran]) -> None:
