@@ -41,7 +41,7 @@ ENV_ID = "SimArena/Cluster-v0"
 DOCTOR_ID = "SimArena/Doctor-v0"
 SEASON_ID = "SimArena/Season-v0"
 FLEET_ID = "SimArena/Fleet-v0"
-ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID, "season": SEASON_ID}
+ENVIRONMENTS = {"cluster": ENV_ID, "doctor": DOCTOR_ID, "season": SEASON_ID, "fleet": FLEET_ID}
 """What `--env` may say, and the id that Gymnasium knows it by."""
 
 register(

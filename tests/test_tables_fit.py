@@ -63,6 +63,7 @@ from runner.commands import (
     benchmark,
     doctor,
     fidelity,
+    fleet_episode,
     of_fleet,
     of_season,
     season_episode,
@@ -329,6 +330,9 @@ CASES: dict[str, Callable[[], Any]] = {
         [("HorizontalPodAutoscaler", [f"{GROUP}/{GROUP}"] * 5, "is a custom resource (example.com/v1); not known")]
     ),
     "runner.commands.tables:steps": _steps,
+    "runner.commands.fleet_episode:replays": lambda: fleet_episode.replays(
+        [{"replay": 120, "replicas": [30] * 14, "nodes": 96, "waiting": 96.25, "fewest": 96}]
+    ),
     "runner.commands.of_fleet:fleet_scores": lambda: of_fleet.fleet_scores(_fleet_rows()),
     "runner.commands.of_season:season_scores": lambda: of_season.season_scores(
         _season_rows(), "clairvoyant", "replicas"

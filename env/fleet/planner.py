@@ -8,6 +8,7 @@ of the fit so far, or one near it where that plan was replayed already.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,13 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def plan(problems: NDArray[Any], replays: int = REPLAYS, noise: float = 0.0, seed: int = 0) -> Ints:
+def plan(
+    problems: NDArray[Any],
+    replays: int = REPLAYS,
+    noise: float = 0.0,
+    seed: int = 0,
+    on_replay: Callable[[Ints, Ints], None] = lambda replicas, nodes: None,
+) -> Ints:
     """The fewest nodes that were found after each replay.
 
     Args:
@@ -39,6 +46,7 @@ def plan(problems: NDArray[Any], replays: int = REPLAYS, noise: float = 0.0, see
         replays: Of the services as they are; each on the nodes that it needs.
         noise: Standard deviation of the logarithm of what is measured. Requests that were enough have none.
         seed: Of measurements and of plans.
+        on_replay: Gets the replicas of each replay, (n, MOST_SERVICES), and the nodes that they need, (n,).
 
     Returns:
         Shape (replays, n).
@@ -51,6 +59,7 @@ def plan(problems: NDArray[Any], replays: int = REPLAYS, noise: float = 0.0, see
     for number in range(replays):
         stop_if_asked()
         found.append(search(problems, replicas).nodes)
+        on_replay(replicas, found[-1])
         tried.append(replicas)
         measured.append(
             (

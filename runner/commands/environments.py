@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from agents.kinds import DEFAULT, agent_kind, check_learns_from_rewards, check_trainable
+from agents.kinds import DEFAULT
 from env.errors import AgentError, ConfigError, nearest
 from runner.clusters.choice import ClusterChoice
+from runner.commands import training_of_cluster, training_of_doctor, training_of_fleet, training_of_season
 from runner.commands.episode_request import EpisodeRequest, check_not_of_season
 from runner.options.doctor import DoctorChoice
 from runner.options.epochs import EpochsChoice
@@ -24,18 +25,8 @@ if TYPE_CHECKING:
 
     from env.cluster import Cluster
     from runner.commands.run_config import RunConfig
-    from runner.rl.train import DoctorTraining
-    from runner.season.train import SeasonTraining
     from runner.training.epochs import EpochPlan, WantedEpochs
-    from runner.training.trainee import Evaluator, Exam, Trainee
-
-
-class Opened(NamedTuple):
-    """An untrained training, what it is evaluated on, and the exam at its end."""
-
-    training: Trainee
-    evaluator: Evaluator | None = None
-    exam: Exam | None = None
+    from runner.training.trainee import Opened
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class EnvironmentKind:
         options: Those of `sim-arena train` that only some environments take, and this one does.
         settings: The learner's settings filled in, of the run's units and of the agent's name and settings.
         open: Makes the training of filled settings.
-        plan: Makes the plan of a job's training by epochs; None: jobs are trained there by episodes.
+        plan: Makes the plan of a job's training by epochs; None: no job is trained there by epochs.
         kinds: Of what is generated there, one of which each member of a federation may have; none: there is one only.
         read_series: Reads a file of recorded series, for settings of the environment; None: it has no such files.
         evaluate, episode: What `sim-arena evaluate` and `episode` do there; None: they play scenarios, as they are.
@@ -129,169 +120,11 @@ def _play_season(request: EpisodeRequest) -> None:
     episode(request)
 
 
-def _cluster_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    check_learns_from_rewards(agent)
-    return agent_kind(agent).filled(given)
+def _play_fleet(request: EpisodeRequest) -> None:
+    from runner.commands.fleet_episode import episode
 
-
-def _open_cluster(wanted: RunConfig, cluster: Cluster | None) -> Opened:
-    from runner.training.training import Training
-    from runner.training.validation import Validation, validation_problems
-
-    workload, episode = wanted.workload, wanted.episode
-    scenarios = workload.scenarios()
-    training = Training(wanted.training_config(), scenarios or None, cluster)
-    if not wanted.validation.evaluate_every:
-        return Opened(training)
-    problems = scenarios or validation_problems(workload.problem)
-    return Opened(training, Validation(problems, episode.steps, episode.reward, cluster))
-
-
-_DOCTORS_LEARNER = "ppo"
-
-
-def _doctor_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    from agents.settings import as_mapping
-    from runner.rl.train import doctor_settings
-
-    _check_doctors_learner(agent)
-    return as_mapping(doctor_settings(units, given))
-
-
-def _check_doctors_learner(agent: str) -> None:
-    if agent != _DOCTORS_LEARNER:
-        check_trainable(agent)
-        raise AgentError(f"agent {agent!r}: does not learn --env doctor; {_DOCTORS_LEARNER} does")
-
-
-def doctor_training(wanted: RunConfig) -> DoctorTraining:
-    """What a training of a doctor is, of filled settings."""
-    from agents.ppo.settings import PPOSettings
-    from agents.settings import parse_settings
-    from runner.rl.recordings import read
-    from runner.rl.train import ENVIRONMENTS, EPOCHS, DoctorTraining
-
-    return DoctorTraining(
-        epochs=wanted.by_epochs.epochs or EPOCHS,
-        max_steps=wanted.episode.steps,
-        seed=wanted.training.seed,
-        environments=wanted.by_epochs.environments or ENVIRONMENTS,
-        settings=parse_settings(PPOSettings, wanted.training.settings),
-        recordings=tuple(read(wanted.doctor.recording)),
-    )
-
-
-def _plan_doctor(wanted: WantedEpochs) -> DoctorTraining:
-    from runner.rl.train import DoctorTraining, doctor_settings
-
-    _check_doctors_learner(wanted.agent)
-    for name, given in (("kind", wanted.kinds), ("environment setting", wanted.settings)):
-        if given:
-            raise ConfigError(f"{name} {next(iter(given))!r}: --env doctor has none; leave it out")
-    if wanted.series is not None:
-        raise ConfigError("series: --env doctor is not trained on any; leave them out")
-    return DoctorTraining(
-        epochs=wanted.epochs,
-        max_steps=wanted.max_steps,
-        seed=wanted.seed,
-        environments=wanted.environments,
-        settings=doctor_settings(wanted.epochs, wanted.agent_settings, epoch_steps=wanted.epoch_steps),
-        epoch_steps=wanted.epoch_steps,
-        member=wanted.member,
-    )
-
-
-def _open_doctor(wanted: RunConfig, cluster: Cluster | None) -> Opened:
-    from runner.commands.console import note
-    from runner.rl.evaluator import DoctorEvaluator, exam
-    from runner.rl.recordings import about
-    from runner.training.epochs import EpochTrainee
-
-    episodes, plan = wanted.doctor.exam, doctor_training(wanted)
-    for line in about(plan.recordings) if plan.recordings else ():
-        note(line)
-    return Opened(
-        EpochTrainee(plan),
-        DoctorEvaluator(plan.max_steps, recordings=plan.recordings) if wanted.validation.evaluate_every else None,
-        exam(plan.max_steps, episodes, plan.recordings) if episodes else None,
-    )
-
-
-_SEASONS_LEARNER = "forecast"
-
-
-def _season_settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    from runner.season.train import season_settings
-
-    check_trainable(agent)
-    return season_settings(agent, units, given)
-
-
-def season_training(wanted: RunConfig) -> SeasonTraining:
-    """What a training in a season is, of filled settings."""
-    from env.season.variants import checked_kappa
-    from runner.season.train import ENVIRONMENTS, EPOCHS, SeasonTraining
-
-    season, file = wanted.season, wanted.beside.series
-    played = {} if season.variant is None else {"variant": season.variant}
-    return SeasonTraining(
-        epochs=wanted.by_epochs.epochs or EPOCHS,
-        seed=wanted.training.seed,
-        environments=wanted.by_epochs.environments or ENVIRONMENTS,
-        agent=wanted.training.agent or _SEASONS_LEARNER,
-        settings=wanted.training.settings,
-        variant=season.variant or _VARIANT,
-        kappa=checked_kappa(season.kappa),
-        kinds=(season.kind,) if season.kind else (),
-        beside=None if file is None else _read_season_series(Path(file), played),
-    ).checked()
-
-
-_VARIANT = "memory"
-_MOST_ENVIRONMENTS = 2048
-"""Of a job."""
-
-
-def _open_season(wanted: RunConfig, cluster: Cluster | None) -> Opened:
-    from runner.season.evaluator import SeasonEvaluator
-    from runner.training.epochs import EpochTrainee
-
-    plan = season_training(wanted)
-    evaluator = None
-    if wanted.validation.evaluate_every:
-        evaluator = SeasonEvaluator(kind=wanted.season.kind, **plan.played)
-    return Opened(EpochTrainee(plan), evaluator)
-
-
-def _plan_season(wanted: WantedEpochs) -> SeasonTraining:
-    from env.season.variants import checked_kappa
-    from runner.season.train import SeasonTraining, season_settings
-
-    check_trainable(wanted.agent)
-    if wanted.environments > _MOST_ENVIRONMENTS:
-        raise ConfigError(f"environments {wanted.environments}: a job in a season has at most {_MOST_ENVIRONMENTS:,}")
-    for name in wanted.settings.keys() - {"variant", "kappa"}:
-        raise ConfigError(f"environment setting {name!r:.80}: --env season has none; there are variant and kappa")
-    return SeasonTraining(
-        epochs=wanted.epochs,
-        seed=wanted.seed,
-        environments=wanted.environments,
-        agent=wanted.agent,
-        settings=season_settings(wanted.agent, wanted.epochs, wanted.agent_settings, epoch_steps=wanted.epoch_steps),
-        variant=wanted.settings.get("variant", _VARIANT),
-        kappa=checked_kappa(wanted.settings.get("kappa")),
-        kinds=tuple(wanted.kinds),
-        epoch_steps=wanted.epoch_steps,
-        member=wanted.member,
-        series=wanted.series,
-    ).checked()
-
-
-def _read_season_series(path: Path, settings: Mapping[str, Any]) -> NDArray[np.float64]:
-    from env.season.real import read_series
-    from env.season.variants import variant_named
-
-    return read_series(path, variant_named(settings.get("variant", _VARIANT))).series.peaks
+    KINDS["fleet"].check_played(request.workload, request.cluster, to=request.to)
+    episode(request)
 
 
 def _names(*choices: type) -> frozenset[str]:
@@ -309,35 +142,46 @@ KINDS: Mapping[str, EnvironmentKind] = {
             units=10_000,
             fewest=50,
             options=_names(WorkloadChoice, ClusterChoice) | {"episodes", "steps", "reward"},
-            settings=_cluster_settings,
-            open=_open_cluster,
+            settings=training_of_cluster.settings,
+            open=training_of_cluster.opened,
         ),
         EnvironmentKind(
             name="doctor",
-            learner=_DOCTORS_LEARNER,
+            learner=training_of_doctor.LEARNER,
             unit="epoch",
             units=100,
             fewest=1,
             options=_names(EpochsChoice, DoctorChoice) | {"steps"},
-            settings=_doctor_settings,
-            open=_open_doctor,
-            plan=_plan_doctor,
+            settings=training_of_doctor.settings,
+            open=training_of_doctor.opened,
+            plan=training_of_doctor.planned,
             evaluate=_evaluate_doctors,
             episode=_play_doctor,
         ),
         EnvironmentKind(
             name="season",
-            learner=_SEASONS_LEARNER,
+            learner=training_of_season.LEARNER,
             unit="epoch",
             units=60,
             fewest=1,
             options=_names(EpochsChoice, SeasonChoice, SeriesChoice),
-            settings=_season_settings,
-            open=_open_season,
-            plan=_plan_season,
+            settings=training_of_season.settings,
+            open=training_of_season.opened,
+            plan=training_of_season.planned,
             episode=_play_season,
             kinds=SEASON_KINDS,
-            read_series=_read_season_series,
+            read_series=training_of_season.read_series,
+        ),
+        EnvironmentKind(
+            name="fleet",
+            learner=training_of_fleet.LEARNER,
+            unit="epoch",
+            units=30,
+            fewest=1,
+            options=_names(EpochsChoice) | {"variant"},
+            settings=training_of_fleet.settings,
+            open=training_of_fleet.opened,
+            episode=_play_fleet,
         ),
     )
 }

@@ -40,6 +40,7 @@ def episode(
     """Play one episode, greedily and without learning, step by step.
 
     With --env season: one workload over 112 windows. A cluster other than the embedded one then replays each window.
+    With --env fleet: one problem, by the planner, noop, VPA, rule (the best tuned one), or a model's file.
     """
     import numpy as np
 

@@ -112,7 +112,7 @@ def evaluate(
         check_place(to, "--to")
         of_season.evaluate(agent or [], season, problems.series, to, baselines=baselines, as_json=output.as_json)
         return
-    if problems.suite == FLEET:
+    if FLEET in (problems.suite, workload.env):
         _check_fleet(problems, workload, cluster, season, to)
         of_fleet.evaluate(agent or [], season.variant, as_json=output.as_json)
         return
@@ -188,8 +188,11 @@ def _check_fleet(
     Raises:
         ConfigError: One is given.
     """
+    if problems.suite not in (None, FLEET):
+        raise ConfigError(f"--suite {problems.suite}: cannot be had together with --env {FLEET}")
     others = {"--scenarios": problems.scenarios, "--seed": problems.seed, "--to": to}
-    given = [option for choice in (workload, cluster, season) for option in changed(choice) if option != "--variant"]
+    given = [option for choice in (workload, cluster, season) for option in changed(choice)]
+    given = [option for option in given if option not in ("--env", "--variant")]
     for option in (*given, *(name for name, value in others.items() if value is not None)):
         raise ConfigError(f"{option}: is not of --suite {FLEET}; leave it out")
 

@@ -1,8 +1,9 @@
-"""`sim-arena evaluate --suite fleet`: rules, searches and the planner on services that share nodes, beside a bound."""
+"""`sim-arena evaluate --suite fleet`: models, rules, searches and the planner on services that share nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,21 +19,22 @@ from runner.commands.interrupt import interruptible
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from agents.ppo.agent import PPO
     from env.fleet.variants import Variant
 
 FLEET = "fleet"
 
 
 def evaluate(names: Sequence[str], variant_name: str | None, *, as_json: bool) -> None:
-    """Compare rules, searches and the planner.
+    """Compare models, rules, searches and the planner.
 
     Args:
-        names: Of agents; there are none yet that play here.
+        names: Files of models; everybody else has a row anyway.
         variant_name: "small" or "large"; None: small.
         as_json: Print a document.
 
     Raises:
-        AgentError: An agent is named.
+        AgentError: One that is no model of this variant.
         ConfigError: There is no such variant.
     """
     from env.fleet import exact
@@ -40,12 +42,11 @@ def evaluate(names: Sequence[str], variant_name: str | None, *, as_json: bool) -
     from runner.evaluation.fleet_suite import VERSION, fleet_fingerprint, fleet_suite
     from runner.evaluation.intervals import CONFIDENCE
 
-    for name in names:
-        raise AgentError(f"--agent {name}: no agent plays --suite {FLEET} yet; leave it out")
     variant = variant_named(variant_name or "small")
+    models = {Path(name).name: model(name, variant) for name in names}
     with interruptible("nothing was saved") as should_stop, stopping_when(should_stop):
         problems = fleet_suite(variant)
-        rows, proven = _rows(problems, variant)
+        rows, proven = _rows(problems, variant, models)
     document = {
         "suite": FLEET,
         "version": VERSION,
@@ -64,13 +65,31 @@ def evaluate(names: Sequence[str], variant_name: str | None, *, as_json: bool) -
     tables.show_facts({name: value for name, value in document.items() if name != "evaluation"})
 
 
-def _rows(problems: NDArray[Any], variant: Variant) -> tuple[list[dict[str, Any]], float]:
+def model(name: str, variant: Variant) -> PPO:
+    """The model in a file.
+
+    Raises:
+        AgentError: There is no such file, or none of a model of this variant in it.
+    """
+    from agents.load import load_agent
+    from agents.ppo.agent import PPO
+    from agents.spaces import fleet
+
+    if not Path(name).exists():
+        raise AgentError(f"--agent {name}: no file of a model; train one: sim-arena train --env {FLEET}")
+    agent = load_agent(Path(name), fleet(variant.name))
+    assert isinstance(agent, PPO)  # noqa: S101  (no other acts there)
+    return agent
+
+
+def _rows(problems: NDArray[Any], variant: Variant, models: Mapping[str, PPO]) -> tuple[list[dict[str, Any]], float]:
     """Everybody's scores, and in which share of the problems the best that is known is proven to be the best."""
     from runner.evaluation import fleet
     from runner.evaluation.fleet_suite import tuning_problems
 
     outcomes = fleet.by_rules(problems, tuning_problems(variant))
     outcomes |= fleet.by_search(problems, variant)
+    outcomes |= fleet.by_models(models, problems, variant)
     outcomes |= fleet.by_planner(problems)
     outcomes["annealing"] = fleet.annealed(problems, lambda numbers: progress(numbers, "annealing"))
     known = np.min([each.nodes for name, each in outcomes.items() if not name.startswith(fleet.VPA)], axis=0)

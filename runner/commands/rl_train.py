@@ -173,7 +173,7 @@ def _by_pufferlib(
     wanted: RunConfig, config: PufferConfig, to: Path | None, on_unit: Callable[[str], None]
 ) -> tuple[dict[str, Any], Path]:
     """Train with PufferLib's trainer, which cannot be gone on with, and examine; what is known, and the folder."""
-    from runner.commands.environments import doctor_training
+    from runner.commands.training_of_doctor import doctor_training
     from runner.rl.evaluator import exam
     from runner.rl.puffer_run import train as train_there
     from runner.rl.puffer_run import trainer_python

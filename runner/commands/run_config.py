@@ -48,7 +48,7 @@ class TrainingChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a doctor ppo, of a season forecast.",
+            help=f"{', '.join(TRAINABLE)}. Default: {DEFAULT}, of a season forecast, of a doctor or fleet ppo.",
             autocompletion=completion.of(TRAINABLE),
         ),
     ] = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ppo.agent import PPO
+from agents.ppo.memory import nothing, remembered, told
 from env.fleet import exact
 from env.fleet.bound import volume_bound
 from env.fleet.kept import kept
@@ -22,6 +24,8 @@ from runner.evaluation.fleet_suite import fleet_fingerprint
 from runner.evaluation.intervals import Estimate, excess, mean, share
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Masks = NDArray[np.bool_]
 
 BEST_KNOWN, BOUND = "best known", "bound"
 VPA = "VPA"
@@ -66,6 +70,13 @@ class Outcome:
     replays: int | None = None
 
 
+class Walk(NamedTuple):
+    """Episodes in the environment: the fewest nodes after each step, (steps, n), and sums of rewards, (n,)."""
+
+    nodes: Ints
+    returns: NDArray[np.float64]
+
+
 def by_rules(problems: NDArray[Any], tuned_on: NDArray[Any]) -> dict[str, Outcome]:
     """Services as they are, with VPA's requests, and with the replicas of the rule that is best elsewhere."""
     start, best = problems["start"], best_rule(tuned_on)
@@ -79,10 +90,21 @@ def by_rules(problems: NDArray[Any], tuned_on: NDArray[Any]) -> dict[str, Outcom
 
 def by_search(problems: NDArray[Any], variant: Variant) -> dict[str, Outcome]:
     """Searches that know nothing but how a configuration went: as many replays as an episode has, and others."""
-    found = {f"random walk, {variant.steps}": Outcome(random_walk(problems, variant), variant.steps)}
+    found = {f"random walk, {variant.steps}": Outcome(random_walk(problems, variant).nodes[-1], variant.steps)}
     for replays in (REPLAYS, variant.steps, _MANY):
         stop_if_asked()
         found[f"hill climbing, {replays}"] = Outcome(search(problems, problems["start"], replays).nodes, replays)
+    return found
+
+
+def by_models(agents: Mapping[str, PPO], problems: NDArray[Any], variant: Variant) -> dict[str, Outcome]:
+    """Models over an episode, by their likeliest actions, and by actions that are drawn from their policies."""
+    found = {}
+    for name, agent in agents.items():
+        for how, seed in (("", None), (", drawn", 0)):
+            walk = by_model(agent, problems, variant, seed)
+            for replays in (REPLAYS, variant.steps):
+                found[f"{name}{how}, {replays}"] = Outcome(walk.nodes[replays - 1], replays)
     return found
 
 
@@ -94,15 +116,51 @@ def by_planner(problems: NDArray[Any]) -> dict[str, Outcome]:
     }
 
 
-def random_walk(problems: NDArray[Any], variant: Variant, seed: int = 0) -> Ints:
-    """The fewest nodes in episodes of random actions that change something."""
-    envs, rng = FleetVectorEnv(len(problems), variant.name, problems), np.random.default_rng(seed)
-    _, info = envs.reset(seed=seed, options={"problem": 0})
-    for _ in range(variant.steps):
-        allowed = info["action_mask"].copy()
+def random_walk(problems: NDArray[Any], variant: Variant, seed: int = 0) -> Walk:
+    """Episodes of random actions that change something."""
+    rng = np.random.default_rng(seed)
+
+    def act(states: Floats, masks: Masks) -> Ints:
+        allowed = masks.copy()
         allowed[:, ::ACTIONS] = False  # keeps everything as it is
-        _, _, _, _, info = envs.step(np.where(allowed, rng.random(allowed.shape), -1.0).argmax(axis=1))
-    return np.asarray(info["nodes"])
+        drawn: Ints = np.where(allowed, rng.random(allowed.shape), -1.0).argmax(axis=1)
+        return drawn
+
+    return _walk(act, problems, variant)
+
+
+def by_model(agent: PPO, problems: NDArray[Any], variant: Variant, drawn_from: int | None = None) -> Walk:
+    """Episodes of a model.
+
+    Args:
+        agent: Of Fleet-v0 in this variant.
+        problems: What is played.
+        variant: Theirs.
+        drawn_from: A seed, where actions are drawn from the policy; None: they are its likeliest.
+    """
+    memory = nothing(len(problems), agent.spaces)
+    agent.seed(np.random.default_rng(drawn_from))
+
+    def act(states: Floats, masks: Masks) -> Ints:
+        nonlocal memory
+        seen = told(states, memory)
+        actions = agent.logits(seen, masks).argmax(axis=1) if drawn_from is None else agent.act_in_all(seen, masks)[0]
+        memory = remembered(memory, actions)
+        return actions
+
+    return _walk(act, problems, variant)
+
+
+def _walk(act: Callable[[Floats, Masks], Ints], problems: NDArray[Any], variant: Variant) -> Walk:
+    envs = FleetVectorEnv(len(problems), variant.name, problems)
+    states, info = envs.reset(seed=0, options={"problem": 0})
+    nodes, returns = [], np.zeros(len(problems))
+    for _ in range(variant.steps):
+        stop_if_asked()
+        states, rewards, _, _, info = envs.step(act(states, info["action_mask"].copy()))
+        nodes.append(info["nodes"].copy())
+        returns += rewards
+    return Walk(np.stack(nodes), returns)
 
 
 def annealed(problems: NDArray[Any], each: Callable[[Sequence[int]], Iterator[int]] = iter) -> Outcome:

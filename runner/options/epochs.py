@@ -1,4 +1,4 @@
-"""How long a training by epochs is: what `--env doctor` and `--env season` have in common."""
+"""How long a training by epochs is: what `--env doctor`, `season` and `fleet` have in common."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 class EpochsChoice:
     """How long, and in how many environments at a time."""
 
-    panel: ClassVar[str] = "--env doctor and season"
+    panel: ClassVar[str] = "--env doctor, season and fleet"
 
     epochs: Annotated[
         int | None,
@@ -20,7 +20,7 @@ class EpochsChoice:
             metavar="N",
             min=1,
             max=100_000,
-            help="Epochs of 65,536 environment steps in all. Default: 100 of a doctor, 60 of a season.",
+            help="Epochs of 65,536 environment steps in all. Default: 100 of a doctor, 60 of a season, 30 of a fleet.",
         ),
     ] = None
     environments: Annotated[

@@ -24,7 +24,7 @@ class SeasonChoice:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"What is requested: {', '.join(VARIANTS)}. Default: memory. With --suite fleet: small or large.",
+            help=f"What is requested: {', '.join(VARIANTS)}. Default: memory. Of a fleet: small (default) or large.",
             autocompletion=completion.of(VARIANTS),
         ),
     ] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -118,3 +118,11 @@ class Evaluator(Protocol):
 
     def optimal_shares(self) -> list[float] | None:
         """Share of each action in the shortest solutions; None where that is not known."""
+
+
+class Opened(NamedTuple):
+    """An untrained training, what it is evaluated on, and the exam at its end."""
+
+    training: Trainee
+    evaluator: Evaluator | None = None
+    exam: Exam | None = None

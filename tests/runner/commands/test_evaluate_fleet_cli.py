@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from agents.ppo.agent import PPO
+from agents.spaces import fleet
+
 
 @pytest.fixture(autouse=True)
 def few_problems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -40,6 +43,13 @@ def test_a_table_says_what_replays_it_took(cli: Any) -> None:
     assert "suite" in out
 
 
+def test_a_model_has_rows_of_its_likeliest_and_of_drawn_actions(cli: Any) -> None:
+    PPO(seed=0, spaces=fleet("small")).save(Path("mine.pt"))
+    document = json.loads(cli("evaluate", "--env", "fleet", "--agent", "mine.pt", "--json").out)
+    replays = {row["agent"]: row["replays"] for row in document["evaluation"] if row["agent"].startswith("mine.pt")}
+    assert replays == {"mine.pt, 8": 8, "mine.pt, 60": 60, "mine.pt, drawn, 8": 8, "mine.pt, drawn, 60": 60}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -47,7 +57,7 @@ def test_a_table_says_what_replays_it_took(cli: Any) -> None:
         (("--problem", "cpu"), "--problem: is not of --suite fleet"),
         (("--kappa", "3"), "--kappa: is not of --suite fleet"),
         (("--variant", "memory"), "variant 'memory': unknown"),
-        (("--agent", "heuristic"), "--agent heuristic: no agent plays --suite fleet yet"),
+        (("--agent", "heuristic"), "--agent heuristic: no file of a model"),
     ],
 )
 def test_what_does_not_fit_is_refused(cli: Any, arguments: tuple[str, ...], message: str) -> None:
