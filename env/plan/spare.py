@@ -68,7 +68,7 @@ def with_spare(counts: Counts, trial: Trial, table: Table) -> Spare | None:
 def without_placeholder(trace: Trace) -> Trace:
     """A trace of one event without the placeholder of an earlier plan: it is no workload to find room for."""
     (event,) = trace.events
-    applied = [each for each in event["applied_objs"] if not _is_placeholder(each)]
+    applied = [each for each in event["applied_objs"] if not is_placeholder(each)]
     return Trace({**trace.document, "events": [{**event, "applied_objs": applied}]}, trace.name)
 
 
@@ -104,7 +104,8 @@ def placeholder(room: Ints) -> tuple[Manifest, Manifest]:
     return priority, deployment
 
 
-def _is_placeholder(manifest: Manifest) -> bool:
+def is_placeholder(manifest: Manifest) -> bool:
+    """Whether an object is the placeholder of a plan."""
     pod = mapping(mapping(mapping(manifest.get("spec")).get("template")).get("spec"))
     return key_of(manifest) == PLACEHOLDER and pod.get("priorityClassName") == PLACEHOLDER[2]
 

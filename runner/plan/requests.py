@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from env.errors import ScenarioError
+from env.plan.spare import is_placeholder
 from env.trace.document import Manifest, Trace
 from env.usage.usage import ContainerKey, Usage
 from env.workload import WorkloadRef, is_of
@@ -60,6 +61,8 @@ def enough(trace: Trace, usage: Usage) -> Sized:
     patches, unknown = list[Patch](), list[ContainerKey]()
     for ref in sized.workloads():
         old = _last(sized, ref)
+        if is_placeholder(old):
+            continue  # it uses nothing, and asks for a node on purpose
         judged = sizes(old, known)
         unknown += judged.unknown
         if not judged.why or not _is_named(old):

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from large import drawn
 
 from env.errors import ConfigError
 from env.plan.prices import read_prices, shipped_prices
+from env.plan.spare import placeholder
 from env.problems.node_text import parse_nodes, parse_taints
 from env.problems.nodes import NodePools
 from env.snapshot import read_manifests, trace_of
@@ -143,6 +145,14 @@ def test_requests_that_are_enough_replace_others_and_replicas_stay(tmp_path: Pat
     assert "replicas" not in patch.body["spec"]
     (applied,) = found.trace.events[0]["applied_objs"]
     assert applied["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "115m"
+
+
+def test_the_request_of_a_placeholder_stays_though_it_uses_nothing(tmp_path: Path) -> None:
+    _, made = placeholder(np.array([4_000, 2**33, 110]))
+    (tmp_path / "spare.yaml").write_text(yaml.safe_dump(made))
+    (tmp_path / "use.csv").write_text("namespace,workload,container,cpu,memory\ndefault,spare-node,pause,1m,1Mi\n")
+    trace = trace_of(read_manifests([str(tmp_path / "spare.yaml")]))
+    assert not enough(trace, read_usage_file(tmp_path / "use.csv")).patches
 
 
 @pytest.mark.parametrize(
