@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agents.ppo.agent import PPO
@@ -34,12 +35,14 @@ def test_the_planner_plays_where_no_other_is_named_and_comes_to_what_it_does_in_
     assert document["bound"] <= document["nodes"] <= document["records"][0]["nodes"]
 
 
-def test_a_model_plays_as_in_evaluations(cli: Cli) -> None:
-    agent = PPO(seed=3, spaces=fleet("small"))
+def test_a_model_remembers_its_last_action_and_plays_as_in_evaluations(cli: Cli) -> None:
+    agent, rng = PPO(seed=3, spaces=fleet("small")), np.random.default_rng(3)
+    agent.load_weights({name: rng.normal(size=each.shape).astype("f4") for name, each in agent.weights().items()})
     agent.save(Path("mine.pt"))
     expected = by_model(agent, problems_of(SMALL, [7]), SMALL).nodes
     records = played(cli, "--agent", "mine.pt", "--seed", "7")["records"]
     assert [record["fewest"] for record in records] == expected[:, 0].tolist()
+    assert len({tuple(record["replicas"]) for record in records}) > 3
 
 
 def test_a_table_shows_what_a_rule_needs_and_vpa_needs_no_fewer_nodes_for_its_margin(cli: Cli) -> None:
