@@ -132,6 +132,7 @@ WRONG: dict[str, list[str]] = {
         "--nodes 2 --node-cpu many",
         "--agent greedy --strategy median",
         "--min-participants 2",
+        "--env fleet",
         "--round-timeout 5",
     ],
     "dispatch list": ["--bucket s3://sim-arena", "--bucket sim-arena/", "--bucket My_Bucket", "--bucket="],
