@@ -11,15 +11,18 @@ from dataclasses import dataclass
 
 from env.errors import SimArenaError
 from env.printable import traceback_lines
+from env.words import count
 from protocol.report.reader import GroupReader
 from protocol.report.record import Record
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.errors import Transient
 from protocol.wire.federation_documents import Federation
 
 EVERY_S = 30.0  # a page is some MB
 SHARE = 20  # and of a sync-server's time it takes a twentieth at most
-AFTER_THE_END = 4  # times that it is written again, for the members' results; each time after twice as long
+SOON_S = 5.0  # after the end members' results are looked for so soon, then each time after twice as long
+AFTER_THE_END = 6  # such looks: five minutes
 OVER = frozenset({"success", "failed", "cancelled", "rejected", "unreadable"})
 
 
@@ -30,13 +33,15 @@ class _Published:
     Attributes:
         due: not before, by this machine's clock.
         closed: rounds closed when it was written.
-        left: how often it is written again after the end; None before it.
+        looks: after the end, how often members' results have been looked for; None before it.
+        states: of the members, as the page has them.
     """
 
     reader: GroupReader
     due: float
     closed: int = -1
-    left: int | None = None
+    looks: int | None = None
+    states: tuple[str, ...] = ()
 
 
 class Publisher:
@@ -66,43 +71,56 @@ class Publisher:
         if not ended and (closed == mine.closed or now < mine.due):
             return
         if ended:
-            mine.left = AFTER_THE_END
-        mine.closed = closed
+            mine.looks = 0
+        mine.closed, mine.states = closed, ()
         self._write(group, mine)
 
-    def refresh_ended(self) -> None:
-        """Write reports of federations that have ended once more, as long as members' results are missing."""
+    def refresh_ended(self) -> bool:
+        """Write reports of federations that have ended again once more members' results are there.
+
+        Returns:
+            Whether results are still missing that are worth to be waited for.
+        """
         now = self.bucket.clock.now()
         for group, mine in list(self._published.items()):
-            if mine.left is not None and now >= mine.due:
-                mine.left -= 1
+            if mine.looks is not None and now >= mine.due:
+                mine.looks += 1
                 self._write(group, mine)
+        return any(mine.looks is not None for mine in self._published.values())
 
     def _write(self, group: str, mine: _Published) -> None:
         started = self.bucket.clock.now()
-        over = False
+        ended = mine.looks is not None
         try:
             over = self._refresh(group, mine)
         except SimArenaError as error:
+            over = ended and not isinstance(error, Transient)
             self._tell(f"{group}: its report is not written: {error}")
         except Exception as error:
+            over = ended
             self._tell(f"{group}: its report is not written: a defect of the report: {type(error).__name__}")
             for line in traceback_lines(error):
                 self._tell(f"  | {line}")
         now = self.bucket.clock.now()
-        waits = EVERY_S if mine.left is None else EVERY_S * 2 ** (AFTER_THE_END - mine.left)
+        waits = EVERY_S if mine.looks is None else SOON_S * 2**mine.looks
         mine.due = now + max(waits, SHARE * (now - started))
-        if over or mine.left == 0:
+        if over or mine.looks == AFTER_THE_END:
             del self._published[group]
 
     def _refresh(self, group: str, mine: _Published) -> bool:
         """Read and write; whether nothing more will change."""
-        ended = mine.left is not None
+        ended = mine.looks is not None
         if ended and mine.closed > 0 and not self.bucket.exists(keys.global_weights(group, mine.closed)):
             return True  # purged meanwhile
         record = mine.reader.read(None if ended else mine.closed)
-        self.bucket.put_without_retry(keys.report(group), self.render(record))
-        return ended and all(member.state in OVER for member in record.members)
+        states = tuple(member.state for member in record.members)
+        if states != mine.states:
+            self.bucket.put_without_retry(keys.report(group), self.render(record))
+            mine.states = states
+        missing = sum(state not in OVER for state in states)
+        if missing and mine.looks == 1:
+            self.say(f"{group}: its report waits for {count(missing, 'result')} of its members")
+        return ended and not missing
 
     def _tell(self, line: str) -> None:
         """A line that was not said before; the set of those stays small."""

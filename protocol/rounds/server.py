@@ -28,8 +28,8 @@ class Reports(Protocol):
     def looked(self, federation: Federation, closed: int, *, ended: bool) -> None:
         """A federation was looked at: so many rounds are closed, and whether it has its outcome."""
 
-    def refresh_ended(self) -> None:
-        """Time has passed."""
+    def refresh_ended(self) -> bool:
+        """Time has passed; whether a page of a federation that has ended is to be written once more."""
 
 
 class SyncServer:
@@ -48,6 +48,7 @@ class SyncServer:
         self.aggregate_of = aggregate_of
         self.say = say
         self.reports = reports
+        self._reports_missing = False
         self._closers: dict[str, Closer] = {}
         self._due: dict[str, float] = {}
         self._passed_over: set[str] = set()  # federations of other releases
@@ -57,6 +58,11 @@ class SyncServer:
     @property
     def idle(self) -> bool:
         return not self._closers
+
+    @property
+    def _is_done(self) -> bool:
+        """No federation is unfinished, and the pages of those that have ended are whole."""
+        return self.idle and not self._reports_missing
 
     def run(self, *, exit_when_idle: bool = False) -> bool:
         """Close rounds until the process is told to stop, or until nothing is left; whether there was ever anything.
@@ -76,7 +82,7 @@ class SyncServer:
                 pause = INDEX_EVERY_S
             else:
                 seen = seen or not self.idle
-                if exit_when_idle and self.idle:
+                if exit_when_idle and self._is_done:
                     return seen
             clock.sleep(pause)
         return True
@@ -90,7 +96,7 @@ class SyncServer:
         for group in [group for group, due in self._due.items() if due <= clock.now()]:
             self._look(group)
         if self.reports is not None:
-            self.reports.refresh_ended()
+            self._reports_missing = self.reports.refresh_ended()
         soonest = min([self._index_due, *self._due.values()])
         return max(0.0, soonest - clock.now())
 

@@ -15,6 +15,7 @@ from infra.proof.standin import (
     bucket_of,
     federation,
     final_weights,
+    integers,
     undisturbed,
 )
 from infra.proof.virtual_threads import Process
@@ -23,11 +24,12 @@ from protocol.commands.purge import purge
 from protocol.jobs.submit import submit_federation
 from protocol.report.publisher import EVERY_S, Publisher
 from protocol.report.record import Record
-from protocol.rounds.server import Reports
+from protocol.rounds.server import Reports, SyncServer
 from protocol.wire import keys
 from protocol.wire.bucket import Bucket
+from protocol.wire.clock import Clock
 from protocol.wire.errors import Refused, Transient, Unfit
-from protocol.wire.memory import Request
+from protocol.wire.memory import MemoryStore, Request
 
 WANTED = federation(2, 12)
 
@@ -126,6 +128,53 @@ def test_a_sync_server_killed_at_its_report_is_as_if_it_had_never_begun_it() -> 
     first.kill_before = 20
     add_sync_server(world, "sync-again", at=30.0, reports=publishing())
     assert play(world)[-1][1] == b"12 success success"
+
+
+def leaving(world: World, say: Callable[[str], None] = lambda line: None) -> Process:
+    """`sync-server --exit-when-idle --report`, begun with the federation."""
+
+    def main(clock: Clock, store: MemoryStore) -> None:
+        bucket = Bucket(store, clock)
+        SyncServer(bucket, integers, say, Publisher(bucket, shown, say)).run(exit_when_idle=True)
+
+    return world.process("sync", main)
+
+
+def after_the_last_round(world: World, act: Callable[[], None]) -> list[bytes]:
+    """Run the federation to its end and on, and do something once its last average is there; the reports."""
+    seen: list[bytes] = []
+
+    def witness(request: Request, answer: object) -> None:
+        if request.key == keys.report(GROUP) and request.verb in ("PUT", "CREATE"):
+            seen.append(request.body)
+        if request.key == keys.global_weights(GROUP, 12) and request.verb == "CREATE":
+            act()
+
+    world.s3.witness = witness
+    submit_federation(bucket_of(world), WANTED)
+    until = world.now + 1000
+    world.run(lambda: world.now >= until)
+    world.close()
+    return seen
+
+
+def test_a_sync_server_that_leaves_when_idle_waits_for_the_members_results() -> None:
+    world = World(seed=1)
+    server = leaving(world)
+    workers = [add_worker(world, f"w{member}") for member in range(2)]
+    seen = after_the_last_round(world, lambda: [world.freeze(worker, 30.0) for worker in workers] and None)
+    assert seen[-2:] == [b"12 success running", b"12 success success"]
+    assert server.ended
+
+
+def test_it_leaves_without_results_that_do_not_come() -> None:
+    world, said = World(seed=1), list[str]()
+    server = leaving(world, said.append)
+    workers = [add_worker(world, f"w{member}") for member in range(2)]
+    seen = after_the_last_round(world, lambda: [worker.kill() for worker in workers] and None)
+    assert seen[-1] == b"12 success free"
+    assert server.ended
+    assert "g: its report waits for 1 result of its members" in said
 
 
 def test_two_sync_servers_overwrite_each_others_reports() -> None:
