@@ -16,9 +16,15 @@ VALIDATION = "validation"
 
 
 def save_model(agent: Agent, path: Path, rows: Sequence[EvaluationRow]) -> None:
-    """Write an agent; one with networks with its evaluation table. OutputError if it cannot be written."""
+    """Write an agent to be played; one with networks with its evaluation table, and without a replay buffer: megabytes
+    that only more training could use, which goes on from a state. OutputError if it cannot be written."""
     if isinstance(agent, WeightedAgent):
-        write_atomic(path, pt_file.dumps(with_evaluation(agent.state_dict(), rows)))
+        state = agent.state_dict()
+        if "replay" in state:
+            from agents.dqn.replay import Replay
+
+            state["replay"] = Replay(1, 1, 1.0).state_dict()
+        write_atomic(path, pt_file.dumps(with_evaluation(state, rows)))
     else:
         agent.save(path)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from agents.load import load_agent
 from agents.saved import pt_file
 from agents.saved.formats import read_state
 from env.errors import AgentError, ConfigError
@@ -224,6 +225,18 @@ def test_the_checkpoint_of_the_best_is_the_agent_of_the_best_evaluation(tmp_path
     (row, *_) = best.pop("evaluation")
     assert (row["agent"], row["solved_rate"]["value"]) == ("dqn", top["solved_rate"])
     assert pt_file.dumps(best) == other.checkpoint("final", "dqn").read_bytes()
+
+
+def test_models_are_without_the_replay_buffer_and_play_as_the_agent_does(tmp_path: Path) -> None:
+    run, trainee = new_run(tmp_path), training()
+    train(trainee, run, PLAN, validation())
+    sizes = {name: run.checkpoint(name, "dqn").stat().st_size for name in ("best", "final")}
+    assert trainee.agent.state_dict()["replay"]["size"] > 200
+    assert max(sizes.values()) < run.latest.stat().st_size - 200 * 250
+    model, state = load_agent(run.checkpoint("final", "dqn")), trainee.agent.state_dict()
+    played = model.state_dict()
+    assert played["replay"]["size"] == 0
+    assert pt_file.dumps({**state, "replay": None}) == pt_file.dumps({**played, "replay": None})
 
 
 def test_a_run_ends_once_an_evaluation_solves_enough(tmp_path: Path) -> None:
