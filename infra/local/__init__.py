@@ -6,6 +6,6 @@ Imports the protocol and the runner, never proof or bench. In the order to read 
     processes.py     the commands as child processes that never outlive their parent
     demo.py          a federation from submit to weights, as processes
     demo_command.py  `sim-arena demo`
-    conclusion.py    what a demo ends with: curve, evaluation, requests counted
+    conclusion.py    what a demo ends with: evaluation, report, requests counted
     s3_commands.py   `sim-arena s3`
 """

@@ -1,10 +1,10 @@
-"""The results of a demo: a curve, a comparison with agents that were not trained, and what S3 was asked for."""
+"""The results of a demo: a comparison with agents that were not trained, a report, and what S3 was asked for."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,11 @@ from runner.commands.console import out
 
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
+    from protocol.report.record import Record
     from runner.commands.fitted import FittedTable
+    from runner.evaluation.evaluate import Score
+
+    Played = Mapping[str, Sequence[Score]]
 
 UNSEEN_SCENARIOS = 200
 UNSEEN_SEEDS = 1 << 40  # evaluation draws its scenarios from here on; training seeds stay far below
@@ -32,23 +36,52 @@ def unseen() -> list[Scenario]:
     return [generate_scenario(None, UNSEEN_SEEDS + number) for number in range(UNSEEN_SCENARIOS)]
 
 
-def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    """How trained, untrained and random agents do on scenarios, greedily; empty for no scenarios."""
+def compare(weights: Path, seed: int, steps: int, scenarios: Sequence[Scenario]) -> Played:
+    """How trained, untrained and random agents do on scenarios, greedily: by agent the scores of each type of problem,
+    the last one of all; empty for no scenarios."""
     from agents.kinds import DEFAULT, make_agent
     from agents.saved.formats import read_state
-    from runner.evaluation.evaluate import TOTAL, evaluate
+    from runner.evaluation.evaluate import evaluate
     from runner.training.training import load_agent_weights
 
     if not scenarios:
-        return []
+        return {}
     trained, untrained = (make_agent(DEFAULT, seed=seed) for _ in range(2))
     load_agent_weights(trained, read_state(weights))
     agents = {"trained": trained, "untrained": untrained, "random": make_agent("random", seed=seed)}
-    rows = []
-    for name, agent in agents.items():
-        total = next(score for score in evaluate(agent, scenarios, steps, seed) if score.problem == TOTAL)
-        rows.append({"agent": name, **asdict(total), "solved_rate": total.solved_rate})
-    return rows
+    return {name: evaluate(agent, scenarios, steps, seed) for name, agent in agents.items()}
+
+
+def totals(played: Played) -> list[dict[str, Any]]:
+    """A row for each agent, of all problems."""
+    last = {name: scores[-1] for name, scores in played.items()}
+    return [{"agent": name, **asdict(total), "solved_rate": total.solved_rate} for name, total in last.items()]
+
+
+def write_report(to: Path, record: Record, bucket: str, ttl_s: float, played: Played, command: str) -> None:
+    """Write the federation's page.
+
+    Args:
+        to: The file.
+        record: Of the federation.
+        bucket: As messages call it, s3://NAME.
+        ttl_s: Of leases.
+        played: What trained and other agents make of unseen scenarios; empty where only a learner knows.
+        command: What makes the federation again.
+
+    Raises:
+        ConfigError: The chart library is not installed.
+    """
+    from agents.saved.files import write_atomic
+    from protocol.commands.report import rendered
+    from protocol.report.evaluation import Evaluation
+
+    evaluation = None
+    if played:
+        trained, *others = totals(played)
+        beside = {row["agent"]: (row["solved_rate"], row["mean_steps"], row["mean_return"]) for row in others}
+        evaluation = Evaluation(f"{trained['n']} problems that no training sees", played["trained"], beside)
+    write_atomic(to, rendered(record, bucket=bucket, ttl_s=ttl_s, evaluation=evaluation, again=[command]))
 
 
 def count_requests(log: Path, members: int, rounds: int) -> dict[str, Any]:
@@ -89,8 +122,9 @@ def show(outcome: dict[str, Any]) -> None:
         each = ", ".join(f"{number} {method}" for method, number in methods.items())
         per = "member and round" if role == "worker" else "round"
         out.print(f"S3 requests of a {role} per {per}, polls and renewals included: {each}", highlight=False)
-    for name in ("weights", "learning_curve", "logs"):
-        out.print(f"{name.replace('_', ' ')}: {outcome[name]}", highlight=False)
+    for name in ("weights", "learning_curve", "report", "logs"):
+        if outcome[name] is not None:
+            out.print(f"{name.replace('_', ' ')}: {outcome[name]}", highlight=False)
     out.print(f"weights sha256: {outcome['weights_sha256']}", highlight=False)
 
 

@@ -7,13 +7,13 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from env.errors import SimArenaError
+from env.errors import ConfigError, SimArenaError
 from env.words import count
 from infra.local import conclusion
 from infra.local.demo_command import EPISODES_PER_ROUND
@@ -23,6 +23,7 @@ from runner.commands.console import err, note
 if TYPE_CHECKING:
     from env.problems.scenario import Scenario
     from protocol.commands.status import FederationSummary
+    from protocol.report.record import Record
     from protocol.wire.bucket import Bucket
 
 BUCKET = "sim-arena-demo"
@@ -52,6 +53,24 @@ class DemoSettings:
         """Episodes of a member in a round, or epochs of a learner."""
         return 1 if self.learner else EPISODES_PER_ROUND
 
+    @property
+    def of_agents(self) -> dict[str, int | str | None]:
+        """Options that a learner has not."""
+        return {"--steps": self.steps, "--deploy": self.deploy, "--target": self.target}
+
+    @property
+    def command(self) -> str:
+        """What makes the same federation again."""
+        options = {"--members": self.members, "--rounds": self.rounds, "--seed": self.seed}
+        own = {"--learner": self.learner} if self.learner else self.of_agents
+        traces = [part for source in self.traces for part in ("--trace", source)]
+        return shlex.join(["sim-arena", "demo", *_flags({**options, **own}), *traces])
+
+
+def _flags(options: Mapping[str, object]) -> list[str]:
+    """Options as arguments, but for those that are None."""
+    return [part for name, value in options.items() if value is not None for part in (name, str(value))]
+
 
 class Demo:
     """One demo: processes, and the folder in which all they leave behind is kept."""
@@ -77,12 +96,14 @@ class Demo:
             self.processes.start("sync-server", command("sync-server", "--bucket", BUCKET, "--exit-when-idle"))
             for number in range(1, self.settings.workers + 1):
                 self._start_worker(number)
-            self._watch()
+            bucket = self._bucket()
+            self._watch(bucket)
             trained = time.monotonic() - started
             self._download()
+            record = self._record(bucket)
         finally:
             self.processes.stop_all()
-        return self._conclude(trained)
+        return self._conclude(trained, record)
 
     # -- processes -------------------------------------------------------------------------------------
 
@@ -98,12 +119,7 @@ class Demo:
     def _submit(self) -> None:
         settings = self.settings
         units = settings.rounds * settings.per_round
-        of_agents = {
-            "--episodes": units,
-            "--steps": settings.steps,
-            "--deploy": settings.deploy,
-            "--target": settings.target,
-        }
+        of_agents = {"--episodes": units, **settings.of_agents}
         options = {
             "--bucket": BUCKET,
             "--group": GROUP,
@@ -112,9 +128,8 @@ class Demo:
             "--seed": settings.seed,
             **({"--learner": settings.learner, "--epochs": units} if settings.learner else of_agents),
         }
-        given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
         traces = [part for source in settings.traces for part in ("--trace", source)]
-        self.processes.run(command("dispatch", "submit", *given, *traces))
+        self.processes.run(command("dispatch", "submit", *_flags(options), *traces))
         unit = "epoch" if settings.learner else "episode"
         rounds = f"{count(settings.rounds, 'round')} of {count(settings.per_round, unit)}"
         self._say(f"federation {GROUP!r}: {count(settings.members, 'member')}, {rounds}, seed {settings.seed}")
@@ -139,8 +154,7 @@ class Demo:
 
     # -- watching --------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        bucket = self._bucket()
+    def _watch(self, bucket: Bucket) -> None:
         with _live(self.quiet) as show:
             now = self._status(bucket, 0)
             told = 0
@@ -195,7 +209,23 @@ class Demo:
             command("dispatch", "download", GROUP, "--bucket", BUCKET, "--to", str(self.settings.folder / "group"))
         )
 
-    def _conclude(self, trained_s: float) -> dict[str, Any]:
+    def _record(self, bucket: Bucket) -> Record:
+        from protocol.commands.status import require_federation
+        from protocol.report.reader import GroupReader
+
+        return GroupReader(bucket, require_federation(bucket, GROUP), LEASE_TTL_S).read()
+
+    def _report(self, record: Record, played: conclusion.Played) -> Path | None:
+        """The federation's page; None without the chart library, which `sim-arena` alone does not bring."""
+        path = self.settings.folder / "report.html"
+        try:
+            conclusion.write_report(path, record, f"s3://{BUCKET}", LEASE_TTL_S, played, self.settings.command)
+        except ConfigError as error:
+            self._say(f"no report: {error}")
+            return None
+        return path
+
+    def _conclude(self, trained_s: float, record: Record) -> dict[str, Any]:
         from runner.training.curves import federation_curve
 
         settings, folder = self.settings, self.settings.folder
@@ -203,15 +233,18 @@ class Demo:
         rounds = conclusion.read_lines(folder / "group" / "rounds.jsonl")
         curve = folder / "learning_curve.png"
         title = f"Federation of {settings.members}, seed {settings.seed}"
+        played: conclusion.Played = {}
         scored: dict[str, Any] = {}
         if settings.learner is None:
             self._say("evaluating …")
-            trained, *others = rows = conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen())
+            played = conclusion.compare(weights, settings.seed, settings.steps, conclusion.unseen())
             given = conclusion.compare(weights, settings.seed, settings.steps, self._given())
-            scored = {"evaluation": rows, "evaluation_on_its_traces": given}
+            trained, *others = rows = conclusion.totals(played)
+            scored = {"evaluation": rows, "evaluation_on_its_traces": conclusion.totals(given)}
             federation_curve(rounds, curve, title=title, model=trained, baselines=others)
         else:
             federation_curve(rounds, curve, title=title)
+        report = self._report(record, played)
         return {
             "weights_sha256": json.loads((folder / "group" / "outcome.json").read_text())["weights_sha256"],
             "rounds_closed": len(rounds),
@@ -224,6 +257,7 @@ class Demo:
             "requests": conclusion.count_requests(folder / "requests.jsonl", settings.members, settings.rounds),
             "weights": str(weights),
             "learning_curve": str(curve),
+            "report": None if report is None else str(report),
             "logs": str(folder / "logs"),
         }
 

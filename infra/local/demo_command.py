@@ -80,6 +80,9 @@ def demo(
         print_json(outcome)
     else:
         conclusion.show(outcome)
+        if outcome["report"] is not None:
+            page = shlex.quote(Path(outcome["report"]).as_uri())
+            next_steps(f"python3 -m webbrowser {page}   # the report: learning, rounds, members, requests")
         model = shlex.quote(outcome["weights"])
         if learner is not None:
             next_steps("dispatch submit --help   # --learner: federate a class of your own, see docs/own-learner.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,9 +109,9 @@ def _own_place(group: str) -> Path:
 
 
 def _published(place: Bucket, group: str, body: bytes, expires_s: int) -> str:
-    from protocol.report.texts import duration
     from protocol.wire import keys
     from protocol.wire.store import S3Store
+    from runner.report.cells import duration
 
     place.replace(keys.report(group), body)
     note(
@@ -121,7 +122,13 @@ def _published(place: Bucket, group: str, body: bytes, expires_s: int) -> str:
 
 
 def rendered(
-    record: Record, *, bucket: str, by: str = "", ttl_s: float = LEASE_TTL_S, evaluation: Evaluation | None = None
+    record: Record,
+    *,
+    bucket: str,
+    by: str = "",
+    ttl_s: float = LEASE_TTL_S,
+    evaluation: Evaluation | None = None,
+    again: Sequence[str] = (),
 ) -> bytes:
     """A record's page as the bytes of a file.
 
@@ -129,10 +136,12 @@ def rendered(
         bucket: as messages call it.
         by: what keeps it fresh, if so.
         evaluation: of the newest global model.
+        again: what makes the federation again, where no bucket is left that `dispatch submit` could use.
     """
     from protocol.report.page import page_of
     from runner.report.html import render
     from runner.report.made import made
 
-    page = page_of(record, bucket, made=f"{made()} {by}".strip(), ttl_s=ttl_s, evaluation=evaluation)
+    by_whom = f"{made()} {by}".strip()
+    page = page_of(record, bucket, made=by_whom, ttl_s=ttl_s, evaluation=evaluation, again=again)
     return render(page).encode()

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from env.words import count
 from protocol.report import charts, curves, tables
 from protocol.report.again import submit_lines
 from protocol.report.evaluation import Evaluation, section
 from protocol.report.record import Part, Record
-from protocol.report.texts import duration, listed, moment
+from protocol.report.texts import listed, moment
 from protocol.wire import keys
 from protocol.wire.choices import Closers
 from protocol.wire.federation_documents import OutcomeStatus
 from protocol.wire.schedule import LEASE_TTL_S
+from runner.report.cells import duration
 from runner.report.page import Cell, Column, Commands, Facts, Page, Section, Table
 
 
 def page_of(
-    record: Record, bucket: str, *, made: str, ttl_s: float = LEASE_TTL_S, evaluation: Evaluation | None = None
+    record: Record,
+    bucket: str,
+    *,
+    made: str,
+    ttl_s: float = LEASE_TTL_S,
+    evaluation: Evaluation | None = None,
+    again: Sequence[str] = (),
 ) -> Page:
     """The page of a federation.
 
@@ -24,6 +33,7 @@ def page_of(
         bucket: as messages call it, s3://NAME.
         made: what made the page and when.
         evaluation: of its newest global model, where there is one.
+        again: commands that make it again; none: `dispatch submit` and what it needs.
     """
     sections = [
         Section("state", "State", [_state(record), *_trouble(record)]),
@@ -33,7 +43,7 @@ def page_of(
         Section("members", "Members", tables.members(record)),
         Section("cost", "Requests and dollars", tables.requests(record, ttl_s)),
         Section("settings", "Settings", _settings(record)),
-        Section("again", "Make it again", _again(record, bucket)),
+        Section("again", "Make it again", _again(record, bucket, again)),
     ]
     group = record.federation.group
     return Page(f"Federation {group}", verdict(record), [each for each in sections if each.parts], made)
@@ -87,7 +97,7 @@ def _state(record: Record) -> Facts:
     if outcome and outcome.weights_sha256:
         pairs.append(("SHA-256 of the last global weights", outcome.weights_sha256))
     asked = ", ".join(f"{number} {verb}" for verb, number in sorted(record.requests.items()))
-    return Facts("", [*pairs, ("requests to read this", asked)])
+    return Facts("", [*pairs, ("requests to make this page", asked)])
 
 
 def _trouble(record: Record) -> list[Table]:
@@ -138,7 +148,7 @@ def _work(record: Record) -> str:
     return f"generated problems: {kind}"
 
 
-def _again(record: Record, bucket: str) -> list[Commands | Facts]:
+def _again(record: Record, bucket: str, given: Sequence[str]) -> list[Commands | Facts]:
     federation = record.federation
     name = bucket.removeprefix("s3://")
     again = f"{federation.group}-again"
@@ -155,4 +165,4 @@ def _again(record: Record, bucket: str) -> list[Commands | Facts]:
         pairs.append(("its weights' SHA-256", outcome.weights_sha256))
     versions = [job.fingerprint for job in record.members if job.fingerprint][:1]
     pairs += [(f"with {name}", value) for found in versions for name, value in sorted(found.items())]
-    return [Commands("", lines), Facts("The same bits need", pairs)]
+    return [Commands("Commands", given or lines), Facts("The same bits need", pairs)]

@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 
 from agents.saved import checkpoint, pt_file
-from env.errors import UsageError
+from env.errors import ConfigError, UsageError
 from env.problems.generate import generate_scenario
+from infra.local import conclusion
+from infra.local.demo import Demo, DemoSettings
 from infra.local.processes import command, new_folder
+from infra.proof.standin import federation
+from protocol.report.record import Record
 
 pytest.importorskip("moto")
 
@@ -50,6 +54,10 @@ def test_it_ends_with_weights_a_curve_and_an_evaluation(undisturbed: Any) -> Non
     weights = checkpoint.write(pt_file.loads(Path(undisturbed["weights"]).read_bytes(), "weights"))
     assert hashlib.sha256(weights).hexdigest() == undisturbed["weights_sha256"]  # as the bucket has them
     assert Path(undisturbed["learning_curve"]).read_bytes().startswith(b"\x89PNG")
+    page = Path(undisturbed["report"]).read_text()
+    assert "Finished: all 6 rounds closed" in page
+    assert "Greedy episodes on 200 problems that no training sees." in page
+    assert "sim-arena demo --members 2 --rounds 6 --seed 5 --steps 30 --trace" in page
     for scenarios in ("evaluation", "evaluation_on_its_traces"):
         assert [row["agent"] for row in undisturbed[scenarios]] == ["trained", "untrained", "random"]
     assert undisturbed["requests"]["per_round"]["worker"]["PUT"] >= 2
@@ -84,6 +92,19 @@ def test_one_worker_killed_in_the_middle_ends_with_the_same_weights_as_two(
     assert demo.returncode == 0, log
     assert "worker-1 ended (killed by SIGKILL); starting another" in log
     assert f"weights sha256: {undisturbed['weights_sha256']}" in out
+    assert f"next: python3 -m webbrowser {(tmp_path / 'out' / 'report.html').as_uri()} " in log
+
+
+def test_without_the_chart_library_there_is_no_report_and_a_line_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*arguments: object) -> None:
+        raise ConfigError("reports need the package plotly")
+
+    monkeypatch.setattr(conclusion, "write_report", missing)
+    demo = Demo(DemoSettings(2, 2, 6, 30, 5, None, (), None, None, tmp_path), quiet=False)
+    assert demo._report(Record(federation(2), None, 0, [], 0, [], 0.0, [], {}), {}) is None
+    assert "no report: reports need the package plotly" in capsys.readouterr().err
 
 
 def test_ctrl_c_stops_everything_it_started(tmp_path: Path, traces: str) -> None:

@@ -64,7 +64,7 @@ def texts(thing: Any) -> Iterator[str]:
 def test_the_verdict_is_one_sentence_of_state_time_learning_and_absences() -> None:
     rewards = [[float(number)] * 3 for number in range(20)]
     assert verdict(record(3, 20, rewards)) == (
-        "Finished: all 20 rounds closed in 3.33 min; mean return from +0.50 to +18.50 (first and last tenth of the "
+        "Finished: all 20 rounds closed in 3 min 20 s; mean return from +0.50 to +18.50 (first and last tenth of the "
         "rounds); all 3 members in every round."
     )
     running = record(3, 20, rewards, outcome=None, closed=7)
