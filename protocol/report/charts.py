@@ -9,7 +9,7 @@ import numpy as np
 
 from protocol.report import curves
 from protocol.report.record import Record
-from protocol.report.texts import duration
+from runner.report.cells import duration
 from runner.report.page import Chart, Line
 
 
@@ -24,7 +24,7 @@ def learning(record: Record, baselines: Mapping[str, float] | None = None) -> li
         return []
     unit = record.federation.training.unit
     x = curve.rounds.tolist()
-    lines = [Line(name, x, y.tolist(), style="points" if len(x) == 1 else "line") for name, y in curves.spread(curve)]
+    lines = [Line(name, x, y.tolist(), style="points" if len(x) == 1 else "thin") for name, y in curves.spread(curve)]
     mean = Line("mean of members", x, curve.mean.tolist(), curve.low.tolist(), curve.high.tolist())
     others = [Line(name, [x[0], x[-1]], [value, value], style="dashed") for name, value in (baselines or {}).items()]
     ends = curves.tenths([value for value in curve.mean.tolist() if not math.isnan(value)])
@@ -34,12 +34,12 @@ def learning(record: Record, baselines: Mapping[str, float] | None = None) -> li
             "Mean return",
             "round",
             f"mean return of an {unit}",
-            [*lines, mean, *others],
+            [mean, *lines, *others],
             f"The mean return goes from {ends[0]:+.2f} in the first tenth to {ends[1]:+.2f} in the last.",
             log_x=curve.early,
             whole_x=True,
-            note=f"Of the {unit}s trained in each round, exploration included. The band is a 95 % interval of the mean "
-            "over members."
+            note=f"Of the {unit}s trained in each round, exploration included. The band is a 95\u202f% interval of the "
+            "mean over members."
             + (" Dashed lines are greedy, on the problems of the evaluation." if others else "")
             + (f" Each point is a mean over rounds, {len(x)} points." if len(x) < len(record.averaged) else ""),
         )
@@ -57,7 +57,18 @@ def _solved(record: Record, *, log_x: bool) -> list[Chart]:
     assert ends is not None  # noqa: S101 (there are rows)
     summary = f"{ends[0]:.0f} % solved in the first tenth of the rounds, {ends[1]:.0f} % in the last."
     line = Line("all members", x, y)
-    return [Chart("Solved in training", "round", "episodes solved (%)", [line], summary, log_x=log_x, whole_x=True)]
+    return [
+        Chart(
+            "Solved in training",
+            "round",
+            "episodes solved (%)",
+            [line],
+            summary,
+            log_x=log_x,
+            whole_x=True,
+            from_zero=True,
+        )
+    ]
 
 
 def pace(record: Record) -> list[Chart]:
@@ -69,7 +80,8 @@ def pace(record: Record) -> list[Chart]:
     numbers, took = np.array(known, np.float64).T
     x, y = _means(numbers, took)
     summary = f"A round takes {duration(float(np.median(took)))} in the median, {duration(float(took.max()))} at most."
-    return [Chart("Pace", "round", "seconds a round", [Line("seconds", x, y)], summary, whole_x=True)]
+    lines = [Line("seconds", x, y)]
+    return [Chart("Pace", "round", "seconds a round", lines, summary, whole_x=True, from_zero=True)]
 
 
 def averaged(record: Record) -> list[Chart]:
@@ -82,7 +94,8 @@ def averaged(record: Record) -> list[Chart]:
     federation = record.federation
     least = Line("needed", [x[0], x[-1]], 2 * [float(federation.min_participants)], style="dashed")
     summary = f"Between {members.min():.0f} and {members.max():.0f} of {federation.round_size} members in a round."
-    return [Chart("Members averaged", "round", "members", [Line("averaged", x, y), least], summary, whole_x=True)]
+    lines = [Line("averaged", x, y), least]
+    return [Chart("Members averaged", "round", "members", lines, summary, whole_x=True, from_zero=True)]
 
 
 def _means(numbers: curves.Numbers, values: curves.Numbers, *, log: bool = False) -> tuple[list[float], list[float]]:

@@ -77,4 +77,4 @@ def _beside(found: Evaluation) -> Table:
         [name, solved, steps, *([None if steps is None else steps - best[1]] if best else []), reward]
         for name, (solved, steps, reward) in values.items()
     ]
-    return Table("Beside rules, on the same problems", columns, rows)
+    return Table("Beside others, on the same problems", columns, rows)

@@ -78,7 +78,8 @@ def _absences(record: Record) -> str:
     sample = record.federation.sample
     who = f"{count(record.federation.round_size, 'member')}" + (f" drawn of {record.federation.size}" if sample else "")
     if not absent.any():
-        return f"all {who} in every round" + (" read" if record.skipped else "")
+        all_of_them = "its one member" if record.federation.round_size == 1 else f"all {who}"
+        return f"{all_of_them} in every round" + (" read" if record.skipped else "")
     return f"{count(int(absent.any(axis=1).sum()), 'round')} of {len(parts)} without some of the {who}"
 
 

@@ -59,7 +59,7 @@ def members(record: Record) -> list[Facts | Table]:
     pairs = [
         ("states", ", ".join(f"{number} {state}" for state, number in states.most_common(NAMES_SHOWN))),
         ("machines", listed(sorted(machines))),
-        ("take-overs", f"{takeovers}: attempts after the first, those after a clean stop included"),
+        ("take-overs", f"{takeovers} (attempts after a member's first; those after a clean stop are counted, too)"),
     ]
     for name in ("cpu", "python", "numpy", "numba", "platform"):
         values = sorted({job.fingerprint[name] for job in jobs if name in job.fingerprint})
@@ -110,6 +110,6 @@ def requests(record: Record, ttl_s: float) -> list[Table]:
     rows.append(["all", *total, sum(each.dollars for each in found)])
     note = (
         "An estimate: what the work takes follows from the rounds; waiting, renewing and watching are as "
-        "`sim-arena bench protocol` measures them in rounds of 10 s. S3 Standard in us-east-1, without storage."
+        "sim-arena bench protocol measures them in rounds of 10 s. S3 Standard in us-east-1, without storage."
     )
     return [Table("Requests to S3", columns, rows, note)]

@@ -14,14 +14,6 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(name[:200] for name in names[:NAMES_SHOWN]) + more if names else "not known"
 
 
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{minutes:.3g} min" if minutes < 120 else f"{hours:.3g} h"
-
-
 def moment(time_s: float) -> str:
     """A time of S3's clock, epoch seconds; 0 if it is not known."""
     if time_s <= 0:

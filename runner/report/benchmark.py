@@ -104,7 +104,8 @@ def _results(agents: Mapping[str, Document]) -> Table:
             row.append(None if found is None else found.value)
             row.append(None if found is None else shown_estimate(found, scale, interval_alone=True))
         rows.append(row)
-    return Table("All scenarios", columns, rows, "Means over scenarios of a scenario's mean over its attempts.")
+    note = "Means over scenarios of a scenario's mean over its attempts."
+    return Table("All scenarios", columns, rows, note).without_empty()
 
 
 def _by_type(agents: Mapping[str, Document]) -> Iterator[Bars]:

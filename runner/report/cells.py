@@ -10,8 +10,8 @@ NOTHING = "–"
 _BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
-def cell_text(value: Cell, kind: Kind) -> str:
-    """A value as a reader sees it."""
+def cell_text(value: Cell, kind: Kind, *, fractions: bool = False) -> str:
+    """A value as a reader sees it; with `fractions` a whole number has as many digits as those beside it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
     if isinstance(value, bool):
@@ -28,9 +28,14 @@ def cell_text(value: Cell, kind: Kind) -> str:
         case "bytes":
             return size(value)
         case "dollars":
-            return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.3g}"
+            return f"${value:,.{2 if abs(value) >= 1 or value == 0 else 2 - math.floor(math.log10(abs(value)))}f}"
         case _:
-            return number(value)
+            return f"{value:,.2f}" if fractions and (value == 0 or 0.1 <= abs(value) < 1000) else number(value)
+
+
+def has_fraction(value: Cell) -> bool:
+    """Whether it is a number that is not whole."""
+    return isinstance(value, float) and math.isfinite(value) and not value.is_integer()
 
 
 def sort_key(value: Cell) -> float | None:

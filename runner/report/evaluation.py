@@ -185,7 +185,7 @@ def _table(scores: Sequence[Score], *, whole: bool) -> Table:
             row.append(None if found is None else found.value)
             row.append(None if found is None else shown_estimate(found, each.scale, interval_alone=True))
         rows.append(row)
-    return Table("All problems" if whole else "Each kind of problem", columns, rows)
+    return Table("All problems" if whole else "Each kind of problem", columns, rows).without_empty()
 
 
 def _command(facts: Mapping[str, str], scores: Sequence[Score]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from env.printable import one_line
-from runner.report.cells import cell_text, sort_key
+from runner.report.cells import cell_text, has_fraction, sort_key
 from runner.report.library import ChartLibrary, chart_library, csp_hash
 from runner.report.page import Bars, Cell, Chart, Column, Commands, Facts, Kind, Line, Page, Part, Section, Table
 
@@ -120,10 +120,14 @@ def _part(part: Part, numbers: Iterator[int], is_wide: bool) -> str:
             return _commands(part)
 
 
+def _heading(title: str) -> str:
+    return f"<h3>{text(title)}</h3>" if title else ""
+
+
 def _chart(chart: Chart | Bars, number: int, is_wide: bool) -> str:
     note = f'<p class="note">{text(chart.note)}</p>' if chart.note else ""
     return (
-        f'<figure class="card{" wide" if is_wide else ""}"><figcaption><h3>{text(chart.title)}</h3></figcaption>'
+        f'<figure class="card{" wide" if is_wide else ""}"><figcaption>{_heading(chart.title)}</figcaption>'
         f'<div class="plot" data-chart="{number}" tabindex="0" role="img" aria-label="{text(chart.summary)}"></div>'
         f'<p class="said" aria-live="polite"></p>{note}'
         f'<details class="data" data-chart="{number}"><summary>Data as a table</summary></details></figure>\n'
@@ -133,12 +137,13 @@ def _chart(chart: Chart | Bars, number: int, is_wide: bool) -> str:
 def _table(table: Table) -> str:
     columns = table.columns
     heads = "".join(_head(column) for column in columns)
-    rows = "".join(f"<tr>{''.join(map(_cell, row, columns))}</tr>\n" for row in table.rows)
+    fractions = [any(has_fraction(row[at]) for row in table.rows) for at in range(len(columns))]
+    rows = "".join(f"<tr>{''.join(map(_cell, row, columns, fractions))}</tr>\n" for row in table.rows)
     empty = "" if table.rows else '<p class="note">Nothing to show.</p>'
     note = f'<p class="note">{text(table.note)}</p>' if table.note else ""
     title = text(table.title)
     return (
-        f'<div class="card wide"><h3>{title}</h3>{note}<div class="scroll" tabindex="0" role="region" '
+        f'<div class="card wide">{_heading(table.title)}{note}<div class="scroll" tabindex="0" role="region" '
         f'aria-label="{title}"><table data-shown="{SHOWN_ROWS}"><thead><tr>{heads}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>{empty}</div>\n"
     )
@@ -150,8 +155,8 @@ def _head(column: Column) -> str:
     return f'<th scope="col"{side}><button type="button"{title}>{text(column.name)}</button></th>'
 
 
-def _cell(value: Cell, column: Column) -> str:
-    shown = text(cell_text(value, column.kind))
+def _cell(value: Cell, column: Column, fractions: bool) -> str:
+    shown = text(cell_text(value, column.kind, fractions=fractions))
     if isinstance(value, str) or (column.kind in _LEFT and value is None):
         wraps = ' class="long"' if len(shown) > LONG_TEXT else ""
         return f"<td{wraps}><code>{shown}</code></td>" if column.kind == "code" else f"<td{wraps}>{shown}</td>"
@@ -162,13 +167,13 @@ def _cell(value: Cell, column: Column) -> str:
 
 def _facts(facts: Facts) -> str:
     pairs = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts.pairs)
-    return f'<div class="card wide"><h3>{text(facts.title)}</h3><dl>{pairs}</dl></div>\n'
+    return f'<div class="card wide">{_heading(facts.title)}<dl>{pairs}</dl></div>\n'
 
 
 def _commands(commands: Commands) -> str:
     lines = "\n".join(map(text, commands.lines))
     return (
-        f'<div class="card wide commands"><h3>{text(commands.title)}</h3>'
+        f'<div class="card wide commands">{_heading(commands.title)}'
         f'<button type="button" class="copy" hidden>Copy</button><pre tabindex="0"><code>{lines}</code></pre></div>\n'
     )
 
@@ -196,6 +201,7 @@ def _chart_data(chart: Chart) -> dict[str, object]:
         "y": one_line(chart.y_label),
         "log": chart.log_x,
         "whole": chart.whole_x,
+        "zero": chart.from_zero,
         "lines": [_line_data(line) for line in chart.lines],
     }
 

@@ -131,13 +131,15 @@
       const main = {
         type: "scatter", x: line.x, y: line.y, name: escaped(line.name), legendgroup: group,
         mode: line.style === "points" || line.x.length === 1 ? "markers" : "lines",
-        line: { color: stroke, width: line.style === "dashed" ? 1.6 : 2.2, dash: line.style === "dashed" ? "5px,4px" : "solid" },
+        line: { color: stroke, width: { dashed: 1.6, thin: 1 }[line.style] ?? 2.2, dash: line.style === "dashed" ? "5px,4px" : "solid" },
         marker: { color: stroke, size: 6, opacity: line.style === "points" ? 0.75 : 1 },
+        opacity: line.style === "thin" ? 0.65 : 1, legendrank: index, zorder: line.style === "thin" ? 0 : 1,
         hovertemplate: "%{y:,.4~g}",
       };
       if (!line.low) return [main];
       const edge = {
         type: "scatter", x: line.x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: group,
+        zorder: 1,
       };
       return [{ ...edge, y: line.low }, { ...edge, y: line.high, fill: "tonexty", fillcolor: `${stroke}2b` }, main];
     });
@@ -177,7 +179,7 @@
         ticklen: 4, tickcolor: colour("line"), ...(chart.whole ? { tickformat: ",d" } : {}), ...(few ? { dtick: 1 } : {}),
         ...(chart.log ? logTicks(xs) : {}),
       },
-      yaxis: { ...axis, title: title(chart.y), showline: false },
+      yaxis: { ...axis, title: title(chart.y), showline: false, ...(chart.zero ? { rangemode: "tozero" } : {}) },
     };
   };
 
@@ -187,7 +189,10 @@
     node.dataset.drawn = "yes";
     const narrow = node.clientWidth < 520 && chart.lines.length > 3; // there the legend takes a row for each two or so
     node.style.height = narrow ? `${300 + 20 * Math.min(chart.lines.length, 12)}px` : "";
-    return Plotly.react(node, traces(chart, colour), layout(chart, colour), { responsive: true, displayModeBar: false });
+    const printing = document.documentElement.classList.contains("printing"); // paper is not as wide as the window
+    const size = printing ? { width: node.clientWidth, height: node.clientHeight } : {};
+    const wanted = { ...layout(chart, colour), ...size };
+    return Plotly.react(node, traces(chart, colour), wanted, { responsive: true, displayModeBar: false });
   };
 
   // Arrow keys move through a chart's points as a mouse does, and say them.
@@ -282,7 +287,11 @@
     }
     const again = () => nodes.filter((node) => node.dataset.drawn).forEach(draw);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-    addEventListener("beforeprint", () => nodes.forEach(draw));
+    addEventListener("beforeprint", () => { document.documentElement.classList.add("printing"); nodes.forEach(draw); });
+    addEventListener("afterprint", () => {
+      document.documentElement.classList.remove("printing");
+      for (const node of nodes) draw(node).then(Plotly.Plots.resize);
+    });
     document.documentElement.dataset.ready = "yes";
   };
   if (nodes.length === 0) document.documentElement.dataset.ready = "yes";

@@ -6,7 +6,7 @@ All text may come from outside: `runner.report.html.render` makes it printable a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 Cell: TypeAlias = str | int | float | bool | None
@@ -26,7 +26,8 @@ class Line:
         y: As many; NaN where nothing is known.
         low: Lower ends of an interval around `y`; None: no interval.
         high: Upper ends.
-        style: `dashed` for what is compared with, such as a baseline; `points` for single measurements.
+        style: `dashed` for what is compared with, such as a baseline; `points` for single measurements; `thin` for one
+            of many that another line sums up.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Line:
     y: Sequence[float]
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
-    style: Literal["line", "dashed", "points"] = "line"
+    style: Literal["line", "dashed", "points", "thin"] = "line"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Chart:
         summary: One sentence for a reader who does not see the chart.
         log_x: Whether the x axis is logarithmic at first; all `x` are positive then.
         whole_x: Whether x counts something, so that ticks are whole numbers.
+        from_zero: Whether the y axis begins at zero, as for shares, counts and times.
         note: Under the chart.
     """
 
@@ -59,6 +61,7 @@ class Chart:
     summary: str
     log_x: bool = False
     whole_x: bool = False
+    from_zero: bool = False
     note: str = ""
 
 
@@ -103,10 +106,16 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     note: str = ""
 
+    def without_empty(self) -> Table:
+        """Without columns in which no row has anything."""
+        filled = [at for at in range(len(self.columns)) if any(row[at] not in (None, "") for row in self.rows)]
+        rows = [[row[at] for at in filled] for row in self.rows]
+        return replace(self, columns=[self.columns[at] for at in filled], rows=rows)
+
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values."""
+    """Names and values; without a title where the section's heading says it."""
 
     title: str
     pairs: Sequence[tuple[str, str]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ _RUN = Column("run")
 
 
 def evaluations(runs: Sequence[RunData]) -> Iterator[Table]:
-    """The last and the best evaluation of each run, beside the baselines."""
+    """The last and the best evaluation of each run, beside the baselines: once, where they are the same for all."""
     rows: list[list[Cell]] = []
     for run in runs:
         found = run.metrics.evaluations
@@ -29,7 +30,10 @@ def evaluations(runs: Sequence[RunData]) -> Iterator[Table]:
             rows.append([run.name, f"{run.config.get('agent', 'agent')}, {at}", *_scored(run, found[-1])])
             if top is not found[-1]:
                 rows.append([run.name, f"the best, {run.unit} {top['episode']:,}", *_scored(run, top)])
-        rows += [[run.name, row["agent"], *_scored(run, row)] for row in run.metrics.baselines]
+    alike = all(run.metrics.baselines == runs[0].metrics.baselines for run in runs)
+    for run in runs[:1] if alike else runs:
+        name = "all" if alike else run.name
+        rows += [[name, row["agent"], *_scored(run, row)] for row in run.metrics.baselines]
     if rows:
         solved = "cheaper than VPA" if all(run.is_season for run in runs) else "solved"
         columns = [
@@ -84,7 +88,7 @@ def by_problem(runs: Sequence[RunData]) -> Iterator[Table]:
 
 def settings(runs: Sequence[RunData]) -> list[Part]:
     """What differs between the runs, and what does not."""
-    return _compared(runs, [run.config for run in runs], "Settings", "What differs", "The same in all")
+    return _compared(runs, [run.config for run in runs], "", "What differs", "The same in all")
 
 
 def again(runs: Sequence[RunData]) -> list[Part]:
@@ -121,10 +125,6 @@ def _compared(
 
 def _without_empty(table: Table, alone: bool) -> Table:
     """Without columns in which nothing is, and without the run's where there is one alone."""
-    kept = [
-        at
-        for at, column in enumerate(table.columns)
-        if any(row[at] is not None for row in table.rows) and not (alone and column is _RUN)
-    ]
-    rows = [[row[at] for at in kept] for row in table.rows]
-    return Table(table.title, [table.columns[at] for at in kept], rows, table.note)
+    shown = [not (alone and column is _RUN) for column in table.columns]
+    rows = [[cell if is_shown else None for cell, is_shown in zip(row, shown, strict=True)] for row in table.rows]
+    return replace(table, rows=rows).without_empty()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from protocol.report.page import page_of
 from runner.report.html import render
 from runner.report.page import Bars, Chart, Column, Commands, Facts, Line, Page, Section, Table
 
+from ...protocol.report.test_page import record
+from . import pdf
 from .chromium import PROGRAM, Chromium
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs chromium")
@@ -79,6 +83,19 @@ def opened(browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Chrom
     browser.open(file)
     browser.wait("document.querySelectorAll('.plot .main-svg').length > 1")
     return browser
+
+
+@pytest.fixture(scope="module")
+def federation(browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of a federation, opened; its charts are of members, rounds and seconds."""
+    page = page_of(record(3, 24, [[number, number + 1, -1] for number in range(24)]), "s3://bucket", made="By a test.")
+    file = tmp_path_factory.mktemp("federation") / "report.html"
+    file.write_text(render(page))
+    browser.size(1280, 3000)
+    browser.dark(True)
+    browser.open(file)
+    browser.wait("[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))")
+    return page
 
 
 def first_cells(opened: Chromium, column: int) -> list[str]:
@@ -171,3 +188,52 @@ def test_a_thousand_members_and_rounds_stay_small_and_usable(browser: Chromium, 
     browser.js("document.querySelectorAll('table')[1].querySelector('th button').click()")
     assert browser.js("document.querySelectorAll('table')[1].tBodies[0].rows.length") == 1_000
     assert browser.errors() == []
+
+
+LINES = "document.querySelector('.plot').data.filter(line => line.name).map(line => [line.name, line.line.width])"
+
+
+def test_a_federations_page_shows_the_mean_before_its_members(browser: Chromium, federation: Page) -> None:
+    assert browser.errors() == []
+    assert browser.js("document.querySelectorAll('.plot').length") == 4
+    (mean, width), *members = browser.js(LINES)
+    assert mean == "mean of members"
+    assert [name for name, _ in members] == ["member 0", "member 1", "member 2"]
+    assert all(thin < width for _, thin in members)
+    assert browser.js("[...document.querySelectorAll('h3')].filter(title => !title.textContent).length") == 0
+    for plot in range(1, 4):  # shares, seconds and members
+        assert browser.js(f"document.querySelectorAll('.plot')[{plot}].layout.yaxis.range[0]") == 0
+    browser.size(390, 844, phone=True)
+    browser.wait("document.querySelector('.plot .main-svg').getBoundingClientRect().width < 390")
+    assert browser.js("document.documentElement.scrollWidth") == 390
+    browser.size(1280, 3000)
+
+
+def test_tab_goes_through_a_page_from_top_to_bottom(browser: Chromium, federation: Page) -> None:
+    browser.js("document.activeElement.blur(); scrollTo(0, 0)")
+    seen = []
+    for _ in range(12):
+        browser.key("Tab")
+        seen.append(browser.js("document.activeElement.getBoundingClientRect().top + scrollY"))
+        assert browser.js("document.activeElement.matches(':focus-visible')")
+    assert seen[:7] == [seen[0]] * 7  # the links to the seven sections
+    rows = [top for top in seen[7:] if top > seen[0]]
+    assert len(rows) == 5
+
+
+def test_a_print_is_light_whole_and_as_wide_as_the_paper(browser: Chromium, federation: Page) -> None:
+    paper = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
+    printed = pdf.read(b64decode(browser.call("Page.printToPDF", **paper)["data"]))
+    headings = [column.name for section in federation.sections for part in section.parts
+                if isinstance(part, Table) for column in part.columns]  # fmt: skip
+    charts = [part.title for section in federation.sections for part in section.parts if isinstance(part, Chart)]
+    for text in (federation.verdict, *headings, *charts, "20 of 24 rows", "dispatch submit", "By a test."):
+        assert "".join(text.split()) in printed.text
+    assert printed.scales == [1.0] * len(printed.scales)
+    light, dark = ".0824 .1255 .1804", ".902 .9216 .949"  # of text, see page.css
+    assert light in printed.colours
+    assert dark not in printed.colours
+    assert browser.js("getComputedStyle(document.querySelector('.plot .legendtext')).fill") == "rgb(230, 235, 242)"
+    drawn = "document.querySelector('.plot .main-svg').getBoundingClientRect().width"
+    browser.wait(f"Math.abs({drawn} - document.querySelector('.plot').clientWidth) < 2")
+    browser.dark(False)

@@ -24,6 +24,7 @@ from runner.report.page import Cell, Kind
         (999, "bytes", "999 B"),
         (1_234_567, "bytes", "1.23 MB"),
         (0.000123, "dollars", "$0.000123"),
+        (0.0000312, "dollars", "$0.0000312"),
         (12, "dollars", "$12.00"),
         (True, "text", "yes"),
         ("as it is", "number", "as it is"),
@@ -31,3 +32,8 @@ from runner.report.page import Cell, Kind
 )
 def test_a_value_is_shown_by_its_columns_kind(value: Cell, kind: Kind, shown: str) -> None:
     assert cell_text(value, kind) == shown
+
+
+def test_whole_numbers_beside_fractions_have_as_many_digits() -> None:
+    shown = [cell_text(value, "number", fractions=True) for value in (74, 3.6, 0, 0.5, 0.0123, 12_345.6)]
+    assert shown == ["74.00", "3.60", "0.00", "0.50", "0.0123", "12,346"]

@@ -85,6 +85,34 @@ def test_a_page_without_charts_carries_no_library() -> None:
     assert len(render(page(Facts("f", [("a", "b")])))) < 40_000
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance, by WCAG 2.2."""
+    digits = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_and_lines_can_be_told_from_what_is_behind_them(theme: str) -> None:
+    style = render(page(Facts("f", [("a", "b")])))
+    light, dark = (
+        dict(re.findall(r"--(\w+): #([0-9a-f]+)", block)) for block in re.findall(r":root[^{]*\{(.*?)\}", style, re.S)
+    )
+    colours = light if theme == "light" else dark
+    assert len(colours) == 19
+    for behind in ("page", "card", "head"):
+        for name in ("text", "soft", "accent"):
+            assert contrast(colours[name], colours[behind]) >= 4.5, (name, behind)
+    for name in ("edge", *(f"s{number}" for number in range(10))):
+        assert contrast(colours[name], colours["card"]) >= 3, name
+
+
 @pytest.mark.parametrize("ids", [["a", "a"], ["A"], ['x"']])
 def test_a_sections_id_must_be_one(ids: list[str]) -> None:
     with pytest.raises(ValueError, match="ids"):

@@ -79,6 +79,16 @@ def test_several_runs_show_what_differs_in_their_settings_and_the_rest_once(make
     assert [line.name for line in parts(page, Chart)["Solved"].lines] == ["one", "two", "random", "optimum"]
 
 
+def test_baselines_stand_once_below_runs_that_have_the_same_ones(make_run: MakeRun) -> None:
+    table = parts(page_of(make_run("one"), make_run("two")), Table)["Greedy, on problems that training never draws"]
+    assert [row[:2] for row in table.rows] == [
+        ["one", "dqn, episode 300"],
+        ["two", "dqn, episode 300"],
+        ["all", "random"],
+        ["all", "optimum"],
+    ]
+
+
 def test_commands_and_hashes_to_make_it_again_are_there(make_run: MakeRun) -> None:
     page = page_of(make_run())
     assert parts(page, Commands)["Commands"].lines == ["sim-arena train --seed 0"]
