@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.saved import checkpoint
 from agents.saved.formats import parse_state
-from env.errors import UsageError
+from env.errors import ConfigError, UsageError
 from protocol.commands.submit_options import DEFAULT_UNITS
 from protocol.learners import inputs
+from protocol.learners.asking import LearnerFailed
 from protocol.learners.catalogue import LearnerKind, is_installed, learner_kind
 from protocol.learners.named import first_weights
 from protocol.wire import documents, ids
@@ -87,7 +90,11 @@ def with_learner(
     kind.settings(settings)
     if not federation.wanted and not job.weights:
         return LearnerDraft(training, {}, None)
-    shapes, first = first_weights(training, federation.size)
+    try:
+        with redirect_stdout(sys.stderr):  # what it prints is no data of ours
+            shapes, first = first_weights(training, federation.size)
+    except LearnerFailed as error:
+        raise ConfigError(str(error)) from error
     return LearnerDraft(training, shapes, None if job.weights else first)
 
 
@@ -102,7 +109,8 @@ def _check(name: str, given: Mapping[str, object], federation: FederationChoice)
 
 def _installed(name: str) -> LearnerKind | None:
     if is_installed(name):
-        return learner_kind(name)
+        with redirect_stdout(sys.stderr):
+            return learner_kind(name)
     note(f"learner {name} is not installed here: its settings are checked by the worker that has it")
     return None
 

@@ -5,16 +5,17 @@ Only what is installed here is ever looked up. Nothing that a bucket holds is im
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
 from env.errors import ConfigError, UsageError, nearest, one_line, reason
 from env.plugins import Plugin, find, names
+from protocol.learners.asking import LearnerFailed, asking
 from protocol.learners.learner import Learner, Task
 from protocol.wire import ids
 from protocol.wire.errors import NotInstalled
@@ -49,15 +50,34 @@ class LearnerKind:
             known = nearest(unknown[0], model.model_fields) if model.model_fields else "it has none"
             raise ConfigError(f"learner {self.name!r}: setting {one_line(unknown[0], 80)!r} is unknown; {known}")
         try:
-            return model(**given)
+            with asking(f"learner {self.name!r}", "Settings"):
+                found = self._validated(given)
+        except LearnerFailed as error:
+            raise ConfigError(str(error)) from error
+        if secret := [name for name in given if isinstance(getattr(found, name), Secret | SecretBytes | SecretStr)]:
+            raise ConfigError(
+                f"learner {self.name!r}: setting {secret[0]}: is a secret, and who may read the bucket may read "
+                "settings; give it to the worker as a variable of its environment"
+            )
+        return found
+
+    def _validated(self, given: Mapping[str, Any]) -> BaseModel:
+        try:
+            return self.made_by.Settings(**given)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"learner {self.name!r}: setting {where}: {one_line(reason(first), 300)}") from error
 
     def make(self, given: Mapping[str, Any], task: Task) -> Learner:
-        """A new learner; ConfigError as `settings`."""
-        return self.made_by(self.settings(given), task)
+        """A new learner; ConfigError as `settings`, LearnerFailed if it raised."""
+        settings = self.settings(given)
+        with asking(f"learner {self.name!r}", "__init__"):
+            return self.made_by(settings, task)
+
+
+KindOf = Callable[[str], LearnerKind]
+"""The learner of a name on one machine; raises as `learner_kind`."""
 
 
 def is_installed(name: str) -> bool:
@@ -72,11 +92,22 @@ def learner_kind(name: str) -> LearnerKind:
         BadId: No learner can have this name.
         ConfigError: None has it here, two packages add it, or it cannot be imported.
     """
-    return _kind(ids.valid_id(name, "--learner"))
+    found = _kind(ids.valid_id(name, "--learner"))
+    if isinstance(found, ConfigError):
+        raise ConfigError(str(found)) from found
+    return found
 
 
 @cache
-def _kind(name: str) -> LearnerKind:
+def _kind(name: str) -> LearnerKind | ConfigError:
+    """Looked up once: a package that cannot be imported may take long to find that out, for every job that names it."""
+    try:
+        return _look_up(name)
+    except ConfigError as error:
+        return error
+
+
+def _look_up(name: str) -> LearnerKind:
     plugin = find("learner", name, OURS)
     made_by = _ours(name) if plugin is None else _checked(name, plugin)
     return LearnerKind(name, made_by, {} if plugin is None else {plugin.package: plugin.version})
@@ -106,7 +137,7 @@ def _checked(name: str, plugin: Plugin) -> type[Learner]:
     return found
 
 
-def require_learner(manifest: Manifest) -> None:
+def require_learner(manifest: Manifest, kind_of: KindOf = learner_kind) -> None:
     """Accept a job whose learner is installed here, in the version that its manifest names.
 
     Raises:
@@ -118,7 +149,7 @@ def require_learner(manifest: Manifest) -> None:
     wanted = manifest.training.packages
     needs = f"{manifest.job_id}: needs the learner {spec.name!r}{_of(wanted)}"
     try:
-        here = learner_kind(spec.name).packages
+        here = kind_of(spec.name).packages
     except UsageError as error:
         raise NotInstalled(f"{needs}: {error}") from error
     if wanted and here != wanted:
@@ -129,6 +160,6 @@ def _of(packages: Mapping[str, str]) -> str:
     return " of " + ", ".join(f"{name} {version}" for name, version in sorted(packages.items())) if packages else ""
 
 
-def made(spec: LearnerSpec, task: Task) -> Learner:
+def made(spec: LearnerSpec, task: Task, kind_of: KindOf = learner_kind) -> Learner:
     """The learner of a job, new; ConfigError or BadId as `learner_kind` and `LearnerKind.make`."""
-    return learner_kind(spec.name).make(spec.settings, task)
+    return kind_of(spec.name).make(spec.settings, task)

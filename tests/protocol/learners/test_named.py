@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from walk import NAMED, SOURCE, Install, drafted, learner, manifest, spec
 
 from agents.saved import checkpoint
 from env.errors import AgentError, ConfigError, SimArenaError, UsageError
 from infra.proof.standin import TTL_S, StandIn, all_over, bucket_of, federation, final_weights, integers, training
 from infra.proof.virtual_time import World
-from protocol.commands.submission import draft, queue, upload
-from protocol.commands.submit_options import EpochsChoice, FederationChoice, JobChoice
+from protocol.commands.submission import queue, upload
+from protocol.commands.submit_options import EpochsChoice
 from protocol.jobs.queue import list_queue
 from protocol.jobs.submit import submit_job
-from protocol.learners.catalogue import learner_kind, require_learner
+from protocol.learners.catalogue import _look_up, learner_kind, require_learner
 from protocol.learners.named import NamedLearner
 from protocol.rounds.averaging import RoundAggregate
 from protocol.rounds.server import SyncServer
@@ -30,73 +31,14 @@ from protocol.wire.choices import Closers, JobType
 from protocol.wire.clock import Clock
 from protocol.wire.errors import BadDocument, NotInstalled
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import LearnerSpec, Manifest, Result, TrainingSpec
+from protocol.wire.job_documents import Manifest, Result
 from protocol.wire.memory import MemoryStore
 from protocol.worker.worker_loop import WorkerLoop
-from runner.options.agents import EpisodeChoice
-from runner.options.workload import WorkloadChoice
-
-Install = Callable[..., Path]
-NAMED = {"sim_arena.learners": {"walk": "my_arena:Walk"}}
-SOURCE = """
-import numpy as np
-from pydantic import BaseModel, Field
-from protocol.learners.learner import Epoch
-
-class WalkSettings(BaseModel):
-    size: int = Field(default=3, ge=1)
-    proximal: float = 0.0
-
-class Walk:
-    Settings = WalkSettings
-
-    def __init__(self, settings, task):
-        self.task, self.drift = task, 0.0
-        self.place = np.random.default_rng(task.seed).normal(size=settings.size).astype(np.float32)
-
-    def train(self, epoch, seed, may_stop):
-        may_stop()
-        draw = np.random.default_rng(seed)
-        self.drift += float(draw.normal())
-        self.place = (self.place + draw.normal(size=self.place.shape) + self.drift).astype(np.float32)
-        return Epoch(steps=1 + self.task.member, reward=float(self.place.mean()))
-
-    def state(self):
-        return {"place": self.place, "drift": self.drift}
-
-    def restore(self, state):
-        self.place, self.drift = state["place"], state["drift"]
-
-    def weights(self):
-        return {"place": self.place}
-
-    def load_weights(self, weights):
-        self.place = weights["place"]
-"""
 
 
 @pytest.fixture
 def walk(install: Install) -> None:
     install("my-arena", SOURCE, NAMED)
-
-
-def spec(**changed: Any) -> TrainingSpec:
-    fields = {"learner": LearnerSpec(name="walk"), "packages": {"my-arena": "1.0"}, "episodes": 3, "steps": 1}
-    return TrainingSpec.model_validate(fields | {"seed": 7} | changed)
-
-
-def manifest(what: TrainingSpec, job_id: str = "job") -> Manifest:
-    return Manifest(version=what.version, job_id=job_id, created_at="", training=what)
-
-
-def learner(what: TrainingSpec | None = None, say: Callable[[str], None] = lambda line: None) -> NamedLearner:
-    return NamedLearner(bucket_of(World(seed=0)), manifest(what or spec()), say)
-
-
-def drafted(*, job: dict[str, Any] | None = None, epochs: EpochsChoice | None = None, **group: Any) -> Any:
-    chosen = JobChoice(**{"learner": "walk", **(job or {})})
-    choice = FederationChoice(**group)
-    return draft(chosen, EpisodeChoice(), WorkloadChoice(), choice, epochs or EpochsChoice(epochs=3))
 
 
 # -- a federation ----------------------------------------------------------------------------------
@@ -361,7 +303,7 @@ def test_a_state_that_differs_from_that_of_another_attempt_is_said(walk: None) -
         ("float(self.place.mean())", "float('nan')", "epoch 1: reward nan; must be a finite number"),
         ('{"place": self.place}', '{"a/b": self.place}', "'a/b': a name is printable text without a slash"),
         ('{"place": self.place}', '{"place": self.place.astype(int)}', "int64 .*, this model has float32"),
-        ('"drift": self.drift}', '"drift": object()}', "its state: drift: a object; use arrays, numbers"),
+        ('"drift": self.drift}', '"drift": object()}', "its state: drift: a object; use numbers, texts"),
         ('"drift": self.drift}', '"drift": {1: 2}}', "its state: drift: '1': a name is text without a slash"),
         ('"drift": self.drift}', '"drift": np.ones(2, bool)}', "its state: drift: bool; use float32"),
     ],
@@ -389,4 +331,4 @@ def test_ours_needs_scikit_learn_and_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delitem(sys.modules, "protocol.learners.digits", raising=False)
     monkeypatch.delattr("protocol.learners.digits", raising=False)
     with pytest.raises(ConfigError, match=r"needs the package sklearn.*pip install 'sim-arena\[digits\]'"):
-        learner_kind("digits")
+        _look_up("digits")
