@@ -5,6 +5,7 @@ May import everything below it, `infra.local` and `infra.access`. In the order t
     virtual_threads.py   simulated processes, of whose threads one runs at a time
     virtual_time.py      `World`: virtual time, latencies and an S3 in memory, from one seed
     standin.py           a learner that trains an integer, and simulated workers and sync-servers
+    tiny_learner.py      a learner of a few numbers, as a package of a user's would bring it
     simulation/          `sim-arena simulate`: random faults, every invariant checked
     chaos/               `sim-arena chaos`: real processes, real signals, a bad network
     conformance/         `sim-arena s3 check`: what an S3 server must give

@@ -11,11 +11,12 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
+from infra.proof.simulation.forgeries import forgeries_of
 from infra.proof.simulation.rights import ConfinedStore
 from infra.proof.simulation.scenario import SimulationScenario
 from infra.proof.standin import GROUP
 from protocol.jobs import queue
-from protocol.rounds.updates import max_update_bytes, update_facts
+from protocol.rounds.updates import update_facts
 from protocol.wire import keys
 from protocol.wire.clock import Clock
 from protocol.wire.errors import StoreError
@@ -23,8 +24,6 @@ from protocol.wire.federation_documents import Decision, Outcome, OutcomeStatus,
 from protocol.wire.job_documents import ResultStatus
 from protocol.wire.keys import Mark
 from protocol.wire.memory import MemoryStore
-
-WEIGHTS = b"4000000000"  # what it would have the model be: more than any honest weights
 
 ODD_FACTS: tuple[dict[str, str], ...] = (
     {},
@@ -54,6 +53,7 @@ class Attacker:
         self.clock = clock
         self.store = ConfinedStore(store, self.job_id, closes_rounds=scenario.attacker_closes_rounds)
         self.say = say
+        self.forgeries = forgeries_of(scenario.wanted)
         self.random = random.Random(f"attacks of {scenario.seed}")
 
     def run(self) -> None:
@@ -75,7 +75,7 @@ class Attacker:
         """One of its updates, early or late; or another one in its place."""
         key = self._update(self._round(), self.member)
         if self.random.random() < 0.2:
-            self._put(key, WEIGHTS)
+            self._put(key, self.forgeries.weights)
             self._delete(key)
 
     def others(self) -> None:
@@ -101,7 +101,7 @@ class Attacker:
     def own_job(self) -> None:
         """Its own job's results, states and manifest."""
         ended = queue.ended(self.job_id, self.random.choice(list(ResultStatus)), "attack").to_bytes()
-        state = self.random.choice((b"{}", b"poison", b'{"value": 1, "private": "", "episode": 999, "done": []}'))
+        state = self.random.choice(self.forgeries.states)
         match self.random.randrange(5):
             case 0:
                 self._create(keys.result(self.job_id), self.random.choice((ended, b"{}", b"\xff")))
@@ -125,8 +125,8 @@ class Attacker:
         decision = Decision.model_validate({"round": round_, "reason": reason, "participants": (mine,)}).to_bytes()
         for key, body in (
             (keys.decision(GROUP, round_), self.random.choice((decision, b"{"))),
-            (keys.server_state(GROUP, round_), WEIGHTS),
-            (keys.global_weights(GROUP, round_), WEIGHTS),
+            (keys.server_state(GROUP, round_), self.forgeries.weights),
+            (keys.global_weights(GROUP, round_), self.forgeries.weights),
         ):
             if self.random.random() < 0.5:
                 self._create(key, body)
@@ -143,12 +143,12 @@ class Attacker:
     def _update(self, round_: int, member: int) -> str:
         key = keys.update(GROUP, round_, member)
         true = update_facts(1, 0.5, 0)
-        huge = b"1" * (max_update_bytes(self.scenario.wanted) + 1)
+        mine = self.forgeries.weights
         body, facts = self.random.choice(
             (
-                *(4 * ((WEIGHTS, true),)),  # what may be averaged, and is far from what the others send
-                *(((odd, true)) for odd in (b"nan", b"", b"poison", huge, b"9" * 5000)),
-                (WEIGHTS, self.random.choice(ODD_FACTS)),
+                *(4 * ((mine, true),)),  # what may be averaged, and is far from what the others send
+                *((odd, true) for odd in self.forgeries.odd),
+                (mine, self.random.choice(ODD_FACTS)),
             )
         )
         self._create(key, body, facts)

@@ -100,9 +100,10 @@ def _why_no_success(run: Run, job_id: str, result: Result) -> str | None:
     if _doom(run, job_id) is not None and result.episodes_completed > int(_doom(run, job_id) is MemberDefect.CRASHES):
         return "it has a defect that forbids it"
     training = run.training_of(job_id)
-    log = run.body(keys.artifact(job_id, "train.log"))
     if job_id not in run.member_jobs:
-        right = result.episodes_completed == training.episodes and log == trained_alone(training.episodes)
+        files = trained_alone(training.episodes, run.scenario.learns)
+        same = all(run.body(keys.artifact(job_id, name)) == body for name, body in files.items()) or not run.repeats
+        right = same and result.episodes_completed == training.episodes
         return None if right else "its weights are not those of an undisturbed run"
     last = _last_turn(run, job_id)
     if not last:
@@ -194,6 +195,8 @@ def _is_known(run: Run, key: str) -> bool:
     row = keys.parse_progress(key)
     if row is not None:
         return row.job_id in run.jobs
+    if run.wanted.training.weights and key == keys.weights(run.wanted.training.weights):
+        return True
     return key in _known(run.jobs, run.wanted.size, run.wanted.training.episodes, run.wanted.rounds)
 
 
@@ -203,7 +206,7 @@ def _known(jobs: tuple[str, ...], size: int, episodes: int, rounds: int) -> froz
     for job_id in jobs:
         found |= {keys.pending_manifest(job_id), keys.finished_manifest(job_id), keys.result(job_id)}
         found |= {keys.rejected_manifest(job_id), keys.rejected_error(job_id)}
-        found |= {keys.artifact(job_id, "train.log")}
+        found |= {keys.artifact(job_id, name) for name in ("train.log", keys.CHECKPOINT)}
         found |= {keys.state(job_id, episode) for episode in range(1, max(episodes, 4) + 1)}
     for round_ in range(1, rounds + 1):
         found |= {keys.decision(GROUP, round_), keys.global_weights(GROUP, round_), keys.server_state(GROUP, round_)}

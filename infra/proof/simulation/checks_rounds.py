@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from env.words import count
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
+from infra.proof.simulation.plain import averaging, first_inputs
 from infra.proof.simulation.scenario import SYNC_SERVERS, Target
-from infra.proof.standin import GROUP, integers
+from infra.proof.standin import GROUP
 from protocol.rounds.aggregate import RoundInputs
 from protocol.rounds.decide import EXTENSIONS
 from protocol.wire import keys
@@ -41,7 +42,8 @@ def reports_are_sync_servers_own(run: Run) -> Iterator[str]:
             continue
         if not event.who.startswith(SYNC_SERVERS):
             yield f"{event.who} wrote the report"
-            continue
+        if run.forged or not event.who.startswith(SYNC_SERVERS):
+            continue  # an outcome that the attacker wrote tells of as many rounds as it likes
         told = int(event.request.body.split()[0])
         weights = run.history.first(keys.global_weights(GROUP, told)) if told else None
         if told and (weights is None or weights.place > event.place):
@@ -123,12 +125,12 @@ def _in_time(run: Run, round_: int, member: int) -> bool:
 
 
 def averages_are_of_what_is_listed(run: Run) -> Iterator[str]:
-    before = RoundInputs()
+    before = first_inputs(run.wanted)
     for round_, (_, decision) in run.decisions.items():
         weights = run.body(keys.global_weights(GROUP, round_))
         if weights is None:
             return
-        aggregate = integers(run.wanted, before)
+        aggregate = averaging(run.wanted, before)
         for participant in decision.participants:
             aggregate.add(run.body(keys.update(GROUP, round_, participant.member)) or b"", participant.weight)
         found = aggregate.finish()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.history import AppliedRequest
+from infra.proof.simulation.plain import averaging, first_inputs, fresh_learner
 from infra.proof.simulation.scenario import EVER_S
-from infra.proof.standin import GROUP, StandIn, federation, integers, training
+from infra.proof.standin import GROUP, federation, training
+from infra.proof.tiny_learner import tiny_federation, training_of
 from protocol.rounds.aggregate import RoundInputs
 from protocol.strategies.table import Strategy
 from protocol.wire import keys
-from protocol.wire.federation_documents import Federation, OutcomeStatus
-from protocol.wire.job_documents import Manifest, Membership, ResultStatus, TrainingSpec
+from protocol.wire.federation_documents import OutcomeStatus
+from protocol.wire.job_documents import ResultStatus
 
 # -- 4 updates -------------------------------------------------------------------------------------
 
@@ -31,12 +33,12 @@ def updates_are_their_members_own(run: Run) -> Iterator[str]:
         if state is None or state.place > update.place:
             yield f"{update.key}: came before its state"
             continue
-        content = json.loads(state.request.body)
-        if update.request.body != str(content["value"]).encode():
+        learner = run.restored(job_id, state)
+        if run.repeats and update.request.body != learner.weights():
             yield f"{update.key}: holds other weights than the member's state"
         facts = json.loads(update.request.metadata["facts"])
-        rows = content["done"][-len(run.wanted.schedule.of(round_)) :]
-        if facts["transitions"] != sum(steps for _, steps, _ in rows):
+        done = learner.history[-len(run.wanted.schedule.of(round_)) :]
+        if facts["transitions"] != sum(episode.steps for episode in done):
             yield f"{update.key}: tells {facts['transitions']} transitions"
         decided = run.decisions.get(round_)
         weights = {p.member: p.weight for p in decided[1].participants} if decided else {}
@@ -62,32 +64,29 @@ def what_is_listed_was_there(run: Run) -> Iterator[str]:
 
 def states_follow_from_one_another(run: Run) -> Iterator[str]:
     """Each state is what training makes of an earlier one (or of nothing) and of the round's global weights."""
+    if not run.repeats:
+        return
     for job_id, states in run.states.items():
         if run.is_spoilt(job_id):
             continue
         for episode, event in states.items():
-            bases = [None] + [json.loads(s.request.body) for n, s in states.items() if n < episode]
-            if not any(_follows(run, job_id, event, base) for base in bases):
+            bases = [*(states[n] for n in sorted(states, reverse=True) if n < episode), None]
+            if not any(_follows(run, job_id, episode, event, base) for base in bases):
                 yield f"{event.key}: follows from no state before it"
 
 
-def _follows(run: Run, job_id: str, event: AppliedRequest, base: dict[str, Any] | None) -> bool:
-    parsed = keys.parse_member_job(job_id)
-    found = json.loads(event.request.body)
-    wanted = run.wanted if parsed else None
-    learner = fresh_learner(run.training_of(job_id), parsed[1] if parsed else 0, wanted)
-    if base is not None:
-        learner.restore(json.dumps(base).encode())
+def _follows(run: Run, job_id: str, last: int, event: AppliedRequest, base: AppliedRequest | None) -> bool:
+    learner = run.fresh_learner(job_id) if base is None else run.restored(job_id, base)
     first = learner.episode + 1
-    if parsed:
-        round_ = run.wanted.schedule.round_after(found["episode"]) or 0
+    if job_id in run.member_jobs:
+        round_ = run.wanted.schedule.round_after(last) or 0
         first = run.wanted.schedule.last(round_ - 1) + 1
         if round_ > 1:
             weights = run.history.first(keys.global_weights(GROUP, round_ - 1))
             if weights is None or weights.place > event.place:
                 return False
             learner.load_weights(weights.request.body)
-    for episode in range(first, found["episode"] + 1):
+    for episode in range(first, last + 1):
         learner.run_episode(episode, lambda: False)
     return learner.state() == event.request.body
 
@@ -117,10 +116,9 @@ def the_weights_are_those_of_an_undisturbed_run(run: Run) -> Iterator[str]:
         gone = [(round_, member) for round_, member in missing if round_ in closed and member not in left]
         yield from (f"round {round_}: is without member {member}, who finished" for round_, member in gone)
     final = run.body(keys.global_weights(GROUP, wanted.rounds))
-    if final is not None and not missing:
-        expected = reference(
-            wanted.size, wanted.training.episodes, wanted.episodes_per_round, wanted.strategy, wanted.sample
-        )
+    if final is not None and not missing and run.repeats:
+        how = (wanted.episodes_per_round, wanted.strategy, wanted.sample, run.scenario.learns)
+        expected = reference(wanted.size, wanted.training.episodes, *how)
         if final != expected:
             yield f"the final weights are {final!r}, those of an undisturbed run {expected!r}"
         if run.outcome and run.outcome.status is OutcomeStatus.FINISHED and not run.outcome.weights_sha256:
@@ -133,13 +131,16 @@ def _result_status(run: Run, job_id: str) -> ResultStatus | None:
 
 
 @cache
-def reference(size: int, episodes: int, per_round: int, strategy: Strategy, sample: int | None = None) -> bytes:
+def reference(
+    size: int, episodes: int, per_round: int, strategy: Strategy, sample: int | None = None, learns: bool = False
+) -> bytes:
     """The final weights as a plain loop over rounds and members makes them: no bucket, no processes, no protocol."""
-    wanted = federation(size, episodes, episodes_per_round=per_round, strategy=strategy, sample=sample)
+    how: dict[str, Any] = {"episodes_per_round": per_round, "strategy": strategy, "sample": sample}
+    wanted = tiny_federation(size, episodes, **how) if learns else federation(size, episodes, **how)
     learners = [fresh_learner(wanted.training, member, wanted) for member in range(size)]
-    before = RoundInputs()
+    before = first_inputs(wanted)
     for round_ in range(1, wanted.rounds + 1):
-        aggregate = integers(wanted, before)
+        aggregate = averaging(wanted, before)
         for learner in (learners[member] for member in wanted.sampling.members(round_)):
             done = [learner.run_episode(n, lambda: False) for n in wanted.schedule.of(round_)]
             aggregate.add(learner.weights(), sum(e.steps for e in done) if strategy.by_transitions else 1)
@@ -151,21 +152,9 @@ def reference(size: int, episodes: int, per_round: int, strategy: Strategy, samp
 
 
 @cache
-def trained_alone(episodes: int) -> bytes:
-    """The weights of a job without a federation."""
-    learner = fresh_learner(training(episodes))
+def trained_alone(episodes: int, learns: bool) -> Mapping[str, bytes]:
+    """The files of a job without a federation."""
+    learner = fresh_learner(training_of(training(episodes)) if learns else training(episodes))
     for episode in range(1, episodes + 1):
         learner.run_episode(episode, lambda: False)
-    return learner.weights()
-
-
-def fresh_learner(common: TrainingSpec, member: int = 0, wanted: Federation | None = None) -> StandIn:
-    """A fresh stand-in, of a federation's member if one is given."""
-    membership = None
-    if wanted is not None:
-        membership = Membership(
-            group=wanted.group, member=member, size=wanted.size, episodes_per_round=wanted.episodes_per_round
-        )
-    job_id = keys.member_job(wanted.group, member) if wanted else "alone"
-    manifest = Manifest(job_id=job_id, created_at="", training=common, federation=membership)
-    return StandIn(manifest, lambda seconds: None, 0.0)
+    return learner.artifacts()

@@ -46,7 +46,7 @@ def simulate(
     """Run the protocol in virtual time under faults.
 
     Each seed draws the faults, and all invariants are checked. Federations run over an in-memory S3, with processes
-    killed, paused and doubled, requests lost, late and refused.
+    killed, paused and doubled, requests lost, late and refused. A fifth of them train a learner of a package.
 
     Exit code 1 if an invariant was violated; what is printed then replays that run exactly.
     """

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from infra.proof.simulation.history import AppliedRequest, History
-from infra.proof.simulation.scenario import ATTACKER, SimulationScenario
-from infra.proof.standin import GROUP
+from infra.proof.simulation.plain import PlainLearner, fresh_learner
+from infra.proof.simulation.scenario import ATTACKER, MemberDefect, SimulationScenario
+from infra.proof.standin import GROUP, StandIn
+from infra.proof.tiny_learner import Habit
 from infra.proof.virtual_threads import Process
 from protocol.wire import documents, ids, keys
 from protocol.wire.federation_documents import Decision, Federation, Outcome
@@ -54,6 +55,11 @@ class Run:
         """Whether an attacker has the credentials of a job's worker: then nothing is promised about that job."""
         return self.scenario.attacked is not None and job_id == keys.member_job(GROUP, self.scenario.attacked)
 
+    def is_damaged(self, job_id: str) -> bool:
+        """Whether a job's manifest cannot be read."""
+        parsed = keys.parse_member_job(job_id)
+        return parsed is not None and self.scenario.defects.get(parsed[1]) is MemberDefect.DAMAGED
+
     @cached_property
     def forged(self) -> bool:
         """Whether the attacker decided or averaged a round, or wrote the outcome."""
@@ -68,6 +74,22 @@ class Run:
 
     def training_of(self, job_id: str) -> TrainingSpec:
         return self.wanted.training if job_id in self.member_jobs else self.scenario.single_training
+
+    @property
+    def repeats(self) -> bool:
+        """Whether what is trained twice from one state is the same; else no weights are promised."""
+        return self.scenario.habit is Habit.SOUND or not self.scenario.learns
+
+    def fresh_learner(self, job_id: str) -> StandIn | PlainLearner:
+        """What a job trains, from its start."""
+        parsed = keys.parse_member_job(job_id) if job_id in self.member_jobs else None
+        return fresh_learner(self.training_of(job_id), parsed[1] if parsed else 0, self.wanted if parsed else None)
+
+    def restored(self, job_id: str, state: AppliedRequest) -> StandIn | PlainLearner:
+        """What a job trains, from one of its states."""
+        learner = self.fresh_learner(job_id)
+        learner.restore(state.request.body)
+        return learner
 
     def body(self, key: str) -> bytes | None:
         """What was first created under a key, whether or not it is still there."""
@@ -151,7 +173,7 @@ class Run:
         completed = {job_id: result.episodes_completed for job_id, (_, result) in self.results.items()}
         # By what a state holds, not by its name: a member that was left behind never trained the rounds it skipped.
         held = {
-            job_id: max((len(json.loads(event.request.body)["done"]) for event in states.values()), default=0)
+            job_id: max((len(self.restored(job_id, event).history) for event in states.values()), default=0)
             for job_id, states in self.states.items()
             if not self.is_spoilt(job_id)
         }

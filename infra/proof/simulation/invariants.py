@@ -15,6 +15,7 @@ from env.errors import SimArenaError
 from infra.proof.simulation import checks_attack as attack
 from infra.proof.simulation import checks_cost as cost
 from infra.proof.simulation import checks_jobs as jobs
+from infra.proof.simulation import checks_learners as learners
 from infra.proof.simulation import checks_rounds as rounds
 from infra.proof.simulation import checks_updates as updates
 from infra.proof.simulation.evidence import Run
@@ -32,6 +33,7 @@ class Invariant(StrEnum):
     KEYS = "7 nothing is written where it does not belong"
     COST = "8 nothing is asked for or trained without need"
     ATTACK = "9 an attacker with one member's credentials spoils that member's job, and no other's"
+    LEARNER = "10 a job is left to others where its learner is missing, and it is said where training does not repeat"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ CHECKS: dict[Invariant, tuple[Check, ...]] = {
         attack.no_round_is_the_attackers_alone,
         attack.the_weights_are_made_of_what_members_sent,
         attack.nobody_goes_on_from_forged_weights,
+        attack.no_robust_average_is_beyond_the_others,
+    ),
+    Invariant.LEARNER: (
+        learners.nobody_trains_what_is_not_installed,
+        learners.another_state_of_an_epoch_is_said,
+        learners.what_does_not_repeat_is_in_the_result,
     ),
 }
 
@@ -114,5 +122,6 @@ OF_HONEST_CLOSERS = (
     rounds.averages_are_of_what_is_listed,
     rounds.the_outcome_is_right,
     attack.the_weights_are_made_of_what_members_sent,
+    attack.no_robust_average_is_beyond_the_others,
 )
 """What is not promised where an attacker that may close rounds wrote a decision, weights or the outcome itself."""

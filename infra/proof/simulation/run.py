@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,14 +15,17 @@ from infra.proof.simulation.evidence import Run
 from infra.proof.simulation.faults import FaultInjector
 from infra.proof.simulation.history import History
 from infra.proof.simulation.invariants import Violation, violations
+from infra.proof.simulation.learning import Course, Integers, Learning, averages, installed_at
 from infra.proof.simulation.scenario import ATTACKER, Fault, MemberDefect, SimulationScenario, Target
-from infra.proof.standin import GROUP, StandIn, bucket_of, integers
+from infra.proof.standin import GROUP, bucket_of
+from infra.proof.tiny_learner import FIRST
 from infra.proof.virtual_threads import DriftingClock, Process
 from infra.proof.virtual_time import World
 from protocol.commands.cancel import cancel
 from protocol.commands.purge import purge
 from protocol.jobs import queue
 from protocol.jobs.submit import submit_federation
+from protocol.learners.catalogue import require_learner
 from protocol.report.page import page_of
 from protocol.report.publisher import Publisher
 from protocol.report.record import Record
@@ -30,10 +34,9 @@ from protocol.rounds.server import SyncServer
 from protocol.wire import documents, keys
 from protocol.wire.bucket import Bucket
 from protocol.wire.clock import Clock
-from protocol.wire.errors import ProtocolError
 from protocol.wire.job_documents import Manifest
 from protocol.wire.memory import MemoryS3, MemoryStore
-from protocol.worker.learner import Episode
+from protocol.worker.learner import JobLearner
 from protocol.worker.worker_loop import WorkerLoop
 
 LIMIT_S = 20_000.0  # after the calm began; the slowest member alone may need 6,000
@@ -75,7 +78,7 @@ class Implementations:
 
     server: Callable[[], MemoryS3] = MemoryS3
     bucket: NewBucket = Bucket
-    aggregate_of: AggregateOf = integers
+    aggregate_of: AggregateOf = averages
     report: Callable[[Record], bytes] = report_in_short
 
 
@@ -104,28 +107,6 @@ def simulate(
     )
 
 
-class Learning(StandIn):
-    """A stand-in that may have a defect, and that counts the episodes trained."""
-
-    def __init__(self, manifest: Manifest, stage: _Simulation) -> None:
-        member = manifest.federation.member if manifest.federation else None
-        slow = member is not None and member == stage.scenario.slow_member
-        super().__init__(manifest, stage.world.pause, stage.scenario.works_s * (20 if slow else 1))
-        self.stage = stage
-        self.defect = None if member is None else stage.scenario.defects.get(member)
-        if self.defect is MemberDefect.REFUSED:
-            raise ProtocolError("hidden: no such setting")
-        if self.defect is MemberDefect.HANGS:
-            self.works_s = 4 * manifest.training.episode_timeout_s
-
-    def run_episode(self, episode: int, must_stop: Callable[[], bool]) -> Episode:
-        if self.defect is MemberDefect.CRASHES and episode > 1:
-            raise RuntimeError("a defect of the learner")
-        done = super().run_episode(episode, must_stop)
-        self.stage.trained += 1
-        return done
-
-
 @dataclass
 class _Simulation:
     """The processes of a run and what they act on."""
@@ -148,6 +129,7 @@ class _Simulation:
         self._attacked_job = None if attacked is None else keys.member_job(GROUP, attacked)
         self._looked_at = -1
         self._mains: dict[str, Callable[[Clock, MemoryStore], None]] = {}
+        self._noise = random.Random(f"noise of {self.scenario.seed}").random
         self._start_all()
 
     # -- who takes part --------------------------------------------------------------------------------
@@ -200,19 +182,31 @@ class _Simulation:
         return self.implementations.bucket(store, clock)
 
     def _worker(self, worker_id: str, stays: bool, clock: Clock, store: MemoryStore) -> None:
+        bucket, say = self._bucket(store, clock), partial(self._say, store.who)
+        kind_of = installed_at(self.scenario, worker_id, self._noise)
+
+        def start(manifest: Manifest) -> JobLearner:
+            course = Course(manifest, self.scenario, self.world.pause, self._count_episode)
+            learns = manifest.training.learner is not None
+            return Learning(bucket, manifest, say, kind_of, course) if learns else Integers(manifest, course)
+
         shop = WorkerLoop(
-            self._bucket(store, clock),
+            bucket,
             worker_id,
             self.scenario.ttl_s,
-            lambda manifest: Learning(manifest, self),
+            start,
             self.implementations.aggregate_of,
-            partial(self._say, store.who),
+            say,
             stays=stays,
+            prepare=partial(require_learner, kind_of=kind_of),
         )
         if stays:
             shop.run_one()
         else:
             shop.run_until_stopped()
+
+    def _count_episode(self) -> None:
+        self.trained += 1
 
     def _sync(self, clock: Clock, store: MemoryStore) -> None:
         bucket, say = self._bucket(store, clock), partial(self._say, store.who)
@@ -223,10 +217,12 @@ class _Simulation:
         bucket = self._bucket(store, clock)
         for job_id in self.scenario.single_jobs:
             if not queue.is_over(bucket, job_id):
-                manifest = Manifest(
-                    job_id=job_id, created_at=documents.timestamp(), training=self.scenario.single_training
-                )
+                training = self.scenario.single_training
+                created_at = documents.timestamp()
+                manifest = Manifest(version=training.version, job_id=job_id, created_at=created_at, training=training)
                 bucket.ensure_created(keys.pending_manifest(job_id), manifest.to_bytes())
+        if given := self.scenario.wanted.training.weights:
+            bucket.ensure_created(keys.weights(given), FIRST)
         submit_federation(bucket, self.scenario.wanted)
 
     def _cancel(self, clock: Clock, store: MemoryStore) -> None:

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from env.words import count
 from infra.proof.standin import federation, training
-from protocol.strategies.table import Strategy
+from infra.proof.tiny_learner import Habit, learning, training_of
+from protocol.strategies.table import ROBUST_SIZE, Strategy
 from protocol.wire.choices import Closers
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import SAMPLING_VERSION, TrainingSpec
@@ -23,6 +24,7 @@ ATTACKER = "attacker"  # the name of its process
 SYNC_SERVERS = ("sync-", "fresh-sync")  # how the names of theirs begin
 REPORTED = 0.25  # the share of runs whose sync-servers write a report
 SAMPLED = 0.3  # the share of runs whose rounds draw some of the members, of those with two or more
+LEARNING = 0.2  # the share of runs whose jobs name a learner of a package
 ATTACKED = 0.25  # the share of runs with an attacker, of those with two members or more and no purge
 
 
@@ -86,6 +88,8 @@ class SimulationScenario:
         reports: whether sync-servers write a report.
         attacked: the member whose worker's credentials an attacker has. Rounds have a timeout then, since silence is
             one of its means, and the minimum that `dispatch submit` sets by default.
+        habit: of the learner, where jobs name one.
+        lacking: the workers that lack it; those of odd numbers have another version.
     """
 
     seed: int
@@ -110,6 +114,13 @@ class SimulationScenario:
     skewed: bool
     reports: bool = False
     attacked: int | None = None
+    habit: Habit = Habit.SOUND
+    lacking: tuple[int, ...] = ()
+
+    @property
+    def learns(self) -> bool:
+        """Whether jobs name a learner of a package; else they train integers."""
+        return self.wanted.training.learner is not None
 
     @property
     def attacker_closes_rounds(self) -> bool:
@@ -118,7 +129,8 @@ class SimulationScenario:
 
     @property
     def single_training(self) -> TrainingSpec:
-        return training(4, max_attempts=self.wanted.training.max_attempts)
+        alone = training(4, max_attempts=self.wanted.training.max_attempts)
+        return training_of(alone) if self.learns else alone
 
     @property
     def single_jobs(self) -> tuple[str, ...]:
@@ -148,6 +160,10 @@ class SimulationScenario:
             told.append(f"member {self.slow_member} is slow")
         if self.reports and self.syncs:
             told.append("sync-servers write a report")
+        if self.learns:
+            told.append(f"jobs name a learner, which {self.habit}")
+            if self.lacking:
+                told.append(f"it is not installed where {', '.join(f'w{number}' for number in self.lacking)} run")
         if self.attacked is not None:
             told.append(f"an attacker has the credentials of member {self.attacked}")
         told += [f"member {member}: {defect}" for member, defect in self.defects.items()]
@@ -222,7 +238,7 @@ def draw(seed: int, members: int | None = None, rounds: int | None = None) -> Si
         skewed=chance(0.5),
         reports=random.Random(f"reports of {seed}").random() < REPORTED,
     )
-    return _attacked(_sampled(drawn))
+    return _attacked(_learning(_sampled(drawn)))
 
 
 def _sampled(drawn: SimulationScenario) -> SimulationScenario:
@@ -235,6 +251,21 @@ def _sampled(drawn: SimulationScenario) -> SimulationScenario:
     needed = min(wanted.min_participants, sample)
     changes = {"version": SAMPLING_VERSION, "sample": sample, "min_participants": needed}
     return replace(drawn, wanted=wanted.model_copy(update=changes))
+
+
+def _learning(drawn: SimulationScenario) -> SimulationScenario:
+    """The same, in a share of scenarios with jobs that name a learner, and a strategy of all there are."""
+    rng = random.Random(f"learner of {drawn.seed}")
+    if rng.random() >= LEARNING:
+        return drawn
+    strategies = [each for each in Strategy if not each.robust or drawn.wanted.round_size >= ROBUST_SIZE]
+    workers = range(len(drawn.workers))
+    return replace(
+        drawn,
+        wanted=learning(drawn.wanted, rng.choice(strategies)),
+        habit=rng.choice((Habit.SOUND, Habit.SOUND, Habit.SOUND, Habit.RESTLESS, Habit.FORGETFUL)),
+        lacking=tuple(sorted(rng.sample(workers, rng.randint(1, len(workers))))) if rng.random() < 0.4 else (),
+    )
 
 
 def _attacked(drawn: SimulationScenario) -> SimulationScenario:
