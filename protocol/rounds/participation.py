@@ -68,21 +68,21 @@ def read_participation(
         turns: The member's.
         rounds: Of the federation.
         known_closed: Rounds known to be closed, which saves requests.
-        whole: Read all of them. Else only the last one, if that has the member.
+        whole: Read all of them. Else only the last one that drew the member, if that has it.
     """
     closed = closed_rounds(bucket, group, rounds, known_closed)
-    last = documents.read_if_valid(bucket, Decision, keys.decision(group, closed)) if closed else None
+    newest = turns.last(closed)
+    last = documents.read_if_valid(bucket, Decision, keys.decision(group, newest)) if newest else None
     if not whole and last is not None and turns.member not in left_out(last, turns.sampling):
         return Participation()
-    before = filter(turns.has, range(max(1, closed - ROUNDS_READ + 1), closed))
+    before = filter(turns.has, range(max(1, closed - ROUNDS_READ + 1), newest))
     reads = [partial(documents.read_if_valid, bucket, Decision, keys.decision(group, n)) for n in before]
     batches = [reads[start : start + AT_ONCE] for start in range(0, len(reads), AT_ONCE)]
-    found = [*(row for batch in batches for row in bucket.clock.together(batch)), *([last] if closed else [])]
+    found = [*(row for batch in batches for row in bucket.clock.together(batch)), *([last] if newest else [])]
     decisions = [decision for decision in found if decision is not None]
     known = closed == rounds and len(decisions) == len(found) > 0
-    mine = [decision for decision in decisions if turns.has(decision.round)]
-    none = known and bool(mine) and all(turns.member in left_out(decision, turns.sampling) for decision in mine)
-    return Participation(rounds_without(turns, mine), none)
+    none = known and all(turns.member in left_out(decision, turns.sampling) for decision in decisions)
+    return Participation(rounds_without(turns, decisions), none)
 
 
 def named(numbers: Sequence[int], noun: str = "member") -> str:

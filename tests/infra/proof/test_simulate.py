@@ -32,6 +32,8 @@ PAST = {  # seeds that found something, and what; a change of what seeds draw mo
     237: "the same of a mark that landed after a purge",
     244: "a submit that slept through a purge queued members again, whose workers waited without end",
     452: "the same",
+    500222: "a report told of rounds as an attacker's outcome did, and the check asked for more than is promised",
+    500693: "a member that the last round did not draw ended as a success, though left out of those that drew it",
     696391571467096: "a member was cancelled before it was queued, and a late sweep took the mark after it was",
 }
 
