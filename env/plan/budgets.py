@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from env.embedded.neighbours import wanted_pods
 from env.engine.control_plane import ControlPlane
-from env.engine.manifests.fields import as_count_or_percent, as_map, as_text
+from env.engine.manifests.fields import as_count_or_percent, as_map, as_text, naming
 from env.engine.manifests.labels import Predicate, label_selector
 from env.engine.manifests.strategy import resolve
 from env.engine.pods import Pod
 from env.engine.workload import Workload
-from env.trace.document import Trace
+from env.trace.document import Manifest, Trace
 from env.workload import ObjectRef, object_ref
 
 
@@ -51,26 +51,29 @@ def budgets_of(trace: Trace) -> tuple[Budget, ...]:
     """The budgets that a trace applies.
 
     Raises:
-        ValueError: One that the API server would refuse.
+        TraceError: One that the API server would refuse.
     """
     every = (each for event in trace.events for each in event["applied_objs"])
     found = []
     for each in every:
         if each["kind"] != "PodDisruptionBudget":
             continue
-        spec = as_map(each, "spec")
-        least = as_count_or_percent(spec, "minAvailable", "0") if "minAvailable" in spec else None
-        most = as_count_or_percent(spec, "maxUnavailable", "0") if "maxUnavailable" in spec else None
-        found.append(
-            Budget(
-                object_ref(each),
-                label_selector(spec.get("selector")),
-                0 if least is None and most is None else least,
-                most,
-                as_text(spec, "unhealthyPodEvictionPolicy") == "AlwaysAllow",
-            )
-        )
+        with naming(f"PodDisruptionBudget {object_ref(each)}"):
+            found.append(_budget(each))
     return tuple(found)
+
+
+def _budget(manifest: Manifest) -> Budget:
+    spec = as_map(manifest, "spec")
+    least = as_count_or_percent(spec, "minAvailable", "0") if "minAvailable" in spec else None
+    most = as_count_or_percent(spec, "maxUnavailable", "0") if "maxUnavailable" in spec else None
+    return Budget(
+        object_ref(manifest),
+        label_selector(spec.get("selector")),
+        0 if least is None and most is None else least,
+        most,
+        as_text(spec, "unhealthyPodEvictionPolicy") == "AlwaysAllow",
+    )
 
 
 class Disruptions:

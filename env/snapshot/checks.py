@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from env.engine.manifests.fields import Manifest, as_map, as_maps, as_text, as_texts
+from env.engine.manifests.fields import Manifest, as_count_or_percent, as_map, as_maps, as_text, as_texts
 from env.engine.manifests.labels import label_selector
 from env.engine.manifests.objects import pod_templates, priority_class, read_object
 from env.engine.manifests.resource_list import read_resources
@@ -51,7 +51,7 @@ def check_object(manifest: Manifest) -> None:
         if manifest["kind"] in _WITH_SELECTOR:
             _check_selector(as_map(manifest, "spec"))
         elif manifest["kind"] == "PodDisruptionBudget":
-            label_selector(as_map(as_map(manifest, "spec"), "selector"))
+            _check_budget(as_map(manifest, "spec"))
         _check_rules([*as_maps(manifest, "webhooks"), as_map(as_map(manifest, "spec"), "matchConstraints")])
     except (SimArenaError, ValueError) as error:
         raise ManifestError(f"{what}: {str(error).removeprefix(f'{what}: ')}") from error
@@ -130,6 +130,17 @@ def _check_strategy(strategy: Manifest) -> None:
         raise ValueError("strategy.rollingUpdate: must not be there with type Recreate")
     if all(str(rolling.get(each)).removesuffix("%") == "0" for each in ("maxSurge", "maxUnavailable")):
         raise ValueError("strategy: maxSurge and maxUnavailable must not both be 0")
+
+
+def _check_budget(spec: Manifest) -> None:
+    """Kubernetes' `ValidatePodDisruptionBudgetSpec`."""
+    label_selector(as_map(spec, "selector"))
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        raise ValueError("spec: has minAvailable and maxUnavailable; leave one out")
+    for key in ("minAvailable", "maxUnavailable"):
+        value = as_count_or_percent(spec, key, 0)
+        if isinstance(value, str) and int(value.removesuffix("%")) > 100:
+            raise ValueError(f"spec.{key} {value:.80}: must be 100% at most")
 
 
 def _check_labels(labels: Manifest, what: str) -> None:

@@ -211,6 +211,9 @@ def _broken() -> list[tuple[Manifest | str, str]]:
     def container(**fields: object) -> Manifest:
         return workload("Deployment", "web", pod={"containers": [{"name": "app", **fields}]})
 
+    def budget(**spec: object) -> Manifest:
+        return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": spec}
+
     return [
         ("a: b", "document 2: not a Kubernetes object: it has no apiVersion and no kind"),
         ("NAME: web\nLAST DEPLOYED: today\nMANIFEST:", "`helm template` prints manifests and nothing else"),
@@ -245,6 +248,9 @@ def _broken() -> list[tuple[Manifest | str, str]]:
         (changed(strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}), "must not both be 0"),
         (changed(strategy={"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}), "must not be there with type Recr"),
         (changed(strategy={"type": "recreate"}), "strategy.type 'recreate': must be RollingUpdate or Recreate"),
+        (budget(maxUnavailable="one"), "maxUnavailable 'one': must be a whole number"),
+        (budget(minAvailable="150%"), "spec.minAvailable 150%: must be 100% at most"),
+        (budget(minAvailable=1, maxUnavailable=1), "spec: has minAvailable and maxUnavailable; leave one out"),
         (container(env=[{"name": "PORT", "value": 7331}]), "container app: env PORT: is a number, not text; put it in"),
         (container(args=["--port", 7331]), "container app: args[1]: is a number, not text"),
         ({**web, "metadata": {"name": "web", "annotations": {"a": True}}}, "metadata.annotations.a: is true or false"),
