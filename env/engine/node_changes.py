@@ -29,13 +29,17 @@ def evict(plane: ControlPlane, pods: Iterable[Pod]) -> None:
 def change_nodes(plane: ControlPlane, cluster: ClusterShape) -> None:
     """Go on with other nodes, and settle. A node is the same one by its name.
 
-    Pods of nodes that are gone go with them, DaemonSets follow the nodes, and pods that wait are tried again.
+    Pods of nodes that are gone go with them, DaemonSets follow the nodes, and pods that wait are tried again. Pods that
+    have ended stay, without a node: a Job goes on counting them.
     """
     plane.settle()
     api = plane.api
     before = api.scheduler.bound.table.nodes
-    places = ((pod, _place(pod, before)) for pod in plane.pods())
+    places = [(pod, _place(pod, before)) for pod in plane.pods() if not pod.ended]
     api.remove([pod for pod, place in places if place is not None and place not in cluster.nodes.row])
+    for pod in plane.pods():
+        if pod.ended:
+            pod.row = UNBOUND
     for workload in plane.workloads.values():
         for each in workload.sets if isinstance(workload, Deployment) else [workload]:
             if isinstance(each, ReplicaSet | StatefulSet):

@@ -91,3 +91,14 @@ def test_stateful_sets_and_spreading_count_on_the_new_nodes() -> None:
     for each in plane.workloads.values():
         counts = [int(owner.node_counts.sum()) for owner in {pod.owner for pod in each.pods()}]
         assert counts == [2]
+
+
+def test_a_job_that_is_done_does_not_run_again_as_nodes_come_and_go() -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "x"}]}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": "shop"}}
+    plane = replayed(cluster("a", "b"), workload("web", 2), {**job, "spec": {"template": {"spec": pod}}})
+    (done,) = (pod for pod in plane.pods() if pod.ended)
+    change_nodes(plane, cluster("c", "d", "e"))
+    change_nodes(plane, cluster("e"))
+    assert [each for each in plane.pods() if each.owner.kind == "Job"] == [done]
+    assert len(on(plane, "e")) == ready(plane) == 2
