@@ -19,7 +19,7 @@ from env.errors import ScenarioError
 from env.problems.instance_types import typed_pool
 from env.problems.node_manifests import EFFECTS, check_label, read_node_file
 from env.problems.nodes import MAX_NODES, NodePool, NodePools
-from env.quantity import parse_cpu, parse_memory
+from env.quantity import MIB, parse_cpu, parse_memory
 
 FORMS = "a number (3), pools (3x16:32Gi,2xm6i.xlarge), or a file of Node manifests"
 
@@ -101,6 +101,8 @@ def _pool(text: str) -> NodePool:
         return typed_pool(count, size)
     if not colon:
         raise ScenarioError(f"size {size!r:.80}: expected CPU:MEMORY, for example 16:32Gi, or an instance type")
+    if memory.isdecimal() and parse_memory(memory) < MIB:
+        raise ScenarioError(f"size {size!r:.80}: memory {memory} is in bytes; write {memory}Gi for GiB")
     return NodePool(count, parse_cpu(cpu), parse_memory(memory))
 
 

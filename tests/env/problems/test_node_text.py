@@ -73,6 +73,7 @@ def test_every_type_makes_a_pool_below_its_capacity() -> None:
         ("3,2", r"pool '3': expected COUNTxCPU:MEMORY"),
         ("3x16:32Gi,", r"pool '': expected COUNTxCPU:MEMORY"),
         ("3x16", "size '16': expected CPU:MEMORY"),
+        ("3x16:32", "size '16:32': memory 32 is in bytes; write 32Gi"),
         ("3x0:32Gi", "node cpu"),
         ("3x16:many", "quantity 'many'"),
         ("3xm6i.xlrge", "'m6i.xlrge' is unknown; the nearest known are m6i.xlarge"),
