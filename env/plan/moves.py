@@ -23,7 +23,7 @@ from env.engine.pods import UNBOUND, Pod
 from env.engine.scheduling.cluster_shape import ClusterShape
 from env.plan.budgets import Disruptions, budgets_of
 from env.plan.demand import Key
-from env.plan.offers import ZONE, Counts, Offer, kind_name, named
+from env.plan.offers import Counts, Offer, is_open, kind_name, named, offer_of
 from env.plan.trial import beyond, lacking_of
 from env.problems.nodes import NodePool, NodePools
 from env.problems.virtual_nodes import virtual_nodes
@@ -121,8 +121,8 @@ def move(journey: Journey, way: Way, allowed: Mapping[Key, int], cluster: Embedd
     """Replay the move in one way."""
     there = named(journey.now)
     plane = cluster.replayed(journey.trace, NodePools(there))
-    kept = _kept(journey, there, plane) if way is not Way.REPLACE else set[str]()
-    joining = _joining(journey, kept, there)
+    kept = _kept(journey, there, plane) if way is not Way.REPLACE else dict[str, int]()
+    joining = _joining(journey, kept)
     leaving = [pool.names[0] for pool in there if pool.names[0] not in kept]
     cordoned = [replace(pool, unschedulable=pool.unschedulable or pool.names[0] not in kept) for pool in there]
     change_nodes(plane, _shape([*cordoned, *joining]))
@@ -223,34 +223,30 @@ class Mover:
         }
 
 
-def _kept(journey: Journey, there: Sequence[NodePool], plane: ControlPlane) -> set[str]:
-    """Nodes that stay: of each kind and zone as many as the plan has, those with the most pods; cordoned ones last."""
+def _kept(journey: Journey, there: Sequence[NodePool], plane: ControlPlane) -> dict[str, int]:
+    """Nodes that stay, with their offers: as many as the plan has, those with the most pods that are open."""
     pods = Counter(pod.row for pod in plane.api.scheduler.bound.pods if pod.owner.kind != "DaemonSet")
     bare = {pod.row for pod in plane.api.scheduler.bound.pods if pod.owner.kind == "Pod"}
     rows = plane.api.scheduler.bound.table.set.row
-    left = Counter({_place(offer.node): many for offer, many in zip(journey.offers, journey.then, strict=True)})
-    kept = set()
+    left, kept = list(journey.then), dict[str, int]()
     for pool in sorted(
         there, key=lambda each: (rows[each.names[0]] not in bare, -pods[rows[each.names[0]]], each.names)
     ):
-        if left[_place(pool)] > 0:
-            left[_place(pool)] -= 1
-            kept.add(pool.names[0])
+        offer = offer_of(pool, journey.offers) if is_open(pool) else None
+        if offer is not None and left[offer]:
+            left[offer] -= 1
+            kept[pool.names[0]] = offer
     return kept
 
 
-def _joining(journey: Journey, kept: set[str], there: Sequence[NodePool]) -> list[NodePool]:
-    stay = Counter(_place(pool) for pool in there if pool.names[0] in kept)
-    made: list[NodePool] = []
-    for offer, many in zip(journey.offers, journey.then, strict=True):
-        new = many - min(many, stay[_place(offer.node)])
-        stay[_place(offer.node)] -= many - new
-        made += [replace(offer.node, count=1, names=(f"new-{len(made) + each + 1}",)) for each in range(new)]
-    return made
-
-
-def _place(node: NodePool) -> tuple[str, str]:
-    return kind_name(node), dict(node.labels).get(ZONE, "")
+def _joining(journey: Journey, kept: Mapping[str, int]) -> list[NodePool]:
+    stay = Counter(kept.values())
+    nodes = [
+        offer.node
+        for number, (offer, many) in enumerate(zip(journey.offers, journey.then, strict=True))
+        for _ in range(many - stay[number])
+    ]
+    return [replace(node, count=1, names=(f"new-{number}",)) for number, node in enumerate(nodes, 1)]
 
 
 def _shape(nodes: Sequence[NodePool]) -> ClusterShape:

@@ -14,6 +14,15 @@ from env.problems.nodes import INSTANCE_TYPE, MAX_NODES, NodePool, NodePools
 ZONE = "topology.kubernetes.io/zone"
 REGION = "topology.kubernetes.io/region"
 
+_CONDITIONS = (
+    "node.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "ToBeDeletedByClusterAutoscaler",
+    "DeletionCandidateOfClusterAutoscaler",
+    "karpenter.sh/disrupted",
+)
+"""How the taints begin that controllers give a node for a while: a new node of its kind has none of them."""
+
 Counts: TypeAlias = tuple[int, ...]
 """How many nodes of each offer there are."""
 
@@ -60,14 +69,16 @@ def named(nodes: NodePools) -> tuple[NodePool, ...]:
 def offers_of_nodes(nodes: NodePools) -> tuple[Offer, ...]:
     """The kinds of nodes that there are.
 
-    Nodes are of one kind if they differ in no label but those that each node has to itself, and in no taint. What is
-    taken of them beside the workloads, such as by static pods, may differ: the kind has the least of each resource.
+    Nodes are of one kind if they differ in no label but those that each node has to itself, and in no taint but those
+    of their condition. What is taken of them beside the workloads, such as by static pods, may differ: the kind has the
+    least of each resource.
     """
     own = _own_labels(nodes)
     kinds: dict[tuple[object, ...], list[NodePool]] = defaultdict(list)
     for pool in nodes.pools:
         labels = tuple((key, value) for key, value in pool.labels if key not in own)
-        node = replace(pool, count=1, names=(), labels=labels, unschedulable=False)
+        taints = tuple(each for each in pool.taints if not each.key.startswith(_CONDITIONS))
+        node = replace(pool, count=1, names=(), labels=labels, taints=taints, unschedulable=False)
         kinds[labels, node.taints, tuple(name for name, _ in node.resources)].append(node)
     return tuple(Offer(kind_name(node), node) for node in map(_least, kinds.values()))
 
@@ -107,6 +118,21 @@ def parse_type(text: str) -> NodePool:
 def kind_name(node: NodePool) -> str:
     """What a kind of nodes is called: its instance type, else its size."""
     return dict(node.labels).get(INSTANCE_TYPE) or node.size.rpartition(", ")[0]
+
+
+def is_open(node: NodePool) -> bool:
+    """Whether a node takes pods at the moment: it is not cordoned, nor has it a taint of its condition."""
+    return not (node.unschedulable or any(each.key.startswith(_CONDITIONS) for each in node.taints))
+
+
+def offer_of(node: NodePool, offers: Sequence[Offer]) -> int | None:
+    """The offer that a node is of: one of its kind and zone; of several the one that has most of its labels and taints.
+
+    A node has labels that its offer lacks, such as its host name.
+    """
+    own, zone = {*node.labels, *node.taints}, dict(node.labels).get(ZONE, "")
+    alike = [o for o, offer in enumerate(offers) if offer.name == kind_name(node) and offer.zone == zone]
+    return min(alike, key=lambda o: len(own ^ {*offers[o].node.labels, *offers[o].node.taints}), default=None)
 
 
 def zones_of(nodes: NodePools) -> tuple[str, ...]:

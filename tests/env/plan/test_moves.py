@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from plans import offers, trace_of, workload
 
 from env.embedded.cluster import EmbeddedCluster
+from env.errors import TraceError
 from env.plan.moves import Journey, Move, Way, best_move, move
+from env.plan.offers import offers_of_nodes
 from env.plan.planner import Problem, plan
-from env.problems.node_text import parse_nodes
+from env.problems.node_text import parse_nodes, parse_taints
+from env.problems.nodes import NodePools
 from env.trace.document import Manifest
 
 
@@ -111,3 +115,44 @@ def test_pods_that_had_no_room_have_it_after_the_move_to_as_many_nodes() -> None
     assert found.is_done
     assert found.way is Way.REPLACE
     assert move(journey, Way.DRAIN, {}, EmbeddedCluster()).missing == {("Deployment", "shop", "large"): 1}
+
+
+def test_nodes_that_the_plan_has_stay_where_others_differ_in_a_label_alone() -> None:
+    fast, slow = (parse_nodes("2x4:8Gi").marked({"disk": disk}, []) for disk in ("ssd", "hdd"))
+    there = NodePools((*fast.pools, *slow.pools))
+    web = workload("web", "1", 6, nodeSelector={"disk": "ssd"})
+    journey = Journey(trace_of(web), [("Deployment", "shop", "web")], there, offers_of_nodes(there), (2, 0))
+    found = best_move(journey, {})
+    assert found.is_done
+    assert found.joined == {}
+    assert found.evictions == 0
+
+
+@pytest.mark.parametrize("taint", ["node.kubernetes.io/unreachable:NoExecute", ""])
+def test_a_node_that_takes_no_pods_is_replaced_by_one_of_its_kind(taint: str) -> None:
+    whole = parse_nodes("1x4:8Gi")
+    broken = (
+        whole.marked({}, parse_taints([taint])) if taint else NodePools((replace(whole.pools[0], unschedulable=True),))
+    )
+    there = NodePools((*whole.pools, *broken.pools))
+    (offer,) = offers_of_nodes(there)
+    found = plan(Problem(trace_of(workload("web", "1", 8)), there, (offer,)))
+    assert found.counts == (2,)
+    assert found.move is not None
+    assert found.move.is_done
+    assert found.move.joined == {"4 CPU, 8Gi": 1}
+    assert found.move.drained == ("node-2",)
+
+
+def test_pods_of_a_job_that_is_done_are_neither_evicted_nor_missed() -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "x"}]}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": "shop"}}
+    job["spec"] = {"parallelism": 3, "completions": 6, "template": {"spec": pod}}
+    found = moved(job, workload("web", "1", 6), now="5x4:8Gi", then=(0, 1), types=("4:8Gi", "8:16Gi"))
+    assert found.is_done
+    assert found.evictions == 6
+
+
+def test_a_wrong_budget_of_a_trace_is_named() -> None:
+    with pytest.raises(TraceError, match="PodDisruptionBudget shop/web: maxUnavailable 'one'"):
+        moved(workload("web", "1", 6), budget("web", maxUnavailable="one"), now="5x4:8Gi", then=(2,))
