@@ -5,6 +5,7 @@ It imports the embedded cluster and what that may import. To be read in this ord
 offers.py       the kinds of nodes that may be had
 prices.py       what they cost
 demand.py       what has to be placed, in numbers
+misfits.py      what no kind of node takes
 linear.py       covering linear programs
 bound.py        what nodes cost at least that hold the demand
 exact.py        the same, sharper, where OR-Tools is installed

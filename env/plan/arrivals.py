@@ -7,7 +7,7 @@ nothing: a move evicts pods in it, and manifests are applied in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from env.plan.demand import Floats, Key, PodGroup, Table
 from env.trace.document import Manifest, Trace
@@ -22,6 +22,12 @@ def at_end(trace: Trace) -> Trace:
         for each in event["deleted_objs"]:
             there.pop(_id(each), None)
     return _of(trace, list(there.values()))
+
+
+def without(trace: Trace, gone: Callable[[Manifest], bool]) -> Trace:
+    """The same trace of one event without some of its objects."""
+    every = (each for event in trace.events for each in event["applied_objs"])
+    return _of(trace, [each for each in every if not gone(each)])
 
 
 def in_order(trace: Trace, keys: Sequence[Key]) -> Trace:

@@ -77,7 +77,7 @@ def _started(found: Situation, scale: Scale) -> RunningCluster:
     nodes = found.nodes or pools_of(found.offers, first if first and any(first) else _one(found))
     there = named(nodes)
     plane = EmbeddedCluster().replayed(found.trace, NodePools(there))
-    running = RunningCluster(plane, there, found.trace, found.demand, found.table, found.offers)
+    running = RunningCluster(plane, there, found)
     _mend(found, running, scale)
     return running
 

@@ -44,10 +44,10 @@ class Bound:
 
 
 def lower_bound(table: Table) -> Bound:
-    """The bound for a demand of which each group fits somewhere."""
+    """The bound for a demand of which each group fits somewhere; a plan has a node, also for nothing."""
     resources = table.rooms.shape[1]
     if not len(table.counts):
-        return Bound(0.0, 0.0, np.zeros(resources), np.zeros(len(table.prices)))
+        return Bound(float(table.prices.min()), 0.0, np.zeros(resources), np.zeros(len(table.prices)))
     volumes = [_volume(table), *_of_few_offers(table)]
     rows, wanted = covering_rows(table)
     used = (wanted > 0) & (rows.max(axis=1) > 0)

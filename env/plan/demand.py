@@ -7,8 +7,8 @@ from these numbers is a relaxation: whatever the engine places meets it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,11 @@ class Demand:
     groups: tuple[PodGroup, ...]
     daemons: tuple[PodTemplate, ...]
 
+    def without(self, pods: Mapping[Key, int]) -> Demand:
+        """The same without so many pods of workloads."""
+        left = (replace(group, count=group.count - pods.get(group.key, 0)) for group in self.groups)
+        return Demand(tuple(group for group in left if group.count > 0), self.daemons)
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -80,11 +85,6 @@ class Table:
     rooms: Ints
     fits: Ints
     prices: Floats
-
-    def without(self, rows: Sequence[int]) -> Table:
-        """The same without some of the groups."""
-        kept = np.setdiff1d(np.arange(len(self.counts)), np.array(rows, dtype=np.int64))
-        return Table(self.requests[kept], self.counts[kept], self.rooms, self.fits[kept], self.prices)
 
 
 def demand_of(plane: ControlPlane) -> Demand:

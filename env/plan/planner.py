@@ -10,22 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from env.embedded.cluster import EmbeddedCluster
 from env.embedded.survey import WorkloadState, survey
-from env.plan.arrivals import at_end, in_order, key_of, largest_first
+from env.plan.arrivals import at_end, in_order, key_of, largest_first, without
 from env.plan.autoscalers import Outcome, cluster_autoscaler, karpenter
 from env.plan.bound import Bound, lower_bound, rounded, usable_prices
-from env.plan.demand import Demand, Floats, Key, PodGroup, Table, demand_of, table_of
+from env.plan.demand import Demand, Floats, Key, Table, demand_of, table_of
 from env.plan.exact import exact_bound, is_installed
+from env.plan.misfits import Misfit, misfits_of
 from env.plan.moves import Journey, Move, best_move
-from env.plan.offers import Counts, Offer, most_allowed, pools_of
+from env.plan.offers import Counts, Offer, most_allowed, offers_of_nodes, pools_of
 from env.plan.packing import cost_of, starts
 from env.plan.running import Situation
 from env.plan.search import Search
-from env.plan.spare import Spare, with_spare, without_placeholder
+from env.plan.spare import Spare, is_placeholder, with_spare
 from env.plan.trial import Survive, Trial, beyond, lacking_of
 from env.problems.nodes import NodePools
-from env.quantity import format_cpu, format_memory
 from env.trace.document import Trace
 
 _MOST_GROWN = 8
@@ -44,6 +46,7 @@ class Problem:
         offers: What may be had. All have a price, or none has.
         survive: What may be lost with everything Ready afterwards.
         usd_per_hour: What kinds of nodes cost, as far as it is known.
+        control_plane: Nodes that are no part of the plan; workloads that only they take stay there.
     """
 
     trace: Trace
@@ -51,14 +54,7 @@ class Problem:
     offers: tuple[Offer, ...]
     survive: frozenset[Survive] = frozenset()
     usd_per_hour: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """A workload whose pods no offer takes, and why."""
-
-    group: PodGroup
-    why: str
+    control_plane: NodePools | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +70,7 @@ class Plan:
         bound: No nodes that hold the demand cost less.
         volume: The same by the sum of all requests alone.
         misfits: Workloads that no offer takes; where there are any, nothing was searched for.
+        staying: Pods of workloads that only nodes of the control plane take.
         unready: Workloads that are not whole on any number of these nodes, for other reasons than room.
         missing_now: Pods that workloads lack on the nodes that there are, beyond those.
         move: The way from these to the plan, replayed; None: there are none, or they are the plan's.
@@ -90,6 +87,7 @@ class Plan:
     bound: float
     volume: float
     misfits: tuple[Misfit, ...] = ()
+    staying: Mapping[Key, int] = field(default_factory=dict)
     unready: tuple[WorkloadState, ...] = ()
     missing_now: Mapping[Key, int] = field(default_factory=dict)
     move: Move | None = None
@@ -125,22 +123,24 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         Stopped: A stop was asked for.
     """
     cluster = EmbeddedCluster()
-    trace = without_placeholder(at_end(problem.trace))
+    trace = without(at_end(problem.trace), is_placeholder)
     one_of_each = pools_of(problem.offers, [1] * len(problem.offers))
     demand = demand_of(cluster.replayed(trace, problem.nodes or one_of_each))
+    staying = _staying(demand, problem)
+    trace = without(trace, lambda each: key_of(each) in staying)
+    demand = demand.without(staying)
     table = table_of(demand, problem.offers)
-    misfits = tuple(
-        Misfit(group, _why(group, row, table)) for row, group in enumerate(demand.groups) if not table.fits[row].any()
-    )
-    if misfits:
-        return Plan(problem, trace, demand, None, 0.0, 0.0, 0.0, misfits)
-    bound = lower_bound(table)
+    if misfits := misfits_of(demand, table, problem.offers):
+        return Plan(problem, trace, demand, None, 0.0, 0.0, 0.0, misfits, staying)
+    bound, begin = _begun(table, problem)
     ordered = in_order(trace, largest_first(demand.groups, table, bound.amounts))
-    begin = [counts for counts in starts(table, problem.offers, bound) if any(counts)] or [_one(table)]
-    spare = _spare(problem.offers, begin[0])
-    trial = Trial(ordered, trace, problem.offers, spare, problem.survive, cluster)
+    trial = Trial(ordered, trace, problem.offers, _spare(problem.offers, begin[0], demand), problem.survive, cluster)
+    placed = demand.without(trial.allowed)  # pods that no room helps need none
+    if trial.allowed:
+        table = table_of(placed, problem.offers)
+        bound, begin = _begun(table, problem)
     least = _surviving(bound.cost, problem, table, trial)
-    search = Search(trial, table, demand.groups, least, bound.worth, told)
+    search = Search(trial, table, placed.groups, least, bound.worth, told)
     found, made = _reachable(search, search.run(begin), problem, trace, _order(ordered, demand))
     return Plan(
         problem,
@@ -150,13 +150,29 @@ def plan(problem: Problem, told: Told = lambda replays, cost: None) -> Plan:
         0.0 if found is None else cost_of(table, found),
         _sharper(least, found, problem, table, trial),
         bound.volume,
+        staying=staying,
         unready=_unready(cluster, trial),
         missing_now=beyond(lacking_of(cluster.replayed(trace, problem.nodes)), trial.allowed) if problem.nodes else {},
         move=made,
-        others=_others(problem, trace, demand, table, bound.worth, trial.allowed),
+        others=_others(problem, trace, placed, table, bound.worth, trial.allowed),
         spare=_spared(problem, search, bound, begin, found),
         replays=trial.replays,
     )
+
+
+def _begun(table: Table, problem: Problem) -> tuple[Bound, list[Counts]]:
+    """The bound, and sets of nodes to start from."""
+    bound = lower_bound(table)
+    return bound, [counts for counts in starts(table, problem.offers, bound) if any(counts)] or [_one(table)]
+
+
+def _staying(demand: Demand, problem: Problem) -> dict[Key, int]:
+    """Pods of workloads that nodes of the control plane take, and no offer."""
+    if problem.control_plane is None:
+        return {}
+    there = table_of(demand, offers_of_nodes(problem.control_plane)).fits.any(axis=1)
+    elsewhere = table_of(demand, problem.offers).fits.any(axis=1)
+    return {demand.groups[row].key: demand.groups[row].count for row in np.flatnonzero(there & ~elsewhere).tolist()}
 
 
 def _spared(
@@ -233,10 +249,12 @@ def _one(table: Table) -> Counts:
     return tuple(int(column == best) for column in range(len(table.prices)))
 
 
-def _spare(offers: Sequence[Offer], start: Counts) -> Counts:
-    """Three times as many nodes, and some of each kind in every zone."""
+def _spare(offers: Sequence[Offer], start: Counts, demand: Demand) -> Counts:
+    """Three times as many nodes, and some of each kind in every zone: one for each pod that shares none with others."""
     names = {offer.name for offer, count in zip(offers, start, strict=True) if count}
-    many = tuple(3 * count + 3 if offer.name in names else 0 for offer, count in zip(offers, start, strict=True))
+    alone = [group.count for group in demand.groups if group.alone]
+    more = 3 + sum(alone) - max(alone, default=0)  # the start has nodes for one workload of such pods
+    many = tuple(3 * count + more if offer.name in names else 0 for offer, count in zip(offers, start, strict=True))
     return many if most_allowed(sum(many)) else start
 
 
@@ -246,19 +264,3 @@ def _unready(cluster: EmbeddedCluster, trial: Trial) -> tuple[WorkloadState, ...
         return ()
     states = survey(cluster.replayed(trial.trace, pools_of(trial.offers, trial.spare)))
     return tuple(state for state in states if state.lacking)
-
-
-def _why(group: PodGroup, row: int, table: Table) -> str:
-    """What keeps the pods of a group from every offer."""
-    request = table.requests[row]
-    roomy = (table.rooms >= request).all(axis=1)
-    cpu, memory = format_cpu(group.template.cpu_m), format_memory(group.template.memory_bytes)
-    if roomy.any():
-        return (
-            f"a pod fits {int(roomy.sum())} of {len(roomy)} node types by size, and their labels or taints keep it out"
-        )
-    largest = table.rooms.max(axis=0)
-    return (
-        f"a pod asks for {cpu} CPU and {memory}; beside DaemonSets the largest node has {format_cpu(int(largest[0]))} "
-        f"CPU, and {format_memory(int(largest[1]))} the one with the most memory"
-    )

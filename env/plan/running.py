@@ -56,9 +56,7 @@ class RunningCluster:
     Args:
         plane: At the end of a replay on `nodes`; it is changed.
         nodes: Pools of one, with names.
-        trace: Holds the budgets.
-        demand, table: What is placed, in numbers.
-        offers: Those of the table's columns.
+        found: What is placed, and on which kinds of nodes.
 
     Attributes:
         nodes: As they are now.
@@ -66,24 +64,17 @@ class RunningCluster:
         evictions: Pods that were evicted so far.
     """
 
-    def __init__(
-        self,
-        plane: ControlPlane,
-        nodes: Sequence[NodePool],
-        trace: Trace,
-        demand: Demand,
-        table: Table,
-        offers: Sequence[Offer],
-    ) -> None:
+    def __init__(self, plane: ControlPlane, nodes: Sequence[NodePool], found: Situation) -> None:
         self.plane = plane
         self.nodes = list(nodes)
-        self.trace = trace
-        self.table = table
-        self.budgets = budgets_of(trace)
+        self.trace = found.trace
+        self.table = found.table
+        self.budgets = budgets_of(found.trace)
         self.evictions = 0
-        self._groups = demand.groups
-        self._row = {group.key: row for row, group in enumerate(demand.groups)}
-        self._offers = offers
+        self._groups = found.demand.groups
+        self._row = {group.key: row for row, group in enumerate(self._groups)}
+        self._allowed = found.allowed
+        self._offers = found.offers
         self._joined = 0
 
     def join(self, counts: Sequence[int]) -> None:
@@ -107,9 +98,10 @@ class RunningCluster:
         return not mover.blocked
 
     def waiting(self) -> Rows:
-        """Pods without a node."""
-        pods = (pod for pod in self.plane.pods() if pod.row == UNBOUND and pod.phase is Phase.PENDING)
-        return Counter(row for pod in pods if (row := self._row.get(root_of(pod))) is not None)
+        """Pods without a node, beyond those that no node would take: autoscalers try them in a simulation first."""
+        pods = Counter(root_of(pod) for pod in self.plane.pods() if pod.row == UNBOUND and pod.phase is Phase.PENDING)
+        more = {key: many - self._allowed.get(key, 0) for key, many in pods.items() if key in self._row}
+        return {self._row[key]: many for key, many in more.items() if many > 0}
 
     def pods_on(self) -> dict[str, list[Pod]]:
         """The pods of each node that have to be placed elsewhere when it goes."""

@@ -65,13 +65,6 @@ def with_spare(counts: Counts, trial: Trial, table: Table) -> Spare | None:
     return Spare(grown, cost_of(table, grown), manifests) if tried.holds(grown) else None
 
 
-def without_placeholder(trace: Trace) -> Trace:
-    """A trace of one event without the placeholder of an earlier plan: it is no workload to find room for."""
-    (event,) = trace.events
-    applied = [each for each in event["applied_objs"] if not is_placeholder(each)]
-    return Trace({**trace.document, "events": [{**event, "applied_objs": applied}]}, trace.name)
-
-
 def placeholder(room: Ints) -> tuple[Manifest, Manifest]:
     """A PriorityClass, and a Deployment of one pod that asks for so much, shape (resources,)."""
     kind, namespace, name = PLACEHOLDER
@@ -105,7 +98,7 @@ def placeholder(room: Ints) -> tuple[Manifest, Manifest]:
 
 
 def is_placeholder(manifest: Manifest) -> bool:
-    """Whether an object is the placeholder of a plan."""
+    """Whether an object is the placeholder of an earlier plan, which is no workload to find room for."""
     pod = mapping(mapping(mapping(manifest.get("spec")).get("template")).get("spec"))
     return key_of(manifest) == PLACEHOLDER and pod.get("priorityClassName") == PLACEHOLDER[2]
 

@@ -70,7 +70,7 @@ def plan(
     from env.plan.planner import plan as planned
     from env.plan.trial import Survive
     from runner.plan.answer import answer_of
-    from runner.plan.question import offers_for, workers
+    from runner.plan.question import offers_for, parted
     from runner.plan.requests import enough
 
     if markdown and output.as_json:
@@ -81,13 +81,14 @@ def plan(
     if source.first_line:
         note(source.first_line)
     _check_read(source)
-    there, of_control_plane = workers(source.nodes)
+    there, control_plane = parted(source.nodes)
     offers = offers_for(there, allowed)
     survive = frozenset(Survive(each) for each in choice.survive)
     if Survive.ZONE in survive and len({offer.zone for offer in offers}) < 2:
         raise UsageError("--survive zone: the nodes are in one zone; name others with --zone")
     sized = enough(source.trace, source.usage) if usage.is_given else None
-    problem = Problem(sized.trace if sized else source.trace, there, offers, survive, allowed.prices.usd_per_hour)
+    trace_of_all = sized.trace if sized else source.trace
+    problem = Problem(trace_of_all, there, offers, survive, allowed.prices.usd_per_hour, control_plane)
     with (
         quiet(source.trace.name),
         interruptible("no plan was found by then") as should_stop,
@@ -99,8 +100,8 @@ def plan(
             made = planned(problem, lambda replays, cost: status.update(f"replay {replays + 1}"))
     found = answer_of(made, allowed.prices, sized)
     facts = _facts(found, source)
-    if of_control_plane:
-        facts["control plane"] = f"{count(of_control_plane, 'node')}, no part of the plan"
+    if control_plane is not None:
+        facts["control plane"] = f"{count(control_plane.count, 'node')}, no part of the plan{_staying(made)}"
     if output.as_json:
         skipped = [{"kind": each.kind, "name": each.name, "why": each.why} for each in source.skipped]
         print_json({**facts, **_document(found), "skipped": skipped})
@@ -172,6 +173,11 @@ def _facts(found: Answer, source: Source) -> dict[str, str]:
         names = [f"{state.workload} ({state.reason})" for state in made.unready[:_MOST_NAMED]]
         facts["not Ready on any number of nodes"] = ", ".join(names) + _more(len(made.unready))
     return facts
+
+
+def _staying(made: Plan) -> str:
+    names = [f"{kind} {namespace}/{name}" for kind, namespace, name in made.staying]
+    return f", nor what only they take: {', '.join(names[:_MOST_NAMED])}{_more(len(names))}" if names else ""
 
 
 def _more(number: int) -> str:

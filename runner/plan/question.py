@@ -72,12 +72,13 @@ def offers_for(nodes: NodePools | None, allowed: Allowed) -> tuple[Offer, ...]:
     return tuple(replace(offer, usd_per_hour=None) for offer in priced)
 
 
-def workers(nodes: NodePools | None) -> tuple[NodePools | None, int]:
-    """Nodes without those of the control plane, which stay as they are, and how many these are."""
-    if nodes is None:
-        return None, 0
-    kept = tuple(pool for pool in nodes.pools if not any(taint.key in _CONTROL_PLANE for taint in pool.taints))
-    return (NodePools(kept) if kept else None), nodes.count - sum(pool.count for pool in kept)
+def parted(nodes: NodePools | None) -> tuple[NodePools | None, NodePools | None]:
+    """The workers among nodes, and those of the control plane, which stay as they are."""
+    kinds: dict[bool, list[NodePool]] = {False: [], True: []}
+    for pool in nodes.pools if nodes else ():
+        kinds[any(taint.key in _CONTROL_PLANE for taint in pool.taints)].append(pool)
+    workers, control_plane = (NodePools(tuple(kinds[each])) if kinds[each] else None for each in (False, True))
+    return workers, control_plane
 
 
 def _types(allowed: Allowed) -> list[NodePool]:

@@ -7,7 +7,7 @@ from plans import apart, offers, trace_of, workload
 from env.embedded.cluster import EmbeddedCluster
 from env.plan.planner import Plan, Problem, plan
 from env.plan.trial import lacking_of
-from env.problems.node_text import parse_nodes
+from env.problems.node_text import parse_nodes, parse_taints
 
 
 def planned(*manifests: dict, types: tuple[str, ...] = ("4:8Gi",), **more: object) -> Plan:  # type: ignore[type-arg]
@@ -67,6 +67,51 @@ def test_a_workload_that_no_room_mends_is_said_and_does_not_hold_the_plan_up() -
     assert found.counts == (1,)
 
 
+def test_pods_that_no_node_helps_count_for_neither_plan_nor_bound() -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": "shop"}}
+    found = planned({**quota, "spec": {"hard": {"requests.cpu": "4"}}}, workload("web", "1", 10))
+    assert found.counts == (1,)
+    assert found.bound == 1
+    assert [(state.name, state.lacking) for state in found.unready] == [("web", 6)]
+
+
+def test_no_nodes_are_added_for_pods_that_must_be_spread_over_zones_where_nodes_have_none() -> None:
+    spread = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+    constraint = {**spread, "labelSelector": {"matchLabels": {"app": "web"}}}
+    found = planned(workload("web", "1", 10, topologySpreadConstraints=[constraint]), workload("small", "100m", 2))
+    assert found.counts == (1,)
+    assert found.bound == 1
+    assert [each.nodes.count for each in found.others] == [1, 1]
+
+
+def test_workloads_that_share_no_node_with_each_other_need_as_many_nodes() -> None:
+    any_other = {"labelSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}
+    term = {**any_other, "topologyKey": "kubernetes.io/hostname"}
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    found = planned(*(workload(f"web-{number}", "100m", affinity=affinity) for number in range(9)))
+    assert found.counts == (9,)
+    assert not found.unready
+
+
+def test_what_only_the_control_plane_takes_stays_there() -> None:
+    key = "node-role.kubernetes.io/control-plane"
+    own = parse_nodes("1x4:8Gi").marked({key: ""}, parse_taints([f"{key}:NoSchedule"]))
+    tolerations = [{"key": key, "effect": "NoSchedule"}]
+    manager = workload("manager", "1", nodeSelector={key: ""}, tolerations=tolerations)
+    either = workload("either", "1", 4, tolerations=tolerations)
+    found = planned(manager, either, control_plane=own)
+    assert dict(found.staying) == {("Deployment", "shop", "manager"): 1}
+    assert found.counts == (1,)
+    assert not found.unready
+
+
+def test_a_misfit_says_which_resource_no_node_has() -> None:
+    gpu = workload("gpu", "1")
+    gpu["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = {"nvidia.com/gpu": 2}
+    (misfit,) = planned(gpu, workload("web", "1")).misfits
+    assert misfit.why == "a pod asks for 2 of nvidia.com/gpu, and no node has more than 0"
+
+
 def test_zones_are_used_where_pods_must_be_spread_over_them() -> None:
     spread = {
         "topologySpreadConstraints": [
@@ -99,5 +144,7 @@ def test_what_the_nodes_now_lack_is_said() -> None:
 
 
 def test_workloads_without_pods_need_one_node() -> None:
-    assert planned(workload("web", "1", 0)).counts == (1,)
+    none = planned(workload("web", "1", 0))
+    assert none.counts == (1,)
+    assert none.bound == 1
     assert planned(workload("agent", "1", kind="DaemonSet")).counts == (1,)

@@ -22,7 +22,7 @@ from env.snapshot import read_manifests, trace_of
 from env.usage.usage_file import read_usage_file
 from infra.commands import app
 from runner.commands.console import run
-from runner.plan.question import Allowed, offers_for, workers
+from runner.plan.question import Allowed, offers_for, parted
 from runner.plan.requests import enough
 
 Ran = tuple[int, str, str]
@@ -206,9 +206,7 @@ def test_new_types_get_the_labels_and_zones_that_nodes_have() -> None:
 def test_nodes_of_the_control_plane_are_no_part_of_a_plan() -> None:
     tainted = parse_nodes("1x4:8Gi").marked({}, parse_taints(["node-role.kubernetes.io/control-plane:NoSchedule"]))
     every = NodePools((*parse_nodes("3xm6i.large").pools, *tainted.pools))
-    found, left_out = workers(every)
-    assert found == parse_nodes("3xm6i.large")
-    assert left_out == 1
+    assert parted(every) == (parse_nodes("3xm6i.large"), tainted)
 
 
 def test_any_leaves_out_burstable_types_and_those_of_other_architectures() -> None:
