@@ -6,6 +6,7 @@ be enough downwards, it proves that one less is not; it is stopped by its determ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,7 +17,7 @@ from env.fleet.placement import CPU, MEMORY, USED_CPU, USED_MEMORY, clear, new_r
 from env.fleet.rules import requests_of
 from env.fleet.variants import MOST_REPLICAS
 
-_WORK = 3.0  # of the deterministic clock for each number of nodes, about as many seconds
+_WORK = 1.0  # of the deterministic clock for each number of nodes, a few seconds
 _MOST_CELLS = 2_500  # services times replicas times nodes
 
 
@@ -44,6 +45,20 @@ def exact_bound(problem: NDArray[Any], bound: int, nodes: int) -> int:
     return bound
 
 
+def choices(problem: NDArray[Any], service: int) -> Iterator[tuple[int, int, int]]:
+    """Replicas of a service of one problem, and the CPU (millicores) and memory (MiB) that each pod requests.
+
+    More pods that request as much each are left out: where these have room, fewer have it too.
+    """
+    requests = requests_of(problem)
+    before: tuple[int, int] | None = None
+    for replicas in range(int(problem["fewest"][0, service]), MOST_REPLICAS + 1):
+        cpu, memory = (int(each[0, service, replicas - 1]) for each in requests)
+        if (cpu, memory) != before:
+            yield replicas, cpu, memory
+        before = cpu, memory
+
+
 def _is_impossible(problem: NDArray[Any], nodes: int) -> bool:
     """Whether it is proven that so many nodes are too few."""
     from ortools.sat.python import cp_model
@@ -62,11 +77,9 @@ def _is_impossible(problem: NDArray[Any], nodes: int) -> bool:
         on = [model.new_int_var(0, pods, "") for _ in range(nodes)]
         model.add(sum(on) == pods)
         loads.append((int(one.neighbour_cpu_m[i]), int(one.neighbour_memory_mib[i]), on))
-    requests = requests_of(problem)
     for j in range(one.services):
         chosen = []
-        for replicas in range(int(one.fewest[j]), requests[0].shape[2] + 1):
-            cpu, memory = (int(each[0, j, replicas - 1]) for each in requests)
+        for replicas, cpu, memory in choices(problem, j):
             most = np.minimum(cpu_m // cpu, memory_mib // memory).clip(0, replicas).tolist()
             if sum(most) < replicas:
                 continue

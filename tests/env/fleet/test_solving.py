@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from env.fleet.bound import volume_bound
 from env.fleet.draw import PROBLEM, problems_of
-from env.fleet.exact import exact_bound
+from env.fleet.exact import choices, exact_bound
 from env.fleet.kept import kept
 from env.fleet.planner import fit, plan
 from env.fleet.rules import FEWEST, best_rule, configurations, of_size, requests_of, with_vpa
@@ -117,6 +117,18 @@ def test_a_bound_of_services_that_cannot_share_nodes_is_proven() -> None:
     problem.cpu_offset_m[0], problem.memory_offset_mib[0] = 500, 64
     assert volume_bound(problems).tolist() == [4]
     assert exact_bound(problems, 4, 5) == 5
+
+
+def test_choices_have_the_fewest_pods_of_each_request() -> None:
+    problems = some(4)
+    cpu_m, memory_mib = requests_of(problems)
+    for i in range(len(problems)):
+        for j in range(int(problems["services"][i])):
+            allowed = range(int(problems["fewest"][i, j]), MOST_REPLICAS + 1)
+            fewest = dict[tuple[int, int], int]()
+            for replicas in allowed:
+                fewest.setdefault((int(cpu_m[i, j, replicas - 1]), int(memory_mib[i, j, replicas - 1])), replicas)
+            assert list(choices(problems[i : i + 1], j)) == [(replicas, *asked) for asked, replicas in fewest.items()]
 
 
 def test_what_was_found_is_kept_and_found_anew_where_the_file_is_damaged(tmp_path: Path) -> None:
