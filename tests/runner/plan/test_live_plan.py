@@ -58,6 +58,17 @@ def test_which_cluster_is_read_is_said_and_nodes_of_the_control_plane_stay(cli: 
     assert "1 node, no part of the plan" in told.out
 
 
+def test_what_only_nodes_of_the_control_plane_take_stays_there(cli: Any, town: Town) -> None:
+    town.node("head", labels={"role": "head"}, taints=[CONTROL_PLANE])
+    labels = {"app": "manager"}
+    pod = {"containers": [container()], "nodeSelector": {"role": "head"}, "tolerations": [{"operator": "Exists"}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    town.put("Deployment", "manager", spec={"selector": {"matchLabels": labels}, "template": template})
+    told = cli("plan")
+    assert told.code == 0
+    assert "2 nodes, no part of the plan, nor what only they take: Deployment shop/manager" in told.out
+
+
 def test_what_may_not_be_read_is_named_and_budgets_that_are_not_known_are_not_said_to_be_kept(
     cli: Any, town: Town
 ) -> None:
