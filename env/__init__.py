@@ -5,7 +5,8 @@ what a workload requests), `actions.py`, `observation.py`, `demand.py` (what con
 `errors.py`, `api_objects.py` (the seam to what an API server holds), `untrusted.py` (what to take of such objects),
 `words.py` (plurals), `yaml_text.py` and `yaml_scalars.py` (YAML and JSON within bounds), `printable.py` (for terminals
 and logs), `interrupt.py` (a stop within a replay), `plugins.py` (what installed packages add), `jit.py`, `settings.py`
-(what both environments take of their callers), `picture.py`. The folders, each of which imports only those above it:
+(what environments take of their callers), `lanes.py` (what vector environments share), `picture.py`. The folders, each
+of which imports only those above it:
 
 engine/    Kubernetes in virtual time
 kube/      the client of a real API server

@@ -1,4 +1,4 @@
-"""What both environments take from whoever makes, resets and steps them: Gymnasium, the libraries on it, and people.
+"""What environments take from whoever makes, resets and steps them: Gymnasium, the libraries on it, and people.
 
 Such libraries add settings of their own (Stable-Baselines3 `render_mode="rgb_array"`, `gymnasium.make_vec` the keyword
 `max_episode_steps`), and hand over numbers as Python's, NumPy's or arrays without a dimension.

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from env.doctor.actions import ACTIONS
@@ -30,30 +28,12 @@ from env.doctor.doctor_env import (
 from env.doctor.features import FEATURES
 from env.doctor.kernel import LANE, compiled
 from env.doctor.scene import cluster_picture
-from env.settings import (
-    SEEDS,
-    VECTOR_RENDER_MODES,
-    action_numbers,
-    check_autoreset_mode,
-    check_keywords,
-    check_num_envs,
-    check_render_mode,
-    seed_number,
-    seeds_of,
-    steps_within,
-)
-
-VectorStep = tuple[
-    NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
-]
+from env.lanes import LaneVectorEnv, VectorStep
+from env.settings import check_keywords, steps_within
 
 
-class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+class DoctorVectorEnv(LaneVectorEnv):
     """`num_envs` of `env.doctor.doctor_env.DoctorEnv`, with the same numbers to the last bit.
-
-    It is what `gymnasium.vector.SyncVectorEnv` would make of them: `reset(seed=s)` seeds environment i with s + i, and
-    after an episode's last step the next step of that environment is its reset (AutoresetMode.NEXT_STEP): the action
-    is ignored, the reward is 0.
 
     `info` holds the arrays `is_success`, `reported` and `action_mask`, each with its mask `_key` as in Gymnasium.
 
@@ -69,12 +49,6 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         ConfigError: A setting out of range, or one that there is not.
     """
 
-    metadata = {  # noqa: RUF012  (Gymnasium has no ClassVar here)
-        "render_modes": VECTOR_RENDER_MODES,
-        "render_fps": 4,
-        "autoreset_mode": AutoresetMode.NEXT_STEP,
-    }
-
     def __init__(
         self,
         num_envs: int = 1,
@@ -88,25 +62,14 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         **unknown: object,
     ) -> None:
         check_keywords(unknown, type(self))
-        check_num_envs(num_envs)
         check_problems(problems)
-        check_render_mode(render_mode, VECTOR_RENDER_MODES)
-        check_autoreset_mode(autoreset_mode)
+        states = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
+        super().__init__(num_envs, states, ACTIONS, LANE, render_mode, autoreset_mode)
         self._max_steps = steps_within(max_steps, max_episode_steps, MOST_STEPS)
         self._recorded = checked_recorded(recorded)
-        self.num_envs = num_envs = int(num_envs)
-        self.render_mode = render_mode
-        self.single_observation_space = spaces.Box(0.0, 1.0, (len(FEATURES),), np.float32)
-        self.single_action_space = spaces.Discrete(ACTIONS)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
         self._problems = PROBLEMS.index(problems)
-        self._lanes = np.zeros(num_envs, LANE)
         self._actions = np.full(num_envs, -1)
-        self._masks = np.ones((num_envs, ACTIONS), np.bool_)
-        self._is_seeded = False
-        self._all = np.ones(num_envs, np.bool_)
-        self._all.flags.writeable = False
+        self._masks = np.ones((self.num_envs, ACTIONS), np.bool_)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -121,11 +84,7 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
             ConfigError: Not one seed for each, or options that name no small problem.
         """
         shape, faults = given_problem(options)
-        seed = seed if isinstance(seed, Sequence | np.ndarray) else seed_number(seed)
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        self._seed(seed)
-        self._lanes["ended"] = True
-        states, _, _, _, info = self._stepped(np.zeros(self.num_envs, np.int64), shape, faults)
+        states, _, _, _, info = self._stepped(self._begin(seed), shape, faults)
         return states, info
 
     def step(self, actions: NDArray[np.int64]) -> VectorStep:
@@ -141,9 +100,7 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
             ConfigError: Not one action for each environment, or no such action.
             ResetNeeded: No episode has begun.
         """
-        if not self._is_seeded:
-            raise gymnasium.error.ResetNeeded("call reset first")
-        return self._stepped(action_numbers(actions, self.num_envs, ACTIONS), -1, -1)
+        return self._stepped(self._wanted(actions), -1, -1)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Of shape (num_envs, 15): True for each action that may change something or tell something now."""
@@ -161,19 +118,6 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         texts = [line(each, None if starts[i] else int(self._actions[i])) for i, each in enumerate(clusters)]
         return tuple(texts) if self.render_mode == "ansi" else tuple(map(cluster_picture, texts, clusters))
 
-    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
-        if seed is None and self._is_seeded:
-            return
-        if seed is None:
-            seeds: list[int | None] = self.np_random.integers(SEEDS, size=self.num_envs).tolist()
-        else:
-            seeds = seeds_of(seed, self.num_envs)
-        for i, each in enumerate(seeds):
-            if each is not None or not self._is_seeded:
-                key = int(self.np_random.integers(SEEDS)) if each is None else each % SEEDS
-                self._lanes["key"][i], self._lanes["episodes"][i] = key, 0
-        self._is_seeded = True
-
     def _stepped(self, wanted: NDArray[np.int64], shape: int, faults: int) -> VectorStep:
         n = self.num_envs
         states, rewards = np.empty((n, len(FEATURES)), np.float32), np.empty(n)
@@ -181,7 +125,6 @@ class DoctorVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         self._masks, self._actions = np.empty((n, ACTIONS), np.bool_), wanted
         results = (states, rewards, terminated, truncated, self._masks)
         compiled()(self._lanes, self._problems, shape, faults, self._recorded, wanted, self._max_steps, *results)
-        info: dict[str, NDArray[Any]] = {"action_mask": self._masks, "_action_mask": self._all}
-        for name in ("is_success", "reported"):
-            info[name], info["_" + name] = self._lanes[name].copy(), self._all
+        info = self._info(is_success="is_success", reported="reported")
+        info["action_mask"], info["_action_mask"] = self._masks, self._all
         return states, rewards, terminated, truncated, info

@@ -10,7 +10,8 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from env.season.vector_env import SeasonVectorEnv, VectorStep
+from env.lanes import VectorStep
+from env.season.vector_env import SeasonVectorEnv
 
 
 class JoinedSeasons(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):

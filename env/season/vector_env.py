@@ -8,43 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from env.lanes import LaneVectorEnv, VectorStep
 from env.season.features import FEATURES, HIGHEST
 from env.season.kernel import LANE, Game, compiled, game_of, given_of
 from env.season.scene import line, season_picture
 from env.season.season_env import checked_series, given_number
 from env.season.series import Series, kind_number
 from env.season.variants import JUMPS, WARM_UP, WINDOWS, Variant, checked_kappa, variant_named
-from env.settings import (
-    SEEDS,
-    VECTOR_RENDER_MODES,
-    action_numbers,
-    check_autoreset_mode,
-    check_keywords,
-    check_num_envs,
-    check_render_mode,
-    seed_number,
-    seeds_of,
-    steps_within,
-)
-
-VectorStep = tuple[
-    NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
-]
+from env.settings import check_keywords, steps_within
 
 
-class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+class SeasonVectorEnv(LaneVectorEnv):
     """`num_envs` of `env.season.season_env.SeasonEnv`, with the same numbers to the last bit.
-
-    It is what `gymnasium.vector.SyncVectorEnv` would make of them: `reset(seed=s)` seeds environment i with s + i, and
-    after an episode's last step the next step of that environment is its reset (AutoresetMode.NEXT_STEP): the action
-    is ignored, the reward is 0.
 
     `info` holds the arrays `oom`, `changed`, `held` and `cost`, each with its mask `_key` as in Gymnasium.
 
@@ -60,12 +40,6 @@ class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         ConfigError: A setting out of range, or one that there is not.
     """
 
-    metadata = {  # noqa: RUF012  (Gymnasium has no ClassVar here)
-        "render_modes": VECTOR_RENDER_MODES,
-        "render_fps": 4,
-        "autoreset_mode": AutoresetMode.NEXT_STEP,
-    }
-
     def __init__(
         self,
         num_envs: int = 1,
@@ -80,23 +54,12 @@ class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         **unknown: object,
     ) -> None:
         check_keywords(unknown, type(self))
-        check_num_envs(num_envs)
-        check_render_mode(render_mode, VECTOR_RENDER_MODES)
-        check_autoreset_mode(autoreset_mode)
+        states = spaces.Box(-HIGHEST, HIGHEST, (len(FEATURES),), np.float32)
+        super().__init__(num_envs, states, len(JUMPS), LANE, render_mode, autoreset_mode)
         self._variant = variant_named(variant)
         self._game = game_of(self._variant, checked_kappa(kappa), kind_number(kind))
         self._given = given_of(checked_series(series, kind))
         self._windows = WARM_UP + steps_within(WINDOWS, max_episode_steps)
-        self.num_envs = num_envs = int(num_envs)
-        self.render_mode = render_mode
-        self.single_observation_space = spaces.Box(-HIGHEST, HIGHEST, (len(FEATURES),), np.float32)
-        self.single_action_space = spaces.Discrete(len(JUMPS))
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._lanes = np.zeros(num_envs, LANE)
-        self._is_seeded = False
-        self._all = np.ones(num_envs, np.bool_)
-        self._all.flags.writeable = False
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -111,11 +74,7 @@ class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
             ConfigError: Not one seed for each, or options that name no given workload.
         """
         number = given_number(options, len(self._given.peaks))
-        seed = seed if isinstance(seed, Sequence | np.ndarray) else seed_number(seed)
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        self._seed(seed)
-        self._lanes["ended"] = True
-        states, _, _, _, info = self._stepped(np.zeros(self.num_envs, np.int64), number)
+        states, _, _, _, info = self._stepped(self._begin(seed), number)
         return states, info
 
     def step(self, actions: NDArray[np.int64]) -> VectorStep:
@@ -131,9 +90,7 @@ class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
             ConfigError: Not one action for each environment, or no such action.
             ResetNeeded: No episode has begun.
         """
-        if not self._is_seeded:
-            raise gymnasium.error.ResetNeeded("call reset first")
-        return self._stepped(action_numbers(actions, self.num_envs, len(JUMPS)), -1)
+        return self._stepped(self._wanted(actions), -1)
 
     def render(self) -> tuple[str, ...] | tuple[NDArray[np.uint8], ...] | None:
         """For each environment its workload: a line in mode "ansi", a picture in mode "rgb_array"."""
@@ -163,25 +120,10 @@ class SeasonVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[
         """Whether workloads are given ones, whose laws are not known."""
         return len(self._given.peaks) > 0
 
-    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
-        if seed is None and self._is_seeded:
-            return
-        if seed is None:
-            seeds: list[int | None] = self.np_random.integers(SEEDS, size=self.num_envs).tolist()
-        else:
-            seeds = seeds_of(seed, self.num_envs)
-        for i, each in enumerate(seeds):
-            if each is not None or not self._is_seeded:
-                key = int(self.np_random.integers(SEEDS)) if each is None else each % SEEDS
-                self._lanes["key"][i], self._lanes["episodes"][i] = key, 0
-        self._is_seeded = True
-
     def _stepped(self, wanted: NDArray[np.int64], number: int) -> VectorStep:
         n = self.num_envs
         states, rewards = np.empty((n, len(FEATURES)), np.float32), np.empty(n)
         terminated, truncated = np.zeros(n, np.bool_), np.empty(n, np.bool_)
         compiled()(self._lanes, self._game, self._given, number, wanted, self._windows, states, rewards, truncated)
-        info: dict[str, NDArray[Any]] = {}
-        for name in ("oom", "changed", "held", "cost"):
-            info[name], info["_" + name] = self._lanes[name].copy(), self._all
+        info = self._info(oom="oom", changed="changed", held="held", cost="cost")
         return states, rewards, terminated, truncated, info
