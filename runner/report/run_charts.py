@@ -9,7 +9,7 @@ import numpy as np
 from runner.evaluation.intervals import share
 from runner.report.cells import number as digits
 from runner.report.page import Chart, Line
-from runner.report.run_data import RunData
+from runner.report.run_data import RunData, capitalized, solved_words
 from runner.report.windows import is_early, means
 
 _SHOWN = (
@@ -21,15 +21,6 @@ _SHOWN = (
 """Name in training, name in evaluations, title, unit."""
 
 
-SOLVED_TITLES = {True: "Cheaper than with VPA", False: "Solved"}
-"""Of a season's runs, and of others."""
-
-
-def solved_label(run: RunData) -> str:
-    """What it means that an evaluation's episode is solved."""
-    return "cheaper than with VPA" if run.is_season else "solved"
-
-
 def charts(runs: Sequence[RunData]) -> Iterator[Chart]:
     """Those that have something to show; all with the same kind of axis."""
     log = any(is_early(run.number, run.measured["reward"]) for run in runs)
@@ -38,7 +29,7 @@ def charts(runs: Sequence[RunData]) -> Iterator[Chart]:
         lines = _of_one(runs[0], name, evaluated, log) if len(runs) == 1 else _of_several(runs, name, evaluated, log)
         if not lines or (name == "steps" and all(len(set(line.y)) == 1 for line in lines)):  # all are of one length
             continue
-        label = SOLVED_TITLES[runs[0].is_season] if name == "solved" else title
+        label = capitalized(solved_words(runs)) if name == "solved" else title
         yield Chart(
             label,
             f"training {units}",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,26 @@ MEASURED = ("reward", "steps", "solved", "loss")
 _LONGEST_METRICS = 1 << 30
 _MOST_PROBLEMS = 1e9
 _UNITS = ("episode", "epoch")
+
+
+class Solved(NamedTuple):
+    """What counts as solved where the environment knows no end that is reached.
+
+    Attributes:
+        words: That of which an evaluation's rate is the share.
+        verb: With `words`, what an agent does.
+        problem: What is played.
+    """
+
+    words: str
+    verb: str
+    problem: str
+
+
+_SOLVED = {
+    "season": Solved("cheaper than with VPA", "is", "workload"),
+    "fleet": Solved("as few nodes as hill climbing", "comes to", "fleet"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,9 +76,9 @@ class RunData:
     command: str = ""
 
     @property
-    def is_season(self) -> bool:
-        """Whether a workload counts as solved that costs less than with VPA."""
-        return self.config.get("env") == "season"
+    def solved_as(self) -> Solved | None:
+        """What counts as solved; None where a problem is solved or not."""
+        return _SOLVED.get(self.config.get("env", ""))
 
     @property
     def fewest_steps(self) -> float | None:
@@ -94,3 +114,14 @@ def read_run(path: Path) -> RunData:
         environment=read_document(run.path / "environment.json"),
         command=read_text(run.path / "command.txt").strip(),
     )
+
+
+def solved_words(runs: Sequence[RunData]) -> str:
+    """What an evaluation's rate is the share of; "solved" where that is not one thing in all runs."""
+    meant = {run.solved_as.words if run.solved_as else "solved" for run in runs}
+    return meant.pop() if len(meant) == 1 else "solved"
+
+
+def capitalized(words: str) -> str:
+    """The words as a title, in which names stay as they are."""
+    return words[:1].upper() + words[1:]

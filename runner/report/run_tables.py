@@ -11,7 +11,7 @@ import numpy as np
 from runner.evaluation.intervals import share
 from runner.report.documents import flat
 from runner.report.page import Cell, Column, Commands, Facts, Part, Table
-from runner.report.run_data import RunData
+from runner.report.run_data import RunData, solved_words
 from runner.training.validation import best
 
 _LAST = 1_000
@@ -35,12 +35,11 @@ def evaluations(runs: Sequence[RunData]) -> Iterator[Table]:
         name = "all" if alike else run.name
         rows += [[name, row["agent"], *_scored(run, row)] for row in run.metrics.baselines]
     if rows:
-        solved = "cheaper than VPA" if all(run.is_season for run in runs) else "solved"
         columns = [
             _RUN,
             Column("who plays"),
             Column("problems", "number"),
-            Column(solved, "share"),
+            Column(solved_words(runs), "share"),
             Column("from", "share", "The lower end of the 95 % interval (Wilson)"),
             Column("to", "share", "Its upper end"),
             Column("mean return", "number"),

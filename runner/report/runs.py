@@ -11,8 +11,8 @@ from runner.report.cells import duration
 from runner.report.cells import number as digits
 from runner.report.documents import number
 from runner.report.page import Facts, Page, Part, Section
-from runner.report.run_charts import SOLVED_TITLES, charts, solved_label
-from runner.report.run_data import RunData
+from runner.report.run_charts import charts
+from runner.report.run_data import RunData, capitalized, solved_words
 from runner.report.run_tables import again, by_problem, evaluations, settings
 from runner.training.validation import best
 
@@ -54,9 +54,9 @@ def verdict(runs: Sequence[RunData]) -> str:
 
 
 def _score(run: RunData, row: Mapping[str, Any]) -> str:
-    if run.is_season:
-        workloads = count(int(row["n"]), "workload")
-        return f"is {solved_label(run)} on {_percent(row['solved_rate'])} of {workloads} that it never trained on"
+    if meant := run.solved_as:
+        played = count(int(row["n"]), meant.problem)
+        return f"{meant.verb} {meant.words} on {_percent(row['solved_rate'])} of {played} that it never trained on"
     fewest = run.fewest_steps
     beside = f" (the fewest possible are {fewest:.2f})" if fewest is not None else ""
     problems = count(int(row["n"]), "validation problem")
@@ -93,7 +93,7 @@ def _result(run: RunData) -> Facts:
         row = run.metrics.evaluations[-1]
         found = share(round(row["solved_rate"] * row["n"]), int(row["n"]))
         reach = f" ({_percent(found.low or 0.0)} to {_percent(found.high or 1.0)})" if found else ""
-        pairs.append((SOLVED_TITLES[run.is_season], f"{_percent(row['solved_rate'])}{reach}"))
+        pairs.append((capitalized(solved_words([run])), f"{_percent(row['solved_rate'])}{reach}"))
         pairs.append(("Mean return, greedy", digits(row["mean_return"])))
         if run.fewest_steps is not None:
             pairs.append(("Steps over optimum", digits(row["mean_steps"] - run.fewest_steps)))

@@ -28,11 +28,17 @@ def make_run(tmp_path: Path) -> MakeRun:
     """Makes the folder of a run with a name, a seed and a last evaluation."""
 
     def make(
-        name: str = "a-run", *, seed: int = 0, solved: float = 0.98, ended: bool = True, episodes: int = 300
+        name: str = "a-run",
+        *,
+        seed: int = 0,
+        solved: float = 0.98,
+        ended: bool = True,
+        episodes: int = 300,
+        env: str = "cluster",
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        config = {"agent": "dqn", "env": "cluster", "episodes": episodes, "seed": seed, "settings": {"gamma": 0.95}}
+        config = {"agent": "dqn", "env": env, "episodes": episodes, "seed": seed, "settings": {"gamma": 0.95}}
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "command.txt").write_text(f"sim-arena train --seed {seed}\n")
         rows: list[dict[str, Any]] = [

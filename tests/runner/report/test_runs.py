@@ -33,6 +33,25 @@ def test_the_verdict_of_a_run_is_its_last_evaluation_beside_the_optimum(make_run
     )
 
 
+@pytest.mark.parametrize(
+    ("env", "says", "title"),
+    [
+        ("season", "is cheaper than with VPA on 98.0 % of 200 workloads", "Cheaper than with VPA"),
+        ("fleet", "comes to as few nodes as hill climbing on 98.0 % of 200 fleets", "As few nodes as hill climbing"),
+    ],
+)
+def test_what_counts_as_solved_is_told_where_nothing_is(make_run: MakeRun, env: str, says: str, title: str) -> None:
+    page = page_of(make_run(env=env))
+    assert says in page.verdict
+    assert title in parts(page, Chart)
+    evaluated = parts(page, Table)["Greedy, on problems that training never draws"]
+    assert title.lower() in [column.name.lower() for column in evaluated.columns]
+
+
+def test_runs_of_several_environments_have_no_common_name_for_it(make_run: MakeRun) -> None:
+    assert "Solved" in parts(page_of(make_run("one", env="fleet"), make_run("two", env="season")), Chart)
+
+
 def test_an_earlier_evaluation_that_was_better_is_told(make_run: MakeRun) -> None:
     verdict = page_of(make_run(solved=0.5)).verdict
     assert verdict.endswith("after 300 episodes; its best evaluation, after episode 60, came to 90.0\u202f%.")
