@@ -213,9 +213,8 @@ def _progress(training: Trainee, on_unit: Callable[[str], None]) -> Iterator[Cal
                     tell(training.unit, training.done, total, _lately(training))
             elif 10 * training.done // total > tenths or time.monotonic() - said_at >= SAY_EVERY_S:
                 said_at, tenths = time.monotonic(), 10 * training.done // total
-                note(
-                    f"{training.unit} {training.done:,} of {total:,}: {_lately(training) or training.about([summary])}"
-                )
+                said = _lately(training) or training.about([summary]).removeprefix(f"{training.unit} {training.done}: ")
+                note(f"{training.unit} {training.done:,} of {total:,}: {said}")
 
         yield advance
 
