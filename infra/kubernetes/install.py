@@ -18,6 +18,8 @@ from typing import Any
 
 WANTED = ((3, 11), "x86_64")
 """What the wheels of the lock are for."""
+MOST_BYTES = 1 << 28
+"""Of a wheel or lock: who may write the bucket could else fill the pod's memory before its hash is checked."""
 
 
 def check_machine(version: tuple[int, int], machine: str) -> None:
@@ -57,7 +59,9 @@ def install(environment: Mapping[str, str], root: Path) -> None:
 
     def fetch(name: str) -> Path:
         key = environment[name]
-        body = client.get_object(Bucket=environment["SIM_ARENA_BUCKET"], Key=key, **whose)["Body"].read()
+        body = client.get_object(Bucket=environment["SIM_ARENA_BUCKET"], Key=key, **whose)["Body"].read(MOST_BYTES + 1)
+        if len(body) > MOST_BYTES:
+            sys.exit(f"{key}: larger than {MOST_BYTES >> 20} MiB")
         path = root / key.rpartition("/")[2]
         path.write_bytes(checked(body, environment[f"{name}_SHA256"], key))
         return path
