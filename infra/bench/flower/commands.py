@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from env.words import count
 from runner.commands.console import note, out, print_json
 from runner.options.flatten import flattened
 from runner.options.output import OutputChoice
@@ -55,6 +56,7 @@ def flower(
     for run in (*all_runs(work, folder, place), *(kills(work, folder, place) if kill else ())):
         note(f"{run.engine} …")
         found.append(run())
+        note(_said(found[-1]))  # should the rest of them not come to an end
     if output.as_json:
         print_json(
             {"training_s": alone, "machine": platform.platform(), "runs": [measured.document() for measured in found]}
@@ -63,6 +65,13 @@ def flower(
     out.print(_table(found, alone))
     out.print(f"the training itself: {alone:.3f} s a round, of one client after the other", highlight=False)
     note(f"logs are in {folder}")
+
+
+def _said(run: Measured) -> str:
+    seconds = "" if run.seconds_a_round is None else f", {run.seconds_a_round:.2f} s a round"
+    accuracy = f", accuracy {run.accuracy[-1]:.4f}" if run.accuracy else ""
+    end = f"; {run.trouble or run.happened}" if run.trouble or run.happened else ""
+    return f"{count(len(run.accuracy), 'round')}{accuracy}{seconds}{end}"
 
 
 def _table(found: list[Measured], alone: float) -> FittedTable:
