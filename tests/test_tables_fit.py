@@ -60,7 +60,7 @@ from runner.bench.dqn import Speed, SpeedCase, SpeedComparison
 from runner.bench.environments import Rate
 from runner.bench.exam import ExamResult, Marks, Point, Spread, Summary
 from runner.commands import (
-    benchmark,
+    benchmark_tables,
     doctor,
     fidelity,
     fleet_episode,
@@ -202,7 +202,7 @@ def _benchmark() -> FittedTable:
     names = ("pass_at_1", "pass_all_k", "steps_over_optimum", "over_allocation", "mean_return", "invalid_rate")
     agent = {"totals": {"attempts": 31_000}, "metrics": dict.fromkeys(names, figure)}
     facts = {"attempts": 1_000, "provider": "openai", "model": "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8"}
-    return benchmark._table({"facts": facts, "agents": {"llm": agent, "autoscaler": agent}})
+    return benchmark_tables.results_table("cluster", {"facts": facts, "agents": {"llm": agent, "autoscaler": agent}})
 
 
 def _season_rows() -> list[dict[str, Any]]:
@@ -277,7 +277,8 @@ CASES: dict[str, Callable[[], Any]] = {
     "runner.bench.tables:speeds": lambda: bench.speeds([SPEEDS]),
     "runner.bench.tables:summaries": lambda: bench.summaries("part", {"without prioritised replay": SUMMARY}),
     "runner.bench.tables:trainings": lambda: bench.trainings("learner", [("Stable-Baselines3", 2**31, EXAM)]),
-    "runner.commands.benchmark:_scenario_table": lambda: benchmark._scenario_table(
+    "runner.commands.benchmark_tables:scenario_table": lambda: benchmark_tables.scenario_table(
+        "cluster",
         [
             {
                 "name": "no-fault-replica-deficit",
@@ -287,9 +288,9 @@ CASES: dict[str, Callable[[], Any]] = {
                 "target": 100,
                 "nodes": 499,
             }
-        ]
+        ],
     ),
-    "runner.commands.benchmark:_table": _benchmark,
+    "runner.commands.benchmark_tables:results_table": _benchmark,
     "runner.commands.doctor:_table": lambda: doctor._table(
         {"Prometheus operator": ReportLine(Level.FAIL, ERROR, "kubectl create namespace monitoring")}
     ),

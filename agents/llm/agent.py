@@ -18,7 +18,7 @@ import numpy as np
 
 from agents.agent import State, Transition
 from agents.llm.answer import Answer, read_answer
-from agents.llm.conversation import Reply, Stop
+from agents.llm.conversation import Reply
 from agents.llm.decision import Decision, Spent
 from agents.llm.model import Model
 from agents.llm.prompt import PROMPT_HASH, Past, step_prompt
@@ -26,14 +26,12 @@ from agents.llm.providers.table import open_model
 from agents.llm.retry import Clock, Patience, SystemClock
 from agents.llm.settings import LLMSettings
 from agents.llm.situation import Situation
-from agents.llm.talk import Talk
+from agents.llm.talk import Talk, unread
 from agents.saved.fields import check_equal, mapping
 from agents.saved.files import read_json, write_json
 from agents.settings import as_mapping, parse_settings
 from env.actions import Action
 from env.errors import AgentError
-
-_UNREADABLE = {Stop.REFUSED: "the model refused to answer", Stop.LENGTH: "the answer was cut off"}
 
 
 class LLMAgent:
@@ -145,8 +143,5 @@ class LLMAgent:
 
 
 def _answer(reply: Reply) -> Answer:
-    if reply.stop in _UNREADABLE:
-        return Answer(None, error=_UNREADABLE[reply.stop])
-    if reply.calls and not reply.text.strip():
-        return Answer(None, error="a tool was called when the answer was due")
-    return read_answer(reply.text)
+    why = unread(reply)
+    return Answer(None, error=why) if why else read_answer(reply.text)

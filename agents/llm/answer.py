@@ -53,16 +53,26 @@ def read_answer(text: str) -> Answer:
     answer; neither is an index that is no integer or no action. What stands between `<think>` tags at the beginning,
     where some servers leave a model's reasoning, is not read.
     """
-    text = _THOUGHTS.sub("", text, count=1)
+    text = without_thoughts(text)
     if len(text) > LONGEST:
-        return Answer(None, error=f"{len(text)} characters; an answer has at most {LONGEST}")
-    objects = list(_objects(text))
+        return Answer(None, error=too_long(text))
+    objects = list(objects_with(INDEX, text))
     if objects:
         return _agreed(objects)
     bare = _BARE.fullmatch(text)
     if bare:
         return _answer(int(bare[1]), "")
     return Answer(None, error="no JSON object with action_index, and no bare integer" if text.strip() else "empty")
+
+
+def without_thoughts(text: str) -> str:
+    """What a model wrote, without what stands between `<think>` tags at its beginning."""
+    return _THOUGHTS.sub("", text, count=1)
+
+
+def too_long(text: str) -> str:
+    """What is said of a text that is longer than LONGEST."""
+    return f"{len(text)} characters; an answer has at most {LONGEST}"
 
 
 def _agreed(objects: list[dict[str, Any]]) -> Answer:
@@ -77,15 +87,21 @@ def _agreed(objects: list[dict[str, Any]]) -> Answer:
 
 
 def _answer(index: object, reasoning: object) -> Answer:
-    said = one_line(reasoning, LONGEST_REASONING) if isinstance(reasoning, str) else ""
+    said = shown_reasoning(reasoning)
     if isinstance(index, bool) or not isinstance(index, int):
-        return Answer(None, said, f"action_index is {_kind(index)}, not an integer")
+        return Answer(None, said, f"action_index is {kind_of(index)}, not an integer")
     if not 0 <= index < len(Action):
         return Answer(None, said, f"action_index is outside 0 to {len(Action) - 1}")
     return Answer(Action(index), said)
 
 
-def _kind(value: object) -> str:
+def shown_reasoning(reasoning: object) -> str:
+    """A reason as it is kept: one printable line of at most `LONGEST_REASONING` characters; "" if it is no text."""
+    return one_line(reasoning, LONGEST_REASONING) if isinstance(reasoning, str) else ""
+
+
+def kind_of(value: object) -> str:
+    """What a value is that should be another, in words."""
     return "given twice" if value is _TWICE else "null" if value is None else f"a {type(value).__name__}"
 
 
@@ -103,8 +119,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects with `action_index` in a text, outermost first; the whole text may be one."""
+def objects_with(name: str, text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects with a field of this name in a text, outermost first; the whole text may be one.
+
+    A name that an object has twice has no JSON value there; `kind_of` says so.
+    """
     at = text.find("{")
     for _ in range(_MOST_TRIES):
         if at < 0:
@@ -114,7 +133,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             value = None
-        if isinstance(value, dict) and INDEX in value:
+        if isinstance(value, dict) and name in value:
             yield value
         else:
             end = at + 1  # one may be inside

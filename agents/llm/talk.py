@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ LONGEST_OUTCOME = 24_000
 LONGEST_TALK = 120_000
 """Characters of all outcomes of a step; calls after that get an error."""
 _LONGEST_NAME = 80
+_UNREADABLE = {Stop.REFUSED: "the model refused to answer", Stop.LENGTH: "the answer was cut off"}
 
 
 class Talk:
@@ -31,6 +32,8 @@ class Talk:
 
     Args:
         model, tools, settings, patience: With whom, about what, within which limits, and how long.
+        system: The instructions.
+        schema: JSON schema of the answer.
 
     Attributes:
         rounds: Replies that called tools.
@@ -38,7 +41,16 @@ class Talk:
         spent: What all requests cost, also of a conversation that ended early.
     """
 
-    def __init__(self, model: Model, tools: Toolbox, settings: LLMSettings, patience: Patience) -> None:
+    def __init__(
+        self,
+        model: Model,
+        tools: Toolbox,
+        settings: LLMSettings,
+        patience: Patience,
+        *,
+        system: str = SYSTEM,
+        schema: Mapping[str, Any] = ANSWER_SCHEMA,
+    ) -> None:
         self.rounds = 0
         self.calls: list[CallMade] = []
         self.spent = Spent()
@@ -46,6 +58,8 @@ class Talk:
         self._tools = tools
         self._settings = settings
         self._patience = patience
+        self._system = system
+        self._schema = schema
         self._read = 0  # characters of outcomes
 
     def answer(self, prompt: str) -> Reply:
@@ -59,10 +73,10 @@ class Talk:
             must_answer = not self._tools.specs or self.rounds >= self._settings.max_tool_rounds
             reply = self._complete(
                 Request(
-                    system=SYSTEM,
+                    system=self._system,
                     turns=turns,
                     tools=() if self._settings.max_tool_rounds == 0 else tuple(self._tools.specs),
-                    answer_schema=ANSWER_SCHEMA,
+                    answer_schema=self._schema,
                     max_output_tokens=self._settings.max_output_tokens,
                     must_answer=must_answer,
                 )
@@ -111,6 +125,13 @@ class Talk:
         except SimArenaError as error:
             outcome = _error(call, str(error))
         return replace(outcome, call_id=call.id, name=call.name, text=data_of_cluster(outcome.text, LONGEST_OUTCOME))
+
+
+def unread(reply: Reply) -> str:
+    """Why a reply cannot be an answer, whatever its text says; "" where its text is to be read."""
+    if reply.stop in _UNREADABLE:
+        return _UNREADABLE[reply.stop]
+    return "a tool was called when the answer was due" if reply.calls and not reply.text.strip() else ""
 
 
 def _error(call: ToolCall, why: str) -> ToolOutcome:

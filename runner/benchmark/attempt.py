@@ -1,4 +1,4 @@
-"""One attempt: an episode of one agent at one scenario, and the row about it."""
+"""One attempt in Cluster-v0: an episode of one agent at one scenario, and the row about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from runner.benchmark.budget import Budget
 from runner.benchmark.metered import MeteredModel, Price
 from runner.benchmark.players import LLM
 from runner.benchmark.rows import LONGEST_ERROR, Outcome, Row, StepRow, Totals
-from runner.benchmark.scenarios import BenchmarkScenario
+from runner.benchmark.scenarios import AnyScenario, BenchmarkScenario
 from runner.benchmark.transcript import Transcript
 from runner.episode import StepRecord, run_episode
 from runner.evaluation.yardstick import Yardstick
@@ -53,7 +53,7 @@ class Rules:
     cluster: Cluster | None = None
     should_stop: Callable[[], bool] = lambda: False
 
-    def seed_sequence(self, scenario: BenchmarkScenario, attempt: int) -> np.random.SeedSequence:
+    def seed_sequence(self, scenario: AnyScenario, attempt: int) -> np.random.SeedSequence:
         """All randomness of an attempt; the same for every agent."""
         return np.random.SeedSequence((self.seed, int(scenario.sha256[:16], 16), attempt))
 
@@ -71,7 +71,7 @@ class Contestant:
         budget: What may be spent.
     """
 
-    open: Callable[[BenchmarkScenario], Model]
+    open: Callable[[Any], Model]
     provider: str
     model: str
     settings: Mapping[str, Any]
@@ -134,17 +134,27 @@ def play_model(contestant: Contestant, scenario: BenchmarkScenario, attempt: int
         rules,
         episode,
         [_step(record, decision) for record, decision in pairs],
-        {
-            "agent": LLM,
-            "provider": contestant.provider,
-            "model": contestant.model,
-            "models_answered": [one_line(name, _LONGEST_NAME) for name in transcript.models[:_MOST_NAMES]],
-            "prompt_sha256": PROMPT_HASH,
-            "price_table": contestant.price_table,
-            "max_tool_rounds": contestant.max_tool_rounds,
-            "cost": transcript.cost,
-        },
+        model_facts(contestant, transcript, PROMPT_HASH),
     )
+
+
+def model_facts(contestant: Contestant, transcript: Transcript, prompt_sha256: str) -> dict[str, Any]:
+    """What a row says of the model that was played, and of what it cost."""
+    return {
+        "agent": LLM,
+        "provider": contestant.provider,
+        "model": contestant.model,
+        "models_answered": [one_line(name, _LONGEST_NAME) for name in transcript.models[:_MOST_NAMES]],
+        "prompt_sha256": prompt_sha256,
+        "price_table": contestant.price_table,
+        "max_tool_rounds": contestant.max_tool_rounds,
+        "cost": transcript.cost,
+    }
+
+
+def error_text(error: Exception) -> str:
+    """What a row says of the error that ended an attempt."""
+    return one_line(str(error), LONGEST_ERROR) or type(error).__name__
 
 
 def _played(agent: Agent, scenario: BenchmarkScenario, attempt: int, rules: Rules) -> _Episode:
@@ -162,7 +172,7 @@ def _played(agent: Agent, scenario: BenchmarkScenario, attempt: int, rules: Rule
                 on_step=records.append,
             )
         except (ProviderAway, ContextExceeded, ClusterError) as error:
-            said = one_line(str(error), LONGEST_ERROR) or type(error).__name__
+            said = error_text(error)
             return _Episode(records, False, None, said, error if isinstance(error, ContextExceeded) else None)
         end = env.observation.resources
     held = Yardstick(scenario.scenario, EmbeddedCluster()).over_allocation(end) if result.solved else None

@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.saved.files import write_atomic
 from env.errors import ConfigError, reason
+from runner.benchmark.families import Family, family_named
+from runner.benchmark.lines import append_whole, cut_torn_line
 from runner.benchmark.players import LLM
-from runner.benchmark.rows import ROWS_AGAIN, Row, append_whole, cut_torn_line, read_rows
-from runner.benchmark.scenarios import BenchmarkScenario
+from runner.benchmark.rows import ROWS_AGAIN, AttemptRow, read_rows
+from runner.benchmark.scenarios import AnyScenario
 from runner.folders import locked, new_folder
 
 RESULTS = Path("benchmark") / "results"
@@ -30,12 +32,14 @@ class RunConfig(BaseModel):
     Attributes:
         schema_version: Of this form.
         provider, model: As asked; the model with its provider's default filled in.
+        env: The environment whose scenarios are played.
         scenarios: Names of those that are played.
         stream: That they are drawn from.
         scenarios_sha256: Of their names and contents.
         attempts, steps, max_tool_rounds, max_output_tokens, seed: As the options of the same names.
         cluster: The cluster's name.
         prompt_sha256: Of all wording that the model gets.
+        agent, agent_sha256: The file of a model that is played beside it, and its content; None: there is none.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -43,6 +47,7 @@ class RunConfig(BaseModel):
     schema_version: Literal[1] = 1
     provider: str
     model: str
+    env: str = "cluster"
     scenarios: list[str]
     stream: Annotated[int, Field(ge=0, le=1 << 53)]
     scenarios_sha256: str
@@ -53,6 +58,8 @@ class RunConfig(BaseModel):
     seed: Annotated[int, Field(ge=0)]
     cluster: str
     prompt_sha256: str
+    agent: str | None = None
+    agent_sha256: str | None = None
 
 
 class BenchmarkFolder:
@@ -105,12 +112,16 @@ class BenchmarkFolder:
         """Keep other processes from working in this folder meanwhile; ConfigError if one does already."""
         return locked(self.path, "sim-arena benchmark")
 
-    def rows(self) -> list[Row]:
+    def family(self) -> Family:
+        """What is played; ConfigError as of `config`."""
+        return family_named(self.config().env)
+
+    def rows(self) -> list[AttemptRow]:
         """The rows so far; what a crash left of the last line is taken away first."""
         cut_torn_line(self.rows_file)
-        return read_rows(self.rows_file)
+        return read_rows(self.rows_file, self.family().row)
 
-    def check_rows(self, config: RunConfig, scenarios: Sequence[BenchmarkScenario]) -> None:
+    def check_rows(self, config: RunConfig, scenarios: Sequence[AnyScenario]) -> None:
         """Refuse rows of another run, before a request is paid whose row could not be reported beside them.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from env.printable import one_line
@@ -10,46 +11,56 @@ from env.words import count
 from runner.benchmark.players import LLM
 
 Document = Mapping[str, Any]
-Form = Callable[[float], str]
+Form = Callable[[Any], str]
 
 TIMES = "## Times"
 """The heading of what differs between two equal runs; nothing follows that section."""
 
 
-def markdown(report: Document) -> str:
-    """The whole text of `report.md`."""
+@dataclass(frozen=True)
+class Wording:
+    """What a report of one environment's scenarios says in its own words.
+
+    Attributes:
+        steps: What steps are called.
+        columns: Of the results: title, metric, how it is written.
+        types: The figure that is given by type of problem: heading, title, metric, how it is written.
+        scenarios: The same of each scenario: title, name in the document, how it is written.
+        reading: How to read it, with `{confidence}` and `{k}`.
+    """
+
+    steps: str
+    columns: Sequence[tuple[str, str, Form]]
+    types: tuple[str, str, str, Form]
+    scenarios: Sequence[tuple[str, str, Form]]
+    reading: str
+
+
+def markdown(report: Document, wording: Wording | None = None) -> str:
+    """The whole text of `report.md`; without a wording of a report of Cluster-v0."""
+    wording = wording or CLUSTER
     facts = report["facts"]
     agents = {_model(facts) if name == LLM else name: agent for name, agent in report["agents"].items()}
+    hostile = _hostile(agents)
     sections = [
         f"# Benchmark of {_cell(_model(facts))}",
-        _introduction(report),
+        _introduction(report, wording.steps),
         "## Results",
-        _results(facts["attempts"], agents),
-        "## Solved by type of problem",
-        _types(agents),
-        "## Text that asks for harm",
-        _hostile(agents),
+        _results(facts["attempts"], agents, wording.columns),
+        f"## {wording.types[0]} by type of problem",
+        _types(agents, *wording.types[1:]),
+        *(("## Text that asks for harm", hostile) if hostile else ()),
         "## What the model used",
         _use(report),
         "## Scenarios",
-        _scenarios(facts),
+        _scenarios(facts, wording.scenarios),
         _away(report),
         "## How to read this",
-        _READING.format(confidence=round(100 * facts["confidence"]), k=facts["attempts"]),
+        wording.reading.format(confidence=round(100 * facts["confidence"]), k=facts["attempts"]),
         TIMES,
         _times(report),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-_READING = """\
-Every figure is the mean over scenarios of a scenario's mean over its attempts, with its {confidence} % interval by
-drawing scenarios. pass@1 is the share of attempts that solved it, pass@{k} and pass^{k} are the probabilities that at
-least one and that all of {k} attempts do. Steps and over-allocation are of solved attempts; over-allocation is the
-share of the cluster that is held without need at the end. Invalid are actions whose answer could not be read, blocked
-those that a safeguard refused. An attempt that ended because the provider or the cluster was away is an
-infrastructure error: it is in no rate. Where nothing is wrong, solved means that nothing was done. The agents beside
-the model are played on the same scenarios, as often, and always in the embedded cluster."""
 
 
 _UNKNOWN = """\
@@ -57,14 +68,14 @@ No price is known of this model, or the provider did not report the tokens of ea
 that does not mean it is free."""
 
 
-def _introduction(report: Document) -> str:
+def _introduction(report: Document, steps: str) -> str:
     facts = report["facts"]
     lost = report["agents"].get(LLM, {}).get("totals", {})
-    unsolvable = [each["name"] for each in facts["scenarios"] if not each["is_solvable_in_time"]]
+    unsolvable = [each["name"] for each in facts["scenarios"] if not each.get("is_solvable_in_time", True)]
     rows = [
         ("scenarios", len(facts["scenarios"])),
         ("attempts at each", facts["attempts"]),
-        ("steps at most", facts["max_steps"]),
+        (f"{steps} at most", facts["max_steps"]),
         ("tool rounds at most", facts["max_tool_rounds"]),
         ("seed", facts["seed"]),
         ("models, as answered", ", ".join(facts["models_answered"])),
@@ -77,38 +88,31 @@ def _introduction(report: Document) -> str:
     return _table(("", ""), ((name, str(value)) for name, value in rows if value not in (None, "")))
 
 
-def _results(k: int, agents: Document) -> str:
-    columns: tuple[tuple[str, str, Form], ...] = (
-        ("pass@1 %", "pass_at_1", _percent),
-        *(((f"pass@{k} %", "pass_at_k", _percent), (f"pass^{k} %", "pass_all_k", _percent)) if k > 1 else ()),
-        ("steps / optimum", "steps_over_optimum", _two),
-        ("over-allocation %", "over_allocation", _percent),
-        ("return", "mean_return", _two),
-        ("invalid %", "invalid_rate", _percent),
-        ("blocked %", "blocked_rate", _percent),
-    )
-    titles = ("agent", *(title for title, _, _ in columns))
-    rows = ([name, *(_estimate(agent["metrics"][metric], form) for _, metric, form in columns)]
+def _results(k: int, agents: Document, columns: Sequence[tuple[str, str, Form]]) -> str:
+    shown = [each for each in columns if k > 1 or each[1] not in ("pass_at_k", "pass_all_k")]
+    titles = ("agent", *(title.format(k=k) for title, _, _ in shown))
+    rows = ([name, *(_estimate(agent["metrics"][metric], form) for _, metric, form in shown)]
             for name, agent in agents.items())  # fmt: skip
     return _table(titles, rows)
 
 
-def _types(agents: Document) -> str:
+def _types(agents: Document, title: str, metric: str, form: Form) -> str:
     names = list(dict.fromkeys(name for agent in agents.values() for name in agent["by_type"]))
-    rows = ([name, *(_estimate(agent["by_type"].get(name, {}).get("pass_at_1"), _percent) for agent in agents.values())]
+    rows = ([name, *(_estimate(agent["by_type"].get(name, {}).get(metric), form) for agent in agents.values())]
             for name in names)  # fmt: skip
-    return _table(("pass@1 %", *agents), rows)
+    return _table((title, *agents), rows)
 
 
 def _hostile(agents: Document) -> str:
+    """What came of text that asks for harm; "" where no scenario had such text."""
     titles = ("agent", "did what the text says %", "the same without the text %", "solved %", "solved without it %")
     columns = ("obeyed", "chosen_without_text", "solved", "solved_without_text")
     rows = [
-        [name, *(_estimate(agent["hostile"][column], _percent) for column in columns)]
+        [name, *(_estimate(agent["hostile"][column], percent) for column in columns)]
         for name, agent in agents.items()
         if agent["hostile"]
     ]
-    return _table(titles, rows) if rows else "None of the scenarios had such text."
+    return _table(titles, rows) if rows else ""
 
 
 def _use(report: Document) -> str:
@@ -117,8 +121,8 @@ def _use(report: Document) -> str:
         return "\n\n".join(filter(None, ["No attempt of the model has ended.", _unfinished(report["unfinished"])]))
     metrics, totals = model["metrics"], model["totals"]
     rows = [
-        ("tool calls", _estimate(metrics["tool_calls"], _two), ""),
-        ("tool rounds", _estimate(metrics["tool_rounds"], _two), ""),
+        ("tool calls", _estimate(metrics["tool_calls"], two), ""),
+        ("tool rounds", _estimate(metrics["tool_rounds"], two), ""),
         ("tokens in", _estimate(metrics["tokens_in"], _whole), _whole(totals["tokens_in"])),
         ("of them cached", _estimate(metrics["tokens_cached"], _whole), _whole(totals["tokens_cached"])),
         ("tokens out", _estimate(metrics["tokens_out"], _whole), _whole(totals["tokens_out"])),
@@ -151,20 +155,18 @@ def _unfinished(paid: Document) -> str:
     )
 
 
-def _scenarios(facts: Document) -> str:
+def _scenarios(facts: Document, columns: Sequence[tuple[str, str, Form]]) -> str:
     rows = (
         (
             each["name"],
             each["type"],
-            each["difficulty"],
-            str(each["least_actions"]),
+            *("-" if each[name] is None else form(each[name]) for _, name, form in columns),
             f"{each['solved']} of {each['attempts']}",
-            "-" if each["mean_steps"] is None else _two(each["mean_steps"]),
             each["sha256"][:12],
         )
         for each in facts["scenarios"]
     )
-    return _table(("scenario", "type", "difficulty", "least actions", "solved", "mean steps", "content"), rows)
+    return _table(("scenario", "type", *(title for title, _, _ in columns), "solved", "content"), rows)
 
 
 def _away(report: Document) -> str:
@@ -181,7 +183,7 @@ def _away(report: Document) -> str:
 
 def _times(report: Document) -> str:
     times = report["times"]
-    rows = [("seconds of requests", _estimate(times["seconds"], _two), _two(times["total_seconds"]))]
+    rows = [("seconds of requests", _estimate(times["seconds"], two), two(times["total_seconds"]))]
     return _table(("", "an attempt", "in all"), rows)
 
 
@@ -209,11 +211,13 @@ def _estimate(found: Document | None, form: Form) -> str:
     return f"{form(found['value'])} ({form(found['low'])}–{form(found['high'])})"
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """A share in percent, with one decimal."""
     return f"{100 * value:.1f}"
 
 
-def _two(value: float) -> str:
+def two(value: float) -> str:
+    """A number with two decimals."""
     return f"{value:.2f}"
 
 
@@ -227,3 +231,32 @@ def _dollars(value: float) -> str:
 
 def _known(value: float | None) -> str:
     return "unknown" if value is None else _dollars(value)
+
+
+CLUSTER = Wording(
+    steps="steps",
+    columns=(
+        ("pass@1 %", "pass_at_1", percent),
+        ("pass@{k} %", "pass_at_k", percent),
+        ("pass^{k} %", "pass_all_k", percent),
+        ("steps / optimum", "steps_over_optimum", two),
+        ("over-allocation %", "over_allocation", percent),
+        ("return", "mean_return", two),
+        ("invalid %", "invalid_rate", percent),
+        ("blocked %", "blocked_rate", percent),
+    ),
+    types=("Solved", "pass@1 %", "pass_at_1", percent),
+    scenarios=(
+        ("difficulty", "difficulty", str),
+        ("least actions", "least_actions", str),
+        ("mean steps", "mean_steps", two),
+    ),
+    reading="""\
+Every figure is the mean over scenarios of a scenario's mean over its attempts, with its {confidence} % interval by
+drawing scenarios. pass@1 is the share of attempts that solved it, pass@{k} and pass^{k} are the probabilities that at
+least one and that all of {k} attempts do. Steps and over-allocation are of solved attempts; over-allocation is the
+share of the cluster that is held without need at the end. Invalid are actions whose answer could not be read, blocked
+those that a safeguard refused. An attempt that ended because the provider or the cluster was away is an
+infrastructure error: it is in no rate. Where nothing is wrong, solved means that nothing was done. The agents beside
+the model are played on the same scenarios, as often, and always in the embedded cluster.""",
+)

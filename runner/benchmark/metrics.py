@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import comb
 from typing import Any, NamedTuple
 
-from runner.benchmark.rows import Row
+from runner.benchmark.rows import AttemptRow, Row
 from runner.evaluation.intervals import mean, share
 
-Value = Callable[[Sequence[Row]], float | None]
-"""A metric of the attempts at one scenario, of which there is at least one; None: it is not defined for them."""
+Value = Callable[[Sequence[Any]], float | None]
+"""A metric of the attempts at one scenario, at least one row; None: it is not defined for them."""
 
 
 class Metric(NamedTuple):
@@ -49,17 +49,17 @@ def pass_all(k: int, n: int, c: int) -> float | None:
     return comb(c, k) / comb(n, k) if n >= k > 0 else None
 
 
-def pass_at_k(rows: Sequence[Row]) -> float | None:
+def pass_at_k(rows: Sequence[AttemptRow]) -> float | None:
     """pass@k, k being the attempts that were planned."""
     return pass_at(rows[0].attempts, len(rows), sum(row.solved for row in rows))
 
 
-def pass_all_k(rows: Sequence[Row]) -> float | None:
+def pass_all_k(rows: Sequence[AttemptRow]) -> float | None:
     """pass^k, k being the attempts that were planned."""
     return pass_all(rows[0].attempts, len(rows), sum(row.solved for row in rows))
 
 
-def solved_share(rows: Sequence[Row]) -> float:
+def solved_share(rows: Sequence[AttemptRow]) -> float:
     """pass@1: the share that solved it."""
     return sum(row.solved for row in rows) / len(rows)
 
@@ -87,7 +87,7 @@ def chose_demanded(demands: Mapping[str | None, int]) -> Value:
 def _rate(name: str) -> Value:
     """Gives the share of the actions that a row counts under this name."""
 
-    def value(rows: Sequence[Row]) -> float | None:
+    def value(rows: Sequence[AttemptRow]) -> float | None:
         actions = sum(len(row.steps) for row in rows)
         return sum(int(getattr(row.totals, name)) for row in rows) / actions if actions else None
 
@@ -102,20 +102,19 @@ def _of_model(name: str) -> Value:
 def _cost(name: str) -> Value:
     """Gives the mean cost of an attempt; None where one's is not known."""
 
-    def value(rows: Sequence[Row]) -> float | None:
+    def value(rows: Sequence[AttemptRow]) -> float | None:
         costs = [getattr(row.cost, name, None) for row in rows]
         return None if None in costs else _mean([float(cost) for cost in costs if cost is not None])
 
     return value
 
 
-METRICS: Mapping[str, Metric] = {
+SOLVED: Mapping[str, Metric] = {
     "pass_at_1": Metric(solved_share, is_share=True),
     "pass_at_k": Metric(pass_at_k, is_share=True),
     "pass_all_k": Metric(pass_all_k, is_share=True),
-    "steps_over_optimum": Metric(steps_over_optimum),
-    "over_allocation": Metric(over_allocation),
-    "mean_return": Metric(lambda rows: _mean([row.episode_return for row in rows])),
+}
+OF_ANSWERS: Mapping[str, Metric] = {
     "invalid_rate": Metric(_rate("invalid_actions"), is_share=True),
     "blocked_rate": Metric(_rate("blocked_actions"), is_share=True),
     "tool_calls": Metric(_of_model("tool_calls")),
@@ -125,11 +124,19 @@ METRICS: Mapping[str, Metric] = {
     "tokens_cached": Metric(_cost("tokens_cached")),
     "dollars": Metric(_cost("dollars")),
 }
-"""Of one attempt; what is a rate is one of its actions."""
+"""Of one attempt in any environment; what is a rate is one of its actions."""
+METRICS: Mapping[str, Metric] = {
+    **SOLVED,
+    "steps_over_optimum": Metric(steps_over_optimum),
+    "over_allocation": Metric(over_allocation),
+    "mean_return": Metric(lambda rows: _mean([row.episode_return for row in rows])),
+    **OF_ANSWERS,
+}
+"""Of one attempt in Cluster-v0."""
 SECONDS = Metric(_cost("seconds"))
 
 
-def measured(rows: Sequence[Row], metric: Metric) -> dict[str, Any] | None:
+def measured(rows: Sequence[AttemptRow], metric: Metric) -> dict[str, Any] | None:
     """A metric over all scenarios, with its 95 % interval; None where no scenario has one.
 
     Args:
@@ -148,9 +155,9 @@ def measured(rows: Sequence[Row], metric: Metric) -> dict[str, Any] | None:
     return {"value": found.value, "low": found.low, "high": found.high, "scenarios": len(known)}
 
 
-def by_scenario(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def by_scenario(rows: Sequence[AttemptRow]) -> dict[str, list[AttemptRow]]:
     """The rows that count of each scenario, in a fixed order."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[AttemptRow]] = {}
     for row in sorted(rows, key=lambda row: (row.scenario, row.attempt)):
         if row.counts:
             found.setdefault(row.scenario, []).append(row)

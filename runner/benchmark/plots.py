@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from runner.benchmark.players import LLM
 from runner.benchmark.report import Document
-from runner.benchmark.rows import Row
+from runner.benchmark.rows import AttemptRow, Row
 from runner.training.curves import save
 
 _NOT_SHOWN = ("noop", "random")  # beside the others they say little of each type
@@ -33,7 +33,7 @@ def draw(folder: Path, report: Document, rows: Sequence[Row]) -> None:
 
 def success_by_type(report: Document, title: str) -> Figure:
     """Bars of pass@1 with their intervals, one group a type of problem."""
-    figure, axes = _figure(f"{title}: solved attempts by type of problem")
+    figure, axes = new_figure(f"{title}: solved attempts by type of problem")
     agents = {name: agent for name, agent in report["agents"].items() if name not in _NOT_SHOWN}
     types = list(dict.fromkeys(name for agent in agents.values() for name in agent["by_type"]))
     width = 0.8 / max(1, len(agents))
@@ -46,13 +46,13 @@ def success_by_type(report: Document, title: str) -> Figure:
     axes.set_xticks(range(len(types)), types)
     axes.set_ylabel("solved (%)")
     axes.set_ylim(0, 105)
-    _legend(figure)
+    legend(figure)
     return figure
 
 
 def steps_against_optimum(rows: Sequence[Row], title: str) -> Figure:
     """Steps of each attempt over the fewest possible; attempts that failed end at the step limit."""
-    figure, axes = _figure(f"{title}: steps against the optimum")
+    figure, axes = new_figure(f"{title}: steps against the optimum")
     for solved, marker, colour, label in ((True, "o", "tab:blue", "solved"), (False, "x", "tab:red", "failed")):
         shown = [row for row in rows if row.solved is solved]
         x = [row.optimum_steps + _aside(row) for row in shown]
@@ -61,13 +61,13 @@ def steps_against_optimum(rows: Sequence[Row], title: str) -> Figure:
     axes.plot([1, most], [1, most], color="0.4", linestyle="--", linewidth=1, label="the optimum")
     axes.set_xlabel("fewest steps possible")
     axes.set_ylabel("steps")
-    _legend(figure)
+    legend(figure)
     return figure
 
 
-def cost_against_success(rows: Sequence[Row], title: str) -> Figure:
+def cost_against_success(rows: Sequence[AttemptRow], title: str) -> Figure:
     """One point a scenario: what an attempt costs, and how many solve it. In tokens where no price is known."""
-    figure, axes = _figure(f"{title}: cost against success, a point is a scenario")
+    figure, axes = new_figure(f"{title}: cost against success, a point is a scenario")
     priced = bool(rows) and all(row.cost and row.cost.dollars is not None for row in rows)
     for kind in dict.fromkeys(row.problem_type for row in rows):
         names = list(dict.fromkeys(row.scenario for row in rows if row.problem_type == kind))
@@ -78,11 +78,12 @@ def cost_against_success(rows: Sequence[Row], title: str) -> Figure:
     axes.set_xlabel("dollars an attempt" if priced else "tokens an attempt (no price is known)")
     axes.set_ylabel("solved (%)")
     axes.set_ylim(-5, 105)
-    _legend(figure)
+    legend(figure)
     return figure
 
 
-def _figure(title: str) -> tuple[Figure, Axes]:
+def new_figure(title: str) -> tuple[Figure, Axes]:
+    """An empty picture with a title, which providers' names may be part of."""
     figure = Figure(figsize=(9, 5), dpi=100, layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, parse_math=False)
@@ -91,7 +92,7 @@ def _figure(title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _legend(figure: Figure) -> None:
+def legend(figure: Figure) -> None:
     """What is what, below the picture, so that it hides nothing."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False)
@@ -110,7 +111,7 @@ def _aside(row: Row) -> float:
     return 0.4 * ((row.attempt - 0.5) / row.attempts - 0.5)
 
 
-def _spent(row: Row, priced: bool) -> float:
+def _spent(row: AttemptRow, priced: bool) -> float:
     if row.cost is None:
         return 0.0
     return float(row.cost.dollars or 0.0) if priced else float(row.cost.tokens_in + row.cost.tokens_out)

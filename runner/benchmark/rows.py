@@ -6,19 +6,17 @@ is left out if it is the last one, and anything else that is no row is an error.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from env.actions import Action
-from env.errors import OutputError, UsageError, reason
+from env.errors import reason
+from runner.benchmark.lines import RowError, append_whole, whole_lines
 
-LONGEST_LINE = 1 << 20  # bytes of one row
-LONGEST_FILE = 1 << 29
 LONGEST_ERROR = 500  # characters
 ROWS_AGAIN = "move the file away, and --resume makes its rows again from the transcripts"
 """What to do with rows that cannot be used: nothing is paid for it."""
@@ -26,10 +24,6 @@ ROWS_AGAIN = "move the file away, and --resume makes its rows again from the tra
 Text = Annotated[str, Field(max_length=500)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Amount = Annotated[float, Field(ge=0)]
-
-
-class RowError(UsageError):
-    """A file that should hold rows holds something else."""
 
 
 class Outcome(StrEnum):
@@ -44,39 +38,25 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class StepRow(_Strict):
-    """One step.
+class Step(_Strict):
+    """What is known of one step in any environment.
 
     Attributes:
-        action: Its index.
-        invalid: Whether the answer could not be read, so that the action is noop.
-        changed: Whether the action changed what the workload asks for.
-        blocked: Whether a safeguard refused it.
-        reward: Of this step.
-        ready, pending, total: Pods after it.
-        cpu, memory, replicas: What the workload asks for after it.
+        invalid: Whether the answer could not be read, so that nothing was done.
+        blocked: Whether a safeguard refused what was answered.
         tool_rounds: Replies before the answer, which called tools.
         tool_calls, tool_errors: Calls in them, and those of which an error came back.
     """
 
-    action: Annotated[int, Field(ge=0, lt=len(Action))]
-    invalid: bool
-    changed: bool
-    blocked: bool
-    reward: float
-    ready: Count
-    pending: Count
-    total: Count
-    cpu: Text
-    memory: Text
-    replicas: Count
+    invalid: bool = False
+    blocked: bool = False
     tool_rounds: Count = 0
     tool_calls: Count = 0
     tool_errors: Count = 0
 
 
 class Totals(_Strict):
-    """What is counted over the steps of an attempt; see `StepRow`."""
+    """What is counted over the steps of an attempt; see `Step`."""
 
     invalid_actions: Count
     blocked_actions: Count
@@ -85,7 +65,7 @@ class Totals(_Strict):
     tool_errors: Count
 
     @classmethod
-    def of(cls, steps: Sequence[StepRow]) -> Self:
+    def of(cls, steps: Sequence[Step]) -> Self:
         """The counts of some steps."""
         return cls(
             invalid_actions=sum(step.invalid for step in steps),
@@ -120,13 +100,13 @@ class Cost(_Strict):
     seconds: Amount = 0.0
 
 
-class Row(_Strict):
-    """One attempt.
+class AttemptRow(_Strict):
+    """What is known of one attempt in any environment.
 
     Attributes:
         schema_version: Of this form.
         scenario, scenario_sha256: Name and content of the scenario.
-        problem_type, difficulty, least_actions, twin, demands: See `scenarios.BenchmarkScenario`.
+        problem_type: One of the types of its environment.
         agent: `llm`, or the name of another agent that is played beside it.
         provider, model: As asked; None for other agents.
         models_answered: As the provider answered.
@@ -138,9 +118,6 @@ class Row(_Strict):
         outcome: See `Outcome`.
         error: What was away, or why the attempt could not go on; "" otherwise.
         steps: All that were taken.
-        optimum_steps: The fewest that solve it.
-        over_allocation: Share of the cluster that is held without need at the end; None unless solved.
-        episode_return: Sum of the rewards.
         totals: Counts over the steps.
         cost: Of the requests; None for agents that make none.
     """
@@ -149,10 +126,6 @@ class Row(_Strict):
     scenario: Text
     scenario_sha256: Text
     problem_type: Text
-    difficulty: Text
-    least_actions: Count
-    twin: Text | None
-    demands: Annotated[int, Field(ge=0, lt=len(Action))] | None
     agent: Text
     provider: Text | None = None
     model: Text | None = None
@@ -166,10 +139,7 @@ class Row(_Strict):
     max_tool_rounds: Count | None = None
     outcome: Annotated[Outcome, Field(strict=False)]
     error: Text = ""
-    steps: list[StepRow]
-    optimum_steps: Annotated[int, Field(ge=1)]
-    over_allocation: Amount | None = None
-    episode_return: float
+    steps: Sequence[Step]
     totals: Totals
     cost: Cost | None = None
 
@@ -197,16 +167,67 @@ class Row(_Strict):
         return self.outcome is not Outcome.INFRASTRUCTURE_ERROR
 
 
-def read_rows(path: Path) -> list[Row]:
+class StepRow(Step):
+    """One step in Cluster-v0.
+
+    Attributes:
+        action: Its index.
+        changed: Whether the action changed what the workload asks for.
+        reward: Of this step.
+        ready, pending, total: Pods after it.
+        cpu, memory, replicas: What the workload asks for after it.
+    """
+
+    action: Annotated[int, Field(ge=0, lt=len(Action))]
+    invalid: bool
+    changed: bool
+    blocked: bool
+    reward: float
+    ready: Count
+    pending: Count
+    total: Count
+    cpu: Text
+    memory: Text
+    replicas: Count
+
+
+class Row(AttemptRow):
+    """One attempt in Cluster-v0.
+
+    Attributes:
+        difficulty, least_actions, twin, demands: See `scenarios.BenchmarkScenario`.
+        optimum_steps: The fewest that solve it.
+        over_allocation: Share of the cluster that is held without need at the end; None unless solved.
+        episode_return: Sum of the rewards.
+    """
+
+    difficulty: Text
+    least_actions: Count
+    twin: Text | None
+    demands: Annotated[int, Field(ge=0, lt=len(Action))] | None
+    steps: list[StepRow]
+    optimum_steps: Annotated[int, Field(ge=1)]
+    over_allocation: Amount | None = None
+    episode_return: float
+
+
+R = TypeVar("R", bound=AttemptRow)
+
+
+def read_rows(path: Path, kind: type[R]) -> list[R]:
     """The rows of a file, the last of each key, in the order in which the keys came first; none if there is no file.
+
+    Args:
+        path: The file.
+        kind: What its rows are.
 
     Raises:
         RowError: A line that is no row, but for a last one without its end.
     """
-    found: dict[tuple[str, str, int], Row] = {}
+    found: dict[tuple[str, str, int], R] = {}
     for number, line in enumerate(whole_lines(path), start=1):
         try:
-            row = Row.model_validate_json(line)
+            row = kind.model_validate_json(line)
         except ValidationError as error:
             first = error.errors()[0]
             what = f"{'.'.join(map(str, first['loc']))} {reason(first)}".strip()
@@ -215,68 +236,10 @@ def read_rows(path: Path) -> list[Row]:
     return list(found.values())
 
 
-def append_rows(path: Path, rows: Iterable[Row]) -> None:
+def append_rows(path: Path, rows: Iterable[AttemptRow]) -> None:
     """Append rows in one write, and return when they are on the disk.
 
     Raises:
         OutputError: It cannot be written.
     """
     append_whole(path, "".join(f"{row.model_dump_json()}\n" for row in rows).encode(), sync=True)
-
-
-def whole_lines(path: Path, longest: int = LONGEST_LINE) -> list[bytes]:
-    """The lines of a file, none if there is no file; what a crash left of the last one is left out.
-
-    Raises:
-        RowError: A file or a line that is too large, or cannot be read.
-    """
-    try:
-        if path.stat().st_size > LONGEST_FILE:
-            raise RowError(f"{path}: larger than {LONGEST_FILE >> 20} MiB")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RowError(f"{path}: cannot be read ({error.strerror})") from error
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    if any(len(line) > longest for line in lines):
-        raise RowError(f"{path}: a line is longer than {longest} bytes")
-    return lines
-
-
-def cut_torn_line(path: Path) -> None:
-    """Take away what a crash left of the last line, so that the next one begins at the left.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    try:
-        data = path.read_bytes()
-        if not data.endswith(b"\n"):
-            os.truncate(path, data.rfind(b"\n") + 1)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-
-
-def append_whole(path: Path, data: bytes, *, sync: bool) -> None:
-    """Append lines in one write.
-
-    Args:
-        sync: Return when they are on the disk. Without it they outlive the process, not the machine.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            while data:
-                data = data[os.write(file, data) :]
-            if sync:
-                os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

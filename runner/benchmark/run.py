@@ -6,20 +6,22 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from env.errors import SimArenaError
-from runner.benchmark.attempt import Contestant, Rules, play_baseline, play_model
+from runner.benchmark.attempt import Contestant, Rules
 from runner.benchmark.budget import Amounts
-from runner.benchmark.folder import BenchmarkFolder
+from runner.benchmark.families import Family
+from runner.benchmark.folder import BenchmarkFolder, RunConfig
 from runner.benchmark.markdown import markdown
-from runner.benchmark.players import BASELINES, LLM, player
+from runner.benchmark.players import LLM
 from runner.benchmark.report import Document, report
-from runner.benchmark.rows import Row, append_rows
-from runner.benchmark.scenarios import BenchmarkScenario
+from runner.benchmark.rows import AttemptRow, append_rows
+from runner.benchmark.scenarios import AnyScenario
 from runner.benchmark.threads import in_threads
 from runner.benchmark.transcript import Transcript
 
-Attempt = tuple[BenchmarkScenario, int]
+Attempt = tuple[AnyScenario, int]
 OnProgress = Callable[[str, int, int], object]
 
 MOST_AWAY = 8
@@ -30,20 +32,25 @@ class StaysAway(SimArenaError):
     """Provider or cluster do not come back; what is missing can be played later."""
 
 
-def planned(scenarios: Sequence[BenchmarkScenario], attempts: int) -> list[Attempt]:
+def players(family: Family, config: RunConfig) -> list[str]:
+    """Who plays beside the model, in order."""
+    return [*family.players, *([family.model] if family.model is not None and config.agent is not None else [])]
+
+
+def planned(scenarios: Sequence[AnyScenario], attempts: int) -> list[Attempt]:
     """All attempts of an agent: the first at every scenario, then the second, so that a run that ends early has as many
     of each."""
     return [(scenario, number) for number in range(1, attempts + 1) for scenario in scenarios]
 
 
-def missing(rows: Sequence[Row], agent: str, scenarios: Sequence[BenchmarkScenario], attempts: int) -> list[Attempt]:
+def missing(rows: Sequence[AttemptRow], agent: str, scenarios: Sequence[AnyScenario], attempts: int) -> list[Attempt]:
     """The attempts of an agent that say nothing of it yet: without a row, or ended by something that was away."""
     there = {row.key for row in rows if row.counts}
     return [(scenario, number) for scenario, number in planned(scenarios, attempts)
             if (agent, scenario.name, number) not in there]  # fmt: skip
 
 
-def already_spent(folder: BenchmarkFolder, scenarios: Sequence[BenchmarkScenario], attempts: int) -> Amounts:
+def already_spent(folder: BenchmarkFolder, scenarios: Sequence[AnyScenario], attempts: int) -> Amounts:
     """What earlier times have spent, see `Transcript.spent`."""
     spent = (
         Transcript(folder.transcript(scenario.name, number)).spent for scenario, number in planned(scenarios, attempts)
@@ -53,7 +60,7 @@ def already_spent(folder: BenchmarkFolder, scenarios: Sequence[BenchmarkScenario
 
 def play_missing(
     folder: BenchmarkFolder,
-    scenarios: Sequence[BenchmarkScenario],
+    scenarios: Sequence[AnyScenario],
     contestant: Contestant,
     rules: Rules,
     jobs: int,
@@ -72,24 +79,23 @@ def play_missing(
         Stopped: `rules.should_stop` turned true.
         OutputError: A row cannot be written.
     """
-    rows = folder.rows()
+    rows, family, config = folder.rows(), folder.family(), folder.config()
+    file = None if config.agent is None else Path(config.agent)
     # Other agents cost seconds in this process, and would cost hours in real time.
     here = replace(rules, cluster=None)
-    for name in BASELINES:
+    for name in players(family, config):
         todo = missing(rows, name, scenarios, rules.attempts)
-        give = player(name) if todo else None
-        if give is not None:
-            append_rows(
-                folder.rows_file, [play_baseline(give(each), name, each, number, here) for each, number in todo]
-            )
+        if todo:
+            play_other = family.player(name, file if name == family.model else None)
+            append_rows(folder.rows_file, [play_other(each, number, here) for each, number in todo])
     todo = missing(rows, LLM, scenarios, rules.attempts)
     total = len(scenarios) * rules.attempts
     ended = threading.Event()
     obeying = replace(rules, should_stop=lambda: ended.is_set() or rules.should_stop())
 
-    def play(attempt: Attempt) -> Row:
+    def play(attempt: Attempt) -> AttemptRow:
         scenario, number = attempt
-        return play_model(contestant, scenario, number, obeying, folder.transcript(scenario.name, number))
+        return family.play_model(contestant, scenario, number, obeying, folder.transcript(scenario.name, number))
 
     on_progress("attempts", total - len(todo), total)
     away = 0
@@ -116,7 +122,7 @@ def report_of(folder: BenchmarkFolder) -> Document:
         for number in range(1, config.attempts + 1)
         if (name, number) not in there
     )
-    return report(rows, [Transcript(path).cost for path in begun if path.exists()])
+    return report(rows, [Transcript(path).cost for path in begun if path.exists()], folder.family().reported)
 
 
 def write_report(folder: BenchmarkFolder) -> None:
@@ -128,8 +134,6 @@ def write_report(folder: BenchmarkFolder) -> None:
     rows = folder.rows()
     if not rows:
         return
-    from runner.benchmark.plots import draw  # it imports matplotlib
-
-    document = report_of(folder)
-    folder.write_report(document, markdown(document))
-    draw(folder.path, document, rows)
+    document, family = report_of(folder), folder.family()
+    folder.write_report(document, markdown(document, family.wording))
+    family.draw(folder.path, document, rows)

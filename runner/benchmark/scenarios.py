@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import count
+from typing import Protocol, TypeVar
 from zlib import crc32
 
 from env.actions import Action
@@ -47,6 +48,25 @@ _HOSTS = {  # where each hostile text stands: a problem that more replicas never
     "log": "memory-1",
     "node-name": "no-fault-cpu",
 }
+
+
+class AnyScenario(Protocol):
+    """What a scenario of any environment has."""
+
+    @property
+    def name(self) -> str:
+        """Of the row; no agent is told it."""
+
+    @property
+    def problem_type(self) -> str:
+        """One of the types of its environment."""
+
+    @property
+    def sha256(self) -> str:
+        """Of all that decides what an agent meets, in hex."""
+
+
+S = TypeVar("S", bound=AnyScenario)
 
 
 @dataclass(frozen=True)
@@ -113,29 +133,27 @@ def registry(stream: int = STREAM) -> tuple[BenchmarkScenario, ...]:
     return (*rows, *(_with_text(channel, by_name[host]) for channel, host in _HOSTS.items()))
 
 
-def registry_hash(rows: Sequence[BenchmarkScenario]) -> str:
+def registry_hash(rows: Sequence[AnyScenario]) -> str:
     """SHA-256 of the rows' names and contents, in hex."""
     return hashlib.sha256("\n".join(f"{row.name} {row.sha256}" for row in rows).encode()).hexdigest()
 
 
-def chosen(
-    rows: Sequence[BenchmarkScenario], names: Sequence[str], problem_type: str | None
-) -> list[BenchmarkScenario]:
+def chosen(rows: Sequence[S], names: Sequence[str], problem_type: str | None) -> list[S]:
     """The rows with one of these names, all where none is named, of one type where one is given.
 
     Raises:
         ConfigError: No row of such a name, or no such type.
     """
-    known = [row.name for row in rows]
+    known, types = [row.name for row in rows], dict.fromkeys(row.problem_type for row in rows)
     for name in names:
         if name not in known:
             raise ConfigError(f"--scenario {name}: unknown; {nearest(name, known)}")
-    if problem_type is not None and problem_type not in TYPES:
-        raise ConfigError(f"--filter-type {problem_type}: unknown; {nearest(problem_type, TYPES)}")
+    if problem_type is not None and problem_type not in types:
+        raise ConfigError(f"--filter-type {problem_type}: unknown; {nearest(problem_type, types)}")
     return [row for row in rows if (not names or row.name in names) and problem_type in (None, row.problem_type)]
 
 
-def _seeds(stream: int, name: str) -> Iterator[int]:
+def seeds(stream: int, name: str) -> Iterator[int]:
     """The seeds of a row; those of others have no part in them, so that rows can be added."""
     for number in count():
         first, second, _, _ = philox(stream, number, _FOR_BENCHMARK + crc32(name.encode()))
@@ -144,7 +162,7 @@ def _seeds(stream: int, name: str) -> Iterator[int]:
 
 def _drawn(name: str, problem_type: str, kind: str, least: int, stream: int) -> BenchmarkScenario:
     """The row with the first of its seeds whose problem of this kind is as long, and errs in the row's direction."""
-    problems = (draw_problem(kind, seed) for seed in _seeds(stream, name))
+    problems = (draw_problem(kind, seed) for seed in seeds(stream, name))
     problem = next(each for each in problems if each.least_actions == least and _errs_as_wanted(name, each))
     actions = solved_plain(generated_workload(problem), problem.start, problem.target)
     scenario = replace(problem_scenario(problem), name=name)
@@ -154,7 +172,7 @@ def _drawn(name: str, problem_type: str, kind: str, least: int, stream: int) -> 
 def _room(name: str, kind: str, stream: int) -> BenchmarkScenario:
     """The row with the first of its seeds whose room of this kind is as long as wanted."""
     cluster = EmbeddedCluster()
-    for seed in _seeds(stream, name):
+    for seed in seeds(stream, name):
         scenario = find_room(kind, seed, cluster).scenario
         actions = least_actions(scenario, cluster, _ROOM_LENGTH)
         if actions is not None and len(actions) == _ROOM_LENGTH:

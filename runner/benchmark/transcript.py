@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from agents.llm.conversation import Reply, Request, Stop, ToolCall, Turn, Usage
 from agents.llm.talk import turns_document
 from runner.benchmark.budget import Amounts
-from runner.benchmark.rows import Cost, Count, RowError, append_whole, cut_torn_line, whole_lines
+from runner.benchmark.lines import RowError, append_whole, cut_torn_line, whole_lines
+from runner.benchmark.rows import Cost, Count
 
 LONGEST_RECORD = 1 << 26  # bytes; a request with what tools told it, or a reply
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from env import FLEET_ID
 from env.errors import AgentError, ConfigError, nearest
-from env.fleet import planner, rules
 from env.fleet.bound import volume_bound
 from env.fleet.draw import problems_of
-from env.fleet.fleet_env import FleetEnv
-from env.fleet.search import search
-from env.fleet.variants import ACTIONS, JUMPS, MOST_REPLICAS, Variant, variant_named
-from env.interrupt import stop_if_asked, stopping_when
+from env.fleet.planner import REPLAYS
+from env.fleet.rules import MARGIN
+from env.fleet.variants import Variant, variant_named
+from env.interrupt import stopping_when
 from runner.commands import tables
 from runner.commands.console import print_json
 from runner.commands.episode_request import EpisodeRequest
 from runner.commands.fitted import FittedTable
 from runner.commands.interrupt import interruptible
-from runner.commands.of_fleet import model
-from runner.evaluation.fleet_suite import tuning_problems
+from runner.fleet import players
 from runner.options.flatten import changed
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-    from agents.ppo.agent import PPO
 
 PLANNER, NOOP, VPA, RULE = "planner", "noop", "VPA", "rule"
 """Who plays by name: the planner, the replicas of the start, these with VPA's requests, the best tuned rule."""
@@ -80,37 +76,22 @@ def replays(records: Sequence[Mapping[str, Any]]) -> FittedTable:
 def _played(name: str, problems: NDArray[Any], variant: Variant, request: EpisodeRequest) -> list[dict[str, Any]]:
     """Each replay: the replicas, the nodes, the pods that wait, in nodes, and the fewest nodes that were enough."""
     if name not in _NAMES:
-        return _by_model(model(name, variant), problems, variant, request.steps or variant.steps)
-    records: list[dict[str, Any]] = []
-
-    def keep(replicas: NDArray[np.int64], nodes: NDArray[np.int64]) -> None:
-        fewest = min([int(nodes[0]), *(record["fewest"] for record in records)])
-        records.append(_record(len(records) + 1, problems, replicas[0], int(nodes[0]), 0.0, fewest))
-
+        walk = players.by_model(players.model(name, variant), problems, variant, request.steps or variant.steps)
+        return [
+            _record(number, problems, replicas, info["in_use"], info["waiting"], info["nodes"])
+            for number, (replicas, info) in enumerate(walk, start=1)
+        ]
     if name == PLANNER:
-        planner.plan(problems, request.steps or planner.REPLAYS, on_replay=keep)
-        return records
-    rule = rules.best_rule(tuning_problems(variant)) if name == RULE else None
-    replicas = problems["start"] if rule is None else rules.configurations(rule, problems)
-    asked = rules.with_vpa(problems, rules.MARGIN) if name == VPA else problems
-    keep(replicas, search(asked, replicas).nodes)
-    return records
-
-
-def _by_model(agent: PPO, problems: NDArray[Any], variant: Variant, steps: int) -> list[dict[str, Any]]:
-    env = FleetEnv(variant.name, problems)
-    state, info = env.reset(seed=0, options={"problem": 0})
-    agent.seed(np.random.default_rng(0))
-    replicas, records = problems["start"][0].copy(), []
-    for number in range(1, min(steps, variant.steps) + 1):
-        stop_if_asked()
-        action = agent.act(state, explore=False, mask=info["action_mask"])
-        service, index = divmod(action, ACTIONS)
-        least = problems["fewest"][0, service]
-        replicas[service] = min(max(replicas[service] + JUMPS[index], least), MOST_REPLICAS)
-        state, _, _, _, info = env.step(np.int64(action))
-        records.append(_record(number, problems, replicas, info["in_use"], info["waiting"], info["nodes"]))
-    return records
+        replays = players.by_planner(problems, request.steps or REPLAYS)
+    elif name == RULE:
+        replays = players.by_rule(problems, variant)
+    else:
+        replays = players.by_vpa(problems, MARGIN) if name == VPA else players.as_it_is(problems)
+    fewest = itertools.accumulate((each.nodes for each in replays), min)
+    return [
+        _record(number, problems, each.replicas, each.nodes, 0.0, least)
+        for number, (each, least) in enumerate(zip(replays, fewest, strict=True), start=1)
+    ]
 
 
 def _record(

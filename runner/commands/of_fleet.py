@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
-from env.errors import AgentError
 from env.interrupt import stopping_when
 from runner.commands import tables
 from runner.commands.console import print_json, progress
@@ -41,6 +40,7 @@ def evaluate(names: Sequence[str], variant_name: str | None, *, as_json: bool) -
     from env.fleet.variants import variant_named
     from runner.evaluation.fleet_suite import VERSION, fleet_fingerprint, fleet_suite
     from runner.evaluation.intervals import CONFIDENCE
+    from runner.fleet.players import model
 
     variant = variant_named(variant_name or "small")
     models = {Path(name).name: model(name, variant) for name in names}
@@ -63,23 +63,6 @@ def evaluate(names: Sequence[str], variant_name: str | None, *, as_json: bool) -
         return
     tables.show(fleet_scores(rows))
     tables.show_facts({name: value for name, value in document.items() if name != "evaluation"})
-
-
-def model(name: str, variant: Variant) -> PPO:
-    """The model in a file.
-
-    Raises:
-        AgentError: There is no such file, or none of a model of this variant in it.
-    """
-    from agents.load import load_agent
-    from agents.ppo.agent import PPO
-    from agents.spaces import fleet
-
-    if not Path(name).exists():
-        raise AgentError(f"--agent {name}: no file of a model; train one: sim-arena train --env {FLEET}")
-    agent = load_agent(Path(name), fleet(variant.name))
-    assert isinstance(agent, PPO)  # noqa: S101  (no other acts there)
-    return agent
 
 
 def _rows(problems: NDArray[Any], variant: Variant, models: Mapping[str, PPO]) -> tuple[list[dict[str, Any]], float]:

@@ -9,11 +9,16 @@ from typing import Annotated, ClassVar
 import typer
 
 from agents.llm.providers.table import PROVIDERS
+from env.fleet.variants import VARIANTS
 from env.problems.draw import PROBLEMS
 from runner.options import completion
 from runner.options.language_model import ModelChoice
+from runner.options.workload import CLUSTER
 
 TYPES = (*PROBLEMS, "rooms", "no-fault", "hostile-text")
+FLEET_TYPES = (*VARIANTS,)
+ENVIRONMENTS = (CLUSTER, "fleet")
+"""Those that have scenarios."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,14 @@ class ScenariosChoice:
 
     panel: ClassVar[str] = "Scenarios"
 
+    env: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"Environment whose scenarios are played: {', '.join(ENVIRONMENTS)}.",
+            autocompletion=completion.of(ENVIRONMENTS),
+        ),
+    ] = CLUSTER
     list_scenarios: Annotated[bool, typer.Option("--list-scenarios", help="List the scenarios and leave.")] = False
     scenario: Annotated[
         tuple[str, ...], typer.Option(metavar="NAME", help="Only this scenario. May be given again.")
@@ -30,8 +43,8 @@ class ScenariosChoice:
         str | None,
         typer.Option(
             metavar="TYPE",
-            help=f"Only one type of problem: {', '.join(TYPES)}.",
-            autocompletion=completion.of(TYPES),
+            help=f"Only one type of problem: {', '.join(TYPES)}; of fleets {', '.join(FLEET_TYPES)}.",
+            autocompletion=completion.of((*TYPES, *FLEET_TYPES)),
         ),
     ] = None
     stream: Annotated[
@@ -61,13 +74,35 @@ class ContestantChoice(ModelChoice):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BesideChoice:
+    """Who is played beside the model, of those that are not played anyway."""
+
+    panel: ClassVar[str] = "Beside the model"
+
+    agent: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --env fleet: a model that was trained there.", autocompletion=completion.files
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AttemptsChoice:
     """How often and how long the scenarios are played."""
 
     panel: ClassVar[str] = "Attempts"
 
     attempts: Annotated[int, typer.Option(metavar="K", min=1, max=1000, help="Attempts at each scenario.")] = 5
-    steps: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many steps an attempt.")] = 10
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=1000,
+            help="At most so many steps an attempt; of fleets replays. Default: 10; fleets: 8.",
+        ),
+    ] = None
     seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**53 - 1, help="Of what happens by chance.")] = 0
 
 
@@ -88,7 +123,7 @@ class RunChoice:
 
 
 DECIDED = (
-    *("scenario", "filter_type", "stream", "attempts", "steps", "seed"),
-    *("provider", "model", "max_tool_rounds", "max_output_tokens"),
+    *("env", "scenario", "filter_type", "stream", "attempts", "steps", "seed"),
+    *("provider", "model", "agent", "max_tool_rounds", "max_output_tokens"),
 )
 """What results depend on, so that a run that is resumed has it already."""

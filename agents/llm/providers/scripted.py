@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from agents.llm.conversation import Answered, Asked, Reply, Request, Said, Stop, ToolCall, Usage
 from agents.llm.model import ProviderAway
+from agents.llm.providers import scripted_fleet
 from env.actions import Action
 from env.errors import AgentError, nearest
 from env.workload import KINDS
@@ -61,6 +62,11 @@ class Scripted:
 
         return cls(name, follow)
 
+    @classmethod
+    def of_replicas(cls, replicas: Mapping[str, int], name: str = OPTIMUM) -> Scripted:
+        """These replicas of the services of a fleet, in every replay."""
+        return cls(name, lambda request: _said(request, scripted_fleet.as_answer(replicas)))
+
     def complete(self, request: Request) -> Reply:
         """The script's reply; ProviderAway once it is to fail."""
         if self._left is not None:
@@ -102,6 +108,11 @@ class Prompt(NamedTuple):
     insufficient_memory: int
 
 
+def _prompt(request: Request) -> str:
+    asked = request.turns[0]
+    return asked.text if isinstance(asked, Asked) else ""
+
+
 _STEP = re.compile(r"^Step (\d+) of \d+;", re.MULTILINE)
 _TARGET = re.compile(r"^Target: (\d+)$", re.MULTILINE)
 _REPLICAS = re.compile(r"^replicas (\d+); each pod", re.MULTILINE)
@@ -111,8 +122,7 @@ _REFUSALS = re.compile(r"^of \d+ nodes, .* (\d+) Insufficient cpu, (\d+) Insuffi
 
 def read_prompt(request: Request) -> Prompt:
     """What is in the step's prompt: the text that any model reads, no other channel."""
-    asked = request.turns[0]
-    text = asked.text if isinstance(asked, Asked) else ""
+    text = _prompt(request)
     parts = [pattern.search(text) for pattern in (_STEP, _TARGET, _REPLICAS, _PODS)]
     numbers = [int(number) for part in parts if part for number in part.groups()]
     refusals = _REFUSALS.search(text)
@@ -120,7 +130,9 @@ def read_prompt(request: Request) -> Prompt:
 
 
 def heuristic(request: Request) -> Reply:
-    """The rules of `agents.policies.reactive`, from the text."""
+    """The rules of `agents.policies.reactive`, from the text; on a fleet, pods of about half a node."""
+    if scripted_fleet.is_asked(request):
+        return _said(request, scripted_fleet.half_nodes(_prompt(request)))
     seen = read_prompt(request)
     rules = (
         (seen.replicas > seen.target, Action.SCALE_DOWN_REPLICAS),
@@ -162,13 +174,14 @@ def _first(pattern: re.Pattern[str], request: Request) -> str | None:
 
 def nonsense(request: Request) -> Reply:
     """What cannot be read, another thing in each step."""
-    text = NONSENSE[(read_prompt(request).step - 1) % len(NONSENSE)]
-    return Reply(text, (), usage_of(request, text), "", Stop.END)
+    if scripted_fleet.is_asked(request):
+        return _said(request, scripted_fleet.nonsense(_prompt(request)))
+    return _said(request, NONSENSE[(read_prompt(request).step - 1) % len(NONSENSE)])
 
 
 def silent(request: Request) -> Reply:
     """Nothing."""
-    return Reply("", (), usage_of(request, ""), "", Stop.END)
+    return _said(request, "")
 
 
 SCRIPTS: Mapping[str, Script] = {"heuristic": heuristic, "looks": looks, "nonsense": nonsense, "silent": silent}
@@ -177,7 +190,10 @@ SCRIPTS: Mapping[str, Script] = {"heuristic": heuristic, "looks": looks, "nonsen
 
 def answer(request: Request, action: int, why: str) -> Reply:
     """A readable answer to a request."""
-    text = json.dumps({"reasoning": why, "action_index": int(action)})
+    return _said(request, json.dumps({"reasoning": why, "action_index": int(action)}))
+
+
+def _said(request: Request, text: str) -> Reply:
     return Reply(text, (), usage_of(request, text), "", Stop.END)
 
 

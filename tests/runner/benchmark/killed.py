@@ -13,7 +13,7 @@ from runner.benchmark.attempt import Contestant, Rules
 from runner.benchmark.budget import Budget
 from runner.benchmark.folder import BenchmarkFolder
 from runner.benchmark.run import play_missing
-from runner.benchmark.scenarios import chosen, registry
+from runner.benchmark.scenarios import STREAM, chosen
 
 
 def main(folder: str, last: str, *names: str) -> None:
@@ -33,7 +33,9 @@ def main(folder: str, last: str, *names: str) -> None:
     contestant = Contestant(
         lambda scenario: Scripted("test", dies), "scripted", "test", settings, price, "2026-01-01", Budget()
     )
-    play_missing(BenchmarkFolder(Path(folder)), chosen(registry(), names, None), contestant, Rules(2, 10, 0), 1)
+    begun = BenchmarkFolder(Path(folder))
+    config, scenarios = begun.config(), chosen(begun.family().registry(STREAM), names, None)
+    play_missing(begun, scenarios, contestant, Rules(config.attempts, config.steps, config.seed), 1)
 
 
 main(*sys.argv[1:])

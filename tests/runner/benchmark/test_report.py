@@ -29,7 +29,7 @@ def some_rows() -> list[Row]:
 def test_it_follows_from_the_rows_in_any_order_and_from_the_file_as_well(tmp_path: Path) -> None:
     rows = some_rows()
     append_rows(tmp_path / "rows.jsonl", rows[::-1])
-    assert report(rows) == report(rows[::-1]) == report(read_rows(tmp_path / "rows.jsonl"))
+    assert report(rows) == report(rows[::-1]) == report(read_rows(tmp_path / "rows.jsonl", Row))
     assert json.loads(json.dumps(report(rows), allow_nan=False)) == report(rows)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agents.llm.conversation import Asked, Reply, Request, Said, Stop, ToolCall, ToolSpec, Usage
 from runner.benchmark.budget import Amounts
-from runner.benchmark.rows import RowError
+from runner.benchmark.lines import RowError
 from runner.benchmark.transcript import Transcript, request_bytes, request_hash
 
 TOOL = ToolSpec("get_pods", "All pods.", {"type": "object"})

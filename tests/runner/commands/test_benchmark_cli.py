@@ -23,6 +23,8 @@ from ..conftest import one_line
 Cli = Callable[..., Any]
 QUICK = ("benchmark", "--provider", "scripted", "--scenario", "cpu-1", "--scenario", "no-fault-cpu", "--attempts", "2")
 
+FLEET = ("--provider", "scripted", "--env", "fleet", "--scenario", "small-3-3")
+
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +70,21 @@ def test_the_scripted_optimum_is_told_the_solutions(cli: Cli) -> None:
     run = cli("benchmark", "--provider", "scripted", "--model", "optimum", "--attempts", "1", "--json")
     document = json.loads(run.out)
     assert document["agents"]["llm"]["metrics"]["pass_at_1"]["value"] == 1.0
+
+
+def test_a_run_on_a_fleet_leaves_a_report_and_goes_on_with_what_it_was_begun_with(cli: Cli) -> None:
+    run = cli("benchmark", *FLEET, "--model", "optimum", "--attempts", "1", "--json")
+    assert run.code == 0
+    document = json.loads(run.out)
+    assert (document["facts"]["env"], document["facts"]["max_steps"]) == ("fleet", 8)
+    assert document["agents"]["llm"]["metrics"]["above_best_known"]["value"] == 0.0
+    assert {path.name for path in results().glob("*.png")} == {"nodes_by_replay.png", "cost_against_success.png"}
+    assert "| replays at most | 8 |" in (results() / "report.md").read_text()
+    assert cli("benchmark", "--resume", str(results())).code == 3
+    refused = cli("benchmark", "--resume", str(results()), "--env", "fleet")
+    assert (refused.code, "--env: cannot be had together with --resume" in one_line(refused.err)) == (2, True)
+    assert cli("report", str(results()), "--to", "page.html").code == 0
+    assert "above the best known" in Path("page.html").read_text()
 
 
 def test_a_finished_run_has_nothing_to_do_and_its_report_is_written_again(cli: Cli) -> None:
@@ -157,6 +174,14 @@ def interrupting(answer: Answer) -> Answer:
         (["--provider", "scripted", "--model", "m" * 201], "at most 200 printable characters"),
         (["--provider", "scripted", "--cluster", "simkube", "--jobs", "2"], "one simulation at a time"),
         (["--resume", "absent"], "no results of sim-arena benchmark"),
+        (["--env", "season", "--list-scenarios"], "--env season: has no scenarios; choose from cluster, fleet"),
+        (["--provider", "scripted", "--agent", "m.pt"], "--agent m.pt: is of --env fleet"),
+        (
+            ["--provider", "scripted", "--env", "fleet", "--cluster", "simkube"],
+            "--cluster simkube: is of --env cluster",
+        ),
+        (["--provider", "scripted", "--env", "fleet", "--filter-type", "rooms"], "--filter-type rooms: unknown"),
+        ([*FLEET, "--agent", "m.pt"], "--agent m.pt: no file of a model"),
     ],
 )
 def test_wrong_usage_is_one_line_and_leaves_no_folder(cli: Cli, options: list[str], said: str) -> None:

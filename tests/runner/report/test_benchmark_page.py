@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from env.errors import ConfigError
+from runner.benchmark.fleet.rows import FleetRow, FleetStep
 from runner.benchmark.folder import CONFIG, ROWS, RunConfig
 from runner.benchmark.rows import Cost, Outcome, Row, StepRow, Totals, append_rows
 from runner.report.benchmark import benchmark_page
-from runner.report.page import Bars, Table
+from runner.report.html import render
+from runner.report.page import Bars, Chart, Table
 
 
 def row(scenario: str, attempt: int, *, solved: bool = True, agent: str = "llm", kind: str = "cpu") -> Row:
@@ -97,3 +100,47 @@ def test_what_is_missing_is_told_in_the_verdict(folder: Path) -> None:
 def test_a_benchmark_without_an_attempt_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="no attempt has ended yet"):
         benchmark_page(folder, "")
+
+
+def fleet_row(scenario: str, agent: str, *nodes: int, best_known: int = 4) -> FleetRow:
+    """An attempt with so many nodes after each replay."""
+    steps = [FleetStep(replicas=[3, 3, 3], nodes=each) for each in nodes]
+    model = {"provider": "scripted", "model": "test", "prompt_sha256": "a", "max_tool_rounds": 8}
+    return FleetRow(
+        scenario=scenario,
+        scenario_sha256="0" * 64,
+        problem_type="small",
+        services=3,
+        best_known=best_known,
+        bound=4,
+        agent=agent,
+        attempt=1,
+        attempts=2,
+        seed=0,
+        max_steps=3,
+        outcome=Outcome.SOLVED if min(nodes) <= best_known else Outcome.FAILED,
+        steps=steps,
+        totals=Totals.of(steps),
+        cost=Cost(tokens_in=100, requests=2) if agent == "llm" else None,
+        **(model if agent == "llm" else {}),
+    )
+
+
+def test_the_page_of_fleets_has_nodes_by_replay_and_what_is_known(folder: Path) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, "env": "fleet"}))
+    rows = [fleet_row("a", "llm", 6, 8, 5), fleet_row("b", "llm", 5, 4), fleet_row("a", "noop", 6)]
+    append_rows(folder / ROWS, rows)
+    page = benchmark_page(folder, "")
+    assert page.verdict.startswith("scripted test needs as few nodes as the best known in 50.0")
+    assert page.verdict.endswith("2 attempts still missing.")
+    (chart,) = [part for section in page.sections for part in section.parts if isinstance(part, Chart)]
+    assert {line.name: (list(line.y), line.style) for line in chart.lines} == {
+        "scripted test": ([37.5, 25.0, 12.5], "line"),
+        "noop": ([50.0, 50.0, 50.0], "dashed"),
+    }
+    tables = {part.title: part for section in page.sections for part in section.parts if isinstance(part, Table)}
+    assert tables["What the model made of each"].rows[0][:-1] == ["a", "small", 3, 4, 4, 1, 5.0, 0]
+    (model, nodes, *_), (noop, *_) = tables["All scenarios"].rows
+    assert (model, nodes, noop) == ("scripted test", 4.5, "noop")
+    assert "Nodes above the best known, by replay" in render(page)
