@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.agent import Agent
 from agents.kinds import make_agent
+from agents.ppo.network import inputs
 from agents.saved.fields import check_features, mapping, short
 from agents.saved.formats import read_state
 from agents.spaces import CLUSTER, Spaces
@@ -34,8 +35,9 @@ def load_agent(path: Path, spaces: Spaces = CLUSTER) -> Agent:
     what = f"checkpoint {path}"
     state = read_state(path)
     for first in (_OF_DQN, _OF_PPO, _OF_FORECAST):
-        if first in state and (inputs := _inputs(state[first])) is not None:
-            check_features(inputs, spaces.features, what)
+        found = _inputs(state.get(first))
+        if found not in (None, inputs(spaces) if first == _OF_PPO else len(spaces.features)):
+            check_features(found, spaces.features, what)
     if _OF_DQN in state:
         from agents.dqn.agent import DQN
 

@@ -6,6 +6,7 @@ A problem is alone in an array of `env.fleet.draw.PROBLEM`, as searches take sev
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.load import load_agent
 from agents.spaces import fleet
-from env.errors import AgentError
+from env.errors import AgentError, ConfigError
 from env.fleet import planner, rules
 from env.fleet.fleet_env import FleetEnv
 from env.fleet.search import search
@@ -69,15 +70,30 @@ def model(name: str, variant: Variant) -> PPO:
     """The model in a file.
 
     Raises:
-        AgentError: There is no such file, or none of a model of this variant in it.
+        AgentError: There is no such file, or no model of fleets in it.
+        ConfigError: It is a model of another variant.
     """
     from agents.ppo.agent import PPO  # it imports torch
 
     if not Path(name).exists():
         raise AgentError(f"--agent {name}: no file of a model; train one: sim-arena train --env fleet")
-    agent = load_agent(Path(name), fleet(variant.name))
+    try:
+        agent = load_agent(Path(name), fleet(variant.name))
+    except AgentError as error:
+        if learned := _variant_of(Path(name)):
+            raise ConfigError(f"--agent {name}: has learned --variant {learned}, not {variant.name}") from error
+        raise
     assert isinstance(agent, PPO)  # noqa: S101  (no other acts there)
     return agent
+
+
+def _variant_of(path: Path) -> str | None:
+    """The variant that the model in a file has learned; None: it is no model of fleets."""
+    for name in VARIANTS:
+        with suppress(AgentError):
+            load_agent(path, fleet(name))
+            return name
+    return None
 
 
 def by_model(

@@ -10,7 +10,8 @@ import pytest
 from agents.agent import MaskedAgent
 from agents.kinds import make_agent
 from agents.load import load_agent
-from agents.spaces import CLUSTER, Spaces, doctor
+from agents.saved import checkpoint
+from agents.spaces import CLUSTER, Spaces, doctor, fleet, season
 from env.errors import AgentError
 
 
@@ -25,6 +26,20 @@ def test_an_agent_of_an_environment_with_masks_is_loaded_and_heeds_them(tmp_path
     for allowed in range(15):
         mask = np.arange(15) == allowed
         assert agent.act(np.full(18, 0.5, np.float32), explore=False, mask=mask) == allowed
+
+
+@pytest.mark.parametrize("spaces", [doctor(), season(), fleet("small")], ids=lambda spaces: spaces.id)
+def test_a_federations_weights_act_where_they_were_trained_and_nowhere_else(tmp_path: Path, spaces: Spaces) -> None:
+    trained = make_agent("ppo", seed=3, spaces=spaces)
+    path = tmp_path / "global_weights.safetensors"
+    path.write_bytes(checkpoint.dumps(trained.weights()))
+    loaded = load_agent(path, spaces)
+    assert {name: each.tobytes() for name, each in loaded.weights().items()} == {
+        name: each.tobytes() for name, each in trained.weights().items()
+    }
+    for other in (CLUSTER, fleet("large")):
+        with pytest.raises(AgentError, match="made for states of"):
+            load_agent(path, other)
 
 
 @pytest.mark.parametrize(

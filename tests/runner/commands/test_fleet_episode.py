@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from agents.ppo.agent import PPO
+from agents.saved import pt_file
 from agents.spaces import fleet
 from env.fleet.draw import problems_of
 from env.fleet.planner import plan
@@ -60,9 +61,14 @@ def test_a_table_shows_what_a_rule_needs_and_vpa_needs_no_fewer_nodes_for_its_ma
         (("--problem", "cpu"), "--problem: is of --env cluster; leave it out with --env fleet"),
         (("--to", "x.png"), "--to: is of --env cluster; leave it out with --env fleet"),
         (("--agent", "cluster.pt"), "has learned 'SimArena/Cluster-v0'"),
+        (("--agent", "large.pt"), "--agent large.pt: has learned --variant large, not small"),
+        (("--agent", "weights.pt"), "--agent weights.pt: has learned --variant large, not small"),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_one_line(cli: Cli, words: tuple[str, ...], said: str) -> None:
     PPO(seed=0).save(Path("cluster.pt"))
+    large = PPO(seed=0, spaces=fleet("large"))
+    large.save(Path("large.pt"))
+    Path("weights.pt").write_bytes(pt_file.dumps(large.weights()))
     result = cli("episode", "--env", "fleet", *words)
     assert (result.code, said in result.err, result.err.count("\n")) == (2, True, 1), result.err
