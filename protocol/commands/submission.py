@@ -18,7 +18,7 @@ from protocol.commands.submission_learner import with_learner
 from protocol.commands.submit_options import DEFAULT_UNITS, EpochsChoice
 from protocol.jobs.submit import Submitted, new_id, submit_federation, submit_job
 from protocol.learners import inputs
-from protocol.learners.environments import tensors_of, trained
+from protocol.learners.environments import tensors_of
 from protocol.learners.nodes import write_nodes
 from protocol.learners.series import read_files
 from protocol.wire import documents, ids, keys
@@ -28,7 +28,6 @@ from protocol.wire.job_documents import SAMPLING_VERSION, TrainingSpec
 from protocol.wire.schedule import default_per_round
 from runner.commands.environments import environment_kind
 from runner.options.flatten import changed
-from runner.options.workload import CLUSTER
 
 if TYPE_CHECKING:
     from protocol.commands.submit_options import FederationChoice, JobChoice
@@ -77,9 +76,6 @@ def draft(
         described = _federation(federation, own.training, own.shapes) if federation.wanted else None
         return Submission(own.training, described, (), job.weights, own.shapes, first=own.first)
     kind = environment_kind(workload.env)
-    if kind.plan is None and workload.env != CLUSTER:
-        choices = ", ".join((CLUSTER, *trained()))
-        raise UsageError(f"--env {workload.env}: no job can be trained there; choose from {choices}")
     agent = job.agent or kind.learner
     _check(job, agent, federation)
     more = (

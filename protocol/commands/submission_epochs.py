@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from env.errors import UsageError, nearest
@@ -37,7 +38,8 @@ def in_epochs(
         raise UsageError(f"--job-type {job.job_type}: plays on a cluster; --env {kind.name} has only training")
     if epochs.series and epochs.kinds:
         raise UsageError(f"--kind {epochs.kind}: is generated, but --series gives recorded ones; leave one out")
-    kind.check_played(workload, reward=episode.reward if episode.reward != EpisodeChoice.reward else None)
+    own = replace(episode, steps=EpisodeChoice.steps) if "steps" in kind.options else episode
+    kind.check_played(workload, own)
     return {
         "episodes": epochs.epochs or DEFAULT_UNITS,
         "environment": documents.build(

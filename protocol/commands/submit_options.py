@@ -14,6 +14,7 @@ from protocol.wire.keys import MAX_MEMBERS
 from protocol.wire.schedule import DEFAULT_ROUNDS
 from runner.options import completion
 from runner.options.agents import SettingsOption
+from runner.options.season import SETTINGS
 
 DEFAULT_UNITS = 20
 """Episodes or epochs of a job where nothing is said."""
@@ -108,9 +109,10 @@ class EpochsChoice:
             autocompletion=completion.files,
         ),
     ] = ()
-    variant: Annotated[str | None, typer.Option(metavar="NAME", help="Of the environment, where it has several.")] = (
-        None
-    )
+    variant: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of --env season: memory, cpu or replicas; of fleet: small or large."),
+    ] = None
     kappa: Annotated[
         float | None, typer.Option(metavar="PRICE", help="Price of a window with too little, in --env season.")
     ] = None
@@ -118,7 +120,7 @@ class EpochsChoice:
     @property
     def settings(self) -> dict[str, Any]:
         """Of the environment: those that are given."""
-        return {name: given for name in ("variant", "kappa") if (given := getattr(self, name)) is not None}
+        return {name: given for name in SETTINGS if (given := getattr(self, name)) is not None}
 
     @property
     def kinds(self) -> tuple[str, ...]:

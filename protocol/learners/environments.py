@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.kinds import agent_kind, check_trainable
-from env.errors import ConfigError
 from protocol.wire.errors import NotInstalled
 from protocol.wire.job_documents import EpochsSpec, Manifest, TrainingSpec
-from runner.commands.environments import KINDS
+from runner.commands.environments import KINDS, environment_kind
 from runner.training.epochs import EpochTrainee, WantedEpochs
 
 
@@ -49,10 +48,7 @@ def make_trainee(
         settings=environment.settings,
         series=series,
     )
-    kind = KINDS.get(environment.name)
-    if kind is None or kind.plan is None:
-        raise ConfigError(f"--env {environment.name}: no job can be trained there; choose from {', '.join(trained())}")
-    return EpochTrainee(kind.plan(wanted))
+    return EpochTrainee(environment_kind(environment.name).planned(wanted))
 
 
 def tensors_of(training: TrainingSpec) -> Mapping[str, tuple[int, ...]]:
@@ -65,8 +61,3 @@ def tensors_of(training: TrainingSpec) -> Mapping[str, tuple[int, ...]]:
         return agent_kind(training.agent).tensors(training.agent_settings)
     weights = make_trainee(training, training.environment, 0).agent.weights()
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
-
-
-def trained() -> list[str]:
-    """Names of the environments that jobs can be trained in by epochs."""
-    return [name for name, kind in KINDS.items() if kind.plan is not None]

@@ -16,8 +16,9 @@ from runner.options.doctor import DoctorChoice
 from runner.options.epochs import EpochsChoice
 from runner.options.flatten import changed, flag, options_of
 from runner.options.season import KINDS as SEASON_KINDS
-from runner.options.season import SeasonChoice, SeriesChoice
+from runner.options.season import SETTINGS, SeasonChoice, SeriesChoice
 from runner.options.workload import CLUSTER, WorkloadChoice
+from runner.training.ppo import LEARNER as PPO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +85,24 @@ class EnvironmentKind:
                 if given[name] != defaults[name]:
                     raise ConfigError(f"{flag(name)}: is of --env {other.name}; leave it out with --env {self.name}")
 
+    def planned(self, wanted: WantedEpochs) -> EpochPlan[Any]:
+        """The plan of a job's training by epochs.
+
+        Raises:
+            ConfigError, AgentError: No job is trained here by epochs, or there is no such agent, kind or setting here.
+        """
+        if self.plan is None:
+            raise ConfigError(f"--env {self.name}: is not trained by epochs")
+        for kind in wanted.kinds if not self.kinds else ():
+            raise ConfigError(f"kind {kind!r:.80}: --env {self.name} has none; leave it out")
+        known = [name for name in SETTINGS if name in self.options]
+        for name in sorted(wanted.settings.keys() - known):
+            has = f"has only {' and '.join(known)}" if known else "has none"
+            raise ConfigError(f"environment setting {name!r:.80}: --env {self.name} {has}; leave it out")
+        if wanted.series is not None and self.read_series is None:
+            raise ConfigError(f"series: --env {self.name} is not trained on any; leave them out")
+        return self.plan(wanted)
+
     def check_played(self, *choices: Any, **others: object) -> None:
         """Refuse options of commands that play scenarios, which this environment has none of.
 
@@ -149,7 +168,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
         ),
         EnvironmentKind(
             name="doctor",
-            learner=training_of_doctor.LEARNER,
+            learner=PPO,
             unit="epoch",
             units=100,
             fewest=1,
@@ -177,7 +196,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
         ),
         EnvironmentKind(
             name="fleet",
-            learner=training_of_fleet.LEARNER,
+            learner=PPO,
             unit="epoch",
             units=30,
             fewest=1,
@@ -185,6 +204,7 @@ KINDS: Mapping[str, EnvironmentKind] = {
             settings=training_of_fleet.settings,
             open=training_of_fleet.opened,
             solved="a problem on as few nodes as hill climbing needs with as many replays",
+            plan=training_of_fleet.planned,
             episode=_play_fleet,
         ),
     )

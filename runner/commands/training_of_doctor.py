@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agents.kinds import check_trainable
-from env.errors import AgentError, ConfigError
+from runner.training.ppo import check_ppo
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
@@ -15,22 +14,14 @@ if TYPE_CHECKING:
     from runner.training.epochs import WantedEpochs
     from runner.training.trainee import Opened
 
-LEARNER = "ppo"
-
 
 def settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """The learner's settings, filled in."""
     from agents.settings import as_mapping
     from runner.rl.train import doctor_settings
 
-    _check_learner(agent)
+    check_ppo(agent, "doctor")
     return as_mapping(doctor_settings(units, given))
-
-
-def _check_learner(agent: str) -> None:
-    if agent != LEARNER:
-        check_trainable(agent)
-        raise AgentError(f"agent {agent!r}: does not learn --env doctor; {LEARNER} does")
 
 
 def doctor_training(wanted: RunConfig) -> DoctorTraining:
@@ -54,12 +45,7 @@ def planned(wanted: WantedEpochs) -> DoctorTraining:
     """The plan of a job."""
     from runner.rl.train import DoctorTraining, doctor_settings
 
-    _check_learner(wanted.agent)
-    for name, given in (("kind", wanted.kinds), ("environment setting", wanted.settings)):
-        if given:
-            raise ConfigError(f"{name} {next(iter(given))!r}: --env doctor has none; leave it out")
-    if wanted.series is not None:
-        raise ConfigError("series: --env doctor is not trained on any; leave them out")
+    check_ppo(wanted.agent, "doctor")
     return DoctorTraining(
         epochs=wanted.epochs,
         max_steps=wanted.max_steps,
@@ -74,7 +60,7 @@ def planned(wanted: WantedEpochs) -> DoctorTraining:
 def opened(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     """An untrained training."""
     from runner.commands.console import note
-    from runner.rl.evaluator import DoctorEvaluator, exam
+    from runner.rl.evaluator import exam
     from runner.rl.recordings import about
     from runner.training.epochs import EpochTrainee
     from runner.training.trainee import Opened
@@ -84,6 +70,6 @@ def opened(wanted: RunConfig, cluster: Cluster | None) -> Opened:
         note(line)
     return Opened(
         EpochTrainee(plan),
-        DoctorEvaluator(plan.max_steps, recordings=plan.recordings) if wanted.validation.evaluate_every else None,
+        plan.evaluator() if wanted.validation.evaluate_every else None,
         exam(plan.max_steps, episodes, plan.recordings) if episodes else None,
     )

@@ -1,20 +1,20 @@
-"""A training with `--env fleet`: its settings, and how it is made."""
+"""A training with `--env fleet`: its settings, and how it is made, of a run and of a job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agents.kinds import check_trainable
-from env.errors import AgentError
+from runner.training.ppo import check_ppo
 
 if TYPE_CHECKING:
     from env.cluster import Cluster
     from runner.commands.run_config import RunConfig
     from runner.fleet.train import FleetTraining
+    from runner.training.epochs import WantedEpochs
     from runner.training.trainee import Opened
 
-LEARNER = "ppo"
+_VARIANT = "small"
 
 
 def settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -22,9 +22,7 @@ def settings(units: int, agent: str, given: Mapping[str, Any]) -> Mapping[str, A
     from agents.settings import as_mapping
     from runner.fleet.train import fleet_settings
 
-    if agent != LEARNER:
-        check_trainable(agent)
-        raise AgentError(f"agent {agent!r}: does not learn --env fleet; {LEARNER} does")
+    check_ppo(agent, "fleet")
     return as_mapping(fleet_settings(units, given))
 
 
@@ -40,15 +38,31 @@ def fleet_training(wanted: RunConfig) -> FleetTraining:
         seed=wanted.training.seed,
         environments=wanted.by_epochs.environments or ENVIRONMENTS,
         settings=parse_settings(PPOSettings, wanted.training.settings),
-        variant=variant_named(wanted.season.variant or "small").name,
+        variant=variant_named(wanted.season.variant or _VARIANT).name,
+    )
+
+
+def planned(wanted: WantedEpochs) -> FleetTraining:
+    """The plan of a job."""
+    from env.fleet.variants import variant_named
+    from runner.fleet.train import FleetTraining, fleet_settings
+
+    check_ppo(wanted.agent, "fleet")
+    return FleetTraining(
+        epochs=wanted.epochs,
+        seed=wanted.seed,
+        environments=wanted.environments,
+        settings=fleet_settings(wanted.epochs, wanted.agent_settings, epoch_steps=wanted.epoch_steps),
+        variant=variant_named(wanted.settings.get("variant", _VARIANT)).name,
+        epoch_steps=wanted.epoch_steps,
+        member=wanted.member,
     )
 
 
 def opened(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     """An untrained training."""
-    from runner.fleet.evaluator import FleetEvaluator
     from runner.training.epochs import EpochTrainee
     from runner.training.trainee import Opened
 
     plan = fleet_training(wanted)
-    return Opened(EpochTrainee(plan), FleetEvaluator(plan.variant) if wanted.validation.evaluate_every else None)
+    return Opened(EpochTrainee(plan), plan.evaluator() if wanted.validation.evaluate_every else None)

@@ -57,15 +57,11 @@ _MOST_ENVIRONMENTS = 2048
 
 def opened(wanted: RunConfig, cluster: Cluster | None) -> Opened:
     """An untrained training."""
-    from runner.season.evaluator import SeasonEvaluator
     from runner.training.epochs import EpochTrainee
     from runner.training.trainee import Opened
 
     plan = season_training(wanted)
-    evaluator = None
-    if wanted.validation.evaluate_every:
-        evaluator = SeasonEvaluator(kind=wanted.season.kind, **plan.played)
-    return Opened(EpochTrainee(plan), evaluator)
+    return Opened(EpochTrainee(plan), plan.evaluator() if wanted.validation.evaluate_every else None)
 
 
 def planned(wanted: WantedEpochs) -> SeasonTraining:
@@ -76,8 +72,6 @@ def planned(wanted: WantedEpochs) -> SeasonTraining:
     check_trainable(wanted.agent)
     if wanted.environments > _MOST_ENVIRONMENTS:
         raise ConfigError(f"environments {wanted.environments}: a job in a season has at most {_MOST_ENVIRONMENTS:,}")
-    for name in wanted.settings.keys() - {"variant", "kappa"}:
-        raise ConfigError(f"environment setting {name!r:.80}: --env season has none; there are variant and kappa")
     return SeasonTraining(
         epochs=wanted.epochs,
         seed=wanted.seed,

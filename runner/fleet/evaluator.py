@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class FleetEvaluator:
         variant: As in `env.fleet.fleet_env.FleetEnv`.
         episodes: How many problems.
     """
+
+    solved: ClassVar[str] = "on as few nodes as hill climbing with as many replays"
 
     variant: str
     episodes: int = 200

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from agents.ppo.agent import PPO
 from agents.ppo.settings import PPOSettings
 from agents.ppo.vector import train as train_vector
-from agents.settings import as_mapping, parse_settings
+from agents.settings import as_mapping
 from agents.spaces import fleet as fleet_spaces
 from env.fleet.vector_env import FleetVectorEnv
-from env.interrupt import stop_if_asked
-from runner.training.epochs import first_seed
+from runner.fleet.evaluator import FleetEvaluator
+from runner.training.epochs import first_seed, last_measured
+from runner.training.ppo import ppo_settings
 from runner.training.validation import SEED
 
 EPOCH_STEPS = 1 << 16
@@ -63,16 +65,13 @@ class FleetTraining:
         Raises:
             Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
         """
-        metrics: dict[str, float] = {}
-
-        def keep(update: Mapping[str, float]) -> None:
-            metrics.update(update)
-            stop_if_asked()
-
         envs = FleetVectorEnv(self.environments, self.variant)
         seed = first_seed(self, epoch, self.environments, SEED)
-        train_vector(agent, envs, self.epoch_steps, seed=seed, on_update=keep)
-        return metrics
+        return last_measured(partial(train_vector, agent, envs, self.epoch_steps, seed=seed))
+
+    def evaluator(self) -> FleetEvaluator:
+        """Problems of its variant that no training draws."""
+        return FleetEvaluator(self.variant)
 
 
 def fleet_settings(
@@ -88,15 +87,4 @@ def fleet_settings(
     Raises:
         AgentError: A setting out of range.
     """
-    given: dict[str, Any] = {
-        "hidden": (128, 128),
-        "rollout_steps": 1 << 14,
-        "minibatch_size": 1 << 10,
-        "epochs": 2,
-        "learning_rate": 1e-3,
-        "entropy": 0.01,
-        "anneal_steps": epochs * epoch_steps,
-        "gamma": 0.99,
-        **(changed or {}),
-    }
-    return parse_settings(PPOSettings, {"learning_rate_end": min(1e-4, given["learning_rate"]), **given})
+    return ppo_settings(epochs * epoch_steps, {"minibatch_size": 1 << 10, "entropy": 0.01, **(changed or {})})

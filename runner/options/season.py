@@ -12,6 +12,8 @@ from runner.options import completion
 VARIANTS = ("memory", "cpu", "replicas")
 KINDS = ("flat", "daily", "weekly", "leak", "bursty", "shifts", "deploys", "mixture")
 """Names as `env.season` has them, without its compiler."""
+SETTINGS = ("variant", "kappa")
+"""Options that a job has as settings of its environment, where that has them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ class DoctorEvaluator:
         episodes: Of each kind.
         recordings: Where there are any, episodes start with these states and no others.
     """
+
+    solved: ClassVar[str] = "with nothing wrong in the end, or with a correct report"
 
     max_steps: int
     episodes: int = 200

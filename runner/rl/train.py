@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from agents.ppo.agent import PPO
 from agents.ppo.settings import PPOSettings
 from agents.ppo.vector import train as train_vector
-from agents.settings import as_mapping, parse_settings
+from agents.settings import as_mapping
 from agents.spaces import doctor as doctor_spaces
 from env.doctor.recording import Recording, starts_of
 from env.doctor.reward import SOLVED
 from env.doctor.vector_env import DoctorVectorEnv
-from env.interrupt import stop_if_asked
+from runner.rl.evaluator import DoctorEvaluator
 from runner.rl.exam import EXAM_SEED
-from runner.training.epochs import first_seed
+from runner.training.epochs import first_seed, last_measured
+from runner.training.ppo import ppo_settings
 
 EPOCH_STEPS = 1 << 16
 EPOCHS, ENVIRONMENTS = 100, 256
@@ -73,16 +75,13 @@ class DoctorTraining:
         Raises:
             Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
         """
-        metrics: dict[str, float] = {}
-
-        def keep(update: Mapping[str, float]) -> None:
-            metrics.update(update)
-            stop_if_asked()
-
         envs = DoctorVectorEnv(self.environments, max_steps=self.max_steps, **self.problems)
         seed = first_seed(self, epoch, self.environments, EXAM_SEED)
-        train_vector(agent, envs, self.epoch_steps, seed=seed, on_update=keep)
-        return metrics
+        return last_measured(partial(train_vector, agent, envs, self.epoch_steps, seed=seed))
+
+    def evaluator(self) -> DoctorEvaluator:
+        """Problems that no training draws, or its recordings."""
+        return DoctorEvaluator(self.max_steps, recordings=self.recordings)
 
 
 def doctor_settings(
@@ -98,16 +97,5 @@ def doctor_settings(
     Raises:
         AgentError: A setting out of range.
     """
-    given: dict[str, Any] = {
-        "hidden": (128, 128),
-        "rollout_steps": 1 << 14,
-        "minibatch_size": 1 << 9,
-        "epochs": 2,
-        "learning_rate": 1e-3,
-        "entropy": 0.03,
-        "anneal_steps": epochs * epoch_steps,
-        "reward_scale": 1 / SOLVED,
-        "gamma": 0.99,
-        **(changed or {}),
-    }
-    return parse_settings(PPOSettings, {"learning_rate_end": min(1e-4, given["learning_rate"]), **given})
+    own = {"minibatch_size": 1 << 9, "entropy": 0.03, "reward_scale": 1 / SOLVED}
+    return ppo_settings(epochs * epoch_steps, {**own, **(changed or {})})

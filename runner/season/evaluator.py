@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class SeasonEvaluator:
         variant, kind, kappa: As in `env.season.season_env.SeasonEnv`.
         episodes: How many workloads.
     """
+
+    solved: ClassVar[str] = "at less cost than with VPA"
 
     variant: str
     kind: str | None

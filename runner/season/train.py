@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +20,6 @@ from agents.ppo.vector import train as train_ppo
 from agents.settings import as_mapping, parse_settings
 from agents.spaces import season as season_spaces
 from env.errors import AgentError, ConfigError, nearest
-from env.interrupt import stop_if_asked
 from env.season.joined import JoinedSeasons, of_kinds
 from env.season.laws import RANGES
 from env.season.real import LEAST_STEPS
@@ -28,7 +28,8 @@ from env.season.series import kind_number, measured
 from env.season.truth import Told, Truth
 from env.season.variants import KAPPA, Variant, variant_named
 from env.season.vector_env import SeasonVectorEnv
-from runner.training.epochs import first_seed
+from runner.season.evaluator import SeasonEvaluator
+from runner.training.epochs import first_seed, last_measured
 from runner.training.validation import SEED
 
 EPOCH_STEPS = 1 << 16
@@ -140,24 +141,20 @@ class SeasonTraining:
         Raises:
             Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
         """
-        metrics: dict[str, float] = {}
-
-        def keep(update: Mapping[str, float]) -> None:
-            metrics.update(update)
-            stop_if_asked()
-
         envs = self.environments_of_an_epoch()
         seed = first_seed(self, epoch, self.environments, SEED)
         if isinstance(agent, PPO):
-            train_ppo(agent, envs, self.epoch_steps, seed=seed, on_update=keep)
-        else:
-            tellers = [Truth(part) for part in envs.parts]
+            return last_measured(partial(train_ppo, agent, envs, self.epoch_steps, seed=seed))
+        tellers = [Truth(part) for part in envs.parts]
 
-            def told() -> Told:
-                return Told(*(np.concatenate(parts) for parts in zip(*(teller() for teller in tellers), strict=True)))
+        def told() -> Told:
+            return Told(*(np.concatenate(parts) for parts in zip(*(teller() for teller in tellers), strict=True)))
 
-            train_told(agent, envs, told, self.epoch_steps, seed=seed, on_update=keep)
-        return metrics
+        return last_measured(partial(train_told, agent, envs, told, self.epoch_steps, seed=seed))
+
+    def evaluator(self) -> SeasonEvaluator:
+        """Workloads that no training draws, of its kind where it has only one."""
+        return SeasonEvaluator(kind=self.kinds[0] if len(self.kinds) == 1 else None, **self.played)
 
 
 def of_many_sizes(peaks: NDArray[np.float64], variant: Variant) -> NDArray[np.float64]:

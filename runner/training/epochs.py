@@ -7,7 +7,7 @@ state, and that any epoch can be left out, as a federation's member does that wa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,10 +18,10 @@ from agents.agent import WeightedAgent
 from agents.saved.fields import check_equal, count, mapping
 from agents.spaces import Spaces
 from env.errors import AgentError
-from env.interrupt import stopping_when
+from env.interrupt import stop_if_asked, stopping_when
 from runner.episode import OnStep
 from runner.training.summary import episode_means
-from runner.training.trainee import ShouldStop, Summary
+from runner.training.trainee import Evaluator, ShouldStop, Summary
 from runner.training.training import as_array, from_lines, to_lines
 
 _WHAT = "training state"
@@ -101,6 +101,9 @@ class EpochPlan(Protocol[A]):
             Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
         """
 
+    def evaluator(self) -> Evaluator:
+        """What it is evaluated on: problems that it never trains on."""
+
 
 def first_seed(plan: EpochPlan[Any], epoch: int, environments: int, below: int) -> int:
     """The seed of an epoch's first environment; the others follow it.
@@ -112,6 +115,28 @@ def first_seed(plan: EpochPlan[Any], epoch: int, environments: int, below: int) 
         return (plan.seed * 1009 + epoch) * environments % below
     drawn = np.random.SeedSequence((plan.seed, plan.member, epoch)).generate_state(1, np.uint64)
     return int(drawn[0]) % (below - environments)
+
+
+class Train(Protocol):
+    """Trains an agent, and tells what each update measured."""
+
+    def __call__(self, *, on_update: Callable[[Mapping[str, float]], None]) -> None: ...
+
+
+def last_measured(train: Train) -> dict[str, float]:
+    """Train; what the last update measured.
+
+    Raises:
+        Stopped: A stop was asked for, see `env.interrupt`; the agent is of no more use.
+    """
+    metrics: dict[str, float] = {}
+
+    def keep(update: Mapping[str, float]) -> None:
+        metrics.update(update)
+        stop_if_asked()
+
+    train(on_update=keep)
+    return metrics
 
 
 class EpochTrainee(Generic[A]):

@@ -96,8 +96,12 @@ class Evaluator(Protocol):
     """Fixed problems that a training is evaluated on and never trains on.
 
     Attributes:
+        solved: What counts as solved, in words.
         baselines: Names of those who play them too.
     """
+
+    @property
+    def solved(self) -> str: ...
 
     @property
     def baselines(self) -> Sequence[str]: ...

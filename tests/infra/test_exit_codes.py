@@ -132,7 +132,7 @@ WRONG: dict[str, list[str]] = {
         "--nodes 2 --node-cpu many",
         "--agent greedy --strategy median",
         "--min-participants 2",
-        "--env fleet",
+        "--env fleet --variant memory",
         "--round-timeout 5",
     ],
     "dispatch list": ["--bucket s3://sim-arena", "--bucket sim-arena/", "--bucket My_Bucket", "--bucket="],

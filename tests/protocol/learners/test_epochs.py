@@ -26,7 +26,7 @@ from protocol.wire.choices import Closers, JobType
 from protocol.wire.clock import Clock
 from protocol.wire.errors import BadDocument
 from protocol.wire.federation_documents import Federation, TensorSpec
-from protocol.wire.job_documents import EpochsSpec, Manifest, Result, TrainingSpec
+from protocol.wire.job_documents import EpochsSpec, Manifest, Result, ResultStatus, TrainingSpec
 from protocol.wire.memory import MemoryStore
 from protocol.worker.worker_loop import WorkerLoop
 from runner.options.agents import EpisodeChoice
@@ -34,6 +34,7 @@ from runner.options.workload import WorkloadChoice
 
 SETTINGS = {"hidden": [8], "rollout_steps": 64, "minibatch_size": 32, "epochs": 1, "proximal": 0.01}
 DOCTOR = EpochsSpec(name="doctor", environments=8, epoch_steps=64)
+FLEET = EpochsSpec(name="fleet", environments=8, epoch_steps=64)
 
 
 def spec(epochs: int = 3, **changed: Any) -> TrainingSpec:
@@ -41,8 +42,8 @@ def spec(epochs: int = 3, **changed: Any) -> TrainingSpec:
     return training(epochs, **fields)
 
 
-def wanted(**changed: Any) -> Federation:
-    own = spec()
+def wanted(environment: EpochsSpec = DOCTOR, **changed: Any) -> Federation:
+    own = spec(environment=environment)
     model = tuple(TensorSpec(name=name, shape=shape) for name, shape in tensors_of(own).items())
     return federation(2, training=own, version=own.version, model=model, **changed)
 
@@ -77,10 +78,13 @@ def trained(what: Federation, workers: int, killed_at: int | None = None) -> tup
     return weights, result.model_dump()
 
 
-def test_the_weights_are_the_same_with_one_worker_with_two_that_close_rounds_and_after_a_take_over() -> None:
-    alone, result = trained(wanted(strategy=Strategy.FEDADAM), 1)
-    assert trained(wanted(strategy=Strategy.FEDADAM), 2, killed_at=30)[0] == alone
-    assert trained(wanted(strategy=Strategy.FEDADAM, barrier=Closers.WORKERS), 2)[0] == alone
+@pytest.mark.parametrize("environment", [DOCTOR, FLEET], ids=["doctor", "fleet"])
+def test_the_weights_are_the_same_with_one_worker_with_two_that_close_rounds_and_after_a_take_over(
+    environment: EpochsSpec,
+) -> None:
+    alone, result = trained(wanted(environment, strategy=Strategy.FEDADAM), 1)
+    assert trained(wanted(environment, strategy=Strategy.FEDADAM), 2, killed_at=30)[0] == alone
+    assert trained(wanted(environment, strategy=Strategy.FEDADAM, barrier=Closers.WORKERS), 2)[0] == alone
     assert (result["status"], result["episodes_completed"], result["env_steps"]) == ("success", 3, 3 * 64)
     assert set(result["artifacts"]) == {"checkpoint_final.safetensors", "train.log", "learning_curve.png"}
 
@@ -97,8 +101,9 @@ def learner(what: TrainingSpec = spec(), member: int = 0) -> EpochLearner:  # no
     return EpochLearner(bucket_of(World(seed=0)), manifest)
 
 
-def test_members_start_from_equal_weights_and_meet_different_episodes() -> None:
-    members = [learner(member=number) for number in range(2)]
+@pytest.mark.parametrize("environment", [DOCTOR, FLEET], ids=["doctor", "fleet"])
+def test_members_start_from_equal_weights_and_meet_different_episodes(environment: EpochsSpec) -> None:
+    members = [learner(spec(environment=environment), member=number) for number in range(2)]
     assert members[0].weights() == members[1].weights()
     for member in members:
         member.run_episode(1, lambda: False)
@@ -177,18 +182,83 @@ def test_a_worker_leaves_a_job_of_an_environment_that_it_does_not_know_to_others
     world.close()
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"settings": {"variant": "huge"}}, "variant 'huge': unknown; choose from small, large"),
+        ({"settings": {"variant": [7] * 10_000}}, "variant [7, 7"),
+        ({"settings": {"variant": True}}, "variant True: unknown"),
+        ({"settings": {"kappa": 1e300}}, "environment setting 'kappa': --env fleet has only variant; leave it out"),
+        ({"settings": {"\x1b[2J": "x"}}, "environment setting '\\x1b[2J': --env fleet has only variant"),
+        ({"kinds": ("daily",)}, "kind 'daily': --env fleet has none; leave it out"),
+    ],
+)
+def test_an_environment_of_a_job_that_cannot_be_played_ends_it_in_one_short_line(
+    changed: dict[str, Any], message: str
+) -> None:
+    error = ended(spec(environment=FLEET.model_copy(update=changed))).error or ""
+    assert message in error
+    assert error.isprintable()
+    assert len(error) < 300
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"agent": "dqn", "agent_settings": {}},
+        {"agent": "forecast", "agent_settings": {}},
+        {"agent_settings": {"hidden": [1 << 40]}},
+        {"agent_settings": {"rollout_steps": 1 << 40}},
+        {"agent_settings": {"learning_rate": 1e300}},
+        {"agent_settings": {"learning_rate": "fast"}},
+    ],
+)
+def test_wild_settings_of_an_agent_end_its_job(changed: dict[str, Any]) -> None:
+    error = ended(spec(environment=FLEET, **changed)).error or ""
+    assert error.isprintable()
+    assert any(word in error for word in ("dqn", "forecast", "hidden", "rollout_steps", "learning_rate"))
+
+
+def ended(what: TrainingSpec) -> Result:
+    """What a worker makes of a job that it cannot begin."""
+    world = World(seed=1)
+    job = submit_job(bucket_of(world), what).job_ids[0]
+
+    def work(clock: Clock, store: MemoryStore) -> None:
+        bucket = Bucket(store, clock)
+        loop = WorkerLoop(bucket, "w", TTL_S, lambda given: EpochLearner(bucket, given), RoundAggregate, str)
+        loop.run_until_stopped(exit_when_idle=True)
+
+    worker = world.process("w", work)
+    world.run(until=lambda: worker.ended)
+    result = documents.read(bucket_of(world), Result, keys.result(job))
+    world.close()
+    assert result is not None
+    assert result.status == ResultStatus.FAILED
+    return result
+
+
 def drafted(
-    job: JobChoice | None = None, epochs: EpochsChoice | None = None, env: str = "doctor", **federated: Any
+    job: JobChoice | None = None,
+    epochs: EpochsChoice | None = None,
+    env: str = "doctor",
+    episode: EpisodeChoice | None = None,
+    **federated: Any,
 ) -> TrainingSpec:
-    choice = FederationChoice(**federated)
-    given = (job or JobChoice(), EpisodeChoice(), WorkloadChoice(env=env), choice, epochs or EpochsChoice())
-    return draft(*given).training
+    choice, played = FederationChoice(**federated), episode or EpisodeChoice()
+    return draft(job or JobChoice(), played, WorkloadChoice(env=env), choice, epochs or EpochsChoice()).training
 
 
 def test_a_submission_in_epochs_names_its_environment_and_the_learner_of_it() -> None:
     drawn = drafted(epochs=EpochsChoice(epochs=4, environments=16, epoch_steps=128))
     assert (drawn.agent, drawn.episodes, drawn.unit, drawn.unit_steps) == ("ppo", 4, "epoch", 128)
     assert drawn.environment == EpochsSpec(name="doctor", environments=16, epoch_steps=128)
+    assert drafted(episode=EpisodeChoice(steps=9)).steps == 9
+    large = drafted(env="fleet", epochs=EpochsChoice(variant="large"))
+    assert large.environment == EpochsSpec(
+        name="fleet", environments=256, epoch_steps=65_536, settings={"variant": "large"}
+    )
+    assert tensors_of(large) != tensors_of(drafted(env="fleet"))
 
 
 @pytest.mark.parametrize(
@@ -209,6 +279,18 @@ def test_a_submission_in_epochs_names_its_environment_and_the_learner_of_it() ->
         ({"env": "season", "epochs": EpochsChoice(environments=4096)}, "a job in a season has at most 2,048"),
         ({"env": "season", "epochs": EpochsChoice(kind="flat", series=("a",))}, "--kind flat: is generated, but"),
         ({"env": "season", "epochs": EpochsChoice(series=("absent.csv",))}, "series file absent.csv: cannot be read"),
+        ({"env": "season", "episode": EpisodeChoice(steps=9)}, "--steps: is of --env cluster; leave it out"),
+        ({"env": "fleet", "episode": EpisodeChoice(steps=9)}, "--steps: is of --env cluster; leave it out"),
+        ({"env": "fleet", "episode": EpisodeChoice(reward="shaped_v2")}, "--reward: is of --env cluster; leave it out"),
+        ({"env": "fleet", "epochs": EpochsChoice(variant="memory")}, "variant 'memory': unknown"),
+        ({"env": "fleet", "epochs": EpochsChoice(kappa=2.0)}, "environment setting 'kappa': --env fleet has only var"),
+        ({"env": "fleet", "epochs": EpochsChoice(kind="daily")}, "--kind daily: unknown in --env fleet; it has none"),
+        ({"env": "fleet", "epochs": EpochsChoice(series=("a",))}, "--series a: --env fleet is not trained on series"),
+        (
+            {"env": "fleet", "job": JobChoice(agent="forecast")},
+            "agent 'forecast': does not learn --env fleet; ppo",
+        ),
+        ({"env": "fleet", "federation_size": 2, "heterogeneous": True}, "--heterogeneous: --env fleet has no kinds"),
         (
             {"env": "season", "epochs": EpochsChoice(kind="flat,leak"), "federation_size": 1, "heterogeneous": True},
             "--kind: 2 kinds for 1 member",
