@@ -75,12 +75,14 @@ def write_report(to: Path, record: Record, bucket: str, ttl_s: float, played: Pl
     from agents.saved.files import write_atomic
     from protocol.commands.report import rendered
     from protocol.report.evaluation import Evaluation
+    from runner.training.validation import Validation
 
     evaluation = None
     if played:
         trained, *others = totals(played)
         beside = {row["agent"]: (row["solved_rate"], row["mean_steps"], row["mean_return"]) for row in others}
-        evaluation = Evaluation(f"{trained['n']} problems that no training sees", played["trained"], beside)
+        problems = f"{trained['n']} problems that no training sees"
+        evaluation = Evaluation(problems, Validation.solved, played["trained"], beside)
     write_atomic(to, rendered(record, bucket=bucket, ttl_s=ttl_s, evaluation=evaluation, again=[command]))
 
 

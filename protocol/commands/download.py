@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from agents.saved.files import write_atomic
@@ -17,8 +18,9 @@ from protocol.wire import keys
 from protocol.wire.bucket import WEIGHTS_BYTES, Bucket
 from protocol.wire.errors import ProtocolError, Refused
 from protocol.wire.federation_documents import Federation
-from protocol.wire.job_documents import Result
+from protocol.wire.job_documents import EpochsSpec, Result
 from runner.commands.console import progress
+from runner.options.season import SETTINGS
 from runner.training.tensorboard import is_installed
 
 _MODEL = "global_weights.pt"
@@ -32,13 +34,13 @@ class Downloaded:
         files: written, by path relative to the folder.
         left_out: a line for each object that cannot be read: refused, too large, or not safe.
         incomplete: whether one of them is of the job or the federation itself, not of one of its members.
-        model: the file of a model that plays the problems of `sim-arena evaluate`; None: there is none.
+        evaluated: options of `sim-arena evaluate` for its model; empty: there is no model of our agents.
     """
 
     files: list[str]
     left_out: list[str]
     incomplete: bool
-    model: str | None = None
+    evaluated: tuple[str, ...] = ()
 
 
 def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
@@ -51,13 +53,14 @@ def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
         UnknownName: there is neither a job nor a group of this name.
         ProtocolError: there is nothing of it to fetch yet.
     """
-    files, model = _Folder(bucket, folder), None
+    files = _Folder(bucket, folder)
+    evaluated: tuple[str, ...] = ()
     if bucket.exists(keys.federation(name)):
         federation = require_federation(bucket, name)
         _download_group(bucket, federation, files)
         incomplete = bool(files.left_out)
-        if federation.training.agent and federation.training.environment is None and _MODEL in files.written:
-            model = _MODEL
+        if federation.training.agent and _MODEL in files.written:
+            evaluated = ("--agent", str(folder / _MODEL), *_evaluated_with(federation.training.environment))
         for member in progress(range(federation.size), "fetching members"):
             _download_job(bucket, keys.member_job(name, member), files, f"member-{member:04d}/")
     else:
@@ -66,7 +69,15 @@ def download(bucket: Bucket, name: str, folder: Path) -> Downloaded:
         incomplete = bool(files.left_out)
     if not files.written and not files.left_out:
         raise ProtocolError(f"{name!r}: nothing to fetch in {bucket.name} yet; see `dispatch list`")
-    return Downloaded(files.written, files.left_out, incomplete, model)
+    return Downloaded(files.written, files.left_out, incomplete, evaluated)
+
+
+def _evaluated_with(environment: EpochsSpec | None) -> tuple[str, ...]:
+    """What `sim-arena evaluate` is to be told beside the file of a model of that environment."""
+    if environment is None:
+        return ("--baselines",)
+    given = [(f"--{name}", str(environment.settings[name])) for name in SETTINGS if name in environment.settings]
+    return ("--env", environment.name, *chain.from_iterable(given))
 
 
 class _Folder:

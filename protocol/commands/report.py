@@ -50,7 +50,7 @@ def report(
     ] = None,
     score: Annotated[
         bool,
-        typer.Option("--score", help="Play the newest global model and rules greedily on 200 problems, by type."),
+        typer.Option("--score", help="Play the newest global model and rules greedily on unseen problems."),
     ] = False,
     tensorboard: Annotated[
         Path | None,

@@ -52,7 +52,7 @@ def status(
     rounds: Annotated[int, typer.Option(metavar="N", min=0, help="How many of the last rounds to show.")] = 10,
     score: Annotated[
         bool,
-        typer.Option("--score", help="Play the newest global model greedily on 200 problems; with --watch the last."),
+        typer.Option("--score", help="Play the newest global model on unseen problems; with --watch the last."),
     ] = False,
 ) -> None:
     """Show a federation's members and rounds. With --watch, exit code 1 if it failed."""
@@ -102,7 +102,7 @@ def _show_score(found: dict[str, Any]) -> None:
         solved, n = round(score["n"] * score["solved_rate"]), score["n"]
         out.print(
             f"global model of round {score['round']}, greedy: {solved} of {n} {score['problems']} solved, "
-            f"{score['mean_steps']:.1f} steps, return {score['mean_return']:+.2f}",
+            f"{score['mean_steps']:.1f} steps, return {score['mean_return']:+.2f}; solved: {score['solved']}",
             highlight=False,
         )
 
@@ -162,7 +162,8 @@ def download(
         print_json({"folder": str(folder), "files": found.files, "left_out": found.left_out})
     else:
         out.print(f"{count(len(found.files), 'file')} in {folder}", highlight=False)
-        if found.model is not None:
-            next_steps(f"sim-arena evaluate --agent {shlex.quote(str(folder / found.model))} --baselines")
+        # They come from the bucket.
+        if found.evaluated and all(word.isprintable() and len(word) < 1000 for word in found.evaluated):
+            next_steps(f"sim-arena evaluate {shlex.join(found.evaluated)}")
     if found.incomplete:
         raise typer.Exit(int(Exit.FAILED))

@@ -14,6 +14,8 @@ from env.words import count
 from protocol.wire import keys
 from protocol.wire.federation_documents import Federation
 from protocol.wire.job_documents import Nodes, TrainingSpec
+from runner.options.agents import EpisodeChoice
+from runner.options.season import SETTINGS
 
 LONGEST = 1000
 TRACES_NAMED = 200
@@ -61,10 +63,13 @@ def _training(training: TrainingSpec, bucket: str) -> Iterator[str]:
     if environment := training.environment:
         yield f"--env {quote(environment.name)} --epochs {training.episodes}"
         yield f"--epoch-steps {environment.epoch_steps} --environments {environment.environments}"
+        if training.steps != EpisodeChoice.steps:
+            yield f"--steps {training.steps}"
         if environment.kinds:
             yield f"--kind {quote(','.join(environment.kinds))}"
-        for name, value in sorted(environment.settings.items()):
-            yield f"--{quote(name)} {quote(str(value))}"
+        for name in SETTINGS:
+            if name in environment.settings:
+                yield f"--{name} {quote(str(environment.settings[name]))}"
         return
     yield f"--episodes {training.episodes} --steps {training.steps} --reward {quote(training.reward)}"
     yield from _workload(training, bucket)

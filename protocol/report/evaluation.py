@@ -11,7 +11,7 @@ from runner.report.page import Cell, Column, Section, Table
 if TYPE_CHECKING:
     from agents.agent import Agent
     from runner.evaluation.evaluate import Score
-    from runner.training.validation import Validation
+    from runner.training.trainee import Evaluator
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ class Evaluation:
     """Greedy episodes on fixed problems.
 
     Attributes:
-        problems: what was played, in words.
+        problems, solved: what was played, and what counts as solved, in words.
         scores: of the global model, by type of problem; the last one is of all.
         baselines: of rules and, where it is known, the optimum: solved share, mean steps and mean return by name.
     """
 
     problems: str
+    solved: str
     scores: Sequence[Score]
     baselines: Mapping[str, tuple[float, float, float]]
 
@@ -34,16 +35,23 @@ class Evaluation:
         return {name: values[2] for name, values in self.baselines.items()}
 
 
-def play(agent: Agent, validation: Validation, problems: str) -> Evaluation:
+def play(agent: Agent, evaluator: Evaluator, problems: str) -> Evaluation:
     """Play the model and the baselines, some seconds in all; errors as of `runner.evaluation.evaluate`."""
-    from runner.evaluation.evaluate import evaluate
-    from runner.training.validation import SEED
-
-    steps, reward = validation.max_steps, validation.reward
-    scores = evaluate(agent, validation.scenarios, steps, SEED, reward=reward)
-    rows = {name: validation.baseline(name, lambda: False) for name in validation.baselines}
+    rows = {name: evaluator.baseline(name, lambda: False) for name in evaluator.baselines}
     shown = {name: (row["solved_rate"], row["mean_steps"], row["mean_return"]) for name, row in rows.items()}
-    return Evaluation(problems, scores, shown)
+    return Evaluation(problems, evaluator.solved, _scores(agent, evaluator), shown)
+
+
+def _scores(agent: Agent, evaluator: Evaluator) -> Sequence[Score]:
+    """By type of problem, where there are several; then of all."""
+    from runner.evaluation.evaluate import TOTAL, Score, evaluate
+    from runner.training.validation import SEED, Validation
+
+    if isinstance(evaluator, Validation):
+        return evaluate(agent, evaluator.scenarios, evaluator.max_steps, SEED, reward=evaluator.reward)
+    row = evaluator.score(agent, lambda: False)
+    solved = round(row["n"] * row["solved_rate"])
+    return [Score(TOTAL, row["n"], solved, row["mean_steps"], row["mean_return"])]
 
 
 def section(found: Evaluation) -> Section:
@@ -58,7 +66,8 @@ def section(found: Evaluation) -> Section:
     rows: list[list[Cell]] = [
         [score.problem, score.n, score.solved_rate, score.mean_steps, score.mean_return] for score in found.scores
     ]
-    by_type = Table("Global model by type of problem", columns, rows, f"Greedy episodes on {found.problems}.")
+    about = f"Greedy episodes on {found.problems}. Solved: {found.solved}."
+    by_type = Table("Global model by type of problem", columns, rows, about)
     return Section("evaluation", "Evaluation", [by_type, _beside(found)])
 
 

@@ -119,7 +119,7 @@ def _settings(record: Record) -> list[Facts | Table]:
         (f"{training.unit}s of each member", f"{training.episodes}, {federation.episodes_per_round} a round"),
         ("learner", learner.name) if learner else ("agent", training.agent),
         ("seed", str(training.seed)),
-        ("reward", "the learner's own" if learner else training.reward),
+        ("reward", training.reward if training.unit == "episode" else "its own"),
         ("at most", f"{training.unit_steps} steps an {training.unit}"),
         ("members see", "their own share each" if federation.heterogeneous else "the same"),
         ("trained on", _work(record)),
@@ -140,9 +140,9 @@ def _work(record: Record) -> str:
     if training.learner:
         return f"what the learner {training.learner.name} gives each member"
     if environment := training.environment:
-        what = f"{len(environment.series)} recorded series" if environment.series else ", ".join(environment.kinds)
-        settings = "".join(f", {name} {value}" for name, value in sorted(environment.settings.items()))
-        return f"environment {environment.name}: {what or 'all kinds'}{settings}"
+        parts = [f"{len(environment.series)} recorded series"] if environment.series else [*environment.kinds]
+        parts += [f"{name} {value}" for name, value in sorted(environment.settings.items())]
+        return f"environment {environment.name}{': ' if parts else ''}{', '.join(parts)}"
     if training.traces:
         return f"{count(len(training.traces), 'trace')}: {listed([sha256[:12] for sha256 in training.traces])}"
     kind = training.problem or ("one kind for each member" if record.federation.heterogeneous else "any kind")

@@ -153,6 +153,21 @@ def test_rounds_of_several_episodes_on_generated_problems(bucket_name: str, tmp_
     assert names == {"ep_000002.safetensors", "ep_000004.safetensors", "ep_000005.safetensors"}
 
 
+def test_the_model_of_a_federation_of_fleets_is_fetched_and_played_by_the_command_that_is_named(
+    bucket_name: str, tmp_path: Path
+) -> None:
+    fleets = ("--env", "fleet", "--variant", "large")
+    short = ("--epochs", "1", "--epoch-steps", "64", "--environments", "4", "--set", "hidden=[8]")
+    group = ("--federation-size", "1", "--barrier", "workers", "--group", "fleets")
+    run("dispatch", "submit", "--bucket", bucket_name, *fleets, *short, *group)
+    run("worker", "--bucket", bucket_name, "--run-once")
+    fetched = run("dispatch", "download", "fleets", "--bucket", bucket_name, "--to", str(tmp_path))
+    model = str(tmp_path / "global_weights.pt")
+    assert f"next: sim-arena evaluate --agent {model} --env fleet --variant large" in fetched.stderr.splitlines()
+    played = run_json("sim-arena", "episode", *fleets, "--agent", model, "--steps", "3")
+    assert [record["replay"] for record in played["records"]] == [1, 2, 3]
+
+
 def test_members_of_a_federation_share_its_traces_out_or_train_on_all_of_them(bucket_name: str, traces: Path) -> None:
     submit(bucket_name, traces, "--federation-size", "3", "--heterogeneous", "--group", "shares")
     manifests = (objects(bucket_name).get(keys.pending_manifest(keys.member_job("shares", m))) for m in range(3))

@@ -130,11 +130,35 @@ def test_a_value_that_a_page_would_change_is_left_out_of_the_command(value: str)
     assert [one_line(line) for line in shown] == shown
 
 
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"name": "fleet", "settings": {"variant": "large"}}, "environment fleet: variant large"),
+        ({"name": "fleet"}, "environment fleet"),
+        (
+            {"name": "season", "kinds": ("daily", "leak"), "settings": {"kappa": 2}},
+            "environment season: daily, leak",
+        ),
+        ({"name": "season", "series": ("c" * 64,)}, "environment season: 1 recorded series"),
+    ],
+)
+def test_a_page_says_what_a_federation_in_epochs_was_trained_on(environment: dict[str, Any], shown: str) -> None:
+    spec = EpochsSpec(environments=4, epoch_steps=64, **environment)
+    own = federation(2, 3, version=6, training=training(3, traces=(), environment=spec))
+    told = list(texts(page_of(record(2, 3, federation=own), "s3://b", made="")))
+    assert next(text for text in told if text.startswith("environment ")).startswith(shown)
+    assert told[told.index("reward") + 1] == "its own"
+
+
 def test_what_no_option_can_say_is_a_remark() -> None:
     spec = EpochsSpec(name="season", environments=4, epoch_steps=64, series=("c" * 64,), settings={"kappa": 2})
     words, [remark] = command(federation(2, 5, version=6, training=training(5, traces=(), environment=spec)))
     assert " ".join(words).endswith("--env season --epochs 5 --epoch-steps 64 --environments 4 --kappa 2")
     assert remark.startswith(" with the 1 series")
+    assert "--steps" not in words
+    odd = EpochsSpec(name="doctor", environments=4, epoch_steps=64, settings={"bucket": "another"})
+    words, _ = command(federation(2, 5, version=6, training=training(5, traces=(), environment=odd, steps=9)))
+    assert " ".join(words).endswith("--env doctor --epochs 5 --epoch-steps 64 --environments 4 --steps 9")
     nodes = training(3, nodes=Nodes(count=2, cpu_m=500, memory_bytes=1 << 30, pods=9))
     words, _ = command(federation(2, 3, training=nodes))
     assert words[words.index("--nodes") + 1 :][:3] == ["2", "--node-cpu", "500m"]
@@ -196,7 +220,7 @@ def test_members_without_a_return_leave_a_gap_and_no_number(recwarn: pytest.Warn
 
 def test_an_evaluation_is_shown_by_type_beside_rules_and_its_returns_as_lines() -> None:
     scores = [Score("cpu", 3, 2, 4.0, 1.5), Score("all", 3, 2, 4.0, 1.5)]
-    found = Evaluation("problems that no training sees", scores, {"heuristic": (1.0, 3.0, 2.0), "optimum": (1, 2.5, 3)})
+    found = Evaluation("problems", "well", scores, {"heuristic": (1.0, 3.0, 2.0), "optimum": (1, 2.5, 3)})
     page = page_of(record(2, 3), "s3://b", made="", evaluation=found)
     [shown] = [section for section in page.sections if section.id == "evaluation"]
     by_type, beside = shown.parts
