@@ -44,7 +44,7 @@ def benchmark_page(path: Path, made: str) -> Page:
     agents = {_name(facts, agent): each for agent, each in document["agents"].items()}
     commands = read_text(path / COMMAND).splitlines()
     again: list[Part] = [Commands("Commands", commands)] if commands else []
-    again.append(Facts("Made with", list(flat(config.model_dump()).items())))
+    again.append(Facts("Made with", list(flat(config.model_dump(exclude={"scenarios"})).items())))
     kind = KINDS[family.name]
     charts = kind.charts(document, rows)
     sections = [
