@@ -46,7 +46,6 @@ class EnvironmentKind:
         plan: Makes the plan of a job's training by epochs; None: no job is trained there by epochs.
         kinds: Of what is generated there, one of which each member of a federation may have; none: there is one only.
         read_series: Reads a file of recorded series, for settings of the environment; None: it has no such files.
-        solved: What counts as solved in a training's evaluations; "": that the goal is reached.
         evaluate, episode: What `sim-arena evaluate` and `episode` do there; None: they play scenarios, as they are.
     """
 
@@ -61,7 +60,6 @@ class EnvironmentKind:
     plan: Callable[[WantedEpochs], EpochPlan[Any]] | None = None
     kinds: tuple[str, ...] = ()
     read_series: Callable[[Path, Mapping[str, Any]], NDArray[np.float64]] | None = None
-    solved: str = ""
     evaluate: Callable[..., None] | None = None
     episode: Callable[[EpisodeRequest], None] | None = None
 
@@ -188,7 +186,6 @@ KINDS: Mapping[str, EnvironmentKind] = {
             options=_names(EpochsChoice, SeasonChoice, SeriesChoice),
             settings=training_of_season.settings,
             open=training_of_season.opened,
-            solved="a workload that costs less than with VPA",
             plan=training_of_season.planned,
             episode=_play_season,
             kinds=SEASON_KINDS,
@@ -203,7 +200,6 @@ KINDS: Mapping[str, EnvironmentKind] = {
             options=_names(EpochsChoice) | {"variant"},
             settings=training_of_fleet.settings,
             open=training_of_fleet.opened,
-            solved="a problem on as few nodes as hill climbing needs with as many replays",
             plan=training_of_fleet.planned,
             episode=_play_fleet,
         ),

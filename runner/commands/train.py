@@ -78,22 +78,11 @@ def train(
     else:
         wanted = (RunConfig.read(run.config) if run.config is not None else RunConfig()).over(given)
     summary, _ = train_in_folder(wanted, run.to, run.load, open_bucket=ctx.obj, command="sim-arena train")
-    summary = _with_what_is_solved(summary, environment_kind(wanted.workload.env).solved)
     if output.as_json:
         print_json(summary)
     else:
         tables.show_facts({name: value for name, value in summary.items() if name != "evaluation"})
         next_steps(*_next(wanted.workload.env, summary))
-
-
-def _with_what_is_solved(summary: Mapping[str, Any], solved: str) -> dict[str, Any]:
-    """The summary with what its best solved rate is of, where that is not that a goal was reached."""
-    found: dict[str, Any] = {}
-    for name, value in summary.items():
-        found[name] = value
-        if name == "best_solved_rate" and solved:
-            found["counts_as_solved"] = solved
-    return found
 
 
 def _next(env: str, summary: Mapping[str, Any]) -> list[str]:

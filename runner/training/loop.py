@@ -266,6 +266,7 @@ class _Loop:
             "stopped_early": self._end if training.done < training.total else None,
             "best_episode": top.get("episode"),
             "best_solved_rate": top.get("solved_rate"),
+            "counts_as_solved": self._evaluator.solved if self._evaluator else None,
             "best_mean_steps": top.get("mean_steps"),
             "wall_s": wall_s,
             "env_steps_per_s": (training.env_steps - self._env_steps_before) / wall_s if wall_s > 0 else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -48,21 +47,3 @@ def test_a_stopped_training_goes_on_to_the_same_bits_and_evaluations_repeat_them
 def test_what_does_not_fit_is_one_line(cli: Any, words: tuple[str, ...], said: str) -> None:
     done = cli("train", "--env", "fleet", *words)
     assert (done.code, said in done.err, done.err.count("\n")) == (2, True, 1), done.err
-
-
-@pytest.mark.parametrize(
-    ("env", "solved"),
-    [
-        ("season", "a workload that costs less than with VPA"),
-        ("fleet", "a problem on as few nodes as hill climbing needs with as many replays"),
-        ("cluster", None),
-    ],
-)
-def test_the_summary_says_what_counts_as_solved(
-    cli: Any, monkeypatch: pytest.MonkeyPatch, env: str, solved: str | None
-) -> None:
-    """Not where it is that the goal was reached."""
-    ended = {"best_solved_rate": 0.5, "best_checkpoint": None, "checkpoint": "final.pt", "evaluation": []}
-    monkeypatch.setattr("runner.commands.train.train_in_folder", lambda *given, **named: (ended, None))
-    assert json.loads(cli("train", "--env", env, "--json").out).get("counts_as_solved") == solved
-    assert ("counts as solved  " in cli("train", "--env", env).out) is (solved is not None)

@@ -251,6 +251,7 @@ def test_a_run_ends_when_evaluations_no_longer_get_better(tmp_path: Path) -> Non
     summary = train(training("noop"), new_run(tmp_path), plan, validation())
     assert summary["episodes"] == 4
     assert summary["best_episode"] == 1
+    assert summary["counts_as_solved"] == "as many pods Ready as wanted"
 
 
 def test_agents_of_other_kinds_run_in_the_same_loop(tmp_path: Path) -> None:
