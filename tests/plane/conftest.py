@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from planes import NAME, PATIENCE_S, SETTINGS, node
+import yaml
+from planes import NAME, PATIENCE_S, ROOT, SETTINGS, node
 
 from env.kube.client import KubeApi, Waiting, wait
 from env.kube.connect import connect
@@ -32,6 +35,24 @@ def plane() -> Plane:
 @pytest.fixture(scope="session")
 def api(plane: Plane) -> KubeApi:
     return connect(kubeconfig=str(plane.kubeconfig))
+
+
+@pytest.fixture
+def reader(plane: Plane, tmp_path: Path) -> Iterator[Path]:
+    """The kubeconfig of an account that has the role of docs/record.md and no other: it may get and list."""
+    page = (ROOT / "docs/record.md").read_text()
+    (role,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if "kind: ClusterRole\n" in block)
+    assert {verb for rule in yaml.safe_load(role)["rules"] for verb in rule["verbs"]} <= {"get", "list"}
+    plane.kubectl("apply", "-f", "-", given=role)
+    plane.kubectl("create", "serviceaccount", "reader")
+    plane.kubectl("create", "clusterrolebinding", "reader", "--clusterrole=sim-arena-read",
+                  "--serviceaccount=default:reader")  # fmt: skip
+    config = yaml.safe_load(plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": plane.kubectl("create", "token", "reader").strip()}
+    path = tmp_path / "reader"
+    path.write_text(yaml.safe_dump(config))
+    yield path
+    plane.kubectl("delete", "clusterrolebinding/reader", "clusterrole/sim-arena-read", "serviceaccount/reader")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from env.simkube import gates, paths
 from env.trace.document import Manifest, Trace
 from env.workload import WorkloadRef
 
+ROOT = Path(__file__).parents[2]
 NAME = os.environ.get("SIM_ARENA_PLANE")  # read before the variables are taken from the tests
 SETTINGS = {"any_nodes": True}
 PATIENCE_S = 300.0

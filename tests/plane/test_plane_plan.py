@@ -1,8 +1,9 @@
-"""A plan's nodes on a real control plane: what is applied to them in the plan's order is Ready."""
+"""Plans on a real control plane: what is applied in their order is Ready, and so is what moves as they say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planes import PATIENCE_S
+from planes import PATIENCE_S, ROOT, run
 
 from env.kube.client import KubeApi, Waiting, wait
 from env.kube.connect import connect
@@ -18,7 +19,9 @@ from env.kube.paths import path_of, within
 from env.live.usage import is_ready
 from env.plan.offers import named, offers_of_types, parse_type
 from env.plan.planner import Plan, Problem, plan
-from env.problems.nodes import NodePool
+from env.problems.node_metadata import pools_of_metadata
+from env.problems.node_text import parse_nodes
+from env.problems.nodes import NodePool, NodePools
 from env.snapshot import read_manifests, trace_of
 from env.snapshot.live import read_cluster
 from env.snapshot.reading import LISTED, NAMESPACES, NODES, PODS
@@ -26,7 +29,6 @@ from env.trace.document import Manifest
 from infra.proof.control_plane import samples
 from infra.proof.control_plane.plane import Plane
 
-ROOT = Path(__file__).parents[2]
 NAMESPACE = "plan"
 
 
@@ -74,31 +76,46 @@ def workload(name: str, cpu: str, replicas: int) -> Manifest:
 
 
 @contextmanager
-def applied(api: KubeApi, found: Plan) -> Iterator[None]:
-    """The plan's nodes with what it holds, one workload after the other has nodes."""
-    assert found.nodes is not None
-    nodes = [replace(each, names=(f"plan-{number}",)) for number, each in enumerate(named(found.nodes), 1)]
-    names = [name for each in nodes for name in each.names]
-    manifests = [each for event in found.trace.events for each in event["applied_objs"]]
-    manifests = [*found.trace.unapplied, *manifests]
+def running(api: KubeApi, nodes: NodePools, manifests: Sequence[Manifest]) -> Iterator[Callable[[NodePools], None]]:
+    """Nodes with what is applied to them, each workload when those before it have nodes; all of it is gone after.
+
+    Yields:
+        Lets more nodes join, which are gone after, too.
+    """
+    names: list[str] = []
     namespaces = {each["metadata"].get("namespace") for each in manifests} - {"", None}
-    try:
-        for each in nodes:
+
+    def join(more: NodePools) -> None:
+        numbered = [replace(each, names=(f"plan-{number}",)) for number, each in enumerate(named(more), len(names) + 1)]
+        for each in numbered:
             api.create(NODES.collection, node(each))
+            names.extend(each.names)
         wait(api, "nodes that take pods", PATIENCE_S, partial(_down, names=names))
+
+    try:
+        join(nodes)
         for name in sorted(namespaces):
             made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             api.apply(path_of(NAMESPACES.collection, name), made)
         for manifest in manifests:
             _apply(api, manifest)
             wait(api, f"nodes for {manifest['metadata']['name']}", PATIENCE_S, partial(_waiting, where=namespaces))
-        yield
+        yield join
     finally:
         for name in sorted(namespaces):
             api.delete(path_of(NAMESPACES.collection, name))
         wait(api, "the end of the namespaces", PATIENCE_S, partial(_there, names=namespaces))
         for name in names:
             api.delete(path_of(NODES.collection, name))
+
+
+@contextmanager
+def applied(api: KubeApi, found: Plan) -> Iterator[None]:
+    """The plan's nodes with what it holds, in its order."""
+    assert found.nodes is not None
+    manifests = [each for event in found.trace.events for each in event["applied_objs"]]
+    with running(api, found.nodes, [*found.trace.unapplied, *manifests]):
+        yield
 
 
 def _apply(api: KubeApi, manifest: Manifest) -> None:
@@ -153,3 +170,54 @@ def test_the_largest_first_need_the_nodes_that_the_plan_says(api: KubeApi, tmp_p
         now = read_cluster(api, "plane", (NAMESPACE,)).now
         assert sorted((each.key.name, each.ready) for each in now) == [("large", 3), ("small", 10)]
         assert len(used_nodes(api, NAMESPACE)) == 4
+
+
+def budget(name: str) -> Manifest:
+    """One pod of a workload may be missing."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": name}}},
+    }
+
+
+def cordon(api: KubeApi, names: Sequence[str]) -> None:
+    for name in names:
+        api.patch(path_of(NODES.collection, name), {"spec": {"unschedulable": True}})
+
+
+def drain(api: KubeApi, name: str) -> int:
+    """Evict a node's pods as budgets allow, and wait until all are Ready elsewhere; how many were evicted."""
+    pods = api.list(within(PODS.collection, NAMESPACE), fields=f"spec.nodeName={name}")
+    leaving = [pod["metadata"] for pod in pods if pod["metadata"]["ownerReferences"][0]["kind"] != "DaemonSet"]
+    for each in leaving:
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": each["name"], "namespace": NAMESPACE},
+        }
+        path = f"{path_of(PODS.collection, each['name'], NAMESPACE)}/eviction"
+        wait(api, f"eviction of {each['name']}", PATIENCE_S, partial(KubeApi.create, path=path, manifest=eviction))
+    wait(api, f"pods of {name} elsewhere", PATIENCE_S, partial(_waiting, where={NAMESPACE}))
+    return len(leaving)
+
+
+def test_a_plan_needs_rights_to_read_alone_and_all_stays_ready_where_its_move_leads(api: KubeApi, reader: Path) -> None:
+    agent = workload("agent", "100m", 0)
+    agent |= {"kind": "DaemonSet", "spec": {key: agent["spec"][key] for key in ("selector", "template")}}
+    there = [agent, workload("small", "500m", 6), workload("large", "3", 2), budget("large")]
+    with running(api, parse_nodes("5x4:8Gi"), there) as join:
+        done = run(reader, "plan", "--node-type", "8:16Gi", "--json")
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["nodes_now"], found["nodes_plan"]) == (0, 5, 2), done.stderr
+        assert (found["move"]["way"], found["move"]["is_done"]) == ("node by node", True)
+        leaving = found["move"]["drained"]
+        assert sorted(leaving) == [f"plan-{number}" for number in range(1, 6)]
+        join(pools_of_metadata(found["nodes"]))
+        cordon(api, leaving)
+        assert sum(drain(api, name) for name in leaving) == found["move"]["evictions"]
+        now = read_cluster(api, "plane", (NAMESPACE,)).now
+        assert sorted((each.key.name, each.ready) for each in now) == [("agent", 7), ("large", 2), ("small", 6)]
+        moved = api.list(within(PODS.collection, NAMESPACE), labels="app!=agent")
+        assert {pod["spec"]["nodeName"] for pod in moved} == {"plan-6", "plan-7"}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from planes import PATIENCE_S
+from planes import PATIENCE_S, ROOT
 
 from env.embedded.cluster import EmbeddedCluster
 from env.kube.client import KubeApi, KubeError, wait
@@ -22,8 +20,6 @@ from env.snapshot.manifests import read_manifests
 from env.snapshot.snapshot import Snapshot, trace_of
 from infra.proof.control_plane import samples
 from infra.proof.control_plane.plane import Plane
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -74,22 +70,11 @@ def test_suggest_says_the_same_of_the_cluster_and_of_the_manifests_on_its_nodes(
     assert of_manifests == of_cluster
 
 
-def test_the_role_in_the_docs_is_enough_and_may_write_nothing(plane: Plane, tmp_path: Path) -> None:
-    page = (ROOT / "docs/record.md").read_text()
-    (role,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if "kind: ClusterRole\n" in block)
-    plane.kubectl("apply", "-f", "-", given=role)
-    plane.kubectl("create", "serviceaccount", "reader")
-    plane.kubectl("create", "clusterrolebinding", "reader", "--clusterrole=sim-arena-read",
-                  "--serviceaccount=default:reader")  # fmt: skip
-    config = yaml.safe_load(plane.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": plane.kubectl("create", "token", "reader").strip()}
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    api = connect(kubeconfig=str(path))
+def test_the_role_in_the_docs_is_enough_and_may_write_nothing(reader: Path) -> None:
+    api = connect(kubeconfig=str(reader))
     try:
         assert [each for each in read_cluster(api, "plane").skipped if each.name == "*"] == []
         with pytest.raises(KubeError, match="403 Forbidden"):
             api.delete(path_of(samples.NODES.collection, "worker-1"))
     finally:
         api.close()
-        plane.kubectl("delete", "clusterrolebinding/reader", "clusterrole/sim-arena-read", "serviceaccount/reader")
