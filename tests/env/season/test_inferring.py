@@ -22,7 +22,7 @@ from env.season.window import Prices
 
 MEMORY = VARIANTS["memory"]
 PRICES = Prices(4.0, MEMORY.restart_price)
-BOLD = 0.5
+BOLD = 2.0
 """A price of use above the request at which requests are so low that there are windows to count."""
 FEW = 200
 """Hypotheses: enough for one kind."""
