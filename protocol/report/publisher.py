@@ -35,6 +35,7 @@ class _Published:
         closed: rounds closed when it was written.
         looks: after the end, how often members' results have been looked for; None before it.
         states: of the members, as the page has them.
+        is_full: whether all rounds are closed; only then are all members about to have a result.
     """
 
     reader: GroupReader
@@ -42,6 +43,7 @@ class _Published:
     closed: int = -1
     looks: int | None = None
     states: tuple[str, ...] = ()
+    is_full: bool = False
 
 
 class Publisher:
@@ -72,7 +74,7 @@ class Publisher:
             return
         if ended:
             mine.looks = 0
-        mine.closed, mine.states = closed, ()
+        mine.closed, mine.states, mine.is_full = closed, (), closed == federation.rounds
         self._write(group, mine)
 
     def refresh_ended(self) -> bool:
@@ -86,7 +88,7 @@ class Publisher:
             if mine.looks is not None and now >= mine.due:
                 mine.looks += 1
                 self._write(group, mine)
-        return any(mine.looks is not None for mine in self._published.values())
+        return any(mine.looks is not None and mine.is_full for mine in self._published.values())
 
     def _write(self, group: str, mine: _Published) -> None:
         started = self.bucket.clock.now()
@@ -118,7 +120,7 @@ class Publisher:
             self.bucket.put_without_retry(keys.report(group), self.render(record))
             mine.states = states
         missing = sum(state not in OVER for state in states)
-        if missing and mine.looks == 1:
+        if missing and mine.is_full and mine.looks == 1:
             self.say(f"{group}: its report waits for {count(missing, 'result')} of its members")
         return ended and not missing
 

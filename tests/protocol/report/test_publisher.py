@@ -20,6 +20,7 @@ from infra.proof.standin import (
 )
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
+from protocol.commands.cancel import cancel
 from protocol.commands.purge import purge
 from protocol.jobs.submit import submit_federation
 from protocol.report.publisher import EVERY_S, Publisher
@@ -175,6 +176,19 @@ def test_it_leaves_without_results_that_do_not_come() -> None:
     assert seen[-1] == b"12 success free"
     assert server.ended
     assert "g: its report waits for 1 result of its members" in said
+
+
+def test_it_waits_for_no_results_of_a_federation_that_is_cancelled() -> None:
+    world, said = World(seed=1), list[str]()
+    server = leaving(world, said.append)
+    bucket = bucket_of(world)
+    submit_federation(bucket, WANTED)
+    cancel(bucket, GROUP, 60.0)
+    until = world.now + 20
+    world.run(lambda: world.now >= until)
+    world.close()
+    assert server.ended
+    assert not [line for line in said if "waits for" in line]
 
 
 def test_two_sync_servers_overwrite_each_others_reports() -> None:
