@@ -71,8 +71,9 @@ def model_and_problems(bucket: Bucket, federation: Federation, closed: int) -> t
     body = bucket.get(keys.global_weights(group, closed), WEIGHTS_BYTES) if closed else None
     if body is None:
         raise ProtocolError(f"--score: {group} has no global model yet; its first round is still open")
+    weights = checkpoint.loads(body, f"weights of {group}, round {closed}")
     agent, evaluator, what = _untrained(bucket, training)
-    load_agent_weights(agent, checkpoint.loads(body, f"weights of {group}, round {closed}"))
+    load_agent_weights(agent, weights)
     return agent, evaluator, what
 
 

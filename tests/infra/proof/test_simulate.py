@@ -133,10 +133,10 @@ def test_the_command_sums_up_what_happened() -> None:
 
 def test_a_violation_is_told_with_its_history_and_how_to_replay_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("protocol.worker.barrier.poll_delay", lambda *how: 0.01)
-    done = CliRunner().invoke(app, ["simulate", "--seeds", "0:3", "--members", "2", "--rounds", "3", "--jobs", "1"])
+    done = CliRunner().invoke(app, ["simulate", "--seeds", "0:4", "--members", "2", "--rounds", "3", "--jobs", "1"])
     assert done.exit_code == 1
-    assert "violated by seed 2: 8 nothing is asked for or trained without need" in done.stdout
-    assert "sim-arena simulate --seed 2 --members 2 --rounds 3" in done.stdout
+    assert "violated by seed 3: 8 nothing is asked for or trained without need" in done.stdout
+    assert "sim-arena simulate --seed 3 --members 2 --rounds 3" in done.stdout
     assert "CREATE federations/g/federation.json: created" in done.stdout
 
 

@@ -70,7 +70,7 @@ def test_a_published_report_opens_by_its_link_in_a_browser(bucket: str, tmp_path
         )
     link = done.stdout.splitlines()[-1]
     assert "X-Amz-Expires=60" in link
-    assert "whoever has this link can read the page for 60 s," in " ".join(done.stderr.split())
+    assert "whoever has this link can read the page for 1 min 00 s," in " ".join(done.stderr.split())
     with urllib.request.urlopen(link) as answer:
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
         assert answer.headers["Cache-Control"] == "no-cache"

@@ -88,7 +88,7 @@ def test_the_names_of_options_are_those_of_the_environment() -> None:
     [
         ({"settings": {"variant": "mem"}}, "variant 'mem': unknown"),
         ({"settings": {"kappa": "much"}}, "kappa 'much': must be a number"),
-        ({"settings": {"lanes": 3}}, "environment setting 'lanes': --env season has none"),
+        ({"settings": {"lanes": 3}}, "environment setting 'lanes': --env season has only"),
         ({"kinds": ("dayly",)}, "kind 'dayly': unknown; did you mean 'daily'"),
         ({"agent": "dqn"}, "agent 'dqn': does not learn --env season"),
         ({"agent_settings": {"hiden": [3]}}, "did you mean 'hidden'"),
@@ -96,7 +96,5 @@ def test_the_names_of_options_are_those_of_the_environment() -> None:
 )
 def test_what_a_job_says_wrongly_is_told_in_one_line(changed: dict[str, Any], said: str) -> None:
     wanted = WantedEpochs(2, 64, 4, 112, 1, 0, "forecast", {})
-    make = ENVIRONMENTS["season"].plan
-    assert make is not None
     with pytest.raises(Exception, match=said):
-        make(replace(wanted, **changed))
+        ENVIRONMENTS["season"].planned(replace(wanted, **changed))
