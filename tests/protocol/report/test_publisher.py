@@ -20,7 +20,6 @@ from infra.proof.standin import (
 )
 from infra.proof.virtual_threads import Process
 from infra.proof.virtual_time import World
-from protocol.commands.cancel import cancel
 from protocol.commands.purge import purge
 from protocol.jobs.submit import submit_federation
 from protocol.report.publisher import EVERY_S, Publisher
@@ -178,16 +177,20 @@ def test_it_leaves_without_results_that_do_not_come() -> None:
     assert "g: its report waits for 1 result of its members" in said
 
 
-def test_it_waits_for_no_results_of_a_federation_that_is_cancelled() -> None:
+def test_it_waits_for_no_results_of_a_federation_that_failed() -> None:
+    """Its first weights are gone: no worker may ever run the member that has no result."""
     world, said = World(seed=1), list[str]()
     server = leaving(world, said.append)
     bucket = bucket_of(world)
-    submit_federation(bucket, WANTED)
-    cancel(bucket, GROUP, 60.0)
+    without_start = WANTED.training.model_copy(update={"weights": "0" * 64})
+    submit_federation(bucket, WANTED.model_copy(update={"training": without_start}))
+    bucket.create(keys.update(GROUP, 1, 0), b"1")
+    bucket.create(keys.result(keys.member_job(GROUP, 1)), b"{}")
     until = world.now + 20
     world.run(lambda: world.now >= until)
+    left = server.ended
     world.close()
-    assert server.ended
+    assert left
     assert not [line for line in said if "waits for" in line]
 
 
